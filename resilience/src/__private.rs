@@ -53,6 +53,8 @@ use std::future::Future;
 use std::pin::Pin;
 
 /// Boxes a future, as its type in the signature asks for.
+///
+/// For functions that return a boxed future: the body is a future of its own type by then.
 pub fn boxed<F: Future>(future: F) -> Pin<Box<F>> {
     Box::pin(future)
 }
@@ -70,12 +72,16 @@ pub fn call_once<R>(body: impl FnOnce() -> R) -> R {
 pub const fn keep<T>(_: &T) {}
 
 /// What a returned value means that has to pass `when_ok`.
+///
+/// `Unknown` is retried with backoff and counts as a failure, as nothing is known but that the value will not do.
 #[inline]
 pub fn returned<T>(value: &T, when_ok: impl FnOnce(&T) -> bool) -> Verdict {
     when_ok(value).then(|| Classification::new(Category::Unknown))
 }
 
 /// What `when` says of a failure; a rejection and a returned value are not for it to judge.
+///
+/// A rejection is left to its category, so that no `when` makes a layer repeat the refusals of the one below.
 #[inline]
 pub fn when<R: Outcome>(outcome: &R, verdict: &Verdict, when: impl FnOnce(&R::Error) -> bool) -> Ruling {
     match (verdict, outcome.judge()) {
@@ -91,6 +97,8 @@ pub fn when<R: Outcome>(outcome: &R, verdict: &Verdict, when: impl FnOnce(&R::Er
 }
 
 /// What `unless` says of a failure.
+///
+/// It is asked only about an error; a success is left to its value.
 #[inline]
 pub fn unless<R: Outcome>(outcome: &R, unless: impl FnOnce(&R::Error) -> bool) -> Ruling {
     match outcome.judge() {
@@ -100,6 +108,8 @@ pub fn unless<R: Outcome>(outcome: &R, unless: impl FnOnce(&R::Error) -> bool) -
 }
 
 /// The outcome that stands for a rejection.
+///
+/// An `Option` is `None`, a `Result` the error that its type makes of the rejection.
 #[inline]
 pub fn refused<R: Outcome>(rejected: Rejected) -> R
 where
@@ -134,6 +144,8 @@ pub fn refused_by_with_class<R: Outcome>(
 }
 
 /// A fallback's answer, if it has one for an outcome such as `like`.
+///
+/// `like` only names the type: the value of the fallback has to be that of the function.
 #[inline]
 pub fn instead<R: Outcome>(like: &R, answer: impl Instead<R::Value>) -> Option<R::Value> {
     let _ = like;
@@ -141,6 +153,8 @@ pub fn instead<R: Outcome>(like: &R, answer: impl Instead<R::Value>) -> Option<R
 }
 
 /// An argument that every attempt gets a clone of, and the last one the original.
+///
+/// With `max = 3` it is cloned for the first three attempts, the very first one included.
 #[derive(Debug)]
 pub struct Lent<T>(Option<T>);
 
@@ -162,6 +176,8 @@ impl<T: Clone> Lent<T> {
 }
 
 /// A `mut` argument that each attempt finds as the caller gave it.
+///
+/// Implemented for `Copy` types; for others the attribute asks for `clone(..)`, since a clone may cost something.
 #[diagnostic::on_unimplemented(
     message = "the next attempt or the fallback would find this `mut` argument as the last attempt left it",
     label = "`{Self}` does not implement `Copy`",
@@ -181,6 +197,8 @@ impl<T: Copy> StartsAgain for T {
 }
 
 /// An argument that each attempt takes with it to another thread.
+///
+/// A bound and nothing else: the method exists for the compiler to have a place to report.
 #[diagnostic::on_unimplemented(
     message = "the first attempt takes this argument to its thread: there would be none for the next one",
     label = "`{Self}` is not `Copy`",

@@ -82,6 +82,8 @@ impl<T: Send + 'static> OwnThread<T> {
 
     /// Passes a value on, which comes from the code with the numbers `inside`. Whether it may reach the code: not if it
     /// comes from that itself, or if the code was removed.
+    ///
+    /// It never waits for the code. What had to go for it is counted, and dropped here, outside of the lock.
     pub(crate) fn push(self: &Arc<Self>, value: T, inside: Vec<u64>) -> bool {
         if inside.contains(&self.number) {
             return false;
@@ -134,6 +136,8 @@ impl<T: Send + 'static> OwnThread<T> {
     }
 
     /// Passes the next value to the code; whether the thread goes on.
+    ///
+    /// A panic of the code is counted, and the next value is passed on all the same.
     fn handle_next(&self) -> bool {
         let is_idle = |state: &mut State<T>| state.waiting.is_empty() && !state.is_removed;
         let waited = self.changed.wait_timeout_while(locked(&self.state), LINGER, is_idle);

@@ -59,6 +59,8 @@ impl Stop {
     }
 
     /// Waits for this time, or until it is stopped.
+    ///
+    /// One waiter only: the thread of the work itself.
     pub(crate) fn wait(&self, time: Duration) {
         let mut next = clock::watch(time);
         block_on(poll_fn(|cx| {

@@ -60,6 +60,8 @@ fn harmless(c: char) -> char {
 }
 
 /// How many bytes at the beginning of a text stay, and how many after them are a secret.
+///
+/// Both may not be zero: each matcher moves on, or finds nothing.
 #[derive(Debug)]
 struct Found {
     kept: usize,
@@ -109,6 +111,8 @@ fn user_of_address(text: &str, _: Option<char>) -> Option<Found> {
 }
 
 /// `Bearer <token>`, `Basic <credentials>`.
+///
+/// The scheme stays. What follows is a secret unless it is a short word of small letters.
 fn behind_scheme(text: &str, before: Option<char>) -> Option<Found> {
     const SCHEMES: [&str; 2] = ["bearer", "basic"];
     if is_part_of_word(before) {
@@ -163,6 +167,8 @@ fn behind_name(text: &str, before: Option<char>) -> Option<Found> {
 }
 
 /// Names whose value is the rest of the line.
+///
+/// Ends of a name, so that `Proxy-Authorization` and `Set-Cookie` are among them.
 const HEADERS: [&str; 2] = ["authorization", "cookie"];
 /// Parts of a name that make its value a secret.
 const ANYWHERE: [&str; 9] = [
@@ -195,6 +201,9 @@ fn quoted(value: &str, quote: char, is_quoted_twice: bool) -> usize {
 }
 
 /// The length of a value without quotes.
+///
+/// It ends at white space and at what separates values; closing brackets, commas and dots end it only where nothing
+/// of the value follows, since passwords have them.
 fn bare(value: &str) -> usize {
     let mut chars = value.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
@@ -212,6 +221,8 @@ fn bare(value: &str) -> usize {
 }
 
 /// How a secret of a known service begins, and how many characters follow at least.
+///
+/// The least length keeps words that begin alike, such as `sk-8`, from being hidden.
 const FORMS: [(&str, usize); 30] = [
     ("sk-", 8),
     ("sk_live_", 8),
@@ -246,6 +257,8 @@ const FORMS: [(&str, usize); 30] = [
 ];
 
 /// A key or token that shows by its form what it is.
+///
+/// Hashes stay: they have digits and letters of one case, and help to find what they are of.
 fn by_form(text: &str, before: Option<char>) -> Option<Found> {
     if is_part_of_word(before) {
         return None;

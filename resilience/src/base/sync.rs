@@ -62,10 +62,12 @@ mod model {
     }
 
     impl AtomicU64 {
+        /// Keeps the first value: loom's own atomic is made at the first use.
         pub(crate) const fn new(first: u64) -> Self {
             Self { first, modelled: OnceLock::new() }
         }
 
+        /// Has to be called once before threads start: the making is no part of the model.
         fn get(&self) -> &Modelled {
             self.modelled.get_or_init(|| Modelled::new(self.first))
         }

@@ -47,6 +47,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 /// A wait that ends at a moment fixed when it was made.
+///
+/// Chosen once, when the wait begins, by the clock that the running code sees at that moment.
 #[derive(Debug)]
 pub(crate) enum Timer {
     Thread(Alarm),
@@ -154,6 +156,8 @@ fn on_this_clock(at: Instant) -> Instant {
 }
 
 /// One entry of the timer thread, removed when it is dropped.
+///
+/// `waker` and `number` are set together: an alarm that was refused a thread has neither.
 #[derive(Debug)]
 pub(crate) struct Alarm {
     timers: &'static TimerThread,
@@ -165,11 +169,14 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
+    /// Not registered yet: a body that is ready at its first poll never is.
     const fn new(timers: &'static TimerThread, at: Instant) -> Self {
         Self { timers, at, number: None, waker: None }
     }
 
     /// Whether the moment has passed; if not, `waker` is called when it has.
+    ///
+    /// A moment that has passed is ready without a lock; so is a second poll with the same waker.
     fn poll(&mut self, waker: &Waker) -> Poll<()> {
         if Instant::now() >= self.at {
             return Poll::Ready(());

@@ -9,6 +9,8 @@ use crate::durable::under_way;
 pub(crate) use crate::durable::under_way::{is_over, left};
 
 /// Admits no further job, step of a job or sweep, and ends the waits for leases.
+///
+/// Waits are woken after the flag is set, so that none of them misses it.
 pub(crate) fn begin() {
     under_way::close();
     key_lock::wake_all();
@@ -22,6 +24,9 @@ pub(crate) fn caller() -> Scope {
 }
 
 /// Gives all leases back but those of `callers`, and writes what the stores are still owed.
+///
+/// In this order: what runs gives its lease back, then the ends that were owed are written, then the drops that are
+/// under way.
 pub(crate) async fn give_back(callers: &[Scope]) {
     under_way::interrupt(callers).await;
     for store in heartbeat::stores() {

@@ -37,6 +37,30 @@
 //! with the name of the program ([`application`]), or in the directory that `RESILIENCE_STATE` names; in test
 //! binaries in memory. [`use_store`] names another one.
 //!
+//! # What it costs
+//!
+//! | operation | commits of the store |
+//! |---|---|
+//! | a job that runs | two: its arguments before the body, its end after it |
+//! | a step of a job | one, after its body |
+//! | a step outside of jobs | two |
+//! | a job or step that is recorded already | none |
+//! | a saved cursor | one, and outside of jobs one more at the first; [`Progress::every`] leaves some out |
+//!
+//! With [`SqliteStore`] a commit is one sync of the disk, which callers that commit at the same time share. While
+//! leases are held, the process writes one counter three times in the shortest of them, whatever the number of jobs.
+//!
+//! # What a program has to bear
+//!
+//! - A body that runs again. Give effects on other systems a step of their own, with the step's
+//!   [idempotency key](Step::idempotency_key), and keep bodies of jobs free of effects outside of steps.
+//! - Values that are read back. What is recorded is encoded as JSON and decoded again before the caller gets it, on the
+//!   first run, too: NaN, `Some(None)` and values that do not equal themselves after that are errors.
+//! - Other code. A key that was recorded by another function, version or input is an error until the program says
+//! what it
+//!   means: `version`, `was`, or `on_mismatch = rerun`.
+//! - Time. A wait for another holder ends after `wait`, 5 minutes by default, or a little before an enclosing timeout.
+//!
 //! # Examples
 //!
 //! ```

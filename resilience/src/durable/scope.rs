@@ -202,14 +202,17 @@ impl JobScope {
         *attempt
     }
 
+    /// Its steps are kept in the same store, unless they name another one.
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
         &self.lease.store
     }
 
+    /// What its steps and cursors are written under.
     pub(crate) fn holder(&self) -> Holder {
         Holder { key: self.lease.key.clone(), fence: self.lease.fence }
     }
 
+    /// The last step that asks counts: it is the one whose error the body returns.
     pub(crate) fn want(&self, wanted: Wanted) {
         *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Some(wanted);
     }
@@ -423,6 +426,26 @@ impl Step {
     /// whatever comes with a lower one, cannot be written to by a process that has lost its lease.
     ///
     /// A fence is at least 1 and never given out twice by one store.
+    ///
+    /// # Examples
+    ///
+    /// A ledger that refuses what comes with a lower fence than it has seen:
+    ///
+    /// ```
+    /// use resilience::{Checkpoint, Rejected};
+    ///
+    /// const BOOK: Checkpoint = Checkpoint::new("bank::book");
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let mut highest = 0;
+    /// for entry in ["order:7", "order:8"] {
+    ///     let booked: Result<u64, Rejected> =
+    ///         BOOK.call(entry, || Ok(resilience::step().expect("inside of a step").fence()));
+    ///     let fence = booked.unwrap();
+    ///     assert!(fence > highest, "a later claim has a higher fence");
+    ///     highest = fence;
+    /// }
+    /// ```
     pub fn fence(&self) -> u64 {
         self.lease.fence
     }
@@ -476,6 +499,40 @@ impl Step {
     ///
     /// It may be ready because the store did not answer for the length of the lease, although no other process has
     /// taken over: stopping then costs a second run, and going on may cost a second effect.
+    ///
+    /// For a lease that is kept it never ends, also after the step has: drop it with the work. In a test world no
+    /// lease is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Rejected, checkpoint};
+    ///
+    /// async fn transcode(_frame: u32) {}
+    ///
+    /// #[checkpoint("video:{id}")]
+    /// async fn convert(id: u32) -> Result<u32, Rejected> {
+    ///     let lost = resilience::step().expect("inside of a step").lease_lost();
+    ///     let work = async {
+    ///         let mut frames = 0;
+    ///         for frame in 0..3 {
+    ///             transcode(frame).await;
+    ///             frames += 1;
+    ///         }
+    ///         frames
+    ///     };
+    ///     tokio::select! {
+    ///         biased;
+    ///         frames = work => Ok(frames),
+    ///         () = lost => Ok(0), // another process converts it by now, and this value is discarded
+    ///     }
+    /// }
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// assert_eq!(convert(7).await.unwrap(), 3);
+    /// # });
+    /// ```
     pub fn lease_lost(&self) -> impl Future<Output = ()> + Send + use<> {
         let lease = self.lease.clone();
         std::future::poll_fn(move |cx| lease.loss.poll_lost(cx))
@@ -551,15 +608,19 @@ pub fn job() -> Option<String> {
     current().job.map(|job| job.id.clone())
 }
 
+/// A clone, as the code that asks may begin something inside; empty on a thread whose locals are gone.
 pub(crate) fn current() -> Scope {
     CURRENT.try_with(|current| current.borrow().clone()).unwrap_or_default()
 }
 
+/// Puts `scope` in place of the thread's, and returns that.
 fn swap(scope: Scope) -> Scope {
     CURRENT.try_with(|current| current.replace(scope)).unwrap_or_default()
 }
 
 /// Puts this thread into a scope until it is dropped.
+///
+/// Guards are dropped in the reverse order of their making, on the thread that made them.
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct Entered {

@@ -49,6 +49,8 @@ struct Entry {
 }
 
 /// Code that runs.
+///
+/// What a report of a shutdown shows of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Running {
     pub(crate) point: PointName,
@@ -174,6 +176,8 @@ pub(crate) fn refusal(point: &PointName) -> Rejected {
 }
 
 /// Admits no further job, and no further step of a job.
+///
+/// What began before goes on; a step of it that begins later is refused, and its job is interrupted by that.
 pub(crate) fn close() {
     locked(table()).is_closed = true;
 }
@@ -192,6 +196,8 @@ pub(crate) fn is_over(callers: &[Scope], waker: &Waker) -> bool {
 }
 
 /// What runs, without the jobs whose steps do.
+///
+/// A job with a running step is shown by that step, which says more.
 pub(crate) fn left() -> Vec<Running> {
     let table = locked(table());
     let all = || table.running.values().map(|entry| &entry.running);

@@ -38,6 +38,9 @@ impl Job {
         noted(self.look_up(mode, identity, id, args, store, reads).await)
     }
 
+    /// A missing store, a key that cannot be recorded, a job inside of itself and a shutdown are found before the
+    /// claim.
+    ///
     /// # Errors
     ///
     /// That the body does not run, and why: what is recorded, another holder, a contradiction, or an error of the
@@ -91,6 +94,8 @@ impl Job {
     }
 
     /// What the answer to the claim of `key` means.
+    ///
+    /// `Held` makes the lease and the scope of the body; from there on every end, a dropped future included, is written.
     fn answered(
         &self,
         at: Box<Place>,

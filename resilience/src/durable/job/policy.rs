@@ -26,6 +26,24 @@ use std::time::Duration;
 /// it, until `jobs::resume`. A retry above the job cannot repeat it for the same reason; put the retry on the
 /// steps.
 ///
+/// # How a call ends
+///
+/// | what happens | the job is | calling it again |
+/// |---|---|---|
+/// | the body succeeds | `Done` | returns the recorded value |
+/// | the body returns an error or panics | `Failed` | is rejected with the recorded category |
+/// | a step inside is refused for no fault of the body: its store is down, another process works on it | `Interrupted` | goes on |
+/// | the call is dropped, or the process ends | `Interrupted`, or held by a dead owner | goes on |
+/// | the process has died more than `max_recoveries` times without progress | `Dead` | is rejected |
+/// | a record of other arguments, version or name is there | as it was | is rejected |
+///
+/// Rejections are a [`JobError`](crate::durable::JobError), which names the job and says what to do.
+///
+/// # Cost
+///
+/// Two commits of the store: one before the body, which records the arguments, and one after it. While a job runs, the
+/// process raises one counter three times in a lease, however many jobs it holds.
+///
 /// # Examples
 ///
 /// ```

@@ -150,6 +150,9 @@ impl RunningJob {
     }
 
     /// Ends a job whose body returned an error of `class`.
+    ///
+    /// The order matters: a job that was asked to stop has failed for that reason; a shutdown or a refused call
+    /// interrupts it; only what is left is a failure of its own.
     async fn failed(
         mut self,
         mode: Mode,
@@ -260,6 +263,9 @@ impl RunningJob {
     }
 
     /// Records that the body panicked.
+    ///
+    /// Its status is `Failed`, and `Interrupted` in a shutdown, which may be what the body met. Nothing is returned:
+    /// the panic goes on, and says more than an error of the store could.
     async fn broke(self, mode: Mode, message: &str) {
         if stopping::has_begun() {
             let problem = format!("{PROBLEM}: the body panicked: {message}");
@@ -379,6 +385,8 @@ fn message(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Whether this process recovers jobs.
+///
+/// Set by `recover()`, and never reset.
 static ARE_RECOVERED: AtomicBool = AtomicBool::new(false);
 
 /// Notes that this process recovers its jobs.
@@ -387,6 +395,8 @@ pub(crate) fn jobs_are_recovered() {
 }
 
 /// Says once that nothing will find this process's jobs after a crash.
+///
+/// Once in a process, at its first job: with one call at the start of the program the warning is gone.
 fn remind() {
     static SAID: AtomicBool = AtomicBool::new(false);
     let is_first = !ARE_RECOVERED.load(Ordering::Relaxed) && !SAID.swap(true, Ordering::Relaxed);

@@ -169,6 +169,10 @@ impl RunningJob {
     ///
     /// What is reported is set before the store is asked: the caller may be dropped while it waits, and the end is
     /// written all the same.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store. After an outage the end is owed, and counts as reported with the drop of `self`.
     pub(super) async fn complete(
         &mut self,
         mode: Mode,

@@ -70,6 +70,7 @@ pub(crate) struct PendingClaim {
 }
 
 impl PendingClaim {
+    /// Nothing is asked before the first poll. A claim that takes a lease first makes sure of the heartbeat.
     pub(crate) fn new(store: &Arc<dyn Store>, claim: Claim, status: Status, lock: Option<KeyLock>) -> Self {
         let (asked, takes_lease, length) = (store.clone(), claim.holder.is_none(), claim.lease);
         let answer: Work<'static, Claimed> = Box::pin(async move {
@@ -193,6 +194,8 @@ pub(crate) async fn claim(
     }
 }
 
+/// What a person reads about a mismatch: both sides, the inputs that differ by name, and the time of the record. Inputs
+/// are shown as hashes: nothing else of them is recorded for a step.
 fn contradiction(what: Mismatch, stored: &Record, claim: &Claim) -> Contradiction {
     let hash =
         |inputs: Option<u128>| inputs.map_or("no inputs".to_owned(), |hash| format!("hash {hash:032x}"));

@@ -113,6 +113,7 @@ pub(super) fn settle(
 /// of a process that is gone.
 static OWED: OfProcess<Mutex<Vec<Owed>>> = OfProcess::new(Mutex::new(Vec::new()), |_| Mutex::default());
 
+/// One end that is owed, and what it keeps alive.
 #[derive(Debug)]
 struct Owed {
     shared: Arc<LeaseState>,

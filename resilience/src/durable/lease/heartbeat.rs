@@ -47,6 +47,8 @@ static HEARTS: OfProcess<Mutex<Vec<Arc<Heart>>>> =
 
 /// It keeps the store open only while a lease is held: the thread looks once a second whether the last handle was
 /// dropped, and ends.
+///
+/// What keeps the leases of one store: its thread, and the leases that depend on it.
 #[derive(Debug)]
 struct Heart {
     store: Weak<dyn Store>,
@@ -129,6 +131,7 @@ struct LossWatch {
     changed: Condvar,
 }
 
+/// What the starting threads and the watch share.
 #[derive(Debug)]
 struct LossWatchState {
     has_thread: bool,
@@ -174,6 +177,10 @@ impl LossWatch {
 }
 
 /// Starts a thread called `name`.
+///
+/// # Errors
+///
+/// The system has no thread for it: a lease that no thread keeps must not be taken.
 fn started(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
     let started = thread::Builder::new().name(name.into()).spawn(run);
     started
@@ -203,12 +210,14 @@ impl State {
         held.map(|kept| kept.loss.clone()).collect()
     }
 
+    /// With their stores, which dropping them may close.
     fn held(&self) -> Vec<Arc<LeaseState>> {
         self.leases.iter().filter_map(|kept| kept.lease.upgrade()).collect()
     }
 }
 
 impl Heart {
+    /// The heart of this store and owner, made now if there is none; those of stores that are closed are forgotten.
     fn of(store: &Arc<dyn Store>) -> Arc<Self> {
         let name = (store.identity(), store.owner());
         let mut hearts = locked(&HEARTS);

@@ -166,9 +166,12 @@ pub(crate) fn finish(store: &Arc<dyn Store>, mut chore: Chore) {
     }
 }
 
+/// Has to end by itself: a store answers, or says that it is out of order.
 pub(crate) type Chore = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What is to be done in one store, in order.
+///
+/// Whether a thread works on them, and what is left; the thread is the one that takes the entry out.
 #[derive(Default)]
 struct Chores {
     queue: VecDeque<Chore>,

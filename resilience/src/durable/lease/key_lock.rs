@@ -39,6 +39,7 @@ struct Taken {
     waiting: Vec<Waker>,
 }
 
+/// The lock is held for a look-up or an entry; wakers are called after it, as they are code of an executor.
 fn taken() -> MutexGuard<'static, Option<HashMap<Key, Taken>>> {
     locked(&TAKEN)
 }
@@ -52,6 +53,7 @@ pub(crate) struct KeyLock {
     _held: Arc<HeldKeyLock>,
 }
 
+/// The lock itself; the key is free when the last clone of its [`KeyLock`] is dropped.
 #[derive(Debug)]
 struct HeldKeyLock {
     key: Key,
@@ -76,6 +78,8 @@ pub(crate) fn would_wait_for_itself(store: &Arc<dyn Store>, key: &str) -> bool {
 }
 
 /// Whether other threads drive the tasks of the runtime here.
+///
+/// A current-thread runtime and one with a single worker have only the thread that waits here.
 fn others_drive() -> bool {
     #[cfg(feature = "tokio")]
     if let Ok(handle) = tokio::runtime::Handle::try_current() {
@@ -85,6 +89,8 @@ fn others_drive() -> bool {
     false
 }
 
+/// Holds nothing before it is ready. Dropped while it waits, it leaves a waker behind, which is called once for
+/// nothing.
 #[derive(Debug)]
 pub(crate) struct KeyLockWait {
     mode: Mode,

@@ -70,6 +70,13 @@ impl OnStoreError {
 /// for what should be new each time, such as the time of day, unless its value has to stay the same over a
 /// crash.
 ///
+/// # Cost
+///
+/// Inside of a job a step is one commit, after its body; outside of one it is two, as it takes a lease first.
+/// Returning a recorded value writes nothing. Steps of many callers share a commit in
+/// [`SqliteStore`](crate::durable::SqliteStore). So give a step some milliseconds of work at least, and use
+/// [`Progress`](crate::durable::Progress) for smaller items.
+///
 /// # Examples
 ///
 /// ```

@@ -30,6 +30,12 @@ use std::time::{Duration, Instant};
 /// Dropping it saves nothing: an item half done must not count. Each save is one durable write;
 /// [`every`](Self::every) and [`interval`](Self::interval) make fewer.
 ///
+/// # Errors
+///
+/// Each operation returns [`Rejected::Checkpoint`]. `Busy` means that another process has the cursor, and `Fenced`
+/// that it has taken it over; `Cancelled` that the job was asked to stop, so that `?` on [`save`](Self::save) ends
+/// the loop there.
+///
 /// # Examples
 ///
 /// ```

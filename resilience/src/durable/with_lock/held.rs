@@ -34,6 +34,7 @@ impl HeldLease {
         Self { number }
     }
 
+    /// Odd, as the numbers of all locks are, and not used again while it is held.
     pub(super) fn number(&self) -> usize {
         self.number
     }

@@ -36,6 +36,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What a name may have, as that of a lock that is a file.
+///
+/// In bytes. The record's key is longer by its prefix.
 const NAME_LIMIT: usize = 1_024;
 
 impl LockSite {
@@ -67,6 +69,7 @@ impl LockSite {
         self.take_lease(Mode::Async, name, attempt, store).await
     }
 
+    /// Asks, and reports how it went: one event, with the time that was waited where another holder was in the way.
     async fn take_lease(
         &'static self,
         mode: Mode,
@@ -102,6 +105,9 @@ struct Asking {
 }
 
 impl Asking {
+    /// The name and a lock that this very code holds are looked at before the store is asked. The first claim waits
+    /// for nothing, so that a free lock is taken without an event of waiting.
+    ///
     /// # Errors
     ///
     /// Why it has no lease, in words.
@@ -138,6 +144,8 @@ impl Asking {
         })
     }
 
+    /// Waits under the rules of admission: a timeout around the function does not count this time as that of the
+    /// service, and a call whose timeout has passed meanwhile does not begin.
     async fn wait(
         &mut self,
         mode: Mode,
@@ -237,6 +245,7 @@ impl CallLease {
         block_on::block_on(self.end());
     }
 
+    /// In the world that the lock was taken in: the lease may be dropped by another thread.
     fn report(&self, is_lost: bool) {
         if is_lost {
             run_in(self.world.as_ref(), || self.site.lost(self.key.clone(), "its lease was taken over"));

@@ -13,11 +13,13 @@ cases![
     a_cursor_that_is_too_large_is_refused,
 ];
 
+/// One cursor of the job `holder`, at `value`.
 fn cursor(holder: &Record, value: &[u8]) -> Cursor {
     let holder = Holder { key: holder.key.clone(), fence: holder.fence };
     Cursor { key: "p/job/rows".to_owned(), holder, value: value.to_vec() }
 }
 
+/// The last one counts, and writing it leaves the record of the job as it is.
 async fn a_cursor_is_kept_and_moved_on(store: &dyn Store) -> Verdict {
     let job = hold(store, claim(store, "job")).await?;
     for value in [b"1", b"2"] {
@@ -27,6 +29,7 @@ async fn a_cursor_is_kept_and_moved_on(store: &dyn Store) -> Verdict {
     same(present(store, "job").await?.status, job.status, "the job goes on")
 }
 
+/// An earlier holder would set the work back, and its successor would do again what is done.
 async fn a_cursor_of_a_lost_lease_is_refused(store: &dyn Store) -> Verdict {
     let late = lapsed(store, "job").await?;
     ok(store.put_cursor(cursor(&late, b"1")).await, "a cursor of a lease that was not taken")?;
@@ -35,6 +38,7 @@ async fn a_cursor_of_a_lost_lease_is_refused(store: &dyn Store) -> Verdict {
     same(present(store, "p/job/rows").await?.value, b"1".to_vec(), "the cursor stays")
 }
 
+/// The limit is that of values: a cursor is written often.
 async fn a_cursor_that_is_too_large_is_refused(store: &dyn Store) -> Verdict {
     let job = hold(store, claim(store, "job")).await?;
     let refused = Err(StoreError::TooLarge { bytes: VALUE_LIMIT + 1 });

@@ -19,6 +19,7 @@ cases![
     a_step_outside_of_jobs_goes_by_its_own_time_to_live,
 ];
 
+/// What is held, what has lapsed and what waits for a person has not ended, however old it is.
 async fn only_what_ended_is_deleted_by_age(store: &dyn Store) -> Verdict {
     hold(store, claim(store, "running")).await?;
     lapsed(store, "lapsed").await?;
@@ -35,6 +36,7 @@ async fn only_what_ended_is_deleted_by_age(store: &dyn Store) -> Verdict {
     same(ok(store.get("done").await, "a read")?, None, "what was deleted")
 }
 
+/// A step that was undone has its place in the order of its job, by which a lost record is noticed.
 async fn what_was_given_back_is_deleted_by_age_but_not_its_place_in_a_job(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "left")).await?;
     ok(release(store, &held, Status::Free).await, "a release")?;
@@ -49,6 +51,7 @@ async fn what_was_given_back_is_deleted_by_age_but_not_its_place_in_a_job(store:
     present(store, "placed").await.map(drop)
 }
 
+/// The limit bounds a transaction: the caller asks again until nothing is left.
 async fn what_is_deleted_by_age_has_a_prefix_and_a_limit(store: &dyn Store) -> Verdict {
     let mut last = 0;
     for key in ["a/1", "a/2", "a/3", "b/1"] {
@@ -66,6 +69,7 @@ async fn what_is_deleted_by_age_has_a_prefix_and_a_limit(store: &dyn Store) -> V
     present(store, "b/1").await.map(drop)
 }
 
+/// An operator that removes a job which runs would let a second one begin beside it.
 async fn what_is_held_is_not_removed(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     let refused = Err(StoreError::Conflict { key: "a".to_owned() });
@@ -75,6 +79,7 @@ async fn what_is_held_is_not_removed(store: &dyn Store) -> Verdict {
     rule(ok(store.remove("b".to_owned(), Vec::new()).await, "a removal")?, "what has no holder any more goes")
 }
 
+/// The prefix ends with a slash: the steps of `ab` are not those of `a`.
 async fn what_is_removed_goes_with_what_belongs_to_it(store: &dyn Store) -> Verdict {
     for key in ["j/a", "s/a/1", "s/a/2", "s/ab/1"] {
         ended(store, claim(store, key), Status::Done, b"").await?;
@@ -88,6 +93,7 @@ async fn what_is_removed_goes_with_what_belongs_to_it(store: &dyn Store) -> Verd
     present(store, "s/ab/1").await.map(drop)
 }
 
+/// A failed job is evidence, and its steps are what `resume` goes on with.
 async fn only_jobs_that_are_done_or_undone_are_removed_by_their_end(store: &dyn Store) -> Verdict {
     hold(store, claim(store, "j/running")).await?;
     ended(store, claim(store, "j/failed"), Status::Failed, b"").await?;
@@ -108,6 +114,7 @@ async fn only_jobs_that_are_done_or_undone_are_removed_by_their_end(store: &dyn 
     Ok(())
 }
 
+/// Records with a longer one, with none, and those of jobs stay.
 async fn a_step_outside_of_jobs_goes_by_its_own_time_to_live(store: &dyn Store) -> Verdict {
     let with = |key, ttl| Claim { ttl, ..claim(store, key) };
     ended(store, with("c/long", LONG), Status::Done, b"").await?;

@@ -30,10 +30,13 @@ cases![
     any_text_is_a_key,
 ];
 
+/// `None` means certainly absent: a store that cannot read a key has to fail, or a body would run again.
 async fn nothing_is_recorded_under_a_key_without_a_claim(store: &dyn Store) -> Verdict {
     same(ok(store.get("absent").await, "a read")?, None, "an absent key is `None`")
 }
 
+/// Names of locks may be made of arguments: a record for each of them would fill the store. The fence outlives the
+/// record.
 async fn a_lock_that_was_given_back_leaves_no_record(store: &dyn Store) -> Verdict {
     let first = hold(store, claim(store, "l/a")).await?;
     ok(release(store, &first, Status::Free).await, "a release")?;
@@ -44,6 +47,7 @@ async fn a_lock_that_was_given_back_leaves_no_record(store: &dyn Store) -> Verdi
     same(present(store, "l/a").await?, second, "what a late holder does changes nothing")
 }
 
+/// What a claim returns is the record as it is kept, field by field.
 async fn a_claim_gives_a_lease_under_a_fence(store: &dyn Store) -> Verdict {
     let before = ok(store.now().await, "the clock")?;
     let held = hold(store, Claim { input: b"[1]".to_vec(), ..claim(store, "a") }).await?;
@@ -56,6 +60,7 @@ async fn a_claim_gives_a_lease_under_a_fence(store: &dyn Store) -> Verdict {
     same(present(store, "a").await?, held, "what a claim returns is what is recorded")
 }
 
+/// Also to another claim of the same process: a lease is held by one call, not by a process.
 async fn what_is_held_is_busy(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     for owner in [store.owner(), "another".to_owned()] {
@@ -69,6 +74,7 @@ async fn what_is_held_is_busy(store: &dyn Store) -> Verdict {
     same(present(store, "a").await?, held, "a refused claim changes nothing")
 }
 
+/// The work is the same work: its incarnation and its first time stay, and the recovery is counted.
 async fn a_lapsed_lease_is_taken_under_a_higher_fence(store: &dyn Store) -> Verdict {
     let first = lapsed(store, "a").await?;
     let second = hold(store, Claim { owner: "another".to_owned(), ..claim(store, "a") }).await?;
@@ -79,6 +85,8 @@ async fn a_lapsed_lease_is_taken_under_a_higher_fence(store: &dyn Store) -> Verd
     same(second.incarnation, first.incarnation, "it goes on with the same incarnation")
 }
 
+/// A process that was suspended wakes up and goes on. Nothing that it writes may be seen, before and after the end
+/// of the work in other hands.
 async fn a_late_holder_is_fenced_in_everything_it_does(store: &dyn Store) -> Verdict {
     let first = lapsed(store, "a").await?;
     let second = hold(store, claim(store, "a")).await?;
@@ -92,6 +100,7 @@ async fn a_late_holder_is_fenced_in_everything_it_does(store: &dyn Store) -> Ver
     same(present(store, "a").await?.value, b"in time".to_vec(), "the one result")
 }
 
+/// Whether the store asks a lock or a counter: an owner that is alive is not dead because its lease was short.
 async fn an_owner_that_lives_keeps_its_lease(store: &dyn Store) -> Verdict {
     let held = hold(store, Claim { lease: super::SHORT, ..claim(store, "a") }).await?;
     watch(store, "a").await?;
@@ -100,6 +109,7 @@ async fn an_owner_that_lives_keeps_its_lease(store: &dyn Store) -> Verdict {
     same(present(store, "a").await?, held, "nothing changed")
 }
 
+/// The store itself judges whether the owner is dead, since the one that asks may be wrong, and counts one recovery.
 async fn the_lease_of_a_dead_owner_is_abandoned(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     let refused = Err(StoreError::Conflict { key: "a".to_owned() });
@@ -115,6 +125,7 @@ async fn the_lease_of_a_dead_owner_is_abandoned(store: &dyn Store) -> Verdict {
     same((second.attempts, second.recoveries), (2, 1), "it is counted once")
 }
 
+/// Idempotency keys are made of the incarnation: kept where the work goes on, changed where it begins anew.
 async fn a_fresh_start_is_another_incarnation(store: &dyn Store) -> Verdict {
     let first = ended(store, claim(store, "j/a"), Status::Failed, b"").await?;
     ended(store, claim(store, "s/a/step"), Status::Done, b"1").await?;
@@ -131,6 +142,7 @@ async fn a_fresh_start_is_another_incarnation(store: &dyn Store) -> Verdict {
     rule(after.incarnation != before.incarnation, "what was removed begins as another incarnation")
 }
 
+/// The key alone is no proof: two claims of one key have different fences.
 async fn a_wrong_fence_holds_nothing(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     let wrong = held.fence + 1;
@@ -143,6 +155,7 @@ async fn a_wrong_fence_holds_nothing(store: &dyn Store) -> Verdict {
     )
 }
 
+/// A release that arrives twice must not free the lease of the next holder.
 async fn what_was_given_back_is_free_and_its_fence_is_used(store: &dyn Store) -> Verdict {
     let first = hold(store, claim(store, "a")).await?;
     ok(release(store, &first, Status::Free).await, "a release")?;
@@ -152,6 +165,7 @@ async fn what_was_given_back_is_free_and_its_fence_is_used(store: &dyn Store) ->
     same((second.recoveries, second.incarnation), (0, first.incarnation), "giving back is no crash")
 }
 
+/// Its process lived, so that no recovery is counted; the recorded arguments are what it goes on with.
 async fn what_was_interrupted_is_recovered(store: &dyn Store) -> Verdict {
     let first = hold(store, Claim { input: b"[1]".to_vec(), ..claim(store, "a") }).await?;
     ok(release(store, &first, Status::Interrupted).await, "a release")?;
@@ -161,6 +175,7 @@ async fn what_was_interrupted_is_recovered(store: &dyn Store) -> Verdict {
     same(second.input, b"[1]".to_vec(), "it goes on with the arguments it began with")
 }
 
+/// A service that compares fences knows no keys of this store: one counter serves all of them, for ever.
 async fn fences_grow_over_all_keys_and_survive_deletion(store: &dyn Store) -> Verdict {
     let mut last = 0;
     for key in ["a", "b", "a", "c"] {
@@ -192,6 +207,7 @@ async fn together<T>(mut works: Vec<Work<'_, T>>) -> Result<Vec<T>, String> {
     .await
 }
 
+/// All are polled together, so that a store with a pool has them in different transactions.
 async fn one_of_many_claims_at_once_is_held(store: &dyn Store) -> Verdict {
     let claims = (0..32).map(|_| store.claim(claim(store, "a"))).collect();
     let answers = together(claims).await?;
@@ -200,6 +216,7 @@ async fn one_of_many_claims_at_once_is_held(store: &dyn Store) -> Verdict {
     same((held, busy), (1, 31), "claims at once that are held, and that are busy")
 }
 
+/// A rollback that crashes must not turn into a run of the body: the status survives a take-over and a release.
 async fn undoing_goes_on_as_undoing(store: &dyn Store) -> Verdict {
     let job = ended(store, short(store, "a"), Status::RollingBack, b"").await?;
     same(job.status, Status::RollingBack, "a job that undoes its steps")?;
@@ -211,6 +228,7 @@ async fn undoing_goes_on_as_undoing(store: &dyn Store) -> Verdict {
     same(present(store, "a").await?.status, Status::RollingBack, "given back, it is still undoing")
 }
 
+/// Spaces, case, quotes, wildcards, control characters and a key of 4,000 bytes: none is folded, trimmed or cut.
 async fn any_text_is_a_key(store: &dyn Store) -> Verdict {
     let long = "k".repeat(4_000);
     let keys =

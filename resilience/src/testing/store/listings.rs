@@ -14,11 +14,13 @@ cases![
     pages_show_each_record_once,
 ];
 
+/// The keys on the first page of `query`.
 async fn keys(store: &dyn Store, query: Query) -> Result<Vec<String>, String> {
     let page = ok(store.list(query).await, "a listing")?;
     Ok(page.records.into_iter().map(|record| record.key).collect())
 }
 
+/// Byte by byte, whatever collation the database has: pages of one listing come from different connections.
 async fn listings_are_in_the_order_of_keys(store: &dyn Store) -> Verdict {
     for key in ["b", "B", "a/2", "a/10", "\u{e4}", "a"] {
         ended(store, claim(store, key), Status::Done, b"").await?;
@@ -27,6 +29,7 @@ async fn listings_are_in_the_order_of_keys(store: &dyn Store) -> Verdict {
     same(keys(store, Query::new("")).await?, order, "the order of bytes")
 }
 
+/// Keys are made of arguments, and these may have `%`, `_` and every other sign of a pattern in them.
 async fn a_prefix_is_taken_literally(store: &dyn Store) -> Verdict {
     for key in ["s/a:1/x", "s/a:10/x", "s/a%1/x", "s/a_1/x", "s/A:1/x", "s/a:1/\u{10FFFF}x"] {
         ended(store, claim(store, key), Status::Done, b"").await?;
@@ -38,6 +41,7 @@ async fn a_prefix_is_taken_literally(store: &dyn Store) -> Verdict {
     same(under("t").await?, Vec::new(), "a prefix of nothing")
 }
 
+/// No states at all means every state.
 async fn only_the_states_asked_for_are_listed(store: &dyn Store) -> Verdict {
     hold(store, claim(store, "held")).await?;
     for status in [Status::Done, Status::Failed, Status::Dead] {
@@ -51,6 +55,7 @@ async fn only_the_states_asked_for_are_listed(store: &dyn Store) -> Verdict {
     same(only(&[]).await?.len(), 4, "all states")
 }
 
+/// Each page is asked for with the end of the one before, as another process would that knows nothing else.
 async fn pages_show_each_record_once(store: &dyn Store) -> Verdict {
     let all: Vec<String> = (0..25).map(|n| format!("k{n:02}")).collect();
     for key in &all {

@@ -16,6 +16,7 @@ cases![
     what_is_held_is_never_replaced,
 ];
 
+/// Records a result, claims it with `changed` code, and expects to be answered with `what` and the record as it is.
 async fn reported(store: &dyn Store, changed: Claim, what: Mismatch) -> Verdict {
     let first = Claim { inputs: Some(1), ..claim(store, "a") };
     let stored = ended(store, first, Status::Done, b"1").await?;
@@ -24,11 +25,13 @@ async fn reported(store: &dyn Store, changed: Claim, what: Mismatch) -> Verdict 
     same(present(store, "a").await?, stored, "the record stays")
 }
 
+/// Two functions that render the same key would otherwise exchange their results.
 async fn another_function_is_reported(store: &dyn Store) -> Verdict {
     let changed = Claim { function: "suite::other".to_owned(), inputs: Some(1), ..claim(store, "a") };
     reported(store, changed, Mismatch::Function).await
 }
 
+/// A function that was renamed finds its records, as long as the claim names what it was called.
 async fn an_earlier_name_of_the_function_is_accepted(store: &dyn Store) -> Verdict {
     let stored = ended(store, claim(store, "a"), Status::Done, b"1").await?;
     let was = vec!["suite::elder".to_owned(), "suite::step".to_owned()];
@@ -36,14 +39,17 @@ async fn an_earlier_name_of_the_function_is_accepted(store: &dyn Store) -> Verdi
     same(ok(store.claim(renamed).await, "a claim")?, Claimed::Done(stored), "a claim by its later name")
 }
 
+/// The version is how a program says that the result of today is not that of yesterday.
 async fn another_version_is_reported(store: &dyn Store) -> Verdict {
     reported(store, Claim { version: 2, inputs: Some(1), ..claim(store, "a") }, Mismatch::Version).await
 }
 
+/// The key names the work; that the inputs behind it have changed is a mistake in one of the two.
 async fn other_inputs_are_reported(store: &dyn Store) -> Verdict {
     reported(store, Claim { inputs: Some(2), ..claim(store, "a") }, Mismatch::Inputs).await
 }
 
+/// A wrong `rerun` can be undone by hand for 30 days: the bytes are kept, listed and removed.
 async fn what_is_replaced_is_quarantined(store: &dyn Store) -> Verdict {
     let stored = ended(store, claim(store, "a"), Status::Done, b"1").await?;
     let rerun = Claim { version: 2, on_mismatch: Otherwise::Rerun, ..claim(store, "a") };
@@ -64,6 +70,7 @@ async fn what_is_replaced_is_quarantined(store: &dyn Store) -> Verdict {
     same(ok(store.quarantined(id).await, "the entry")?, None, "it is gone")
 }
 
+/// Other code is no reason to take the work away from a process that does it.
 async fn what_is_held_is_never_replaced(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     let rerun = Claim { version: 2, on_mismatch: Otherwise::Rerun, ..claim(store, "a") };

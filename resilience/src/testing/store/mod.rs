@@ -54,6 +54,7 @@ use std::time::Duration;
 
 /// How one case ended: the rule that was broken, in words.
 type Verdict = Result<(), String>;
+/// A rule, checked on an empty store.
 type Case = for<'a> fn(&'a dyn Store) -> Pin<Box<dyn Future<Output = Verdict> + 'a>>;
 
 /// Turns `async fn name(store: &dyn Store) -> Verdict` into rows of the suite's table.
@@ -67,6 +68,26 @@ macro_rules! cases {
 use cases;
 
 /// Lists the rules that a store broke; it is the error of [`conformance`].
+///
+/// Its text has a line for each, which `panic!("{violations}")` shows in the output of a test.
+///
+/// # Examples
+///
+/// A store that keeps the rules has none, and a store that is not empty at the beginning breaks some:
+///
+/// ```
+/// use resilience::durable::{MemoryStore, Store};
+/// use resilience::testing::store::{Violations, conformance};
+/// use std::sync::Arc;
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+/// # runtime.block_on(async {
+/// let shared = Arc::new(MemoryStore::new());
+/// let violations: Violations = conformance(|| shared.clone()).await.unwrap_err();
+/// assert!(!violations.failed.is_empty());
+/// assert!(violations.to_string().contains("cases failed"));
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violations {
@@ -142,11 +163,15 @@ fn ok<T>(result: Result<T, StoreError>, doing: &str) -> Result<T, String> {
 }
 
 /// The operation must have been refused since the lease of `key` is no longer held.
+///
+/// The error names the key whose lease is lost: that of the job where a step was refused.
 fn fenced<T: fmt::Debug>(result: Result<T, StoreError>, key: &str, rule: &str) -> Verdict {
     same(result.map(drop), Err(StoreError::Fenced { key: key.to_owned() }), rule)
 }
 
+/// Longer than any case takes: such a lease lapses in none of them.
 const LONG: Duration = Duration::from_secs(600);
+/// So short that a case can wait for its end.
 const SHORT: Duration = Duration::from_millis(2);
 
 /// A claim of `key` that lasts for the whole case.
@@ -173,6 +198,8 @@ async fn present(store: &dyn Store, key: &str) -> Result<Record, String> {
 }
 
 /// Waits until the store's clock is at `deadline`.
+///
+/// By the clock of the store, which need not be that of this process.
 async fn lapse(store: &dyn Store, deadline: u64) -> Verdict {
     for _ in 0..100 {
         if ok(store.now().await, "the clock")? >= deadline {
@@ -192,6 +219,9 @@ async fn lapsed(store: &dyn Store, key: &str) -> Result<Record, String> {
 }
 
 /// Looks at the owner of `key` for longer than a short lease, without changing anything.
+///
+/// A store that judges owners by counters has to see the owner unchanged for a whole lease: each look is a claim
+/// that cannot be granted.
 async fn watch(store: &dyn Store, key: &str) -> Verdict {
     for _ in 0..6 {
         // Another version than any: the answer is a mismatch, whoever holds it.

@@ -26,10 +26,12 @@ cases![
     a_record_is_written_only_over_the_one_that_was_read,
 ];
 
+/// The end of the work of `record`, under its fence.
 fn done(record: &Record, value: &[u8]) -> Completion {
     Completion::done(record.key.clone(), record.fence, value.to_vec())
 }
 
+/// Reading a result takes no lease and writes nothing.
 async fn what_was_done_is_given_again(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     let recorded = ok(store.complete(done(&held, b"1")).await, "a result")?;
@@ -44,6 +46,7 @@ async fn what_was_done_is_given_again(store: &dyn Store) -> Verdict {
     same(present(store, "a").await?, recorded, "a claim of what is done changes nothing")
 }
 
+/// The answer to a completion can be lost on its way, and the caller asks again.
 async fn a_result_recorded_twice_is_one_result(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     let first = ok(store.complete(done(&held, b"1")).await, "a result")?;
@@ -51,6 +54,7 @@ async fn a_result_recorded_twice_is_one_result(store: &dyn Store) -> Verdict {
     same(second, first, "recorded again, it changes nothing")
 }
 
+/// Neither the value nor the status, also not by the holder that wrote it.
 async fn a_result_cannot_be_changed(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     ok(store.complete(done(&held, b"1")).await, "a result")?;
@@ -60,12 +64,14 @@ async fn a_result_cannot_be_changed(store: &dyn Store) -> Verdict {
     same(present(store, "a").await?.value, b"1".to_vec(), "the first result")
 }
 
+/// A lease that has lapsed is lost only once another process has it: until then the work is not done twice.
 async fn a_late_result_counts_if_the_lease_was_not_taken(store: &dyn Store) -> Verdict {
     let held = lapsed(store, "a").await?;
     ok(store.complete(done(&held, b"1")).await, "a late result")?;
     same(present(store, "a").await?.value, b"1".to_vec(), "it is recorded")
 }
 
+/// Every byte, zero included, in a value that is larger than a page of a database.
 async fn values_are_kept_byte_for_byte(store: &dyn Store) -> Verdict {
     let all: Vec<u8> = (0..=255).cycle().take(100_000).collect();
     let recorded =
@@ -74,6 +80,7 @@ async fn values_are_kept_byte_for_byte(store: &dyn Store) -> Verdict {
     same(present(store, "a").await?, recorded, "what is read")
 }
 
+/// The limit is the same in every store, so that a program that moves to another one meets no new error.
 async fn what_is_too_large_is_refused_whole(store: &dyn Store) -> Verdict {
     let (fits, large) = (vec![b'x'; VALUE_LIMIT], vec![b'x'; VALUE_LIMIT + 1]);
     let refused = Err(StoreError::TooLarge { bytes: VALUE_LIMIT + 1 });
@@ -88,6 +95,7 @@ async fn what_is_too_large_is_refused_whole(store: &dyn Store) -> Verdict {
     ok(store.complete(done(&held, &fits)).await, "a result of 1 MiB").map(drop)
 }
 
+/// None of these runs again by being called: that is what `resume` and `rerun` are for.
 async fn what_stopped_waits_to_be_restarted(store: &dyn Store) -> Verdict {
     for status in [Status::Failed, Status::Manual, Status::RolledBack, Status::Dead] {
         let key = status.as_str();
@@ -102,8 +110,10 @@ async fn what_stopped_waits_to_be_restarted(store: &dyn Store) -> Verdict {
     Ok(())
 }
 
+/// As short as a store can tell apart: the clock of records counts milliseconds.
 const TTL: Duration = Duration::from_millis(2);
 
+/// An expired result is absent to a claim, whether it was deleted or not.
 async fn a_result_ages(store: &dyn Store) -> Verdict {
     let recorded = ended(store, Claim { ttl: TTL, ..claim(store, "a") }, Status::Done, b"1").await?;
     lapse(store, recorded.completed + 2).await?;
@@ -115,10 +125,12 @@ async fn a_result_ages(store: &dyn Store) -> Verdict {
     same(answer, Claimed::Done(forever), "without a time to live it counts for ever")
 }
 
+/// The lease of `job`, as its steps name it.
 fn holder(job: &Record) -> Holder {
     Holder { key: job.key.clone(), fence: job.fence }
 }
 
+/// A job that takes longer than the time to live of its first step would repeat that step at each recovery.
 async fn a_step_of_an_unfinished_job_does_not_age(store: &dyn Store) -> Verdict {
     let job = hold(store, claim(store, "job")).await?;
     let step = Claim { ttl: TTL, holder: Some(holder(&job)), ..claim(store, "step") };
@@ -133,6 +145,7 @@ async fn a_step_of_an_unfinished_job_does_not_age(store: &dyn Store) -> Verdict 
     )
 }
 
+/// The fence of the job is compared in the transaction that writes the step.
 async fn a_step_needs_the_lease_of_its_job(store: &dyn Store) -> Verdict {
     let late = lapsed(store, "job").await?;
     let step = Claim { holder: Some(holder(&late)), ..claim(store, "step") };
@@ -146,6 +159,7 @@ async fn a_step_needs_the_lease_of_its_job(store: &dyn Store) -> Verdict {
     ok(store.complete(result).await, "a result under the lease of the job").map(drop)
 }
 
+/// The effect of a step that runs has happened or will happen: forgetting it would leave it out of a rollback.
 async fn a_cancelled_job_begins_no_step_but_ends_the_one_it_is_in(store: &dyn Store) -> Verdict {
     let job = hold(store, claim(store, "job")).await?;
     let step = |key| Claim { holder: Some(holder(&job)), ..claim(store, key) };
@@ -158,6 +172,7 @@ async fn a_cancelled_job_begins_no_step_but_ends_the_one_it_is_in(store: &dyn St
     ok(store.complete(result).await, "the result of the step under way").map(drop)
 }
 
+/// The order is that of the ends, which a rollback goes backwards, and the count shows whether records were lost.
 async fn steps_are_counted_as_they_end(store: &dyn Store) -> Verdict {
     let job = hold(store, claim(store, "job")).await?;
     let step = |key| Claim { holder: Some(holder(&job)), ..claim(store, key) };
@@ -179,6 +194,7 @@ async fn steps_are_counted_as_they_end(store: &dyn Store) -> Verdict {
     Ok(())
 }
 
+/// In the same transaction: a job that is done has no cursor that a later job of its id would go on from.
 async fn the_end_of_a_job_removes_what_it_names(store: &dyn Store) -> Verdict {
     let job = hold(store, claim(store, "job")).await?;
     for key in ["c/job/1", "c/job/2", "c/job2/1"] {
@@ -191,6 +207,7 @@ async fn the_end_of_a_job_removes_what_it_names(store: &dyn Store) -> Verdict {
     present(store, "c/job2/1").await.map(drop)
 }
 
+/// Operators change records beside the processes that work on them; of two changes at once one is refused.
 async fn a_record_is_written_only_over_the_one_that_was_read(store: &dyn Store) -> Verdict {
     let conflict = Err(StoreError::Conflict { key: "a".to_owned() });
     let record = Record { value: b"1".to_vec(), ..Record::new("a") };
