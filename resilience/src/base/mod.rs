@@ -7,6 +7,23 @@
 //! It never names an error, a point, an event or a policy: `tests/structure.rs` fails on an import from above. What has
 //! to reach up all the same, such as the job that a helper thread takes along, is a function pointer that the upper
 //! module sets (see [`carry::set_job`](carry)).
+//!
+//! | what | modules |
+//! |---|---|
+//! | time | `clock` (the seam), `time`, `timer`, `real_clock` and `paused` (what is behind it), `calendar` |
+//! | randomness and test worlds | `rng`, `world`, `site` (state that a world replaces) |
+//! | what the running code is part of | `scope` (limits), `admission`, `repeats`, `payers`, `marks`, `holding`, `handling`, `check`; `carry` takes it along to other tasks and threads, all but `admission` |
+//! | threads | `sync`, `block_on`, `own_thread`, `repeating`, `runtime`, `shards`, `of_process` (forks), `guarded` (panics of the program) |
+//! | settings | `setting` (as data), `settings` (the declaration), `forms` (kinds of values), `change` (from a configuration) |
+//! | text | `name`, `template` (keys), `text` (without allocation), `scrub` (without secrets), `visible` (for terminals), `serialise` |
+//! | the rest | `files` and `state_dir`, `percentile`, `stopping` (the flag of a shutdown), `alert_level` |
+//!
+//! # Thread-locals
+//!
+//! What the running code is part of is kept in thread-locals, most with a guard that restores what was there before.
+//! Three rules hold for all of them. A guard is dropped on the thread that made it. A future sets them for the time
+//! of each poll, as tasks share a thread. And a thread whose locals are gone is no error: code that runs in the
+//! destructor of another thread-local is part of nothing.
 
 pub(crate) mod admission;
 pub(crate) mod alert_level;

@@ -37,7 +37,8 @@ use std::time::Duration;
 /// | the process has died more than `max_recoveries` times without progress | `Dead` | is rejected |
 /// | a record of other arguments, version or name is there | as it was | is rejected |
 ///
-/// Rejections are a [`JobError`](crate::durable::JobError), which names the job and says what to do.
+/// Rejections are a [`JobError`](crate::durable::JobError), which names the job and says what to do; once the process
+/// shuts down, [`Rejected::ShuttingDown`](crate::Rejected::ShuttingDown).
 ///
 /// # Cost
 ///
@@ -347,6 +348,7 @@ impl Job {
         }
     }
 
+    /// The same with a body that blocks: only the looks into the store are futures.
     fn run_as_blocking<I, R>(&self, identity: &Identity, id: &str, input: I, body: impl FnOnce(I) -> R) -> R
     where
         I: Serialize,

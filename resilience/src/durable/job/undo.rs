@@ -129,6 +129,8 @@ pub fn recorded<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
 }
 
 /// What an undo can return: nothing, or a `Result` with any value and any error.
+///
+/// The error of an undo has no type that the library knows: only whether it worked is recorded.
 #[diagnostic::on_unimplemented(
     message = "an undo returns `()` or a `Result`",
     label = "this undo gives `{Self}`",

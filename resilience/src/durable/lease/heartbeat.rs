@@ -59,6 +59,8 @@ struct Heart {
     changed: Condvar,
 }
 
+/// What a beat changes and the watch reads. `beaten` is `None` before the first beat, and there is no claim before
+/// that.
 #[derive(Debug, Default)]
 struct State {
     has_thread: bool,
@@ -125,6 +127,7 @@ pub(crate) fn stores() -> Vec<Arc<dyn Store>> {
 /// not answer would keep it from that, as it does its own heartbeat.
 static WATCH: OfProcess<LossWatch> = OfProcess::new(LossWatch::new(), |_| LossWatch::new());
 
+/// The watch of all hearts of the process: it sleeps until the first lease of any of them may be late.
 #[derive(Debug)]
 struct LossWatch {
     state: Mutex<LossWatchState>,
@@ -155,11 +158,14 @@ impl LossWatch {
         Ok(())
     }
 
+    /// A shorter lease than all before may have to be reported as lost earlier.
     fn wake(&self) {
         locked(&self.state).is_changed = true;
         self.changed.notify_one();
     }
 
+    /// Reports what is late, and sleeps until the next lease may be. It takes the lock of one heart at a time, and
+    /// holds none while it reports.
     fn run(&self) {
         loop {
             locked(&self.state).is_changed = false;
@@ -259,6 +265,7 @@ impl Heart {
         Ok(())
     }
 
+    /// Beats, and pays what is owed to the store after each beat, until the last handle of the store is dropped.
     fn run(&self) {
         let mut wait = Duration::ZERO;
         while let Some((store, lease)) = self.next(wait) {

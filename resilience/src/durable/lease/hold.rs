@@ -78,6 +78,7 @@ impl Lease {
         self
     }
 
+    /// What the heartbeat and the running body see of the lease.
     pub(crate) fn shared(&self) -> &Arc<LeaseState> {
         &self.shared
     }

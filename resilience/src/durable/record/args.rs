@@ -91,6 +91,8 @@ impl<T: ?Sized> Deref for Given<'_, T> {
 }
 
 /// What the record of a job can hold as an argument.
+///
+/// Every `Serialize` type; the trait is there for its message.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be recorded as an argument of a job",
     label = "does not implement `serde::Serialize`",
@@ -103,6 +105,8 @@ pub trait Recordable: Serialize {}
 impl<T: Serialize + ?Sized> Recordable for T {}
 
 /// What can be read back from the record of a job.
+///
+/// Every type that serde reads and writes: an argument is compared with what was written after it was read.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from the record of a job",
     label = "does not implement `serde::Serialize` and `serde::Deserialize`",

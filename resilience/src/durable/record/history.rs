@@ -142,6 +142,7 @@ impl Note {
         Self { class: read_class(class), text: text("text"), problem: text("problem"), events }
     }
 
+    /// The last 100 events stay: a job that is interrupted every day keeps what is of use.
     pub(crate) fn write(&self) -> Vec<u8> {
         let class = self
             .class

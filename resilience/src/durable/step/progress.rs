@@ -193,6 +193,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         self.noted(restored)
     }
 
+    /// Claims first: what is read without the lease could be moved on by its holder.
     async fn try_restore(&mut self) -> Result<Option<C>, Rejected> {
         let at = self.at();
         let place = self.place().await?;
@@ -269,6 +270,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         self.noted(saved)
     }
 
+    /// What is kept is forgotten only once the store has it.
     async fn try_flush(&mut self) -> Result<(), Rejected> {
         let at = self.named()?;
         let Some(value) = self.unsaved.clone() else { return Ok(()) };

@@ -132,6 +132,7 @@ impl CheckpointSite {
         self.counted(block_on(self.policy.begin(Mode::Blocking, &identity, ask))).map_err(NotRun::outcome)
     }
 
+    /// A refusal counts as neither begun nor reused: it has an event of its own.
     fn counted<W>(&self, begun: Result<W, NotRun>) -> Result<W, NotRun> {
         match &begun {
             Err(NotRun::Recorded(..)) => self.reused.fetch_add(1, Ordering::Relaxed),

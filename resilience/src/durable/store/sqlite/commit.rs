@@ -82,12 +82,15 @@ pub(super) struct Committer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What the callers and the thread share. The lock of the queue is held for moments only; that of the writer for a
+/// whole commit, and never taken by a caller that must not block.
 struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
     writer: Mutex<Writer>,
 }
 
+/// What is asked for, in order, and whether the thread has to be woken for it.
 #[derive(Default)]
 struct Queue {
     operations: Vec<Operation>,
@@ -97,6 +100,7 @@ struct Queue {
     is_asleep: bool,
 }
 
+/// The one connection of this process that writes, and what it knows of the log.
 struct Writer {
     connection: Connection,
     place: Arc<Place>,
@@ -309,6 +313,7 @@ impl Shared {
         batch
     }
 
+    /// The first operations of the queue, at most `most`.
     fn take(&self, most: usize) -> Vec<Operation> {
         let mut queue = locked(&self.queue);
         let count = queue.operations.len().min(most);
@@ -441,16 +446,19 @@ struct Answer<T> {
     state: Mutex<Waiting<T>>,
 }
 
+/// The answer, once it was given, and the task to wake for it.
 struct Waiting<T> {
     value: Option<Result<T, StoreError>>,
     waker: Option<Waker>,
 }
 
+/// Dropped, it takes nothing back: the operation is in the queue, and is committed without an answer.
 struct Pending<T> {
     answer: Arc<Answer<T>>,
 }
 
 impl<T> Answer<T> {
+    /// The first answer counts; the waker is called without the lock.
     fn give(&self, value: Result<T, StoreError>) {
         let waker = {
             let mut state = locked(&self.state);

@@ -46,6 +46,7 @@ pub(super) struct Moment {
 }
 
 impl Moment {
+    /// By the clocks of the calling thread, a test world's included.
     pub(super) fn now() -> Self {
         let since = crate::base::clock::time_of_day().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall = Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX);

@@ -8,6 +8,7 @@
 
 use std::path::Path;
 
+/// Bytes of the log's header, and of the one before each page.
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
 
@@ -28,6 +29,7 @@ pub(super) fn damage(path: &Path) -> Option<usize> {
 /// Two sums, as SQLite makes them.
 type Sums = (u32, u32);
 
+/// A log as its header describes it: the pages that follow, and with what each frame is signed.
 struct Log<'a> {
     frames: &'a [u8],
     page: usize,
