@@ -186,6 +186,20 @@ impl Follower {
     /// Creates a follower of the state directory `dir` that returns all alerts of its files first, oldest first.
     ///
     /// It opens nothing; a directory that does not exist yet has no alerts until it does.
+    ///
+    /// # Examples
+    ///
+    /// Following from now on, without what is there already:
+    ///
+    /// ```
+    /// use resilience::alerts::Follower;
+    /// # let dir = std::env::temp_dir().join(format!("resilience-follower-new-{}", std::process::id()));
+    ///
+    /// let mut follower = Follower::new(&dir);
+    /// let _known = follower.next()?;
+    /// assert!(follower.next()?.is_empty());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into(), at: None, known: Vec::new(), skipped: 0 }
     }

@@ -113,6 +113,22 @@ impl Sink {
     /// Removes the sink. It gets no alert after this; one that it has now is not cut off.
     ///
     /// Alerts that wait for it are dropped, without being counted as skipped. It does not wait for `send` to return.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::alerts::{self, AlertLevel};
+    /// use std::sync::mpsc;
+    /// use std::time::Duration;
+    /// # let _world = resilience::testing::isolate();
+    ///
+    /// let (sender, alerts) = mpsc::channel();
+    /// let sink = alerts::add_sink("pager", move |alert| sender.send(alert.message.clone()));
+    /// sink.remove();
+    /// alerts::raise(AlertLevel::Critical, "importer", "the feed is gone", &[]);
+    /// alerts::flush(Duration::from_secs(1));
+    /// assert!(alerts.try_recv().is_err());
+    /// ```
     pub fn remove(self) {
         self.thread.remove();
         let mut entries = locked(self.entries);

@@ -610,6 +610,22 @@ impl Event {
     ///
     /// It is `None` for events of calls; the record of an event (`events::EventRecord::job`) also knows the job in
     /// which such a call was made.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{CircuitBreaker, Event};
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    ///
+    /// static HAS_JOB: AtomicBool = AtomicBool::new(true);
+    ///
+    /// fn note(event: &Event) {
+    ///     HAS_JOB.store(event.job().is_some(), Ordering::Relaxed);
+    /// }
+    ///
+    /// CircuitBreaker::new("search").on_open(note).force_open();
+    /// assert!(!HAS_JOB.load(Ordering::Relaxed), "an event of a call");
+    /// ```
     pub fn job(&self) -> Option<&str> {
         match self {
             Self::JobStarted { job, .. }

@@ -327,6 +327,20 @@ impl Budget {
     ///
     /// A number that grows says that a dependency is failing, and that calls end with errors that more
     /// retries might have hidden.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Budget, Retry};
+    /// use std::io::{Error, ErrorKind};
+    /// use std::time::Duration;
+    ///
+    /// static SMALL: Budget = Budget::new().capacity(5).cost(5).refill(0);
+    ///
+    /// let retry = Retry::new().max(3).base(Duration::ZERO).budget(&SMALL);
+    /// let _: Result<(), Error> = retry.call(|| Err(ErrorKind::ConnectionReset.into()));
+    /// assert_eq!((SMALL.tokens(), SMALL.denied()), (0, 1), "one retry was made, the next was not");
+    /// ```
     pub fn denied(&self) -> u64 {
         self.bucket.denied.load(Ordering::Relaxed)
     }

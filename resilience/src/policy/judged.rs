@@ -130,6 +130,30 @@ impl<P> Judged<P> {
 
 impl<P, W, U> Judged<P, Unset, W, U> {
     /// Sets what an error means: a function that returns a [`Classification`] or a [`Category`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Category, Retry};
+    /// use std::time::Duration;
+    ///
+    /// #[derive(Debug)]
+    /// struct Status(u16);
+    ///
+    /// // Set after `unless`: the order does not matter.
+    /// let retry = Retry::new()
+    ///     .max(2)
+    ///     .base(Duration::ZERO)
+    ///     .unless(|status: &Status| status.0 == 501)
+    ///     .classify(|status: &Status| Category::from_status(status.0));
+    /// let mut calls = 0;
+    /// let down: Result<(), Status> = retry.call(|| {
+    ///     calls += 1;
+    ///     Err(Status(503))
+    /// });
+    /// assert!(down.is_err());
+    /// assert_eq!(calls, 3);
+    /// ```
     pub fn classify<E: ?Sized, M: Into<Classification>, C: Fn(&E) -> M>(
         self,
         classify: C,

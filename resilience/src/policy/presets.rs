@@ -32,8 +32,27 @@ const fn preset(max: u32, base_ms: u64, cap_s: u64) -> Retry {
 }
 
 /// Retries short calls that a person waits for: 3 times, from 500 ms up to 5 s.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::presets;
+/// use std::time::Duration;
+///
+/// assert_eq!(presets::QUICK.max_attempts(), 4);
+/// assert_eq!(presets::QUICK.mean_waits(), Duration::from_millis((500 + 1_000 + 2_000) / 2));
+/// ```
 pub const QUICK: Retry = preset(3, 500, 5);
 /// Retries something on the same machine: 2 times, from 100 ms up to 1 s.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::presets;
+/// use std::time::Duration;
+///
+/// assert!(presets::LOCAL.mean_waits() < Duration::from_millis(200));
+/// ```
 pub const LOCAL: Retry = preset(2, 100, 1);
 /// Retries calls over a network of one's own: 4 times, from 500 ms up to 10 s.
 pub const NETWORK: Retry = preset(4, 500, 10);

@@ -67,6 +67,17 @@ impl Fallback {
     }
 
     /// Limits it to errors of these categories; an empty list is every category.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Category, Fallback};
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// const CACHED: Fallback = Fallback::new("quote").on(&[Category::Timeout]);
+    /// let wrong: Result<u32, Error> = CACHED.call(|| Err(ErrorKind::InvalidInput.into()), |_: &Error| Some(42));
+    /// assert!(wrong.is_err());
+    /// ```
     pub const fn on(mut self, categories: &'static [Category]) -> Self {
         self.on = categories;
         self
@@ -166,6 +177,18 @@ impl Fallback {
     ///
     /// It is [`call`](Self::call) for an outcome that is there already. `instead` runs only for an error that the
     /// fallback answers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Fallback;
+    ///
+    /// const CACHED: Fallback = Fallback::new("quote");
+    ///
+    /// let fresh: std::io::Result<u32> = Ok(7);
+    /// let answer = CACHED.or_else(fresh, |_| -> Option<u32> { unreachable!("nothing has failed") });
+    /// assert_eq!(answer.unwrap(), 7);
+    /// ```
     pub fn or_else<R, I>(&self, outcome: R, instead: impl FnOnce(&R::Error) -> I) -> R
     where
         R: Outcome,

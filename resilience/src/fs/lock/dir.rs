@@ -71,7 +71,7 @@ impl DirLock {
         Self(self.0.shared(is_shared))
     }
 
-    /// Sets how long to wait for it; see [`FileLock::wait`].
+    /// Sets how long to wait for it, by default 30 s; see [`FileLock::wait`].
     pub fn wait(self, wait: Duration) -> Self {
         Self(self.0.wait(wait))
     }
@@ -81,6 +81,23 @@ impl DirLock {
     /// # Errors
     ///
     /// Same as [`FileLock::acquire`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::{DirLock, LockError};
+    /// use std::time::Duration;
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-dir-acquire-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// let lock = DirLock::at(&dir).wait(Duration::ZERO);
+    /// let guard = lock.acquire()?;
+    /// assert!(matches!(lock.acquire(), Err(LockError::Timeout { .. })));
+    /// drop(guard);
+    /// assert!(lock.acquire().is_ok());
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), LockError>(())
+    /// ```
     pub fn acquire(&self) -> Result<LockGuard, LockError> {
         self.0.acquire()
     }

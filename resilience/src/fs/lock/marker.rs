@@ -161,6 +161,23 @@ impl MarkerLock {
     ///
     /// In the calling process it starts one thread for the heartbeat, which ends with the guard. Waiters try about
     /// every 50 ms, in no order. [`LockError::Timeout`] names no holder: the marker does not say who it is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::{LockError, MarkerLock};
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-marker-acquire-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// let guard = MarkerLock::at(dir.join("import.marker")).acquire()?;
+    /// // .. one step after the other, each with a look at `guard.still_ours()` ..
+    /// guard.unlock();
+    ///
+    /// let nowhere = MarkerLock::at(dir.join("no/such/directory")).acquire();
+    /// assert!(matches!(nowhere, Err(LockError::Failed { .. })));
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), LockError>(())
+    /// ```
     pub fn acquire(&self) -> Result<MarkerGuard, LockError> {
         let failed = |error: io::Error| LockError::io(&self.path, &error);
         let id = format!("{:016x}", RandomState::new().hash_one(std::process::id()));

@@ -171,6 +171,32 @@ impl FileLock {
     ///
     /// An error leaves nothing behind that could take the lock later. Where the directory of a lock by name is missing,
     /// it is made, for this user alone.
+    ///
+    /// # Examples
+    ///
+    /// A lock that an object holds for as long as it lives:
+    ///
+    /// ```
+    /// use resilience::fs::{LockError, LockGuard};
+    /// use resilience::lock;
+    ///
+    /// struct Scanner {
+    ///     _lock: LockGuard,
+    /// }
+    ///
+    /// impl Scanner {
+    ///     fn open() -> Result<Self, LockError> {
+    ///         Ok(Self { _lock: lock::common("device:scanner").acquire()? })
+    ///     }
+    /// }
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let scanner = Scanner::open()?;
+    /// assert!(lock::common("device:scanner").wait(std::time::Duration::ZERO).acquire().is_err());
+    /// drop(scanner);
+    /// assert!(Scanner::open().is_ok());
+    /// # Ok::<(), LockError>(())
+    /// ```
     pub fn acquire(&self) -> Result<LockGuard, LockError> {
         self.acquire_with(|| {})
     }

@@ -131,6 +131,29 @@ impl Json {
     ///
     /// A `null` is there: read it as an `Option` or as `serde_json::Value`. An index beyond the end of an array, and a
     /// part behind a number or a text, name nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::{Transaction, TransactionError};
+    /// use serde_json::Value;
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-json-get-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// # let path = dir.join("tasks.json");
+    /// std::fs::write(&path, r#"{"a/b": [1, null], "name": "x"}"#).unwrap();
+    /// Transaction::edit(&path, |file| {
+    ///     file.edit_json(|json| {
+    ///         assert_eq!(json.get::<u32>("/a~1b/0")?, Some(1));
+    ///         assert_eq!(json.get::<Value>("/a~1b/1")?, Some(Value::Null), "there, and null");
+    ///         assert_eq!(json.get::<u32>("/a~1b/2")?, None, "not there");
+    ///         assert!(json.get::<u32>("/name").is_err(), "there, and no number");
+    ///         Ok::<(), TransactionError>(())
+    ///     })
+    /// })?;
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), TransactionError>(())
+    /// ```
     pub fn get<T: DeserializeOwned>(&self, pointer: &str) -> Result<Option<T>, TransactionError> {
         let Place::There { value, .. } = self.find(pointer)? else { return Ok(None) };
         let text = self.text.get(value).unwrap_or_default();
@@ -147,6 +170,28 @@ impl Json {
     ///
     /// After an error the text is as it was. Of the members in between none is made: `/a/b` needs an object or array at
     /// `/a`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::{Transaction, TransactionError};
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-json-set-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// # let path = dir.join("tasks.json");
+    /// std::fs::write(&path, "{\n  \"n\": 1\n}\n").unwrap();
+    /// Transaction::edit(&path, |file| {
+    ///     file.edit_json(|json| {
+    ///         json.set("/n", &2)?;
+    ///         json.set("/name", "x")?;
+    ///         assert!(json.set("/no/such", &3).is_err());
+    ///         Ok::<(), TransactionError>(())
+    ///     })
+    /// })?;
+    /// assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\n  \"n\": 2,\n  \"name\": \"x\"\n}\n");
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), TransactionError>(())
+    /// ```
     pub fn set<T: Serialize + ?Sized>(&mut self, pointer: &str, value: &T) -> Result<(), TransactionError> {
         let (range, new) = match self.find(pointer)? {
             Place::There { member, value: range, .. } => {
@@ -168,6 +213,27 @@ impl Json {
     ///
     /// The comma beside it goes as well. Items behind it in an array move forward, so that a pointer to one of them
     /// names another item afterwards.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::{Transaction, TransactionError};
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-json-remove-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// # let path = dir.join("tasks.json");
+    /// std::fs::write(&path, "{\"a\": 1, \"b\": 2}\n").unwrap();
+    /// Transaction::edit(&path, |file| {
+    ///     file.edit_json(|json| {
+    ///         assert!(json.remove("/b")?);
+    ///         assert!(!json.remove("/b")?, "it is gone");
+    ///         Ok::<(), TransactionError>(())
+    ///     })
+    /// })?;
+    /// assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"a\": 1}\n");
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), TransactionError>(())
+    /// ```
     pub fn remove(&mut self, pointer: &str) -> Result<bool, TransactionError> {
         let Place::There { member, value, container } = self.find(pointer)? else { return Ok(false) };
         let Some(container) = container else { return Err(self.refused(pointer, "the whole text stays")) };

@@ -350,6 +350,22 @@ impl Transaction {
     /// # Errors
     ///
     /// Same as [`run`](Self::run).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::Transaction;
+    /// use std::time::Duration;
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-apply-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// # let path = dir.join("state");
+    /// let state = Transaction::of(&path).wait(Duration::from_secs(5)).keep(3);
+    /// state.apply(|file| file.write("ready"))?;
+    /// assert_eq!(std::fs::read_to_string(&path)?, "ready");
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn apply<T, E: From<TransactionError>>(
         &self,
         body: impl FnOnce(&mut Draft) -> Result<T, E>,

@@ -121,6 +121,25 @@ impl Rollback {
     ///
     /// A lock is inherited through a duplicate of its descriptor ([`AsFd`](std::os::fd::AsFd)): while the child has it
     /// open, no other process takes the lock, even if this one is killed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::Transaction;
+    /// use std::os::fd::AsFd;
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-rollback-locks-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// # let path = dir.join("settings");
+    /// let rollback = Transaction::of(&path).back_up()?;
+    /// let duplicates: Vec<_> =
+    ///     rollback.locks().iter().map(|lock| lock.as_fd().try_clone_to_owned()).collect::<Result<_, _>>()?;
+    /// assert_eq!(duplicates.len(), 1, "one for each file");
+    /// // .. start the child, which inherits them ..
+    /// rollback.accept()?;
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn locks(&self) -> &[LockGuard] {
         &self.files.guards
     }

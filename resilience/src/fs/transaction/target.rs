@@ -285,6 +285,25 @@ impl Draft {
     ///
     /// It includes what was written to the draft before. The whole content is in memory, up to the
     /// [limit](super::Transaction::limit); use [`file`](Self::file) to read parts.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::Transaction;
+    /// use std::io::ErrorKind;
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-draft-read-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// Transaction::edit(dir.join("new"), |file| -> std::io::Result<()> {
+    ///     assert_eq!(file.read().unwrap_err().kind(), ErrorKind::NotFound);
+    ///     file.write([0, 159, 146, 150])?;
+    ///     assert_eq!(file.read()?, [0, 159, 146, 150]);
+    ///     assert_eq!(file.read_to_string().unwrap_err().kind(), ErrorKind::InvalidData);
+    ///     Ok(())
+    /// })?;
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn read(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let file = self.file.as_mut().ok_or(io::ErrorKind::NotFound)?;
@@ -339,6 +358,25 @@ impl Draft {
     ///
     /// A later [`write`](Self::write) makes an empty file of it again, with the metadata that it had. Removing what is
     /// absent does nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::Transaction;
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-draft-remove-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// # let (old, new) = (dir.join("old"), dir.join("new"));
+    /// std::fs::write(&old, "content")?;
+    /// Transaction::many([&old, &new]).run(|files| -> std::io::Result<()> {
+    ///     let content = files[0].read()?;
+    ///     files[0].remove();
+    ///     files[1].write(content)
+    /// })?;
+    /// assert!(!old.exists() && new.exists(), "both or none");
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn remove(&mut self) {
         self.file = None;
     }

@@ -123,6 +123,22 @@ impl Budget {
     /// # Errors
     ///
     /// The body's own, or its error type made from [`Rejected::Throttled`](crate::Rejected::Throttled).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Budget, Category, Rejected};
+    ///
+    /// static SEARCH: Budget = Budget::new().throttle(2.0);
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let judge = |status: &Result<u16, Rejected>| {
+    ///     status.as_ref().ok().filter(|status| **status >= 500).map(|status| Category::from_status(*status).into())
+    /// };
+    /// let status = SEARCH.call_async_judged(async || Ok(200), judge).await;
+    /// assert_eq!(status.unwrap(), 200);
+    /// # });
+    /// ```
     #[track_caller]
     pub fn call_async_judged<R, F, Fut, J>(
         &self,

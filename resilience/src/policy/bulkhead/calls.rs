@@ -117,6 +117,24 @@ impl Bulkhead {
     /// The body's own, or its error type made from [`Rejected::BulkheadFull`].
     ///
     /// A call that is dropped while it waits leaves the queue; one that is dropped while it runs frees its slot.
+    ///
+    /// # Examples
+    ///
+    /// A response with a status, to a bulkhead that follows the latency:
+    ///
+    /// ```
+    /// use resilience::{Bulkhead, Category, Rejected};
+    ///
+    /// static SEARCH: Bulkhead = Bulkhead::new("search", 16).adaptive();
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let judge = |status: &Result<u16, Rejected>| {
+    ///     status.as_ref().ok().filter(|status| **status >= 500).map(|status| Category::from_status(*status).into())
+    /// };
+    /// let status = SEARCH.call_async_judged(async || Ok(503), judge).await;
+    /// assert_eq!(status.unwrap(), 503, "the caller gets it as it is");
+    /// # });
+    /// ```
     pub async fn call_async_judged<R: Refuse>(
         &self,
         body: impl AsyncFnOnce() -> R,

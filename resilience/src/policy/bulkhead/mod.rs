@@ -478,6 +478,16 @@ impl Bulkhead {
 
     /// Forgets how long calls held their slots; an adaptive bulkhead has the slots again with which it began. Calls
     /// that run keep theirs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Bulkhead;
+    ///
+    /// let bulkhead = Bulkhead::new("search", 16).adaptive();
+    /// bulkhead.reset();
+    /// assert_eq!((bulkhead.snapshot().slots, bulkhead.snapshot().usual_latency), (16, None));
+    /// ```
     pub fn reset(&self) {
         self.live.gate.forget();
         self.live.adaptive.reset();

@@ -7,10 +7,10 @@ use std::hash::{Hash, Hasher};
 
 /// Is the key of a cache: a reference to what the result depends on, or a tuple of up to eight such references.
 ///
-/// The key of a function is made of its arguments: `"a"` for one `&str`, `("a", &7)` for a `&str` and a number.
-/// The types are those of the arguments, without their references: of an argument `id: u32` the key is `&7_u32`, and
-/// `&7`, an `i32`, is another one. A reference to a tuple is no tuple of references: `&("a".to_owned(), 7)` is the key where `key = pair` names one
-/// argument that is a tuple.
+/// The key of a function is made of its arguments: `"a"` for one `&str`, `("a", &7)` for a `&str` and a number. The
+/// types are those of the arguments, without their references: of an argument `id: u32` the key is `&7_u32`, and `&7`,
+/// an `i32`, is another one. A reference to a tuple is no tuple of references: `&("a".to_owned(), 7)` is the key where
+/// `key = pair` names one argument that is a tuple.
 ///
 /// # Examples
 ///
@@ -53,6 +53,27 @@ pub trait CacheKey: Copy {
 )]
 /// `Eq` and `Hash` have to agree, also between the borrowed and the owned form. The owned copy is made once for each
 /// key that is not found, not for each look-up.
+///
+/// # Examples
+///
+/// A type of your own needs three derives:
+///
+/// ```
+/// use resilience::policy::Cache;
+/// use std::time::Duration;
+///
+/// #[derive(Clone, PartialEq, Eq, Hash)]
+/// enum Unit {
+///     Metre,
+///     Foot,
+/// }
+///
+/// static HEIGHTS: Cache = Cache::new("heights");
+///
+/// HEIGHTS.put(("K2", &Unit::Metre), 8_611_u32);
+/// assert_eq!(HEIGHTS.get(("K2", &Unit::Metre), Duration::MAX), Some(8_611_u32));
+/// assert_eq!(HEIGHTS.get::<u32>(("K2", &Unit::Foot), Duration::MAX), None);
+/// ```
 pub trait KeyPart: Eq + Hash + ToOwned<Owned: Borrow<Self> + Eq + Send + Sync + 'static> {}
 
 #[diagnostic::do_not_recommend]

@@ -256,6 +256,26 @@ impl Chaos {
     /// # Panics
     ///
     /// If the fault is a panic.
+    ///
+    /// # Examples
+    ///
+    /// Does a fallback answer where the answer is lost?
+    ///
+    /// ```
+    /// use resilience::Fallback;
+    /// use resilience::chaos::{self, Chaos, Fault, Plan};
+    /// use std::io::{Error, ErrorKind};
+    /// use std::time::Duration;
+    ///
+    /// static FAULTS: Chaos = Chaos::new("quote", 1.0, &[Fault::LostAnswer]);
+    /// const CACHED: Fallback = Fallback::new("quote");
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let _armed = chaos::arm(Plan::new(Duration::from_secs(60)).only("quote"));
+    /// let quote = || FAULTS.call(|| Error::from(ErrorKind::TimedOut), || Ok(7));
+    /// assert_eq!(CACHED.call(quote, |_: &Error| Some(42)).unwrap(), 42);
+    /// assert_eq!(FAULTS.injected(Fault::LostAnswer), 1);
+    /// ```
     pub fn call<R: Outcome>(&self, error: impl FnOnce() -> R::Error, body: impl FnOnce() -> R) -> R {
         let fault = self.next();
         if fault.is_error() {
@@ -275,6 +295,20 @@ impl Chaos {
     /// # Panics
     ///
     /// If the fault is a panic.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::chaos::{Chaos, Fault};
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// static FAULTS: Chaos = Chaos::new("search", 0.02, &[Fault::Error]);
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let found = FAULTS.call_async(|| Error::from(ErrorKind::TimedOut), async || Ok(7)).await;
+    /// assert_eq!(found.unwrap(), 7, "nothing is armed");
+    /// # });
+    /// ```
     pub async fn call_async<R: Outcome>(
         &self,
         error: impl FnOnce() -> R::Error,

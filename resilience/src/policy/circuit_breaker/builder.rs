@@ -55,6 +55,24 @@ macro_rules! hooks {
             /// Sets the function to call for each rejected call.
             ///
             /// While the breaker is open that is every call: count, and return.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use resilience::{CircuitBreaker, Event};
+            /// use std::sync::atomic::{AtomicU32, Ordering};
+            ///
+            /// static REJECTED: AtomicU32 = AtomicU32::new(0);
+            ///
+            /// fn count(_: &Event) {
+            ///     REJECTED.fetch_add(1, Ordering::Relaxed);
+            /// }
+            ///
+            /// let breaker = CircuitBreaker::new("search").on_reject(count);
+            /// breaker.force_open();
+            /// assert!(breaker.acquire().is_err());
+            /// assert_eq!(REJECTED.load(Ordering::Relaxed), 1);
+            /// ```
             pub const fn on_reject(mut self, hook: Hook) -> Self {
                 self.setup.hooks.reject = Some(hook);
                 self

@@ -162,6 +162,20 @@ impl CircuitBreaker {
     /// Sets any state: `Closed` is [`reset`](Self::reset), `Open` lasts for the usual time.
     ///
     /// `HalfOpen` lets the next calls pass as probes.
+    ///
+    /// # Examples
+    ///
+    /// A switch of an operator's console:
+    ///
+    /// ```
+    /// use resilience::{CircuitBreaker, State};
+    ///
+    /// let breaker = CircuitBreaker::new("search");
+    /// for state in [State::ForcedOpen, State::Disabled, State::MetricsOnly, State::Closed] {
+    ///     breaker.set_state(state);
+    ///     assert_eq!(breaker.state(), state);
+    /// }
+    /// ```
     pub fn set_state(&self, state: State) {
         self.tell(match state {
             State::Closed => self.live.gate.reset(),

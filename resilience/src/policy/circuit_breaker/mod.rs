@@ -370,6 +370,24 @@ impl CircuitBreaker {
     /// # Errors
     ///
     /// The body's own, or its error type made from [`Rejected::CircuitOpen`].
+    ///
+    /// # Examples
+    ///
+    /// A response whose status says whether it is a failure:
+    ///
+    /// ```
+    /// use resilience::{Category, CircuitBreaker, Rejected};
+    ///
+    /// static API: CircuitBreaker = CircuitBreaker::new("api").threshold(1);
+    ///
+    /// let judge = |status: &Result<u16, Rejected>| {
+    ///     status.as_ref().ok().filter(|status| **status >= 400).map(|status| Category::from_status(*status).into())
+    /// };
+    /// assert_eq!(API.call_judged(|| Ok(404), judge).unwrap(), 404);
+    /// assert!(API.is_available(), "an answer");
+    /// assert_eq!(API.call_judged(|| Ok(503), judge).unwrap(), 503);
+    /// assert!(API.call_judged(|| Ok(200), judge).is_err(), "rejected");
+    /// ```
     pub fn call_judged<R: Refuse>(
         &self,
         body: impl FnOnce() -> R,
@@ -384,6 +402,23 @@ impl CircuitBreaker {
     /// # Errors
     ///
     /// The body's own, or its error type made from [`Rejected::CircuitOpen`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Category, CircuitBreaker, Rejected};
+    ///
+    /// static API: CircuitBreaker = CircuitBreaker::new("api").threshold(1);
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let judge = |status: &Result<u16, Rejected>| {
+    ///     status.as_ref().ok().filter(|status| **status >= 400).map(|status| Category::from_status(*status).into())
+    /// };
+    /// let status = API.call_async_judged(async || Ok(503), judge).await;
+    /// assert_eq!(status.unwrap(), 503);
+    /// assert!(!API.is_available());
+    /// # });
+    /// ```
     pub async fn call_async_judged<R: Refuse>(
         &self,
         body: impl AsyncFnOnce() -> R,

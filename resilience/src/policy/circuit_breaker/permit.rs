@@ -252,6 +252,23 @@ impl<B: Deref<Target = CircuitBreaker>, T: Timing> PermitOf<B, T> {
     }
 
     /// Reports that the call succeeded.
+    ///
+    /// Of a half-open breaker it is the result of a probe. A success after a transition that the call did not see
+    /// counts as nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{CircuitBreaker, Rejected};
+    ///
+    /// static POOL: CircuitBreaker = CircuitBreaker::new("pool");
+    ///
+    /// let permit = POOL.acquire()?;
+    /// // .. use a connection ..
+    /// permit.success();
+    /// assert_eq!(POOL.snapshot().failures, 0);
+    /// # Ok::<(), Rejected>(())
+    /// ```
     #[inline]
     pub fn success(self) {
         self.settle(None, Ruling::ByCategory);

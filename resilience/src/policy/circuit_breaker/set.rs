@@ -89,6 +89,19 @@ impl CircuitBreakers {
     ///
     /// A key that is evicted and used again has a new breaker, which is closed. More keys that are open at once than
     /// the set may have push each other out.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::CircuitBreakers;
+    ///
+    /// static HOSTS: CircuitBreakers = CircuitBreakers::new().name("few hosts").max_keys(2);
+    ///
+    /// for host in ["a", "b", "c"] {
+    ///     HOSTS.get(host);
+    /// }
+    /// assert_eq!(HOSTS.keys(), ["b", "c"], "the least recently used one is evicted");
+    /// ```
     #[track_caller]
     pub const fn max_keys(mut self, keys: usize) -> Self {
         assert!(keys > 0, "{}", NO_KEYS);

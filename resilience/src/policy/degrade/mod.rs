@@ -214,6 +214,32 @@ impl Degrade {
     /// # Errors
     ///
     /// The first error, if all levels fail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Degrade, Simplify};
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// struct Prompt {
+    ///     tools: Vec<&'static str>,
+    /// }
+    ///
+    /// impl Simplify for Prompt {
+    ///     fn simplify(&self, level: u32) -> Option<Self> {
+    ///         let keep = self.tools.len().checked_sub(level as usize)?;
+    ///         Some(Self { tools: self.tools[..keep].to_vec() })
+    ///     }
+    /// }
+    ///
+    /// const FEWER_TOOLS: Degrade = Degrade::new("chat");
+    ///
+    /// let prompt = Prompt { tools: vec!["search", "draw", "code"] };
+    /// let answered = FEWER_TOOLS.call(&prompt, |prompt| {
+    ///     if prompt.tools.len() > 1 { Err(Error::from(ErrorKind::TimedOut)) } else { Ok(prompt.tools.len()) }
+    /// });
+    /// assert_eq!(answered.unwrap(), 1);
+    /// ```
     pub fn call<T, R>(&self, original: &T, mut body: impl FnMut(&T) -> R) -> R
     where
         T: Simplify,

@@ -186,6 +186,25 @@ impl Retry {
     /// The default is `file:line` of the call.
     ///
     /// In the stack of a function the events have the name of the function.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Event, Retry};
+    /// use std::io::{Error, ErrorKind};
+    /// use std::sync::Mutex;
+    /// use std::time::Duration;
+    ///
+    /// static NAMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    ///
+    /// fn note(event: &Event) {
+    ///     NAMES.lock().unwrap().push(event.point().to_owned());
+    /// }
+    ///
+    /// const RETRY: Retry = Retry::new().max(1).base(Duration::ZERO).name("quote").on_retry(note);
+    /// let _: Result<(), Error> = RETRY.call(|| Err(ErrorKind::TimedOut.into()));
+    /// assert_eq!(*NAMES.lock().unwrap(), ["quote"]);
+    /// ```
     pub const fn name(mut self, name: &'static str) -> Self {
         self.name = Some(name);
         self

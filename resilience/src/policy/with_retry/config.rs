@@ -181,6 +181,26 @@ impl Default for RetryConfig {
 
 impl Rule {
     /// Creates a rule that makes `category` worth repeating, with the general settings.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::classify::Category;
+    /// use resilience::{Retry, Rule};
+    /// use std::io::{Error, ErrorKind};
+    /// use std::time::Duration;
+    ///
+    /// // A read that follows a write on an eventually consistent service.
+    /// const LATER: &[Rule] = &[Rule::new(Category::NotFound)];
+    /// const RETRY: Retry = Retry::new().max(2).base(Duration::ZERO).on(LATER).checked();
+    ///
+    /// let mut calls = 0;
+    /// let found: Result<u32, Error> = RETRY.call(|| {
+    ///     calls += 1;
+    ///     if calls == 1 { Err(ErrorKind::NotFound.into()) } else { Ok(7) }
+    /// });
+    /// assert_eq!((found.unwrap(), calls), (7, 2));
+    /// ```
     pub const fn new(category: Category) -> Self {
         Self { category, settings: Settings { config: RetryConfig::DEFAULT, set: 0 } }
     }
@@ -235,6 +255,15 @@ impl Retry {
     ///
     /// In an attribute they have a budget of their own; a value has none unless [`budget`](Self::budget)
     /// gives it one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Retry;
+    ///
+    /// const RETRY: Retry = Retry::new();
+    /// assert_eq!(RETRY.max_attempts(), 4);
+    /// ```
     pub const fn new() -> Self {
         Self::DEFAULT
     }

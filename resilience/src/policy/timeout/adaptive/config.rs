@@ -45,6 +45,17 @@ impl AdaptiveTimeoutConfig {
     pub(super) const BOUNDS_ONLY: u32 = 1 << Row::floor as u32 | 1 << Row::cap as u32;
 
     /// Creates the settings of a limit between `floor` and `cap`, with the defaults for the rest.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::policy::timeout::AdaptiveTimeoutConfig;
+    /// use std::time::Duration;
+    ///
+    /// let config = AdaptiveTimeoutConfig::between(Duration::from_millis(100), Duration::from_secs(10));
+    /// assert_eq!((config.floor, config.cap), (Duration::from_millis(100), Duration::from_secs(10)));
+    /// assert!(!config.strict);
+    /// ```
     pub const fn between(floor: Duration, cap: Duration) -> Self {
         Self { floor, cap, ..Self::DEFAULT }
     }

@@ -44,6 +44,8 @@ impl Point {
 
 impl PointKey {
     /// Returns the adaptive timeout of this key, if the point has a keyed one and the key has been used.
+    ///
+    /// Looking makes no timeout for the key, and delays no eviction.
     pub fn adaptive_timeout(&self) -> Option<Arc<AdaptiveTimeout>> {
         self.point().policy::<Keyed<AdaptiveTimeout>>()?.peek(self.key())
     }

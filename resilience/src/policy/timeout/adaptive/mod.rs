@@ -334,6 +334,8 @@ impl AdaptiveTimeout {
     }
 
     /// Returns the limit that applies now, what it comes from, and counts.
+    ///
+    /// It reads the samples once, so that `limit` and `p99` belong together.
     pub fn snapshot(&self) -> AdaptiveTimeoutSnapshot {
         let (live, now) = (&*self.live, now());
         AdaptiveTimeoutSnapshot {
