@@ -120,12 +120,12 @@ impl Webhook {
 
     /// Posts every alert from now on.
     ///
+    /// Keep the [`Sink`] to remove it or to read how often it has failed; dropping it changes nothing.
+    ///
     /// # Errors
     ///
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) for an address that does not begin with `http://` or `https://`
     /// and a host, and for a header that HTTP does not allow. The message shows neither.
-    ///
-    /// Keep the [`Sink`] to remove it or to read how often it has failed; dropping it changes nothing.
     ///
     /// # Examples
     ///

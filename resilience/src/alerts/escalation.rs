@@ -106,12 +106,12 @@ pub fn escalate(component: &str, message: &str, details: &[(&str, &str)]) -> Rai
 ///
 /// When the records take more than 1 MiB, those that are acknowledged go; of open ones the last 8 MiB stay.
 ///
+/// The file is read whole, at most some 9 MiB; without one there are none. Lines that are no records are skipped.
+///
 /// # Errors
 ///
 /// Those of reading the file, and [`NotFound`](io::ErrorKind::NotFound) if there is no home directory and nothing else
 /// says where the alerts are.
-///
-/// The file is read whole, at most some 9 MiB; without one there are none. Lines that are no records are skipped.
 ///
 /// # Examples
 ///

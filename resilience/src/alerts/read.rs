@@ -70,12 +70,12 @@ pub fn recent(limit: usize) -> io::Result<Recent> {
 
 /// Returns the last `limit` alerts in the state directory `dir`, which may be that of another program; see [`recent`].
 ///
+/// Only the end of each file is read, in growing blocks, so that the cost follows `limit` and not the size of the
+/// files.
+///
 /// # Errors
 ///
 /// Those of reading the files.
-///
-/// Only the end of each file is read, in growing blocks, so that the cost follows `limit` and not the size of the
-/// files.
 ///
 /// # Examples
 ///
@@ -211,12 +211,12 @@ impl Follower {
 
     /// Returns the alerts that have come since the last call, oldest first; none if there are none. It does not wait.
     ///
+    /// Call it at an interval, such as once a second. While a writer has the lock at the change of files, it returns
+    /// nothing, and the next call goes on. Memory is taken for all that has come since the last call.
+    ///
     /// # Errors
     ///
     /// Those of reading the files; a later call goes on where the last one ended.
-    ///
-    /// Call it at an interval, such as once a second. While a writer has the lock at the change of files, it returns
-    /// nothing, and the next call goes on. Memory is taken for all that has come since the last call.
     ///
     /// # Examples
     ///

@@ -175,14 +175,14 @@ impl Config {
     ///
     /// What it does not name has the value in the code.
     ///
+    /// It blocks the thread for reading the file and for judging every function of the program; loads of several
+    /// threads follow one another. Calls that run keep the settings with which they began. After an error this
+    /// configuration is all the same the one that [`reload`](super::reload) tries again.
+    ///
     /// # Errors
     ///
     /// With everything that is wrong, in which case nothing changes: before the first load the settings are those in
     /// the code.
-    ///
-    /// It blocks the thread for reading the file and for judging every function of the program; loads of several
-    /// threads follow one another. Calls that run keep the settings with which they began. After an error this
-    /// configuration is all the same the one that [`reload`](super::reload) tries again.
     ///
     /// # Examples
     ///

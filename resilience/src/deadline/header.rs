@@ -138,6 +138,9 @@ impl Header {
 
     /// Renders the time left of the timeouts and deadlines around the running code; `None` outside of any.
     ///
+    /// Ask right before the call: what is rendered is the time left at that moment, and nothing is taken off for the
+    /// way. The name of the rejection is that of the header.
+    ///
     /// # Errors
     ///
     /// [`Rejected::TimedOut`] if no time is left: do not make the call.
@@ -152,9 +155,6 @@ impl Header {
     /// let value = Deadline::at_most(Duration::from_secs(2)).run_blocking(|| Header::GrpcTimeout.value());
     /// assert!(value.unwrap().unwrap().unwrap().ends_with('u'));
     /// ```
-    ///
-    /// Ask right before the call: what is rendered is the time left at that moment, and nothing is taken off for the
-    /// way. The name of the rejection is that of the header.
     pub fn value(self) -> Result<Option<String>, Rejected> {
         let Some(left) = remaining() else { return Ok(None) };
         let value = self.write(left);

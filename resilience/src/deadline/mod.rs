@@ -253,6 +253,9 @@ impl Deadline {
     ///
     /// The future holds that of `work` once, is `Send` where it is, and needs no runtime.
     ///
+    /// A result that is ready at the same poll as the deadline is returned. The work is dropped within the deadline's
+    /// scope, so that what it holds sees why it ends. Dropping the future drops the work.
+    ///
     /// # Errors
     ///
     /// [`Rejected::TimedOut`] when the deadline has passed; if it has at the first poll, `work` is not polled.
@@ -271,9 +274,6 @@ impl Deadline {
     /// assert!(matches!(late, Err(Rejected::TimedOut { .. })));
     /// # });
     /// ```
-    ///
-    /// A result that is ready at the same poll as the deadline is returned. The work is dropped within the deadline's
-    /// scope, so that what it holds sees why it ends. Dropping the future drops the work.
     pub fn run<F: Future>(self, work: F) -> impl Future<Output = Result<F::Output, Rejected>> {
         Run { work: Some(work), timer: None, deadline: self }
     }

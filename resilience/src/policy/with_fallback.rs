@@ -171,12 +171,12 @@ impl Fallback {
 
     /// Returns `outcome`, or what `instead` answers to its error.
     ///
+    /// It is [`call`](Self::call) for an outcome that is there already. `instead` runs only for an error that the
+    /// fallback answers.
+    ///
     /// # Errors
     ///
     /// The outcome's own error, if the fallback does not answer it or fails as well.
-    ///
-    /// It is [`call`](Self::call) for an outcome that is there already. `instead` runs only for an error that the
-    /// fallback answers.
     ///
     /// # Examples
     ///

@@ -316,12 +316,12 @@ impl Supervisor {
 
     /// Starts it, on a thread of its own.
     ///
+    /// Several supervisors do not know each other, and each acts: start one. In a test world it has no thread, and
+    /// looks only when [`Supervision::look`] is called.
+    ///
     /// # Errors
     ///
     /// The system has no thread left.
-    ///
-    /// Several supervisors do not know each other, and each acts: start one. In a test world it has no thread, and
-    /// looks only when [`Supervision::look`] is called.
     ///
     /// # Examples
     ///

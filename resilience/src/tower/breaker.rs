@@ -16,6 +16,9 @@ use tower_service::Service;
 
 /// Rejects requests while the service behind it fails.
 ///
+/// A request that an open breaker rejects is not sent: the error is made from [`Rejected::CircuitOpen`], which says
+/// when to come again. Responses are judged as soon as their head is there; a body that breaks off later is not seen.
+///
 /// # Examples
 ///
 /// ```
@@ -42,9 +45,6 @@ use tower_service::Service;
 /// });
 /// # let _ = layer;
 /// ```
-///
-/// A request that an open breaker rejects is not sent: the error is made from [`Rejected::CircuitOpen`], which says
-/// when to come again. Responses are judged as soon as their head is there; a body that breaks off later is not seen.
 #[derive(Clone, Debug)]
 pub struct CircuitBreakerLayer<J = ByStatus, B = Arc<CircuitBreaker>> {
     pub(super) breaker: B,

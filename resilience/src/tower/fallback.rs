@@ -14,6 +14,9 @@ use tower_service::Service;
 /// The async function gets the [`Classification`] of the failure, and returns the answer, or `None` to leave the
 /// failure as it is. Place it outermost, so that it answers when the layers below have given up.
 ///
+/// An answer makes the event of the [`Fallback`], under its name; a failure that is left makes none. The answer itself
+/// is not judged.
+///
 /// # Examples
 ///
 /// ```
@@ -26,9 +29,6 @@ use tower_service::Service;
 /// let layer = FallbackLayer::new(CACHED, async |_: Classification| Some(Response::new("42".to_owned())));
 /// # let _ = layer;
 /// ```
-///
-/// An answer makes the event of the [`Fallback`], under its name; a failure that is left makes none. The answer itself
-/// is not judged.
 #[derive(Clone, Copy, Debug)]
 pub struct FallbackLayer<F, J = ByStatus> {
     fallback: Fallback,

@@ -11,6 +11,10 @@ use tower_service::Service;
 
 /// Limits how many requests are made in a time.
 ///
+/// A request waits for its permit in the future of the call, up to the `wait` of the limit, and is rejected with
+/// [`Rejected::RateLimited`] where that is not enough. Retries below this layer take no permit; above it each attempt
+/// does.
+///
 /// # Examples
 ///
 /// ```
@@ -21,10 +25,6 @@ use tower_service::Service;
 /// let layer = RateLimitLayer::new(RateLimit::new("api", 100, Duration::from_secs(1)));
 /// # let _ = layer;
 /// ```
-///
-/// A request waits for its permit in the future of the call, up to the `wait` of the limit, and is rejected with
-/// [`Rejected::RateLimited`] where that is not enough. Retries below this layer take no permit; above it each attempt
-/// does.
 #[derive(Clone, Debug)]
 pub struct RateLimitLayer {
     pub(super) limit: Arc<RateLimit>,
@@ -89,6 +89,10 @@ where
 
 /// Ends a request that takes too long to be answered; the body of the answer is not limited.
 ///
+/// The time counts from the first poll of the call's future. The request is dropped when it is over, and the error is
+/// made from [`Rejected::TimedOut`]. Above a [`RetryLayer`](super::RetryLayer) it limits the whole call, below it each
+/// attempt.
+///
 /// # Examples
 ///
 /// ```
@@ -99,10 +103,6 @@ where
 /// let layer = TimeoutLayer::new(Timeout::new(Duration::from_secs(2)).name("api"));
 /// # let _ = layer;
 /// ```
-///
-/// The time counts from the first poll of the call's future. The request is dropped when it is over, and the error is
-/// made from [`Rejected::TimedOut`]. Above a [`RetryLayer`](super::RetryLayer) it limits the whole call, below it each
-/// attempt.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeoutLayer {
     pub(super) timeout: Timeout,
@@ -166,6 +166,10 @@ where
 
 /// Ends a request that takes much longer than those before it; the body of the answer is not limited.
 ///
+/// The limit follows the times of the requests that it has seen; see
+/// [`AdaptiveTimeout`](crate::policy::AdaptiveTimeout). Place it around single attempts: a whole call with its waits
+/// says nothing about the service.
+///
 /// # Examples
 ///
 /// ```
@@ -177,10 +181,6 @@ where
 /// let layer = AdaptiveTimeoutLayer::new(timeout);
 /// # let _ = layer;
 /// ```
-///
-/// The limit follows the times of the requests that it has seen; see
-/// [`AdaptiveTimeout`](crate::policy::AdaptiveTimeout). Place it around single attempts: a whole call with its waits
-/// says nothing about the service.
 #[derive(Clone, Debug)]
 pub struct AdaptiveTimeoutLayer {
     pub(super) timeout: Arc<AdaptiveTimeout>,

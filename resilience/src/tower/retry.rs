@@ -20,6 +20,9 @@ use tower_service::Service;
 /// Its retries are paid by a budget of the layer, unless the retry has another one
 /// ([`Retry::budget`]) or none ([`BudgetOf::None`](crate::policy::BudgetOf::None)).
 ///
+/// The answer of the last attempt is returned, a response with a failing status as it is. A service is made ready
+/// again, with `poll_ready` of a clone, for each attempt after the first.
+///
 /// # Examples
 ///
 /// ```
@@ -30,9 +33,6 @@ use tower_service::Service;
 /// let for_streams = RetryLayer::new(Retry::new().max(2)).empty_bodies();
 /// # let _ = (layer, for_streams);
 /// ```
-///
-/// The answer of the last attempt is returned, a response with a failing status as it is. A service is made ready
-/// again, with `poll_ready` of a clone, for each attempt after the first.
 #[derive(Clone, Debug)]
 pub struct RetryLayer<C = ClonedBodies, J = ByStatus> {
     pub(super) retry: Retry,

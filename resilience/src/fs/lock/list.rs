@@ -274,6 +274,9 @@ fn lock_files(dir: &Path) -> Result<Vec<PathBuf>, LockError> {
 /// notices that, and opens the new one. A lock stays that is held or waited for, or whose file names the journal of a
 /// transaction.
 ///
+/// Files cost little: it is for directories in which names come and go, such as one lock for each task. A file that
+/// cannot be removed is left there, and is no error.
+///
 /// # Errors
 ///
 /// Same as [`list`].
@@ -291,9 +294,6 @@ fn lock_files(dir: &Path) -> Result<Vec<PathBuf>, LockError> {
 /// # drop(held);
 /// # Ok::<(), resilience::fs::LockError>(())
 /// ```
-///
-/// Files cost little: it is for directories in which names come and go, such as one lock for each task. A file that
-/// cannot be removed is left there, and is no error.
 pub fn prune() -> Result<usize, LockError> {
     prune_in(&place::dir()?)
 }

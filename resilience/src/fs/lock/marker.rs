@@ -155,12 +155,12 @@ impl MarkerLock {
 
     /// Takes the lock; the thread sleeps while it waits. In async code, call it on a thread for blocking work.
     ///
+    /// In the calling process it starts one thread for the heartbeat, which ends with the guard. Waiters try about
+    /// every 50 ms, in no order. [`LockError::Timeout`] names no holder: the marker does not say who it is.
+    ///
     /// # Errors
     ///
     /// [`LockError::Timeout`] if it is not free in time, and errors of the file system.
-    ///
-    /// In the calling process it starts one thread for the heartbeat, which ends with the guard. Waiters try about
-    /// every 50 ms, in no order. [`LockError::Timeout`] names no holder: the marker does not say who it is.
     ///
     /// # Examples
     ///

@@ -164,13 +164,13 @@ impl FileLock {
     /// A caller that asks again while it has the guard waits for itself until the time is over: only
     /// [`call`](Self::call), [`call_async`](Self::call_async) and `#[with_lock]` know what the running code holds.
     ///
+    /// An error leaves nothing behind that could take the lock later. Where the directory of a lock by name is missing,
+    /// it is made, for this user alone.
+    ///
     /// # Errors
     ///
     /// [`LockError::Timeout`] if it is not free in time, [`LockError::Reentered`] inside of a call that holds it,
     /// [`LockError::Refused`] for a name or place that cannot be used, and errors of the file system.
-    ///
-    /// An error leaves nothing behind that could take the lock later. Where the directory of a lock by name is missing,
-    /// it is made, for this user alone.
     ///
     /// # Examples
     ///

@@ -90,12 +90,12 @@ impl Target {
 
 /// Lists the backups of the file at `path`, the oldest first.
 ///
+/// It takes no lock: during a transaction it may list a backup that is removed right after it. `path` is not followed
+/// if it is a link; name the real file.
+///
 /// # Errors
 ///
 /// If its directory cannot be read.
-///
-/// It takes no lock: during a transaction it may list a backup that is removed right after it. `path` is not followed
-/// if it is a link; name the real file.
 ///
 /// # Examples
 ///

@@ -125,12 +125,12 @@ impl Json {
 
     /// Returns the value at `pointer`; `None` if there is none.
     ///
+    /// A `null` is there: read it as an `Option` or as `serde_json::Value`. An index beyond the end of an array, and a
+    /// part behind a number or a text, name nothing.
+    ///
     /// # Errors
     ///
     /// [`TransactionError::Refused`] if the value is no `T`, or the pointer no pointer.
-    ///
-    /// A `null` is there: read it as an `Option` or as `serde_json::Value`. An index beyond the end of an array, and a
-    /// part behind a number or a text, name nothing.
     ///
     /// # Examples
     ///
@@ -164,12 +164,12 @@ impl Json {
     ///
     /// A float that JSON cannot write, such as an infinite one, becomes `null`, as `serde_json` has it.
     ///
+    /// After an error the text is as it was. Of the members in between none is made: `/a/b` needs an object or array at
+    /// `/a`.
+    ///
     /// # Errors
     ///
     /// [`TransactionError::Refused`] if there is no object or array to add it to, or the value cannot be written.
-    ///
-    /// After an error the text is as it was. Of the members in between none is made: `/a/b` needs an object or array at
-    /// `/a`.
     ///
     /// # Examples
     ///
@@ -207,12 +207,12 @@ impl Json {
 
     /// Removes the value at `pointer` with its key; returns whether there was one.
     ///
+    /// The comma beside it goes as well. Items behind it in an array move forward, so that a pointer to one of them
+    /// names another item afterwards.
+    ///
     /// # Errors
     ///
     /// [`TransactionError::Refused`] for the whole text, or if the pointer is no pointer.
-    ///
-    /// The comma beside it goes as well. Items behind it in an array move forward, so that a pointer to one of them
-    /// names another item afterwards.
     ///
     /// # Examples
     ///

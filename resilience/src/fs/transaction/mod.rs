@@ -59,6 +59,9 @@ use std::time::Duration;
 /// Readers need no lock to see one whole file. It works on Linux, on local file systems. On `tmpfs` nothing survives
 /// the power.
 ///
+/// See also [`back_up`](Self::back_up) for another program that changes the files in place,
+/// [`run_async`](Self::run_async) for async code, and `Draft::edit_json` for single values of a JSON file.
+///
 /// # Examples
 ///
 /// ```
@@ -85,9 +88,6 @@ use std::time::Duration;
 /// # std::fs::remove_dir_all(dir).unwrap();
 /// # Ok::<(), std::io::Error>(())
 /// ```
-///
-/// See also [`back_up`](Self::back_up) for another program that changes the files in place,
-/// [`run_async`](Self::run_async) for async code, and `Draft::edit_json` for single values of a JSON file.
 #[derive(Clone, Debug)]
 #[must_use = "nothing happens before `run`"]
 pub struct Transaction {
@@ -308,13 +308,13 @@ impl Transaction {
     ///
     /// A transaction inside of `body` on one of the files is refused at once.
     ///
+    /// A copy that the body has not changed is not committed: its file, with its times, stays as it is. It blocks the
+    /// thread for the locks, the copies and the syncs; in async code use [`run_async`](Self::run_async).
+    ///
     /// # Errors
     ///
     /// The body's own, and then no file was touched; or a [`TransactionError`]. Only after
     /// [`Unfinished`](TransactionError::Unfinished) files have changed.
-    ///
-    /// A copy that the body has not changed is not committed: its file, with its times, stays as it is. It blocks the
-    /// thread for the locks, the copies and the syncs; in async code use [`run_async`](Self::run_async).
     ///
     /// # Examples
     ///

@@ -146,13 +146,13 @@ impl Rollback {
 
     /// Puts the files back now: content, owner, mode and attributes, or absence. They may be changed again afterwards.
     ///
+    /// It is for a second attempt: `restore`, then run the program again under the same locks. What the attempt has
+    /// left in the files is not kept.
+    ///
     /// # Errors
     ///
     /// What the file system refuses, after three tries, with an alert. Then the files may be partly put back, and the
     /// next transaction on one of them tries again.
-    ///
-    /// It is for a second attempt: `restore`, then run the program again under the same locks. What the attempt has
-    /// left in the files is not kept.
     ///
     /// # Examples
     ///
@@ -179,11 +179,11 @@ impl Rollback {
 
     /// Puts the files back, and releases their locks.
     ///
+    /// Dropping the value does the same, but can report an error only by an alert.
+    ///
     /// # Errors
     ///
     /// Same as [`restore`](Self::restore).
-    ///
-    /// Dropping the value does the same, but can report an error only by an alert.
     pub fn roll_back(mut self) -> Result<(), TransactionError> {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Active(path) => self.end(&path),

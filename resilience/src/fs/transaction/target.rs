@@ -279,12 +279,12 @@ impl Draft {
 
     /// Returns the whole content.
     ///
+    /// It includes what was written to the draft before. The whole content is in memory, up to the
+    /// [limit](super::Transaction::limit); use [`file`](Self::file) to read parts.
+    ///
     /// # Errors
     ///
     /// `NotFound` if there is no file, or an error of reading the copy.
-    ///
-    /// It includes what was written to the draft before. The whole content is in memory, up to the
-    /// [limit](super::Transaction::limit); use [`file`](Self::file) to read parts.
     ///
     /// # Examples
     ///
@@ -323,11 +323,11 @@ impl Draft {
 
     /// Replaces the whole content; makes the file if there is none.
     ///
+    /// Each call replaces what the one before has written. A new file gets the mode that the process's mask leaves.
+    ///
     /// # Errors
     ///
     /// An error of writing the copy, such as a full disk.
-    ///
-    /// Each call replaces what the one before has written. A new file gets the mode that the process's mask leaves.
     pub fn write(&mut self, content: impl AsRef<[u8]>) -> io::Result<()> {
         let file = self.file()?;
         file.set_len(0)?;
@@ -336,12 +336,12 @@ impl Draft {
 
     /// Returns the open copy, at its beginning, to read and write parts of it; makes the file if there is none.
     ///
+    /// It is the file's content before the transaction, unless it was changed or removed here. Each call goes back to
+    /// the beginning.
+    ///
     /// # Errors
     ///
     /// An error of the file system.
-    ///
-    /// It is the file's content before the transaction, unless it was changed or removed here. Each call goes back to
-    /// the beginning.
     pub fn file(&mut self) -> io::Result<&mut File> {
         let file = if let Some(file) = self.file.take() {
             file

@@ -112,11 +112,11 @@ impl Bulkhead {
     /// Runs the async `body` as [`call_async`](Self::call_async) does; `judge` is as in
     /// [`call_judged`](Self::call_judged).
     ///
+    /// A call that is dropped while it waits leaves the queue; one that is dropped while it runs frees its slot.
+    ///
     /// # Errors
     ///
     /// The body's own, or its error type made from [`Rejected::BulkheadFull`].
-    ///
-    /// A call that is dropped while it waits leaves the queue; one that is dropped while it runs frees its slot.
     ///
     /// # Examples
     ///
@@ -187,12 +187,12 @@ impl Bulkhead {
 
     /// Takes a slot, for which it waits without blocking.
     ///
+    /// A future that is dropped while it waits leaves the queue; one that is not polled for 100 ms when its turn has
+    /// come loses the turn, and queues again behind the others.
+    ///
     /// # Errors
     ///
     /// Same as [`acquire`](Self::acquire).
-    ///
-    /// A future that is dropped while it waits leaves the queue; one that is not polled for 100 ms when its turn has
-    /// come loses the turn, and queues again behind the others.
     ///
     /// # Examples
     ///

@@ -162,12 +162,12 @@ impl Chaos {
     ///
     /// `name` appears in events, and in the [`Plan`] that is only for it.
     ///
+    /// Each of the `faults` is as likely as the others. Latency is a wait of zero until [`latency`](Self::latency) says
+    /// how long.
+    ///
     /// # Panics
     ///
     /// If `rate` is not above 0 and at most 1; in a `const` or `static` that is a compile error.
-    ///
-    /// Each of the `faults` is as likely as the others. Latency is a wait of zero until [`latency`](Self::latency) says
-    /// how long.
     #[track_caller]
     pub const fn new(name: &'static str, rate: f64, faults: &'static [Fault]) -> Self {
         Self::with(PointName::new(name), Self::rate_only(rate), faults).checked()
@@ -213,12 +213,12 @@ impl Chaos {
 
     /// Sets how long a call waits that gets latency: at least and at most; default zero.
     ///
+    /// The wait is drawn evenly between the two. It comes before the body, and a timeout above ends it as it would a
+    /// slow service.
+    ///
     /// # Panics
     ///
     /// If `least` is longer than `most`; in a `const` or `static` that is a compile error.
-    ///
-    /// The wait is drawn evenly between the two. It comes before the body, and a timeout above ends it as it would a
-    /// slow service.
     ///
     /// # Examples
     ///

@@ -83,12 +83,12 @@ impl CircuitBreakers {
 
     /// Sets how many keys have a breaker at once; from 1, default 1,024.
     ///
+    /// A key that is evicted and used again has a new breaker, which is closed. More keys that are open at once than
+    /// the set may have push each other out.
+    ///
     /// # Panics
     ///
     /// If it is zero.
-    ///
-    /// A key that is evicted and used again has a new breaker, which is closed. More keys that are open at once than
-    /// the set may have push each other out.
     ///
     /// # Examples
     ///

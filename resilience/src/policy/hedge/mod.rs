@@ -231,11 +231,11 @@ impl Hedge {
     ///
     /// `name` appears in events and the inventory.
     ///
+    /// The delay counts from the first poll of the call that is not ready; one that is ready at once costs no timer.
+    ///
     /// # Panics
     ///
     /// If `delay` is zero; in a `const` or `static` that is a compile error.
-    ///
-    /// The delay counts from the first poll of the call that is not ready; one that is ready at once costs no timer.
     ///
     /// # Examples
     ///

@@ -429,11 +429,11 @@ impl RateLimit {
 
     /// Lets one call through, for which it waits without blocking.
     ///
+    /// A future that is dropped while it waits is not charged, and those behind it move up.
+    ///
     /// # Errors
     ///
     /// Same as [`acquire`](Self::acquire).
-    ///
-    /// A future that is dropped while it waits is not charged, and those behind it move up.
     #[inline]
     pub async fn acquire_async(&self) -> Result<(), Rejected> {
         Pass::new(self, None, 1).await
