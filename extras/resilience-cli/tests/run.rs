@@ -386,6 +386,35 @@ fn a_recorded_success_is_not_repeated() {
 }
 
 #[test]
+fn words_that_are_no_utf8_are_told_apart() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = dir();
+    let [one, other] = [b"a\xffb", b"a\xfeb"].map(|bytes| std::ffi::OsStr::from_bytes(bytes));
+    let recorded = |word| {
+        let mut command = run(dir.path(), "--checkpoint import:7", "echo ran; printf %s \"$0\"");
+        output(command.arg(word))
+    };
+    assert_eq!(recorded(one).stdout, b"ran\na\xffb");
+    assert_eq!(recorded(one).stdout, b"ran\na\xffb");
+    let refused = recorded(other);
+    assert_eq!((refused.status.code(), text(&refused.stdout).as_str()), (Some(125), ""));
+    let said = text(&refused.stderr);
+    assert!(said.contains(r"a\xffb`, and this is") && said.contains(r"a\xfeb`: use another key"), "{said}");
+
+    // A lock in one directory is not that in another one.
+    for name in [one, other] {
+        fs::create_dir(dir.path().join(name)).unwrap();
+    }
+    let inner = format!("cd \"../$1\" && exec {BINARY} run --lock ./x -- echo inner");
+    let nested = |to| {
+        let mut command = run(&dir.path().join(one), "--lock ./x", &inner);
+        ends(command.arg("sh").arg(to).env("RESILIENCE_STATE", dir.path().join("state")))
+    };
+    assert_eq!(nested(other), ("inner\n".to_owned(), 0));
+    assert_eq!(nested(one), (String::new(), 75));
+}
+
+#[test]
 fn output_that_a_record_cannot_hold_is_printed_and_said() {
     let dir = dir();
     let output = output(&mut run(dir.path(), "--checkpoint big", "yes | head -c 2000000"));

@@ -17,8 +17,10 @@ use resilience::fs::{
 use resilience::lock;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::canonicalize;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -51,10 +53,10 @@ impl Held {
         let mut own = BTreeSet::new();
         if let Some((name, _)) = &lock {
             let path = name.contains('/').then(|| whole(Path::new(name)));
-            own.insert(path.map_or_else(|| word("lock", name), |path| word("lock", &path.to_string_lossy())));
+            own.insert(word("lock", path.as_deref().map_or(OsStr::new(name), Path::as_os_str)));
         }
         if args.hold.rollback {
-            own.extend(args.hold.backup.iter().map(|path| word("file", &whole(path).to_string_lossy())));
+            own.extend(args.hold.backup.iter().map(|path| word("file", whole(path).as_os_str())));
         }
         let is_nested = own.intersection(&inherited).next().is_some();
         let words: Vec<_> = inherited.union(&own).cloned().collect();
@@ -68,10 +70,10 @@ impl Held {
 }
 
 /// One entry of [`HELD`]: no character of it ends an entry.
-fn word(kind: &str, name: &str) -> String {
+fn word(kind: &str, name: &OsStr) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     let plain = |byte: u8| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    format!("{kind}={}", name.bytes().map(plain).collect::<String>())
+    format!("{kind}={}", name.as_bytes().iter().copied().map(plain).collect::<String>())
 }
 
 /// `path` from the root on, as far as that is known.

@@ -19,7 +19,7 @@ use capture::{Captured, Output};
 use group::Group;
 use hold::{Files, Held, Waits};
 use input::Input;
-use record::{NotRecorded, RECORDED, Record, open, words};
+use record::{NotRecorded, RECORDED, Record, line, open};
 use report::{Report, Result as Ended};
 use resilience::durable::{Checkpoint, CheckpointConfig, use_store};
 use resilience::policy::{Backoff, Jitter, RetryConfig};
@@ -237,7 +237,7 @@ impl<'a> Run<'a> {
         self.waits.end(self.report);
         let most = self.args.retries.unwrap_or(0) + 1;
         let is_last = number >= most;
-        self.report.step(|| format!("attempt {number} of {most}: {}", words(&self.args.command).join(" ")));
+        self.report.step(|| format!("attempt {number} of {most}: {}", line(&self.args.command)));
         let output =
             if is_last && may_stream { Output::Inherited } else { Output::Held(self.args.max_output) };
         let input = self.input.open(number);

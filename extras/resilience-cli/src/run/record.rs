@@ -3,10 +3,12 @@
 use super::report::Result as Ended;
 use super::{Attempted, Run};
 use crate::args::{Place, Recorded as What};
-use crate::state;
+use crate::{print, state};
 use resilience::{Category, Classification, Classify, Rejected};
 use serde::{Deserialize, Serialize};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
 
 /// How much output a record holds.
 pub(super) const RECORDED: u64 = 1 << 20;
@@ -39,9 +41,36 @@ impl Classify for NotRecorded {
 /// What a checkpoint records: of which command, and what it wrote.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Record {
-    pub(super) command: Vec<String>,
-    dir: String,
+    command: Vec<Word>,
+    dir: Word,
     output: Option<Written>,
+}
+
+/// An argument or a path, exactly, and readable where it is text.
+#[derive(Debug, Deserialize, PartialEq, Serialize)]
+#[serde(untagged)]
+enum Word {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl From<&OsStr> for Word {
+    fn from(word: &OsStr) -> Self {
+        word.to_str()
+            .map_or_else(|| Self::Bytes(word.as_bytes().to_owned()), |text| Self::Text(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(&print::visible(text)),
+            Self::Bytes(bytes) => bytes.utf8_chunks().try_for_each(|chunk| {
+                f.write_str(&print::visible(chunk.valid()))?;
+                chunk.invalid().iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))
+            }),
+        }
+    }
 }
 
 /// What a command wrote, readable where it is text.
@@ -95,16 +124,16 @@ impl Run<'_> {
         let (command, dir) = (words(&self.args.command), here());
         if record.command != command || record.dir != dir {
             let (was, is) = if record.command == command {
-                (record.dir.clone(), dir)
+                (record.dir.to_string(), dir.to_string())
             } else {
-                (record.command.join(" "), command.join(" "))
+                (joined(&record.command), joined(&command))
             };
             return Ok(Ended::Failed(format!(
                 "the checkpoint `{key}` was recorded for `{was}`, and this is `{is}`: use another key"
             )));
         }
         if let Some(output) = &record.output {
-            crate::print::bytes(output.bytes())?;
+            print::bytes(output.bytes())?;
         }
         if !has_run {
             self.report.step(|| format!("`{key}` is recorded: the command does not run"));
@@ -119,10 +148,19 @@ pub(super) fn open(place: &Place) -> Result<resilience::durable::SqliteStore, cr
         .map_err(|error| format!("{}: {error}", state.dir.display()))?)
 }
 
-pub(super) fn words(command: &[OsString]) -> Vec<String> {
-    command.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+fn words(command: &[OsString]) -> Vec<Word> {
+    command.iter().map(|word| word.as_os_str().into()).collect()
 }
 
-fn here() -> String {
-    std::env::current_dir().map(|dir| dir.display().to_string()).unwrap_or_default()
+/// A command as one line of text.
+pub(super) fn line(command: &[OsString]) -> String {
+    joined(&words(command))
+}
+
+fn joined(words: &[Word]) -> String {
+    words.iter().map(Word::to_string).collect::<Vec<_>>().join(" ")
+}
+
+fn here() -> Word {
+    std::env::current_dir().unwrap_or_default().as_os_str().into()
 }
