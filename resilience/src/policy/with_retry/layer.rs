@@ -9,10 +9,11 @@
 //! `budget`, or `budget_or` of the budget of the key. A call that succeeds writes to a budget only if it is not full.
 
 use super::Budget;
+use super::call::{AttemptCount, AttemptHistory, CallState, Here, attempt};
 use super::config::Retry;
 #[cfg(feature = "ops")]
 use super::run::Wait;
-use super::run::{self, AttemptCount, AttemptHistory, CallSite, CallState, Counted, Here, Retrying};
+use super::run::{self, CallSite, Counted, Retrying};
 use crate::base::site::Site;
 use crate::base::stopping;
 use crate::event;
@@ -301,7 +302,7 @@ impl RetrySite {
     /// Whether no attempt can follow the one that is about to run.
     #[inline]
     pub fn is_last(&self, call: &impl CallState) -> bool {
-        u64::from(run::attempt(call)) >= self.retry.max_attempts()
+        u64::from(attempt(call)) >= self.retry.max_attempts()
     }
 
     /// The budget of the function itself.
@@ -430,7 +431,7 @@ impl<'a> GivenRetry<'a> {
 
     /// See [`RetrySite::is_last`].
     pub fn is_last(self, call: &impl CallState) -> bool {
-        u64::from(run::attempt(call)) >= self.retry.max_attempts()
+        u64::from(attempt(call)) >= self.retry.max_attempts()
     }
 
     /// See [`RetrySite::budget`].

@@ -63,6 +63,7 @@
 
 mod backoff;
 mod builder;
+mod call;
 mod check;
 mod config;
 mod decide;
@@ -73,11 +74,11 @@ mod waits;
 
 pub use super::budget::{Budget, BudgetConfig, BudgetOf};
 pub use backoff::{Backoff, Jitter};
+#[doc(hidden)]
+pub use call::here;
 pub use config::{Retry, RetryConfig, Rule};
 #[doc(hidden)]
 pub use layer::{KeyedBudgets, RetrySite};
-#[doc(hidden)]
-pub use run::here;
 #[doc(hidden)]
 pub use waits::check_waits;
 

@@ -5,8 +5,9 @@
 //! why it is `FnMut` and the attribute's `clone(..)` is not needed.
 
 use super::Budget;
+use super::call::{self, AttemptHistory, CallState, here};
 use super::config::Retry;
-use super::run::{self, AttemptHistory, CallSite, CallState, Counted, Retrying};
+use super::run::{self, CallSite, Counted, Retrying};
 use crate::base::repeats::Repeated;
 use crate::base::stopping::{pause, sleep};
 use crate::classify::{Classification, Classify};
@@ -92,7 +93,7 @@ impl<'a> InlineCall<'a> {
     }
 
     fn run<R>(self, judge: impl Fn(&R) -> (Verdict, Ruling), mut f: impl FnMut() -> R) -> R {
-        let mut call = run::here(self.start());
+        let mut call = here(self.start());
         loop {
             let share = self.share();
             let inside = share.enter();
@@ -116,7 +117,7 @@ impl<'a> InlineCall<'a> {
             let retrying = {
                 let share = self.share();
                 let attempt = sharing(&share, f());
-                let outcome = Repeated::new(self, run::attempt(&call), attempt).await;
+                let outcome = Repeated::new(self, call::attempt(&call), attempt).await;
                 let Some(retrying) = self.settle(call, judge(&outcome), &share) else { return outcome };
                 retrying
             };

@@ -1,0 +1,258 @@
+//! What a running call remembers of its attempts, and whether this thread is inside one that is repeated.
+//!
+//! | | remembers | size |
+//! |---|---|---|
+//! | [`AttemptCount`] | how many attempts have failed | 4 bytes |
+//! | [`AttemptHistory`] | what [`decide`](super::decide) asks of each: times, categories, waits | 24 bytes |
+//!
+//! The first is enough where no setting of the policy asks for more, and is part of every future.
+
+use super::config::Retry;
+use super::decide::Progress;
+use crate::base::clock::now;
+use crate::base::repeats;
+use crate::point::PointName;
+use std::mem;
+use std::time::Instant;
+
+/// What a running call remembers of its attempts.
+#[doc(hidden)]
+pub trait CallState: Default {
+    /// How many attempts have failed.
+    fn failed(&self) -> u32;
+
+    /// Whether none has.
+    fn is_first(&self) -> bool;
+
+    /// When the call began, if that matters.
+    fn started(&self) -> Option<Instant> {
+        None
+    }
+
+    /// All that is remembered.
+    fn take(&mut self) -> Progress;
+
+    /// Remembers it until the next attempt.
+    fn keep(&mut self, progress: Progress);
+
+    /// Marks this thread as one that repeats an attempt of the call, for `point`, until the attempt has ended.
+    fn enter(&mut self, point: PointName);
+
+    /// Ends what [`enter`](Self::enter) began, if it did.
+    fn leave(&mut self);
+}
+
+/// A call of which nothing matters but how many attempts have failed: four bytes, beside what a future
+/// keeps of its own progress anyway.
+#[derive(Debug, Default)]
+#[doc(hidden)]
+pub struct AttemptCount(u32);
+
+/// The bit of an [`AttemptCount`] that says that the one retry of an error that is repeated once was made.
+const ONCE: u32 = 1 << 31;
+/// The bit that says that this thread is marked.
+const MARKED: u32 = 1 << 30;
+
+/// A call of which more matters: its length, its last wait, or the retries of each rule.
+#[derive(Debug, Default)]
+#[doc(hidden)]
+pub struct AttemptHistory {
+    progress: Option<Box<Progress>>,
+    started: Option<Instant>,
+}
+
+impl AttemptCount {
+    /// The number of the attempt that is about to run, from 1.
+    #[inline]
+    pub fn attempt(&self) -> u32 {
+        attempt(self)
+    }
+
+    /// What another thread needs to know of the running attempt.
+    pub const fn elsewhere(&self) -> Self {
+        Self(self.0 & !MARKED)
+    }
+}
+
+impl CallState for AttemptCount {
+    #[inline]
+    fn failed(&self) -> u32 {
+        self.0 & Progress::MANY
+    }
+
+    #[inline]
+    fn is_first(&self) -> bool {
+        self.0 == 0
+    }
+
+    #[inline]
+    fn take(&mut self) -> Progress {
+        self.leave();
+        Progress::counted(self.failed(), self.0 & ONCE != 0)
+    }
+
+    #[inline]
+    fn keep(&mut self, progress: Progress) {
+        self.0 = progress.attempts.min(Progress::MANY) | if progress.once { ONCE } else { 0 };
+    }
+
+    fn enter(&mut self, point: PointName) {
+        repeats::enter(point);
+        self.0 |= MARKED;
+    }
+
+    #[inline]
+    fn leave(&mut self) {
+        if self.0 & MARKED != 0 {
+            self.0 &= !MARKED;
+            repeats::leave();
+        }
+    }
+}
+
+impl AttemptHistory {
+    /// The number of the attempt that is about to run, from 1.
+    #[inline]
+    pub fn attempt(&self) -> u32 {
+        attempt(self)
+    }
+
+    /// A call whose length matters if `retry` says so.
+    #[inline]
+    pub(super) fn start(retry: &Retry) -> Self {
+        let started = if retry.config().give_up_after.is_some() { Some(now()) } else { None };
+        Self { progress: None, started }
+    }
+}
+
+impl CallState for AttemptHistory {
+    #[inline]
+    fn failed(&self) -> u32 {
+        self.progress.as_ref().map_or(0, |progress| progress.attempts)
+    }
+
+    #[inline]
+    fn is_first(&self) -> bool {
+        self.progress.is_none()
+    }
+
+    fn started(&self) -> Option<Instant> {
+        self.started
+    }
+
+    fn take(&mut self) -> Progress {
+        self.leave();
+        self.progress.take().map_or_else(Progress::default, |progress| *progress)
+    }
+
+    fn keep(&mut self, progress: Progress) {
+        self.progress = Some(Box::new(progress));
+    }
+
+    fn enter(&mut self, point: PointName) {
+        if let Some(progress) = &mut self.progress {
+            repeats::enter(point);
+            progress.is_marked = true;
+        }
+    }
+
+    #[inline]
+    fn leave(&mut self) {
+        if self.progress.as_mut().is_some_and(|progress| mem::take(&mut progress.is_marked)) {
+            repeats::leave();
+        }
+    }
+}
+
+/// A call whose attempts run on this thread from beginning to end; a body that panics leaves, too.
+#[derive(Debug, Default)]
+#[doc(hidden)]
+pub struct Here<C: CallState>(C);
+
+/// Makes `call` one whose attempts run on this thread.
+#[inline]
+pub fn here<C: CallState>(call: C) -> Here<C> {
+    Here(call)
+}
+
+impl<C: CallState> Here<C> {
+    /// The number of the attempt that is about to run, from 1.
+    #[inline]
+    pub fn attempt(&self) -> u32 {
+        attempt(&self.0)
+    }
+
+    /// What another thread needs to know of the running attempt.
+    pub fn elsewhere(&self) -> AttemptCount {
+        AttemptCount(self.0.failed().min(Progress::MANY))
+    }
+}
+
+impl<C: CallState> CallState for Here<C> {
+    #[inline]
+    fn failed(&self) -> u32 {
+        self.0.failed()
+    }
+
+    #[inline]
+    fn is_first(&self) -> bool {
+        self.0.is_first()
+    }
+
+    fn started(&self) -> Option<Instant> {
+        self.0.started()
+    }
+
+    fn take(&mut self) -> Progress {
+        self.0.take()
+    }
+
+    fn keep(&mut self, progress: Progress) {
+        self.0.keep(progress);
+    }
+
+    fn enter(&mut self, point: PointName) {
+        self.0.enter(point);
+    }
+
+    #[inline]
+    fn leave(&mut self) {
+        self.0.leave();
+    }
+}
+
+impl<C: CallState> Drop for Here<C> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+/// The number of the attempt that is about to run, from 1.
+#[inline]
+pub(super) fn attempt(call: &impl CallState) -> u32 {
+    call.failed().saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_small() {
+        assert_eq!(size_of::<AttemptCount>(), 4);
+        assert_eq!(size_of::<AttemptHistory>(), 24);
+    }
+
+    #[test]
+    fn counting_is_all_that_there_is_to_remember() {
+        let mut call = AttemptCount::default();
+        for (attempts, once) in [(1, false), (2, true), (Progress::MANY, true), (7, false)] {
+            call.keep(Progress::counted(attempts, once));
+            assert_eq!(call.failed(), attempts);
+            assert_eq!(call.take().once, once);
+        }
+        call.keep(Progress::counted(u32::MAX, true));
+        assert_eq!(call.failed(), Progress::MANY, "as many as any `max` allows");
+    }
+}
