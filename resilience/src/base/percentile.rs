@@ -230,13 +230,14 @@ mod tests {
                     now += MINUTE * random(120) as u32;
                 }
                 // Another thread may have read its clock before the last look.
-                let ended = now - Duration::from_millis(random(4).saturating_sub(2));
+                let ended =
+                    now.checked_sub(Duration::from_millis(random(4).saturating_sub(2))).expect("a time");
                 let took = Duration::from_micros(random(range));
                 percentile.record(took, ended);
                 model.record(took, ended);
                 if n % 37 == 0 {
                     assert_eq!(percentile.get(now), model.get(now), "seed {seed}, sample {n}");
-                    let earlier = now - Duration::from_millis(1);
+                    let earlier = now.checked_sub(Duration::from_millis(1)).expect("a time");
                     assert_eq!(
                         percentile.get(earlier),
                         percentile.get(now),

@@ -132,7 +132,9 @@ mod tests {
     fn a_duration_is_in_the_first_bucket_that_it_fits() {
         let durations = Durations::default();
         let all = [0.0, 0.005, 0.005_000_001, 59.9, 60.0, 60.1, 1e9];
-        all.iter().for_each(|at| durations.record(Outcome::Error, Duration::from_secs_f64(*at)));
+        for at in all {
+            durations.record(Outcome::Error, Duration::from_secs_f64(at));
+        }
         let read = durations.read();
         let [(Outcome::Error, times)] = &read[..] else { panic!("{read:?}") };
         let found: Vec<_> = times.buckets.iter().enumerate().filter(|(_, count)| **count > 0).collect();

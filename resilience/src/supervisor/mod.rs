@@ -41,10 +41,10 @@
 //!
 //! # Warnings
 //!
-//! - A pattern whose failure rate will reach the `rate` of its breaker if it goes on: `r1 + (r1 - r10) * window / 9 min
-//!   >= rate`, where `r1` and `r10` are the failure rates weighted by `exp(-age / 1 min)` and `exp(-age / 10 min)`,
-//!   with at least 20 attempts in the last minute; once in ten minutes. A breaker without a `window` of time counts as
-//!   one of a minute.
+//! - A pattern whose failure rate will reach the `rate` of its breaker if it goes on:
+//!   `r1 + (r1 - r10) * window / 9 min >= rate`, where `r1` and `r10` are the failure rates weighted by
+//!   `exp(-age / 1 min)` and `exp(-age / 10 min)`, with at least 20 attempts in the last minute; once in ten minutes. A
+//!   breaker without a `window` of time counts as one of a minute.
 //! - With the feature `durable`, recoveries of which less than 95 % end well in ten minutes, with at least 20 of them:
 //!   one alert, and one more when they are back. [`Supervisor::min_success_rate`] sets the share.
 

@@ -381,7 +381,7 @@ mod tests {
             0 => 7_200_000,
             1..=3 => -1,
             4..=6 => 0,
-            _ => random(4) as i64,
+            _ => random(4).cast_signed(),
         }
     }
 
@@ -415,7 +415,7 @@ mod tests {
             let mut random = random(seed);
             let start = Instant::now();
             let at = |clock: i64| start + Duration::from_millis(1_000 + clock.unsigned_abs());
-            let (millis, calls) = (1 + random(20) as i64, 1 + random(40) as u32);
+            let (millis, calls) = (1 + random(20).cast_signed(), 1 + random(40) as u32);
             let timed = config(Some(Duration::from_millis(millis.unsigned_abs())), None, 1_000_000);
             let counted = config(None, Some(calls), 1);
             let (successes, mut model) = (Successes::new(), Model { clock: 1_000, ..Model::default() });
@@ -448,7 +448,7 @@ mod tests {
             let mut random = random(seed);
             let start = Instant::now();
             let at = |clock: i64| start + Duration::from_millis(1_000 + clock.unsigned_abs());
-            let window = 1 + random(20) as i64;
+            let window = 1 + random(20).cast_signed();
             let fewest = 1 + random(20);
             let config = config(
                 Some(Duration::from_millis(window.unsigned_abs())),
