@@ -3,6 +3,8 @@
 mod callgrind;
 mod compile;
 mod op;
+#[cfg(feature = "pages")]
+mod pages;
 mod rows;
 mod sizes;
 #[cfg(feature = "store")]
@@ -22,6 +24,8 @@ usage: cargo run --release -p resilience-benches [-- WHAT]
   --sizes           bytes of futures and values
   --compile         what 200 annotated functions cost `cargo check`, and what the core costs to build
   --compile-counts  the same in the compiler's own instructions, whatever else the machine does; needs valgrind
+  --pages           the inventory and the metrics of 1,000 functions, and 10,000 points; needs `--features pages`, and
+                    with `ops` for the metrics
   --store           steps a second, bytes and recovery of the SQLite store; needs `--features store`
   --store-size      what 100,000 finished jobs of ten steps take, and emptying it; needs `--features store`";
 
@@ -40,6 +44,15 @@ fn main() -> ExitCode {
         }
         Some("--threads") => verdict(threads::print()),
         Some("--sizes") => verdict(sizes::print()),
+        #[cfg(feature = "pages")]
+        Some("--pages") => verdict(pages::print()),
+        #[cfg(not(feature = "pages"))]
+        Some("--pages") => {
+            eprintln!(
+                "not built in: cargo run --release -p resilience-benches --features pages,ops -- --pages"
+            );
+            ExitCode::FAILURE
+        }
         #[cfg(feature = "store")]
         Some("--store") => outcome(store::print()),
         #[cfg(feature = "store")]

@@ -6,8 +6,8 @@
 //! state so finely that no breaker ever sees a second failure.
 //!
 //! Keys are kept in memory and are made of arguments, which can come from outside. The map is therefore
-//! bounded (`max_keys`, by default 1,024), and neither logs nor the texts of rejections show a key unless the
-//! policy has `key_label`.
+//! bounded (`max_keys`, by default 1,024), and neither logs, metrics nor the texts of rejections show a key unless
+//! the policy has `key_label`.
 //!
 //! # How it works
 //!
