@@ -18,6 +18,8 @@ pub(crate) struct Place {
     pub(crate) above: usize,
     /// Whether the call itself asks for the verdict, above all layers.
     pub(crate) is_counted: bool,
+    /// Whether that is done by the layer itself, where it ends.
+    pub(crate) ends_call: bool,
     /// Whether the layer reads the settings with which the call began.
     pub(crate) is_pinned: bool,
 }
@@ -41,13 +43,29 @@ impl Place {
 
     /// `__outcome`, or `(__outcome, __verdict)` where something above needs the verdict.
     pub(crate) fn bound(&self) -> TokenStream {
+        let outcome = quote_spanned!(Span::mixed_site()=> __outcome);
+        if self.is_outermost() || self.ends_call {
+            outcome
+        } else {
+            quote_spanned!(Span::mixed_site()=> (#outcome, __verdict))
+        }
+    }
+
+    /// What the layer ends with: the value for [`bound`](Self::bound).
+    pub(crate) fn ended(&self) -> TokenStream {
         let here = Span::mixed_site();
         self.given(&quote_spanned!(here=> __outcome), &quote_spanned!(here=> __verdict))
     }
 
-    /// As [`bound`](Self::bound), of another outcome.
+    /// As [`ended`](Self::ended), of another outcome.
     pub(crate) fn given(&self, outcome: &TokenStream, verdict: &TokenStream) -> TokenStream {
-        if self.is_outermost() { outcome.clone() } else { quote!((#outcome, #verdict)) }
+        if self.is_outermost() {
+            outcome.clone()
+        } else if self.ends_call {
+            quote_spanned!(Span::mixed_site()=> { __call.ended(&#verdict); #outcome })
+        } else {
+            quote!((#outcome, #verdict))
+        }
     }
 }
 
@@ -86,7 +104,7 @@ impl Context<'_> {
     pub(crate) fn refused(&self, place: &Place) -> TokenStream {
         let at = Span::mixed_site().located_at(place.attr.span());
         let rejected = Ident::new("__rejected", Span::mixed_site());
-        match (&self.shared.rejected, place.is_outermost()) {
+        let refused = match (&self.shared.rejected, place.is_outermost()) {
             (None, true) => quote_spanned!(at=> __rt::refused(#rejected)),
             (None, false) => quote_spanned!(at=> __rt::refused_with_class(#rejected)),
             (Some(make), is_outermost) => {
@@ -95,7 +113,13 @@ impl Context<'_> {
                 let call = Ident::new(named, at);
                 quote_spanned!(at=> __rt::#call(#rejected, #make))
             }
+        };
+        if !place.ends_call {
+            return refused;
         }
+        let here = Span::mixed_site();
+        let ended = place.ended();
+        quote_spanned!(here=> { let (__outcome, __verdict) = #refused; #ended })
     }
 
     /// Whether the attribute says how a rejection becomes the error of the function.

@@ -41,7 +41,9 @@ pub(crate) fn function(layers: &[Stacked], shared: &Shared, mut item: Item, adds
     let Item { attrs, vis, sig, .. } = &item;
     let reads_settings = places.iter().any(|place| place.is_pinned);
     let stack = if reads_settings { pinned(&stack) } else { stack };
-    let outcome = item.around(returned(&if adds.counts { counted(&stack, shared.timed) } else { stack }));
+    let is_ended = places.first().is_some_and(|place| place.ends_call);
+    let counted = |stack| counted(&stack, shared.timed, is_ended);
+    let outcome = item.around(returned(&if adds.counts { counted(stack) } else { stack }));
     let body = quote! {
         use #runtime::__private as __rt;
         #point
@@ -107,6 +109,7 @@ fn places(layers: &[Stacked], adds: Adds) -> Vec<Place> {
             site,
             above: places.len(),
             is_counted: adds.counts,
+            ends_call: adds.counts && places.is_empty() && stacked.traits().ends_call,
             is_pinned,
         });
     }
@@ -168,13 +171,15 @@ fn point(item: &Item, cx: &Context<'_>, places: &[Place]) -> TokenStream {
     }
 }
 
-/// `stack`, which binds `__outcome` and `__verdict`, in a call that is counted.
-fn counted(stack: &TokenStream, is_timed: bool) -> TokenStream {
+/// `stack`, which binds `__outcome` and `__verdict`, in a call that is counted; or ends that call itself.
+fn counted(stack: &TokenStream, is_timed: bool, is_ended: bool) -> TokenStream {
+    let here = Span::mixed_site();
     let begin = if is_timed { quote!(timed_call) } else { quote!(call) };
-    quote_spanned! {Span::mixed_site()=>
+    let end = (!is_ended).then(|| quote_spanned!(here=> __call.ended(&__verdict);));
+    quote_spanned! {here=>
         let __call = (&__POINT).#begin();
         #stack
-        __call.ended(&__verdict);
+        #end
     }
 }
 

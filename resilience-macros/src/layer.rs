@@ -111,6 +111,8 @@ pub(crate) struct Traits<'a> {
     pub(crate) handles_failures: bool,
     /// It uses the arguments after the body has run.
     pub(crate) keeps_arguments: bool,
+    /// It ends in the function's own body, where the call can be counted: its value is that of `Place::ended`.
+    pub(crate) ends_call: bool,
     /// It takes what is below to another thread, and may abandon it there.
     pub(crate) moves_thread: bool,
     /// The function is called again after a crash.

@@ -158,6 +158,7 @@ impl Layer for Checked {
             judges: self.is_adaptive,
             without_failures: self.is_adaptive.then_some("see no call fail, and let ever more of them run"),
             key: self.kept.key.as_ref(),
+            ends_call: true,
             ..Traits::default()
         }
     }
@@ -192,7 +193,7 @@ impl Layer for Checked {
         let method = if awaits { "await_attempt" } else { "enter_attempt" };
         let enter = self.kept.call(&place.site, method, &cx.attempt(place), cx.varied(place));
         let enter = if awaits { quote_spanned!(here=> #enter.await) } else { enter };
-        let (label, bound, slot) = (place.label(), place.bound(), place.held());
+        let (label, bound, last, slot) = (place.label(), place.bound(), place.ended(), place.held());
         // A helper thread takes a part of it along, and keeps it until the body has ended there.
         let shared = cx.has_thread_below(place);
         let got = if shared {
@@ -204,7 +205,7 @@ impl Layer for Checked {
         let is_judged = self.is_adaptive || self.kept.instance.is_some();
         let ended = is_judged.then(|| quote_spanned!(here=> #slot.ended(__verdict);));
         let both = quote_spanned!(here=> (__outcome, __verdict));
-        let given = if is_judged { both } else { bound.clone() };
+        let given = if is_judged || place.ends_call { both } else { bound.clone() };
         let run = match (cx.is_async, self.waits) {
             (_, false) => inner.clone(),
             (false, true) => quote_spanned!(here=> let __holding = #slot.hold(); #inner),
@@ -222,7 +223,7 @@ impl Layer for Checked {
                 };
                 #run
                 #ended
-                #bound
+                #last
             };
         }
     }

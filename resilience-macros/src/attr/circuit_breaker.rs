@@ -229,6 +229,7 @@ impl Layer for Checked {
             key: self.key.as_ref(),
             window: self.window.as_ref(),
             slow: self.slow.as_ref(),
+            ends_call: true,
             ..Traits::default()
         }
     }
@@ -297,7 +298,7 @@ impl Layer for Checked {
             },
         };
         let label = place.label();
-        let bound = place.bound();
+        let (bound, ended) = (place.bound(), place.ended());
         quote_spanned! {Span::mixed_site()=>
             let #bound = #label: {
                 #instance
@@ -308,7 +309,7 @@ impl Layer for Checked {
                 };
                 #inner
                 let __verdict = __permit.settle(__verdict, #ruling);
-                #bound
+                #ended
             };
         }
     }

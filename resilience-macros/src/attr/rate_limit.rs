@@ -129,6 +129,7 @@ impl Layer for Checked {
         Traits {
             admits: Some("make a call wait, or refuse it, whose recorded value needs no permit"),
             key: self.kept.key.as_ref(),
+            ends_call: true,
             ..Traits::default()
         }
     }
@@ -144,7 +145,7 @@ impl Layer for Checked {
 
     fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
         let here = Span::mixed_site();
-        let (label, bound, refused) = (place.label(), place.bound(), cx.refused(place));
+        let (label, bound, ended, refused) = (place.label(), place.bound(), place.ended(), cx.refused(place));
         let instance = self.kept.bind();
         let awaits = cx.is_async && self.waits;
         let method = if awaits { "await_pass" } else { "pass_attempt" };
@@ -157,7 +158,7 @@ impl Layer for Checked {
                     break #label #refused;
                 }
                 #inner
-                #bound
+                #ended
             };
         }
     }

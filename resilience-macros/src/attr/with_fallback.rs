@@ -114,6 +114,7 @@ impl Layer for Checked {
             hides_failures: true,
             hides_all: !self.rules.any() && self.on.is_empty(),
             keeps_arguments: true,
+            ends_call: true,
             ..Traits::default()
         }
     }
@@ -149,11 +150,11 @@ impl Layer for Checked {
         let ruling = self.rules.ruling();
         let label = place.label();
         let steps = self.steps.iter().zip(1_u32..).map(|(step, number)| expand_step(step, cx, place, number));
-        let bound = place.bound();
+        let (bound, ended) = (place.bound(), place.ended());
         let none_answered = if let Some(Step::Value(_)) = self.steps.last() {
             TokenStream::new()
         } else {
-            quote_spanned!(Span::mixed_site()=> (&#site).failed(); #bound)
+            quote_spanned!(Span::mixed_site()=> (&#site).failed(); #ended)
         };
         let settled = cx.is_async.then(|| {
             quote_spanned! {Span::mixed_site()=>
@@ -165,7 +166,7 @@ impl Layer for Checked {
             #inner
             #settled
             let #bound = #label: {
-                let __rt::Some(__class) = (&#site).handles(__verdict, #ruling) else { break #label #bound };
+                let __rt::Some(__class) = (&#site).handles(__verdict, #ruling) else { break #label #ended };
                 #(#steps)*
                 #none_answered
             };

@@ -401,7 +401,8 @@ mod tests {
             assert!(!flat(expanded(stack, false)).contains("__call"), "{stack}");
         }
         let retried = flat(expanded("{ with_retry } () []", true));
-        assert!(retried.contains("__rt::Ok(__verdict)=>break(__outcome,__verdict)"), "{retried}");
+        let ends = "__rt::Ok(__verdict)=>break{__call.ended(&__verdict);__outcome}";
+        assert!(retried.contains(ends), "{retried}");
     }
 
     #[test]

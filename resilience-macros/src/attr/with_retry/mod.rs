@@ -306,6 +306,7 @@ impl Layer for Checked {
                 " multiply their attempts\nhelp: keep one; `on(category, ..)` sets a rule for one category",
             ),
             without_failures: Some("see every call succeed and never retry"),
+            ends_call: true,
             ..Traits::default()
         }
     }
@@ -407,13 +408,18 @@ impl Layer for Checked {
         } else {
             quote_spanned!(here=> #site.settle_with(#retry, __verdict, #ruling, #budget))
         };
-        let bound = place.bound();
+        let (bound, last) = (place.bound(), place.ended());
         let throttled = Throttled::new(self, cx, place, key.is_some());
         let is_throttled = throttled.is_some();
         let Throttled { ask, attempt, ended } = throttled.unwrap_or_default();
         let admitted = is_throttled.then(|| quote_spanned!(here=> .admitted(&__throttled)));
         let share = quote_spanned!(here=> #site.share(#budget) #admitted);
         let (share, leave) = shared(cx, &share).unwrap_or_default();
+        // A verdict that is bound would be copied, also where it is none.
+        let none = quote_spanned!(here=> __rt::None);
+        let succeeded = place.given(&quote_spanned!(here=> __outcome), &none);
+        let succeeded =
+            place.ends_call.then(|| quote_spanned!(here=> __rt::Ok(__rt::None) => break #succeeded,));
         let kept = if place.is_outermost() { quote!(_) } else { quote_spanned!(here=> __verdict) };
         let call = quote_spanned! {here=>
             #budgets
@@ -430,7 +436,8 @@ impl Layer for Checked {
                     #leave
                     #ended
                     match #settle {
-                        __rt::Ok(#kept) => break #bound,
+                        #succeeded
+                        __rt::Ok(#kept) => break #last,
                         __rt::Err(__retrying) => __retrying,
                     }
                 };

@@ -102,7 +102,7 @@ impl Throttled {
             Some(ty) if is_named => {
                 let refused = quote_spanned!(here=> __refused);
                 let value =
-                    if place.is_outermost() { quote_spanned!(here=> #refused.0) } else { refused.clone() };
+                    place.given(&quote_spanned!(here=> #refused.0), &quote_spanned!(here=> #refused.1));
                 quote_spanned! {here=>
                     match __rt::MayRefuse::<#ty>::NEW
                         .probed_ask(|| (&#site).ask_named(#budget), (&#site).unthrottled())
