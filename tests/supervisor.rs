@@ -432,14 +432,57 @@ fn a_keyed_breaker_of_any_number_of_keys_costs_it_no_memory_and_is_left_alone() 
     let (seen, patterns) = channel::<Pattern>();
     let supervision =
         started(Supervisor::new().action(Severity::High, move |pattern| seen.send(pattern.clone()).unwrap()));
-    let _ = keyed(0);
+    let keys: u32 = std::env::var("KEYS").map_or(20_000, |keys| keys.parse().expect("a number"));
+    let supervised = || point("supervised::keyed").unwrap().snapshot().policies.remove(0).keys;
+    // As many keys as there will be at once, and the counters of the point.
+    for id in 0..1_000 {
+        let _ = keyed(id);
+    }
     look(&world, &supervision);
-    for id in 0..2_000 {
+    let before = resident();
+    for id in 0..keys {
         let _ = keyed(id);
     }
     look(&world, &supervision);
     let pattern = patterns.recv().unwrap();
-    assert_eq!((pattern.count, pattern.has_opened), (2_000, false), "one pattern, whatever the keys");
+    let counted = u64::from(keys);
+    assert_eq!((pattern.count, pattern.has_opened), (counted, false), "one pattern, whatever the keys");
+    assert!(
+        supervised().iter().all(|key| key.state == "closed"),
+        "errors of one key say nothing of the others"
+    );
+    assert!(supervised().len() <= 100);
+    // 40 bytes for each key would be more from a million keys on; other tests run meanwhile.
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 40 << 20, "{grown} bytes for {keys} keys");
+}
+
+/// How many bytes of memory this process has in use; 0 where that is not known.
+fn resident() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or_default() * 4096
+}
+
+#[test]
+fn a_key_whose_own_count_is_full_opens_its_breaker_beside_the_supervisor() {
+    #[circuit_breaker(threshold = 20, key = id, name = "supervised::by_key")]
+    fn by_key(id: u32) -> Outcome {
+        if id == 7 { Err(Error::Down) } else { Ok(()) }
+    }
+    let world = isolate();
+    let _ = by_key(1);
+    let supervision = started(Supervisor::new());
+    let state = |id: &str| point("supervised::by_key").unwrap().key(id).breaker().unwrap().state();
+    (0..19).for_each(|_| drop(by_key(7)));
+    look(&world, &supervision);
+    assert_eq!(
+        [state("7"), state("1")],
+        [State::Closed; 2],
+        "19 in a row are frequent, and its own count decides"
+    );
+    let _ = (by_key(7), by_key(1));
+    look(&world, &supervision);
+    assert_eq!([state("7"), state("1")], [State::Open, State::Closed]);
 }
 
 #[test]

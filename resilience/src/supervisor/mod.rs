@@ -33,9 +33,12 @@
 //! *Retry* and *fall back* are what the function's own stack does; the supervisor never makes an error be retried that
 //! is not. It opens a breaker only if the pattern is frequent as for actions, the category counts as a failure, and the
 //! breaker is closed: one that an operator has forced open, disabled or opened until a time is left alone, and so is
-//! one that a configuration has switched off. The breaker is the outermost of the function, without a key, and stays
-//! open for its `recovery`. Afterwards only errors count that occur after it has closed again. A pattern is acted on at
-//! most once in ten minutes, or once more if it became worse before a breaker was opened for it.
+//! one that a configuration has switched off. The breaker is the outermost of the function, and stays open for its
+//! `recovery`. Afterwards only errors count that occur after it has closed again. A pattern is acted on at most once in
+//! ten minutes, or once more if it became worse before a breaker was opened for it.
+//!
+//! A breaker with a `key` is left to its own count: what is counted here is of all keys together, and errors of one say
+//! nothing of the others.
 //!
 //! [`Supervisor::rules`] replaces the table, and [`Supervisor::action`] adds functions of the program.
 //!
