@@ -6,8 +6,13 @@ mod admission;
 mod changes;
 #[path = "config/every_setting.rs"]
 mod every_setting;
+#[cfg(feature = "ops")]
+#[path = "config/notes.rs"]
+mod notes;
 #[path = "config/process.rs"]
 mod process;
+#[path = "config/recorded.rs"]
+mod recorded;
 #[path = "config/refused.rs"]
 mod refused;
 #[path = "config/support.rs"]

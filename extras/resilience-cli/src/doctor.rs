@@ -4,6 +4,7 @@ use crate::Failure;
 use crate::args::{DoctorArgs, Place};
 use crate::print;
 use crate::state::{self, State};
+use resilience::alerts::recent_in;
 use resilience::durable::{SqliteStore, Status};
 use resilience::{checkpoints, jobs};
 use rustix::fs::statvfs;
@@ -95,6 +96,7 @@ impl Doctor<'_> {
         self.directory();
         self.disk();
         self.clock();
+        self.configuration();
         match self.state.inspect() {
             Ok(store) => {
                 self.integrity(&store, limit);
@@ -185,6 +187,21 @@ impl Doctor<'_> {
         } else {
             self.found("clock", Level::Pass, "no file is from the future".to_owned(), "");
         }
+    }
+
+    /// The last that programs have reported of their configuration, while its alert is among the last ones.
+    fn configuration(&mut self) {
+        let Ok(recent) = recent_in(&self.state.dir, 1_000) else { return };
+        let reported = recent.alerts.iter().rev().find(|alert| alert.component == "config");
+        let Some(alert) = reported else { return };
+        let reason = alert.details.get("reason").and_then(|reason| reason.as_str()).unwrap_or_default();
+        let message = format!("{} at {}: {reason}", alert.message, alert.timestamp);
+        self.found(
+            "config",
+            Level::Warn,
+            message,
+            "correct it, unless the program has loaded a sound one since",
+        );
     }
 
     /// Reads the whole store, in at most `limit`.

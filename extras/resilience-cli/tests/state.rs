@@ -1,5 +1,6 @@
 //! The commands that read and change the state of programs.
 
+use resilience::alerts::{self, AlertLevel};
 use resilience::durable::{Progress, SqliteStore, use_store};
 use resilience::{Checkpoint, Job, Rejected};
 use std::fs;
@@ -111,6 +112,18 @@ fn state_is_listed_shown_and_changed() {
 
     let found = said(home, "doctor");
     assert!(found.starts_with("state: 2 applications") && found.contains("integrity"), "{found}");
+    assert!(!found.contains("config:"), "{found}");
+
+    // Programs report settings that have no effect.
+    alerts::use_dir(home.join("resilience/billing"));
+    let reason = "/etc/billing.toml:3: no function is called `billing::send`: did you mean `billing::sent`?";
+    assert!(
+        alerts::raise(AlertLevel::Warning, "config", "settings have no effect", &[("reason", reason)])
+            .is_written()
+    );
+    let found = said(home, "doctor");
+    assert!(found.contains("warn  billing: config: settings have no effect at 20"), "{found}");
+    assert!(found.contains(reason) && found.contains("correct it"), "{found}");
 
     // Damage is said, and other applications are listed all the same.
     let file = home.join("resilience/billing/store.sqlite");
@@ -121,6 +134,7 @@ fn state_is_listed_shown_and_changed() {
     let output = resilience(home, "doctor --app billing");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stdout).contains("FAIL  billing: store"));
+    shows_no_secret(tempfile::tempdir().expect("a directory").path());
 }
 
 #[test]
@@ -167,4 +181,71 @@ fn completions_and_manual_pages_are_made() {
     assert!(said(home.path(), "man").contains(".TH resilience"));
     said(home.path(), &format!("man --dir {}", home.path().display()));
     assert!(home.path().join("resilience-run.1").exists());
+}
+
+const SECRET: &str = "CANARY0815canary";
+
+/// The secret in the places in which a text has one.
+fn text() -> String {
+    format!(
+        "https://app:{SECRET}@db.example/x?token={SECRET}, authorization: Bearer {SECRET}, {{\"password\": \"{SECRET}\"}}"
+    )
+}
+
+/// An error whose text may be recorded.
+#[derive(Debug)]
+struct Recorded;
+
+impl From<Rejected> for Recorded {
+    fn from(rejected: Rejected) -> Self {
+        panic!("{rejected}")
+    }
+}
+
+impl resilience::Classify for Recorded {
+    fn classify(&self) -> resilience::Classification {
+        resilience::Category::Unavailable.into()
+    }
+
+    fn recorded_text(&self) -> Option<String> {
+        Some(text())
+    }
+}
+
+/// No listing shows a secret that a program has recorded.
+fn shows_no_secret(home: &Path) {
+    let dir = home.join("resilience/canary");
+    use_store(Arc::new(SqliteStore::open(&dir).unwrap()));
+    let failed: Result<u32, Recorded> = Job::run_blocking("canary:1", SECRET.to_owned(), |_: String| {
+        let paid: Result<u32, Recorded> = Checkpoint::new("pay").call("rows", || Ok(SECRET.len() as u32));
+        paid.and(Err(Recorded))
+    });
+    assert!(failed.is_err());
+    alerts::use_dir(&dir);
+    let details = [("password", SECRET), ("url", &*text())];
+    let message = format!("alert {}", text());
+    assert!(alerts::raise(AlertLevel::Warning, "canary", &message, &details).is_written());
+    assert!(
+        alerts::raise(AlertLevel::Warning, "config", "a configuration was refused", &[("reason", &text())])
+            .is_written()
+    );
+    assert!(alerts::escalate("canary", &message, &details).is_written());
+    for words in [
+        "jobs list",
+        "jobs show canary:1",
+        "checkpoints list",
+        "alerts",
+        "alerts --escalations",
+        "locks list",
+        "doctor",
+    ] {
+        for words in [words.to_owned(), format!("{words} --json")] {
+            let shown = said(home, &words);
+            assert!(!shown.contains("CANARY"), "{words}: {shown}");
+            assert!(
+                words.contains("locks") || shown.contains("canary") || words.contains("checkpoints"),
+                "{words}: {shown}"
+            );
+        }
+    }
 }

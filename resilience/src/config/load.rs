@@ -10,7 +10,7 @@ use crate::base::site::Site;
 use crate::base::sync::locked;
 use crate::event::{Event, emit};
 use crate::point::PointName;
-use crate::point::overrides::{publish, return_to};
+use crate::point::overrides::{note, publish, return_to};
 use crate::settings::Source;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -312,6 +312,7 @@ impl State {
             self.entries = entries;
             resolve::tell(&names, &affected);
         }
+        note(report.warnings.iter().map(ToString::to_string).collect());
         self.report = Some(Report { changed: false, ..report.clone() });
         Ok(report)
     }
@@ -356,16 +357,10 @@ fn tell(loaded: Result<Report, ConfigErrors>) -> Result<Report, ConfigErrors> {
     const POINT: PointName = PointName::new("config");
     match &loaded {
         Ok(report) if report.changed => {
-            for warning in &report.warnings {
-                emit(
-                    &Event::Config {
-                        point: POINT,
-                        settings: 0,
-                        problem: Some(warning.to_string()),
-                        refused: false,
-                    },
-                    None,
-                );
+            if !report.warnings.is_empty() {
+                let lines: Vec<_> = report.warnings.iter().map(ToString::to_string).collect();
+                let problem = Some(lines.join("\n"));
+                emit(&Event::Config { point: POINT, settings: 0, problem, refused: false }, None);
             }
             let settings = u32::try_from(report.settings).unwrap_or(u32::MAX);
             emit(&Event::Config { point: POINT, settings, problem: None, refused: false }, None);

@@ -17,6 +17,11 @@ use serde_json::Value;
 /// Why a retry gives up whose budget is empty.
 const BUDGET: &str = "the retry budget is used up";
 
+/// A configuration that was refused, and changes nothing.
+const REFUSED: &str = "a configuration was refused";
+/// One with values for functions that the program does not have, or that cannot take them.
+const WITHOUT_EFFECT: &str = "settings have no effect";
+
 /// Puts the alert of `event` into the queue, if it has one. It is called within calls of the program, and waits for
 /// nothing.
 pub(super) fn raise(event: &Event, log: Log<'_>) {
@@ -49,6 +54,8 @@ fn alert_of(event: &Event) -> Option<(AlertLevel, &'static str)> {
         Event::GaveUp { reason, .. } if *reason == BUDGET => Some((AlertLevel::Warning, BUDGET)),
         Event::JobInterrupted { .. } => Some((AlertLevel::Warning, "a job was interrupted")),
         Event::Alert { level, message, .. } => Some((*level, message)),
+        Event::Config { problem: Some(_), refused: true, .. } => Some((AlertLevel::Warning, REFUSED)),
+        Event::Config { problem: Some(_), .. } => Some((AlertLevel::Warning, WITHOUT_EFFECT)),
         _ => None,
     }
 }
@@ -64,6 +71,9 @@ fn describe(alert: &mut Alert, event: &Event) {
         Event::GaveUp { attempt, class, .. } => {
             classify(alert, Some(class));
             alert.set("attempt", *attempt);
+        }
+        Event::Config { problem: Some(problem), .. } => {
+            alert.set("reason", scrub::scrub(problem, TEXT));
         }
         Event::JobInterrupted { problem: reason, .. } | Event::Alert { reason, .. } => {
             alert.set("reason", scrub::scrub(reason, TEXT));

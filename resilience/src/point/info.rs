@@ -140,6 +140,9 @@ pub struct PolicyInfo {
 pub struct Snapshot {
     /// One entry for each point, sorted by name.
     pub points: Vec<PointSnapshot>,
+    /// What is worth a look in the configuration in force (feature `config`), a sentence each with its line or variable:
+    /// functions that the program does not have, settings that some functions cannot take.
+    pub notes: Vec<String>,
 }
 
 /// Holds the live state of one point; [`Point::snapshot`](crate::Point::snapshot) reads it.
@@ -243,7 +246,8 @@ impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut points = self.points.iter();
         points.next().map_or(Ok(()), |first| first.fmt(f))?;
-        points.try_for_each(|point| write!(f, "\n{point}"))
+        points.try_for_each(|point| write!(f, "\n{point}"))?;
+        self.notes.iter().try_for_each(|note| write!(f, "\n{note}"))
     }
 }
 

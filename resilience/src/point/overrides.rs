@@ -15,6 +15,7 @@ use super::changed::{Override, PointOverrides, address};
 use super::site::{POINTS_0_1, PointSite};
 use crate::base::name::PointName;
 use crate::base::site::Site;
+use crate::base::sync::locked;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -140,6 +141,19 @@ pub(crate) fn of_state<T>(
     let point = current(owner).0?;
     let whole = if key.is_none() { point.at(address(policy)) } else { None };
     whole.map(|layer| &layer.whole).or_else(|| point.of_keys(kind, key.map(|key| &**key)))
+}
+
+/// What is worth a look in the configuration in force, a sentence each.
+static NOTES: Site<Mutex<Vec<String>>> = Site::new(Mutex::new(Vec::new()), || Mutex::new(Vec::new()));
+
+/// Has the inventory show these sentences about the configuration.
+pub(crate) fn note(notes: Vec<String>) {
+    *locked(&NOTES) = notes;
+}
+
+/// What is worth a look in the configuration in force.
+pub(super) fn notes() -> Vec<String> {
+    locked(&NOTES).clone()
 }
 
 impl PointSite {

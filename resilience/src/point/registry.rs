@@ -285,7 +285,11 @@ pub fn points() -> Vec<PointInfo> {
 /// assert_eq!(open, ["geocode"]);
 /// ```
 pub fn snapshot() -> Snapshot {
-    Snapshot { points: sorted().iter().map(|(point, _)| point.snapshot()).collect() }
+    #[cfg(feature = "config")]
+    let notes = super::overrides::notes();
+    #[cfg(not(feature = "config"))]
+    let notes = Vec::new();
+    Snapshot { points: sorted().iter().map(|(point, _)| point.snapshot()).collect(), notes }
 }
 
 /// Finds the point called `name`, as [`points`] spells it.

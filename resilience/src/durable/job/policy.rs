@@ -63,7 +63,7 @@ use std::time::Duration;
 pub struct Job {
     pub(crate) name: &'static str,
     pub(crate) was: &'static [&'static str],
-    settings: Settings<JobConfig>,
+    pub(super) settings: Settings<JobConfig>,
 }
 
 settings! {
@@ -156,6 +156,13 @@ impl Job {
 
     pub(crate) const fn config(&self) -> &JobConfig {
         &self.settings.config
+    }
+
+    /// The same with other settings.
+    #[cfg(feature = "config")]
+    pub(super) const fn with(mut self, config: JobConfig) -> Self {
+        self.settings.config = config;
+        self
     }
 
     /// Sets earlier names, whose records count as this job's own: write the old name here when you rename a

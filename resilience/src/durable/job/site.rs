@@ -8,8 +8,14 @@
 
 use super::call::{Call, Provided};
 use super::policy::Job;
+#[cfg(feature = "config")]
+use super::policy::JobConfig;
 use super::running::RunningJob;
+#[cfg(feature = "config")]
+use crate::base::change::{Change, Mistake, judged};
 use crate::base::setting::Effective;
+#[cfg(feature = "config")]
+use crate::base::setting::Setting;
 use crate::classify::Classification;
 use crate::durable::call::{Identity, NotRun};
 use crate::durable::lease::block_on::{Mode, block_on};
@@ -99,6 +105,15 @@ impl JobSite {
         self.run
     }
 
+    /// The policy with the settings that are in force.
+    fn in_force(&self) -> Job {
+        #[cfg(feature = "config")]
+        if let Some(changed) = self.point.pinned().of(self).and_then(crate::point::Override::get) {
+            return self.policy.with(*changed);
+        }
+        self.policy
+    }
+
     /// The point, which events and errors show, and the name, which records have.
     fn identity(&self) -> Identity {
         Identity { point: self.point.name(), name: self.name.to_owned() }
@@ -119,7 +134,7 @@ impl JobSite {
         R: Outcome<Value: DeserializeOwned>,
     {
         let ((key, args, store), reads) = (self.recorded(key, args, store), codec::reads::<R::Value>);
-        let begun = self.policy.begin(Mode::Async, &self.identity(), key, args, store, reads).await;
+        let begun = self.in_force().begin(Mode::Async, &self.identity(), key, args, store, reads).await;
         self.counted(begun).map_err(NotRun::outcome)
     }
 
@@ -138,7 +153,8 @@ impl JobSite {
         R: Outcome<Value: DeserializeOwned>,
     {
         let ((key, args, store), reads) = (self.recorded(key, args, store), codec::reads::<R::Value>);
-        let begun = block_on(self.policy.begin(Mode::Blocking, &self.identity(), key, args, store, reads));
+        let begun =
+            block_on(self.in_force().begin(Mode::Blocking, &self.identity(), key, args, store, reads));
         self.counted(begun).map_err(NotRun::outcome)
     }
 
@@ -225,7 +241,7 @@ impl Layer for JobSite {
 
     fn settings(&self) -> Vec<Effective> {
         let mut settings = vec![Effective::text("key", self.template), Effective::text("name", self.name)];
-        settings.extend(self.policy.config().effective());
+        settings.extend(self.in_force().config().effective());
         settings
     }
 
@@ -236,5 +252,30 @@ impl Layer for JobSite {
 
     fn policy(&self) -> &dyn Any {
         self
+    }
+
+    #[cfg(feature = "config")]
+    fn table(&self) -> &'static [Setting] {
+        JobConfig::TABLE
+    }
+
+    #[cfg(feature = "config")]
+    fn fixed(&self, setting: &str) -> Option<&'static str> {
+        match setting {
+            "wait" | "max_recoveries" => None,
+            "lease" => Some("the claims of running jobs rely on it"),
+            "version" | "ttl" => Some("the records of earlier runs rely on it"),
+            _ => Some("when the body may run is part of the code"),
+        }
+    }
+
+    #[cfg(feature = "config")]
+    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+        judged(self.policy.settings, changes, |setting| Layer::fixed(self, setting), JobConfig::complaint)
+    }
+
+    #[cfg(feature = "config")]
+    fn stays_on(&self) -> Option<&'static str> {
+        Some("callers rely on a job that is recorded")
     }
 }

@@ -99,7 +99,7 @@ impl OnStoreError {
 pub struct Checkpoint {
     pub(crate) name: &'static str,
     pub(crate) was: &'static [&'static str],
-    settings: Settings<CheckpointConfig>,
+    pub(super) settings: Settings<CheckpointConfig>,
 }
 
 settings! {
@@ -199,6 +199,13 @@ impl Checkpoint {
 
     pub(crate) const fn config(&self) -> &CheckpointConfig {
         &self.settings.config
+    }
+
+    /// The same with other settings.
+    #[cfg(feature = "config")]
+    pub(super) const fn with(mut self, config: CheckpointConfig) -> Self {
+        self.settings.config = config;
+        self
     }
 
     /// Sets earlier names, whose records count as this step's own: write the old name here when you rename a

@@ -6,8 +6,14 @@
 use super::begin::{StepRequest, earlier};
 use super::namesakes::Namesakes;
 use super::policy::Checkpoint;
+#[cfg(feature = "config")]
+use super::policy::CheckpointConfig;
 use super::running::RunningStep;
+#[cfg(feature = "config")]
+use crate::base::change::{Change, Mistake, judged};
 use crate::base::setting::Effective;
+#[cfg(feature = "config")]
+use crate::base::setting::Setting;
 use crate::durable::call::{Identity, NotRun};
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::record::args::{Args, Inputs};
@@ -88,6 +94,15 @@ impl CheckpointSite {
         std::iter::once(own).chain(earlier).collect()
     }
 
+    /// The policy with the settings that are in force.
+    fn in_force(&self) -> Checkpoint {
+        #[cfg(feature = "config")]
+        if let Some(changed) = self.point.pinned().of(self).and_then(crate::point::Override::get) {
+            return self.policy.with(*changed);
+        }
+        self.policy
+    }
+
     fn identity(&self) -> Identity {
         Identity { point: self.point.name(), name: self.point.identity() }
     }
@@ -109,7 +124,7 @@ impl CheckpointSite {
         let identity = self.identity();
         let note = NAMESAKES.note(&identity.name, self.point);
         let ask = StepRequest { inputs, store, note, ..StepRequest::new::<R::Value>(key) };
-        self.counted(self.policy.begin(Mode::Async, &identity, ask).await).map_err(NotRun::outcome)
+        self.counted(self.in_force().begin(Mode::Async, &identity, ask).await).map_err(NotRun::outcome)
     }
 
     /// As [`begin`](Self::begin), from sync code.
@@ -129,7 +144,7 @@ impl CheckpointSite {
         let identity = self.identity();
         let note = NAMESAKES.note(&identity.name, self.point);
         let ask = StepRequest { inputs, store, note, ..StepRequest::new::<R::Value>(key) };
-        self.counted(block_on(self.policy.begin(Mode::Blocking, &identity, ask))).map_err(NotRun::outcome)
+        self.counted(block_on(self.in_force().begin(Mode::Blocking, &identity, ask))).map_err(NotRun::outcome)
     }
 
     /// A refusal counts as neither begun nor reused: it has an event of its own.
@@ -182,7 +197,7 @@ impl Layer for CheckpointSite {
     fn settings(&self) -> Vec<Effective> {
         let key = self.template.unwrap_or("function#occurrence");
         let mut settings = vec![Effective::text("key", key)];
-        settings.extend(self.policy.config().effective());
+        settings.extend(self.in_force().config().effective());
         if self.can_undo {
             settings.push(Effective::text("rollback", "true"));
         }
@@ -196,6 +211,36 @@ impl Layer for CheckpointSite {
 
     fn policy(&self) -> &dyn Any {
         self
+    }
+
+    #[cfg(feature = "config")]
+    fn table(&self) -> &'static [Setting] {
+        CheckpointConfig::TABLE
+    }
+
+    #[cfg(feature = "config")]
+    fn fixed(&self, setting: &str) -> Option<&'static str> {
+        match setting {
+            "wait" => None,
+            "lease" => Some("the claims of running steps rely on it"),
+            "version" | "ttl" => Some("the records of earlier runs rely on it"),
+            _ => Some("when the body may run is part of the code"),
+        }
+    }
+
+    #[cfg(feature = "config")]
+    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+        judged(
+            self.policy.settings,
+            changes,
+            |setting| Layer::fixed(self, setting),
+            CheckpointConfig::complaint,
+        )
+    }
+
+    #[cfg(feature = "config")]
+    fn stays_on(&self) -> Option<&'static str> {
+        Some("callers rely on a body that does not run again")
     }
 }
 
