@@ -5,6 +5,8 @@
 
 #[path = "alerts/automatic.rs"]
 mod automatic;
+#[path = "alerts/canary.rs"]
+mod canary;
 #[path = "fs/common.rs"]
 mod common;
 #[path = "alerts/file.rs"]

@@ -120,10 +120,10 @@ fn a_sink_that_hangs_holds_up_nothing_and_loses_its_oldest_warnings() {
 }
 
 /// A request as a server has read it: the first line, the headers and the body.
-type Request = (String, Vec<String>, Value);
+pub(crate) type Request = (String, Vec<String>, Value);
 
 /// A server on loopback that gives each request the next of `answers`, and hangs up; after them it refuses connections.
-fn server(answers: &'static [&'static str]) -> (SocketAddr, Receiver<Request>) {
+pub(crate) fn server(answers: &'static [&'static str]) -> (SocketAddr, Receiver<Request>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("a port");
     let (sender, requests) = mpsc::channel();
