@@ -2,9 +2,10 @@
 
 use crate::common::{Scratch, Speaking, child, given_dir, listen, say};
 use resilience::alerts::{self, AlertLevel, Follower, recent_in};
+use resilience::{CircuitBreaker, testing};
 use std::collections::HashMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -161,6 +162,26 @@ fn a_lock_that_another_process_keeps_delays_a_second_at_most() {
     waits.end();
     let messages: Vec<_> = recent_in(scratch.path(""), 10).expect("a look").alerts;
     assert_eq!(messages.iter().map(|alert| &*alert.message).collect::<Vec<_>>(), ["late", "after"]);
+}
+
+#[test]
+fn calls_do_not_wait_for_a_file_that_takes_nothing() {
+    let (_world, scratch) = (testing::isolate(), Scratch::new());
+    let mut holder = Speaking::start(&mut child("processes::locks", &scratch.path("")));
+    holder.wait_for("locked");
+    alerts::use_dir(scratch.path(""));
+    for n in 0..500 {
+        let breaker = CircuitBreaker::new(format!("stuck {n}").leak()).threshold(1);
+        let failed: io::Result<()> = breaker.call(|| Err(io::ErrorKind::ConnectionReset.into()));
+        assert!(failed.is_err());
+    }
+    assert!(
+        recent_in(scratch.path(""), 1_000).expect("a look").alerts.is_empty(),
+        "no line could be written"
+    );
+    holder.kill();
+    assert!(alerts::flush(Duration::from_secs(60)));
+    assert_eq!(recent_in(scratch.path(""), 1_000).expect("a look").alerts.len(), 500);
 }
 
 /// Not a test of its own: raises an alert that comes late, and then one that does not.
