@@ -216,7 +216,7 @@ impl resilience::Classify for Recorded {
 fn shows_no_secret(home: &Path) {
     let dir = home.join("resilience/canary");
     use_store(Arc::new(SqliteStore::open(&dir).unwrap()));
-    let failed: Result<u32, Recorded> = Job::run_blocking("canary:1", SECRET.to_owned(), |_: String| {
+    let failed: Result<u32, Recorded> = Job::run_blocking("canary:1", (), |()| {
         let paid: Result<u32, Recorded> = Checkpoint::new("pay").call("rows", || Ok(SECRET.len() as u32));
         paid.and(Err(Recorded))
     });
@@ -229,7 +229,7 @@ fn shows_no_secret(home: &Path) {
         alerts::raise(AlertLevel::Warning, "config", "a configuration was refused", &[("reason", &text())])
             .is_written()
     );
-    assert!(alerts::escalate("canary", &message, &details).is_written());
+    assert!(alerts::escalate("canary", &format!("escalated {}", text()), &details).is_written());
     for words in [
         "jobs list",
         "jobs show canary:1",
