@@ -35,6 +35,7 @@ use crate::base::clock::now;
 use crate::base::name::PointName;
 #[cfg(feature = "ops")]
 use crate::base::sync::locked;
+use crate::base::sync::{AtomicU64, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard, made};
 use rapidhash::quality::RandomState;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
@@ -42,8 +43,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::sync::Mutex;
 #[cfg(feature = "ops")]
 use std::sync::atomic::AtomicU32;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Instant;
 
 /// A value that a [`Keyed`] map keeps for each key.
@@ -130,11 +130,11 @@ struct Table<T> {
     hasher: RandomState,
     max_keys: usize,
     /// How many entries there are, without those whose eviction has been decided on.
-    count: AtomicUsize,
+    count: AtomicU64,
     /// How many entries were ever added: the time by which uses are ordered.
     tick: AtomicU64,
     /// The shard of the entry that was added last, where an idle entry is likely.
-    latest: AtomicUsize,
+    latest: AtomicU64,
     /// Stands for all keys.
     whole: T,
     /// Shared by the keys for which there is no room, because every entry is in use.
@@ -438,17 +438,17 @@ impl<T: PerKey> Table<T> {
     fn new(max_keys: usize, make: &dyn Fn() -> T) -> Self {
         let shards = (max_keys / 64).clamp(1, 64).next_power_of_two();
         Self {
-            shards: (0..shards).map(|_| RwLock::default()).collect(),
+            shards: (0..shards).map(|_| RwLock::new(Entries::default())).collect(),
             hasher: RandomState::new(),
             max_keys,
-            count: AtomicUsize::new(0),
-            tick: AtomicU64::new(0),
-            latest: AtomicUsize::new(0),
+            count: made(0),
+            tick: made(0),
+            latest: made(0),
             whole: make().whole(),
             overflow: OnceLock::new(),
-            overflowed: AtomicU64::new(0),
+            overflowed: made(0),
             #[cfg(feature = "ops")]
-            evicted: AtomicU64::new(0),
+            evicted: made(0),
             #[cfg(feature = "ops")]
             often: Often::default(),
         }
@@ -509,7 +509,7 @@ impl<T: PerKey> Table<T> {
             self.count.fetch_add(1, Ordering::Relaxed);
             let is_full = self.reserve_eviction();
             let evicted = if is_full { take(&mut shard, is_idle) } else { None };
-            let used = AtomicU64::new(self.tick.fetch_add(1, Ordering::Relaxed) + 1);
+            let used = made(self.tick.fetch_add(1, Ordering::Relaxed) + 1);
             let entry = Entry {
                 key: OwnedKey::of(key),
                 value: added.clone(),
@@ -536,7 +536,15 @@ impl<T: PerKey> Table<T> {
                 self.count.fetch_add(1, Ordering::Relaxed);
             }
         }
-        self.latest.store(self.place(hash), Ordering::Relaxed);
+        if self.reserve_eviction() {
+            // One too many is left where an entry without room was used before it could be taken out again.
+            let evicted = self.evict(&|value| !Arc::ptr_eq(value, &added) && !is_in_use(value));
+            self.note_evicted(evicted.is_some());
+            if evicted.is_none() {
+                self.count.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        self.latest.store(self.place(hash) as u64, Ordering::Relaxed);
         added
     }
 
@@ -566,13 +574,13 @@ impl<T: PerKey> Table<T> {
     /// Whether the caller has to evict an entry. It is taken off the count here, so that of several threads
     /// each evicts one, and together as many as there are too many.
     fn reserve_eviction(&self) -> bool {
-        let less = |count: usize| (count > self.max_keys).then(|| count - 1);
+        let less = |count: u64| (count > self.max_keys as u64).then(|| count - 1);
         self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 
     /// Takes out the least recently used of the `wanted` entries of the first part that has one.
     fn evict(&self, wanted: &dyn Fn(&Arc<T>) -> bool) -> Option<Arc<T>> {
-        let (parts, latest) = (self.shards.len(), self.latest.load(Ordering::Relaxed));
+        let (parts, latest) = (self.shards.len(), self.latest.load(Ordering::Relaxed) as usize);
         let mut shards = (0..parts).map(|n| &self.shards[(latest + n) % parts]);
         shards.find_map(|shard| {
             // Most parts have none, and are not to be locked for writing.
@@ -599,7 +607,11 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[cfg(test)]
+/// Every order in which a few threads can add keys and find them.
+#[cfg(all(test, loom))]
+mod loom;
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicBool;

@@ -1,13 +1,13 @@
 //! The atomics and the lock of the policies: std's, or loom's in a model.
 //!
 //! The state of several policies is changed by many threads with orderings weaker than `SeqCst`. The models in their
-//! `loom.rs`, in `policy/failover/sticky.rs` and in `policy/budget.rs` run the same code under loom, which tries every
+//! `loom.rs`, in `keyed.rs`, in `policy/failover/sticky.rs` and in `policy/budget.rs` run the same code under loom, which tries every
 //! interleaving; `RUSTFLAGS="--cfg loom"` selects them. Other modules use std directly.
 
 #[cfg(loom)]
 pub(crate) use ::loom::sync::atomic::fence;
 #[cfg(loom)]
-pub(crate) use model::{AtomicBool, AtomicU64, Mutex};
+pub(crate) use model::{AtomicBool, AtomicU64, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub(crate) use std::sync::atomic::Ordering;
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::fence;
@@ -17,6 +17,8 @@ pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64};
 
 #[cfg(not(loom))]
 pub(crate) use plain::Mutex;
+#[cfg(not(loom))]
+pub(crate) use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Locks a lock of std's; what a thread that panicked left behind it is used all the same.
 ///
@@ -46,10 +48,25 @@ mod plain {
     }
 }
 
+/// A word that a thread makes while a model runs, for others that find it later.
+#[cfg(not(loom))]
+#[inline]
+pub(crate) const fn made(value: u64) -> AtomicU64 {
+    AtomicU64::new(value)
+}
+
+#[cfg(loom)]
+pub(crate) fn made(value: u64) -> AtomicU64 {
+    let word = AtomicU64::new(value);
+    word.load(Ordering::Relaxed);
+    word
+}
+
 #[cfg(loom)]
 mod model {
     use loom::sync::MutexGuard;
     use loom::sync::atomic::AtomicU64 as Modelled;
+    pub(crate) use loom::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
     use std::sync::atomic::Ordering;
     use std::sync::{OnceLock, PoisonError};
 
@@ -90,6 +107,15 @@ mod model {
 
         pub(crate) fn fetch_sub(&self, value: u64, order: Ordering) -> u64 {
             self.get().fetch_sub(value, order)
+        }
+
+        pub(crate) fn fetch_update(
+            &self,
+            set: Ordering,
+            fetch: Ordering,
+            update: impl FnMut(u64) -> Option<u64>,
+        ) -> Result<u64, u64> {
+            self.get().fetch_update(set, fetch, update)
         }
 
         pub(crate) fn compare_exchange(

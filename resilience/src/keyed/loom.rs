@@ -1,0 +1,142 @@
+//! Threads that add keys to a full map, evict others and use those that stay.
+
+use super::*;
+use crate::base::sync::AtomicBool;
+use ::loom::thread;
+
+/// An entry that is in use while it is held, as a bulkhead's, or while its word says so, as a limiter's.
+#[derive(Debug)]
+struct Probe {
+    at_its_limit: AtomicBool,
+}
+
+impl PerKey for Probe {
+    const STAYS_WHILE_HELD: bool = true;
+
+    fn for_key(self, _: PointName, _: &Self) -> Self {
+        self
+    }
+
+    fn is_in_use(&self, _: Instant) -> bool {
+        self.at_its_limit.load(Ordering::Relaxed)
+    }
+}
+
+fn make() -> Probe {
+    let probe = Probe { at_its_limit: AtomicBool::new(false) };
+    probe.at_its_limit.load(Ordering::Relaxed);
+    probe
+}
+
+type Map = ::loom::sync::Arc<Table<Probe>>;
+
+fn map(max_keys: usize) -> Map {
+    ::loom::sync::Arc::new(Table::new(max_keys, &make))
+}
+
+/// The entry for `key`. The key is its own hash, so that each run is the same.
+fn get(map: &Map, key: u8) -> Arc<Probe> {
+    let (hash, key) = (u64::from(key), KeyRef::Number(key.into()));
+    map.find(hash, key).unwrap_or_else(|| map.add(hash, key, &make))
+}
+
+/// How many entries the map has; its count says the same.
+fn entries(map: &Map) -> usize {
+    let entries = read(&map.shards[0]).len();
+    assert_eq!(map.count.load(Ordering::Relaxed), entries as u64, "the count of the entries");
+    entries
+}
+
+/// The same once other keys have come, while none is in use: what was too many is gone.
+fn entries_after(map: &Map) -> usize {
+    (8..11).for_each(|key| drop(get(map, key)));
+    entries(map)
+}
+
+/// Lets two threads and this one meet; the results are in their order.
+fn together<A: 'static, B: 'static, C>(
+    map: &Map,
+    a: impl FnOnce(&Map) -> A + 'static,
+    b: impl FnOnce(&Map) -> B + 'static,
+    c: impl FnOnce(&Map) -> C,
+) -> (A, B, C) {
+    let (first, second) = (map.clone(), map.clone());
+    let first = thread::spawn(move || a(&first));
+    let second = thread::spawn(move || b(&second));
+    let c = c(map);
+    (first.join().unwrap(), second.join().unwrap(), c)
+}
+
+/// All orders of threads that are interrupted three times; each order of all of them would take minutes.
+fn model(run: impl Fn() + Sync + Send + 'static) {
+    let mut model = ::loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(run);
+}
+
+#[test]
+fn a_key_at_its_limit_stays_limited_while_others_evict() {
+    model(|| {
+        let map = map(1);
+        let limited = get(&map, 1);
+        limited.at_its_limit.store(true, Ordering::Relaxed);
+        let number = Arc::as_ptr(&limited).addr();
+        drop(limited);
+        let come = |key: u8| move |map: &Map| drop(get(map, key));
+        let ((), (), found) = together(&map, come(2), come(3), |map| get(map, 1));
+        assert_eq!(Arc::as_ptr(&found).addr(), number, "the limit was forgotten");
+        drop(found);
+        assert_eq!(Arc::as_ptr(&get(&map, 1)).addr(), number);
+        assert_eq!(map.overflowed.load(Ordering::Relaxed), 2, "there was no room for the others");
+        assert_eq!(entries(&map), 1);
+    });
+}
+
+#[test]
+fn calls_that_hold_a_key_at_once_have_the_same_entry() {
+    model(|| {
+        let map = map(1);
+        drop(get(&map, 1));
+        let (one, (), other) = together(&map, |map| get(map, 1), |map| drop(get(map, 2)), |map| get(map, 1));
+        // While the entry of the other key is held there is no room: the call before that has the shared entry.
+        let is_own = |entry| map.overflow.get().is_none_or(|shared| !Arc::ptr_eq(shared, entry));
+        let are_own = is_own(&one) && is_own(&other);
+        assert!(!are_own || Arc::ptr_eq(&one, &other), "two calls for one key have two entries");
+        drop((one, other));
+        assert_eq!(entries_after(&map), 1);
+    });
+}
+
+#[test]
+fn of_threads_that_add_one_key_all_have_its_entry() {
+    model(|| {
+        let map = map(1);
+        let (one, two, three) = together(&map, |map| get(map, 1), |map| get(map, 1), |map| get(map, 1));
+        assert!(Arc::ptr_eq(&one, &two) && Arc::ptr_eq(&two, &three));
+        assert_eq!(entries(&map), 1);
+    });
+}
+
+#[test]
+fn a_key_without_room_shares_one_entry_with_all_that_hold_it() {
+    model(|| {
+        let map = map(1);
+        let held = get(&map, 1);
+        let (one, (), two) = together(&map, |map| get(map, 2), |map| drop(get(map, 3)), |map| get(map, 2));
+        assert!(Arc::ptr_eq(&one, &two), "two calls for one key have two entries");
+        assert!(Arc::ptr_eq(&held, &get(&map, 1)));
+        drop((one, two, held));
+        assert_eq!(entries_after(&map), 1);
+    });
+}
+
+#[test]
+fn keys_that_come_at_once_evict_as_many_as_there_are_too_many() {
+    model(|| {
+        let map = map(2);
+        drop((get(&map, 1), get(&map, 2)));
+        let come = |key: u8| move |map: &Map| drop(get(map, key));
+        together(&map, come(3), come(4), come(1));
+        assert!((1..=2).contains(&entries(&map)));
+    });
+}
