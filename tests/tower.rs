@@ -604,6 +604,13 @@ async fn the_layers_cover_a_whole_reqwest_client() {
     let keyed = client.post(&url).header("idempotency-key", "7").body("lamps");
     assert_eq!((keyed.send().await.unwrap().status().as_u16(), seen.load(Ordering::Relaxed)), (200, 2));
 
+    // A status that HTTP does not know is a failure, for a client as for a service.
+    calls(&[600]);
+    assert_eq!(client.post(&url).send().await.unwrap().status().as_u16(), 600);
+    assert_eq!(breaker.snapshot().failures, 1);
+    calls(&[]);
+    assert_eq!(client.get(&url).send().await.unwrap().status().as_u16(), 200);
+
     calls(&[503; 9]);
     let rejected = client.get(&url).send().await;
     assert_eq!(rejected.unwrap().status().as_u16(), 503);

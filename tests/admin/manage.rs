@@ -2,7 +2,7 @@
 
 use crate::common::block_on;
 use resilience::durable::store::{Liveness, Quarantined};
-use resilience::durable::{JobError, MemoryStore, Record, Status, Store, use_store};
+use resilience::durable::{Job, JobError, MemoryStore, Record, Status, Store, use_store};
 use resilience::jobs::{self, Filter};
 use resilience::testing::isolate;
 use resilience::{Classify, Progress, Rejected, checkpoint, checkpoints, job, with_recovery};
@@ -211,6 +211,38 @@ fn inside_a_job_its_steps_and_those_outside_are_not_confused() {
     page(7).unwrap();
     assert_eq!(looks(1), Ok(1));
     assert_eq!(jobs::blocking::get("looks:1").unwrap().unwrap().status, Status::Done);
+}
+
+#[checkpoint("rate:{id}", ttl = 1h)]
+fn rate(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}
+
+#[test]
+fn the_time_to_live_of_a_step_begins_when_its_job_ends() {
+    let world = isolate();
+    let store = Arc::new(MemoryStore::new());
+    use_store(store.clone());
+    let steps = checkpoints::blocking::of(store);
+    let load = |id: &str| steps.clone().in_job(id).load::<u32>("rate:1").unwrap();
+    let hour = Duration::from_secs(3600);
+    let exchanged: Result<(), Error> = Job::run_blocking("exchange:1", (), |()| {
+        rate(1)?;
+        world.advance(2 * hour);
+        assert_eq!((load("exchange:1"), checkpoints::blocking::load("rate:1")?), (Some(1), Some(1_u32)));
+        Ok(())
+    });
+    assert_eq!(exchanged, Ok(()));
+    world.advance(hour - Duration::from_millis(1));
+    assert_eq!(load("exchange:1"), Some(1));
+    world.advance(Duration::from_millis(1));
+    assert_eq!(load("exchange:1"), None);
+
+    // Outside of jobs it begins with the end of the step.
+    rate(1).unwrap();
+    assert_eq!(steps.load("rate:1").unwrap(), Some(1_u32));
+    world.advance(hour);
+    assert_eq!(steps.load::<u32>("rate:1").unwrap(), None);
 }
 
 #[job("held:{id}")]

@@ -57,8 +57,7 @@
 //! - Values that are read back. What is recorded is encoded as JSON and decoded again before the caller gets it, on the
 //!   first run, too: NaN, `Some(None)` and values that do not equal themselves after that are errors.
 //! - Other code. A key that was recorded by another function, version or input is an error until the program says
-//! what it
-//!   means: `version`, `was`, or `on_mismatch = rerun`.
+//!   what it means: `version`, `was`, or `on_mismatch = rerun`.
 //! - Time. A wait for another holder ends after `wait`, 5 minutes by default, or a little before an enclosing timeout.
 //!
 //! # Examples

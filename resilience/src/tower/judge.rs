@@ -1,7 +1,7 @@
 //! What a response means.
 
 use crate::classify::{Category, Classification, from_response};
-use http::Response;
+use http::{HeaderMap, Response, StatusCode};
 
 /// Says whether a response is a failure, and what it means.
 ///
@@ -71,10 +71,13 @@ pub struct ByStatus;
 
 impl<B> Judge<Response<B>> for ByStatus {
     fn judge(&self, response: &Response<B>) -> Option<Classification> {
-        let status = response.status();
-        let is_failure = status.is_client_error() || status.is_server_error() || status.as_u16() >= 600;
-        is_failure.then(|| from_response(status, response.headers()))
+        by_status(response.status(), response.headers())
     }
+}
+
+/// What a response means that has this status: 400 and above is a failure, also beyond 599.
+pub(super) fn by_status(status: StatusCode, headers: &HeaderMap) -> Option<Classification> {
+    (status.as_u16() >= 400).then(|| from_response(status, headers))
 }
 
 /// Judges responses by a function; made by `judged_by` of a layer.

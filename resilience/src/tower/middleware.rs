@@ -8,13 +8,13 @@
 
 use super::breaker::ChooseBreaker;
 use super::bulkhead::HeldBody;
-use super::judge::ByStatus;
+use super::judge::{ByStatus, by_status};
 use super::repeat::is_repeatable;
 use super::{
     AdaptiveTimeoutLayer, BulkheadLayer, CircuitBreakerLayer, HedgeLayer, RateLimitLayer, RetryLayer,
     TimeoutLayer,
 };
-use crate::classify::{Classification, Classify, from_response, of_dyn};
+use crate::classify::{Classification, Classify, of_dyn};
 use crate::policy::Ruling;
 use crate::policy::bulkhead::Holding;
 use crate::rejected::Rejected;
@@ -40,11 +40,7 @@ fn refused(rejected: Rejected) -> Error {
 /// What an outcome means: a status of 400 and above is a failure.
 fn judge(outcome: &Result<Response>) -> Option<Classification> {
     match outcome {
-        Ok(response) => {
-            let status = response.status();
-            let is_failure = status.is_client_error() || status.is_server_error();
-            is_failure.then(|| from_response(status, response.headers()))
-        }
+        Ok(response) => by_status(response.status(), response.headers()),
         Err(error) => Some(error.classify()),
     }
 }

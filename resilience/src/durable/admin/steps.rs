@@ -264,7 +264,8 @@ impl Checkpoints {
     /// Returns the recorded value of `key`, as rendered: of the step, or, if there is no such step, of the cursor.
     /// `None` if nothing is recorded.
     ///
-    /// A step that has not ended, or whose `ttl` is over, counts as not recorded.
+    /// A step that has not ended, or whose `ttl` is over, counts as not recorded. The `ttl` of a step of a job begins
+    /// when the job ends.
     ///
     /// # Errors
     ///
@@ -274,8 +275,9 @@ impl Checkpoints {
         let [step, cursor] = self.placed(key);
         let step = store.get(&step).await.map_err(failed(key))?;
         let record = if let Some(step) = step {
-            let now = store.now().await.map_err(failed(key))?;
-            Some(step).filter(|step| step.status == Status::Done && !step.is_expired(now))
+            let is_recorded =
+                step.status == Status::Done && !self.is_expired(&step).await.map_err(failed(key))?;
+            is_recorded.then_some(step)
         } else {
             let cursor = store.get(&cursor).await.map_err(failed(key))?;
             cursor.filter(|cursor| !cursor.value.is_empty())
@@ -283,6 +285,16 @@ impl Checkpoints {
         let Some(record) = record else { return Ok(None) };
         let undecodable = |message| refused(key, CheckpointError::Undecodable { at: at(key), message });
         Ok(Some(codec::decode(&record.value).map_err(undecodable)?))
+    }
+
+    /// Whether the time to live of `step` is over.
+    async fn is_expired(&self, step: &Record) -> Result<bool, StoreError> {
+        let Some(job) = self.job.as_deref().filter(|_| step.ttl > 0) else {
+            return Ok(step.is_expired(self.store.now().await?));
+        };
+        let job = self.store.get(&place::job(job)).await?;
+        let Some(ended) = job.and_then(|job| job.ended()) else { return Ok(false) };
+        Ok(self.store.now().await? >= ended.saturating_add(step.ttl))
     }
 
     /// Lists the steps and cursors that `filter` admits (a text admits the keys that begin with it), in the order of

@@ -266,8 +266,13 @@ impl Store for MemoryStore {
                 rules::remove(tables, key, &place::parts_of(key))?;
             }
             let before = now.saturating_sub(rules::QUARANTINE);
-            tables.quarantine.retain(|entry| entry.at >= before);
-            Ok(keys.len())
+            let mut count = keys.len();
+            tables.quarantine.retain(|entry| {
+                let goes = entry.at < before && count < limit;
+                count += usize::from(goes);
+                !goes
+            });
+            Ok(count)
         })
     }
 

@@ -297,7 +297,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     fn delete_older_than<'a>(&'a self, prefix: &'a str, before: Millis, limit: usize) -> Work<'a, usize>;
 
     /// Deletes records whose time to live is over, with what belongs to them, and quarantined bytes after 30
-    /// days; at most `limit` records. Returns how many.
+    /// days; at most `limit` of both together. Returns how many.
     ///
     /// Looks at jobs and at steps outside of jobs only ([`rules::is_kept_for_a_time`]): everything else belongs to
     /// one of them, or has no time to live. A claim takes an expired record for absent already before it is deleted.

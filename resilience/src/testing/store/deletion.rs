@@ -59,6 +59,7 @@ async fn what_is_deleted_by_age_has_a_prefix_and_a_limit(store: &dyn Store) -> V
     }
     lapse(store, last + 1).await?;
     let later = ok(store.now().await, "the clock")?;
+    same(ok(store.delete_older_than("a/", later, 0).await, "a deletion")?, 0, "none are asked for")?;
     for expected in [2, 1, 0] {
         same(
             ok(store.delete_older_than("a/", later, 2).await, "a deletion")?,
@@ -125,6 +126,7 @@ async fn a_step_outside_of_jobs_goes_by_its_own_time_to_live(store: &dyn Store) 
         last = ended(store, with(key, SHORT), Status::Done, b"").await?.completed;
     }
     lapse(store, last + SHORT.as_millis() as u64 + 1).await?;
+    same(ok(store.delete_expired(0).await, "a deletion")?, 0, "none are asked for")?;
     for expected in [2, 1, 0] {
         same(ok(store.delete_expired(2).await, "a deletion")?, expected, "at most two at a time")?;
     }

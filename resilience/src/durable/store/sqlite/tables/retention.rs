@@ -22,10 +22,10 @@ pub(super) const LONG_QUARANTINED: &str =
 impl Table<'_> {
     /// Deletes what is to be deleted by itself by now, with its parts, at most `limit` records; returns how many.
     pub(crate) fn delete_expired(&mut self, limit: usize) -> Result<usize, StoreError> {
-        let (now, limit) = (number(self.now()), i64::try_from(limit).unwrap_or(i64::MAX));
+        let (now, most) = (number(self.now()), i64::try_from(limit).unwrap_or(i64::MAX));
         let keys: Vec<String> = {
             let mut select = self.tx()?.prepare_cached(EXPIRED).map_err(failed)?;
-            let keys = select.query_map([now, limit], |row| row.get(0));
+            let keys = select.query_map([now, most], |row| row.get(0));
             keys.and_then(Iterator::collect).map_err(failed)?
         };
         for key in &keys {
@@ -41,7 +41,8 @@ impl Table<'_> {
         }
         self.forget_the_dead()?;
         let before = number(self.now().saturating_sub(QUARANTINE));
-        let gone = self.write(LONG_QUARANTINED, [before, limit])?;
+        let left = i64::try_from(limit.saturating_sub(keys.len())).unwrap_or(i64::MAX);
+        let gone = self.write(LONG_QUARANTINED, [before, left])?;
         Ok(keys.len() + gone)
     }
 
@@ -55,7 +56,7 @@ impl Table<'_> {
     ) -> Result<usize, StoreError> {
         let mut after = String::new();
         let mut count = 0;
-        loop {
+        while count < limit {
             let rows = self.ended_before(prefix, &after, before)?;
             let Some(last) = rows.last() else { return Ok(count) };
             after.clone_from(&last.key);
@@ -67,10 +68,11 @@ impl Table<'_> {
                 }
                 count += 1;
                 if count == limit {
-                    return Ok(count);
+                    break;
                 }
             }
         }
+        Ok(count)
     }
 
     /// The next rows that ended before `before`, few at a time: a record may have a megabyte.
