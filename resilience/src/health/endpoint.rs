@@ -21,7 +21,7 @@ const MOST: u64 = 1 << 20;
 ///
 /// A service, and a model of a server such as Ollama:
 ///
-/// ```no_run
+/// ```no_run,standalone_crate
 /// use resilience::health::{Answer, Endpoint};
 /// use resilience::health_check;
 /// use std::io;
