@@ -89,6 +89,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("refused: {}", errors.errors()[0]);
     }
 
+    // The alert about the refused configuration is still being written.
+    resilience::alerts::flush(std::time::Duration::from_secs(2));
     fs::remove_dir_all(dir)?;
     Ok(())
 }
