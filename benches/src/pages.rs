@@ -79,7 +79,7 @@ pub(crate) fn print() -> usize {
     missed
 }
 
-/// The least time of so many rounds: the rest is what else the machine does.
+/// Returns the shortest time of `rounds` runs of `work`, and its result: longer ones include other processes.
 fn least(rounds: u32, work: &mut dyn FnMut() -> usize) -> (f64, usize) {
     let mut least = (f64::INFINITY, 0);
     for _ in 0..rounds {

@@ -142,7 +142,7 @@ fn recovered_beside(dir: &Path, first: usize, target: usize) -> Result<bool, Str
     Ok(is_after_but(dir, target))
 }
 
-/// Cuts the power before each change of the disk of the child `name`, which is told when all is done. Returns how many of
+/// Cuts the power before each change of the disk of the child `name`, which exits with 0 when all is done. Returns how many of
 /// the states were before the change and after it.
 fn cut(name: &str, variables: &[(&str, &str)], other: Option<&InMemory>, dir: &Path) -> (u32, u32) {
     let images = Scratch::new();

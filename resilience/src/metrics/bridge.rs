@@ -56,7 +56,7 @@ pub fn publish() {
 /// What was published so far.
 static PUBLISHED: Site<Mutex<Option<Published>>> = Site::new(Mutex::new(None), Mutex::default);
 
-/// How many recorders are told apart; programs have one.
+/// The most recorders whose values are kept apart; programs have one.
 const RECORDERS: usize = 16;
 
 /// What each recorder has, by its address: one that is installed late has nothing yet.

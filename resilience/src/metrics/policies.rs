@@ -30,32 +30,13 @@ struct Numbers {
     of: &'static [(&'static str, Option<(&'static str, &'static str)>)],
 }
 
-const fn counter(
-    name: &'static str,
-    policy: &'static str,
-    of: &'static [(&'static str, Option<(&'static str, &'static str)>)],
-    help: &'static str,
-) -> Numbers {
-    Numbers { family: Family { name, kind: Kind::Counter, help }, policy, of }
-}
-
-const fn gauge(
-    name: &'static str,
-    policy: &'static str,
-    of: &'static [(&'static str, Option<(&'static str, &'static str)>)],
-    help: &'static str,
-) -> Numbers {
-    Numbers { family: Family { name, kind: Kind::Gauge, help }, policy, of }
-}
-
 macro_rules! numbers {
     ($($kind:ident $name:literal $policy:literal [$($number:literal $(=> $label:literal $value:literal)?),*] $help:literal;)*) => {
-        &[$($kind(
-            $name,
-            $policy,
-            &[$(($number, label!($($label $value)?))),*],
-            $help,
-        ),)*]
+        &[$(Numbers {
+            family: Family { name: $name, kind: Kind::$kind, help: $help },
+            policy: $policy,
+            of: &[$(($number, label!($($label $value)?))),*],
+        },)*]
     };
 }
 
@@ -70,56 +51,56 @@ macro_rules! label {
 
 #[rustfmt::skip]
 const NUMBERS: &[Numbers] = numbers! {
-    counter "resilience_breaker_opened_total" "circuit_breaker" ["opened"] "How often a breaker has opened.";
-    counter "resilience_breaker_calls_total" "circuit_breaker"
+    Counter "resilience_breaker_opened_total" "circuit_breaker" ["opened"] "How often a breaker has opened.";
+    Counter "resilience_breaker_calls_total" "circuit_breaker"
         ["failures" => "result" "failure", "rejected" => "result" "rejected", "cancelled" => "result" "cancelled", "panicked" => "result" "panicked"]
         "Calls that a breaker did not count as success, by their result.";
-    counter "resilience_retry_calls_total" "with_retry"
+    Counter "resilience_retry_calls_total" "with_retry"
         ["recovered" => "result" "ok_retried", "not_retryable" => "result" "not_retryable", "gave_up" => "result" "gave_up"]
         "Calls whose first attempt failed, by what the retry did.";
-    counter "resilience_retry_budget_denied_total" "with_retry" ["denied"] "Retries that the budget denied.";
-    counter "resilience_retry_throttled_total" "with_retry" ["throttled"] "Calls that the throttle of a budget refused.";
-    counter "resilience_nested_retries_total" "with_retry" ["nested"] "Retries inside a repeated attempt of another retry, which multiplies them.";
-    gauge "resilience_timeout_abandoned" "timeout" ["abandoned"] "Bodies that still run on their threads after their timeout.";
-    counter "resilience_fallbacks_total" "with_fallback"
+    Counter "resilience_retry_budget_denied_total" "with_retry" ["denied"] "Retries that the budget denied.";
+    Counter "resilience_retry_throttled_total" "with_retry" ["throttled"] "Calls that the throttle of a budget refused.";
+    Counter "resilience_nested_retries_total" "with_retry" ["nested"] "Retries inside a repeated attempt of another retry, which multiplies them.";
+    Gauge "resilience_timeout_abandoned" "timeout" ["abandoned"] "Bodies that still run on their threads after their timeout.";
+    Counter "resilience_fallbacks_total" "with_fallback"
         ["answered" => "result" "answered", "failed" => "result" "failed"]
         "Failures that came to a fallback, by its result.";
-    gauge "resilience_bulkhead_in_use" "bulkhead" ["in_use"] "Slots in use.";
-    gauge "resilience_bulkhead_waiting" "bulkhead" ["waiting"] "Calls that wait for a slot.";
-    counter "resilience_bulkhead_rejected_total" "bulkhead" ["rejected"] "Calls that found no free slot.";
-    counter "resilience_bulkhead_waited_total" "bulkhead" ["waited"] "Calls that have waited for a slot.";
-    counter "resilience_bulkhead_keys_shared_total" "bulkhead" ["overflowed"] "How often a key found every entry in use and shared one.";
-    gauge "resilience_ratelimit_available" "rate_limit" ["available"] "Calls that may pass at once.";
-    gauge "resilience_ratelimit_waiting" "rate_limit" ["waiting"] "Calls that wait for their turn.";
-    counter "resilience_ratelimit_rejected_total" "rate_limit" ["rejected"] "Calls beyond the rate limit.";
-    counter "resilience_ratelimit_waited_total" "rate_limit" ["waited"] "Calls that have waited for their turn.";
-    counter "resilience_ratelimit_keys_shared_total" "rate_limit" ["overflowed"] "How often a key found every entry in use and shared one.";
-    counter "resilience_hedges_total" "hedge" ["hedged"] "Extra calls of hedges.";
-    counter "resilience_hedge_wins_total" "hedge" ["won_by_extra" => "winner" "hedge"] "Calls that an extra call of a hedge answered.";
-    counter "resilience_hedge_budget_denied_total" "hedge" ["denied"] "Extra calls that the budget denied.";
-    counter "resilience_cache_requests_total" "cached"
+    Gauge "resilience_bulkhead_in_use" "bulkhead" ["in_use"] "Slots in use.";
+    Gauge "resilience_bulkhead_waiting" "bulkhead" ["waiting"] "Calls that wait for a slot.";
+    Counter "resilience_bulkhead_rejected_total" "bulkhead" ["rejected"] "Calls that found no free slot.";
+    Counter "resilience_bulkhead_waited_total" "bulkhead" ["waited"] "Calls that have waited for a slot.";
+    Counter "resilience_bulkhead_keys_shared_total" "bulkhead" ["overflowed"] "How often a key found every entry in use and shared one.";
+    Gauge "resilience_ratelimit_available" "rate_limit" ["available"] "Calls that may pass at once.";
+    Gauge "resilience_ratelimit_waiting" "rate_limit" ["waiting"] "Calls that wait for their turn.";
+    Counter "resilience_ratelimit_rejected_total" "rate_limit" ["rejected"] "Calls beyond the rate limit.";
+    Counter "resilience_ratelimit_waited_total" "rate_limit" ["waited"] "Calls that have waited for their turn.";
+    Counter "resilience_ratelimit_keys_shared_total" "rate_limit" ["overflowed"] "How often a key found every entry in use and shared one.";
+    Counter "resilience_hedges_total" "hedge" ["hedged"] "Extra calls of hedges.";
+    Counter "resilience_hedge_wins_total" "hedge" ["won_by_extra" => "winner" "hedge"] "Calls that an extra call of a hedge answered.";
+    Counter "resilience_hedge_budget_denied_total" "hedge" ["denied"] "Extra calls that the budget denied.";
+    Counter "resilience_cache_requests_total" "cached"
         ["misses" => "result" "miss", "joined" => "result" "joined", "stale" => "result" "stale"]
         "Calls that a cache did not answer with a fresh value, by what it did.";
-    gauge "resilience_cache_entries" "cached" ["entries"] "Values that a cache holds.";
-    counter "resilience_degraded_calls_total" "degrade"
+    Gauge "resilience_cache_entries" "cached" ["entries"] "Values that a cache holds.";
+    Counter "resilience_degraded_calls_total" "degrade"
         ["simplified" => "result" "simplified", "answered" => "result" "answered"]
         "Calls that were made simpler, and those of them that were answered.";
-    counter "resilience_failovers_total" "failover"
+    Counter "resilience_failovers_total" "failover"
         ["failed_over" => "result" "failed_over", "answered" => "result" "answered"]
         "Calls that went on with another value, and those of them that were answered.";
-    counter "resilience_lock_acquisitions_total" "with_lock"
+    Counter "resilience_lock_acquisitions_total" "with_lock"
         ["locked" => "result" "ok", "rejected" => "result" "timeout"]
         "Attempts to take a lock, by their result.";
-    counter "resilience_lock_waited_total" "with_lock" ["waited"] "Calls that have waited for a lock.";
-    counter "resilience_lock_lost_total" "with_lock" ["lost"] "Locks that were lost while they were held.";
-    counter "resilience_checkpoint_calls_total" "checkpoint"
+    Counter "resilience_lock_waited_total" "with_lock" ["waited"] "Calls that have waited for a lock.";
+    Counter "resilience_lock_lost_total" "with_lock" ["lost"] "Locks that were lost while they were held.";
+    Counter "resilience_checkpoint_calls_total" "checkpoint"
         ["begun" => "result" "begun", "reused" => "result" "reused"]
         "Calls of recorded steps, by whether their body began or a recorded value was used.";
-    counter "resilience_job_calls_total" "job"
+    Counter "resilience_job_calls_total" "job"
         ["begun" => "result" "begun", "reused" => "result" "reused"]
         "Calls of jobs, by whether their body began or a recorded value was used.";
-    counter "resilience_recovery_strategies_total" "with_recovery" ["taken"] "Failures for which a recovery found a strategy.";
-    counter "resilience_chaos_injected_total" "chaos"
+    Counter "resilience_recovery_strategies_total" "with_recovery" ["taken"] "Failures for which a recovery found a strategy.";
+    Counter "resilience_chaos_injected_total" "chaos"
         ["error" => "kind" "error", "lost_answer" => "kind" "lost_answer", "latency" => "kind" "latency", "panic" => "kind" "panic"]
         "Faults that were injected on purpose.";
 };
@@ -127,19 +108,19 @@ const NUMBERS: &[Numbers] = numbers! {
 /// What a policy has for metrics beside its counters, by its name there.
 #[rustfmt::skip]
 const READINGS: &[Numbers] = numbers! {
-    counter "resilience_breaker_transitions_total" "circuit_breaker" ["breaker_transitions_total"] "Transitions of breakers, of all keys together.";
-    counter "resilience_breaker_state_seconds_total" "circuit_breaker" ["breaker_state_seconds_total"] "How long a breaker without keys was in each state.";
-    gauge "resilience_breaker_failure_ratio" "circuit_breaker" ["breaker_failure_ratio"] "The share of failures in the window of a rate; -1 while there are too few calls.";
-    gauge "resilience_breaker_keys" "circuit_breaker" ["keys"] "Keys that have a breaker.";
-    counter "resilience_breaker_keys_evicted_total" "circuit_breaker" ["keys_evicted_total"] "Keys whose breaker was evicted.";
-    gauge "resilience_bulkhead_limit" "bulkhead" ["bulkhead_limit"] "Slots of a bulkhead without keys.";
-    gauge "resilience_bulkhead_keys" "bulkhead" ["keys"] "Keys that have a bulkhead.";
-    counter "resilience_bulkhead_keys_evicted_total" "bulkhead" ["keys_evicted_total"] "Keys whose bulkhead was evicted.";
-    gauge "resilience_ratelimit_keys" "rate_limit" ["keys"] "Keys that have a rate limit.";
-    counter "resilience_ratelimit_keys_evicted_total" "rate_limit" ["keys_evicted_total"] "Keys whose rate limit was evicted.";
-    gauge "resilience_hedge_keys" "hedge" ["keys"] "Keys that have a hedge.";
-    counter "resilience_hedge_keys_evicted_total" "hedge" ["keys_evicted_total"] "Keys whose hedge was evicted.";
-    gauge "resilience_retry_budget_tokens" "with_retry" ["retry_budget_tokens"] "Tokens in the budget of a retry without keys.";
+    Counter "resilience_breaker_transitions_total" "circuit_breaker" ["breaker_transitions_total"] "Transitions of breakers, of all keys together.";
+    Counter "resilience_breaker_state_seconds_total" "circuit_breaker" ["breaker_state_seconds_total"] "How long a breaker without keys was in each state.";
+    Gauge "resilience_breaker_failure_ratio" "circuit_breaker" ["breaker_failure_ratio"] "The share of failures in the window of a rate; -1 while there are too few calls.";
+    Gauge "resilience_breaker_keys" "circuit_breaker" ["keys"] "Keys that have a breaker.";
+    Counter "resilience_breaker_keys_evicted_total" "circuit_breaker" ["keys_evicted_total"] "Keys whose breaker was evicted.";
+    Gauge "resilience_bulkhead_limit" "bulkhead" ["bulkhead_limit"] "Slots of a bulkhead without keys.";
+    Gauge "resilience_bulkhead_keys" "bulkhead" ["keys"] "Keys that have a bulkhead.";
+    Counter "resilience_bulkhead_keys_evicted_total" "bulkhead" ["keys_evicted_total"] "Keys whose bulkhead was evicted.";
+    Gauge "resilience_ratelimit_keys" "rate_limit" ["keys"] "Keys that have a rate limit.";
+    Counter "resilience_ratelimit_keys_evicted_total" "rate_limit" ["keys_evicted_total"] "Keys whose rate limit was evicted.";
+    Gauge "resilience_hedge_keys" "hedge" ["keys"] "Keys that have a hedge.";
+    Counter "resilience_hedge_keys_evicted_total" "hedge" ["keys_evicted_total"] "Keys whose hedge was evicted.";
+    Gauge "resilience_retry_budget_tokens" "with_retry" ["retry_budget_tokens"] "Tokens in the budget of a retry without keys.";
 };
 
 pub(super) fn write(sink: &mut dyn Sink, points: &[PointSnapshot], splits: &mut Splits) {
