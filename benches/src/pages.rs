@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// The most milliseconds that each may take.
+#[cfg(feature = "ops")]
 const PAGE: f64 = 10.0;
 const FIRST: f64 = 50.0;
 const LATER: f64 = 10.0;
