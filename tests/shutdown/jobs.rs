@@ -219,7 +219,8 @@ fn the_earlier_limit_of_two_calls_holds_and_names_what_is_left() {
     has_begun.recv().unwrap();
     world.advance(Duration::from_secs(7));
     let first = thread::spawn(carry_fn(|| shutdown_blocking(LONG)));
-    let second = shutdown_blocking(Duration::ZERO);
+    // Three seconds for the step, and the last one to give the lease back.
+    let second = shutdown_blocking(Duration::from_secs(4));
     let first = first.join().unwrap();
     for report in [&first, &second] {
         assert_eq!(report.left.len(), 1, "{report}");

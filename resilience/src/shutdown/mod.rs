@@ -66,6 +66,9 @@ use std::time::Duration;
 /// [The module](self) says in which order. Admission ends when the future is polled first; dropped later, the shutdown goes
 /// on without it. A second call joins the first, and the earlier of their limits holds.
 ///
+/// A limit of zero ends admission and waits for nothing: the work at the end goes on while the process does, and the
+/// report names what is not written yet.
+///
 /// Call it at the end of `main`, and exit afterwards.
 ///
 /// # Examples
