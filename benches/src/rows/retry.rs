@@ -21,6 +21,9 @@ pub(super) fn rows() -> Vec<Row> {
             .sync(sync!(|x| retried(x)))
             .future(future!(|x| retried_async(x)))
             .at_most(Some(36), Some(66)),
+        Row::new("`#[with_retry(budget = SHARED)]`, which others may have")
+            .sync(sync!(|x| sharing(x)))
+            .future(future!(|x| sharing_async(x))),
         Row::new("`#[with_retry(throttle = 2.0)]`, which reads the clock")
             .sync(sync!(|x| throttled(x)))
             .future(future!(|x| throttled_async(x))),
@@ -70,6 +73,18 @@ fn over_breaker(x: u64) -> Result<u64, CallError> {
 
 fn open() {
     let _ = over_breaker(FAILS);
+}
+
+static SHARED: Budget = Budget::new();
+
+#[with_retry(budget = SHARED)]
+fn sharing(x: u64) -> Result<u64, CallError> {
+    call(x)
+}
+
+#[with_retry(budget = SHARED)]
+async fn sharing_async(x: u64) -> Result<u64, CallError> {
+    call(x)
 }
 
 #[with_retry(budget = none)]

@@ -229,7 +229,7 @@ fn all() -> Vec<(Point, bool)> {
 
 fn sorted() -> Vec<(Point, bool)> {
     let mut points = all();
-    points.sort_by_cached_key(|(point, _)| point.name().to_string());
+    points.sort_by_cached_key(|(point, _)| point.name());
     points
 }
 

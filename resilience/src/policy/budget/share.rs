@@ -74,16 +74,14 @@ impl<'b> Share<'b> {
     /// The attempt runs on this thread until the guard is dropped.
     #[inline]
     pub fn enter(&self) -> Inside<'_> {
-        if let Some(attempt) = &self.attempt
-            && let Some(payer) = locked(attempt).take()
-        {
-            payers::enter(payer);
-            return Inside { attempt: Some(attempt) };
+        match &self.attempt {
+            None => Inside { attempt: None },
+            Some(attempt) => enter(attempt),
         }
-        Inside { attempt: None }
     }
 
     /// What the calls inside have done with the budget.
+    #[inline(never)]
     fn notes(&self) -> Notes {
         let attempt = self.attempt.as_ref();
         attempt.and_then(|attempt| locked(attempt).as_ref().map(Payer::notes)).unwrap_or_default()
@@ -92,7 +90,7 @@ impl<'b> Share<'b> {
     /// The throttled `attempt` has ended with `verdict`; it counts unless a call inside has.
     #[inline]
     pub fn ended(&self, attempt: ThrottledAttempt<'_>, verdict: &Verdict) {
-        if self.notes().is_counted {
+        if !attempt.counts() || self.notes().is_counted {
             attempt.uncounted();
         } else {
             attempt.ended(verdict);
@@ -142,9 +140,22 @@ impl Drop for Inside<'_> {
     #[inline]
     fn drop(&mut self) {
         if let Some(attempt) = self.attempt {
-            *locked(attempt) = payers::leave();
+            leave(attempt);
         }
     }
+}
+
+/// Not inlined, like [`leave`]: most attempts share nothing.
+#[inline(never)]
+fn enter(attempt: &Mutex<Option<Payer>>) -> Inside<'_> {
+    let Some(payer) = locked(attempt).take() else { return Inside { attempt: None } };
+    payers::enter(payer);
+    Inside { attempt: Some(attempt) }
+}
+
+#[inline(never)]
+fn leave(attempt: &Mutex<Option<Payer>>) {
+    *locked(attempt) = payers::leave();
 }
 
 pin_project_lite::pin_project! {

@@ -323,20 +323,32 @@ impl ThrottledAttempt<'_> {
         }
     }
 
-    /// The attempt has ended, and a call inside it was counted in its place.
+    /// Whether a throttle counts it.
+    #[inline]
+    pub(super) const fn counts(&self) -> bool {
+        self.budget.is_some()
+    }
+
+    /// The attempt has ended, and a call inside it was counted in its place, or no throttle counts it.
+    #[inline]
     pub(super) fn uncounted(mut self) {
         self.budget = None;
     }
 }
 
 impl Drop for ThrottledAttempt<'_> {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(budget) = self.budget
-            && !std::thread::panicking()
-            && is_cut(self.stack)
-        {
-            budget.count(false);
+        if let Some(budget) = self.budget {
+            dropped(budget, self.stack);
         }
+    }
+}
+
+#[cold]
+fn dropped(budget: &Budget, stack: Stack) {
+    if !std::thread::panicking() && is_cut(stack) {
+        budget.count(false);
     }
 }
 
