@@ -1,9 +1,11 @@
 //! `#[with_retry(max = 3, backoff = 2.0, ..)]`.
 
+mod budget;
 mod foreign;
 mod schedule;
 mod throttle;
 
+use self::budget::{BudgetSource, budget, shared};
 use self::foreign::WORDS;
 use self::schedule::{Bounds, Schedule, schedule};
 use self::throttle::{Throttle, Throttled, check_throttle, throttle};
@@ -14,7 +16,6 @@ use crate::syntax::keys::{self, Entry, Positional, Reader, Setting, Spec, Value,
 use crate::value::{self, Rules, Setter};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::Result;
 
 pub(crate) static DEFINITION: Definition =
     Definition { spec: &SPEC, word: "RETRY", read: |input| Some(Box::new(check(input))) };
@@ -73,76 +74,27 @@ pub(crate) struct Checked {
     throttle: Option<Throttle>,
 }
 
-/// Which budget pays for retries, as far as the attribute says.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum BudgetSource {
-    /// One for each key where the stack has a `key`, else one of the function.
-    Default,
-    /// One for each key.
-    PerKey,
-    /// One of the function, whatever its keys.
-    Function,
-    /// None.
-    None,
-    /// The one that the settings name at run time.
-    Settings,
-}
-
 impl Checked {
     /// Whether the settings are those of a policy that the program owns.
     fn is_given(&self) -> bool {
         self.instance.is_some()
     }
 
-    /// Whether the budgets of keys pay, in a stack that has a `key` or not: at least those of the settings
-    /// that name none.
-    fn has_keyed_budgets(&self, has_key: bool) -> bool {
-        let may = match self.budget {
-            BudgetSource::Default | BudgetSource::PerKey => true,
-            BudgetSource::Settings => !self.start.is_empty() || self.is_given(),
-            BudgetSource::Function | BudgetSource::None => false,
-        };
-        has_key && may
+    /// Takes the settings from the policy that the program owns, at the begin of a call.
+    fn given(&self, place: &Place) -> Option<TokenStream> {
+        let (own, given, here) = (&place.site, given_local(), Span::mixed_site());
+        let instance = value::instance(self.instance.as_ref()?, &quote!(Retry));
+        Some(quote_spanned!(here=> #instance let #given = (&#own).given(__instance);))
     }
 
-    /// Whether categories decide what is retried, and the function's own budget pays.
-    fn is_plain(&self, is_keyed: bool) -> bool {
-        let own = match self.budget {
-            BudgetSource::Default | BudgetSource::PerKey => !is_keyed,
-            BudgetSource::Function => true,
-            BudgetSource::Settings | BudgetSource::None => false,
-        };
-        own && !self.is_given() && !self.rules.any()
+    /// What the call remembers of its attempts, before the first of them.
+    fn started(&self, cx: &Context<'_>, place: &Place) -> TokenStream {
+        let (here, site) = (Span::mixed_site(), self.handle(place));
+        let start = if self.remembers || self.is_given() { "start_remembering" } else { "start" };
+        let start = Ident::new(start, here);
+        let started = quote_spanned!(here=> #site.#start());
+        if cx.is_async { started } else { quote_spanned!(here=> __rt::here(#started)) }
     }
-
-    /// What has the budgets: the `static`, or the policy that the program owns.
-    fn owner(&self, place: &Place) -> TokenStream {
-        let name = if self.is_given() { given_local() } else { place.site.clone() };
-        quote_spanned!(Span::mixed_site()=> (&#name))
-    }
-
-    /// The budget that pays for retries, `keyed` where the stack has a `key`.
-    fn budget(&self, site: &TokenStream, is_keyed: bool) -> TokenStream {
-        let here = Span::mixed_site();
-        match self.budget {
-            BudgetSource::None => quote_spanned!(here=> __rt::None),
-            BudgetSource::Settings if is_keyed => quote_spanned!(here=> #site.budget_or(&__budget)),
-            BudgetSource::Settings => quote_spanned!(here=> #site.budget()),
-            _ if is_keyed => quote_spanned!(here=> __rt::Some(&*__budget)),
-            _ => quote_spanned!(here=> #site.own_budget()),
-        }
-    }
-}
-
-/// Before and after an attempt whose budget the body's own calls may have, too.
-fn shared(cx: &Context<'_>, share: &TokenStream) -> Option<(TokenStream, TokenStream)> {
-    let (here, name) = (Span::mixed_site(), cx.share.as_ref()?);
-    let new = quote_spanned!(here=> let #name = #share;);
-    if cx.is_async {
-        return Some((new, TokenStream::new()));
-    }
-    let enter = quote_spanned!(here=> #new let __inside = (&#name).enter(););
-    Some((enter, quote_spanned!(here=> __inside.leave();)))
 }
 
 /// Reads the arguments.
@@ -192,26 +144,6 @@ fn check(input: Input<'_>) -> Checked {
 /// The local that holds the policy that the program owns.
 fn given_local() -> Ident {
     Ident::new("__given", Span::mixed_site())
-}
-
-const BUDGETS: &str =
-    "expected `default`, `none`, `per_key`, `shared` (one for all keys), or the path of a `static` budget";
-
-fn budget(tokens: TokenStream) -> Result<(BudgetSource, Option<Setter>)> {
-    let span = value::own_span_of(&tokens);
-    let of = |of| Some(Setter::new("budget_of", of));
-    let own = || of(quote_spanned!(span=> __rt::BudgetOf::Own));
-    Ok(match tokens.to_string().as_str() {
-        "default" => (BudgetSource::Default, own()),
-        "per_key" => (BudgetSource::PerKey, own()),
-        "shared" => (BudgetSource::Function, own()),
-        "none" => (BudgetSource::None, of(quote_spanned!(span=> __rt::BudgetOf::None))),
-        _ => {
-            let path = value::path_or(BUDGETS, tokens)?;
-            let shared = quote_spanned!(span=> __rt::BudgetOf::Shared(&#path));
-            (BudgetSource::Settings, of(shared))
-        }
-    })
 }
 
 /// The category that `entry` means, where it is a path to one: `Category::RateLimited`.
@@ -378,36 +310,23 @@ impl Layer for Checked {
     }
 
     fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
-        let (own, site) = (&place.site, &self.handle(place));
+        let site = &self.handle(place);
         let here = Span::mixed_site();
-        let given_local = given_local();
         let retry = retry_local();
-        let given = self.instance.as_ref().map(|given| {
-            let instance = value::instance(given, &quote!(Retry));
-            quote_spanned!(here=> #instance let #given_local = (&#own).given(__instance);)
-        });
+        let given = self.given(place);
         let wait = if cx.is_async {
             quote_spanned!(here=> #site.pause(__retrying).await)
         } else {
             quote_spanned!(here=> #site.sleep(__retrying))
         };
-        let start =
-            Ident::new(if self.remembers || self.is_given() { "start_remembering" } else { "start" }, here);
-        let started = quote_spanned!(here=> #site.#start());
-        let started = if cx.is_async { started } else { quote_spanned!(here=> __rt::here(#started)) };
+        let started = self.started(cx, place);
         let lent = cx.lent();
         let key = value::whole_key(cx.key, cx.varied(place)).filter(|_| self.has_keyed_budgets(true));
         let budgets = key
             .as_ref()
             .map(|key| quote_spanned!(here=> let __budget = __rt::Keyed::get(&__BUDGETS, &(#key));));
-        let (ruling, budget) = (self.rules.ruling(), self.budget(&self.owner(place), key.is_some()));
-        let settle = if self.is_plain(key.is_some()) {
-            quote_spanned!(here=> #site.settle(#retry, __verdict))
-        } else if let Some(share) = &cx.share {
-            quote_spanned!(here=> #site.settle_shared(#retry, __verdict, #ruling, &#share))
-        } else {
-            quote_spanned!(here=> #site.settle_with(#retry, __verdict, #ruling, #budget))
-        };
+        let budget = self.budget(&self.owner(place), key.is_some());
+        let settle = self.settled(cx, place, &budget, key.is_some());
         let (bound, last) = (place.bound(), place.ended());
         let throttled = Throttled::new(self, cx, place, key.is_some());
         let is_throttled = throttled.is_some();

@@ -1,0 +1,116 @@
+//! `budget`: what pays for retries.
+
+use super::{Checked, given_local};
+use crate::context::{Context, Place, retry_local};
+use crate::layer::Layer;
+use crate::value::{self, Setter};
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
+use syn::Result;
+
+const BUDGETS: &str =
+    "expected `default`, `none`, `per_key`, `shared` (one for all keys), or the path of a `static` budget";
+
+/// Which budget pays for retries, as far as the attribute says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum BudgetSource {
+    /// One for each key where the stack has a `key`, else one of the function.
+    Default,
+    /// One for each key.
+    PerKey,
+    /// One of the function, whatever its keys.
+    Function,
+    /// None.
+    None,
+    /// The one that the settings name at run time.
+    Settings,
+}
+
+impl Checked {
+    /// Whether the budgets of keys pay, in a stack that has a `key` or not: at least those of the settings
+    /// that name none.
+    pub(super) fn has_keyed_budgets(&self, has_key: bool) -> bool {
+        let may = match self.budget {
+            BudgetSource::Default | BudgetSource::PerKey => true,
+            BudgetSource::Settings => !self.start.is_empty() || self.is_given(),
+            BudgetSource::Function | BudgetSource::None => false,
+        };
+        has_key && may
+    }
+
+    /// Whether categories decide what is retried, and the function's own budget pays.
+    pub(super) fn is_plain(&self, is_keyed: bool) -> bool {
+        let own = match self.budget {
+            BudgetSource::Default | BudgetSource::PerKey => !is_keyed,
+            BudgetSource::Function => true,
+            BudgetSource::Settings | BudgetSource::None => false,
+        };
+        own && !self.is_given() && !self.rules.any()
+    }
+
+    /// What has the budgets: the `static`, or the policy that the program owns.
+    pub(super) fn owner(&self, place: &Place) -> TokenStream {
+        let name = if self.is_given() { given_local() } else { place.site.clone() };
+        quote_spanned!(Span::mixed_site()=> (&#name))
+    }
+
+    /// The budget that pays for retries, `keyed` where the stack has a `key`.
+    pub(super) fn budget(&self, site: &TokenStream, is_keyed: bool) -> TokenStream {
+        let here = Span::mixed_site();
+        match self.budget {
+            BudgetSource::None => quote_spanned!(here=> __rt::None),
+            BudgetSource::Settings if is_keyed => quote_spanned!(here=> #site.budget_or(&__budget)),
+            BudgetSource::Settings => quote_spanned!(here=> #site.budget()),
+            _ if is_keyed => quote_spanned!(here=> __rt::Some(&*__budget)),
+            _ => quote_spanned!(here=> #site.own_budget()),
+        }
+    }
+
+    /// What follows an attempt whose retries `budget` pays for.
+    pub(super) fn settled(
+        &self,
+        cx: &Context<'_>,
+        place: &Place,
+        budget: &TokenStream,
+        is_keyed: bool,
+    ) -> TokenStream {
+        let (here, site, retry) = (Span::mixed_site(), self.handle(place), retry_local());
+        let ruling = self.rules.ruling();
+        if self.is_plain(is_keyed) {
+            quote_spanned!(here=> #site.settle(#retry, __verdict))
+        } else if let Some(share) = &cx.share {
+            quote_spanned!(here=> #site.settle_shared(#retry, __verdict, #ruling, &#share))
+        } else {
+            quote_spanned!(here=> #site.settle_with(#retry, __verdict, #ruling, #budget))
+        }
+    }
+}
+
+/// Before and after an attempt whose budget the body's own calls may have, too.
+pub(super) fn shared(cx: &Context<'_>, share: &TokenStream) -> Option<(TokenStream, TokenStream)> {
+    let (here, name) = (Span::mixed_site(), cx.share.as_ref()?);
+    let new = quote_spanned!(here=> let #name = #share;);
+    if cx.is_async {
+        return Some((new, TokenStream::new()));
+    }
+    let enter = quote_spanned!(here=> #new let __inside = (&#name).enter(););
+    Some((enter, quote_spanned!(here=> __inside.leave();)))
+}
+
+/// Reads the value of `budget`.
+pub(super) fn budget(tokens: TokenStream) -> Result<(BudgetSource, Option<Setter>)> {
+    let span = value::own_span_of(&tokens);
+    let of = |of| Some(Setter::new("budget_of", of));
+    let own = || of(quote_spanned!(span=> __rt::BudgetOf::Own));
+    Ok(match tokens.to_string().as_str() {
+        "default" => (BudgetSource::Default, own()),
+        "per_key" => (BudgetSource::PerKey, own()),
+        "shared" => (BudgetSource::Function, own()),
+        "none" => (BudgetSource::None, of(quote_spanned!(span=> __rt::BudgetOf::None))),
+        _ => {
+            let path = value::path_or(BUDGETS, tokens)?;
+            let shared = quote_spanned!(span=> __rt::BudgetOf::Shared(&#path));
+            (BudgetSource::Settings, of(shared))
+        }
+    })
+}
