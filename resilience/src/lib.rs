@@ -172,7 +172,7 @@
 //! | `config` | settings from a TOML file and from the environment, at start and while the program runs: the module `config` |
 //! | `metrics` | `metrics::publish`, which passes the metrics to the recorder of the crate [metrics](https://docs.rs/metrics) 0.24 |
 //! | `webhook` | alerts posted to an address (the module `webhook`), and health checks of one (`health::Endpoint`), with [ureq](https://docs.rs/ureq) and rustls |
-//! | `testing` | a manual clock, seeded jitter and fresh state for each test |
+//! | `testing` | a manual clock, seeded jitter and fresh state for each test; many clients in simulated time |
 //! | `serde` | `Serialize` for records, events, snapshots and the inventory |
 //! | `anyhow`, `http`, `serde_json` | classifies the errors of `anyhow` 1, `http` 1 and `serde_json` 1; `http` also reads and writes deadlines in headers; `serde_json` with `serde` and `fs` edits JSON files |
 //! | `reqwest`, `reqwest_012` | classifies the errors of `reqwest` 0.13, or 0.12 |

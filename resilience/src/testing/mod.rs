@@ -14,6 +14,7 @@
 //! | code around it, where waits only cost time | [`no_waits`] |
 //! | tasks and threads that a test starts | [`in_world`], [`World::handle`] |
 //! | a dependency that fails a few times | [`Flaky`] |
+//! | what many clients do to one service | `fleet` (feature `tokio`) |
 //! | how a caller handles a rejection | [`rejected`] |
 //! | a store of your own | [`store::conformance`] (feature `durable`) |
 //!
@@ -107,6 +108,10 @@ pub use world::{NoWaits, World, WorldHandle, isolate, no_waits};
 
 mod flaky;
 pub use flaky::Flaky;
+
+#[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+pub mod fleet;
 
 pub mod rejected;
 

@@ -342,6 +342,14 @@ pin_project_lite::pin_project! {
     }
 }
 
+impl<F> InWorld<F> {
+    /// A future that is polled inside `world`.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn new(world: World, future: F) -> Self {
+        Self { world: Some(world), future }
+    }
+}
+
 impl<F: Future> Future for InWorld<F> {
     type Output = F::Output;
 
