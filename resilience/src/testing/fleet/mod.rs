@@ -76,7 +76,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Creates a fleet of so many clients, each of which begins one call a second.
+    /// Creates a fleet of `clients` clients, each of which begins one call a second.
     pub const fn new(clients: u32) -> Self {
         Self { clients, every: Duration::from_secs(1), seed: 0 }
     }
@@ -171,7 +171,7 @@ impl Fleet {
 /// The longest run, so that a report has a bounded size.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// The moment that is `by` after `begin`, and after every run where that cannot be told.
+/// The moment that is `by` after `begin`; one after the end of every run where the clock does not reach that far.
 fn moment(begin: Instant, by: Duration) -> Instant {
     begin.checked_add(by).unwrap_or_else(|| begin + 2 * LONGEST)
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// Models a service that works at so many requests at once; see [the module](super).
+/// Models a service with a fixed number of workers; see [the module](super).
 ///
 /// A request that finds no worker waits in a queue, and one that finds the queue full is refused as overloaded. A
 /// request whose caller has gone is worked at all the same: the service does not know. So it answers at most
