@@ -88,8 +88,11 @@ fn opens(healthy: u32, errors: u32, outcome: fn() -> Outcome) -> bool {
     let world = isolate();
     call(Ok(())).unwrap();
     let supervision = started(Supervisor::new());
-    calls(healthy, ok);
-    calls(errors, outcome);
+    // Not in a row, where there are calls that succeed.
+    for n in 0..errors {
+        calls(healthy * (n + 1) / errors - healthy * n / errors, ok);
+        calls(1, outcome);
+    }
     look(&world, &supervision);
     breaker().state() == State::Open
 }
@@ -99,7 +102,7 @@ fn more_than_five_and_a_tenth_of_the_calls_open_the_breaker() {
     assert!(!opens(0, 5, down), "five are not frequent");
     assert!(opens(0, 6, down));
     assert!(opens(54, 6, down), "6 of 60 are a tenth");
-    assert!(!opens(55, 6, down), "6 of 61 are less, and the look had a success");
+    assert!(!opens(55, 6, down), "6 of 61 are less");
     assert!(!opens(1_000, 6, down));
 }
 
@@ -117,6 +120,35 @@ fn five_in_a_row_open_it_however_many_calls_there_were() {
     calls(1, down);
     look(&world, &supervision);
     assert_eq!(breaker().state(), State::Open, "six, of which five were in a row");
+}
+
+/// What a policy below refuses.
+fn refused() -> Outcome {
+    let other = CircuitBreaker::new("supervised::other");
+    other.force_open();
+    other.call(ok)
+}
+
+#[test]
+fn in_a_row_means_without_a_success_or_another_error_in_between() {
+    let opens = |between: fn() -> Outcome, after_last: u32| {
+        let world = isolate();
+        call(Ok(())).unwrap();
+        let supervision = started(Supervisor::new());
+        calls(10_000, ok);
+        calls(4, down);
+        let _ = call(between());
+        calls(after_last, down);
+        // Whatever follows: what was in a row was seen when it happened.
+        calls(10_000, ok);
+        look(&world, &supervision);
+        breaker().state() == State::Open
+    };
+    assert!(opens(down, 1), "six in a row between successes");
+    assert!(!opens(ok, 4), "twice four");
+    assert!(opens(ok, 5));
+    assert!(!opens(|| Err(Error::Wrong), 4), "twice four, and another error");
+    assert!(opens(refused, 2), "a refusal says nothing of the service");
 }
 
 #[test]
@@ -280,8 +312,10 @@ fn critical_errors_raise_one_alert() {
     }
     assert_eq!(alerts(&world).len(), 1);
     // More than five errors `high` are critical for alerts, although they are too few of the calls for an action.
-    calls(2_000, ok);
-    calls(6, || Err(Error::Bad));
+    for _ in 0..6 {
+        calls(400, ok);
+        calls(1, || Err(Error::Bad));
+    }
     look(&world, &supervision);
     assert_eq!(alerts(&world)[1].1, "6 errors invalid in ten minutes");
 }
@@ -305,7 +339,7 @@ fn retries_count_as_errors_and_a_function_without_a_breaker_has_none_opened() {
     look(&world, &supervision);
     let pattern = patterns.recv().unwrap();
     assert_eq!((&*pattern.point, pattern.category), ("supervised::retried", Category::Unavailable));
-    assert_eq!((pattern.count, pattern.attempts, pattern.severity), (5, 6, Severity::Medium));
+    assert_eq!((pattern.count, pattern.calls, pattern.severity), (5, 1, Severity::Medium));
     assert_eq!(
         (pattern.steps.as_slice(), pattern.has_opened),
         ([Step::Retry, Step::FallBack].as_slice(), false)

@@ -11,6 +11,7 @@
 
 use super::counts::{CallCounts, Measured};
 use super::durations::{Durations, Outcome};
+use super::runs::Runs;
 use crate::base::clock::now;
 use crate::base::shards::{self, SHARDS};
 use crate::failure::{Category, Classification, Severity};
@@ -36,6 +37,7 @@ pub(crate) struct Counters {
     rejected: AtomicU64,
     cancelled: AtomicU64,
     panicked: AtomicU64,
+    runs: Runs,
     degraded: Mutex<Option<Instant>>,
     /// Made at the first call that is timed.
     durations: OnceLock<Box<Durations>>,
@@ -75,6 +77,7 @@ impl PointCalls {
         if let Some(count) = counters.retried.get(category as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
+        counters.note_error(category);
         if let Some(durations) = counters.durations.get() {
             durations.record_wait(is_asked_for, wait);
         }
@@ -110,6 +113,7 @@ impl Counters {
             rejected: ZERO,
             cancelled: ZERO,
             panicked: ZERO,
+            runs: Runs::new(),
             degraded: Mutex::new(None),
             durations: OnceLock::new(),
         }
@@ -134,6 +138,15 @@ impl Counters {
         if let Some(count) = severities.and_then(|counts| counts.get(class.severity as usize)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
+        self.note_error(class.category);
+    }
+
+    fn note_error(&self, category: Category) {
+        self.runs.note(category, || self.sum(|shard| &shard.succeeded));
+    }
+
+    fn sum(&self, of: fn(&Shard) -> &AtomicU64) -> u64 {
+        self.shards.iter().map(|shard| of(shard).load(Ordering::Acquire)).sum()
     }
 
     #[cold]
@@ -147,8 +160,7 @@ impl Counters {
     /// ends.
     fn read(&self) -> CallCounts {
         let load = |count: &AtomicU64| count.load(Ordering::Acquire);
-        let sum = |of: fn(&Shard) -> &AtomicU64| self.shards.iter().map(|shard| load(of(shard))).sum::<u64>();
-        let before = sum(|shard| &shard.begun);
+        let before = self.sum(|shard| &shard.begun);
         let mut severities = Vec::new();
         for (category, counts) in Category::ALL.into_iter().zip(&self.failed) {
             let counts = SEVERITIES.into_iter().zip(counts.iter().map(load)).filter(|(_, count)| *count > 0);
@@ -157,13 +169,14 @@ impl Counters {
         let retried = Category::ALL.into_iter().zip(self.retried.iter().map(load));
         let ended = Ended {
             retried: retried.filter(|(_, count)| *count > 0).collect(),
-            succeeded: sum(|shard| &shard.succeeded),
+            succeeded: self.sum(|shard| &shard.succeeded),
             rejected: load(&self.rejected),
             cancelled: load(&self.cancelled),
             panicked: load(&self.panicked),
             severities,
         };
-        let mut counts = ended.counts(before.midpoint(sum(|shard| &shard.begun)));
+        let mut counts = ended.counts(before.midpoint(self.sum(|shard| &shard.begun)));
+        counts.runs = self.runs.read();
         counts.measured = self
             .durations
             .get()
@@ -215,6 +228,7 @@ impl Ended {
             attempts,
             severities: self.severities,
             retried: self.retried,
+            runs: Vec::new(),
             measured: None,
         }
     }

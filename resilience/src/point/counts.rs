@@ -58,6 +58,10 @@ pub struct CallCounts {
     /// The attempts that a retry followed.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) retried: Vec<(Category, u64)>,
+    /// The errors that were at least the fifth of their category in a row.
+    #[cfg(feature = "ops")]
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) runs: Vec<(Category, u64)>,
     /// How long calls took, where that is measured.
     #[cfg(feature = "ops")]
     #[cfg_attr(feature = "serde", serde(skip))]

@@ -72,6 +72,8 @@ mod notice;
 pub(crate) mod overrides;
 pub(crate) mod probe;
 pub(crate) mod registry;
+#[cfg(feature = "ops")]
+pub(crate) mod runs;
 mod site;
 
 #[cfg(feature = "config")]

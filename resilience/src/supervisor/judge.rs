@@ -6,10 +6,9 @@ use crate::supervisor::window::Seen;
 
 /// A pattern seen more often than this is frequent.
 const FREQUENT: u64 = 5;
-/// The share of a point's attempts from which a frequent pattern is acted on with more severity.
+/// The share of a point's calls from which a frequent pattern is acted on with more severity; five errors in a row are
+/// enough, too.
 const SHARE: f64 = 0.1;
-/// The number of errors in a row from which it is, too.
-const IN_A_ROW: u64 = 5;
 
 /// How bad a pattern is for people, and for what is done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +23,8 @@ impl Judged {
     pub(super) fn of(seen: &Seen) -> Self {
         let severity = seen.errors.severity;
         let is_frequent = seen.errors.count > FREQUENT;
-        let is_large = seen.errors.count as f64 >= seen.attempts as f64 * SHARE;
-        let is_heavy = is_frequent && (is_large || seen.in_a_row >= IN_A_ROW);
+        let is_large = seen.errors.count as f64 >= seen.calls as f64 * SHARE;
+        let is_heavy = is_frequent && (is_large || seen.errors.in_a_row > 0);
         let raised = |is_raised| if is_raised { raised(severity) } else { severity };
         Self { alert: raised(is_frequent), action: raised(is_heavy), is_heavy }
     }
@@ -62,31 +61,38 @@ mod tests {
     use Severity::{Critical, Fatal, High, Low, Medium};
     use Step::{Alert, FallBack, OpenBreaker, Retry};
 
-    /// The severity of the errors, how many, of how many attempts, in a row; the alert, the action, the steps.
+    /// The severity of the errors, how many, of how many calls, those from the fifth in a row on; the alert, the action, the steps.
     type Row = (Severity, u64, u64, u64, Severity, Severity, &'static [Step]);
 
     #[test]
     fn every_rule_with_its_numbers() {
         let rows: &[Row] = &[
-            (Low, 1, 1, 1, Low, Low, &[Retry]),
-            (Low, 5, 5, 5, Low, Low, &[Retry]),
-            (Low, 6, 6, 6, Medium, Medium, &[Retry, FallBack]),
-            (Medium, 5, 5, 5, Medium, Medium, &[Retry, FallBack]),
+            (Low, 1, 1, 0, Low, Low, &[Retry]),
+            (Low, 5, 5, 1, Low, Low, &[Retry]),
+            (Low, 6, 6, 2, Medium, Medium, &[Retry, FallBack]),
+            (Medium, 5, 5, 1, Medium, Medium, &[Retry, FallBack]),
             (Medium, 6, 60, 0, High, High, &[OpenBreaker, FallBack]),
-            (Medium, 6, 61, 4, High, Medium, &[Retry, FallBack]),
-            (Medium, 6, 61, 5, High, High, &[OpenBreaker, FallBack]),
-            (Medium, 1_000_000, 1_000_000, 1_000_000, High, High, &[OpenBreaker, FallBack]),
-            (High, 1, 1, 1, High, High, &[FallBack]),
+            (Medium, 6, 61, 0, High, Medium, &[Retry, FallBack]),
+            (Medium, 6, 61, 1, High, High, &[OpenBreaker, FallBack]),
+            (Medium, 1_000_000, 1_000_000, 999_996, High, High, &[OpenBreaker, FallBack]),
+            (High, 1, 1, 0, High, High, &[FallBack]),
             (High, 6, 61, 0, Critical, High, &[FallBack, Alert]),
             (High, 6, 60, 0, Critical, Critical, &[OpenBreaker, FallBack, Alert]),
             (Critical, 1, 1_000, 0, Critical, Critical, &[FallBack, Alert]),
-            (Critical, 6, 6, 6, Fatal, Fatal, &[OpenBreaker, FallBack, Alert]),
-            (Fatal, 6, 6, 6, Fatal, Fatal, &[OpenBreaker, FallBack, Alert]),
+            (Critical, 6, 6, 2, Fatal, Fatal, &[OpenBreaker, FallBack, Alert]),
+            (Fatal, 6, 6, 2, Fatal, Fatal, &[OpenBreaker, FallBack, Alert]),
         ];
-        for (severity, count, attempts, in_a_row, alert, action, steps) in rows {
-            let errors = Errors { category: Category::Unavailable, severity: *severity, count: *count };
-            let judged = Judged::of(&Seen { errors, attempts: *attempts, in_a_row: *in_a_row });
-            let case = format!("{count} errors of {severity:?} in {attempts}, {in_a_row} in a row");
+        for (severity, count, calls, in_a_row, alert, action, steps) in rows {
+            let errors = Errors {
+                category: Category::Unavailable,
+                severity: *severity,
+                count: *count,
+                in_a_row: *in_a_row,
+            };
+            let judged = Judged::of(&Seen { errors, calls: *calls });
+            let case = format!(
+                "{count} errors of {severity:?} in {calls} calls, {in_a_row} from the fifth in a row on"
+            );
             assert_eq!((judged.alert, judged.action), (*alert, *action), "{case}");
             assert_eq!(judged.steps(&RULES), *steps, "{case}");
         }

@@ -18,6 +18,7 @@ use crate::base::guarded::guarded;
 use crate::base::sync::locked;
 use crate::event::{AlertLevel, Event, emit};
 use crate::failure::{Category, Counts, Severity};
+use crate::point::runs::Looking;
 use crate::point::{POINTS_0_1, PointName, PointSite};
 use crate::policy::circuit_breaker::{CircuitBreaker, State};
 use std::collections::HashMap;
@@ -26,7 +27,7 @@ use std::time::{Duration, Instant};
 
 /// How long a pattern is left alone after it was acted on.
 const PAUSE: Duration = Duration::from_secs(600);
-/// How many attempts of the last minute a trend needs.
+/// How many calls of the last minute a trend needs.
 const TREND: u64 = 20;
 /// The window of a breaker that counts calls, for its trend.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -37,6 +38,7 @@ pub(super) struct Looks {
     settings: Supervisor,
     actions: Arc<Actions>,
     state: Mutex<Seen>,
+    _looking: Looking,
 }
 
 /// What it remembers: of functions that were called, and of categories that they had, both bounded by the program.
@@ -85,7 +87,7 @@ impl Known {
 
 impl Looks {
     pub(super) fn new(settings: Supervisor, actions: Arc<Actions>) -> Self {
-        Self { settings, actions, state: Mutex::default() }
+        Self { settings, actions, state: Mutex::default(), _looking: Looking::begin() }
     }
 
     /// Looks at every function. Events are raised after the lock is free: handlers may call anything.
@@ -135,13 +137,13 @@ impl Looks {
         let Some(known) = watched.patterns.get_mut(&category) else { return };
         let judged = Judged::of(&seen);
         let steps = judged.steps(&self.settings.rules);
-        let (count, attempts) = (seen.errors.count, seen.attempts);
+        let (count, calls) = (seen.errors.count, seen.calls);
         let pattern = Pattern {
             point: site.name(),
             category,
             severity: judged.action,
             count,
-            attempts,
+            calls,
             steps,
             has_opened: false,
         };

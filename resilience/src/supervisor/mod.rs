@@ -20,8 +20,8 @@
 //! The severity of a pattern's errors is raised by one step
 //!
 //! - for *alerts*, if there are more than 5 in ten minutes,
-//! - for *actions*, if they are also at least 10 % of the function's attempts in that time, or 5 in a row. (In a row
-//!   means: since the last look that found a success.)
+//! - for *actions*, if they are also at least 10 % of the function's calls in that time, or 5 of them came in a row,
+//!   without a success or another error in between.
 //!
 //! | severity | what is done |
 //! |---|---|
@@ -46,7 +46,7 @@
 //!
 //! - A pattern whose failure rate will reach the `rate` of its breaker if it goes on:
 //!   `r1 + (r1 - r10) * window / 9 min >= rate`, where `r1` and `r10` are the failure rates weighted by
-//!   `exp(-age / 1 min)` and `exp(-age / 10 min)`, with at least 20 attempts in the last minute; once in ten minutes. A
+//!   `exp(-age / 1 min)` and `exp(-age / 10 min)`, with at least 20 calls in the last minute; once in ten minutes. A
 //!   breaker without a `window` of time counts as one of a minute.
 //! - With the feature `durable`, recoveries of which less than 95 % end well in ten minutes, with at least 20 of them:
 //!   one alert, and one more when they are back. [`Supervisor::min_success_rate`] sets the share.
@@ -187,8 +187,8 @@ pub struct Pattern {
     pub severity: Severity,
     /// How many errors there were in ten minutes.
     pub count: u64,
-    /// How many attempts of the function in the same time.
-    pub attempts: u64,
+    /// How many calls of the function ended in the same time. One call can have several errors, where it retries.
+    pub calls: u64,
     /// What is done.
     pub steps: Vec<Step>,
     /// Whether a breaker was opened.
@@ -197,12 +197,8 @@ pub struct Pattern {
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { point, category, severity, count, attempts, .. } = self;
-        write!(
-            f,
-            "{point}: {count} errors `{category}` in {attempts} attempts, severity {}",
-            severity.as_str()
-        )?;
+        let Self { point, category, severity, count, calls, .. } = self;
+        write!(f, "{point}: {count} errors `{category}` in {calls} calls, severity {}", severity.as_str())?;
         if self.has_opened { f.write_str(", breaker opened") } else { Ok(()) }
     }
 }

@@ -15,15 +15,18 @@ pub(super) struct Errors {
     pub(super) category: Category,
     pub(super) severity: Severity,
     pub(super) count: u64,
+    /// How many of them were at least the fifth in a row.
+    pub(super) in_a_row: u64,
 }
 
 /// What happened between two looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Sample {
     pub(super) at: Instant,
-    /// How many attempts have ended.
+    /// How many calls have ended.
+    pub(super) calls: u64,
+    /// How many attempts those were.
     pub(super) attempts: u64,
-    pub(super) succeeded: u64,
     pub(super) errors: Vec<Errors>,
 }
 
@@ -44,7 +47,7 @@ impl Sample {
                     known.count += count;
                     known.severity = known.severity.max(severity);
                 }
-                None => errors.push(Errors { category, severity, count }),
+                None => errors.push(Errors { category, severity, count, in_a_row: 0 }),
             }
         };
         for (category, severity, count) in &now.severities {
@@ -56,8 +59,14 @@ impl Sample {
             let earlier = before.retried.iter().find(|known| known.0 == *category).map_or(0, |known| known.1);
             add(*category, category.severity(), count.saturating_sub(earlier));
         }
-        let attempts = now.attempts.saturating_sub(before.attempts);
-        Self { at, attempts, succeeded: now.succeeded.saturating_sub(before.succeeded), errors }
+        for errors in &mut errors {
+            let of_category = |counts: &CallCounts| {
+                counts.runs.iter().find(|known| known.0 == errors.category).map_or(0, |known| known.1)
+            };
+            errors.in_a_row = of_category(now).saturating_sub(of_category(before));
+        }
+        let calls = now.total.saturating_sub(before.total);
+        Self { at, calls, attempts: now.attempts.saturating_sub(before.attempts), errors }
     }
 }
 
@@ -68,17 +77,14 @@ impl Sample {
 pub(super) struct Window {
     last: Option<(Instant, CallCounts)>,
     samples: VecDeque<Sample>,
-    /// How many errors were seen since the last sample with a success.
-    in_a_row: u64,
 }
 
 /// What a window has of one category.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) errors: Errors,
-    /// The attempts of the point in the same time.
-    pub(super) attempts: u64,
-    pub(super) in_a_row: u64,
+    /// The calls of the point in the same time.
+    pub(super) calls: u64,
 }
 
 impl Window {
@@ -90,8 +96,6 @@ impl Window {
             return None;
         }
         let sample = Sample::between(now, &before, counts);
-        let failed: u64 = sample.errors.iter().map(|errors| errors.count).sum();
-        self.in_a_row = if sample.succeeded > 0 { 0 } else { self.in_a_row + failed };
         self.samples.push_back(sample);
         self.samples.retain(|sample| now.saturating_duration_since(sample.at) < WINDOW);
         self.samples.back()
@@ -100,7 +104,6 @@ impl Window {
     /// Forgets all errors; the next sample counts those after it.
     pub(super) fn forget(&mut self) {
         self.samples.clear();
-        self.in_a_row = 0;
     }
 
     /// What it has of `category`.
@@ -110,15 +113,16 @@ impl Window {
         let sum = |sum: Errors, more: Errors| Errors {
             count: sum.count + more.count,
             severity: sum.severity.max(more.severity),
+            in_a_row: sum.in_a_row + more.in_a_row,
             ..sum
         };
-        let attempts = self.samples.iter().map(|sample| sample.attempts).sum();
-        Some(Seen { errors: errors.reduce(sum)?, attempts, in_a_row: self.in_a_row })
+        let calls = self.samples.iter().map(|sample| sample.calls).sum();
+        Some(Seen { errors: errors.reduce(sum)?, calls })
     }
 
-    /// The attempts of the last minute.
+    /// The calls of the last minute.
     pub(super) fn last_minute(&self, now: Instant) -> u64 {
         let is_late = |sample: &&Sample| now.saturating_duration_since(sample.at) < Duration::from_secs(60);
-        self.samples.iter().filter(is_late).map(|sample| sample.attempts).sum()
+        self.samples.iter().filter(is_late).map(|sample| sample.calls).sum()
     }
 }
