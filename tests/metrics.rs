@@ -55,7 +55,7 @@ fn a_page_has_every_series_with_its_name_escaped() {
     assert_eq!(at(&before, "calls_total", ",outcome=\"success\""), Some(0.0));
     assert_eq!(at(&before, "calls_total", ",outcome=\"error\""), Some(0.0));
     assert_eq!(at(&before, "calls_total", ",outcome=\"timeout\""), None, "never counted");
-    assert_eq!(at(&before, "fallbacks_total", ",result=\"answered\""), None, "never counted");
+    assert_eq!(at(&before, "fallbacks_total", ",result=\"answered\",step=\"1\""), None, "never counted");
     assert_eq!(at(&before, "degraded", ""), Some(0.0));
     assert_eq!(hostile_name(false).unwrap(), 1);
     assert_eq!((hostile_name(true).unwrap(), hostile_name(true).unwrap()), (0, 0));
@@ -64,7 +64,7 @@ fn a_page_has_every_series_with_its_name_escaped() {
     assert_eq!(at(&after, "attempts_total", ",category=\"connection\",handled=\"true\""), Some(2.0));
     assert_eq!(at(&after, "attempts_total", ",category=\"none\",handled=\"false\""), Some(3.0));
     assert_eq!(at(&after, "retry_amplification", ""), Some(5.0 / 3.0));
-    assert_eq!(at(&after, "fallbacks_total", ",result=\"answered\""), Some(2.0));
+    assert_eq!(at(&after, "fallbacks_total", ",result=\"answered\",step=\"1\""), Some(2.0));
     assert_eq!(at(&after, "degraded", ""), Some(1.0));
     assert_eq!(at(&after, "breaker_opened_total", ""), Some(1.0));
     let state = |series: &_, state: &str| at(series, "breaker_state", &format!(",state=\"{state}\""));

@@ -270,6 +270,9 @@ fn errors_that_are_not_retried_have_a_counter_of_their_own() {
             ("recovered", 0),
             ("not_retryable", 2),
             ("gave_up", 1),
+            ("exhausted", 1),
+            ("out_of_time", 0),
+            ("server_wait", 0),
             ("denied", 0),
             ("nested", 0)
         ]

@@ -201,7 +201,11 @@ const MOST_OFTEN: usize = 100;
 /// The first keys that were used often: those that metrics show, as long as the process lives.
 #[cfg(feature = "ops")]
 #[derive(Debug, Default)]
-struct Often(Mutex<Vec<OwnedKey>>);
+struct Often {
+    keys: Mutex<Vec<OwnedKey>>,
+    /// How many more there were.
+    more: AtomicU64,
+}
 
 #[cfg(feature = "ops")]
 impl Often {
@@ -219,10 +223,15 @@ impl Often {
         if entry.uses.fetch_add(1, Ordering::Relaxed) + 1 != OFTEN {
             return;
         }
-        let mut keys = locked(&self.0);
+        let mut keys = locked(&self.keys);
         let key = entry.key.as_ref();
-        if keys.len() < MOST_OFTEN && keys.iter().all(|other| other.as_ref() != key) {
+        if keys.iter().any(|other| other.as_ref() == key) {
+            return;
+        }
+        if keys.len() < MOST_OFTEN {
             keys.push(OwnedKey::of(key));
+        } else {
+            self.more.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -412,8 +421,14 @@ impl<T: PerKey> EntryMap<T> {
     /// The first 100 keys that were used 20 times, in that order; a key stays among them when it is evicted.
     #[cfg(feature = "ops")]
     pub(crate) fn often(&self) -> Vec<String> {
-        let keys = self.0.get().map(|table| locked(&table.often.0));
+        let keys = self.0.get().map(|table| locked(&table.often.keys));
         keys.map_or_else(Vec::new, |keys| keys.iter().map(|key| key.as_ref().to_string()).collect())
+    }
+
+    /// How many keys were used as often when there were 100 already; one that was evicted and came back counts again.
+    #[cfg(feature = "ops")]
+    pub(crate) fn more_often(&self) -> u64 {
+        self.0.get().map_or(0, |table| table.often.more.load(Ordering::Relaxed))
     }
 
     /// How often a key found every entry in use, and shared one with others.

@@ -71,6 +71,7 @@ fn a_hundred_keys_have_labels_and_the_others_share_one() {
     assert_eq!(rows.len(), 101);
     assert!(rows.contains_key("host 099") && !rows.contains_key("host 100"), "the first to have 20 calls");
     assert_eq!(rows.values().sum::<f64>(), 130.0 * 25.0);
+    assert_eq!(now("breaker_series_overflow_total{name=\"metrics::hosts\"}"), Some(30.0));
     call("host 120", 100);
     assert_eq!(failures().len(), 101);
     let states = series(&metrics::prometheus()).into_keys();

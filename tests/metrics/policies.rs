@@ -2,7 +2,9 @@
 
 use super::page::now;
 use resilience::testing::isolate;
-use resilience::{State, bulkhead, cached, circuit_breaker, point, rate_limit, timeout, with_retry};
+use resilience::{
+    Classify, State, bulkhead, cached, circuit_breaker, point, rate_limit, timeout, with_fallback, with_retry,
+};
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
@@ -113,4 +115,88 @@ fn budgets_slots_limits_and_caches_show_what_is_left() {
     (0..3).for_each(|n| drop(kept(n % 2)));
     assert_eq!(now("cache_requests_total{name=\"metrics::kept\",result=\"miss\"}"), Some(2.0));
     assert_eq!(now("cache_entries{name=\"metrics::kept\"}"), Some(2.0));
+}
+
+#[test]
+fn retries_that_give_up_are_told_apart_by_their_reason() {
+    #[derive(Debug, Classify)]
+    enum Answer {
+        #[classify(rate_limited, retry_after = .after)]
+        Busy { after: Duration },
+        #[classify(unavailable)]
+        Down,
+    }
+    #[with_retry(max = 1, base = 0s, give_up_after = 10s, retry_after_cap = 30s, name = "metrics::gives_up")]
+    fn ends(after: Option<u64>) -> Result<(), Answer> {
+        Err(after.map_or(Answer::Down, |after| Answer::Busy { after: Duration::from_secs(after) }))
+    }
+    let _world = isolate();
+    let count = |result| now(&format!("retry_calls_total{{name=\"metrics::gives_up\",result=\"{result}\"}}"));
+    let results = ["exhausted", "deadline", "retry_after", "budget_denied"];
+    for seconds in [0, 20, 60] {
+        ends(Some(seconds)).unwrap_err();
+    }
+    assert_eq!(results.map(count), [Some(1.0), Some(1.0), Some(1.0), None]);
+    let mut calls = 3;
+    while count("budget_denied").is_none() {
+        calls += 1;
+        assert!(calls < 10_000, "the budget has an end");
+        ends(None).unwrap_err();
+    }
+    let all = results.map(|result| count(result).unwrap()).iter().sum::<f64>();
+    assert_eq!(all, f64::from(calls), "each call once");
+    assert_eq!(now("retry_budget_denied_total{name=\"metrics::gives_up\"}"), Some(1.0));
+}
+
+#[test]
+fn a_breaker_shows_what_was_slow_and_what_it_ignored() {
+    #[derive(Debug, Classify)]
+    #[classify(cancelled)]
+    struct Given;
+    #[circuit_breaker(threshold = 3, slow = 1s, slow_rate = 90%, name = "metrics::slow")]
+    fn slow(took: Duration, works: bool, world: &resilience::testing::World) -> Result<(), Either> {
+        world.advance(took);
+        if works { Ok(()) } else { Err(Either::Given(Given)) }
+    }
+    #[derive(Debug, Classify)]
+    enum Either {
+        #[classify(transparent)]
+        Given(Given),
+        #[classify(transparent)]
+        Rejected(resilience::Rejected),
+    }
+    impl From<resilience::Rejected> for Either {
+        fn from(rejected: resilience::Rejected) -> Self {
+            Self::Rejected(rejected)
+        }
+    }
+    let world = isolate();
+    slow(Duration::ZERO, true, &world).unwrap();
+    slow(Duration::from_secs(2), true, &world).unwrap();
+    slow(Duration::ZERO, false, &world).unwrap_err();
+    let count = |result| now(&format!("breaker_calls_total{{name=\"metrics::slow\",result=\"{result}\"}}"));
+    assert_eq!([count("slow"), count("ignored"), count("failure")], [Some(1.0), Some(1.0), None]);
+}
+
+#[test]
+fn a_fallback_shows_which_of_its_steps_answered() {
+    #[with_fallback(first, second, name = "metrics::steps")]
+    fn steps(n: u32) -> io::Result<u32> {
+        let _ = n;
+        Err(ErrorKind::TimedOut.into())
+    }
+    fn first(n: u32) -> io::Result<u32> {
+        if n == 1 { Ok(n) } else { Err(ErrorKind::TimedOut.into()) }
+    }
+    fn second(n: u32) -> io::Result<u32> {
+        if n == 2 { Ok(n) } else { Err(ErrorKind::TimedOut.into()) }
+    }
+    let _world = isolate();
+    let _ = [steps(1), steps(2), steps(2), steps(3)];
+    let count = |result, step| {
+        now(&format!("fallbacks_total{{name=\"metrics::steps\",result=\"{result}\",step=\"{step}\"}}"))
+    };
+    let counts = [count("answered", 1), count("answered", 2), count("answered", 3)];
+    assert_eq!(counts, [Some(1.0), Some(2.0), None]);
+    assert_eq!(now("fallbacks_total{name=\"metrics::steps\",result=\"failed\",step=\"all\"}"), Some(1.0));
 }

@@ -3,7 +3,7 @@
 use super::page::now;
 use resilience::alerts::{self, AlertLevel};
 use resilience::testing::isolate;
-use resilience::{circuit_breaker, events, health, job, with_retry};
+use resilience::{checkpoint, circuit_breaker, events, health, job, lock, with_retry};
 use std::io::{self, ErrorKind};
 
 #[circuit_breaker(threshold = 1, name = "metrics::opens")]
@@ -75,4 +75,32 @@ fn jobs_and_recoveries_are_counted() {
     recovers(&std::cell::Cell::new(0)).unwrap();
     assert_eq!(now("recoveries_total{strategy=\"retry\",result=\"ok\"}"), Some(1.0));
     assert_eq!(now("recoveries_total{strategy=\"retry\",result=\"failed\"}"), None);
+}
+
+#[test]
+fn refused_steps_are_counted_by_reason_and_the_waits_for_locks_together() {
+    #[checkpoint("metrics:{id}", name = "metrics::step")]
+    fn step(id: u32) -> anyhow::Result<f64> {
+        Ok(if id == 0 { f64::NAN } else { 1.0 })
+    }
+    #[job("metrics refused:{id}")]
+    fn steps(id: u32) -> anyhow::Result<f64> {
+        step(id)
+    }
+    let _world = isolate();
+    steps(1).unwrap();
+    let refused = |reason| now(&format!("checkpoint_refused_total{{reason=\"{reason}\"}}"));
+    assert_eq!([refused("encode"), refused("outside_job")], [None, None]);
+    steps(0).unwrap_err();
+    assert_eq!([refused("encode"), refused("outside_job")], [Some(1.0), None]);
+    assert_eq!(now("lock_wait_seconds_total"), None);
+    let held = lock::task("metrics").acquire().unwrap();
+    let wait = std::time::Duration::from_secs(2);
+    std::thread::scope(|scope| {
+        let other = resilience::carry_fn(|| lock::task("metrics").wait(wait).acquire().is_err());
+        assert!(scope.spawn(other).join().unwrap());
+    });
+    drop(held);
+    assert_eq!(now("lock_wait_seconds_total"), Some(lock::stats().wait_total.as_secs_f64()));
+    assert!(lock::stats().wait_total >= wait);
 }

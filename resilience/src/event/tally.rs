@@ -4,6 +4,8 @@
 
 use super::kinds::Event;
 use crate::base::site::Site;
+use crate::base::sync::locked;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The numbers of jobs.
@@ -15,6 +17,8 @@ pub(crate) struct Jobs {
     failed: AtomicU64,
     interrupted: AtomicU64,
     rolled_back: AtomicU64,
+    /// Steps that were refused, by reason: the reasons are words of the library.
+    refused: Mutex<Vec<(&'static str, u64)>>,
 }
 
 static JOBS: Site<Jobs> = Site::new(Jobs::new(), Jobs::new);
@@ -28,6 +32,7 @@ impl Jobs {
             failed: AtomicU64::new(0),
             interrupted: AtomicU64::new(0),
             rolled_back: AtomicU64::new(0),
+            refused: Mutex::new(Vec::new()),
         }
     }
 
@@ -47,6 +52,19 @@ impl Jobs {
     pub(crate) fn rolled_back(&self) -> u64 {
         self.rolled_back.load(Ordering::Relaxed)
     }
+
+    /// How many steps were refused, by reason.
+    pub(crate) fn refused(&self) -> Vec<(&'static str, u64)> {
+        locked(&self.refused).clone()
+    }
+
+    fn count_refused(&self, reason: &'static str) {
+        let mut refused = locked(&self.refused);
+        match refused.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => refused.push((reason, 1)),
+        }
+    }
 }
 
 /// The numbers of this process, or of a test world.
@@ -65,6 +83,7 @@ pub(super) fn count(event: &Event) {
         Event::JobFailed { .. } => &jobs().failed,
         Event::JobInterrupted { .. } => &jobs().interrupted,
         Event::RolledBack { .. } => &jobs().rolled_back,
+        Event::StepRefused { reason, .. } => return jobs().count_refused(reason),
         _ => return,
     };
     count.fetch_add(1, Ordering::Relaxed);

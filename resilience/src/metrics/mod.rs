@@ -19,15 +19,15 @@
 //! | `resilience_breaker_state_seconds_total` | counter | `name`, `state`; only of breakers without keys |
 //! | `resilience_breaker_transitions_total` | counter | `name`, `from`, `to`, `cause`: the category of the error, `slow`, `timer`, `probe` or `manual` |
 //! | `resilience_breaker_opened_total` | counter | `name` |
-//! | `resilience_breaker_calls_total` | counter | `name`, `result`: `failure`, `rejected`, `cancelled`, `panicked` |
+//! | `resilience_breaker_calls_total` | counter | `name`, `result`: `failure`, `rejected`, `cancelled`, `panicked`, `slow` (a success that took too long), `ignored` (an error that says nothing of the service) |
 //! | `resilience_breaker_failure_ratio` | gauge, -1 for too few calls | `name`; only with a `rate` or `slow` |
-//! | `resilience_breaker_keys`, `resilience_breaker_keys_evicted_total`, and the same of `bulkhead`, `ratelimit` and `hedge` | gauge, counter | `name` |
-//! | `resilience_retry_calls_total` | counter | `name`, `result`: `ok_retried`, `not_retryable`, `gave_up` |
+//! | `resilience_breaker_keys`, `resilience_breaker_keys_evicted_total`, `resilience_breaker_series_overflow_total`, and the same of `bulkhead`, `ratelimit` and `hedge` | gauge, counter | `name` |
+//! | `resilience_retry_calls_total` | counter | `name`, `result`: `ok_retried`, `not_retryable`, `exhausted`, `deadline`, `retry_after` (the server asked for too long a wait), `budget_denied` |
 //! | `resilience_retry_budget_tokens` | gauge | `name` |
 //! | `resilience_retry_budget_denied_total`, `resilience_retry_throttled_total`, `resilience_nested_retries_total` | counter | `name` |
 //! | `resilience_timeouts_total` | counter | `name`, `scope`: `attempt` below a retry, else `total` |
 //! | `resilience_timeout_abandoned` | gauge | `name` |
-//! | `resilience_fallbacks_total` | counter | `name`, `result`: `answered`, `failed` |
+//! | `resilience_fallbacks_total` | counter | `name`, `result`: `answered`, `failed`; `step`: that answered, `1` to `4` (and later), or `all` |
 //! | `resilience_bulkhead_in_use`, `resilience_bulkhead_limit`, `resilience_bulkhead_waiting` | gauge | `name` |
 //! | `resilience_ratelimit_available`, `resilience_ratelimit_waiting` | gauge | `name` |
 //! | `resilience_bulkhead_rejected_total`, `resilience_ratelimit_rejected_total` | counter | `name` |
@@ -44,6 +44,8 @@
 //! | `resilience_recovery_strategies_total` | counter | `name` |
 //! | `resilience_chaos_injected_total` | counter | `name`, `kind` |
 //! | `resilience_jobs_total` | counter | `result`: `started`, `resumed`, `done`, `failed`, `interrupted` |
+//! | `resilience_checkpoint_refused_total` | counter | `reason`: `busy`, `mismatch`, `not_recorded`, .. |
+//! | `resilience_lock_wait_seconds_total` | counter | |
 //! | `resilience_rollbacks_total`, `resilience_checkpoint_bytes_total`, `resilience_hook_panics_total` | counter | |
 //! | `resilience_recoveries_total` | counter | `strategy`, `result`: `ok`, `failed` |
 //! | `resilience_alerts_total` | counter | `level` |
@@ -59,6 +61,12 @@
 //! `handled="false"` is the sum of `resilience_calls_total` on each page, also under load. What succeeds at once is
 //! counted only there: the calls that a retry had no work with are those with success less `ok_retried`.
 //!
+//! For the same reason some series that one might look for do not exist: counting them would cost every call that
+//! succeeds. Successes of a breaker, hits of a cache, and calls that the first call of a hedge or the first value of a
+//! failover answered are those of `resilience_calls_total` less the others of their metric. Records by store and state
+//! are not on the page, since a page asks no store; the inventory of jobs has them. A wait that a server asks for is
+//! never cut: what is longer than `retry_after_cap` ends the call as `retry_after`.
+//!
 //! # Durations
 //!
 //! They appear for the functions that have `timed` in one of their attributes, and cost such a function two readings of
@@ -67,7 +75,8 @@
 //! # Keys
 //!
 //! A policy with `key` has one series for all keys together. With `key_label` (or `RESILIENCE_KEY_LABELS=1`) it has one
-//! for each of the first 100 keys that are used 20 times, with the label `key`, and one with `key="_other"` for the rest.
+//! for each of the first 100 keys that are used 20 times, with the label `key`, and one with `key="_other"` for the rest;
+//! `series_overflow` counts how often a key was used as much that got no label any more.
 //! A key keeps its label until the process ends, also when its state is evicted; what it counted before it had one
 //! stays in `_other`, so that no series ever falls and their sum is what all keys have counted.
 //!

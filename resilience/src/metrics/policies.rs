@@ -53,18 +53,16 @@ macro_rules! label {
 const NUMBERS: &[Numbers] = numbers! {
     Counter "resilience_breaker_opened_total" "circuit_breaker" ["opened"] "How often a breaker has opened.";
     Counter "resilience_breaker_calls_total" "circuit_breaker"
-        ["failures" => "result" "failure", "rejected" => "result" "rejected", "cancelled" => "result" "cancelled", "panicked" => "result" "panicked"]
-        "Calls that a breaker did not count as success, by their result.";
+        ["failures" => "result" "failure", "rejected" => "result" "rejected", "cancelled" => "result" "cancelled", "panicked" => "result" "panicked", "slow" => "result" "slow", "ignored" => "result" "ignored"]
+        "Calls that a breaker did not count as plain success, by their result.";
     Counter "resilience_retry_calls_total" "with_retry"
-        ["recovered" => "result" "ok_retried", "not_retryable" => "result" "not_retryable", "gave_up" => "result" "gave_up"]
+        ["recovered" => "result" "ok_retried", "not_retryable" => "result" "not_retryable", "exhausted" => "result" "exhausted",
+            "out_of_time" => "result" "deadline", "server_wait" => "result" "retry_after", "denied" => "result" "budget_denied"]
         "Calls whose first attempt failed, by what the retry did.";
     Counter "resilience_retry_budget_denied_total" "with_retry" ["denied"] "Retries that the budget denied.";
     Counter "resilience_retry_throttled_total" "with_retry" ["throttled"] "Calls that the throttle of a budget refused.";
     Counter "resilience_nested_retries_total" "with_retry" ["nested"] "Retries inside a repeated attempt of another retry, which multiplies them.";
     Gauge "resilience_timeout_abandoned" "timeout" ["abandoned"] "Bodies that still run on their threads after their timeout.";
-    Counter "resilience_fallbacks_total" "with_fallback"
-        ["answered" => "result" "answered", "failed" => "result" "failed"]
-        "Failures that came to a fallback, by its result.";
     Gauge "resilience_bulkhead_in_use" "bulkhead" ["in_use"] "Slots in use.";
     Gauge "resilience_bulkhead_waiting" "bulkhead" ["waiting"] "Calls that wait for a slot.";
     Counter "resilience_bulkhead_rejected_total" "bulkhead" ["rejected"] "Calls that found no free slot.";
@@ -113,13 +111,18 @@ const READINGS: &[Numbers] = numbers! {
     Gauge "resilience_breaker_failure_ratio" "circuit_breaker" ["breaker_failure_ratio"] "The share of failures in the window of a rate; -1 while there are too few calls.";
     Gauge "resilience_breaker_keys" "circuit_breaker" ["keys"] "Keys that have a breaker.";
     Counter "resilience_breaker_keys_evicted_total" "circuit_breaker" ["keys_evicted_total"] "Keys whose breaker was evicted.";
+    Counter "resilience_breaker_series_overflow_total" "circuit_breaker" ["series_overflow_total"] "Keys used often that have no label, since 100 have one.";
+    Counter "resilience_fallbacks_total" "with_fallback" ["fallbacks_total"] "Failures that came to a fallback, by its result and the step that answered.";
     Gauge "resilience_bulkhead_limit" "bulkhead" ["bulkhead_limit"] "Slots of a bulkhead without keys.";
     Gauge "resilience_bulkhead_keys" "bulkhead" ["keys"] "Keys that have a bulkhead.";
     Counter "resilience_bulkhead_keys_evicted_total" "bulkhead" ["keys_evicted_total"] "Keys whose bulkhead was evicted.";
+    Counter "resilience_bulkhead_series_overflow_total" "bulkhead" ["series_overflow_total"] "Keys used often that have no label, since 100 have one.";
     Gauge "resilience_ratelimit_keys" "rate_limit" ["keys"] "Keys that have a rate limit.";
     Counter "resilience_ratelimit_keys_evicted_total" "rate_limit" ["keys_evicted_total"] "Keys whose rate limit was evicted.";
+    Counter "resilience_ratelimit_series_overflow_total" "rate_limit" ["series_overflow_total"] "Keys used often that have no label, since 100 have one.";
     Gauge "resilience_hedge_keys" "hedge" ["keys"] "Keys that have a hedge.";
     Counter "resilience_hedge_keys_evicted_total" "hedge" ["keys_evicted_total"] "Keys whose hedge was evicted.";
+    Counter "resilience_hedge_series_overflow_total" "hedge" ["series_overflow_total"] "Keys used often that have no label, since 100 have one.";
     Gauge "resilience_retry_budget_tokens" "with_retry" ["retry_budget_tokens"] "Tokens in the budget of a retry without keys.";
 };
 

@@ -20,6 +20,10 @@ const HEALTH: Family = Family {
     help: "The last answer of a health check: 1 pass, 0.5 warn, 0 fail.",
 };
 const JOBS: Family = counter("resilience_jobs_total", "What happened to jobs.");
+const REFUSED: Family = counter(
+    "resilience_checkpoint_refused_total",
+    "Calls of steps that were refused or not recorded, by reason.",
+);
 const ROLLBACKS: Family = counter("resilience_rollbacks_total", "Jobs and transactions that were undone.");
 
 pub(super) fn write(sink: &mut dyn Sink) {
@@ -50,9 +54,25 @@ pub(super) fn write(sink: &mut dyn Sink) {
     for (result, count) in jobs.results() {
         rows.count(&[("result", result)], count);
     }
+    let mut rows = Rows::new(sink, &REFUSED);
+    for (reason, count) in jobs.refused() {
+        rows.count(&[("reason", reason)], count);
+    }
     Rows::new(sink, &ROLLBACKS).count(&[], jobs.rolled_back());
     #[cfg(feature = "durable")]
     recoveries(sink);
+    #[cfg(feature = "fs")]
+    lock_waits(sink);
+}
+
+#[cfg(feature = "fs")]
+fn lock_waits(sink: &mut dyn Sink) {
+    const WAITS: Family =
+        counter("resilience_lock_wait_seconds_total", "How long calls have waited for locks of files.");
+    let waited = crate::fs::lock::stats().wait_total.as_secs_f64();
+    if waited > 0.0 {
+        Rows::new(sink, &WAITS).add(&[], waited);
+    }
 }
 
 #[cfg(feature = "durable")]

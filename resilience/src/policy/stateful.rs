@@ -217,7 +217,7 @@ impl<P: Stateful> Layer for Site<Keyed<P>> {
 
     #[cfg(feature = "ops")]
     fn readings(&self) -> Vec<Reading> {
-        keyed_readings(self.entries())
+        keyed_readings(self.entries(), self.make().labels_keys())
     }
 
     fn calls(&self) -> u64 {
@@ -277,9 +277,12 @@ pub(crate) fn keyed(each: &impl Described, max_keys: usize) -> Vec<Effective> {
 
 /// What metrics show of a policy by key, beside its counters.
 #[cfg(feature = "ops")]
-pub(crate) fn keyed_readings<P: Stateful>(entries: &EntryMap<P>) -> Vec<Reading> {
+pub(crate) fn keyed_readings<P: Stateful>(entries: &EntryMap<P>, is_labelled: bool) -> Vec<Reading> {
     let (keys, evicted) = entries.population();
     let mut all = vec![Reading::new("keys", keys as f64), Reading::new("keys_evicted_total", evicted as f64)];
+    if is_labelled {
+        all.push(Reading::new("series_overflow_total", entries.more_often() as f64));
+    }
     all.append(&mut P::total_readings(entries));
     all
 }

@@ -19,6 +19,8 @@ use crate::base::site::Site;
 use crate::classify::{Category, Classification, Classify};
 use crate::event::{Event, Hook, Log, Pace, emit_as};
 use crate::outcome::Outcome;
+#[cfg(feature = "ops")]
+use crate::point::Reading;
 use crate::point::{Layer, PointName, PointSite};
 use crate::policy::judged::{Classifier, Judged, Predicate, Unset};
 use crate::policy::{Ruling, Verdict};
@@ -410,13 +412,17 @@ pub struct FallbackSite {
 
 #[derive(Debug)]
 struct Counters {
-    answered: AtomicU64,
+    /// By step.
+    answered: [AtomicU64; STEPS.len()],
     failed: AtomicU64,
 }
 
+/// The steps that are counted apart; later ones count as the last.
+const STEPS: [&str; 4] = ["1", "2", "3", "4"];
+
 impl Counters {
     const fn new() -> Self {
-        Self { answered: AtomicU64::new(0), failed: AtomicU64::new(0) }
+        Self { answered: [const { AtomicU64::new(0) }; STEPS.len()], failed: AtomicU64::new(0) }
     }
 }
 
@@ -456,7 +462,8 @@ impl FallbackSite {
     /// The `step`th fallback answered an error of this class.
     #[cold]
     pub fn answered(&self, class: &Classification, step: u32) {
-        self.counters.answered.fetch_add(1, Ordering::Relaxed);
+        let at = (step.max(1) as usize).min(STEPS.len()) - 1;
+        self.counters.answered[at].fetch_add(1, Ordering::Relaxed);
         #[cfg(feature = "ops")]
         self.point.calls().note_degraded();
         let log = Log { pace: Some(&self.pace), ..Log::default() };
@@ -486,7 +493,21 @@ impl Layer for FallbackSite {
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        vec![("answered", count(&self.counters.answered)), ("failed", count(&self.counters.failed))]
+        let answered = self.counters.answered.iter().map(count).sum();
+        vec![("answered", answered), ("failed", count(&self.counters.failed))]
+    }
+
+    #[cfg(feature = "ops")]
+    fn readings(&self) -> Vec<Reading> {
+        let reading = |result, step, count: &AtomicU64| Reading {
+            metric: "fallbacks_total",
+            labels: vec![("result", result), ("step", step)],
+            value: count.load(Ordering::Relaxed) as f64,
+        };
+        let answered = STEPS.iter().zip(&self.counters.answered);
+        let mut all: Vec<_> = answered.map(|(step, count)| reading("answered", *step, count)).collect();
+        all.push(reading("failed", "all", &self.counters.failed));
+        all
     }
 
     fn policy(&self) -> &dyn Any {

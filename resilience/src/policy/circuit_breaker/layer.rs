@@ -116,6 +116,13 @@ impl Stateful for CircuitBreaker {
     }
 }
 
+#[cfg(feature = "ops")]
+impl CircuitBreakers {
+    fn shows_keys(&self) -> bool {
+        self.setup.settings.applied().key_label || crate::event::shows_all_keys()
+    }
+}
+
 impl Layer for CircuitBreakers {
     fn kind(&self) -> &'static str {
         CircuitBreakerConfig::KIND
@@ -135,13 +142,12 @@ impl Layer for CircuitBreakers {
 
     #[cfg(feature = "ops")]
     fn labelled(&self) -> Option<Vec<String>> {
-        let shows = self.setup.settings.applied().key_label || crate::event::shows_all_keys();
-        shows.then(|| self.entries().often())
+        self.shows_keys().then(|| self.entries().often())
     }
 
     #[cfg(feature = "ops")]
     fn readings(&self) -> Vec<Reading> {
-        stateful::keyed_readings(self.entries())
+        stateful::keyed_readings(self.entries(), self.shows_keys())
     }
 
     fn policy(&self) -> &dyn Any {

@@ -213,6 +213,10 @@ enum Counted {
     Failure,
     Cancelled,
     Panicked,
+    /// A success that took too long.
+    Slow,
+    /// An error that says nothing of the service.
+    Ignored,
 }
 
 #[derive(Debug, Default)]
@@ -222,6 +226,8 @@ struct Counters {
     failures: AtomicU64,
     cancelled: AtomicU64,
     panicked: AtomicU64,
+    slow: AtomicU64,
+    ignored: AtomicU64,
     /// How often `tracing` gets a line about a rejection, for all keys of a keyed breaker together.
     pace: Pace,
     #[cfg(feature = "ops")]
@@ -621,7 +627,10 @@ impl CircuitBreaker {
             }
             Counts::Failure => self.failed(token, &class, is_slow),
             Counts::Success => self.succeeded(token, is_slow),
-            Counts::Nothing => self.live.gate.given_back(token),
+            Counts::Nothing => {
+                self.count(Counted::Ignored);
+                self.live.gate.given_back(token);
+            }
         }
     }
 
@@ -646,6 +655,9 @@ impl CircuitBreaker {
     fn succeeded(&self, token: Token, is_slow: bool) {
         if self.is_off() {
             return self.live.gate.given_back(token);
+        }
+        if is_slow {
+            self.count(Counted::Slow);
         }
         self.tell(self.live.gate.succeeded(token, is_slow, &self.config()));
     }
@@ -720,6 +732,8 @@ impl Counters {
             failures: AtomicU64::new(0),
             cancelled: AtomicU64::new(0),
             panicked: AtomicU64::new(0),
+            slow: AtomicU64::new(0),
+            ignored: AtomicU64::new(0),
             pace: Pace::new(),
             #[cfg(feature = "ops")]
             changes: Changes::new(),
@@ -733,6 +747,8 @@ impl Counters {
             Counted::Failure => &self.failures,
             Counted::Cancelled => &self.cancelled,
             Counted::Panicked => &self.panicked,
+            Counted::Slow => &self.slow,
+            Counted::Ignored => &self.ignored,
         }
     }
 
@@ -743,6 +759,8 @@ impl Counters {
             ("failures", &self.failures),
             ("cancelled", &self.cancelled),
             ("panicked", &self.panicked),
+            ("slow", &self.slow),
+            ("ignored", &self.ignored),
         ]
         .map(|(name, count)| (name, count.load(Ordering::Relaxed)))
         .into()

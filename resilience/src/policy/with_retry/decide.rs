@@ -97,14 +97,6 @@ impl GiveUpReason {
     pub(super) const fn is_out_of_time(self) -> bool {
         matches!(self, Self::GiveUpAfter | Self::Remaining)
     }
-
-    /// Whether the error would have been retried, had there been time and tokens for it.
-    pub(super) const fn is_denied(self) -> bool {
-        matches!(
-            self,
-            Self::ServerWait | Self::GiveUpAfter | Self::Remaining | Self::ShuttingDown | Self::Budget
-        )
-    }
 }
 
 impl Progress {

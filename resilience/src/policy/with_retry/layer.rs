@@ -79,7 +79,9 @@ struct Counters {
     nested: AtomicU64,
     recovered: AtomicU64,
     not_retryable: AtomicU64,
-    gave_up: AtomicU64,
+    exhausted: AtomicU64,
+    out_of_time: AtomicU64,
+    server_wait: AtomicU64,
     denied: AtomicU64,
     throttled: AtomicU64,
 }
@@ -91,7 +93,9 @@ impl Counters {
             nested: AtomicU64::new(0),
             recovered: AtomicU64::new(0),
             not_retryable: AtomicU64::new(0),
-            gave_up: AtomicU64::new(0),
+            exhausted: AtomicU64::new(0),
+            out_of_time: AtomicU64::new(0),
+            server_wait: AtomicU64::new(0),
             denied: AtomicU64::new(0),
             throttled: AtomicU64::new(0),
         }
@@ -103,7 +107,9 @@ impl Counters {
             Counted::Nested => &self.nested,
             Counted::Recovered => &self.recovered,
             Counted::NotRetryable => &self.not_retryable,
-            Counted::GaveUp => &self.gave_up,
+            Counted::Exhausted => &self.exhausted,
+            Counted::OutOfTime => &self.out_of_time,
+            Counted::ServerWait => &self.server_wait,
             Counted::Denied => &self.denied,
             Counted::Throttled => &self.throttled,
         }

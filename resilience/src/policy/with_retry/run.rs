@@ -49,9 +49,22 @@ pub(super) enum Counted {
     Nested,
     Recovered,
     NotRetryable,
-    GaveUp,
+    /// A call that gave up with its retries used up, or for an error that is not retried.
+    Exhausted,
+    /// One that gave up for lack of time.
+    OutOfTime,
+    /// One that gave up because the server asked for a longer wait than it may.
+    ServerWait,
+    /// One that gave up for lack of tokens.
     Denied,
     Throttled,
+}
+
+impl Counted {
+    /// Whether the call had retried, or would have, had there been time and tokens for it.
+    pub(super) const fn has_given_up(self) -> bool {
+        matches!(self, Self::Exhausted | Self::OutOfTime | Self::ServerWait | Self::Denied)
+    }
 }
 
 /// The wait before the next attempt, with the tokens that were paid for it. Dropped before that attempt
@@ -287,12 +300,17 @@ fn count_end(site: &dyn CallSite, attempt: u32, stop: GiveUpReason) -> bool {
     if stop.is_out_of_time() {
         crate::base::marks::out_of_time();
     }
-    if stop == GiveUpReason::Budget {
-        site.count(Counted::Denied);
-    }
-    let has_given_up = attempt > 1 || stop.is_denied();
-    site.count(if has_given_up { Counted::GaveUp } else { Counted::NotRetryable });
-    has_given_up
+    let counted = match stop {
+        GiveUpReason::Budget => Counted::Denied,
+        GiveUpReason::ServerWait => Counted::ServerWait,
+        GiveUpReason::GiveUpAfter | GiveUpReason::Remaining | GiveUpReason::ShuttingDown => {
+            Counted::OutOfTime
+        }
+        _ if attempt > 1 => Counted::Exhausted,
+        _ => Counted::NotRetryable,
+    };
+    site.count(counted);
+    counted.has_given_up()
 }
 
 /// Decides and pays: the wait before the next attempt, or the reason why there is none.

@@ -325,6 +325,9 @@ fn a_site_counts_what_goes_wrong() {
             ("recovered", 1),
             ("not_retryable", 0),
             ("gave_up", 1),
+            ("exhausted", 1),
+            ("out_of_time", 0),
+            ("server_wait", 0),
             ("denied", 0),
             ("nested", 0)
         ]
@@ -351,6 +354,9 @@ fn a_site_counts_denied_retries() {
         ("recovered", 0),
         ("not_retryable", 0),
         ("gave_up", 1),
+        ("exhausted", 0),
+        ("out_of_time", 0),
+        ("server_wait", 0),
         ("denied", 1),
         ("nested", 0),
     ];

@@ -53,8 +53,10 @@ impl CallSite for InlineCall<'_> {
     /// Counts how the call ended that failed at least once: a plain value has no counters of its own.
     fn count(&self, counted: Counted) {
         #[cfg(feature = "durable")]
-        if let Counted::Recovered | Counted::GaveUp = counted {
-            recoveries::count(&self.name(), "retry", matches!(counted, Counted::Recovered));
+        let has_recovered = matches!(counted, Counted::Recovered);
+        #[cfg(feature = "durable")]
+        if has_recovered || counted.has_given_up() {
+            recoveries::count(&self.name(), "retry", has_recovered);
         }
         #[cfg(not(feature = "durable"))]
         let _ = counted;

@@ -53,12 +53,21 @@ impl Layer for RetrySite {
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
         let count = |what| self.state.counters.of(what).load(Ordering::Relaxed);
+        let (exhausted, out_of_time, server_wait, denied) = (
+            count(Counted::Exhausted),
+            count(Counted::OutOfTime),
+            count(Counted::ServerWait),
+            count(Counted::Denied),
+        );
         let mut counters = vec![
             ("retries", count(Counted::Retry)),
             ("recovered", count(Counted::Recovered)),
             ("not_retryable", count(Counted::NotRetryable)),
-            ("gave_up", count(Counted::GaveUp)),
-            ("denied", count(Counted::Denied)),
+            ("gave_up", exhausted + out_of_time + server_wait + denied),
+            ("exhausted", exhausted),
+            ("out_of_time", out_of_time),
+            ("server_wait", server_wait),
+            ("denied", denied),
             ("nested", count(Counted::Nested)),
         ];
         let budget = self.known().and_then(|retry| budget_of(retry, &self.state.budget));
