@@ -219,3 +219,50 @@ fn a_caller_that_arrives_while_slots_are_added_gets_one() {
         assert_eq!(gate.read().in_use, 2);
     });
 }
+
+#[test]
+fn a_turn_that_is_given_up_while_a_newcomer_arrives_frees_its_slot() {
+    loom::model(|| {
+        let gate = full();
+        let (first, newcomer) = (Caller::default(), Caller::default());
+        let number = waits(&first, &gate);
+        leave(&gate);
+        assert!(first.is_woken());
+        let arrives = newcomer.clone();
+        let (arrival, ()) =
+            together(&gate, move |gate| arrives.arrive(gate), move |gate| finish(gate.cancel(number, 0)));
+        if let Arrival::Waits(number) = arrival {
+            assert!(newcomer.is_woken());
+            assert!(matches!(newcomer.look(&gate, number, 0), Arrival::Entered(_)));
+        }
+        leave(&gate);
+        assert!(is_empty(&gate));
+    });
+}
+
+#[test]
+fn a_newcomer_does_not_overtake_while_slots_are_added() {
+    loom::model(|| {
+        let gate = full();
+        let (first, newcomer) = (Caller::default(), Caller::default());
+        let number = waits(&first, &gate);
+        let slots = Arc::new(loom::sync::atomic::AtomicU64::new(1));
+        let (seen, added) = (slots.clone(), slots);
+        let (arrival, ()) = together(
+            &gate,
+            move |gate| {
+                let room = || Room { slots: seen.load(Ordering::Relaxed), queue: 8 };
+                let (arrival, after) = gate.arrive(room, LONG, 0, newcomer.waker());
+                finish(after);
+                arrival
+            },
+            move |gate| {
+                added.store(2, Ordering::Relaxed);
+                finish(gate.resize(|| added.load(Ordering::Relaxed), 0));
+            },
+        );
+        assert!(matches!(arrival, Arrival::Waits(_)), "{arrival:?}");
+        assert!(first.is_woken());
+        assert!(matches!(first.look(&gate, number, 0), Arrival::Entered(_)));
+    });
+}

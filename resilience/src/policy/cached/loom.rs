@@ -122,6 +122,34 @@ fn a_waiter_that_comes_while_the_leader_goes_is_not_left_alone() {
 }
 
 #[test]
+fn no_call_joins_once_the_result_is_known() {
+    loom::model(|| {
+        let (flights, flight) = led();
+        // It keeps the flight until it takes the result.
+        let waits = Waits::join(&flights, flight, NONE).poll(&flights);
+        let known = Arc::new(loom::sync::atomic::AtomicBool::new(false));
+        let seen = known.clone();
+        let (joined, ()) = together(
+            &flights,
+            move |flights| {
+                let is_known = seen.load(Ordering::Acquire);
+                (is_known, flights.join(flight, NONE))
+            },
+            move |flights| {
+                flights.land(flight, 7, || ());
+                known.store(true, Ordering::Release);
+            },
+        );
+        assert!(!matches!(joined, (true, Some(_))), "{joined:?}");
+        if let (_, Some(number)) = joined {
+            assert_eq!(flights.poll(flight, number, Waker::noop()), Poll::Ready(Turn::Landed(7)));
+        }
+        assert_eq!(waits.ends(&flights), Turn::Landed(7));
+        assert_eq!(flights.count(), 0);
+    });
+}
+
+#[test]
 fn of_two_calls_one_leads() {
     loom::model(|| {
         let flights = Arc::new(Shared::new());
