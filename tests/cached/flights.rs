@@ -243,6 +243,23 @@ async fn a_change_of_the_key_starts_a_new_generation() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_change_while_the_service_fails_keeps_no_call_waiting() {
+    let _world = testing::isolate();
+    let (calls, unique) = (calls(), calls());
+    let change = async |name: &str| {
+        for _ in 0..9 {
+            sleep(SECOND / 10).await;
+            cache(name).invalidate("1");
+        }
+    };
+    let (all, ()) = tokio::join!(a_hundred(|| down(1, &calls)), change("flights::down"));
+    assert_eq!((all, count(&calls)), (vec![Err(Fails(Category::Unavailable)); 100], 1));
+    let (all, ()) = tokio::join!(a_hundred(|| down_unique(1, &unique)), change("flights::down_unique"));
+    assert!(all.iter().all(Result::is_err));
+    assert_eq!((count(&unique), cache("flights::down_unique").snapshot().waiting), (100, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_value_that_is_put_survives_a_call_that_began_before() {
     let _world = testing::isolate();
     let (calls, shared) = (calls(), cache("flights::up"));

@@ -166,6 +166,40 @@ fn only_failures_of_the_service_and_our_own_rejections_are_answered_stale() {
     }
 }
 
+/// With an error that is shared by clones, and with one that cannot be cloned, so that each asks by itself.
+#[tokio::test(start_paused = true)]
+async fn what_is_gone_or_forbidden_is_answered_stale_to_none_of_those_that_meet() {
+    #[cached(ttl = 60s, stale_if_error = 1h, key = ())]
+    async fn unique(service: &Service) -> Result<u32, Unique> {
+        sleep(SECOND).await;
+        service.ask().map_err(|Status(category, _)| Unique(category))
+    }
+    for status in [404, 401, 403, 410] {
+        let category = Category::from_status(status);
+        assert!(matches!(category, Category::NotFound | Category::Auth), "{status}");
+        let (_world, service) = (testing::isolate(), Service::default());
+        quote(&service).await.unwrap();
+        unique(&service).await.unwrap();
+        sleep(60 * SECOND).await;
+        service.fails(Category::Unavailable);
+        assert_eq!((quote(&service).await, unique(&service).await), (Ok(7), Ok(7)));
+        sleep(5 * SECOND).await;
+        service.fails(category);
+        // One asks for each function, and those that come while it does have the value that was good until now.
+        let (first, (clones, uniques)) =
+            tokio::join!(async { (quote(&service).await, unique(&service).await) }, async {
+                (join_all((0..20).map(|_| quote(&service))).await, unique(&service).await)
+            },);
+        assert_eq!(first, (Err(Status(category, None)), Err(Unique(category))), "{status}");
+        assert!(clones.iter().all(|answer| *answer == Ok(7)), "they came before it was known");
+        drop(uniques);
+        service.fails(Category::Unavailable);
+        let after = join_all((0..20).map(|_| quote(&service))).await;
+        assert!(after.iter().all(Result::is_err), "{status}: the value is gone");
+        assert!(unique(&service).await.is_err(), "{status}: the value is gone");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn those_that_wait_for_a_refresh_get_the_stale_value_with_it() {
     let _world = testing::isolate();

@@ -142,3 +142,27 @@ fn a_sync_and_an_async_call_share_a_flight() {
     assert_eq!(poll(asynchronous.as_mut()), Poll::Ready(Ok(7)));
     assert_eq!(sync.join().unwrap(), Ok(7));
 }
+
+#[test]
+fn a_change_while_the_body_runs_wins_over_its_value() {
+    #[cached(ttl = 60s, key = id, name = "changed meanwhile")]
+    fn changed(id: u32, change: &dyn Fn(&Cache)) -> Result<u32, Fails> {
+        change(point("changed meanwhile").unwrap().cache().unwrap());
+        Ok(id)
+    }
+    let _world = testing::isolate();
+    let shared = point("changed meanwhile").unwrap().cache().unwrap();
+    let kept = || shared.get::<u32>(&1_u32, Duration::MAX);
+    type Change<'a> = &'a dyn Fn(&Cache);
+    let changes: [(Change<'_>, Option<u32>); 5] = [
+        (&|cache| cache.invalidate(&1_u32), None),
+        (&|cache| cache.clear(), None),
+        (&|_| resilience::clear_caches(), None),
+        (&|cache| cache.put(&1_u32, 77_u32), Some(77)),
+        (&|cache| cache.invalidate(&2_u32), Some(1)),
+    ];
+    for (change, expected) in changes {
+        shared.clear();
+        assert_eq!((changed(1, change), kept()), (Ok(1), expected));
+    }
+}

@@ -109,6 +109,46 @@ fn what_counts_as_nothing_is_in_no_count() {
     });
 }
 
+guarded!(with_exemption: circuit_breaker(rate = 50%, window = 10, min_calls = 4, unless = Failure::is_not_found));
+guarded!(two_of_two: circuit_breaker(rate = 50%, min_calls = 2, probes = 2, successes = 2));
+
+#[test]
+fn panicked_exempt_and_rejected_calls_are_in_no_count_either() {
+    with_exemption(&|it| {
+        (0..3).for_each(|_| assert!(it.fail(Category::Unavailable)));
+        for _ in 0..20 {
+            let panics = || it.run(|| panic!("the body"));
+            assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+            assert!(it.fail(Category::NotFound), "exempt");
+            let rejected = testing::rejected::bulkhead_full("below");
+            let outcome = Err(Failure::Rejected(rejected));
+            assert_eq!(it.run(|| outcome.clone()), outcome);
+        }
+        assert!(!it.rejects_without_counting(), "three calls are too few");
+        it.fail(Category::Unavailable);
+        assert!(it.refuses());
+    });
+}
+
+#[test]
+fn probes_and_successes_decide_when_it_is_half_open() {
+    two_of_two(&|it| {
+        (0..2).for_each(|_| assert!(it.fail(Category::Unavailable)));
+        assert!(it.refuses());
+        it.pass(60 * SECOND);
+        it.succeed().unwrap();
+        it.fail(Category::Unavailable);
+        assert!(it.refuses(), "a failed probe is enough, whatever the share");
+        it.pass(60 * SECOND);
+        it.succeed().unwrap();
+        it.succeed().unwrap();
+        it.fail(Category::Unavailable);
+        assert!(!it.rejects_without_counting(), "closed: one call of two, and the probes are none of them");
+        it.fail(Category::Unavailable);
+        assert!(it.refuses());
+    });
+}
+
 /// A breaker made for a program of its own, as settings of the run would make it.
 fn made(config: resilience::policy::CircuitBreakerConfig) -> CircuitBreaker {
     CircuitBreaker::try_new("made", config).expect("settings that make sense")

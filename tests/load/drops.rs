@@ -283,3 +283,33 @@ fn of_latency_that_chaos_adds() {
         assert_eq!(drop_after(60, &world, value()), Some(Ok(1)));
     }
 }
+
+/// A future that has ended and is kept, as a `select!` in a loop keeps it, holds nothing any more.
+#[test]
+fn of_calls_that_have_ended_and_are_kept() {
+    static CACHE: Cache = Cache::new("kept cache");
+    static HEDGE: Hedge = Hedge::new("kept hedge", Duration::from_millis(500));
+    #[circuit_breaker(threshold = 1, name = "kept calls")]
+    #[bulkhead(1)]
+    async fn kept() -> Outcome {
+        steps(Ok(1)).await
+    }
+    let slot = || INSIDE.call_async(async || steps(Ok(1)).await);
+    let hedged = || HEDGE.call_async(slot);
+    let cached = || CACHE.call_async("key", async || steps(Ok(1)).await);
+    let world = testing::isolate();
+    let breaker = point("kept calls").unwrap().breaker().unwrap();
+    breaker.acquire().unwrap().failure(&Category::Unavailable);
+    world.advance(Duration::from_secs(60));
+    let mut calls: [LocalBoxFuture<'_, Outcome>; 3] =
+        [Box::pin(kept()), Box::pin(hedged()), Box::pin(cached())];
+    for call in &mut calls {
+        let ready = (0..9).map(|_| poll(call.as_mut())).find(Poll::is_ready);
+        assert_eq!(ready, Some(Poll::Ready(Ok(1))));
+    }
+    assert_eq!(breaker.state(), State::Closed, "the probe has ended");
+    assert!(!point_in_use("kept calls") && !in_use(&INSIDE));
+    CACHE.clear();
+    assert_eq!(drop_after(9, &world, cached()), Some(Ok(1)), "no call waits for one that has ended");
+    drop(calls);
+}

@@ -132,3 +132,57 @@ async fn values_by_hand_bear_it_too() {
     assert_eq!((BREAKER.state(), BREAKER.snapshot().failures), (State::Closed, 0));
     assert_eq!((SLOTS.snapshot().in_use, SLOTS.snapshot().waiting, LIMIT.snapshot().waiting), (0, 0, 0));
 }
+
+/// A task that has used its budget of tokio finds every resource of tokio not ready: that is no overload.
+#[tokio::test(start_paused = true)]
+async fn a_task_without_budget_is_refused_nothing() {
+    static SLOTS: Bulkhead = Bulkhead::new("without budget", 2);
+    #[timeout(1s)]
+    #[circuit_breaker(threshold = 1, slow = 1ms, min_calls = 1)]
+    #[rate_limit(1_000, per = 1s, wait = 1s)]
+    #[bulkhead(2, wait = 1s)]
+    async fn at_once() -> Outcome {
+        Ok(1)
+    }
+    let _world = testing::isolate();
+    let used_up = async || {
+        while futures::future::poll_immediate(tokio::task::consume_budget()).await.is_some() {}
+    };
+    for _ in 0..100 {
+        used_up().await;
+        assert_eq!(futures::future::poll_immediate(at_once()).await, Some(Ok(1)));
+        let by_hand = futures::future::poll_immediate(SLOTS.call_async(async || Outcome::Ok(1))).await;
+        assert_eq!(by_hand, Some(Ok(1)));
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Writers of few keys, and clears between them, in one moment of the clock.
+#[test]
+fn a_cache_that_is_written_by_many_threads_keeps_its_bound() {
+    static CACHE: resilience::Cache = resilience::Cache::new("bounded").max(50);
+    let world = testing::isolate();
+    std::thread::scope(|scope| {
+        for thread in 0..4_u32 {
+            let handle = world.handle();
+            scope.spawn(move || {
+                handle.run(|| {
+                    for n in 0..3_000_u32 {
+                        let key = (n * 7 + thread) % 120;
+                        CACHE.put(&key, n);
+                        let call = CACHE.call::<Outcome>(&key, || Ok(n));
+                        assert!(call.is_ok());
+                        if n % 1_000 == 0 {
+                            CACHE.invalidate(&key);
+                        }
+                    }
+                });
+            });
+        }
+    });
+    assert_eq!(CACHE.snapshot().entries, 50);
+    CACHE.clear();
+    assert_eq!((CACHE.get::<u32>(&1_u32, Duration::MAX), CACHE.snapshot().entries), (None, 0));
+    CACHE.put(&1_u32, 7_u32);
+    assert_eq!(CACHE.get::<u32>(&1_u32, Duration::MAX), Some(7), "what comes at the moment of a clear stays");
+}
