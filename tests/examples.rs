@@ -287,6 +287,28 @@ fn an_operator_sees_and_changes_a_running_service() {
 }
 
 #[test]
+fn a_server_has_routes_for_its_operator_and_ends_within_the_limit() {
+    let text = run("serve");
+    check(
+        &text,
+        &[
+            "chat/up: 200 an answer of up",
+            "chat/down: 502 connection refused",
+            "chat/down: 503 ",
+            "breakers: 200 down: open",
+            "up: closed",
+            "ready: 200 ready",
+            "statistics: 200 33 % succeeded, retries wait shortly: true",
+            "breakers/down/reset: down: closed",
+            "breakers/up/open: up: forced_open",
+            "breakers/new/open: no such agent",
+            "resilience_breaker_opened_total{name=\"chat\"} 2",
+            "requests are left",
+        ],
+    );
+}
+
+#[test]
 fn metrics_reach_opentelemetry_once_each() {
     let text = run("opentelemetry");
     // The periodic reader may export in between: what is last has all.

@@ -30,6 +30,26 @@
 //! | `delivered` | `no`, `maybe`, `yes` |
 //! | `action` | a text: what a person can do about it |
 //!
+//! For a response of HTTP, `from_response` (feature `http`) reads the status and the wait that its headers ask for. A
+//! [`Classification`] classifies as itself, so that a variant can keep what was read:
+//!
+//! ```
+//! # #[cfg(feature = "http")] {
+//! use resilience::classify::{self, Category, Classification, Classify, from_response};
+//!
+//! #[derive(Debug, Classify)]
+//! enum ModelError {
+//!     #[classify(transparent)]
+//!     Answer(Classification),
+//! }
+//!
+//! let response = http::Response::builder().status(429).header("retry-after", "7").body(()).unwrap();
+//! let error = ModelError::Answer(from_response(response.status(), response.headers()));
+//! assert_eq!(classify::of(&error).category, Category::RateLimited);
+//! assert_eq!(classify::of(&error).retry_after.unwrap().as_secs(), 7);
+//! # }
+//! ```
+//!
 //! On the enum itself: `default = permanent` for the variants that say nothing, and `crate = ::path`
 //! where this crate is not called `resilience`.
 //!

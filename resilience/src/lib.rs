@@ -129,6 +129,8 @@
 //! - With the feature `ops`, functions with `#[health_check]` say how well a component is; the module `health` asks them
 //!   all, and says whether the program is ready for traffic. The module `alerts` keeps what an operator should see in a file.
 //! - With the feature `ops`, the module `supervisor` opens breakers of functions whose errors are frequent, and raises alerts.
+//! - Statistics: with the feature `ops` the `calls` of a [`PointSnapshot`] have the success rate, and with `durable`
+//!   `durable::recovery_stats()` has the mean wait of retries and how many failures ended well.
 //! - [`shutdown()`] ends a program in order: no job begins, waits end, steps finish, and what is left is named. On Unix
 //!   `shutdown::signal()` (features `durable`, `ops`) waits for SIGTERM or SIGINT.
 //! - `RESILIENCE_STATE` is the directory of the durable store; by default it is below the user's state directory.

@@ -96,6 +96,10 @@ fn look(stop: &Stop) {
 /// [`Event::Config`](crate::Event::Config). A signal during a load causes another one after it. A handler cannot be
 /// removed, and without it the signal ends the process: so call this before anything sends one.
 ///
+/// A load that is refused changes nothing and prints nothing: an operator reads the mistakes in the log (target
+/// `resilience::config`), in `alerts.jsonl`, or where the program puts them, as below. The file of alerts has one line a
+/// minute about refused configurations.
+///
 /// A second call changes nothing.
 ///
 /// # Errors
@@ -109,6 +113,9 @@ fn look(stop: &Stop) {
 ///
 /// config::load("/etc/shop/resilience.toml")?;
 /// config::on_sighup()?;
+/// // With the feature `ops`: what each load has changed, or why it was refused, without a log.
+/// # #[cfg(feature = "ops")]
+/// resilience::events::on([resilience::events::Kind::Config], |record| eprintln!("{}", record.event));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[cfg(unix)]

@@ -26,7 +26,7 @@ use std::fmt;
 /// let calls = calls.unwrap();
 /// assert_eq!((calls.total, calls.succeeded, calls.attempts), (1, 0, 3));
 /// assert_eq!(calls.failed, [("timeout", 1)]);
-/// assert_eq!(calls.amplification(), 3.0);
+/// assert_eq!((calls.amplification(), calls.success_rate()), (3.0, 0.0));
 /// # }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +36,9 @@ pub struct CallCounts {
     /// How many calls have ended.
     pub total: u64,
     /// How many returned what counts as success.
+    ///
+    /// An answer of a `with_fallback` or a stale value of a cache is a success, too: for the caller nothing has failed.
+    /// Where that is not meant, the [`policies`](super::PointSnapshot::policies) have the counts of such answers.
     pub succeeded: u64,
     /// How many failed, by the category of the error that the caller got; none with 0.
     ///
@@ -78,6 +81,14 @@ pub(crate) struct Measured {
 }
 
 impl CallCounts {
+    /// Returns the share of calls that succeeded, from 0 to 1; 1 before the first call.
+    ///
+    /// Cancelled calls are left out: they have no outcome. Rejected calls and panics lower the share.
+    pub fn success_rate(&self) -> f64 {
+        let judged = self.total.saturating_sub(self.cancelled);
+        if judged == 0 { 1.0 } else { self.succeeded as f64 / judged as f64 }
+    }
+
     /// Returns the attempts that were made for one call on average; 1 before the first call.
     pub fn amplification(&self) -> f64 {
         if self.total == 0 { 1.0 } else { self.attempts as f64 / self.total as f64 }
@@ -93,5 +104,20 @@ impl fmt::Display for CallCounts {
         let others = others.iter().filter(|(_, count)| *count > 0);
         self.failed.iter().chain(others).try_for_each(|(name, count)| write!(f, ", {name} {count}"))?;
         write!(f, "; {:.2} attempts a call", self.amplification())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CallCounts;
+
+    #[test]
+    fn cancelled_calls_have_no_part_in_the_success_rate() {
+        let none = CallCounts::default();
+        let cancelled = CallCounts { total: 2, cancelled: 2, ..none.clone() };
+        let mixed = CallCounts { total: 6, succeeded: 3, rejected: 1, cancelled: 2, ..none.clone() };
+        let failed = CallCounts { total: 1, panicked: 1, ..none.clone() };
+        let rates = [none, cancelled, mixed, failed].map(|calls| format!("{:.2}", calls.success_rate()));
+        assert_eq!(rates, ["1.00", "1.00", "0.75", "0.00"]);
     }
 }

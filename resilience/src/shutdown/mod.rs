@@ -32,9 +32,34 @@
 //! - It ends neither the process nor a thread. A body that blocks is left, and [`Report::left`] names it. Its job is
 //!   given back, so another process may begin the job while that body runs on: exit soon. What the body still
 //!   returns is not recorded.
-//! - It waits for jobs and steps (feature `durable`) only, and not for other calls: a server has its own way to finish
-//!   requests, which goes first.
+//! - It waits for jobs and steps (feature `durable`) only, and not for other calls, such as the requests of a server: see below.
 //! - It never goes back. Calls, policies and alerts work after it, but nothing waits, and no job begins.
+//!
+//! # Beside a server
+//!
+//! A server has its own way to finish requests, mostly without a limit of time. Let both begin at the signal: the shutdown
+//! ends the waits that would hold the requests up, and makes `health::ready()` false. The server gets the same limit.
+//!
+//! ```no_run
+//! # #[cfg(all(unix, feature = "ops"))]
+//! # async fn serve(until: resilience::shutdown::Signal) {
+//! #     until.await;
+//! # }
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use resilience::shutdown;
+//! use std::time::Duration;
+//!
+//! const LIMIT: Duration = Duration::from_secs(30);
+//!
+//! let signal = shutdown::signal()?;
+//! // In `serve`, with axum: `axum::serve(listener, router).with_graceful_shutdown(until).await`.
+//! let server = tokio::spawn(serve(shutdown::signal()?));
+//! signal.await;
+//! let (report, served) = tokio::join!(resilience::shutdown(LIMIT), tokio::time::timeout(LIMIT, server));
+//! println!("{report}, requests are {}", if served.is_ok() { "finished" } else { "left" });
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Jobs
 //!
