@@ -56,56 +56,50 @@ impl Drop for Within {
     }
 }
 
+/// What repeats attempts: an annotated function, or a call of a value.
+#[doc(hidden)]
+pub trait Repeats {
+    /// Its name in events.
+    fn point(&self) -> PointName;
+}
+
 pin_project_lite::pin_project! {
     /// The future of one attempt, which is marked where it is not the first of its call.
     #[derive(Debug)]
     #[doc(hidden)]
     #[must_use = "futures do nothing unless polled"]
-    pub struct Repeated<N, F> {
-        point: Option<N>,
+    pub struct Repeated<R, F> {
+        by: Option<R>,
         #[pin]
         future: F,
     }
 }
 
-impl<N, F> Repeated<N, F> {
-    /// The `attempt`th attempt of a call of `point`, from 1.
+impl<R, F> Repeated<R, F> {
+    /// The `attempt`th attempt of a call of `by`, from 1.
     #[inline]
-    pub fn new(point: N, attempt: u32, future: F) -> Self {
-        Self { point: if attempt > 1 { Some(point) } else { None }, future }
+    pub fn new(by: R, attempt: u32, future: F) -> Self {
+        Self { by: if attempt > 1 { Some(by) } else { None }, future }
     }
 }
 
-/// The future of an attempt of a call of `point` that is not the first, boxed: few calls have one, and the future of
-/// each would have room for it.
+/// The future of an attempt of a call of `by` that is not the first, boxed: few calls have one, and the future of each
+/// would have room for it.
 #[cold]
-pub fn repeated<N, F: Future>(point: N, future: F) -> Pin<Box<Repeated<N, F>>> {
-    Box::pin(Repeated { point: Some(point), future })
+pub fn repeated<R, F>(by: R, future: F) -> Pin<Box<Repeated<R, F>>> {
+    Box::pin(Repeated { by: Some(by), future })
 }
 
-impl<N: Clone + Into<PointName>, F: Future> Future for Repeated<N, F> {
+impl<R: Repeats, F: Future> Future for Repeated<R, F> {
     type Output = F::Output;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        match this.point {
-            None => this.future.poll(cx),
-            Some(point) => poll_inside(point, this.future, cx),
-        }
+        // One call of `poll`, so that the body is compiled into it.
+        let _entered = this.by.as_ref().map(|by| Entered::of(by));
+        this.future.poll(cx)
     }
-}
-
-/// Out of line: nearly every call is polled as its first attempt.
-#[cold]
-#[inline(never)]
-fn poll_inside<N: Clone + Into<PointName>, F: Future>(
-    point: &N,
-    future: Pin<&mut F>,
-    cx: &mut Context<'_>,
-) -> Poll<F::Output> {
-    let _entered = Entered::of(point);
-    future.poll(cx)
 }
 
 /// Leaves when it is dropped.
@@ -114,8 +108,10 @@ fn poll_inside<N: Clone + Into<PointName>, F: Future>(
 struct Entered;
 
 impl Entered {
-    fn of<N: Clone + Into<PointName>>(point: &N) -> Self {
-        enter(point.clone().into());
+    #[cold]
+    #[inline(never)]
+    fn of(by: &impl Repeats) -> Self {
+        enter(by.point());
         Self
     }
 }

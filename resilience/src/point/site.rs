@@ -21,6 +21,7 @@ use super::calls::{PointCalls, RunningCall, TimedCall};
 use super::layer::Layer;
 use super::names::unique;
 use crate::base::name::{Named, PointName};
+use crate::base::repeats::Repeats;
 use crate::base::scope::Stack;
 use crate::base::site::Site;
 use crate::failure::errors::PointErrors;
@@ -168,6 +169,12 @@ impl PointSite {
 impl From<&'static PointSite> for PointName {
     fn from(site: &'static PointSite) -> Self {
         site.name()
+    }
+}
+
+impl Repeats for &'static PointSite {
+    fn point(&self) -> PointName {
+        self.name()
     }
 }
 

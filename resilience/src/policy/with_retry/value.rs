@@ -8,7 +8,7 @@ use super::Budget;
 use super::call::{self, AttemptHistory, CallState, here};
 use super::config::Retry;
 use super::run::{self, CallSite, Counted, Retrying};
-use crate::base::repeats::Repeated;
+use crate::base::repeats::{Repeated, Repeats};
 use crate::base::stopping::{pause, sleep};
 use crate::classify::{Classification, Classify};
 use crate::event::blocks;
@@ -32,9 +32,9 @@ struct InlineCall<'a> {
     own: Option<&'a Budget>,
 }
 
-impl From<InlineCall<'_>> for PointName {
-    fn from(call: InlineCall<'_>) -> Self {
-        call.name()
+impl Repeats for InlineCall<'_> {
+    fn point(&self) -> PointName {
+        self.name()
     }
 }
 
