@@ -49,3 +49,16 @@ fn functions_that_no_program_has_are_in_the_inventory_and_in_the_alerts() {
     assert!(snapshot().notes.is_empty());
     assert_eq!(raised().len(), 2);
 }
+
+#[test]
+fn ten_thousand_functions_that_no_program_has_are_one_short_alert() {
+    let (_world, folder) = (resilience::testing::isolate(), Folder::new());
+    alerts::use_dir(folder.path("alerts"));
+    let module = "no_such_module::".repeat(8);
+    let table = |n| format!("[\"{module}function_{n}\".with_retry]\nmax = 3\n");
+    let report = load(&(0..10_000).map(table).collect::<String>()).expect("warnings are no mistakes");
+    assert_eq!((report.settings, report.warnings.len()), (10_000, 10_000));
+    let [(message, reason)] = &raised()[..] else { panic!("one alert for the load: {:?}", raised()) };
+    assert_eq!(message, "settings have no effect");
+    assert!(reason.contains("no_such_module") && reason.len() < 16 << 10, "{}", reason.len());
+}

@@ -238,3 +238,39 @@ fn variables_are_matched_against_the_names_of_the_program() {
     let errors = Config::new().variables(twice).load().unwrap_err();
     assert_eq!(errors.errors()[0].reason, "another variable has this name in other letters");
 }
+
+#[test]
+fn values_and_levels_beyond_all_measure_are_mistakes_and_change_nothing() {
+    let _world = resilience::testing::isolate();
+    let before = shown("refused::by_host", "circuit_breaker", "threshold");
+    let levels = [
+        format!("a = {}", "[".repeat(200_000)),
+        format!("a = {}1{}", "{a=".repeat(100_000), "}".repeat(100_000)),
+        format!("{} = 1", ["a"; 100_000].join(".")),
+        format!("[{}]", ["a"; 100_000].join(".")),
+    ];
+    let values = [
+        ("with_retry", "max", "99999999999999999999"),
+        ("with_retry", "max", "9223372036854775807"),
+        ("with_retry", "max", "-1"),
+        ("with_retry", "base", "\"1e400s\""),
+        ("with_retry", "base", "\"99999999999999999999h\""),
+        ("with_retry", "base", "[\"1s\"]"),
+        ("circuit_breaker", "threshold", "nan"),
+        ("circuit_breaker", "threshold", "1979-05-27"),
+        ("timeout", "limit", "inf"),
+        ("bulkhead", "slots", "0"),
+    ];
+    let values = values.map(|(policy, setting, value)| {
+        format!(
+            "[circuit_breaker]\nrecovery = \"3s\"\n[\"no::such::function\".{policy}]\n{setting} = {value}\n"
+        )
+    });
+    for text in levels.iter().chain(&values) {
+        let all = mistakes(text);
+        assert!(!all.is_empty() && all.iter().all(|(line, _)| *line >= 1), "{all:?}");
+        assert!(all.iter().all(|(_, reason)| reason.len() < 1_000), "a reason is short: {all:?}");
+    }
+    assert_eq!(shown("refused::by_host", "circuit_breaker", "threshold"), before);
+    assert!(shown("refused::by_host", "circuit_breaker", "recovery").starts_with("recovery = 60s"));
+}
