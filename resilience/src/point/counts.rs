@@ -38,7 +38,7 @@ pub struct CallCounts {
     /// How many returned what counts as success.
     ///
     /// An answer of a `with_fallback` or a stale value of a cache is a success, too: for the caller nothing has failed.
-    /// Where that is not meant, the [`policies`](super::PointSnapshot::policies) have the counts of such answers.
+    /// Where that is not meant, the [`policies`](crate::PointSnapshot::policies) have the counts of such answers.
     pub succeeded: u64,
     /// How many failed, by the category of the error that the caller got; none with 0.
     ///
