@@ -11,7 +11,11 @@ mod canary;
 mod common;
 #[path = "alerts/file.rs"]
 mod file;
+#[path = "alerts/full.rs"]
+mod full;
 #[path = "alerts/processes.rs"]
 mod processes;
+#[path = "store/shim.rs"]
+mod shim;
 #[path = "alerts/sinks.rs"]
 mod sinks;
