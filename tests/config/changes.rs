@@ -166,6 +166,35 @@ fn what_an_operator_has_opened_stays_open_whatever_is_loaded() {
 }
 
 #[test]
+fn a_file_that_is_gone_changes_nothing_and_what_an_operator_has_opened_survives_the_next_load() {
+    let _world = resilience::testing::isolate();
+    let folder = crate::support::Folder::new();
+    let breaker = point("orders::guarded").unwrap().breaker().unwrap();
+    let threshold = || shown("orders::guarded", "circuit_breaker", "threshold");
+    let text = |threshold| format!("[\"orders::guarded\".circuit_breaker]\nthreshold = {threshold}\n");
+    let path = folder.write("shop.toml", &text(2));
+    Config::new().file(&path).load().unwrap();
+    breaker.force_open();
+
+    std::fs::remove_file(&path).unwrap();
+    let errors = resilience::config::reload().unwrap_err().to_string();
+    assert!(errors.contains("shop.toml: it cannot be read"), "{errors}");
+    assert!(threshold().starts_with("threshold = 2 from"), "{}", threshold());
+    assert_eq!(breaker.state(), State::ForcedOpen);
+
+    folder.write("shop.toml", &text(4));
+    assert!(resilience::config::reload().unwrap().changed);
+    assert!(threshold().starts_with("threshold = 4 from"), "{}", threshold());
+    assert_eq!(breaker.state(), State::ForcedOpen);
+    assert_eq!(calls_of(|| drop(orders::guarded())), 0);
+    breaker.reset();
+    (0..3).for_each(|_| drop(orders::guarded()));
+    assert_eq!(breaker.state(), State::Closed, "the loaded threshold is in force");
+    drop(orders::guarded());
+    assert_eq!(breaker.state(), State::Open);
+}
+
+#[test]
 fn one_key_of_a_function_has_settings_of_its_own() {
     let _world = resilience::testing::isolate();
     let text = "\
