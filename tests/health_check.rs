@@ -15,6 +15,9 @@ use std::time::Duration;
 
 #[path = "health_check/endpoint.rs"]
 mod endpoint;
+#[cfg(target_os = "linux")]
+#[path = "health_check/threads.rs"]
+mod threads;
 
 const SECOND: Duration = Duration::from_secs(1);
 

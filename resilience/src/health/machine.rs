@@ -179,15 +179,15 @@ pub(super) fn disk(_: &Path) -> Option<Space> {
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     /// Files of a kernel, in a folder of the test's own.
-    struct Kernel(PathBuf);
+    pub(in super::super) struct Kernel(PathBuf);
 
     impl Kernel {
-        fn new(files: &[(&str, &str)]) -> Self {
+        pub(in super::super) fn new(files: &[(&str, &str)]) -> Self {
             static NUMBER: AtomicU32 = AtomicU32::new(0);
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let folder =
@@ -200,7 +200,7 @@ mod tests {
             Self(folder)
         }
 
-        fn roots(&self) -> Roots {
+        pub(in super::super) fn roots(&self) -> Roots {
             Roots { proc: self.0.join("proc"), cgroup: self.0.join("cgroup") }
         }
     }
@@ -211,7 +211,8 @@ mod tests {
         }
     }
 
-    const HOST: (&str, &str) = ("proc/meminfo", "MemTotal: 8000 kB\nMemFree: 10 kB\nMemAvailable: 6000 kB\n");
+    pub(in super::super) const HOST: (&str, &str) =
+        ("proc/meminfo", "MemTotal: 8000 kB\nMemFree: 10 kB\nMemAvailable: 6000 kB\n");
     const KB: u64 = 1024;
 
     #[test]

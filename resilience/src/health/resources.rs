@@ -129,6 +129,8 @@ fn judged(threshold: &Threshold, space: Space, action: &str) -> Answer {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use super::super::Level;
+    use super::super::machine::tests::{HOST, Kernel};
     use super::*;
 
     #[test]
@@ -139,5 +141,22 @@ mod tests {
             levels.map(|percent| threshold.warns_at(percent)),
             [false, true, true, true, false, false, true]
         );
+    }
+
+    #[test]
+    fn a_group_that_is_full_of_page_cache_is_no_warning() {
+        let level = |stat: &str| {
+            let kernel = Kernel::new(&[
+                HOST,
+                ("proc/self/cgroup", "0::/app\n"),
+                ("cgroup/app/memory.max", "1000000\n"),
+                ("cgroup/app/memory.current", "990000\n"),
+                ("cgroup/app/memory.stat", stat),
+            ]);
+            let space = kernel.roots().memory().expect("the group's");
+            judged(&Threshold::default(), space, "").level
+        };
+        assert_eq!(level("anon 40000\ninactive_file 950000\n"), Level::Pass);
+        assert_eq!(level("anon 940000\ninactive_file 50000\n"), Level::Warn);
     }
 }
