@@ -10,6 +10,8 @@ mod durations;
 mod keys;
 #[path = "metrics/load.rs"]
 mod load;
+#[path = "metrics/many.rs"]
+mod many;
 #[path = "metrics/page.rs"]
 mod page;
 #[path = "metrics/policies.rs"]
