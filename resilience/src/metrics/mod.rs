@@ -72,6 +72,12 @@
 //! They appear for the functions that have `timed` in one of their attributes, and cost such a function two readings of
 //! the clock a call. The buckets end at 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30 and 60 seconds.
 //!
+//! There are no histograms of single attempts, of waits for a slot, a rate or a lock, and of writes of checkpoints: each
+//! would have 16 series for each function, and is part of the duration of the call, which shows when it grows. To measure
+//! one of them, move what it surrounds to a function of its own with `timed`: the body that a retry repeats has the
+//! duration of each attempt, and what both durations differ by is the wait. How often calls have waited is in the
+//! `.._waited_total` metrics, and how long all of them waited for locks in `resilience_lock_wait_seconds_total`.
+//!
 //! # Keys
 //!
 //! A policy with `key` has one series for all keys together. With `key_label` (or `RESILIENCE_KEY_LABELS=1`) it has one

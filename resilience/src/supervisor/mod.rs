@@ -23,6 +23,10 @@
 //! - for *actions*, if they are also at least 10 % of the function's calls in that time, or 5 of them came in a row,
 //!   without a success or another error in between.
 //!
+//! An attempt that a retry followed counts like a call that failed: a call whose three attempts fail has three errors. So
+//! for a function with a retry the 10 % are errors for each call, not failed calls, and 4 calls in 100 whose three
+//! attempts fail are 12 %.
+//!
 //! | severity | what is done |
 //! |---|---|
 //! | low | retry |
