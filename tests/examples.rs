@@ -257,7 +257,7 @@ fn a_supervisor_opens_the_breaker_of_a_service_that_fails_often() {
     let lines = [
         "after 0 s: Some(Closed)",
         "Some(Open)",
-        "search: 6 errors `connection` in 18 attempts, severity high, breaker opened",
+        "search: 6 errors `connection` in 18 calls, severity high, breaker opened",
         "after the recovery: Some(Closed)",
     ];
     check(&text, &lines);

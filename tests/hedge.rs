@@ -401,7 +401,7 @@ mod policies_below {
         let shown = point("guarded").unwrap().snapshot().policies[1].to_string();
         assert_eq!(
             shown,
-            "circuit_breaker closed: opened 0, rejected 0, failures 0, cancelled 2, panicked 0"
+            "circuit_breaker closed: opened 0, rejected 0, failures 0, cancelled 2, panicked 0, slow 0, ignored 0"
         );
     }
 

@@ -78,7 +78,9 @@ fn the_snapshot() {
         breaker["keys"],
         json!([{
             "key": "a.example", "state": "open", "retry_after_s": 30.0,
-            "counters": {"opened": 1, "rejected": 0, "failures": 2, "cancelled": 0, "panicked": 0},
+            "counters": {
+                "opened": 1, "rejected": 0, "failures": 2, "cancelled": 0, "panicked": 0, "slow": 0, "ignored": 0,
+            },
         }])
     );
     let key = resilience::point("Hosts::get").unwrap().key("a.example");

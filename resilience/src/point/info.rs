@@ -183,8 +183,8 @@ pub struct PointSnapshot {
 ///
 /// | policy | counters |
 /// |---|---|
-/// | `with_retry` | `retries`, `recovered` (calls that succeeded after retries), `not_retryable`, `gave_up`, `denied` (by the budget), `nested` (retries inside a repeated attempt of another retry) |
-/// | `circuit_breaker` | `opened`, `rejected`, `failures`, `cancelled`, `panicked` |
+/// | `with_retry` | `retries`, `recovered` (calls that succeeded after retries), `not_retryable`, `gave_up` (the sum of `exhausted`, `out_of_time`, `server_wait` and `denied`, by the budget), `nested` (retries inside a repeated attempt of another retry) |
+/// | `circuit_breaker` | `opened`, `rejected`, `failures`, `cancelled`, `panicked`, `slow` (slow calls), `ignored` (calls that count as nothing) |
 /// | `bulkhead` | `in_use`, `waiting` (now), `rejected`, `waited`; with `key` also `overflowed` (keys that had to share an entry) |
 /// | `rate_limit` | `available`, `waiting` (now), `rejected`, `waited`; with `key` also `overflowed`, and `available` for each key |
 /// | `hedge` | `hedged` (extra calls), `won_by_extra` (calls that one of them answered), `denied` (extra calls that were not made) |
