@@ -13,6 +13,8 @@ mod common;
 mod file;
 #[path = "alerts/full.rs"]
 mod full;
+#[path = "alerts/names.rs"]
+mod names;
 #[path = "alerts/processes.rs"]
 mod processes;
 #[path = "store/shim.rs"]

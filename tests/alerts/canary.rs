@@ -74,7 +74,7 @@ fn panics(id: u32) -> Result<u32, Failure> {
 
 /// Everything that the library logs on this thread.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
+pub(crate) struct Log(pub(crate) Arc<Mutex<String>>);
 
 impl Visit for Log {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

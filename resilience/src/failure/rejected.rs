@@ -64,6 +64,7 @@ use super::durable::{CheckpointError, JobError};
 use super::{Category, Classification, Classify};
 use crate::base::name::PointName;
 use crate::base::text::About;
+use crate::base::visible::Visible;
 use std::num::NonZeroU64;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -265,15 +266,16 @@ struct Detail<'a>(Option<&'a str>);
 
 impl fmt::Display for Detail<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |detail| write!(f, ": {detail}"))
+        self.0.map_or(Ok(()), |detail| write!(f, ": {}", Visible(detail)))
     }
 }
 
 impl fmt::Display for Label<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Source { point, key, shows_key, .. } = &*self.0.0;
+        let point = Visible(point);
         match key {
-            Some(key) if *shows_key => write!(f, "`{point}` (key `{key}`)"),
+            Some(key) if *shows_key => write!(f, "`{point}` (key `{}`)", Visible(key)),
             _ => write!(f, "`{point}`"),
         }
     }

@@ -7,6 +7,7 @@ use super::layer::{KeySnapshot, Layer};
 use super::site::PointSite;
 use crate::base::name::PointName;
 use crate::base::setting::Effective;
+use crate::base::visible::Visible;
 use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
@@ -247,13 +248,13 @@ impl fmt::Display for Snapshot {
         let mut points = self.points.iter();
         points.next().map_or(Ok(()), |first| first.fmt(f))?;
         points.try_for_each(|point| write!(f, "\n{point}"))?;
-        self.notes.iter().try_for_each(|note| write!(f, "\n{note}"))
+        self.notes.iter().try_for_each(|note| write!(f, "\n{}", Visible(note)))
     }
 }
 
 impl fmt::Display for PointSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
+        write!(f, "{}", Visible(&self.name))?;
         self.policies.iter().try_for_each(|policy| write!(f, "\n    {policy}"))?;
         self.calls
             .as_ref()
@@ -366,7 +367,7 @@ impl PolicySnapshot {
 
 impl fmt::Display for PointInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}:{}) ", self.name, self.file, self.line)?;
+        write!(f, "{} ({}:{}) ", Visible(&self.name), self.file, self.line)?;
         match self.max_calls {
             1 => f.write_str("up to 1 call")?,
             u64::MAX => f.write_str("any number of calls")?,
@@ -381,12 +382,12 @@ impl fmt::Display for PointInfo {
             (true, false) => {
                 let function = self.name.rsplit("::").next().unwrap_or("");
                 let function = function.split('#').next().unwrap_or(function);
-                write!(f, "; shares its name: write `name = \"Type::{function}\"`")?;
+                write!(f, "; shares its name: write `name = \"Type::{}\"`", Visible(function))?;
             }
         }
         for policy in &self.stack {
             write!(f, "\n    {policy}")?;
-            policy.notes.iter().try_for_each(|note| write!(f, "\n        note: {note}"))?;
+            policy.notes.iter().try_for_each(|note| write!(f, "\n        note: {}", Visible(note)))?;
         }
         Ok(())
     }
@@ -395,6 +396,6 @@ impl fmt::Display for PointInfo {
 impl fmt::Display for PolicyInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let settings: Vec<_> = self.settings.iter().map(ToString::to_string).collect();
-        write!(f, "{}({})", self.kind, settings.join(", "))
+        write!(f, "{}({})", self.kind, Visible(&settings.join(", ")))
     }
 }

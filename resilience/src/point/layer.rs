@@ -12,6 +12,7 @@ use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
 use crate::base::text::About;
+use crate::base::visible::Visible;
 use std::any::Any;
 use std::fmt;
 use std::time::Duration;
@@ -191,7 +192,7 @@ pub struct KeySnapshot {
 
 impl fmt::Display for KeySnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.key, self.state)?;
+        write!(f, "{}: {}", Visible(&self.key), self.state)?;
         if let Some(wait) = self.retry_after {
             write!(f, " for {}", About(wait))?;
         }

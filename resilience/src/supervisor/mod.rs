@@ -63,6 +63,7 @@ mod trend;
 mod window;
 
 use crate::base::repeating::{Repeating, repeat};
+use crate::base::visible::Visible;
 use crate::failure::{Category, Severity};
 use crate::point::PointName;
 use actions::{Action, Actions};
@@ -202,7 +203,8 @@ pub struct Pattern {
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { point, category, severity, count, calls, .. } = self;
-        write!(f, "{point}: {count} errors `{category}` in {calls} calls, severity {}", severity.as_str())?;
+        let (point, severity) = (Visible(point), severity.as_str());
+        write!(f, "{point}: {count} errors `{category}` in {calls} calls, severity {severity}")?;
         if self.has_opened { f.write_str(", breaker opened") } else { Ok(()) }
     }
 }

@@ -51,6 +51,7 @@
 
 pub use crate::durable::admin::listing::{Filter, Page};
 
+use crate::base::visible::VisibleTo;
 use crate::classify::Classification;
 use crate::durable::admin::listing::{self, KnownOwners, all, yield_now};
 use crate::durable::admin::steps::{CheckpointInfo, steps_of};
@@ -65,6 +66,7 @@ use crate::durable::store::{Liveness, Query, Store, StoreError};
 use crate::point::PointName;
 use crate::rejected::Rejected;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// Describes one job as it is recorded.
@@ -185,13 +187,14 @@ impl CursorInfo {
 /// `import:7 (import:{id}): failed, attempt 2, unavailable (503), medium`.
 impl std::fmt::Display for JobInfo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut line = VisibleTo(f);
         if let Some(damage) = &self.damaged {
-            return write!(f, "{}: damaged, {damage}", self.id);
+            return write!(line, "{}: damaged, {damage}", self.id);
         }
-        write!(f, "{} ({}): {}, attempt {}", self.id, self.name, self.status, self.attempts)?;
-        self.class.map_or(Ok(()), |class| write!(f, ", {class}"))?;
-        self.text.as_ref().map_or(Ok(()), |text| write!(f, ": {text}"))?;
-        self.problem.as_ref().map_or(Ok(()), |problem| write!(f, ": {problem}"))
+        write!(line, "{} ({}): {}, attempt {}", self.id, self.name, self.status, self.attempts)?;
+        self.class.map_or(Ok(()), |class| write!(line, ", {class}"))?;
+        self.text.as_ref().map_or(Ok(()), |text| write!(line, ": {text}"))?;
+        self.problem.as_ref().map_or(Ok(()), |problem| write!(line, ": {problem}"))
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) mod sweep;
 pub(crate) mod value;
 
 use crate::base::stopping;
+use crate::base::visible::Visible;
 use crate::classify::Classification;
 use crate::durable::job::call::Provided;
 use crate::durable::job::run;
@@ -351,7 +352,7 @@ impl fmt::Display for Recovered {
         let jobs = if self.jobs.len() == 1 { "job" } else { "jobs" };
         write!(f, "{} interrupted {jobs} found", self.jobs.len())?;
         for job in &self.jobs {
-            write!(f, "\n    {} is {}", job.id, job.status)?;
+            write!(f, "\n    {} is {}", Visible(&job.id), job.status)?;
             if let Some(class) = &job.class {
                 write!(f, " ({})", class.category)?;
             }
@@ -359,7 +360,7 @@ impl fmt::Display for Recovered {
                 write!(f, ": {problem}")?;
             }
         }
-        self.corrupt.iter().try_for_each(|key| write!(f, "\n    the record of {key} is damaged"))
+        self.corrupt.iter().try_for_each(|key| write!(f, "\n    the record of {} is damaged", Visible(key)))
     }
 }
 

@@ -166,7 +166,7 @@ pub enum JobError {
         value: Vec<u8>,
     },
     /// The key has more than 512 bytes.
-    #[error("the key of a job of `{}` has {bytes} bytes, more than a key may have (512)", .at.point)]
+    #[error("the key of a job of `{}` has {bytes} bytes, more than a key may have (512)", .at.shown_point())]
     #[non_exhaustive]
     KeyTooLong {
         /// The job.
@@ -175,7 +175,7 @@ pub enum JobError {
         bytes: usize,
     },
     /// The key renders to nothing, so that all calls would be one job.
-    #[error("the key of a job of `{}` is empty: it needs at least one character", .at.point)]
+    #[error("the key of a job of `{}` is empty: it needs at least one character", .at.shown_point())]
     #[non_exhaustive]
     EmptyKey {
         /// The job.
@@ -201,14 +201,14 @@ pub enum JobError {
     },
     /// Recovery called it, and it has ended neither with a result nor with an error: a layer above the job did
     /// not call it, for instance.
-    #[error("job `{}` was called and has not ended: a layer above the job did not call it, for instance", .at.key)]
+    #[error("job `{}` was called and has not ended: a layer above the job did not call it, for instance", .at.shown_key())]
     #[non_exhaustive]
     Unfinished {
         /// The job.
         at: Box<Place>,
     },
     /// It was not called; the next sweep tries again.
-    #[error("job `{}` was not started: {reason}; the next sweep tries again", .at.key)]
+    #[error("job `{}` was not started: {reason}; the next sweep tries again", .at.shown_key())]
     #[non_exhaustive]
     NotStarted {
         /// The job.
@@ -217,14 +217,14 @@ pub enum JobError {
         reason: String,
     },
     /// There is no job of this id.
-    #[error("there is no job `{}`", .at.key)]
+    #[error("there is no job `{}`", .at.shown_key())]
     #[non_exhaustive]
     Unknown {
         /// The job.
         at: Box<Place>,
     },
     /// The job has not recorded such a step.
-    #[error("job `{}` has recorded no step `{step}`; `jobs::steps` lists them", .at.key)]
+    #[error("job `{}` has recorded no step `{step}`; `jobs::steps` lists them", .at.shown_key())]
     #[non_exhaustive]
     UnknownStep {
         /// The job.
@@ -236,7 +236,7 @@ pub enum JobError {
     /// it.
     #[error(
         "job `{}` was recorded under the name `{name}`, which no function of this program has; if it was renamed, write `was = \"{name}\"`",
-        .at.key
+        .at.shown_key()
     )]
     #[non_exhaustive]
     UnknownName {
@@ -246,7 +246,7 @@ pub enum JobError {
         name: String,
     },
     /// Several jobs of this program, or steps with an undo, have one name; the text says which.
-    #[error("several {what} are called `{}`: {}", .at.key, .at.point)]
+    #[error("several {what} are called `{}`: {}", .at.shown_key(), .at.shown_point())]
     #[non_exhaustive]
     SameName {
         /// The name and where it is.
@@ -255,7 +255,7 @@ pub enum JobError {
         what: &'static str,
     },
     /// The job is in a state in which this cannot be done: a finished job cannot be cancelled, for instance.
-    #[error("job `{}` is {status}", .at.key)]
+    #[error("job `{}` is {status}", .at.shown_key())]
     #[non_exhaustive]
     WrongState {
         /// The job.

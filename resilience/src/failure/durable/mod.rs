@@ -16,6 +16,7 @@ pub use store::{Corrupt, StoreError};
 
 use crate::base::calendar::rfc_3339;
 use crate::base::name::PointName;
+use crate::base::visible::Visible;
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -211,11 +212,21 @@ impl Place {
     pub(crate) fn new(point: PointName, key: impl Into<String>) -> Box<Self> {
         Box::new(Self { point, key: key.into() })
     }
+
+    /// The key as texts show it.
+    const fn shown_key(&self) -> Visible<'_> {
+        Visible(self.key.as_str())
+    }
+
+    /// The name of the point as texts show it.
+    fn shown_point(&self) -> Visible<'_> {
+        Visible(&self.point)
+    }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` of `{}`", self.key, self.point)
+        write!(f, "`{}` of `{}`", self.shown_key(), self.shown_point())
     }
 }
 

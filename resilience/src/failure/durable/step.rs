@@ -145,7 +145,7 @@ pub enum CheckpointError {
         value: Vec<u8>,
     },
     /// The key has more than 512 bytes.
-    #[error("the key of a step of `{}` has {bytes} bytes, more than a key may have (512)", .at.point)]
+    #[error("the key of a step of `{}` has {bytes} bytes, more than a key may have (512)", .at.shown_point())]
     #[non_exhaustive]
     KeyTooLong {
         /// The step.
@@ -154,7 +154,7 @@ pub enum CheckpointError {
         bytes: usize,
     },
     /// The key renders to nothing, so that all calls would share it.
-    #[error("the key of a step of `{}` is empty: it needs at least one character", .at.point)]
+    #[error("the key of a step of `{}` is empty: it needs at least one character", .at.shown_point())]
     #[non_exhaustive]
     EmptyKey {
         /// The step.
@@ -171,7 +171,7 @@ pub enum CheckpointError {
         at: Box<Place>,
     },
     /// A step without a key was called outside of a job. Inside, its place in the job distinguishes it.
-    #[error("`{}` has no key of its own and was called outside of a job", .at.point)]
+    #[error("`{}` has no key of its own and was called outside of a job", .at.shown_point())]
     #[non_exhaustive]
     NoKey {
         /// The step.

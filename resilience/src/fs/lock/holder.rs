@@ -5,6 +5,7 @@
 
 use crate::base::of_process::OfProcess;
 use crate::base::template::{part, whole};
+use crate::base::visible::Visible;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
@@ -65,7 +66,7 @@ impl fmt::Display for Holder {
         }
         write!(f, "process {}", self.pid)?;
         if !self.program.is_empty() {
-            write!(f, " ({})", self.program)?;
+            write!(f, " ({})", Visible(&self.program))?;
         }
         if self.is_stopped {
             f.write_str(", stopped")?;

@@ -8,6 +8,7 @@ use super::LockError;
 use super::holder::{Holder, Text, has_ended};
 use super::place::{self, Place, README};
 use crate::base::files::{self, Inode};
+use crate::base::visible::Visible;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::Read;
@@ -53,7 +54,7 @@ pub struct LockInfo {
 
 impl fmt::Display for LockInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
+        write!(f, "{}", Visible(&self.name))?;
         match self.holders.as_slice() {
             [] if self.is_held => f.write_str(": held, holder unknown")?,
             [] => f.write_str(": free")?,

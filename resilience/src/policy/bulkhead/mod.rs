@@ -72,6 +72,7 @@ use crate::base::scope::{self, Stack};
 use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
+use crate::base::visible::Visible;
 use crate::event::{Event, Hook, Log, Pace, emit_as, is_rejection_heard};
 #[cfg(feature = "config")]
 use crate::point::{Override, overrides::of_state};
@@ -221,8 +222,8 @@ pub struct BulkheadSnapshot {
 /// `search (key a.example): in use 16 of 16, waiting 3, rejected 2`.
 impl fmt::Display for BulkheadSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
-        self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {key})"))?;
+        write!(f, "{}", Visible(&self.name))?;
+        self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {})", Visible(key)))?;
         write!(f, ": in use {} of {}, waiting {}", self.in_use, self.slots, self.waiting)?;
         write!(f, ", rejected {}", self.rejected)
     }

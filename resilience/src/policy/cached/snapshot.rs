@@ -1,6 +1,7 @@
 //! The state and counts of a cache at one moment.
 
 use super::Cache;
+use crate::base::visible::Visible;
 use crate::point::PointName;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,6 +44,7 @@ pub struct CacheSnapshot {
 impl fmt::Display for CacheSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, entries, weight, max, misses, joined, stale, .. } = self;
+        let name = Visible(name);
         write!(
             f,
             "{name}: entries {entries}, weight {weight} of {max}, misses {misses}, joined {joined}, stale {stale}"

@@ -2,6 +2,7 @@
 
 use super::{CircuitBreaker, CircuitBreakers, State};
 use crate::base::name::PointName;
+use crate::base::visible::Visible;
 use crate::keyed::Keyed;
 use crate::point::PolicyHandle;
 use crate::point::registry::{Handle, Joins, Point, PointKey, join};
@@ -127,9 +128,10 @@ impl PointKey {
 
 impl fmt::Display for PointKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = Visible(self.key());
         match self.state() {
-            Some(state) => write!(f, "{}: {state}", self.key()),
-            None => f.write_str(self.key()),
+            Some(state) => write!(f, "{key}: {state}"),
+            None => write!(f, "{key}"),
         }
     }
 }

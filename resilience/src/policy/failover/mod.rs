@@ -66,6 +66,7 @@ use crate::base::name::PointName;
 use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
+use crate::base::visible::Visible;
 use crate::classify::{Category, Classification, Classify};
 use crate::event::{Event, emit, is_heard};
 use crate::keyed::{EntryMap, Key, KeyRef, MAX_KEYS, PerKey};
@@ -220,9 +221,13 @@ pub struct StickySnapshot {
 /// `chat: failed over 3, b answered 2, a begins with b`.
 impl fmt::Display for FailoverSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: failed over {}", self.name, self.failed_over)?;
-        self.answered.iter().try_for_each(|(value, count)| write!(f, ", {value} answered {count}"))?;
-        self.sticky.iter().try_for_each(|sticky| write!(f, ", {} begins with {}", sticky.key, sticky.value))
+        write!(f, "{}: failed over {}", Visible(&self.name), self.failed_over)?;
+        self.answered
+            .iter()
+            .try_for_each(|(value, count)| write!(f, ", {} answered {count}", Visible(value)))?;
+        self.sticky.iter().try_for_each(|sticky| {
+            write!(f, ", {} begins with {}", Visible(&sticky.key), Visible(&sticky.value))
+        })
     }
 }
 

@@ -71,6 +71,7 @@ use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
 use crate::base::text::About;
+use crate::base::visible::Visible;
 use crate::classify::{Classification, Classify};
 use crate::event::{Event, Log, emit_as, is_heard};
 use crate::outcome::Outcome;
@@ -212,8 +213,8 @@ pub struct HedgeSnapshot {
 /// `search (key a.example): after 50ms, hedged 3, won by extra 2, denied 0`.
 impl fmt::Display for HedgeSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
-        self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {key})"))?;
+        write!(f, "{}", Visible(&self.name))?;
+        self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {})", Visible(key)))?;
         match self.after {
             Some(after) => write!(f, ": after {}", About(after))?,
             None => f.write_str(": too few calls yet")?,

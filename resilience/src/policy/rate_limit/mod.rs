@@ -61,6 +61,7 @@ use crate::base::scope::{self, Stack};
 use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
+use crate::base::visible::Visible;
 use crate::event::{Event, Hook, Log, Pace, emit_as, is_rejection_heard};
 use crate::outcome::Refuse;
 #[cfg(feature = "config")]
@@ -211,8 +212,8 @@ pub struct RateLimitSnapshot {
 /// `search (key a.example): available 0 of 10, waiting 3, rejected 2`.
 impl fmt::Display for RateLimitSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
-        self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {key})"))?;
+        write!(f, "{}", Visible(&self.name))?;
+        self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {})", Visible(key)))?;
         write!(f, ": available {} of {}, waiting {}", self.available, self.burst, self.waiting)?;
         write!(f, ", rejected {}", self.rejected)
     }

@@ -17,6 +17,7 @@ use crate::base::percentile::Percentile;
 use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
+use crate::base::visible::Visible;
 use crate::failure::Classify;
 use crate::outcome::Refuse;
 #[cfg(feature = "config")]
@@ -126,8 +127,8 @@ pub struct AdaptiveTimeoutSnapshot {
 /// `search (key a.example): limit 240ms, p99 120ms of 1000 calls, timed out 3`.
 impl fmt::Display for AdaptiveTimeoutSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
-        self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {key})"))?;
+        write!(f, "{}", Visible(&self.name))?;
+        self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {})", Visible(key)))?;
         write!(f, ": limit {:?}", self.limit)?;
         match self.p99 {
             Some(p99) => write!(f, ", p99 {p99:?} of {} calls", self.samples)?,
