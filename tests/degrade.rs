@@ -199,6 +199,38 @@ fn what_a_simpler_call_answers_is_not_kept_unless_degraded() {
     assert_eq!((around(&Plan(100)), cache.snapshot().entries), (Ok(50), 0), "nor of a function inside");
 }
 
+#[tokio::test]
+async fn what_a_simpler_async_call_answers_is_not_kept_unless_degraded() {
+    async fn run(plan: &Plan, calls: &AtomicU32) -> Result<u32, Fails> {
+        tokio::task::yield_now().await;
+        calls.fetch_add(1, Ordering::Relaxed);
+        if plan.0 > 50 { Err(Fails(Category::Timeout, plan.0)) } else { Ok(plan.0) }
+    }
+    #[cached(key = plan.0)]
+    #[degrade(plan)]
+    async fn plain(plan: &Plan, calls: &AtomicU32) -> Result<u32, Fails> {
+        run(plan, calls).await
+    }
+    #[cached(key = plan.0, degraded)]
+    #[degrade(plan)]
+    async fn kept(plan: &Plan, calls: &AtomicU32) -> Result<u32, Fails> {
+        run(plan, calls).await
+    }
+    #[cached(key = plan.0, name = "around async")]
+    async fn around(plan: Plan) -> Result<u32, Fails> {
+        owned(plan, 50, &Mutex::default()).await
+    }
+    let _world = testing::isolate();
+    let bodies = AtomicU32::new(0);
+    let calls = || bodies.swap(0, Ordering::Relaxed);
+    let (large, small) = (Plan(100), Plan(40));
+    assert_eq!((plain(&large, &bodies).await, plain(&large, &bodies).await, calls()), (Ok(50), Ok(50), 4));
+    assert_eq!((plain(&small, &bodies).await, plain(&small, &bodies).await, calls()), (Ok(40), Ok(40), 1));
+    assert_eq!((kept(&large, &bodies).await, kept(&large, &bodies).await, calls()), (Ok(50), Ok(50), 2));
+    let cache = point("around async").unwrap().cache().unwrap();
+    assert_eq!((around(Plan(100)).await, cache.snapshot().entries), (Ok(50), 0), "nor of a function inside");
+}
+
 #[tokio::test(start_paused = true)]
 async fn by_hand_sync_and_async() {
     const FEWER: Degrade = Degrade::new("by hand").max(2).on(&[Category::Timeout]);

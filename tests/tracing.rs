@@ -267,6 +267,20 @@ fn a_breaker_opens_with_a_warning_closes_with_info_and_refuses_at_most_once_a_se
 }
 
 #[test]
+fn arming_faults_is_a_warning() {
+    use resilience::chaos::{Plan, arm};
+    let minute = Duration::from_secs(60);
+    let seen = reported(|_| {
+        drop(arm(minute));
+        drop(arm(Plan::new(minute).only("shop::charge")));
+    });
+    let warnings: Vec<_> = seen.iter().filter(|seen| seen.level == Level::WARN).collect();
+    assert_eq!(warnings.len(), 2, "{seen:#?}");
+    assert!(warnings.iter().all(|seen| seen.target == "resilience::chaos"), "{seen:#?}");
+    assert!(format!("{:?}", warnings[1].fields).contains("shop::charge"), "{seen:#?}");
+}
+
+#[test]
 fn a_line_of_a_nested_retry_has_its_depth_and_the_retry_around_it() {
     #[with_retry(max = 1, base = 0s, name = "nested::outer")]
     fn outer() -> Result<u32, Secret> {

@@ -158,6 +158,23 @@ async fn callers_that_wait_get_the_slots_that_are_added() {
     assert_eq!((now.in_use, now.waiting, now.rejected), (0, 0, 0));
 }
 
+#[bulkhead(1, adaptive, cap = 1, wait = 60s, queue = 100, name = "measures")]
+async fn measures() -> Outcome {
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    Ok(1)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_in_the_queue_is_no_latency_of_the_service() {
+    let _world = testing::isolate();
+    let start = tokio::time::Instant::now();
+    let outcomes = futures::future::join_all((0..100).map(|_| measures())).await;
+    assert!(outcomes.iter().all(Result::is_ok));
+    assert_eq!(start.elapsed(), Duration::from_secs(10), "most have waited for seconds");
+    let now = point("measures").unwrap().bulkhead().unwrap().snapshot();
+    assert_eq!((now.slots, now.usual_latency), (1, Some(Duration::from_millis(100))), "{now}");
+}
+
 #[bulkhead(adaptive, cap = 10, key = host, name = "for each")]
 fn for_each(host: &str, outcome: Outcome) -> Outcome {
     let _ = host;

@@ -198,6 +198,28 @@ async fn an_error_for_lack_of_time_is_not_given_to_those_with_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_error_of_a_leader_that_was_cancelled_is_not_given_to_those_with_more_time() {
+    /// The first call is stopped after a second, by its caller's time or not.
+    #[cached(ttl = 60s, key = "{id}")]
+    async fn stopped(id: u32, calls: &Calls) -> Result<u32, Fails> {
+        let number = calls.fetch_add(1, Ordering::Relaxed);
+        sleep(SECOND).await;
+        if number == 0 { Err(Fails(Category::Cancelled)) } else { Ok(number) }
+    }
+    const SHORT: Timeout = Timeout::new(Duration::from_secs(2));
+    const LONG: Timeout = Timeout::new(Duration::from_secs(10));
+    let _world = testing::isolate();
+    let calls = calls();
+    let leader = SHORT.call_async(async || stopped(1, &calls).await);
+    let same = SHORT.call_async(async || stopped(1, &calls).await);
+    let waiters = join_all((0..9).map(|_| LONG.call_async(async || stopped(1, &calls).await)));
+    let (leader, same, waiters) = tokio::join!(leader, same, waiters);
+    assert_eq!((leader, same), (Err(Fails(Category::Cancelled)), Err(Fails(Category::Cancelled))));
+    assert!(waiters.iter().all(Result::is_ok), "{waiters:?}");
+    assert_eq!(count(&calls), 10, "all but the one with as little time");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_error_after_a_retry_gave_up_for_lack_of_time_is_not_given_to_those_with_more() {
     #[cached(ttl = 60s, key = "{id}")]
     #[resilience::with_retry(max = 1, base = 1s, jitter = none, budget = none)]

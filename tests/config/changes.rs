@@ -295,6 +295,25 @@ fn simpler_calls_and_faults_are_bounded_and_switched_off() {
 }
 
 #[test]
+fn faults_are_armed_by_code_alone() {
+    let _world = resilience::testing::isolate();
+    for text in ["[chaos]\nenabled = true\n", "[\"others::faulty\".chaos]\nenabled = true\nrate = 1.0\n"] {
+        load(text).unwrap();
+        assert!(!resilience::chaos::is_armed() && others::faulty().is_ok(), "{text}");
+    }
+    for text in ["[chaos]\narmed = true\n", "[chaos]\narm = \"60s\"\n", "[chaos]\nlimit = \"60s\"\n"] {
+        assert!(load(text).is_err(), "{text}");
+    }
+    let on = [("RESILIENCE__CHAOS__ENABLED", "true"), ("RESILIENCE__OTHERS_FAULTY__CHAOS__RATE", "1.0")];
+    Config::new().variables(on).load().unwrap();
+    assert!(!resilience::chaos::is_armed() && others::faulty().is_ok());
+    for name in ["RESILIENCE__CHAOS__ARMED", "RESILIENCE_CHAOS", "RESILIENCE__OTHERS_FAULTY__CHAOS__ARM"] {
+        let _ = Config::new().variables([(name, "true")]).load();
+        assert!(!resilience::chaos::is_armed() && others::faulty().is_ok(), "{name}");
+    }
+}
+
+#[test]
 fn variables_change_the_same_and_stand_above_the_file() {
     let _world = resilience::testing::isolate();
     let folder = Folder::new();

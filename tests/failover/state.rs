@@ -257,6 +257,39 @@ fn a_probe_that_is_dropped_at_any_poll_leaves_its_turn_to_the_next_call() {
 }
 
 #[test]
+fn a_value_that_is_skipped_takes_no_probe_of_its_breaker() {
+    #[failover(value = ["a", "b"], name = "skipped")]
+    #[circuit_breaker(threshold = 1, recovery = 10s, probes = 1)]
+    fn skipped(value: &str, down: &str, inside: &dyn Fn()) -> Result<String, Fails> {
+        inside();
+        ask(value, down, &Mutex::default())
+    }
+    #[failover(value = ["a", "b"], name = "skipped async")]
+    #[circuit_breaker(threshold = 1, recovery = 10s, probes = 1)]
+    async fn skipped_async(value: &str, down: &str, inside: &dyn Fn()) -> Result<String, Fails> {
+        inside();
+        ask(value, down, &Mutex::default())
+    }
+    let now = |value: &str, down: &str, inside: &dyn Fn()| skipped(value, down, inside);
+    let later = |value: &str, down: &str, inside: &dyn Fn()| {
+        futures::FutureExt::now_or_never(skipped_async(value, down, inside)).unwrap()
+    };
+    type Call<'c> = &'c dyn Fn(&str, &str, &dyn Fn()) -> Result<String, Fails>;
+    for (name, call) in [("skipped", &now as Call<'_>), ("skipped async", &later)] {
+        let world = testing::isolate();
+        let breaker = || point(name).unwrap().key("a").breaker().unwrap().snapshot();
+        assert_eq!(call("a", "a", &|| {}), ok("b"));
+        assert_eq!(call("a", "", &|| {}), ok("b"), "skipped while open");
+        world.advance(10 * SECOND);
+        // The only probe is running: another call skips the value, and the probe is still the one that decides.
+        let in_between = || assert_eq!(call("a", "", &|| {}), ok("b"));
+        assert_eq!(call("a", "", &in_between), ok("a"), "{name}: {}", breaker());
+        assert_eq!(breaker().state, resilience::State::Closed, "{name}");
+        assert_eq!(call("a", "", &|| {}), ok("a"));
+    }
+}
+
+#[test]
 fn a_panic_of_a_callback_is_the_calls_and_leaves_nothing_behind() {
     #[failover(value = ["a", "b"], classify = class_of, name = "class panics")]
     #[bulkhead(1)]

@@ -142,6 +142,32 @@ async fn what_never_reached_the_service_counts_as_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_step_or_job_that_another_holder_runs_counts_as_nothing() {
+    #[timeout(adaptive, floor = 50ms, cap = 60s, name = "adaptive above a step")]
+    async fn asks(answer: Result<(), Rejected>) -> Result<(), Failure> {
+        sleep(ms(100)).await;
+        answer.map_err(Failure::Rejected)
+    }
+    #[timeout(adaptive, floor = 50ms, cap = 60s, thread, name = "adaptive above a step on a thread")]
+    fn asks_on_thread(answer: Result<(), Rejected>) -> Result<(), Failure> {
+        answer.map_err(Failure::Rejected)
+    }
+    let _world = testing::isolate();
+    let busy = || {
+        let (step, job) = (testing::rejected::checkpoint_busy, testing::rejected::job_busy);
+        [step("charge", "order:7", ms(30)), job("import", "import:7", ms(30))]
+    };
+    for refused in busy().into_iter().chain(busy()) {
+        asks(Err(refused.clone())).await.unwrap_err();
+        asks_on_thread(Err(refused)).unwrap_err();
+    }
+    asks(Ok(())).await.unwrap();
+    asks_on_thread(Ok(())).unwrap();
+    assert_eq!(now("adaptive above a step").1, 1, "only the one that ran");
+    assert_eq!(now("adaptive above a step on a thread").1, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_is_dropped_while_it_waits_for_admission_counts_as_nothing() {
     #[timeout(adaptive, floor = 50ms, cap = 60s, name = "adaptive left in a queue")]
     #[circuit_breaker(threshold = 1)]

@@ -116,6 +116,13 @@ impl Classification {
         left_of_request().is_some_and(|left| left <= slack)
     }
 
+    /// Whether the time of a call that failed with this class says nothing of the service: a policy, a step or a job
+    /// inside refused it before its body ran, or the deadline of a request has ended it.
+    pub(crate) fn is_unmeasured(&self) -> bool {
+        let is_refused = self.category == Category::Rejected && self.delivered != Delivered::Yes;
+        is_refused || self.is_refusal || self.is_of_request()
+    }
+
     /// What a breaker counts the failure as.
     pub(crate) const fn counts(&self) -> Counts {
         if self.is_refusal { Counts::Nothing } else { self.category.counts() }

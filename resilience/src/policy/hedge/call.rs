@@ -116,7 +116,7 @@ impl<'b, H: Deref<Target = Hedge>> Hedging<'b, H> {
     #[inline]
     pub(super) fn ended(&self, began: u64, verdict: &Verdict) {
         if let After::Percentile(_) = self.hedge.config().after
-            && !verdict.is_some_and(|class| class.is_refusal() || class.is_of_request())
+            && !verdict.is_some_and(|class| class.is_unmeasured())
         {
             self.record(began);
         }

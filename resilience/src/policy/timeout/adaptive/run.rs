@@ -23,15 +23,10 @@ pub struct Ended<T> {
     is_nothing: bool,
 }
 
-/// Whether a policy inside refused the call, or the deadline of a request has ended it.
-fn is_nothing(class: &Classification) -> bool {
-    class.is_refusal() || class.is_of_request()
-}
-
 impl<T> Ended<T> {
     /// The end that `verdict` judges.
     pub fn new(value: T, verdict: &Verdict) -> Self {
-        Self { value, is_nothing: verdict.as_ref().is_some_and(is_nothing) }
+        Self { value, is_nothing: verdict.as_ref().is_some_and(Classification::is_unmeasured) }
     }
 }
 
