@@ -41,7 +41,8 @@
 //! ends the waits that would hold the requests up, and makes `health::ready()` false. The server gets the same limit.
 //!
 //! ```no_run
-//! # #[cfg(all(unix, feature = "ops"))]
+//! # #[cfg(all(unix, any(feature = "durable", feature = "ops")))]
+//! # mod server {
 //! # async fn serve(until: resilience::shutdown::Signal) {
 //! #     until.await;
 //! # }
@@ -58,6 +59,7 @@
 //! let (report, served) = tokio::join!(resilience::shutdown(LIMIT), tokio::time::timeout(LIMIT, server));
 //! println!("{report}, requests are {}", if served.is_ok() { "finished" } else { "left" });
 //! # Ok(())
+//! # }
 //! # }
 //! ```
 //!
