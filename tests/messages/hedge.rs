@@ -133,6 +133,18 @@ async fn resumed(id: u32) -> io::Result<u32> {
 }
 
 #[hedge(after = 50ms, idempotent)]
+#[with_lock("load:{id}")]
+async fn locked(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[hedge(after = 50ms, idempotent)]
+#[timeout(2s, thread)]
+async fn on_a_thread(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[hedge(after = 50ms, idempotent)]
 #[with_fallback(value = 0)]
 async fn answered(id: u32) -> io::Result<u32> {
     Ok(id)
