@@ -28,7 +28,7 @@ const HEADROOM: f64 = 4.0;
 const OVERLOADED: f64 = 0.9;
 /// What is left of the slots in use when slow calls are proof that the load is not the reason.
 const PROOF: f64 = 0.85;
-/// When a window is of no use any more, in nanoseconds after its last call.
+/// When a window is of no use any more, in nanoseconds from its last call, also where the clock has gone back.
 const IDLE: u64 = 60_000_000_000;
 /// How long an overload speaks for later ones where no window ends, in nanoseconds.
 const PAUSE: u64 = 1_000_000_000;
@@ -174,7 +174,7 @@ impl Course {
 
     /// The number of slots after a success, if a window ends with it.
     fn succeeded(&mut self, bounds: Bounds, latency: u64, end: End) -> Option<f64> {
-        if end.now.saturating_sub(self.window.last) >= IDLE {
+        if end.now.abs_diff(self.window.last) >= IDLE {
             (self.window, self.slow) = (Window::from(end.now), None);
         }
         let window = &mut self.window;
@@ -236,7 +236,7 @@ impl Course {
 
     /// The number of slots after a failure of overload, once in a window.
     fn overloaded(&mut self, bounds: Bounds, now: u64) -> Option<f64> {
-        if self.overloaded.is_some_and(|at| now.saturating_sub(at) < PAUSE) {
+        if self.overloaded.is_some_and(|at| now.abs_diff(at) < PAUSE) {
             return None;
         }
         self.overloaded = Some(now);
@@ -315,6 +315,41 @@ mod tests {
         ends(&adaptive, BOUNDS, 9, 20, MS);
         assert_eq!(ends(&adaptive, BOUNDS, 9, 20, MS + IDLE + 1_000 * MS), 20, "nine before, nine after");
         assert_eq!(adaptive.usual(), None);
+    }
+
+    /// The slots after `calls` of 100 ms each, one each 20 ms, on a clock that `jumps` moves.
+    fn on_a_clock(calls: u64, jumps: impl Fn(u64) -> u64) -> Vec<u64> {
+        let adaptive = Adaptive::new();
+        let end = |call: u64| {
+            let in_use = adaptive.slots(BOUNDS);
+            // One in fifty fails of overload.
+            let latency = (call % 50 != 49).then_some(100 * MS);
+            adaptive.ended(BOUNDS, End { latency, in_use, now: jumps(1_000 * MS + call * 20 * MS) });
+            adaptive.slots(BOUNDS)
+        };
+        (0..calls).map(end).collect()
+    }
+
+    #[test]
+    fn jumps_of_the_clock_change_no_more_than_the_window_that_they_are_in() {
+        let steady = on_a_clock(600, |now| now);
+        assert!(steady.iter().max() > steady.first());
+        // Readings of other threads are a little older.
+        let back = on_a_clock(600, |now| now - if now / (20 * MS) % 7 == 3 { MS } else { 0 });
+        assert_eq!(back, steady);
+        // Two hours ahead after 6 s, and back after 9 s.
+        let hours = 7_200_000 * MS;
+        let ahead = on_a_clock(600, |now| if now < 7_000 * MS { now } else { now + hours });
+        // A window that ends later, and an overload that counts in another one.
+        let near = |slots: &[u64]| slots.iter().zip(&steady).all(|(a, b)| a.abs_diff(*b) <= 6);
+        assert!(near(&ahead), "{ahead:?} {steady:?}");
+        let and_back =
+            on_a_clock(600, |now| if (7_000 * MS..10_000 * MS).contains(&now) { now + hours } else { now });
+        assert!(
+            and_back[450..].windows(2).any(|pair| pair[0] < pair[1]),
+            "its windows end again: {and_back:?}"
+        );
+        assert!(near(&and_back), "{and_back:?} {steady:?}");
     }
 
     #[test]
