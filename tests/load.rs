@@ -51,7 +51,7 @@ fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Polls `future` so many times, with a quarter of a second between two polls, and drops it.
+/// Polls `future` up to `polls` times, a quarter of a second apart, and drops it.
 fn drop_after<T>(polls: u32, world: &testing::World, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     for _ in 0..polls {

@@ -134,7 +134,7 @@ impl<'a> Together<'a> {
     }
 }
 
-/// The third of four calls that wait in a queue is dropped after so many polls: the others keep their order.
+/// Drops the third of four calls that wait in a queue, after 1 to 29 polls: the others keep their order.
 fn the_others_keep_their_order(name: &str, call: Call<'_>, is_left: &dyn Fn() -> bool) {
     for polls in 1..30 {
         let world = testing::isolate();

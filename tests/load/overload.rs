@@ -18,7 +18,7 @@ async fn steps(latency: Duration) -> Outcome {
     Ok(1)
 }
 
-/// Makes so many calls, `at_once` of them at a time; how many of them succeeded.
+/// Makes `calls` calls, `at_once` of them at a time, and returns how many succeeded.
 async fn run<F: Future<Output = Outcome>>(calls: u32, at_once: usize, call: impl Fn() -> F) -> u32 {
     let (mut running, mut begun, mut good) = (FuturesUnordered::new(), 0, 0);
     loop {

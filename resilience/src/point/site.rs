@@ -166,12 +166,6 @@ impl PointSite {
     }
 }
 
-impl From<&'static PointSite> for PointName {
-    fn from(site: &'static PointSite) -> Self {
-        site.name()
-    }
-}
-
 impl Repeats for &'static PointSite {
     fn point(&self) -> PointName {
         self.name()

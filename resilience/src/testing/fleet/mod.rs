@@ -95,7 +95,7 @@ impl Fleet {
         self
     }
 
-    /// Runs the clients for so long, at most a day, and returns what has happened.
+    /// Runs the clients for `lasting`, at most a day, and returns what has happened.
     ///
     /// `call` is one call of a client, with the policies to try: it makes [requests](Service::request), and waits only
     /// by tokio's timers or by policies. A wait that blocks the thread holds up all clients. Calls that run at the end are
