@@ -252,7 +252,7 @@ fn attempt(
         let attempt = Context::number(true);
         quote_spanned! {here=>
             let __body = #future;
-            let __outcome = if #attempt == 1 { __body.await } else { __rt::repeated(&__POINT, __body).await };
+            let __outcome = if #attempt == 1 { __body.await } else { (&__POINT).repeated(__body).await };
         }
     } else {
         quote_spanned!(here=> let __outcome = #future.await;)

@@ -34,7 +34,7 @@ pub use crate::policy::timeout::{Timed, TimeoutSite};
 pub use crate::policy::with_fallback::{FallbackSite, Instead, Settled, Step};
 pub use crate::policy::with_retry::{Budget, KeyedBudgets, RetrySite, check_waits, here};
 // Every policy's own module, so that an expansion can name what is in it.
-pub use crate::base::repeats::{Repeated, repeated};
+pub use crate::base::repeats::Repeated;
 pub use crate::base::site::Site;
 pub use crate::base::template::Key;
 // For the command `resilience`.

@@ -100,7 +100,7 @@ async fn asynchronous(id: u32) -> Result<String, Error> {
                             let __outcome = if (&__retry).attempt() == 1 {
                                 __body.await
                             } else {
-                                __rt::repeated(&__POINT, __body).await
+                                (&__POINT).repeated(__body).await
                             };
                             let __verdict = __rt::Outcome::probe(&__outcome)
                                 .probed_verdict(&__POINT, (&__retry).attempt());

@@ -47,7 +47,7 @@ async fn all(id: u32) -> Result<String, Error> {
                 let __outcome = if (&__retry).attempt() == 1 {
                     __body.await
                 } else {
-                    __rt::repeated(&__POINT, __body).await
+                    (&__POINT).repeated(__body).await
                 };
                 if __fault.is_lost_answer() {
                     break '__chaos __rt::injected::<Result<String, Error>>(Error::Lost);

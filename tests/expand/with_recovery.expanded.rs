@@ -109,7 +109,7 @@ impl Service {
                 let __outcome = if (&__retry).attempt() == 1 {
                     __body.await
                 } else {
-                    __rt::repeated(&__POINT, __body).await
+                    (&__POINT).repeated(__body).await
                 };
                 let __verdict = __rt::Outcome::probe(&__outcome)
                     .probed_verdict(&__POINT, (&__retry).attempt());

@@ -59,7 +59,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             let __outcome = if (&__retry).attempt() == 1 {
                 __body.await
             } else {
-                __rt::repeated(&__POINT, __body).await
+                (&__POINT).repeated(__body).await
             };
             let __verdict = __rt::Outcome::probe(&__outcome)
                 .probed_verdict(&__POINT, (&__retry).attempt());
@@ -101,7 +101,7 @@ impl Service {
                 let __outcome = if (&__retry).attempt() == 1 {
                     __body.await
                 } else {
-                    __rt::repeated(&__POINT, __body).await
+                    (&__POINT).repeated(__body).await
                 };
                 let __verdict = __rt::Outcome::probe(&__outcome)
                     .probed_verdict(&__POINT, (&__retry).attempt());
@@ -147,7 +147,7 @@ async fn throttled(id: u32) -> Result<String, Error> {
                 let __outcome = if (&__retry).attempt() == 1 {
                     __body.await
                 } else {
-                    __rt::repeated(&__POINT, __body).await
+                    (&__POINT).repeated(__body).await
                 };
                 let __verdict = __rt::Outcome::probe(&__outcome)
                     .probed_verdict(&__POINT, (&__retry).attempt());
@@ -269,7 +269,7 @@ async fn shared_later(id: u32) -> Result<String, Error> {
                 let __outcome = if (&__retry).attempt() == 1 {
                     __body.await
                 } else {
-                    __rt::repeated(&__POINT, __body).await
+                    (&__POINT).repeated(__body).await
                 };
                 let __verdict = __rt::Outcome::probe(&__outcome)
                     .probed_verdict(&__POINT, (&__retry).attempt());

@@ -81,13 +81,11 @@ impl<R, F> Repeated<R, F> {
     pub fn new(by: R, attempt: u32, future: F) -> Self {
         Self { by: if attempt > 1 { Some(by) } else { None }, future }
     }
-}
 
-/// The future of an attempt of a call of `by` that is not the first, boxed: few calls have one, and the future of each
-/// would have room for it.
-#[cold]
-pub fn repeated<R, F>(by: R, future: F) -> Pin<Box<Repeated<R, F>>> {
-    Box::pin(Repeated { by: Some(by), future })
+    /// An attempt of a call of `by` that is not the first.
+    pub(crate) fn again(by: R, future: F) -> Self {
+        Self { by: Some(by), future }
+    }
 }
 
 impl<R: Repeats, F: Future> Future for Repeated<R, F> {

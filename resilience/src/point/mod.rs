@@ -72,6 +72,7 @@ mod notice;
 pub(crate) mod overrides;
 pub(crate) mod probe;
 pub(crate) mod registry;
+mod repeated;
 #[cfg(feature = "ops")]
 pub(crate) mod runs;
 mod site;
