@@ -17,6 +17,9 @@ mod recorded;
 mod refused;
 #[path = "config/support.rs"]
 mod support;
+#[cfg(feature = "ops")]
+#[path = "config/timed.rs"]
+mod timed;
 #[path = "config/under_load.rs"]
 mod under_load;
 #[path = "config/watching.rs"]

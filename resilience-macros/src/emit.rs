@@ -33,7 +33,7 @@ pub(crate) fn function(layers: &[Stacked], shared: &Shared, mut item: Item, adds
     let numbered = || layers.iter().zip(&places).enumerate();
     let statics = numbered().map(|(at, (stacked, place))| stacked.layer.site(place, seen(at)));
     let comparisons = numbered().map(|(at, (stacked, _))| stacked.layer.comparisons(seen(at)));
-    let point = point(&item, &cx, &places);
+    let point = point(&item, &cx, &places, adds.counts && shared.timed);
     let lifted = inner_attrs.into_iter().map(|mut attr| {
         attr.style = syn::AttrStyle::Outer;
         attr
@@ -156,18 +156,19 @@ fn stack(
 }
 
 /// The point's `static`.
-fn point(item: &Item, cx: &Context<'_>, places: &[Place]) -> TokenStream {
+fn point(item: &Item, cx: &Context<'_>, places: &[Place], is_timed: bool) -> TokenStream {
     let top = places.first().map_or_else(Span::call_site, |place| place.attr.span());
     let sites = places.iter().map(|place| &place.site);
     let function = item.sig.ident.unraw().to_string();
     let name = cx.shared.name.iter();
+    let timed = is_timed.then(|| quote!(.timed()));
     // Called where the topmost attribute is: that is the point's place.
     let new = quote_spanned!(top=> __rt::PointSite::new);
     let new = quote_spanned!(top=> #new(::core::module_path!(), #function, &[#(&#sites),*]));
     quote! {
         #[__rt::linkme::distributed_slice(__rt::POINTS_0_1)]
         #[linkme(crate = __rt::linkme)]
-        static __POINT: __rt::PointSite = #new #(.named(#name))*;
+        static __POINT: __rt::PointSite = #new #(.named(#name))* #timed;
     }
 }
 

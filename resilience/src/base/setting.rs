@@ -279,6 +279,12 @@ impl Effective {
         }
     }
 
+    /// A switch that was set and has no row in the table of a policy.
+    #[cfg(any(feature = "ops", feature = "config"))]
+    pub(crate) fn switch(name: &'static str, is_on: bool) -> Self {
+        Self { value: Value::Switch(is_on), ..Self::text(name, "") }
+    }
+
     /// A number that has no row in the table of its policy.
     ///
     /// It counts as not set where it has the value of the default.

@@ -51,7 +51,7 @@ pub(super) struct Selector {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
     pub(super) target: Target,
-    /// `None` for a switch of the whole function.
+    /// `None` for a switch of the whole function: [`ENABLED`] or [`TIMED`].
     pub(super) policy: Option<Selector>,
     pub(super) setting: String,
     pub(super) raw: Raw,
@@ -60,6 +60,9 @@ pub(super) struct Entry {
 
 /// The switch that every policy has beside its settings.
 pub(super) const ENABLED: &str = "enabled";
+
+/// The switch of a function that has its calls measured.
+pub(super) const TIMED: &str = "timed";
 
 /// A kind of policy.
 ///
@@ -167,6 +170,10 @@ impl Policy {
         if setting == ENABLED || self.settings().any(|name| name == setting) {
             return None;
         }
+        if setting == TIMED {
+            let place = "write it in `[\"shop::fetch\"]`, or above all tables for every function";
+            return Some(format!("`{TIMED}` is about the function and not about `{kind}`: {place}"));
+        }
         if let Some((_, reason)) = IN_CODE.iter().find(|(keys, _)| keys.contains(&setting)) {
             return Some(format!("`{setting}` of `{kind}` cannot change while the program runs: {reason}"));
         }
@@ -177,6 +184,30 @@ impl Policy {
         );
         Some(format!("`{kind}` has no setting `{}`: {help}", shortened(setting)))
     }
+}
+
+impl Entry {
+    /// What is wrong with the value of a switch: [`ENABLED`] or [`TIMED`].
+    pub(super) fn no_switch(&self) -> Option<String> {
+        let Self { setting, raw, .. } = self;
+        let words = || format!("`{setting}` takes true or false, and this is {}", raw.described());
+        raw.switch().is_none().then(words)
+    }
+
+    /// Its place in the order in which values are put in: what is narrower comes later, and within that the environment.
+    pub(super) fn precedence(&self) -> ((u8, usize), bool) {
+        (self.target.rank(), matches!(self.source, Source::Environment { .. }))
+    }
+
+    /// Whether it says if the calls of functions are measured.
+    pub(super) fn is_timed(&self) -> bool {
+        self.policy.is_none() && self.setting == TIMED
+    }
+}
+
+/// Why no function can have [`TIMED`] here, if none can.
+pub(super) const fn untimed() -> Option<&'static str> {
+    if cfg!(feature = "ops") { None } else { Some("`timed` needs the feature `ops`, which measures calls") }
 }
 
 impl Selector {

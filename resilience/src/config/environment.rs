@@ -1,9 +1,9 @@
-//! Variables of the environment: `RESILIENCE__<function>__<policy>__<setting>`.
+//! Variables of the environment: `RESILIENCE__<function>__<policy>__<setting>`, and `RESILIENCE__<function>__TIMED`.
 //!
 //! A variable cannot have a `:` in its name, so names are matched, not read: each name of the program is written as a
 //! variable would have it, and the variable must be one of them with a policy and a setting behind it.
 
-use super::entry::{ENABLED, Entry, POLICIES, Policy, Selector, Target, nearest, shortened};
+use super::entry::{ENABLED, Entry, POLICIES, Policy, Selector, TIMED, Target, nearest, shortened, untimed};
 use super::names::Names;
 use super::report::ConfigError;
 use crate::point::Raw;
@@ -74,12 +74,15 @@ fn entry(
     if let Some((policy, setting)) = tail(rest) {
         readings.push((None, policy, setting));
     }
+    if rest.eq_ignore_ascii_case(TIMED) {
+        readings.push((None, None, TIMED.to_owned()));
+    }
     for (written, name) in spelled {
         let Some(rest) = rest.strip_prefix(written.as_str()).and_then(|rest| rest.strip_prefix("__")) else {
             continue;
         };
-        if rest == "ENABLED" {
-            readings.push((Some(*name), None, ENABLED.to_owned()));
+        if let Some(switch) = [ENABLED, TIMED].into_iter().find(|switch| rest.eq_ignore_ascii_case(switch)) {
+            readings.push((Some(*name), None, switch.to_owned()));
         } else if let Some((policy, setting)) = tail(rest) {
             readings.push((Some(*name), policy, setting));
         }
@@ -96,7 +99,10 @@ fn entry(
         // The function may be linked into another version of the program.
         None => unknown(rest)?,
     };
-    if policy.is_none() && !matches!(target, Target::Point(_)) {
+    if let (None, TIMED, Some(reason)) = (&policy, &*setting, untimed()) {
+        return Err(reason.to_owned());
+    }
+    if policy.is_none() && setting == ENABLED && !matches!(target, Target::Point(_)) {
         return Err("only one function, or a policy, can be switched off: write a whole name".to_owned());
     }
     if let Some(reason) = policy.as_ref().and_then(|policy| Policy::find(policy.kind)?.complaint(&setting)) {
@@ -115,10 +121,14 @@ fn tail(rest: &str) -> Option<(Option<Selector>, String)> {
     Some((Some(Selector::read(&policy.to_ascii_lowercase())?), setting.to_ascii_lowercase()))
 }
 
-/// The reading of a variable whose function nothing in the program has: it must end in a policy and a setting.
+/// The reading of a variable whose function nothing in the program has: it must end in a policy and a setting, or in
+/// `TIMED`.
 fn unknown(rest: &str) -> Result<(Target, Option<Selector>, String), String> {
     let form = "expected `RESILIENCE__<function>__<policy>__<setting>`, or without the function";
     let (before, setting) = rest.rsplit_once("__").ok_or(form)?;
+    if setting.eq_ignore_ascii_case(TIMED) && !before.is_empty() {
+        return Ok((Target::Point(before.to_owned()), None, TIMED.to_owned()));
+    }
     let (name, policy) = before.rsplit_once("__").unwrap_or(("", before));
     let policy = policy.to_ascii_lowercase();
     match Selector::read(&policy) {

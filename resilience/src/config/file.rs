@@ -5,7 +5,7 @@
 //! leaves an empty file, which would silently mean "all defaults"; and at most 4 MiB. TOML is parsed with recovery, so
 //! that all mistakes of its syntax are reported at once.
 
-use super::entry::{ENABLED, Entry, POLICIES, Policy, Selector, Target, nearest, shortened};
+use super::entry::{ENABLED, Entry, POLICIES, Policy, Selector, TIMED, Target, nearest, shortened, untimed};
 use super::names::Names;
 use super::report::ConfigError;
 use crate::point::Raw;
@@ -142,9 +142,13 @@ impl FileReader<'_> {
         self.errors.push(ConfigError::new(&self.lines.source(span), reason));
     }
 
-    /// A table at the top: a policy of all functions, or a function or a module with its policies.
+    /// A table at the top: a policy of all functions, or a function or a module with its policies; or the one switch of
+    /// all functions.
     fn top(&mut self, name: &str, span: &Range<usize>, value: &Spanned<DeValue<'_>>) {
         let shown = shortened(name);
+        if name == TIMED && !matches!(value.get_ref(), DeValue::Table(_)) {
+            return self.timed(&Target::All, span, value);
+        }
         let DeValue::Table(table) = value.get_ref() else {
             let help = "write the table of a policy such as `[with_retry]`, or of a function such as `[\"shop::fetch\".timeout]`";
             return self.refuse(span, format!("`{shown}` is a value outside of every table: {help}"));
@@ -158,7 +162,7 @@ impl FileReader<'_> {
         }
         let is_flat = !table.is_empty()
             && table.iter().all(|(key, value)| {
-                key.get_ref() != ENABLED && !matches!(value.get_ref(), DeValue::Table(_))
+                ![ENABLED, TIMED].contains(&&**key.get_ref()) && !matches!(value.get_ref(), DeValue::Table(_))
             });
         if is_flat && !self.names.has(name) {
             return self.refuse(span, no_policy(name));
@@ -187,6 +191,7 @@ impl FileReader<'_> {
             _ if name == ENABLED && matches!(target, Target::Point(_) | Target::Key(..)) => {
                 self.value(target, None, name, span, value);
             }
+            _ if name == TIMED => self.timed(target, span, value),
             _ if name == ENABLED => {
                 self.refuse(span, "only one function, or a policy, can be switched off: write a whole name");
             }
@@ -194,6 +199,17 @@ impl FileReader<'_> {
                 span,
                 format!("`{shown}` is no policy: write `[\"..\".with_retry]` above its settings"),
             ),
+        }
+    }
+
+    /// Whether the calls of functions are measured.
+    fn timed(&mut self, target: &Target, span: &Range<usize>, value: &Spanned<DeValue<'_>>) {
+        if let Target::Key(..) = target {
+            return self.refuse(span, "`timed` is the same for all keys: write it at the function");
+        }
+        match untimed() {
+            Some(reason) => self.refuse(span, reason),
+            None => self.value(target, None, TIMED, span, value),
         }
     }
 

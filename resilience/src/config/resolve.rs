@@ -51,7 +51,7 @@ pub(super) fn resolve(
         }
         let stack = Stack { name, layers: site.layers() };
         match stack.resolve(&fitting, &mut skipped) {
-            Ok(overrides) if overrides.layers.is_empty() => {}
+            Ok(overrides) if overrides.layers.is_empty() && overrides.timed.is_none() => {}
             Ok(overrides) => {
                 drop(site.place_in_table().map(|place| resolved.points.insert(place, overrides)));
             }
@@ -67,10 +67,8 @@ pub(super) fn resolve(
 /// What is wrong with a value whichever functions it is for, and if there are none.
 fn alone(entry: &Entry) -> Vec<ConfigError> {
     let policy = entry.policy.as_ref().and_then(|policy| Policy::find(policy.kind));
-    if entry.setting == ENABLED {
-        let is_none = entry.raw.switch().is_none();
-        let reason = || format!("`{ENABLED}` takes true or false, and this is {}", entry.raw.described());
-        return is_none.then(|| ConfigError::new(&entry.source, reason())).into_iter().collect();
+    if entry.setting == ENABLED || entry.is_timed() {
+        return entry.no_switch().map(|reason| ConfigError::new(&entry.source, reason)).into_iter().collect();
     }
     let mistakes = policy.map(|policy| policy.judge(&change(entry))).unwrap_or_default();
     mistakes.into_iter().map(|Mistake { source, reason, .. }| ConfigError { source, reason }).collect()
@@ -97,6 +95,12 @@ fn fits(target: &Target, name: &str) -> bool {
         }
         Target::Point(point) | Target::Key(point, _) => point == name,
     }
+}
+
+/// What applies of the values that say whether the calls of one function are measured.
+fn timed(entries: &[&Entry]) -> Option<(bool, Source)> {
+    let narrowest = entries.iter().filter(|entry| entry.is_timed()).max_by_key(|entry| entry.precedence())?;
+    Some((narrowest.raw.switch()?, narrowest.source.clone()))
 }
 
 /// Whether a value for several policies is one for this one, too.
@@ -174,8 +178,10 @@ impl Stack<'_> {
         entries: &[&Entry],
         skipped: &mut BTreeMap<(String, String), Skipped>,
     ) -> Result<PointOverrides, Vec<ConfigError>> {
+        let mut overrides = PointOverrides { timed: timed(entries), ..PointOverrides::default() };
+        let entries: Vec<_> = entries.iter().copied().filter(|entry| !entry.is_timed()).collect();
+        let entries = &*entries;
         let mut errors = self.misfits(entries);
-        let mut overrides = PointOverrides::default();
         for (at, layer) in self.layers.iter().enumerate() {
             let values = self.values(at, entries, skipped);
             let keys = self.keys(at, entries);
@@ -224,9 +230,7 @@ impl Stack<'_> {
             let can_be_off =
                 self.layers.iter().any(|layer| !layer.table().is_empty() && layer.stays_on().is_none());
             return match entry.raw.switch() {
-                None => {
-                    Some(format!("`{ENABLED}` takes true or false, and this is {}", entry.raw.described()))
-                }
+                None => entry.no_switch(),
                 Some(false) if !can_be_off => Some(format!("no policy of `{name}` can be switched off")),
                 Some(_) => None,
             };
@@ -277,9 +281,7 @@ impl Stack<'_> {
 
     fn misfit_of_switch(&self, entry: &Entry, layer: &dyn Layer) -> Option<String> {
         match (entry.raw.switch(), layer.stays_on()) {
-            (None, _) => {
-                Some(format!("`{ENABLED}` takes true or false, and this is {}", entry.raw.described()))
-            }
+            (None, _) => entry.no_switch(),
             (Some(false), Some(reason)) => {
                 Some(format!("`{}` of `{}` cannot be switched off: {reason}", layer.kind(), self.name))
             }
@@ -298,8 +300,7 @@ impl Stack<'_> {
         let mut values = Values::new();
         let mut fitting: Vec<_> =
             entries.iter().filter(|entry| !matches!(entry.target, Target::Key(..))).collect();
-        fitting
-            .sort_by_key(|entry| (entry.target.rank(), matches!(entry.source, Source::Environment { .. })));
+        fitting.sort_by_key(|entry| entry.precedence());
         for entry in fitting {
             let is_meant = entry.policy.as_ref().is_none_or(|selector| self.means(selector, at));
             if !is_meant || !takes(*layer, entry) {
@@ -436,6 +437,8 @@ pub(super) fn tell(names: &Names, places: &[usize]) {
     for (name, site) in names.points() {
         if site.place_in_table().is_some_and(|place| places.contains(&place)) {
             Stack { name, layers: site.layers() }.tell();
+            #[cfg(feature = "ops")]
+            site.follow_settings();
         }
     }
 }

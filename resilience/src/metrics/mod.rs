@@ -69,8 +69,8 @@
 //!
 //! # Durations
 //!
-//! They appear for the functions that have `timed` in one of their attributes, and cost such a function two readings of
-//! the clock a call. The buckets end at 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30 and 60 seconds.
+//! They appear for the functions that have `timed` in one of their attributes or in the configuration (feature `config`),
+//! and cost such a function two readings of the clock a call. The buckets end at 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30 and 60 seconds.
 //!
 //! There are no histograms of single attempts, of waits for a slot, a rate or a lock, and of writes of checkpoints: each
 //! would have 16 series for each function, and is part of the duration of the call, which shows when it grows. To measure

@@ -5,17 +5,21 @@
 //! failures are counted in one place for each category and severity. Nothing is counted twice: the number of calls is
 //! the sum of its outcomes, and the number of attempts that of the calls and of the retries, read in one pass.
 //!
-//! Where an attribute has `timed`, a [`TimedCall`] reads the clock at both ends.
+//! Where an attribute or a configuration has `timed`, a call reads the clock at both ends. What a configuration says of it
+//! is in two bits of the number that each call raises when it begins, so that a call which is not timed pays a jump for
+//! them; a call that began untimed stays so.
 //!
 //! Counters only grow. A policy that is reset keeps its point's calls.
 
 use super::counts::{CallCounts, Measured};
 use super::durations::{Durations, Outcome};
 use super::runs::Runs;
-use crate::base::clock::now;
+use crate::base::clock::{nanos, now};
 use crate::base::shards::{self, SHARDS};
+#[cfg(feature = "config")]
+use crate::base::sync::locked;
 use crate::failure::{Category, Classification, Severity};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,9 +29,23 @@ const SEVERITIES: [Severity; 5] =
     [Severity::Low, Severity::Medium, Severity::High, Severity::Critical, Severity::Fatal];
 const CATEGORIES: usize = Category::ALL.len();
 
-/// What one function counts; made at its first call.
+/// What one function counts.
 #[derive(Debug)]
-pub(crate) struct PointCalls(OnceLock<Box<Counters>>);
+pub(crate) struct PointCalls {
+    /// Made at the first call.
+    counters: OnceLock<Box<Counters>>,
+    /// What a configuration says of whether calls are timed, as bits of [`Shard::begun`]; locked while they are set.
+    #[cfg(feature = "config")]
+    timed: Mutex<i64>,
+}
+
+/// The bit of [`Shard::begun`] by which a configuration has calls timed. It is the sign: the processor has it at hand
+/// after an addition.
+const TIMED: i64 = i64::MIN;
+/// The bit by which it has calls not timed that the code has timed.
+const NOT_TIMED: i64 = 1 << 62;
+/// The bits that count.
+const COUNT: i64 = !(TIMED | NOT_TIMED);
 
 #[derive(Debug)]
 pub(crate) struct Counters {
@@ -47,18 +65,56 @@ pub(crate) struct Counters {
 #[derive(Debug)]
 #[repr(align(128))]
 struct Shard {
-    begun: AtomicU64,
+    /// How many calls have begun, below the bits [`TIMED`] and [`NOT_TIMED`].
+    begun: AtomicI64,
     succeeded: AtomicU64,
+    of: &'static PointCalls,
+}
+
+impl Shard {
+    /// A call ends that has failed, or is timed.
+    #[cold]
+    #[inline(never)]
+    fn ended(&self, since: u64, verdict: Option<&Classification>) {
+        let counters = self.of.counters();
+        counters.record(since, verdict.map_or(Outcome::Success, outcome));
+        match verdict {
+            None => drop(self.succeeded.fetch_add(1, Ordering::Release)),
+            Some(class) => counters.failed(class),
+        }
+    }
+
+    /// A call is dropped before its end.
+    #[cold]
+    #[inline(never)]
+    fn dropped(&self, since: u64) {
+        self.of.counters().dropped(since);
+    }
 }
 
 impl PointCalls {
     pub(crate) const fn new() -> Self {
-        Self(OnceLock::new())
+        Self {
+            counters: OnceLock::new(),
+            #[cfg(feature = "config")]
+            timed: Mutex::new(0),
+        }
+    }
+
+    /// Sets what a configuration says of whether calls are timed; `None` where it says nothing.
+    #[cfg(feature = "config")]
+    pub(crate) fn set_timed(&self, timed: Option<bool>) {
+        let mut bits = locked(&self.timed);
+        *bits = timed.map_or(0, |is_timed| if is_timed { TIMED } else { NOT_TIMED });
+        for shard in self.counters.get().iter().flat_map(|counters| &counters.shards) {
+            shard.begun.fetch_and(COUNT, Ordering::Relaxed);
+            shard.begun.fetch_or(*bits, Ordering::Relaxed);
+        }
     }
 
     #[inline]
-    fn counters(&self) -> &Counters {
-        match self.0.get() {
+    fn counters(&'static self) -> &'static Counters {
+        match self.counters.get() {
             Some(counters) => counters,
             None => self.first(),
         }
@@ -66,13 +122,19 @@ impl PointCalls {
 
     #[cold]
     #[inline(never)]
-    fn first(&self) -> &Counters {
-        self.0.get_or_init(|| Box::new(Counters::new()))
+    fn first(&'static self) -> &'static Counters {
+        #[cfg(feature = "config")]
+        let bits = locked(&self.timed);
+        #[cfg(feature = "config")]
+        let begun = *bits;
+        #[cfg(not(feature = "config"))]
+        let begun = 0;
+        self.counters.get_or_init(|| Box::new(Counters::new(self, begun)))
     }
 
     /// Counts that a retry follows an attempt that failed with `category`, after a wait that is as long as the service
     /// asked for, or its own.
-    pub(crate) fn retried(&self, category: Category, wait: Duration, is_asked_for: bool) {
+    pub(crate) fn retried(&'static self, category: Category, wait: Duration, is_asked_for: bool) {
         let counters = self.counters();
         if let Some(count) = counters.retried.get(category as usize) {
             count.fetch_add(1, Ordering::Relaxed);
@@ -84,30 +146,30 @@ impl PointCalls {
     }
 
     /// Notes that a call was answered with less than the function's own result.
-    pub(crate) fn note_degraded(&self) {
+    pub(crate) fn note_degraded(&'static self) {
         let now = now();
         *self.counters().degraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
     /// Whether that was in the last 60 s.
     pub(crate) fn is_degraded(&self) -> bool {
-        let Some(counters) = self.0.get() else { return false };
+        let Some(counters) = self.counters.get() else { return false };
         let last = *counters.degraded.lock().unwrap_or_else(PoisonError::into_inner);
         last.is_some_and(|last| now().saturating_duration_since(last) < DEGRADED)
     }
 
     /// What was counted so far.
     pub(crate) fn read(&self) -> CallCounts {
-        self.0.get().map_or_else(CallCounts::default, |counters| counters.read())
+        self.counters.get().map_or_else(CallCounts::default, |counters| counters.read())
     }
 }
 
 impl Counters {
-    const fn new() -> Self {
+    fn new(of: &'static PointCalls, begun: i64) -> Self {
         #[expect(clippy::declare_interior_mutable_const, reason = "every counter is a copy of its own")]
         const ZERO: AtomicU64 = AtomicU64::new(0);
         Self {
-            shards: [const { Shard { begun: ZERO, succeeded: ZERO } }; SHARDS],
+            shards: [(); SHARDS].map(|()| Shard { begun: AtomicI64::new(begun), succeeded: ZERO, of }),
             failed: [const { [ZERO; SEVERITIES.len()] }; CATEGORIES],
             retried: [ZERO; CATEGORIES],
             rejected: ZERO,
@@ -127,8 +189,6 @@ impl Counters {
         }
     }
 
-    #[cold]
-    #[inline(never)]
     fn failed(&self, class: &Classification) {
         if outcome(class) == Outcome::Rejected {
             self.rejected.fetch_add(1, Ordering::Relaxed);
@@ -142,25 +202,49 @@ impl Counters {
     }
 
     fn note_error(&self, category: Category) {
-        self.runs.note(category, || self.sum(|shard| &shard.succeeded));
+        self.runs.note(category, || self.succeeded());
     }
 
-    fn sum(&self, of: fn(&Shard) -> &AtomicU64) -> u64 {
-        self.shards.iter().map(|shard| of(shard).load(Ordering::Acquire)).sum()
+    fn succeeded(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.succeeded.load(Ordering::Acquire)).sum()
     }
 
+    fn begun(&self) -> u64 {
+        let begun = |shard: &Shard| shard.begun.load(Ordering::Acquire) & COUNT;
+        self.shards.iter().map(begun).sum::<i64>().unsigned_abs()
+    }
+
+    fn dropped(&self, since: u64) {
+        let (count, outcome) = if std::thread::panicking() {
+            (&self.panicked, Outcome::Panic)
+        } else {
+            (&self.cancelled, Outcome::Cancelled)
+        };
+        self.record(since, outcome);
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A call begins that is timed: the moment.
     #[cold]
     #[inline(never)]
-    fn dropped(&self) {
-        let count = if std::thread::panicking() { &self.panicked } else { &self.cancelled };
-        count.fetch_add(1, Ordering::Relaxed);
+    fn start(&self) -> u64 {
+        self.durations.get_or_init(Box::default);
+        nanos(now()).max(1)
+    }
+
+    /// A call ends that began at the moment `since`, if it is timed.
+    fn record(&self, since: u64, outcome: Outcome) {
+        if let (1.., Some(durations)) = (since, self.durations.get()) {
+            let took = nanos(now()).saturating_sub(since);
+            durations.record(outcome, Duration::from_nanos(took));
+        }
     }
 
     /// Calls begin and end while this reads: those in flight are the mean of what was begun before and after, less the
     /// ends.
     fn read(&self) -> CallCounts {
         let load = |count: &AtomicU64| count.load(Ordering::Acquire);
-        let before = self.sum(|shard| &shard.begun);
+        let before = self.begun();
         let mut severities = Vec::new();
         for (category, counts) in Category::ALL.into_iter().zip(&self.failed) {
             let counts = SEVERITIES.into_iter().zip(counts.iter().map(load)).filter(|(_, count)| *count > 0);
@@ -169,13 +253,13 @@ impl Counters {
         let retried = Category::ALL.into_iter().zip(self.retried.iter().map(load));
         let ended = Ended {
             retried: retried.filter(|(_, count)| *count > 0).collect(),
-            succeeded: self.sum(|shard| &shard.succeeded),
+            succeeded: self.succeeded(),
             rejected: load(&self.rejected),
             cancelled: load(&self.cancelled),
             panicked: load(&self.panicked),
             severities,
         };
-        let mut counts = ended.counts(before.midpoint(self.sum(|shard| &shard.begun)));
+        let mut counts = ended.counts(before.midpoint(self.begun()));
         counts.runs = self.runs.read();
         counts.measured = self
             .durations
@@ -237,76 +321,43 @@ impl Ended {
 /// A running call; dropped before its end it was cancelled, or has panicked.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct RunningCall(&'static Counters);
+pub struct RunningCall {
+    /// Where it is counted, also if it ends on another thread.
+    shard: &'static Shard,
+    /// When it began, in nanoseconds after [`origin`](crate::base::clock::origin); 0 if it is not timed.
+    since: u64,
+}
 
 impl RunningCall {
-    /// A call begins.
+    /// A call begins; `by_code` says whether the attributes have it timed.
     #[inline]
-    pub(super) fn begin(calls: &'static PointCalls) -> Self {
-        let counters = calls.counters();
-        counters.shard().begun.fetch_add(1, Ordering::Relaxed);
-        Self(counters)
+    pub(super) fn begin(calls: &'static PointCalls, by_code: bool) -> Self {
+        let shard = calls.counters().shard();
+        let bits = shard.begun.fetch_add(1, Ordering::Relaxed);
+        // Without a configuration the compiler knows the answer.
+        let by_config = cfg!(feature = "config") && bits < 0;
+        let is_timed = by_config || (by_code && bits & NOT_TIMED == 0);
+        let since = if is_timed { calls.counters().start() } else { 0 };
+        Self { shard, since }
     }
 
     /// The call ends with this verdict on what it returns.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a call of it costs more than it does")]
     #[expect(clippy::ref_option, reason = "the expansion lends what it has")]
     pub fn ended(self, verdict: &Option<Classification>) {
-        match verdict {
-            None => {
-                self.0.shard().succeeded.fetch_add(1, Ordering::Release);
-            }
-            Some(class) => self.0.failed(class),
+        if let (None, 0) = (verdict, self.since) {
+            self.shard.succeeded.fetch_add(1, Ordering::Release);
+        } else {
+            self.shard.ended(self.since, verdict.as_ref());
         }
         std::mem::forget(self);
     }
 }
 
 impl Drop for RunningCall {
+    #[inline]
     fn drop(&mut self) {
-        self.0.dropped();
-    }
-}
-
-/// A running call whose duration is measured.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct TimedCall {
-    /// `None` once it has ended.
-    call: Option<RunningCall>,
-    since: Instant,
-}
-
-impl TimedCall {
-    /// A call begins.
-    pub(super) fn begin(calls: &'static PointCalls) -> Self {
-        let call = RunningCall::begin(calls);
-        call.0.durations.get_or_init(Box::default);
-        Self { call: Some(call), since: now() }
-    }
-
-    /// The call ends with this verdict on what it returns.
-    #[expect(clippy::ref_option, reason = "the expansion lends what it has")]
-    pub fn ended(mut self, verdict: &Option<Classification>) {
-        if let Some(call) = self.call.take() {
-            self.record(&call, verdict.as_ref().map_or(Outcome::Success, outcome));
-            call.ended(verdict);
-        }
-    }
-
-    fn record(&self, call: &RunningCall, outcome: Outcome) {
-        if let Some(durations) = call.0.durations.get() {
-            durations.record(outcome, now().saturating_duration_since(self.since));
-        }
-    }
-}
-
-/// Dropped before its end it was cancelled, or has panicked; so is the call in it.
-impl Drop for TimedCall {
-    fn drop(&mut self) {
-        if let Some(call) = &self.call {
-            let is_panicking = std::thread::panicking();
-            self.record(call, if is_panicking { Outcome::Panic } else { Outcome::Cancelled });
-        }
+        self.shard.dropped(self.since);
     }
 }

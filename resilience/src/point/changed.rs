@@ -39,6 +39,8 @@ pub(crate) struct LayerOverride {
 /// What a configuration says of one point.
 #[derive(Debug, Default)]
 pub(crate) struct PointOverrides {
+    /// Whether its calls are measured, and where that is said.
+    pub(crate) timed: Option<(bool, Source)>,
     pub(crate) layers: Vec<LayerOverride>,
 }
 

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 /// Describes one annotated function as written, before any call.
 ///
-/// `Display` writes the name, the place, the most calls and the longest time, then a line for each policy.
+/// `Display` writes the name, the place, the most calls, the longest time and the function's own settings, then a line for
+/// each policy.
 /// With the feature `serde` it serialises as a map, with settings as the texts that an attribute has.
 ///
 /// # Examples
@@ -46,6 +47,18 @@ pub struct PointInfo {
     pub file: &'static str,
     /// The line of the topmost attribute, counted from 1.
     pub line: u32,
+    /// The settings of the function itself that an attribute or a configuration has set: `timed`, with the feature `ops`.
+    ///
+    /// They are serialised as those of a [policy](PolicyInfo::settings), and left out where there are none.
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            flatten,
+            skip_serializing_if = "Vec::is_empty",
+            serialize_with = "crate::base::serialise::settings"
+        )
+    )]
+    pub settings: Vec<Effective>,
     /// The policies, outermost first.
     pub stack: Vec<PolicyInfo>,
     /// How often one call runs the body at most.
@@ -285,6 +298,10 @@ impl PointInfo {
             name: point.name(),
             file: place.file(),
             line: place.line(),
+            #[cfg(feature = "ops")]
+            settings: point.is_timed().then(|| Effective::switch("timed", true)).into_iter().collect(),
+            #[cfg(not(feature = "ops"))]
+            settings: Vec::new(),
             stack: (0..layers.len()).filter_map(|at| PolicyInfo::of(layers.get(at..)?)).collect(),
             max_calls: layers.iter().map(|layer| layer.calls()).fold(1, u64::saturating_mul),
             worst_case: layers.iter().rev().fold(None, |inner, layer| layer.worst(inner)),
@@ -306,6 +323,10 @@ impl PointInfo {
     /// Notes what a configuration changes of the settings in the code.
     fn note_changes(&mut self, point: &'static PointSite) {
         let Some(overrides) = point.pinned().point() else { return };
+        if let Some((is_timed, source)) = &overrides.timed {
+            let timed = Effective { source: Some(source.clone()), ..Effective::switch("timed", *is_timed) };
+            self.settings = vec![timed];
+        }
         let changed = |layer: &&dyn Layer| overrides.at(super::changed::address(*layer));
         let is_on = |layer: &&&dyn Layer| !changed(layer).is_some_and(|changed| changed.whole.is_off);
         let on = || point.layers().iter().filter(is_on);
@@ -335,6 +356,7 @@ impl PointInfo {
             name,
             file: place.file(),
             line: place.line(),
+            settings: Vec::new(),
             stack: layers.filter_map(|layer| PolicyInfo::of(&[layer])).collect(),
             max_calls: 1,
             worst_case: None,
@@ -376,6 +398,7 @@ impl fmt::Display for PointInfo {
         if let Some(worst) = self.worst_case {
             write!(f, ", at most {worst:?}")?;
         }
+        self.settings.iter().try_for_each(|setting| write!(f, ", {}", Visible(&setting.to_string())))?;
         match (self.ambiguous, self.joined) {
             (false, _) => {}
             (true, true) => f.write_str("; shares its name: give the breaker another")?,

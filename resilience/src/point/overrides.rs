@@ -163,6 +163,13 @@ impl PointSite {
         pinned_at(address(self))
     }
 
+    /// Has the calls that begin from now on measured, or not, as the settings in force say.
+    #[cfg(feature = "ops")]
+    pub(crate) fn follow_settings(&'static self) {
+        let timed = self.pinned().point().and_then(|point| point.timed.as_ref());
+        self.calls().set_timed(timed.map(|(is_timed, _)| *is_timed));
+    }
+
     /// Its place in the table of points.
     pub(crate) fn place_in_table(&'static self) -> Option<usize> {
         place_of(address(self))

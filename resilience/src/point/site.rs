@@ -17,7 +17,7 @@
 //! moving a function into another module keeps its records.
 
 #[cfg(feature = "ops")]
-use super::calls::{PointCalls, RunningCall, TimedCall};
+use super::calls::{PointCalls, RunningCall};
 use super::layer::Layer;
 use super::names::unique;
 use crate::base::name::{Named, PointName};
@@ -56,6 +56,9 @@ pub struct PointSite {
     name: Option<&'static str>,
     place: &'static Location<'static>,
     layers: &'static [&'static dyn Layer],
+    /// Whether its attributes have `timed`.
+    #[cfg(feature = "ops")]
+    is_timed: bool,
     unique: OnceLock<&'static str>,
     errors: Site<PointErrors>,
     #[cfg(feature = "ops")]
@@ -77,6 +80,8 @@ impl PointSite {
             name: None,
             place,
             layers,
+            #[cfg(feature = "ops")]
+            is_timed: false,
             unique: OnceLock::new(),
             errors: NO_ERRORS,
             #[cfg(feature = "ops")]
@@ -87,7 +92,7 @@ impl PointSite {
     /// The calls of this point.
     #[cfg(feature = "ops")]
     #[inline]
-    pub(crate) fn calls(&self) -> &PointCalls {
+    pub(crate) fn calls(&'static self) -> &'static PointCalls {
         &self.calls
     }
 
@@ -100,19 +105,32 @@ impl PointSite {
     #[cfg(feature = "ops")]
     #[inline]
     pub fn call(&'static self) -> RunningCall {
-        RunningCall::begin(&self.calls)
+        RunningCall::begin(&self.calls, false)
     }
 
-    /// A call begins whose duration is measured.
+    /// A call begins whose duration is measured, unless a configuration says otherwise.
     #[cfg(feature = "ops")]
-    pub fn timed_call(&'static self) -> TimedCall {
-        TimedCall::begin(&self.calls)
+    pub fn timed_call(&'static self) -> RunningCall {
+        RunningCall::begin(&self.calls, true)
     }
 
     /// Gives the point a name of its own in place of its path.
     pub const fn named(mut self, name: &'static str) -> Self {
         self.name = Some(name);
         self
+    }
+
+    /// Sets that its attributes have `timed`: the expansion calls [`timed_call`](Self::timed_call).
+    #[cfg(feature = "ops")]
+    pub const fn timed(mut self) -> Self {
+        self.is_timed = true;
+        self
+    }
+
+    /// Whether its attributes have `timed`.
+    #[cfg(feature = "ops")]
+    pub(crate) const fn is_timed(&self) -> bool {
+        self.is_timed
     }
 
     /// The name that it was given in place of its path.
