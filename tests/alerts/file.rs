@@ -6,6 +6,8 @@ use resilience::testing;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 const HOSTILE: &str = "a\"b\\c\nd\te\u{1b}[2J\u{202e}f";
@@ -177,4 +179,42 @@ fn async_code_waits_without_blocking() {
     let raised = alerts::raise_async(AlertLevel::Warning, "a", "b", &[]);
     assert!(futures::executor::block_on(raised).is_written());
     assert_eq!(alerts::recent(10).expect("a look").alerts.len(), 1);
+}
+
+/// Puts a pipe at `path`: whoever opens it to read waits for a writer.
+fn pipe(path: &Path) {
+    assert!(Command::new("mkfifo").args(["-m", "600"]).arg(path).status().expect("mkfifo").success());
+}
+
+#[test]
+fn a_pipe_or_a_directory_in_the_place_of_a_file_is_an_error_and_no_wait() {
+    let (_world, scratch) = (testing::isolate(), Scratch::new());
+    for (n, make) in [pipe, |path: &Path| fs::create_dir(path).expect("a directory")].into_iter().enumerate()
+    {
+        let dir = |name: &str| scratch.path(&format!("{name}-{n}"));
+        for name in ["alerts.jsonl", "alerts.jsonl.1"] {
+            let component = format!("{name}-{n}");
+            alerts::use_dir(dir(name));
+            assert!(alerts::raise(AlertLevel::Warning, &component, "before", &[]).is_written());
+            let _ = fs::remove_file(dir(name).join(name));
+            make(&dir(name).join(name));
+            recent_in(dir(name), 10).expect_err("no file");
+            Follower::new(dir(name)).next().expect_err("no file");
+            let raised = alerts::raise(AlertLevel::Warning, &component, "after", &[]);
+            assert_eq!(raised.is_written(), name != "alerts.jsonl");
+        }
+        make(&{
+            fs::create_dir_all(dir("lock")).expect("a directory");
+            dir("lock").join("alerts.lock")
+        });
+        alerts::use_dir(dir("lock"));
+        assert!(!alerts::raise(AlertLevel::Warning, &format!("lock-{n}"), "one", &[]).is_written());
+        assert!(recent_in(dir("lock"), 10).expect("a look").alerts.is_empty());
+        fs::create_dir_all(dir("escalations")).expect("a directory");
+        make(&dir("escalations").join("escalations.jsonl"));
+        alerts::use_dir(dir("escalations"));
+        alerts::escalations_in(dir("escalations")).expect_err("no file");
+        alerts::acknowledge_in(dir("escalations"), "id", "me").expect_err("no file");
+        assert!(!alerts::escalate(&format!("escalate-{n}"), "one", &[]).is_written());
+    }
 }

@@ -3,11 +3,14 @@
 use crate::common::{Scratch, Warnings};
 use futures::FutureExt as _;
 use futures::executor::block_on;
-use resilience::fs::{DirLock, FileLock, LockError, lock_all, lock_all_async};
+use resilience::fs::{
+    DirLock, FileLock, LockError, MarkerLock, Transaction, TransactionError, lock_all, lock_all_async,
+};
 use resilience::{Category, Classify as _, Rejected, in_scope, lock, testing};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
+use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -414,4 +417,31 @@ fn a_future_that_is_not_polled_gives_its_turn_to_the_others() {
     assert!(second.as_mut().now_or_never().is_none());
     drop(first);
     drop(block_on(second).expect("its turn"));
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+    let (_world, scratch) = (testing::isolate(), Scratch::new());
+    let pipe = |path: &Path| {
+        assert!(Command::new("mkfifo").args(["-m", "600"]).arg(path).status().expect("mkfifo").success());
+    };
+    let lock = lock::named("pipe").acquire().expect("a lock");
+    let path = lock.path().to_owned();
+    lock.unlock();
+    fs::remove_file(&path).expect("a file");
+    pipe(&path);
+    let listed = lock::list().expect("a listing");
+    assert!(listed.iter().all(|lock| !lock.is_held), "{listed:?}");
+    drop(now(&lock::named("pipe")));
+    let _ = lock::prune();
+    let marker = scratch.path("marker");
+    pipe(&marker.with_extension("fence"));
+    fs::create_dir(&marker).expect("a directory");
+    pipe(&marker.join("owner"));
+    let taken = MarkerLock::at(&marker).wait(Duration::ZERO).acquire();
+    assert!(matches!(taken, Err(LockError::Timeout { .. })), "{taken:?}");
+    let data = scratch.path("data");
+    pipe(&data);
+    let outcome: Result<(), TransactionError> = Transaction::of(&data).apply(|_| Ok(()));
+    assert!(matches!(outcome, Err(TransactionError::Refused { .. })), "{outcome:?}");
 }

@@ -14,7 +14,7 @@ use crate::base::scrub::scrub;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 const NAME: &str = "escalations.jsonl";
@@ -146,8 +146,10 @@ pub fn escalations() -> io::Result<Vec<Escalation>> {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn escalations_in(dir: impl AsRef<Path>) -> io::Result<Vec<Escalation>> {
-    match fs::read(dir.as_ref().join(NAME)) {
-        Ok(bytes) => Ok(parse(&bytes)),
+    let mut bytes = Vec::new();
+    let file = files::open_to_read(&dir.as_ref().join(NAME));
+    match file.and_then(|mut file| file.read_to_end(&mut bytes)) {
+        Ok(_) => Ok(parse(&bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     }

@@ -69,7 +69,7 @@ impl Lock {
 
     /// Takes the lock of a reader, without waiting for a writer. A directory without a lock has no writer.
     pub(super) fn shared(dir: &Path) -> io::Result<Option<Self>> {
-        let Ok(file) = File::open(dir.join(LOCK)) else { return Ok(None) };
+        let Ok(file) = files::open_to_read(&dir.join(LOCK)) else { return Ok(None) };
         file.try_lock_shared()?;
         Ok(Some(Self(file)))
     }

@@ -3,7 +3,7 @@
 use super::alert::{Alert, LINE};
 use super::file::{Lock, paths};
 use super::place;
-use crate::base::files::{Inode, inode_of, is_at};
+use crate::base::files::{Inode, inode_of, is_at, open_to_read};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -97,7 +97,7 @@ pub fn recent_in(dir: impl AsRef<Path>, limit: usize) -> io::Result<Recent> {
     let (mut newest_first, mut skipped) = (Vec::new(), 0);
     for path in paths(dir) {
         let missing = limit.saturating_sub(newest_first.len());
-        match File::open(path) {
+        match open_to_read(&path) {
             Ok(file) if missing > 0 => skipped += last(file, missing, &mut newest_first)?,
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -263,7 +263,7 @@ impl Follower {
     fn later(&mut self) -> io::Result<Vec<File>> {
         let mut files = Vec::new();
         for path in paths(&self.dir) {
-            match File::open(path) {
+            match open_to_read(&path) {
                 Ok(file) => files.push(file),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),

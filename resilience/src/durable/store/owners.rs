@@ -183,6 +183,10 @@ mod locks {
             }
             let Some(name) = file_name(owner) else { return Liveness::Unknown };
             let path = self.dir.join(name);
+            // Opening a pipe waits for whoever has its other end.
+            if !std::fs::metadata(&path).is_ok_and(|found| found.is_file()) {
+                return Liveness::Unknown;
+            }
             // Who may only look can lock a file that is open for reading, where the system allows that.
             let opened = OpenOptions::new().write(true).open(&path).or_else(|_| File::open(&path));
             let Ok(file) = opened else { return Liveness::Unknown };

@@ -120,7 +120,7 @@ struct Holding {
 }
 
 fn look(path: &Path, kernel: Option<&Kernel>) -> Holding {
-    let Ok(file) = File::open(path) else {
+    let Ok(file) = files::open_to_read(path) else {
         return Holding { is_held: false, holders: Vec::new(), text: Text::default() };
     };
     let (text, inode) = (Text::read(&file), files::inode_of(&file));
@@ -162,7 +162,7 @@ fn probe(file: &File) -> bool {
 
 /// Whether a process holds the lock of the file at `path` that is stopped by a signal. It never tries to lock.
 pub(super) fn is_held_by_stopped(path: &Path) -> bool {
-    let Ok(file) = File::open(path) else { return false };
+    let Ok(file) = files::open_to_read(path) else { return false };
     // The kernel knows a process that was stopped before it wrote who it is.
     let (inode, locks) = (files::inode_of(&file), kernel_locks().map_or(Vec::new(), |kernel| kernel.locks));
     let mut pids = locks.iter().filter(|(locked, _)| Some(*locked) == inode).map(|(_, pid)| *pid);

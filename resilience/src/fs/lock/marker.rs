@@ -1,6 +1,7 @@
 //! Locks for file systems without locks: a directory that is made, with a heartbeat in it.
 
 use super::LockError;
+use crate::base::files::open_to_read;
 use crate::base::scope;
 use crate::base::stopping;
 use std::fs;
@@ -61,7 +62,7 @@ struct Owner {
 impl Owner {
     /// What is in the marker at `path`; an empty one where its maker has not come so far.
     fn read(path: &Path) -> Self {
-        let text = fs::read_to_string(path.join(OWNER)).unwrap_or_default();
+        let text = open_to_read(&path.join(OWNER)).and_then(io::read_to_string).unwrap_or_default();
         let mut words = text.split_whitespace();
         let id = words.next().unwrap_or_default().to_owned();
         let mut number = || words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
@@ -213,7 +214,10 @@ impl MarkerLock {
     /// The marker was made: puts the owner in it and begins the heartbeat.
     fn enter(&self, id: String) -> io::Result<MarkerGuard> {
         let fence_file = beside(&self.path, "fence");
-        let before = fs::read_to_string(&fence_file).ok().and_then(|text| text.trim().parse().ok());
+        let before = open_to_read(&fence_file)
+            .and_then(io::read_to_string)
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
         let owner = Owner { fence: before.unwrap_or(0_u64) + 1, id, counter: 0 };
         let entered =
             replace(&fence_file, &owner.fence.to_string(), &owner.id).and_then(|()| owner.write(&self.path));

@@ -3,6 +3,7 @@
 
 use super::dir::{Dir, sync};
 use super::error::TransactionError;
+use crate::base::files::open_to_read;
 use crate::base::template::{part, whole};
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher as _;
@@ -151,7 +152,7 @@ impl Journal {
     pub(super) fn read(path: &Path) -> Result<Option<Self>, TransactionError> {
         let corrupt =
             |reason: &str| TransactionError::Corrupt { path: path.to_owned(), reason: reason.to_owned() };
-        let text = match std::fs::read_to_string(path) {
+        let text = match open_to_read(path).and_then(io::read_to_string) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // A directory that is not there says nothing about the journal in it.
