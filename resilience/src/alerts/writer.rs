@@ -336,7 +336,9 @@ pub(crate) fn not_written(alert: &Alert, error: &io::Error) {
     guarded(|| {
         tracing::error!(target: "resilience::alert", id = alert.id(), component = alert.component, error, "an alert is in no file: {}", alert.message);
     });
-    let _ = writeln!(io::stderr(), "resilience: this alert is in no file ({error}): {alert}");
+    // In one write, so that no line of another process parts it.
+    let line = format!("resilience: this alert is in no file ({error}): {alert}\n");
+    let _ = io::stderr().write_all(line.as_bytes());
 }
 
 static WRITER: OfProcess<Writer> = OfProcess::new(Writer::new(), |_| Writer::new());

@@ -263,8 +263,8 @@ pub enum JobError {
         /// Its state.
         status: Status,
     },
-    /// The store cannot be used, and the body was not run.
-    #[error("job {at} was not run: {store}")]
+    /// The store cannot be used, and the body was not run; or all jobs were asked for, and the key of `at` is empty.
+    #[error("{}: {store}", .at.not_run())]
     #[non_exhaustive]
     Store {
         /// The job.

@@ -203,7 +203,7 @@ impl fmt::Display for Mismatch {
 pub struct Place {
     /// The point that was called, as [`points()`](crate::points()) spells it.
     pub point: PointName,
-    /// The key of the step, or the id of the job.
+    /// The key of the step, or the id of the job; empty for what is about all jobs, such as `recover`.
     pub key: String,
 }
 
@@ -216,6 +216,15 @@ impl Place {
     /// The key as texts show it.
     const fn shown_key(&self) -> Visible<'_> {
         Visible(self.key.as_str())
+    }
+
+    /// The job that was not run, or the function that is about all jobs.
+    fn not_run(&self) -> String {
+        if self.key.is_empty() {
+            format!("`{}`", self.shown_point())
+        } else {
+            format!("job {self} was not run")
+        }
     }
 
     /// The name of the point as texts show it.

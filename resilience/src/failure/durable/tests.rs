@@ -91,3 +91,11 @@ fn the_action_of_every_error_of_a_job_fits() {
     ];
     assert_actions(errors.into_iter().map(|(error, word)| (error.into(), word)).collect());
 }
+
+#[test]
+fn what_is_about_all_jobs_names_none() {
+    let of = |at| JobError::Store { at, store: store() }.to_string();
+    let all = of(Place::new(PointName::new("recover"), ""));
+    assert_eq!(all, format!("`recover`: {}", store()));
+    assert_eq!(of(at()), format!("job {} was not run: {}", at(), store()));
+}
