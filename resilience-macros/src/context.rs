@@ -143,6 +143,20 @@ impl Context<'_> {
         if is_retried { quote!((&#retry).attempt()) } else { quote!(1) }
     }
 
+    /// Whether the layer at `place` is one of a function whose durations are measured.
+    pub(crate) const fn is_timed(&self, place: &Place) -> bool {
+        place.is_counted && self.shared.timed
+    }
+
+    /// `enter`, the answer of a policy that admits calls, as one whose wait is measured where the function is timed.
+    pub(crate) fn admitted(&self, place: &Place, by: &str, enter: TokenStream) -> TokenStream {
+        if !self.is_timed(place) {
+            return enter;
+        }
+        let (here, by) = (Span::mixed_site(), Ident::new(by, Span::mixed_site()));
+        quote_spanned!(here=> __rt::admitting(&__POINT, __rt::Admission::#by).ended(#enter))
+    }
+
     /// Whether the layer at `place` is below the retry.
     pub(crate) fn is_retried(&self, place: &Place) -> bool {
         self.retry.as_ref().is_some_and(|(_, at)| place.above > *at)

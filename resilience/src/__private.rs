@@ -20,6 +20,8 @@ pub use crate::health::{
     Answer, CheckOutcome, CheckSite, HEALTH_CHECKS_0_1, Listed, check_answer, each_check,
 };
 pub use crate::point::probe::{Context, noted};
+#[cfg(feature = "ops")]
+pub use crate::point::{Admission, admitting};
 pub use crate::point::{POINTS_0_1, PointSite};
 pub use crate::policy::budget::share::sharing;
 #[cfg(feature = "cache")]
@@ -32,6 +34,8 @@ pub use crate::policy::degrade::{DegradeSite, either};
 pub use crate::policy::keyed::{KeyAndValue, Keyed};
 pub use crate::policy::timeout::{Timed, TimeoutSite};
 pub use crate::policy::with_fallback::{FallbackSite, Instead, Settled, Step};
+#[cfg(feature = "ops")]
+pub use crate::policy::with_retry::timed_attempts;
 pub use crate::policy::with_retry::{Budget, KeyedBudgets, RetrySite, check_waits, here};
 // Every policy's own module, so that an expansion can name what is in it.
 pub use crate::base::repeats::Repeated;

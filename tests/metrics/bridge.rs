@@ -96,7 +96,7 @@ fn a_recorder_gets_every_series_of_the_page_each_time() {
     });
     let opened = r#"resilience_breaker_opened_total{name="metrics::\"published\""}"#;
     assert_eq!(recorded.numbers[opened], 1.0);
-    assert_eq!(recorded.durations.len(), 4, "three outcomes, and the waits");
+    assert_eq!(recorded.durations.len(), 7, "three outcomes, two kinds of attempts, the waits and the slots");
 }
 
 #[test]

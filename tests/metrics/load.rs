@@ -60,6 +60,10 @@ impl Sums {
             let last = self.of("call_duration_seconds_bucket", &format!("{label},le=\"+Inf\""));
             assert_eq!(last, self.of("call_duration_seconds_count", &label), "{outcome}");
         }
+        for handled in ["handled=\"false\"", "handled=\"true\""] {
+            let last = self.of("attempt_duration_seconds_bucket", &format!("{handled},le=\"+Inf\""));
+            assert_eq!(last, self.of("attempt_duration_seconds_count", handled), "{handled}");
+        }
     }
 
     #[track_caller]
@@ -106,6 +110,12 @@ fn no_series_falls_while_keys_come_and_go_and_the_sums_agree_on_each_page() {
         assert_eq!(counts, [eighth, eighth, eighth, eighth, eighth * 4.0]);
         assert_eq!(last.of("call_duration_seconds_count", ""), eighth * 8.0);
         assert_eq!(last.of("attempts_total", "handled=\"true\""), eighth, "each timeout is tried again");
+        for handled in ["handled=\"false\"", "handled=\"true\""] {
+            assert_eq!(
+                last.of("attempt_duration_seconds_count", handled),
+                last.of("attempts_total", handled)
+            );
+        }
         // Of all keys, evicted ones included: both attempts of each timeout.
         let of_keys = ["failure", "cancelled", "panicked"]
             .map(|result| last.of("breaker_calls_total", &format!("result=\"{result}\"")));

@@ -193,6 +193,7 @@ impl Layer for Checked {
         let method = if awaits { "await_attempt" } else { "enter_attempt" };
         let enter = self.kept.call(&place.site, method, &cx.attempt(place), cx.varied(place));
         let enter = if awaits { quote_spanned!(here=> #enter.await) } else { enter };
+        let enter = cx.admitted(place, "Slot", enter);
         let (label, bound, last, slot) = (place.label(), place.bound(), place.ended(), place.held());
         // A helper thread takes a part of it along, and keeps it until the body has ended there.
         let shared = cx.has_thread_below(place);

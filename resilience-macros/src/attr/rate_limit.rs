@@ -151,6 +151,7 @@ impl Layer for Checked {
         let method = if awaits { "await_pass" } else { "pass_attempt" };
         let pass = self.kept.call(&place.site, method, &cx.attempt(place), cx.varied(place));
         let pass = if awaits { quote_spanned!(here=> #pass.await) } else { pass };
+        let pass = cx.admitted(place, "Turn", pass);
         quote_spanned! {here=>
             let #bound = #label: {
                 #instance

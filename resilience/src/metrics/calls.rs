@@ -1,10 +1,11 @@
 //! The calls of every function, by how they ended.
 
-use super::family::{Family, Kind, Rows, Sink};
+use super::family::{Family, Kind, Label, Rows, Sink, histogram};
 use crate::failure::Category;
 use crate::point::counts::CallCounts;
 use crate::point::durations::Outcome;
 use crate::point::info::PointSnapshot;
+use crate::point::{Admission, Measure};
 
 const CALLS: Family = Family {
     name: "resilience_calls_total",
@@ -31,16 +32,26 @@ const DEGRADED: Family = Family {
     help: "Whether in the last 60 s a call was answered with less than the function's own result.",
 };
 
-const DURATION: Family = Family {
-    name: "resilience_call_duration_seconds",
-    kind: Kind::Histogram,
-    help: "How long calls took, by outcome; of functions with `timed`.",
-};
-const DELAY: Family = Family {
-    name: "resilience_retry_delay_seconds",
-    kind: Kind::Histogram,
-    help: "How long retries have waited, by where the time comes from; of functions with `timed`.",
-};
+const DURATION: Family = histogram(
+    "resilience_call_duration_seconds",
+    "How long calls took, by outcome; of functions with `timed`.",
+);
+const ATTEMPT: Family = histogram(
+    "resilience_attempt_duration_seconds",
+    "How long the attempts of retries took, by whether a retry followed; of functions with `timed`.",
+);
+const DELAY: Family = histogram(
+    "resilience_retry_delay_seconds",
+    "How long retries have waited, by where the time comes from; of functions with `timed`.",
+);
+const SLOT: Family = histogram(
+    "resilience_bulkhead_wait_seconds",
+    "How long admitted calls have waited for a slot; of functions with `timed`.",
+);
+const TURN: Family = histogram(
+    "resilience_ratelimit_wait_seconds",
+    "How long admitted calls have waited for their turn; of functions with `timed`.",
+);
 
 pub(super) fn write(sink: &mut dyn Sink, points: &[PointSnapshot]) {
     let counted = || points.iter().filter_map(|point| Some((&*point.name, point.calls.as_ref()?)));
@@ -74,19 +85,35 @@ pub(super) fn write(sink: &mut dyn Sink, points: &[PointSnapshot]) {
 
 /// What is measured of the functions with `timed`.
 fn durations(sink: &mut dyn Sink, points: &[PointSnapshot]) {
-    let measured =
-        || points.iter().filter_map(|point| Some((&*point.name, point.calls.as_ref()?.measured.as_deref()?)));
-    let mut rows = Rows::new(sink, &DURATION);
-    for (name, measured) in measured() {
-        for (outcome, times) in &measured.calls {
-            rows.times(&[("name", name), ("outcome", outcome.as_str())], times);
+    for family in [&DURATION, &ATTEMPT, &DELAY, &SLOT, &TURN] {
+        let mut rows = Rows::new(sink, family);
+        for point in points {
+            let measured = point.calls.iter().flat_map(|calls| &calls.measured);
+            for (what, times) in measured {
+                let (of, label) = series(*what);
+                if of.name == family.name {
+                    rows.times(
+                        &[Some(("name", &*point.name)), label].into_iter().flatten().collect::<Vec<_>>(),
+                        times,
+                    );
+                }
+            }
         }
     }
-    let mut rows = Rows::new(sink, &DELAY);
-    for (name, measured) in measured() {
-        for (source, times) in &measured.waits {
-            rows.times(&[("name", name), ("source", source)], times);
+}
+
+/// The family of what was measured, and its label there.
+const fn series(what: Measure) -> (&'static Family, Option<Label<'static>>) {
+    match what {
+        Measure::Call(outcome) => (&DURATION, Some(("outcome", outcome.as_str()))),
+        Measure::Attempt { is_handled } => {
+            (&ATTEMPT, Some(("handled", if is_handled { "true" } else { "false" })))
         }
+        Measure::Delay { is_asked_for } => {
+            (&DELAY, Some(("source", if is_asked_for { "retry_after" } else { "backoff" })))
+        }
+        Measure::Admission(Admission::Slot) => (&SLOT, None),
+        Measure::Admission(Admission::Turn) => (&TURN, None),
     }
 }
 

@@ -10,6 +10,10 @@ pub(super) struct Family {
     pub(super) help: &'static str,
 }
 
+pub(super) const fn histogram(name: &'static str, help: &'static str) -> Family {
+    Family { name, kind: Kind::Histogram, help }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Counter,

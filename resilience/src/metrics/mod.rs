@@ -10,7 +10,9 @@
 //! | `resilience_calls_total` | counter | `name`, `outcome`: `success`, `error`, `rejected`, `timeout`, `cancelled`, `panic` |
 //! | `resilience_calls_in_flight` | gauge | `name` |
 //! | `resilience_call_duration_seconds` | histogram | `name`, `outcome`; only with `timed` |
+//! | `resilience_attempt_duration_seconds` | histogram | `name`, `handled`: `true` if a retry followed; only with `timed` |
 //! | `resilience_retry_delay_seconds` | histogram | `name`, `source`: `backoff`, `retry_after`; only with `timed` |
+//! | `resilience_bulkhead_wait_seconds`, `resilience_ratelimit_wait_seconds` | histogram | `name`; only with `timed` |
 //! | `resilience_errors_total` | counter | `name`, `category`, `severity` |
 //! | `resilience_attempts_total` | counter | `name`, `category` (`none` without an error), `handled`: `true` if a retry followed |
 //! | `resilience_retry_amplification` | gauge | `name` |
@@ -69,14 +71,20 @@
 //!
 //! # Durations
 //!
-//! They appear for the functions that have `timed` in one of their attributes or in the configuration (feature `config`),
-//! and cost such a function two readings of the clock a call. The buckets end at 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30 and 60 seconds.
+//! They appear for the functions that have `timed` in one of their attributes. Each call of such a function reads the clock
+//! twice, and twice more for each attempt under a retry, and for a bulkhead and a rate limit. A configuration (feature
+//! `config`) can end that, and has other functions timed: of these it measures calls and the waits before retries, which
+//! need no preparation in the code. The buckets end at 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30 and 60
+//! seconds. On a clock that goes back a duration is 0.
 //!
-//! There are no histograms of single attempts, of waits for a slot, a rate or a lock, and of writes of checkpoints: each
-//! would have 16 series for each function, and is part of the duration of the call, which shows when it grows. To measure
-//! one of them, move what it surrounds to a function of its own with `timed`: the body that a retry repeats has the
-//! duration of each attempt, and what both durations differ by is the wait. How often calls have waited is in the
-//! `.._waited_total` metrics, and how long all of them waited for locks in `resilience_lock_wait_seconds_total`.
+//! An attempt of a retry lasts from its begin to its failure or success, without the wait and the hooks after it. Those with
+//! `handled="true"` are as many as in `resilience_attempts_total`. Those with `handled="false"` are the last one of each call
+//! that came to the retry, also if the call was dropped in the wait after it: they are fewer than in
+//! `resilience_attempts_total` by the calls that a policy above the retry has answered, and more by those that one has
+//! repeated.
+//!
+//! The waits for a slot and for a turn are those of the calls, and of the attempts below a retry, that were admitted: one that
+//! was admitted at once counts with next to nothing, and a refused one does not count.
 //!
 //! # Keys
 //!

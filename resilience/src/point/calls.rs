@@ -11,8 +11,8 @@
 //!
 //! Counters only grow. A policy that is reset keeps its point's calls.
 
-use super::counts::{CallCounts, Measured};
-use super::durations::{Durations, Outcome};
+use super::counts::CallCounts;
+use super::durations::{Durations, Measure, Outcome};
 use super::runs::Runs;
 use crate::base::clock::{nanos, now};
 use crate::base::shards::{self, SHARDS};
@@ -132,17 +132,21 @@ impl PointCalls {
         self.counters.get_or_init(|| Box::new(Counters::new(self, begun)))
     }
 
-    /// Counts that a retry follows an attempt that failed with `category`, after a wait that is as long as the service
-    /// asked for, or its own.
-    pub(crate) fn retried(&'static self, category: Category, wait: Duration, is_asked_for: bool) {
+    /// Where durations are counted, if a call that begins now is timed and one was before; `by_code` is as in
+    /// [`RunningCall::begin`].
+    pub(super) fn durations(&self, by_code: bool) -> Option<&Durations> {
+        let counters = self.counters.get()?;
+        let bits = counters.shards.first()?.begun.load(Ordering::Relaxed);
+        if is_timed(bits, by_code) { counters.durations.get().map(|durations| &**durations) } else { None }
+    }
+
+    /// Counts that a retry follows an attempt that failed with `category`.
+    pub(crate) fn retried(&'static self, category: Category) {
         let counters = self.counters();
         if let Some(count) = counters.retried.get(category as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
         counters.note_error(category);
-        if let Some(durations) = counters.durations.get() {
-            durations.record_wait(is_asked_for, wait);
-        }
     }
 
     /// Notes that a call was answered with less than the function's own result.
@@ -228,7 +232,7 @@ impl Counters {
     #[cold]
     #[inline(never)]
     fn start(&self) -> u64 {
-        self.durations.get_or_init(Box::default);
+        self.durations.get_or_init(|| Box::new(Durations::new()));
         nanos(now()).max(1)
     }
 
@@ -236,7 +240,7 @@ impl Counters {
     fn record(&self, since: u64, outcome: Outcome) {
         if let (1.., Some(durations)) = (since, self.durations.get()) {
             let took = nanos(now()).saturating_sub(since);
-            durations.record(outcome, Duration::from_nanos(took));
+            durations.record(Measure::Call(outcome), Duration::from_nanos(took));
         }
     }
 
@@ -261,10 +265,7 @@ impl Counters {
         };
         let mut counts = ended.counts(before.midpoint(self.begun()));
         counts.runs = self.runs.read();
-        counts.measured = self
-            .durations
-            .get()
-            .map(|durations| Box::new(Measured { calls: durations.read(), waits: durations.waits().into() }));
+        counts.measured = self.durations.get().map_or_else(Vec::new, |durations| durations.read());
         counts
     }
 }
@@ -313,7 +314,7 @@ impl Ended {
             severities: self.severities,
             retried: self.retried,
             runs: Vec::new(),
-            measured: None,
+            measured: Vec::new(),
         }
     }
 }
@@ -328,16 +329,21 @@ pub struct RunningCall {
     since: u64,
 }
 
+/// Whether a call is timed that finds these bits when it begins.
+#[inline]
+const fn is_timed(bits: i64, by_code: bool) -> bool {
+    // Without a configuration the compiler knows the answer.
+    let by_config = cfg!(feature = "config") && bits < 0;
+    by_config || (by_code && bits & NOT_TIMED == 0)
+}
+
 impl RunningCall {
     /// A call begins; `by_code` says whether the attributes have it timed.
     #[inline]
     pub(super) fn begin(calls: &'static PointCalls, by_code: bool) -> Self {
         let shard = calls.counters().shard();
         let bits = shard.begun.fetch_add(1, Ordering::Relaxed);
-        // Without a configuration the compiler knows the answer.
-        let by_config = cfg!(feature = "config") && bits < 0;
-        let is_timed = by_config || (by_code && bits & NOT_TIMED == 0);
-        let since = if is_timed { calls.counters().start() } else { 0 };
+        let since = if is_timed(bits, by_code) { calls.counters().start() } else { 0 };
         Self { shard, since }
     }
 

@@ -1,7 +1,7 @@
 //! How the calls of one annotated function ended, as the inventory shows it.
 
 #[cfg(feature = "ops")]
-use super::durations::{Outcome, Times};
+use super::durations::{Measure, Times};
 use crate::failure::{Category, Severity};
 use std::fmt;
 
@@ -65,19 +65,10 @@ pub struct CallCounts {
     #[cfg(feature = "ops")]
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) runs: Vec<(Category, u64)>,
-    /// How long calls took, where that is measured.
+    /// How long calls and what they consist of took, where that is measured.
     #[cfg(feature = "ops")]
     #[cfg_attr(feature = "serde", serde(skip))]
-    pub(crate) measured: Option<Box<Measured>>,
-}
-
-/// How long calls and waits took.
-#[cfg(feature = "ops")]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Measured {
-    pub(crate) calls: Vec<(Outcome, Times)>,
-    /// The waits before retries, by where their length comes from.
-    pub(crate) waits: Vec<(&'static str, Times)>,
+    pub(crate) measured: Vec<(Measure, Times)>,
 }
 
 impl CallCounts {

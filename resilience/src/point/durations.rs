@@ -1,7 +1,7 @@
-//! How long the calls of one function take, where its attributes have `timed`.
+//! What is measured of one function that has its calls timed, as histograms.
 //!
-//! A duration is counted in the first bucket that it fits, with its outcome, apart for some threads. The sum has
-//! nanoseconds: 584 years of calls.
+//! A duration is counted in the first bucket that it fits, apart for some threads. The sum has nanoseconds: 584 years of
+//! calls.
 
 use crate::base::scope::nanos;
 use crate::base::shards::{SHARDS, own_or_assigned};
@@ -25,9 +25,6 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Success, Self::Error, Self::Rejected, Self::Timeout, Self::Cancelled, Self::Panic];
-
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Success => "success",
@@ -36,6 +33,56 @@ impl Outcome {
             Self::Timeout => "timeout",
             Self::Cancelled => "cancelled",
             Self::Panic => "panic",
+        }
+    }
+}
+
+/// What is measured of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// A call.
+    Call(Outcome),
+    /// An attempt, and whether a retry followed it.
+    Attempt { is_handled: bool },
+    /// The wait before a retry, and whether it is as long as the service has asked for.
+    Delay { is_asked_for: bool },
+    /// The wait of an admitted call.
+    Admission(Admission),
+}
+
+/// What calls have to be admitted by.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// A bulkhead.
+    Slot,
+    /// A rate limit.
+    Turn,
+}
+
+impl Measure {
+    pub(crate) const ALL: [Self; 12] = [
+        Self::Call(Outcome::Success),
+        Self::Call(Outcome::Error),
+        Self::Call(Outcome::Rejected),
+        Self::Call(Outcome::Timeout),
+        Self::Call(Outcome::Cancelled),
+        Self::Call(Outcome::Panic),
+        Self::Attempt { is_handled: false },
+        Self::Attempt { is_handled: true },
+        Self::Delay { is_asked_for: false },
+        Self::Delay { is_asked_for: true },
+        Self::Admission(Admission::Slot),
+        Self::Admission(Admission::Turn),
+    ];
+
+    /// Its place in [`ALL`](Self::ALL).
+    const fn place(self) -> usize {
+        match self {
+            Self::Call(outcome) => outcome as usize,
+            Self::Attempt { is_handled } => 6 + is_handled as usize,
+            Self::Delay { is_asked_for } => 8 + is_asked_for as usize,
+            Self::Admission(admission) => 10 + admission as usize,
         }
     }
 }
@@ -54,14 +101,19 @@ impl Times {
     }
 }
 
-#[derive(Debug, Default)]
-struct Histogram {
+/// Durations that are counted by many threads.
+#[derive(Debug)]
+pub(crate) struct Histogram {
     buckets: [AtomicU64; BUCKETS],
     nanos: AtomicU64,
 }
 
 impl Histogram {
-    fn record(&self, took: Duration) {
+    #[expect(clippy::declare_interior_mutable_const, reason = "every histogram is a copy of its own")]
+    pub(crate) const NEW: Self =
+        Self { buckets: [const { AtomicU64::new(0) }; BUCKETS], nanos: AtomicU64::new(0) };
+
+    pub(crate) fn record(&self, took: Duration) {
         let seconds = took.as_secs_f64();
         let at = BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(BOUNDS.len());
         if let Some(bucket) = self.buckets.get(at) {
@@ -79,48 +131,29 @@ impl Histogram {
 }
 
 /// The durations of one function.
-#[derive(Debug, Default)]
-pub(crate) struct Durations {
-    calls: [[Histogram; Outcome::ALL.len()]; SHARDS],
-    /// The waits before retries: of their own, and as long as the service asked for.
-    waits: [Histogram; 2],
-}
+#[derive(Debug)]
+pub(crate) struct Durations([[Histogram; Measure::ALL.len()]; SHARDS]);
 
 impl Durations {
-    pub(super) fn record(&self, outcome: Outcome, took: Duration) {
-        let histograms = self.calls.get(own_or_assigned());
-        if let Some(histogram) = histograms.and_then(|all| all.get(outcome as usize)) {
+    pub(super) fn new() -> Self {
+        Self([const { [Histogram::NEW; Measure::ALL.len()] }; SHARDS])
+    }
+
+    pub(crate) fn record(&self, what: Measure, took: Duration) {
+        let histograms = self.0.get(own_or_assigned());
+        if let Some(histogram) = histograms.and_then(|all| all.get(what.place())) {
             histogram.record(took);
         }
     }
 
-    /// Counts the wait before a retry.
-    pub(super) fn record_wait(&self, is_asked_for: bool, wait: Duration) {
-        if let Some(histogram) = self.waits.get(usize::from(is_asked_for)) {
-            histogram.record(wait);
-        }
-    }
-
-    /// What was counted, of each outcome that there was.
-    pub(super) fn read(&self) -> Vec<(Outcome, Times)> {
-        let of = |outcome: Outcome| {
+    /// What was counted, of each measure that there was.
+    pub(super) fn read(&self) -> Vec<(Measure, Times)> {
+        let of = |what: Measure| {
             let mut times = Times::default();
-            self.calls
-                .iter()
-                .filter_map(|all| all.get(outcome as usize))
-                .for_each(|part| part.add_to(&mut times));
-            (outcome, times)
+            self.0.iter().filter_map(|all| all.get(what.place())).for_each(|part| part.add_to(&mut times));
+            (what, times)
         };
-        Outcome::ALL.map(of).into_iter().filter(|(_, times)| times.count() > 0).collect()
-    }
-
-    /// The waits before retries, by where their length comes from.
-    pub(super) fn waits(&self) -> [(&'static str, Times); 2] {
-        std::array::from_fn(|n| {
-            let mut times = Times::default();
-            self.waits[n].add_to(&mut times);
-            (["backoff", "retry_after"][n], times)
-        })
+        Measure::ALL.map(of).into_iter().filter(|(_, times)| times.count() > 0).collect()
     }
 }
 
@@ -130,15 +163,25 @@ mod tests {
 
     #[test]
     fn a_duration_is_in_the_first_bucket_that_it_fits() {
-        let durations = Durations::default();
+        let durations = Durations::new();
         let all = [0.0, 0.005, 0.005_000_001, 59.9, 60.0, 60.1, 1e9];
         for at in all {
-            durations.record(Outcome::Error, Duration::from_secs_f64(at));
+            durations.record(Measure::Call(Outcome::Error), Duration::from_secs_f64(at));
         }
         let read = durations.read();
-        let [(Outcome::Error, times)] = &read[..] else { panic!("{read:?}") };
+        let [(Measure::Call(Outcome::Error), times)] = &read[..] else { panic!("{read:?}") };
         let found: Vec<_> = times.buckets.iter().enumerate().filter(|(_, count)| **count > 0).collect();
         assert_eq!(found, [(0, &2), (1, &1), (12, &2), (13, &2)]);
         assert_eq!((times.count(), times.sum), (7, Duration::from_nanos(1_000_000_180_010_000_001)));
+    }
+
+    #[test]
+    fn each_measure_is_counted_apart() {
+        for (place, what) in Measure::ALL.into_iter().enumerate() {
+            assert_eq!(what.place(), place);
+            let durations = Durations::new();
+            durations.record(what, Duration::from_secs(1));
+            assert_eq!(durations.read().iter().map(|(what, _)| *what).collect::<Vec<_>>(), [what]);
+        }
     }
 }

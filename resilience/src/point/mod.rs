@@ -76,6 +76,8 @@ mod repeated;
 #[cfg(feature = "ops")]
 pub(crate) mod runs;
 mod site;
+#[cfg(feature = "ops")]
+mod waits;
 
 #[cfg(feature = "config")]
 #[doc(hidden)]
@@ -84,6 +86,11 @@ pub use crate::base::name::PointName;
 #[cfg(feature = "config")]
 #[doc(hidden)]
 pub use changed::Override;
+#[cfg(feature = "ops")]
+#[doc(hidden)]
+pub use durations::Admission;
+#[cfg(feature = "ops")]
+pub(crate) use durations::{Durations, Measure};
 #[cfg(feature = "config")]
 #[doc(hidden)]
 pub use layer::Facts;
@@ -102,3 +109,6 @@ pub(crate) use site::note_degraded;
 pub(crate) use site::table;
 #[doc(hidden)]
 pub use site::{POINTS_0_1, PointSite};
+#[cfg(feature = "ops")]
+#[doc(hidden)]
+pub use waits::admitting;

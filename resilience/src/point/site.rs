@@ -18,6 +18,8 @@
 
 #[cfg(feature = "ops")]
 use super::calls::{PointCalls, RunningCall};
+#[cfg(feature = "ops")]
+use super::durations::Durations;
 use super::layer::Layer;
 use super::names::unique;
 use crate::base::name::{Named, PointName};
@@ -112,6 +114,12 @@ impl PointSite {
     #[cfg(feature = "ops")]
     pub fn timed_call(&'static self) -> RunningCall {
         RunningCall::begin(&self.calls, true)
+    }
+
+    /// Where durations are counted of a call that is timed and runs now; `None` while no call is timed that begins.
+    #[cfg(feature = "ops")]
+    pub(crate) fn durations(&'static self) -> Option<&'static Durations> {
+        self.calls().durations(self.is_timed)
     }
 
     /// Gives the point a name of its own in place of its path.

@@ -92,7 +92,10 @@ impl Checked {
         let (here, site) = (Span::mixed_site(), self.handle(place));
         let start = if self.remembers || self.is_given() { "start_remembering" } else { "start" };
         let start = Ident::new(start, here);
-        let started = quote_spanned!(here=> #site.#start());
+        let mut started = quote_spanned!(here=> #site.#start());
+        if cx.is_timed(place) {
+            started = quote_spanned!(here=> __rt::timed_attempts(&__POINT, #started));
+        }
         if cx.is_async { started } else { quote_spanned!(here=> __rt::here(#started)) }
     }
 }

@@ -35,6 +35,9 @@ pub trait CallState: Default {
     /// Remembers it until the next attempt.
     fn keep(&mut self, progress: Progress);
 
+    /// The retry begins that it has waited for.
+    fn begin_retry(&mut self) {}
+
     /// Marks this thread as one that repeats an attempt of the call, for `point`, until the attempt has ended.
     fn enter(&mut self, point: PointName);
 
@@ -184,7 +187,7 @@ impl<C: CallState> Here<C> {
 
     /// What another thread needs to know of the running attempt.
     pub fn elsewhere(&self) -> AttemptCount {
-        AttemptCount(self.0.failed().min(Progress::MANY))
+        elsewhere(&self.0)
     }
 }
 
@@ -211,6 +214,10 @@ impl<C: CallState> CallState for Here<C> {
         self.0.keep(progress);
     }
 
+    fn begin_retry(&mut self) {
+        self.0.begin_retry();
+    }
+
     fn enter(&mut self, point: PointName) {
         self.0.enter(point);
     }
@@ -232,6 +239,11 @@ impl<C: CallState> Drop for Here<C> {
 #[inline]
 pub(super) fn attempt(call: &impl CallState) -> u32 {
     call.failed().saturating_add(1)
+}
+
+/// What another thread needs to know of the running attempt.
+pub(super) fn elsewhere(call: &impl CallState) -> AttemptCount {
+    AttemptCount(call.failed().min(Progress::MANY))
 }
 
 #[cfg(test)]

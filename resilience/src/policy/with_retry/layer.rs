@@ -17,6 +17,8 @@ use super::run::{self, CallSite, Counted, Retrying};
 use crate::base::site::Site;
 use crate::base::stopping;
 use crate::event;
+#[cfg(feature = "ops")]
+use crate::point::Measure;
 use crate::point::registry::{Point, PointKey};
 #[cfg(feature = "config")]
 use crate::point::{Override, Pinned};
@@ -529,7 +531,10 @@ impl CallSite for RetrySite {
 
     #[cfg(feature = "ops")]
     fn count_retried(&self, wait: &Wait<'_>) {
-        self.point.calls().retried(wait.category, wait.delay, wait.is_asked_for);
+        self.point.calls().retried(wait.category);
+        if let Some(durations) = self.point.durations() {
+            durations.record(Measure::Delay { is_asked_for: wait.is_asked_for }, wait.delay);
+        }
     }
 }
 

@@ -69,6 +69,8 @@ mod config;
 mod decide;
 mod layer;
 mod run;
+#[cfg(feature = "ops")]
+mod timed;
 mod value;
 mod waits;
 
@@ -79,6 +81,9 @@ pub use call::here;
 pub use config::{Retry, RetryConfig, Rule};
 #[doc(hidden)]
 pub use layer::{KeyedBudgets, RetrySite};
+#[cfg(feature = "ops")]
+#[doc(hidden)]
+pub use timed::timed_attempts;
 #[doc(hidden)]
 pub use waits::check_waits;
 

@@ -160,10 +160,11 @@ pub(super) fn begin<S: CallSite>(site: &S, attempt: u32) {
 #[cold]
 pub(super) fn begin_retry<S: CallSite, C: CallState>(
     site: &S,
-    Retrying { call, wait }: Retrying<'_, C>,
+    Retrying { mut call, wait }: Retrying<'_, C>,
 ) -> C {
     #[cfg(feature = "ops")]
     site.count_retried(&wait);
+    call.begin_retry();
     #[cfg(feature = "durable")]
     crate::policy::recoveries::count_wait(wait.delay);
     wait.end();

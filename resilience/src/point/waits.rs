@@ -1,0 +1,33 @@
+//! How long the calls of a function that is timed wait until a bulkhead or a rate limit admits them.
+
+use super::durations::{Admission, Durations, Measure};
+use super::site::PointSite;
+use crate::base::clock::now;
+use std::time::Instant;
+
+/// A call on its way into a policy that admits it, or does not.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Admitting {
+    by: Admission,
+    since: Option<(&'static Durations, Instant)>,
+}
+
+/// A call of `point` comes to the policy.
+pub fn admitting(point: &'static PointSite, by: Admission) -> Admitting {
+    Admitting { by, since: point.durations().map(|durations| (durations, now())) }
+}
+
+impl Admitting {
+    /// The policy has answered: the wait of a call that it admits is counted.
+    ///
+    /// # Errors
+    ///
+    /// The policy's.
+    pub fn ended<T, E>(self, answer: Result<T, E>) -> Result<T, E> {
+        if let (Some((durations, since)), Ok(_)) = (self.since, &answer) {
+            durations.record(Measure::Admission(self.by), now().saturating_duration_since(since));
+        }
+        answer
+    }
+}
