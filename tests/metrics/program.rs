@@ -93,7 +93,8 @@ fn refused_steps_are_counted_by_reason_and_the_waits_for_locks_together() {
     assert_eq!([refused("encode"), refused("outside_job")], [None, None]);
     steps(0).unwrap_err();
     assert_eq!([refused("encode"), refused("outside_job")], [Some(1.0), None]);
-    assert_eq!(now("lock_wait_seconds_total"), None);
+    let waits = |part: &str, result: &str| now(&format!("lock_wait_seconds_{part}{{result=\"{result}\"}}"));
+    assert_eq!([waits("count", "ok"), waits("count", "timeout")], [None, None]);
     let held = lock::task("metrics").acquire().unwrap();
     let wait = std::time::Duration::from_secs(2);
     std::thread::scope(|scope| {
@@ -101,6 +102,11 @@ fn refused_steps_are_counted_by_reason_and_the_waits_for_locks_together() {
         assert!(scope.spawn(other).join().unwrap());
     });
     drop(held);
-    assert_eq!(now("lock_wait_seconds_total"), Some(lock::stats().wait_total.as_secs_f64()));
-    assert!(lock::stats().wait_total >= wait);
+    let stats = lock::stats();
+    assert!(stats.wait_total >= wait);
+    assert_eq!([waits("count", "ok"), waits("sum", "ok")], [Some(1.0), Some(0.0)], "it was free");
+    assert_eq!(waits("sum", "timeout"), Some(stats.wait_total.as_secs_f64()));
+    assert_eq!(waits("count", "timeout"), Some(1.0));
+    let bucket = |bound: &str| now(&format!("lock_wait_seconds_bucket{{result=\"timeout\",le=\"{bound}\"}}"));
+    assert_eq!([bucket("1"), bucket("+Inf")], [Some(0.0), Some(1.0)]);
 }

@@ -47,7 +47,7 @@
 //! | `resilience_chaos_injected_total` | counter | `name`, `kind` |
 //! | `resilience_jobs_total` | counter | `result`: `started`, `resumed`, `done`, `failed`, `interrupted` |
 //! | `resilience_checkpoint_refused_total` | counter | `reason`: `busy`, `mismatch`, `not_recorded`, .. |
-//! | `resilience_lock_wait_seconds_total` | counter | |
+//! | `resilience_lock_wait_seconds` | histogram | `result`: `ok`, `timeout` |
 //! | `resilience_rollbacks_total`, `resilience_checkpoint_bytes_total`, `resilience_hook_panics_total` | counter | |
 //! | `resilience_recoveries_total` | counter | `strategy`, `result`: `ok`, `failed` |
 //! | `resilience_alerts_total` | counter | `level` |
@@ -82,6 +82,9 @@
 //! that came to the retry, also if the call was dropped in the wait after it: they are fewer than in
 //! `resilience_attempts_total` by the calls that a policy above the retry has answered, and more by those that one has
 //! repeated.
+//!
+//! The waits for locks of files are measured always, whichever code takes the lock: a lock that was free counts with 0. They
+//! are real time, also in a test world, as other processes hold the locks.
 //!
 //! The waits for a slot and for a turn are those of the calls, and of the attempts below a retry, that were admitted: one that
 //! was admitted at once counts with next to nothing, and a refused one does not count.

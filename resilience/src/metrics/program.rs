@@ -1,5 +1,7 @@
 //! What is counted for the whole program: alerts, lost events, health, jobs and recoveries.
 
+#[cfg(any(feature = "fs", feature = "durable"))]
+use super::family::histogram;
 use super::family::{Family, Kind, Rows, Sink};
 use crate::event::HealthLevel;
 
@@ -67,11 +69,13 @@ pub(super) fn write(sink: &mut dyn Sink) {
 
 #[cfg(feature = "fs")]
 fn lock_waits(sink: &mut dyn Sink) {
-    const WAITS: Family =
-        counter("resilience_lock_wait_seconds_total", "How long calls have waited for locks of files.");
-    let waited = crate::fs::lock::stats().wait_total.as_secs_f64();
-    if waited > 0.0 {
-        Rows::new(sink, &WAITS).add(&[], waited);
+    const WAITS: Family = histogram(
+        "resilience_lock_wait_seconds",
+        "How long locks of files were waited for, by how that ended.",
+    );
+    let mut rows = Rows::new(sink, &WAITS);
+    for (result, times) in crate::fs::lock::waits() {
+        rows.times(&[("result", result)], &times);
     }
 }
 

@@ -122,6 +122,14 @@ impl Histogram {
         self.nanos.fetch_add(nanos(took), Ordering::Relaxed);
     }
 
+    /// What was counted so far.
+    #[cfg(feature = "fs")]
+    pub(crate) fn read(&self) -> Times {
+        let mut times = Times::default();
+        self.add_to(&mut times);
+        times
+    }
+
     fn add_to(&self, times: &mut Times) {
         for (sum, bucket) in times.buckets.iter_mut().zip(&self.buckets) {
             *sum += bucket.load(Ordering::Relaxed);

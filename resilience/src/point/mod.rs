@@ -91,6 +91,8 @@ pub use changed::Override;
 pub use durations::Admission;
 #[cfg(feature = "ops")]
 pub(crate) use durations::{Durations, Measure};
+#[cfg(all(feature = "ops", feature = "fs"))]
+pub(crate) use durations::{Histogram, Times};
 #[cfg(feature = "config")]
 #[doc(hidden)]
 pub use layer::Facts;

@@ -36,6 +36,8 @@ pub use list::{LockInfo, list, list_in, prune, prune_in};
 #[cfg(target_os = "linux")]
 pub(crate) use place::file_stem;
 pub use place::{dir, use_dir};
+#[cfg(feature = "ops")]
+pub(crate) use stats::waits;
 pub use stats::{LockStats, stats};
 
 use super::{LockError, LockGuard};

@@ -1,6 +1,8 @@
 //! What was counted about waits for locks.
 
 use crate::base::site::Site;
+#[cfg(feature = "ops")]
+use crate::point::{Histogram, Times};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -56,6 +58,9 @@ struct Counters {
     timed_out: AtomicU64,
     total: AtomicU64,
     longest: AtomicU64,
+    /// The waits of locks that were taken, and those in vain.
+    #[cfg(feature = "ops")]
+    waits: [Histogram; 2],
 }
 
 static COUNTERS: Site<Counters> = Site::new(Counters::new(), Counters::new);
@@ -68,6 +73,8 @@ impl Counters {
             timed_out: AtomicU64::new(0),
             total: AtomicU64::new(0),
             longest: AtomicU64::new(0),
+            #[cfg(feature = "ops")]
+            waits: [Histogram::NEW; 2],
         }
     }
 
@@ -79,16 +86,29 @@ impl Counters {
 }
 
 pub(super) fn acquired(wait: Option<Duration>) {
-    COUNTERS.acquired.fetch_add(1, Ordering::Relaxed);
+    let counters = &*COUNTERS;
+    #[cfg(feature = "ops")]
+    counters.waits[0].record(wait.unwrap_or_default());
+    counters.acquired.fetch_add(1, Ordering::Relaxed);
     if let Some(wait) = wait {
-        COUNTERS.waited.fetch_add(1, Ordering::Relaxed);
-        COUNTERS.wait(wait);
+        counters.waited.fetch_add(1, Ordering::Relaxed);
+        counters.wait(wait);
     }
 }
 
 pub(super) fn timed_out(wait: Duration) {
-    COUNTERS.timed_out.fetch_add(1, Ordering::Relaxed);
-    COUNTERS.wait(wait);
+    let counters = &*COUNTERS;
+    #[cfg(feature = "ops")]
+    counters.waits[1].record(wait);
+    counters.timed_out.fetch_add(1, Ordering::Relaxed);
+    counters.wait(wait);
+}
+
+/// How long locks were waited for, by how that ended.
+#[cfg(feature = "ops")]
+pub(crate) fn waits() -> [(&'static str, Times); 2] {
+    let [taken, in_vain] = &COUNTERS.waits;
+    [("ok", taken.read()), ("timeout", in_vain.read())]
 }
 
 /// Returns what this process has counted about waits for its locks.
