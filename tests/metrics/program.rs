@@ -89,6 +89,9 @@ fn refused_steps_are_counted_by_reason_and_the_waits_for_locks_together() {
     }
     let _world = isolate();
     steps(1).unwrap();
+    let writes = |metric: &str| now(&format!("checkpoint_write{metric}{{store=\"memory\",result=\"ok\"}}"));
+    assert_eq!([writes("s_total"), writes("_seconds_count")], [Some(2.0); 2], "the step and the job");
+    assert_eq!(writes("_seconds_sum"), Some(0.0));
     let refused = |reason| now(&format!("checkpoint_refused_total{{reason=\"{reason}\"}}"));
     assert_eq!([refused("encode"), refused("outside_job")], [None, None]);
     steps(0).unwrap_err();

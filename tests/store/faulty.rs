@@ -69,6 +69,8 @@ pub(crate) enum Fault {
     PanicsInRelease,
     /// A release panics when it is asked for once more.
     PanicsLaterInRelease,
+    /// Saying what kind of store it is panics.
+    PanicsInKind,
 }
 
 /// A store in memory with a fault.
@@ -318,6 +320,10 @@ impl Store for Faulty {
 
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
+    }
+
+    fn kind(&self) -> &'static str {
+        if self.has(Fault::PanicsInKind) { self.panic() } else { "fau\"lty" }
     }
 
     fn owner(&self) -> String {

@@ -94,6 +94,7 @@ fn a_store_that_is_opened_again_is_the_same_and_loses_nothing() {
     let dir = scratch.path("state");
     let store = Arc::new(SqliteStore::open(&dir).expect("a store"));
     use_store(store.clone());
+    assert_eq!(store.kind(), "sqlite");
     assert!((0..10).all(|n| step(n).is_ok()));
     std::os::unix::fs::symlink(scratch.path("."), scratch.path("link")).expect("a link");
     for path in [dir.join("."), dir.join("../state"), scratch.path("link/state")] {

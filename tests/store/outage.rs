@@ -207,3 +207,29 @@ fn a_store_that_is_down_is_an_alert() {
         std::fs::remove_dir_all(dir).expect("a directory");
     }
 }
+
+#[cfg(feature = "ops")]
+#[test]
+fn each_try_of_a_write_is_counted_by_the_kind_of_store_and_its_result() {
+    let (store, _world) = world(Fault::Results(down(), 2));
+    let counted = || -> Vec<String> {
+        let page = resilience::metrics::prometheus();
+        let counts = page.lines().filter_map(|line| line.strip_prefix("resilience_checkpoint_write"));
+        counts
+            .filter(|line| line.starts_with("s_total") || line.starts_with("_seconds_count"))
+            .map(str::to_owned)
+            .collect()
+    };
+    assert_eq!(counted(), [""; 0]);
+    assert_eq!(pay(1), Ok("receipt 1".to_owned()), "recorded at the third try");
+    let first = r#"store="fau\"lty",result="#;
+    let expected = |metric: &str| {
+        let of = |result: &str, count: u32| format!("{metric}{{{first}\"{result}\"}} {count}");
+        [of("ok", 1), of("unavailable", 2)]
+    };
+    assert_eq!(counted(), [expected("s_total"), expected("_seconds_count")].concat());
+    store.set(Fault::PanicsInKind);
+    assert_eq!(pay(2), Ok("receipt 2".to_owned()), "the write was answered");
+    assert!(counted().contains(&r#"s_total{store="other",result="ok"} 1"#.to_owned()), "{:?}", counted());
+    assert_eq!(store.panics(), 1);
+}

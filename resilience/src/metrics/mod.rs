@@ -47,6 +47,7 @@
 //! | `resilience_chaos_injected_total` | counter | `name`, `kind` |
 //! | `resilience_jobs_total` | counter | `result`: `started`, `resumed`, `done`, `failed`, `interrupted` |
 //! | `resilience_checkpoint_refused_total` | counter | `reason`: `busy`, `mismatch`, `not_recorded`, .. |
+//! | `resilience_checkpoint_writes_total`, `resilience_checkpoint_write_seconds` | counter, histogram | `store`: `memory`, `sqlite`, `other` or what `Store::kind` of a store of your own says; `result`: `ok`, or the error as `unavailable`, `full`, `fenced`, .. |
 //! | `resilience_lock_wait_seconds` | histogram | `result`: `ok`, `timeout` |
 //! | `resilience_rollbacks_total`, `resilience_checkpoint_bytes_total`, `resilience_hook_panics_total` | counter | |
 //! | `resilience_recoveries_total` | counter | `strategy`, `result`: `ok`, `failed` |
@@ -82,6 +83,10 @@
 //! that came to the retry, also if the call was dropped in the wait after it: they are fewer than in
 //! `resilience_attempts_total` by the calls that a policy above the retry has answered, and more by those that one has
 //! repeated.
+//!
+//! The writes of results and positions of jobs and steps are measured always, each try of one: a try that the caller does not
+//! wait for to its end is not counted. How many records a store has is not on the page, since nothing in the program
+//! counts them by itself.
 //!
 //! The waits for locks of files are measured always, whichever code takes the lock: a lock that was free counts with 0. They
 //! are real time, also in a test world, as other processes hold the locks.

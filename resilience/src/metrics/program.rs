@@ -62,7 +62,10 @@ pub(super) fn write(sink: &mut dyn Sink) {
     }
     Rows::new(sink, &ROLLBACKS).count(&[], jobs.rolled_back());
     #[cfg(feature = "durable")]
-    recoveries(sink);
+    {
+        recoveries(sink);
+        writes(sink);
+    }
     #[cfg(feature = "fs")]
     lock_waits(sink);
 }
@@ -76,6 +79,28 @@ fn lock_waits(sink: &mut dyn Sink) {
     let mut rows = Rows::new(sink, &WAITS);
     for (result, times) in crate::fs::lock::waits() {
         rows.times(&[("result", result)], &times);
+    }
+}
+
+/// The number and the durations are those of one look.
+#[cfg(feature = "durable")]
+fn writes(sink: &mut dyn Sink) {
+    const WRITES: Family = counter(
+        "resilience_checkpoint_writes_total",
+        "Results and positions of steps and jobs that were written to stores, by kind of store and by result.",
+    );
+    const SECONDS: Family = histogram(
+        "resilience_checkpoint_write_seconds",
+        "How long these writes took, by kind of store and by result.",
+    );
+    let all = crate::durable::store::writes::writes();
+    let mut rows = Rows::new(sink, &WRITES);
+    for ((kind, result), times) in &all {
+        rows.count(&[("store", kind), ("result", result)], times.count());
+    }
+    let mut rows = Rows::new(sink, &SECONDS);
+    for ((kind, result), times) in &all {
+        rows.times(&[("store", kind), ("result", result)], times);
     }
 }
 

@@ -99,6 +99,20 @@ impl Times {
     pub(crate) fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
+
+    #[cfg(feature = "durable")]
+    pub(crate) fn record(&mut self, took: Duration) {
+        if let Some(bucket) = self.buckets.get_mut(bucket(took)) {
+            *bucket += 1;
+        }
+        self.sum = self.sum.saturating_add(took);
+    }
+}
+
+/// The first bucket that a duration fits.
+fn bucket(took: Duration) -> usize {
+    let seconds = took.as_secs_f64();
+    BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(BOUNDS.len())
 }
 
 /// Durations that are counted by many threads.
@@ -114,9 +128,7 @@ impl Histogram {
         Self { buckets: [const { AtomicU64::new(0) }; BUCKETS], nanos: AtomicU64::new(0) };
 
     pub(crate) fn record(&self, took: Duration) {
-        let seconds = took.as_secs_f64();
-        let at = BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(BOUNDS.len());
-        if let Some(bucket) = self.buckets.get(at) {
+        if let Some(bucket) = self.buckets.get(bucket(took)) {
             bucket.fetch_add(1, Ordering::Relaxed);
         }
         self.nanos.fetch_add(nanos(took), Ordering::Relaxed);

@@ -89,10 +89,12 @@ pub use changed::Override;
 #[cfg(feature = "ops")]
 #[doc(hidden)]
 pub use durations::Admission;
+#[cfg(all(feature = "ops", feature = "fs"))]
+pub(crate) use durations::Histogram;
+#[cfg(all(feature = "ops", any(feature = "fs", feature = "durable")))]
+pub(crate) use durations::Times;
 #[cfg(feature = "ops")]
 pub(crate) use durations::{Durations, Measure};
-#[cfg(all(feature = "ops", feature = "fs"))]
-pub(crate) use durations::{Histogram, Times};
 #[cfg(feature = "config")]
 #[doc(hidden)]
 pub use layer::Facts;

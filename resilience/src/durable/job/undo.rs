@@ -24,7 +24,7 @@ use crate::durable::scope::{InScope, Step};
 use crate::durable::step::begin::earlier;
 use crate::durable::step::namesakes::{are_named_alike, lines, noted};
 use crate::durable::step::site::NAMESAKES;
-use crate::durable::store::{Claim, Claimed, Completion, Holder, StoreError};
+use crate::durable::store::{Claim, Claimed, Completion, Holder, StoreError, writes};
 use crate::durable::under_way::{PROBLEM, UnderWay};
 use crate::event::{Event, emit};
 use crate::point::{PointName, PointSite};
@@ -262,7 +262,7 @@ async fn undo(job: &RunningJob, mode: Mode, site: &UndoSite, step: &Record) -> R
     }
     let completion = Completion::done(key, record.fence, b"null".to_vec());
     let completion = Completion { holder: Some(holder), record: Some(Box::new(record)), ..completion };
-    job.store().complete(completion).await.map_err(failed)?;
+    writes::complete(&**job.store(), completion).await.map_err(failed)?;
     Ok(true)
 }
 

@@ -17,7 +17,7 @@ use super::shared::LeaseState;
 use crate::base::of_process::OfProcess;
 use crate::base::sync::locked;
 use crate::durable::record::{Record, Status};
-use crate::durable::store::{self, Completion, Release, Store, StoreError};
+use crate::durable::store::{self, Completion, Release, Store, StoreError, writes};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ impl End {
     pub(super) async fn reach(self, shared: &LeaseState, store: &Arc<dyn Store>) -> Result<(), StoreError> {
         let (status, note_of) = match self {
             Self::Completed(completion) => {
-                store.complete(Completion::clone(&completion)).await?;
+                writes::complete(&**store, Completion::clone(&completion)).await?;
                 if !completion.status.is_held() {
                     return Ok(());
                 }
@@ -81,12 +81,12 @@ pub(crate) async fn completed(
         [Duration::from_millis(50), Duration::from_millis(200), Duration::from_secs(1)];
     crate::durable::moment::reached("before complete");
     for wait in WAITS {
-        match store.complete(completion.clone()).await {
+        match writes::complete(&**store, completion.clone()).await {
             Err(StoreError::Unavailable(_)) => mode.pause(wait).await,
             answered => return answered,
         }
     }
-    store.complete(completion.clone()).await
+    writes::complete(&**store, completion.clone()).await
 }
 
 /// Gives back the lease of a job whose body runs on; its record becomes `Interrupted`, with this note.

@@ -11,7 +11,7 @@ use crate::durable::record::error::{CheckpointError, Place};
 use crate::durable::record::key::{Key, place};
 use crate::durable::scope;
 use crate::durable::step::begin::check_key;
-use crate::durable::store::{Claim, Claimed, Cursor, Holder, Store, StoreError};
+use crate::durable::store::{Claim, Claimed, Cursor, Holder, Store, StoreError, writes};
 use crate::point::PointName;
 use crate::rejected::Rejected;
 use serde::Serialize;
@@ -276,7 +276,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         let Some(value) = self.unsaved.clone() else { return Ok(()) };
         let place = self.place().await?;
         let cursor = Cursor { key: place.key.clone(), holder: place.holder.clone(), value: value.clone() };
-        place.store.put_cursor(cursor).await.map_err(|error| match error {
+        writes::put_cursor(&*place.store, cursor).await.map_err(|error| match error {
             StoreError::TooLarge { bytes } => CheckpointError::TooLarge { at, bytes, value },
             error => CheckpointError::store(at, error),
         })?;

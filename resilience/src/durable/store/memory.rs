@@ -314,6 +314,10 @@ impl Store for MemoryStore {
         Capabilities::new()
     }
 
+    fn kind(&self) -> &'static str {
+        "memory"
+    }
+
     fn owner(&self) -> String {
         self.owner.clone()
     }

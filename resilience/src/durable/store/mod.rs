@@ -45,6 +45,7 @@ pub(crate) mod owners;
 pub mod rules;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+pub(crate) mod writes;
 
 use crate::base::setting::{Complaint, Kind, Value};
 pub use crate::failure::durable::{Mismatch, StoreError};
@@ -424,6 +425,22 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// A new one for each process and for each time that the store is opened: a process that was given the number of
     /// a dead one must not be taken for it.
     fn owner(&self) -> String;
+
+    /// Returns what kind of store this is, as the metrics of its writes have it: `"memory"`, `"sqlite"`, .. The default is
+    /// `"other"`.
+    ///
+    /// It is the name of the database, and not of one of them: each kind has series of its own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::{MemoryStore, Store};
+    ///
+    /// assert_eq!(MemoryStore::new().kind(), "memory");
+    /// ```
+    fn kind(&self) -> &'static str {
+        "other"
+    }
 
     /// Returns the identity of this store among all others, for ever.
     ///

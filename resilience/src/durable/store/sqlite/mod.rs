@@ -502,6 +502,10 @@ impl Store for SqliteStore {
         self.inner.place.owners.liveness(owner, row.and_then(|(_, named)| named))
     }
 
+    fn kind(&self) -> &'static str {
+        "sqlite"
+    }
+
     fn owner(&self) -> String {
         self.inner.place.owners.own().to_owned()
     }
