@@ -258,7 +258,7 @@ impl From<Category> for Classification {
     message = "`{Self}` cannot be classified: it does not implement `Classify`",
     label = "does not implement `Classify`",
     note = "for a type of this crate: write `#[derive(resilience::Classify)]` on it, or implement `Classify`",
-    note = "for a type of another crate: write `with = path` in place of `transparent` in a derive, `classify = path` in an attribute, `.classify(path)` on a value, or `call_judged(.., |outcome| ..)`",
+    note = "for a type of another crate: write `with = path` in place of `transparent` in a derive (`with = resilience::classify::of_dyn` asks its sources), `classify = path` in an attribute, `.classify(path)` on a value, or `call_judged(.., |outcome| ..)`",
     note = "or enable the feature of `resilience` that knows the type: `anyhow` (1), `http` (1), `redis` (1), `reqwest` (0.13), `reqwest_012` (0.12), `serde_json` (1), `sqlx` (0.9), `sqlx_08` (0.8), `tonic` (0.14), `ureq` (3)"
 )]
 pub trait Classify {
