@@ -367,3 +367,43 @@ impl Drop for RunningCall {
         self.shard.dropped(self.since);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    static CALLS: PointCalls = PointCalls::new();
+
+    #[test]
+    fn a_call_on_a_clock_that_goes_back_takes_no_time() {
+        let counters = CALLS.counters();
+        let since = counters.start() + 3_600_000_000_000;
+        counters.record(since, Outcome::Success);
+        counters.record(0, Outcome::Error);
+        let measured = counters.read().measured;
+        let [(Measure::Call(Outcome::Success), times)] = &measured[..] else { panic!("{measured:?}") };
+        assert_eq!((times.count(), times.buckets[0], times.sum), (1, 1, Duration::ZERO));
+    }
+
+    #[cfg(feature = "config")]
+    #[test]
+    fn the_bits_of_a_configuration_are_no_calls() {
+        static CALLS: PointCalls = PointCalls::new();
+        CALLS.set_timed(Some(false));
+        for (timed, by_code, is_timed) in [
+            (Some(false), true, false),
+            (Some(true), false, true),
+            (Some(true), true, true),
+            (None, true, true),
+            (None, false, false),
+        ] {
+            CALLS.set_timed(timed);
+            assert_eq!(RunningCall::begin(&CALLS, by_code).since > 0, is_timed, "{timed:?} {by_code}");
+            assert_eq!(
+                CALLS.durations(by_code).is_some(),
+                is_timed && CALLS.counters().durations.get().is_some()
+            );
+        }
+        assert_eq!((CALLS.read().total, CALLS.read().in_flight), (5, 0));
+    }
+}
