@@ -275,15 +275,10 @@ fn values_and_levels_beyond_all_measure_are_mistakes_and_change_nothing() {
     assert!(shown("refused::by_host", "circuit_breaker", "recovery").starts_with("recovery = 60s"));
 }
 
-#[cfg(not(feature = "ops"))]
 #[test]
-fn calls_are_not_measured_without_the_feature_that_counts_them() {
+fn names_that_are_wrong_are_reported_in_the_order_of_their_lines() {
     let _world = resilience::testing::isolate();
-    let reason = "`timed` needs the feature `ops`, which measures calls";
-    assert_eq!(
-        mistakes("timed = true\n[\"refused::quote\"]\ntimed = true\n"),
-        [(1, reason.to_owned()), (3, reason.to_owned())]
-    );
-    let errors = Config::new().variables([("RESILIENCE__TIMED", "true")]).load().unwrap_err();
-    assert_eq!(errors.errors()[0].reason, reason);
+    let text = "[with_retry]\ntries = 3\n[timeout]\nlimits = \"1s\"\n[bulkhead]\nsize = 4\n";
+    let lines: Vec<_> = mistakes(text).into_iter().map(|(line, _)| line).collect();
+    assert_eq!(lines, [2, 4, 6]);
 }

@@ -113,6 +113,8 @@ pub(super) fn entries(path: &Arc<Path>, text: &str, names: &Names) -> Result<Vec
     for (key, value) in table.get_ref() {
         reader.top(key.get_ref(), &key.span(), value);
     }
+    // The tables come in the order of their names.
+    reader.errors.sort_by_key(|error| if let Source::File { line, .. } = error.source { line } else { 0 });
     if reader.errors.is_empty() { Ok(reader.entries) } else { Err(reader.errors) }
 }
 

@@ -87,3 +87,16 @@ fn a_setting_that_is_changed_counts_as_set() {
         breaker.changed(&[change("rate", text("150%")), change("threshold", Raw::Integer(0))], |_| None);
     assert_eq!(both.unwrap_err().len(), 2, "all mistakes at once");
 }
+
+#[cfg(not(feature = "ops"))]
+#[test]
+fn calls_are_not_measured_without_the_feature_that_counts_them() {
+    let reason = "`timed` needs the feature `ops`, which measures calls";
+    let path = std::path::Path::new("/etc/shop.toml").into();
+    let text = "timed = true\n[shop]\ntimed = true\n";
+    let refused = super::file::entries(&path, text, &super::names::Names::read()).unwrap_err();
+    let refused: Vec<_> = refused.iter().map(ToString::to_string).collect();
+    assert_eq!(refused, [1, 3].map(|line| format!("/etc/shop.toml:{line}: {reason}")));
+    let errors = super::Config::new().variables([("RESILIENCE__TIMED", "true")]).load().unwrap_err();
+    assert_eq!(errors.errors()[0].reason, reason);
+}
