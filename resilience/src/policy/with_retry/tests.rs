@@ -236,6 +236,7 @@ fn an_async_call_waits_without_a_runtime() {
     assert_eq!(world.waits(), [100 * MS, 200 * MS]);
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
 async fn an_async_call_waits_on_the_runtimes_clock() {
     let start = tokio::time::Instant::now();
@@ -251,6 +252,7 @@ async fn an_async_call_waits_on_the_runtimes_clock() {
     assert!((700..720).contains(&start.elapsed().as_millis()));
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
 async fn a_future_dropped_in_its_wait_returns_its_tokens() {
     static SHARED: Budget = Budget::new().capacity(100).refill(0);
