@@ -210,6 +210,7 @@ pub(crate) fn is_at(file: &File, path: &Path) -> bool {
 /// # Errors
 ///
 /// Also for a directory, a pipe or a device: opening a pipe waits for a writer, and reading one need not end.
+#[cfg(any(feature = "fs", feature = "ops"))]
 pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is no regular file"));
