@@ -10,6 +10,7 @@ use crate::base::alert_level::AlertLevel;
 use crate::base::calendar::rfc_3339;
 use crate::base::clock::time_of_day;
 use crate::base::files;
+use crate::base::regular_file::open_to_read;
 use crate::base::scrub::scrub;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -147,7 +148,7 @@ pub fn escalations() -> io::Result<Vec<Escalation>> {
 /// ```
 pub fn escalations_in(dir: impl AsRef<Path>) -> io::Result<Vec<Escalation>> {
     let mut bytes = Vec::new();
-    let file = files::open_to_read(&dir.as_ref().join(NAME));
+    let file = open_to_read(&dir.as_ref().join(NAME));
     match file.and_then(|mut file| file.read_to_end(&mut bytes)) {
         Ok(_) => Ok(parse(&bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),

@@ -7,6 +7,7 @@
 //! - A file without a newline at its end has a line that its writer did not finish: the next line begins with one.
 
 use crate::base::files::{self, Unusable, is_at};
+use crate::base::regular_file::open_to_read;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -69,7 +70,7 @@ impl Lock {
 
     /// Takes the lock of a reader, without waiting for a writer. A directory without a lock has no writer.
     pub(super) fn shared(dir: &Path) -> io::Result<Option<Self>> {
-        let Ok(file) = files::open_to_read(&dir.join(LOCK)) else { return Ok(None) };
+        let Ok(file) = open_to_read(&dir.join(LOCK)) else { return Ok(None) };
         file.try_lock_shared()?;
         Ok(Some(Self(file)))
     }

@@ -3,7 +3,8 @@
 use super::alert::{Alert, LINE};
 use super::file::{Lock, paths};
 use super::place;
-use crate::base::files::{Inode, inode_of, is_at, open_to_read};
+use crate::base::files::{Inode, inode_of, is_at};
+use crate::base::regular_file::open_to_read;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};

@@ -336,7 +336,7 @@ pub(crate) fn not_written(alert: &Alert, error: &io::Error) {
     guarded(|| {
         tracing::error!(target: "resilience::alert", id = alert.id(), component = alert.component, error, "an alert is in no file: {}", alert.message);
     });
-    // In one write, so that no line of another process parts it.
+    // One write, so that output of other processes cannot split the line.
     let line = format!("resilience: this alert is in no file ({error}): {alert}\n");
     let _ = io::stderr().write_all(line.as_bytes());
 }

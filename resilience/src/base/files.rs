@@ -205,19 +205,6 @@ pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     own.is_some() && own == inode(path)
 }
 
-/// Opens the file at `path`, through links, to read it.
-///
-/// # Errors
-///
-/// Also for a directory, a pipe or a device: opening a pipe waits for a writer, and reading one need not end.
-#[cfg(any(feature = "fs", feature = "ops"))]
-pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    File::open(path)
-}
-
 /// Opens `file` for writing, made for this user alone if it is not there.
 #[cfg(feature = "sqlite")]
 pub(crate) fn open_file(file: &Path) -> io::Result<File> {

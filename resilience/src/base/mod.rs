@@ -16,7 +16,7 @@
 //! | threads | `sync`, `block_on`, `own_thread`, `repeating`, `runtime`, `shards`, `of_process` (forks), `guarded` (panics of the program) |
 //! | settings | `setting` (as data), `settings` (the declaration), `forms` (kinds of values), `change` (from a configuration) |
 //! | text | `name`, `template` (keys), `text` (without allocation), `scrub` (without secrets), `visible` (for terminals), `serialise` |
-//! | the rest | `files` and `state_dir`, `percentile`, `stopping` (the flag of a shutdown), `alert_level` |
+//! | the rest | `files`, `regular_file` and `state_dir`, `percentile`, `stopping` (the flag of a shutdown), `alert_level` |
 //!
 //! # Thread-locals
 //!
@@ -53,6 +53,8 @@ mod paused;
 pub(crate) mod payers;
 pub(crate) mod percentile;
 mod real_clock;
+#[cfg(any(feature = "config", feature = "fs", feature = "ops"))]
+pub(crate) mod regular_file;
 #[cfg(any(feature = "config", feature = "ops"))]
 pub(crate) mod repeating;
 pub(crate) mod repeats;

@@ -8,9 +8,9 @@
 use super::entry::{ENABLED, Entry, POLICIES, Policy, Selector, TIMED, Target, nearest, shortened, untimed};
 use super::names::Names;
 use super::report::ConfigError;
+use crate::base::regular_file::open_to_read;
 use crate::point::Raw;
 use crate::settings::Source;
-use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Read};
 use std::ops::Range;
@@ -29,11 +29,7 @@ pub(super) fn content(path: &Arc<Path>) -> Result<String, ConfigError> {
     if !path.is_absolute() {
         return Err(ConfigError::new(&whole, "the path is relative: the working directory may be anywhere"));
     }
-    // Before it is opened, because opening a pipe waits for a writer.
-    if !std::fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(ConfigError::new(&whole, "it is no regular file"));
-    }
-    let file = File::open(path).map_err(failed)?;
+    let file = open_to_read(path).map_err(failed)?;
     if let Some(reason) = insecure(&file.metadata().map_err(failed)?) {
         return Err(ConfigError::new(&whole, reason));
     }

@@ -8,6 +8,7 @@ use super::LockError;
 use super::holder::{Holder, Text, has_ended};
 use super::place::{self, Place, README};
 use crate::base::files::{self, Inode};
+use crate::base::regular_file::open_to_read;
 use crate::base::visible::Visible;
 use std::fmt;
 use std::fs::{self, File};
@@ -120,7 +121,7 @@ struct Holding {
 }
 
 fn look(path: &Path, kernel: Option<&Kernel>) -> Holding {
-    let Ok(file) = files::open_to_read(path) else {
+    let Ok(file) = open_to_read(path) else {
         return Holding { is_held: false, holders: Vec::new(), text: Text::default() };
     };
     let (text, inode) = (Text::read(&file), files::inode_of(&file));
@@ -162,7 +163,7 @@ fn probe(file: &File) -> bool {
 
 /// Whether a process holds the lock of the file at `path` that is stopped by a signal. It never tries to lock.
 pub(super) fn is_held_by_stopped(path: &Path) -> bool {
-    let Ok(file) = files::open_to_read(path) else { return false };
+    let Ok(file) = open_to_read(path) else { return false };
     // The kernel knows a process that was stopped before it wrote who it is.
     let (inode, locks) = (files::inode_of(&file), kernel_locks().map_or(Vec::new(), |kernel| kernel.locks));
     let mut pids = locks.iter().filter(|(locked, _)| Some(*locked) == inode).map(|(_, pid)| *pid);

@@ -1,7 +1,7 @@
 //! Locks for file systems without locks: a directory that is made, with a heartbeat in it.
 
 use super::LockError;
-use crate::base::files::open_to_read;
+use crate::base::regular_file::open_to_read;
 use crate::base::scope;
 use crate::base::stopping;
 use std::fs;

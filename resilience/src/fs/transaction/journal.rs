@@ -3,7 +3,7 @@
 
 use super::dir::{Dir, sync};
 use super::error::TransactionError;
-use crate::base::files::open_to_read;
+use crate::base::regular_file::open_to_read;
 use crate::base::template::{part, whole};
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher as _;
