@@ -1,13 +1,12 @@
 //! Lines, limits of their length, reading, and a directory that goes and comes back.
 
-use crate::common::Scratch;
+use crate::common::{Scratch, pipe};
 use resilience::alerts::{self, AlertLevel, Follower, recent_in};
 use resilience::testing;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 const HOSTILE: &str = "a\"b\\c\nd\te\u{1b}[2J\u{202e}f";
@@ -179,11 +178,6 @@ fn async_code_waits_without_blocking() {
     let raised = alerts::raise_async(AlertLevel::Warning, "a", "b", &[]);
     assert!(futures::executor::block_on(raised).is_written());
     assert_eq!(alerts::recent(10).expect("a look").alerts.len(), 1);
-}
-
-/// Puts a pipe at `path`: whoever opens it to read waits for a writer.
-fn pipe(path: &Path) {
-    assert!(Command::new("mkfifo").args(["-m", "600"]).arg(path).status().expect("mkfifo").success());
 }
 
 #[test]

@@ -32,6 +32,11 @@ impl Drop for Scratch {
     }
 }
 
+/// Puts a pipe at `path`: a reader that opens it waits for a writer.
+pub(crate) fn pipe(path: &Path) {
+    assert!(Command::new("mkfifo").args(["-m", "600"]).arg(path).status().expect("mkfifo").success());
+}
+
 /// This test program again, to run the ignored test `name` only.
 pub(crate) fn child(name: &str, dir: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program"));

@@ -1,6 +1,6 @@
 //! Locks in one process: names, places, order, cancellation, re-entry.
 
-use crate::common::{Scratch, Warnings};
+use crate::common::{Scratch, Warnings, pipe};
 use futures::FutureExt as _;
 use futures::executor::block_on;
 use resilience::fs::{
@@ -10,7 +10,6 @@ use resilience::{Category, Classify as _, Rejected, in_scope, lock, testing};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
-use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -422,9 +421,6 @@ fn a_future_that_is_not_polled_gives_its_turn_to_the_others() {
 #[test]
 fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
     let (_world, scratch) = (testing::isolate(), Scratch::new());
-    let pipe = |path: &Path| {
-        assert!(Command::new("mkfifo").args(["-m", "600"]).arg(path).status().expect("mkfifo").success());
-    };
     let lock = lock::named("pipe").acquire().expect("a lock");
     let path = lock.path().to_owned();
     lock.unlock();
