@@ -73,12 +73,12 @@
 //! # Durations
 //!
 //! They appear for the functions that have `timed` in one of their attributes. Each call of such a function reads the clock
-//! twice, and twice more for each attempt under a retry, and for a bulkhead and a rate limit. A configuration (feature
-//! `config`) can end that, and has other functions timed: of these it measures calls and the waits before retries, which
+//! twice, and twice more for each attempt of a retry, each bulkhead and each rate limit. A configuration (feature
+//! `config`) can switch that off, or on for other functions: of these it measures calls and the waits before retries, which
 //! need no preparation in the code. The buckets end at 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30 and 60
 //! seconds. On a clock that goes back a duration is 0.
 //!
-//! An attempt of a retry lasts from its begin to its failure or success, without the wait and the hooks after it. Those with
+//! An attempt of a retry lasts from its start to its failure or success, without the wait and the hooks after it. Those with
 //! `handled="true"` are as many as in `resilience_attempts_total`. Those with `handled="false"` are the last one of each call
 //! that came to the retry, also if the call was dropped in the wait after it: they are fewer than in
 //! `resilience_attempts_total` by the calls that a policy above the retry has answered, and more by those that one has

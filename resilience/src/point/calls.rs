@@ -1,7 +1,7 @@
 //! The calls of one annotated function, counted by how they ended.
 //!
 //! An expansion begins with `PointSite::call` and ends with [`RunningCall::ended`]; a call that is dropped before was
-//! cancelled, or has panicked. What every call counts, its begin and its success, is counted for each thread apart;
+//! cancelled, or has panicked. What every call counts, its start and its success, is counted for each thread apart;
 //! failures are counted in one place for each category and severity. Nothing is counted twice: the number of calls is
 //! the sum of its outcomes, and the number of attempts that of the calls and of the retries, read in one pass.
 //!

@@ -163,7 +163,7 @@ impl PointSite {
         pinned_at(address(self))
     }
 
-    /// Has the calls that begin from now on measured, or not, as the settings in force say.
+    /// Switches the measurement of later calls on or off, as the settings in force say.
     #[cfg(feature = "ops")]
     pub(crate) fn follow_settings(&'static self) {
         let timed = self.pinned().point().and_then(|point| point.timed.as_ref());

@@ -116,7 +116,7 @@ impl PointSite {
         RunningCall::begin(&self.calls, true)
     }
 
-    /// Where durations are counted of a call that is timed and runs now; `None` while no call is timed that begins.
+    /// Returns where the durations of a running call are counted; `None` while calls are not timed.
     #[cfg(feature = "ops")]
     pub(crate) fn durations(&'static self) -> Option<&'static Durations> {
         self.calls().durations(self.is_timed)

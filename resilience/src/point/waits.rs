@@ -13,7 +13,7 @@ pub struct Admitting {
     since: Option<(&'static Durations, Instant)>,
 }
 
-/// A call of `point` comes to the policy.
+/// Starts to measure how long a call of `point` waits for the policy.
 pub fn admitting(point: &'static PointSite, by: Admission) -> Admitting {
     Admitting { by, since: point.durations().map(|durations| (durations, now())) }
 }

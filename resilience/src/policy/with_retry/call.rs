@@ -35,7 +35,7 @@ pub trait CallState: Default {
     /// Remembers it until the next attempt.
     fn keep(&mut self, progress: Progress);
 
-    /// The retry begins that it has waited for.
+    /// The wait is over, and the retry begins.
     fn begin_retry(&mut self) {}
 
     /// Marks this thread as one that repeats an attempt of the call, for `point`, until the attempt has ended.

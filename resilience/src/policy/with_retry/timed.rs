@@ -26,7 +26,7 @@ struct Attempt {
     took: Option<Duration>,
 }
 
-/// Has the attempts of `call` measured that begins now, unless a configuration says otherwise.
+/// Measures the attempts of `call`, which begins now, unless a configuration switches that off.
 pub fn timed_attempts<C: CallState>(point: &'static PointSite, call: C) -> TimedAttempts<C> {
     let attempt = |durations| Attempt { durations, since: now(), took: None };
     TimedAttempts { call, running: point.durations().map(attempt) }
