@@ -1,5 +1,6 @@
 //! Errors of services as boxed ones, which a policy's own errors fit into.
 
+use super::Layered;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -41,20 +42,14 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub struct BoxErrorLayer;
 
 impl<S> Layer<S> for BoxErrorLayer {
-    type Service = BoxErrorService<S>;
+    type Service = Layered<S, Self>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        BoxErrorService { inner }
+        Layered { inner, layer: *self }
     }
 }
 
-/// A service whose errors are boxed; see [`BoxErrorLayer`].
-#[derive(Clone, Debug)]
-pub struct BoxErrorService<S> {
-    inner: S,
-}
-
-impl<S, Req> Service<Req> for BoxErrorService<S>
+impl<S, Req> Service<Req> for Layered<S, BoxErrorLayer>
 where
     S: Service<Req, Error: Into<BoxError>>,
 {
@@ -72,7 +67,7 @@ where
 }
 
 pin_project_lite::pin_project! {
-    /// The future of a [`BoxErrorService`].
+    /// The future of a service inside a [`BoxErrorLayer`].
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct BoxErrorFuture<F> {

@@ -3,8 +3,8 @@
 //! The permit is taken in the future of a call, and settled with what the response or the error means. A future that is
 //! dropped before that gives the permit back without a result.
 
-use super::judge::{ByStatus, Judge, JudgedBy};
-use super::{ResponseFuture, ready};
+use super::judge::{ByStatus, Judge, JudgedBy, class_of};
+use super::{Layered, ResponseFuture, ready};
 use crate::classify::{Category, Classify};
 use crate::policy::keyed::Key;
 use crate::policy::{CircuitBreaker, CircuitBreakers, Ruling};
@@ -167,21 +167,14 @@ impl<Req, K: Key, F: Fn(&Req) -> K> ChooseBreaker<Req> for ByKey<F> {
 }
 
 impl<S, J: Clone, B: Clone> Layer<S> for CircuitBreakerLayer<J, B> {
-    type Service = CircuitBreakerService<S, J, B>;
+    type Service = Layered<S, Self>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        CircuitBreakerService { inner, layer: self.clone() }
+        Layered { inner, layer: self.clone() }
     }
 }
 
-/// A service behind a breaker; see [`CircuitBreakerLayer`].
-#[derive(Clone, Debug)]
-pub struct CircuitBreakerService<S, J = ByStatus, B = Arc<CircuitBreaker>> {
-    inner: S,
-    layer: CircuitBreakerLayer<J, B>,
-}
-
-impl<S, Req, J, B> Service<Req> for CircuitBreakerService<S, J, B>
+impl<S, Req, J, B> Service<Req> for Layered<S, CircuitBreakerLayer<J, B>>
 where
     S: Service<Req, Error: From<Rejected> + Classify, Future: Send> + Clone + Send + 'static,
     Req: Send + 'static,
@@ -202,11 +195,7 @@ where
         Box::pin(async move {
             let permit = breaker.acquire_owned()?;
             let outcome = permit.measured(service.call(request)).await;
-            let verdict = match &outcome {
-                Ok(response) => judge.judge(response),
-                Err(error) => Some(error.classify()),
-            };
-            permit.settle(verdict, Ruling::ByCategory);
+            permit.settle(class_of(&judge, &outcome), Ruling::ByCategory);
             outcome
         })
     }

@@ -1,7 +1,7 @@
 //! A bulkhead around a service, whose slot is held until a streamed answer has ended.
 
 use super::judge::{ByStatus, Judge};
-use super::{ResponseFuture, ready};
+use super::{Layered, ResponseFuture, ready};
 use crate::classify::{Classification, Classify};
 use crate::policy::Bulkhead;
 use crate::policy::bulkhead::{Holding, OwnedSlot};
@@ -85,23 +85,15 @@ impl BulkheadLayer {
     }
 }
 
-impl<S, U> Layer<S> for BulkheadLayer<U> {
-    type Service = BulkheadService<S, U>;
+impl<S, U: Clone> Layer<S> for BulkheadLayer<U> {
+    type Service = Layered<S, Self>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        BulkheadService { inner, bulkhead: Arc::clone(&self.bulkhead), until: PhantomData }
+        Layered { inner, layer: self.clone() }
     }
 }
 
-/// A service behind a bulkhead; see [`BulkheadLayer`].
-#[derive(Clone, Debug)]
-pub struct BulkheadService<S, U = UntilBodyEnds> {
-    inner: S,
-    bulkhead: Arc<Bulkhead>,
-    until: PhantomData<U>,
-}
-
-impl<S, U> BulkheadService<S, U> {
+impl<S, U> Layered<S, BulkheadLayer<U>> {
     /// Calls the service in a slot, to which it reports the answer, and returns that with the slot.
     ///
     /// A slot that is dropped before the answer, with its future, is free, and reports nothing to an adaptive bulkhead.
@@ -114,7 +106,7 @@ impl<S, U> BulkheadService<S, U> {
         S: Service<Req, Error: From<Rejected> + Classify> + Clone,
         J: Fn(&S::Response) -> Option<Classification>,
     {
-        let (mut service, bulkhead) = (ready(&mut self.inner), Arc::clone(&self.bulkhead));
+        let (mut service, bulkhead) = (ready(&mut self.inner), Arc::clone(&self.layer.bulkhead));
         async move {
             let slot = bulkhead.acquire_owned_async().await?;
             let outcome = Holding::new(&slot, async { service.call(request).await }).await;
@@ -127,7 +119,7 @@ impl<S, U> BulkheadService<S, U> {
     }
 }
 
-impl<S, Req> Service<Req> for BulkheadService<S, UntilResponse>
+impl<S, Req> Service<Req> for Layered<S, BulkheadLayer<UntilResponse>>
 where
     S: Service<Req, Error: From<Rejected> + Classify, Future: Send> + Clone + Send + 'static,
     Req: Send + 'static,
@@ -146,7 +138,7 @@ where
     }
 }
 
-impl<S, Req, B> Service<Req> for BulkheadService<S, UntilBodyEnds>
+impl<S, Req, B> Service<Req> for Layered<S, BulkheadLayer<UntilBodyEnds>>
 where
     S: Service<Req, Response = Response<B>, Error: From<Rejected> + Classify, Future: Send>
         + Clone

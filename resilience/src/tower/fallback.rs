@@ -1,7 +1,7 @@
 //! A fallback around a service.
 
-use super::judge::{ByStatus, Judge, JudgedBy};
-use super::{ResponseFuture, ready};
+use super::judge::{ByStatus, Judge, JudgedBy, class_of};
+use super::{Layered, ResponseFuture, ready};
 use crate::classify::{Category, Classification, Classify};
 use crate::policy::Fallback;
 use std::future::Future;
@@ -75,21 +75,14 @@ impl<F, J> FallbackLayer<F, J> {
 }
 
 impl<S, F: Clone, J: Clone> Layer<S> for FallbackLayer<F, J> {
-    type Service = FallbackService<S, F, J>;
+    type Service = Layered<S, Self>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        FallbackService { inner, layer: self.clone() }
+        Layered { inner, layer: self.clone() }
     }
 }
 
-/// A service with a fallback; see [`FallbackLayer`].
-#[derive(Clone, Debug)]
-pub struct FallbackService<S, F, J = ByStatus> {
-    inner: S,
-    layer: FallbackLayer<F, J>,
-}
-
-impl<S, Req, F, Fut, J> Service<Req> for FallbackService<S, F, J>
+impl<S, Req, F, Fut, J> Service<Req> for Layered<S, FallbackLayer<F, J>>
 where
     S: Service<Req, Response: Send, Error: Classify + Send, Future: Send> + Clone + Send + 'static,
     Req: Send + 'static,
@@ -110,11 +103,7 @@ where
         let FallbackLayer { fallback, instead, judge } = self.layer.clone();
         Box::pin(async move {
             let outcome = service.call(request).await;
-            let class = match &outcome {
-                Ok(response) => judge.judge(response),
-                Err(error) => Some(error.classify()),
-            };
-            match class.filter(|class| fallback.answers(class)) {
+            match class_of(&judge, &outcome).filter(|class| fallback.answers(class)) {
                 Some(class) => {
                     let value = instead(class).await;
                     fallback.settle(outcome, class, value)

@@ -1,8 +1,8 @@
 //! A hedge around a service.
 
-use super::judge::{ByStatus, Judge, JudgedBy};
+use super::judge::{ByStatus, Judge, JudgedBy, class_of};
 use super::repeat::{ClonedBodies, EmptyBodies, Repeat, RepeatedBy};
-use super::{ResponseFuture, ready, send};
+use super::{Layered, ResponseFuture, ready, send};
 use crate::classify::{Category, Classification, Classify};
 use crate::policy::Hedge;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -77,21 +77,14 @@ impl<C, J> HedgeLayer<C, J> {
 }
 
 impl<S, C: Clone, J: Clone> Layer<S> for HedgeLayer<C, J> {
-    type Service = HedgeService<S, C, J>;
+    type Service = Layered<S, Self>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        HedgeService { inner, layer: self.clone() }
+        Layered { inner, layer: self.clone() }
     }
 }
 
-/// A service with a hedge; see [`HedgeLayer`].
-#[derive(Clone, Debug)]
-pub struct HedgeService<S, C = ClonedBodies, J = ByStatus> {
-    inner: S,
-    layer: HedgeLayer<C, J>,
-}
-
-impl<S, Req, C, J> Service<Req> for HedgeService<S, C, J>
+impl<S, Req, C, J> Service<Req> for Layered<S, HedgeLayer<C, J>>
 where
     S: Service<Req, Response: Send, Error: Classify + Send, Future: Send> + Clone + Send + 'static,
     Req: Send + 'static,
@@ -125,8 +118,7 @@ where
             };
             let judge = move |outcome: &Option<Result<S::Response, S::Error>>| match outcome {
                 None => Some(nothing_sent()),
-                Some(Ok(response)) => judge.judge(response),
-                Some(Err(error)) => Some(error.classify()),
+                Some(outcome) => class_of(&judge, outcome),
             };
             let outcome = hedge.call_async_judged(send_once, judge).await;
             outcome.unwrap_or_else(|| unreachable!("the first request is sent"))

@@ -1,6 +1,6 @@
 //! What a response means.
 
-use crate::classify::{Category, Classification, from_response};
+use crate::classify::{Category, Classification, Classify, from_response};
 use http::{HeaderMap, Response, StatusCode};
 
 /// Says whether a response is a failure, and what it means.
@@ -49,6 +49,17 @@ pub trait Judge<Response> {
     /// It runs for each response, in the task of the call: it reads what the response has already, and cannot read its
     /// body.
     fn judge(&self, response: &Response) -> Option<Classification>;
+}
+
+/// Classifies what a call has ended with: an error by its own class.
+pub(super) fn class_of<R, E: Classify>(
+    judge: &impl Judge<R>,
+    outcome: &Result<R, E>,
+) -> Option<Classification> {
+    match outcome {
+        Ok(response) => judge.judge(response),
+        Err(error) => Some(error.classify()),
+    }
 }
 
 /// Judges an `http::Response` by its status: 400 and above is a failure.

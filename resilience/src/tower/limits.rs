@@ -1,6 +1,6 @@
 //! A rate limit and timeouts around a service: none of them looks at what it answers.
 
-use super::{ResponseFuture, ready};
+use super::{Layered, ResponseFuture, ready};
 use crate::classify::Classify;
 use crate::policy::{AdaptiveTimeout, RateLimit, Timeout};
 use crate::rejected::Rejected;
@@ -51,21 +51,14 @@ impl RateLimitLayer {
 }
 
 impl<S> Layer<S> for RateLimitLayer {
-    type Service = RateLimitService<S>;
+    type Service = Layered<S, Self>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RateLimitService { inner, limit: Arc::clone(&self.limit) }
+        Layered { inner, layer: self.clone() }
     }
 }
 
-/// A service behind a rate limit; see [`RateLimitLayer`].
-#[derive(Clone, Debug)]
-pub struct RateLimitService<S> {
-    inner: S,
-    limit: Arc<RateLimit>,
-}
-
-impl<S, Req> Service<Req> for RateLimitService<S>
+impl<S, Req> Service<Req> for Layered<S, RateLimitLayer>
 where
     S: Service<Req, Error: From<Rejected>, Future: Send> + Clone + Send + 'static,
     Req: Send + 'static,
@@ -79,7 +72,7 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let (mut service, limit) = (ready(&mut self.inner), Arc::clone(&self.limit));
+        let (mut service, limit) = (ready(&mut self.inner), Arc::clone(&self.layer.limit));
         Box::pin(async move {
             limit.acquire_async().await?;
             service.call(request).await
@@ -128,21 +121,14 @@ impl TimeoutLayer {
 }
 
 impl<S> Layer<S> for TimeoutLayer {
-    type Service = TimeoutService<S>;
+    type Service = Layered<S, Self>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        TimeoutService { inner, timeout: self.timeout }
+        Layered { inner, layer: *self }
     }
 }
 
-/// A service with a timeout; see [`TimeoutLayer`].
-#[derive(Clone, Debug)]
-pub struct TimeoutService<S> {
-    inner: S,
-    timeout: Timeout,
-}
-
-impl<S, Req> Service<Req> for TimeoutService<S>
+impl<S, Req> Service<Req> for Layered<S, TimeoutLayer>
 where
     S: Service<Req, Error: From<Rejected>, Future: Send> + Clone + Send + 'static,
     Req: Send + 'static,
@@ -156,7 +142,7 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let (mut service, timeout) = (ready(&mut self.inner), self.timeout);
+        let (mut service, timeout) = (ready(&mut self.inner), self.layer.timeout);
         Box::pin(async move {
             let call = move || async move { service.call(request).await };
             timeout.call_async(call).await
@@ -209,21 +195,14 @@ impl AdaptiveTimeoutLayer {
 }
 
 impl<S> Layer<S> for AdaptiveTimeoutLayer {
-    type Service = AdaptiveTimeoutService<S>;
+    type Service = Layered<S, Self>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AdaptiveTimeoutService { inner, timeout: Arc::clone(&self.timeout) }
+        Layered { inner, layer: self.clone() }
     }
 }
 
-/// A service with an adaptive timeout; see [`AdaptiveTimeoutLayer`].
-#[derive(Clone, Debug)]
-pub struct AdaptiveTimeoutService<S> {
-    inner: S,
-    timeout: Arc<AdaptiveTimeout>,
-}
-
-impl<S, Req> Service<Req> for AdaptiveTimeoutService<S>
+impl<S, Req> Service<Req> for Layered<S, AdaptiveTimeoutLayer>
 where
     S: Service<Req, Error: From<Rejected> + Classify, Future: Send> + Clone + Send + 'static,
     Req: Send + 'static,
@@ -237,7 +216,7 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let (mut service, timeout) = (ready(&mut self.inner), Arc::clone(&self.timeout));
+        let (mut service, timeout) = (ready(&mut self.inner), Arc::clone(&self.layer.timeout));
         Box::pin(async move {
             let call = move || async move { service.call(request).await };
             timeout.call_async(call).await

@@ -88,22 +88,53 @@ mod middleware;
 mod repeat;
 mod retry;
 
-pub use box_error::{BoxError, BoxErrorFuture, BoxErrorLayer, BoxErrorService};
-pub use breaker::{ByKey, ChooseBreaker, CircuitBreakerLayer, CircuitBreakerService};
-pub use bulkhead::{BulkheadLayer, BulkheadService, HeldBody, UntilBodyEnds, UntilResponse};
-pub use fallback::{FallbackLayer, FallbackService};
-pub use hedge::{HedgeLayer, HedgeService};
+pub use box_error::{BoxError, BoxErrorFuture, BoxErrorLayer};
+pub use breaker::{ByKey, ChooseBreaker, CircuitBreakerLayer};
+pub use bulkhead::{BulkheadLayer, HeldBody, UntilBodyEnds, UntilResponse};
+pub use fallback::FallbackLayer;
+pub use hedge::HedgeLayer;
 pub use judge::{ByStatus, Judge, JudgedBy};
-pub use limits::{
-    AdaptiveTimeoutLayer, AdaptiveTimeoutService, RateLimitLayer, RateLimitService, TimeoutLayer,
-    TimeoutService,
-};
+pub use limits::{AdaptiveTimeoutLayer, RateLimitLayer, TimeoutLayer};
 pub use repeat::{ClonedBodies, EmptyBodies, Repeat, RepeatedBy};
-pub use retry::{RetryLayer, RetryService};
+pub use retry::RetryLayer;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use tower_service::Service;
+
+/// A service inside a layer of this module; made by [`Layer::layer`](tower_layer::Layer::layer).
+///
+/// It is a [`Service`] of the requests that `S` takes, if `S` and its error satisfy the bounds of the implementation for
+/// that layer below: `From<Rejected>` of the error for a layer that rejects, [`Classify`](crate::Classify) for one that
+/// judges, `Clone` and a `Send` future of the service for all but [`BoxErrorLayer`]. Clones share the state of the layer,
+/// and each has a clone of the service.
+///
+/// # Examples
+///
+/// Name it in a field; a function that returns `impl Service<..>` need not:
+///
+/// ```
+/// use resilience::RateLimit;
+/// use resilience::tower::{Layered, RateLimitLayer};
+/// use std::time::Duration;
+/// use tower_layer::Layer;
+///
+/// #[derive(Clone)]
+/// struct Api<S> {
+///     client: Layered<S, RateLimitLayer>,
+/// }
+///
+/// fn api<S>(client: S) -> Api<S> {
+///     let limit = RateLimit::new("api", 100, Duration::from_secs(1));
+///     Api { client: RateLimitLayer::new(limit).layer(client) }
+/// }
+/// # let _ = api(()).client;
+/// ```
+#[derive(Clone, Debug)]
+pub struct Layered<S, L> {
+    inner: S,
+    layer: L,
+}
 
 /// The future of a call through a layer.
 pub type ResponseFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;

@@ -1,8 +1,8 @@
 //! A retry around a service.
 
-use super::judge::{ByStatus, Judge, JudgedBy};
+use super::judge::{ByStatus, Judge, JudgedBy, class_of};
 use super::repeat::{ClonedBodies, EmptyBodies, Repeat, RepeatedBy};
-use super::{ResponseFuture, ready, send};
+use super::{Layered, ResponseFuture, ready, send};
 use crate::classify::{Category, Classify};
 use crate::policy::{Budget, Retry};
 use std::panic::Location;
@@ -122,21 +122,14 @@ impl<C, J> RetryLayer<C, J> {
 }
 
 impl<S, C: Clone, J: Clone> Layer<S> for RetryLayer<C, J> {
-    type Service = RetryService<S, C, J>;
+    type Service = Layered<S, Self>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RetryService { inner, layer: self.clone() }
+        Layered { inner, layer: self.clone() }
     }
 }
 
-/// A service with a retry; see [`RetryLayer`].
-#[derive(Clone, Debug)]
-pub struct RetryService<S, C = ClonedBodies, J = ByStatus> {
-    inner: S,
-    layer: RetryLayer<C, J>,
-}
-
-impl<S, Req, C, J> Service<Req> for RetryService<S, C, J>
+impl<S, Req, C, J> Service<Req> for Layered<S, RetryLayer<C, J>>
 where
     S: Service<Req, Response: Send, Error: Classify + Send, Future: Send> + Clone + Send + 'static,
     Req: Send + 'static,
@@ -173,10 +166,8 @@ where
                 let is_last = copy.is_none();
                 async move { (send(service, is_ready, request).await, is_last) }
             };
-            let judge = |(outcome, is_last): &(Result<S::Response, S::Error>, bool)| match outcome {
-                _ if *is_last => None,
-                Ok(response) => judge.judge(response),
-                Err(error) => Some(error.classify()),
+            let judge = |(outcome, is_last): &(Result<S::Response, S::Error>, bool)| {
+                if *is_last { None } else { class_of(&judge, outcome) }
             };
             retry.run_layer(&budget, place, judge, attempt).await.0
         })
