@@ -94,6 +94,7 @@ pub mod rate_limit;
 pub(crate) mod recoveries;
 pub(crate) mod stateful;
 pub mod timeout;
+pub(crate) mod waiters;
 pub mod with_fallback;
 
 pub use budget::{Budget, BudgetConfig, BudgetOf};

@@ -39,8 +39,8 @@
 //! does not refuse callers in the next.
 
 use crate::base::sync::{AtomicU64, Mutex, Ordering};
+use crate::policy::waiters::{After, Waiters};
 use std::collections::VecDeque;
-use std::mem;
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
@@ -59,42 +59,26 @@ const RECENT: u64 = 1_000_000_000;
 #[derive(Debug)]
 pub(super) struct Gate {
     word: AtomicU64,
-    queue: OnceLock<Arc<Queue>>,
+    queue: OnceLock<Arc<Mutex<Queue>>>,
 }
 
 /// Who waits; made when the first caller does.
-#[derive(Debug)]
-pub(super) struct Queue {
-    state: Mutex<State>,
-}
-
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct Queue {
     /// Whether the word says that the count is here.
     is_here: bool,
     in_use: u64,
     slots: u64,
-    waiting: VecDeque<Waiter>,
+    waiting: Waiters,
     /// The callers whose turn it is: each has a slot, and has not taken it yet.
     turns: VecDeque<Turn>,
-    last: Number,
     /// How long slots were held lately, and when the last of them was freed.
     hold: Option<(u64, u64)>,
 }
 
-/// Identifies a caller that waits.
-pub(super) type Number = u64;
-
-#[derive(Debug)]
-struct Waiter {
-    number: Number,
-    until: u64,
-    waker: Waker,
-}
-
 #[derive(Debug)]
 struct Turn {
-    number: Number,
+    number: u64,
     since: u64,
 }
 
@@ -111,19 +95,8 @@ pub(super) enum Arrival {
     /// It has a slot, since this moment.
     Entered(u64),
     /// It waits, under this number.
-    Waits(Number),
+    Waits(u64),
     Refused,
-}
-
-/// What is left to do when the lock is free.
-#[derive(Debug, Default)]
-#[must_use = "callers would not be woken"]
-pub(super) struct After {
-    pub(super) wake: Vec<Waker>,
-    /// Not needed any more: dropping one runs code of the executor.
-    pub(super) drop: Vec<Waker>,
-    /// When a caller loses its turn next.
-    pub(super) due: Option<u64>,
 }
 
 /// One look at the gate.
@@ -139,8 +112,8 @@ impl Gate {
         Self { word: AtomicU64::new(0), queue: OnceLock::new() }
     }
 
-    pub(super) fn queue(&self) -> &Arc<Queue> {
-        self.queue.get_or_init(|| Arc::new(Queue { state: Mutex::new(State::default()) }))
+    pub(super) fn queue(&self) -> &Arc<Mutex<Queue>> {
+        self.queue.get_or_init(|| Arc::new(Mutex::new(Queue::default())))
     }
 
     /// Takes a slot, if one is free and no caller waits.
@@ -180,31 +153,30 @@ impl Gate {
         now: u64,
         waker: Waker,
     ) -> (Arrival, After) {
-        let queue = self.queue();
-        let mut state = queue.state.lock();
+        let mut queue = self.queue().lock();
         let mut after = After::default();
         // Read under the lock: whoever changes it looks at the queue afterwards.
         let room = room();
-        if !state.is_here && self.enter_or_queue(room.slots, &mut state) {
+        if !queue.is_here && self.enter_or_queue(room.slots, &mut queue) {
             after.drop.push(waker);
             return (Arrival::Entered(now), after);
         }
-        state.slots = room.slots;
-        state.revise(now, &mut after);
-        let arrival = state.arrive(room, patience, now, waker, &mut after);
-        self.settle(&mut state, &mut after);
+        queue.slots = room.slots;
+        queue.revise(now, &mut after);
+        let arrival = queue.arrive(room, patience, now, waker, &mut after);
+        self.settle(&mut queue, &mut after);
         (arrival, after)
     }
 
     /// Takes a slot, or else the count from the word.
-    fn enter_or_queue(&self, slots: u64, state: &mut State) -> bool {
+    fn enter_or_queue(&self, slots: u64, queue: &mut Queue) -> bool {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             let next = if word < slots { word + 1 } else { QUEUED };
             match self.word.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) if next < QUEUED => return true,
                 Ok(_) => {
-                    (state.is_here, state.in_use) = (true, word);
+                    (queue.is_here, queue.in_use) = (true, word);
                     return false;
                 }
                 Err(seen) => word = seen,
@@ -216,83 +188,86 @@ impl Gate {
     ///
     /// Called at the end of each change under the lock, so that the way without the lock is open again as soon as it
     /// may be.
-    fn settle(&self, state: &mut State, after: &mut After) {
-        if state.waiting.is_empty() && state.turns.is_empty() && state.is_here {
-            state.is_here = false;
-            self.word.store(state.in_use, Ordering::Release);
+    fn settle(&self, queue: &mut Queue, after: &mut After) {
+        if queue.waiting.is_empty() && queue.turns.is_empty() && queue.is_here {
+            queue.is_here = false;
+            self.word.store(queue.in_use, Ordering::Release);
         }
-        after.due = state.due();
+        after.due = queue.due();
     }
 
     /// How a caller fares that waits under `number` until the moment `until`; `waker` is woken when that changes.
     pub(super) fn look(
         &self,
-        number: Number,
+        number: u64,
         until: u64,
         room: impl FnOnce() -> Room,
         now: u64,
         waker: Waker,
     ) -> (Arrival, After) {
-        let mut state = self.queue().state.lock();
+        let mut queue = self.queue().lock();
         let mut after = After::default();
         let room = room();
-        state.revise(now, &mut after);
-        let arrival = match state.look(number, until, now) {
-            Some(Arrival::Waits(place)) => {
-                after.drop.extend(state.replace(place, waker));
+        queue.revise(now, &mut after);
+        let arrival = match queue.waiting.place(number) {
+            _ if queue.take_turn(number) => {
+                after.drop.push(waker);
+                Arrival::Entered(now)
+            }
+            _ if until <= now => {
+                after.drop.push(waker);
+                queue.waiting.remove(number, &mut after);
+                Arrival::Refused
+            }
+            Some(place) => {
+                queue.waiting.renew(place, waker, &mut after);
                 Arrival::Waits(number)
             }
-            Some(arrival) => {
-                after.drop.push(waker);
-                after.drop.extend(state.remove(number));
-                arrival
-            }
             // It lost its turn, and begins again behind the others.
-            None if !state.is_here && self.enter_or_queue(room.slots, &mut state) => {
+            None if !queue.is_here && self.enter_or_queue(room.slots, &mut queue) => {
                 after.drop.push(waker);
                 return (Arrival::Entered(now), after);
             }
             None => {
-                state.slots = room.slots;
-                state.arrive(room, until.saturating_sub(now), now, waker, &mut after)
+                queue.slots = room.slots;
+                queue.arrive(room, until.saturating_sub(now), now, waker, &mut after)
             }
         };
-        self.settle(&mut state, &mut after);
+        self.settle(&mut queue, &mut after);
         (arrival, after)
     }
 
     /// A caller does not wait any more.
     ///
     /// If it was its turn, the slot goes to the next at once.
-    pub(super) fn cancel(&self, number: Number, now: u64) -> After {
-        let mut state = self.queue().state.lock();
+    pub(super) fn cancel(&self, number: u64, now: u64) -> After {
+        let mut queue = self.queue().lock();
         let mut after = After::default();
-        if let Some(at) = state.turns.iter().position(|turn| turn.number == number) {
-            state.turns.remove(at);
-            state.free(now, &mut after);
+        if queue.take_turn(number) {
+            queue.free(now, &mut after);
         } else {
-            after.drop.extend(state.remove(number));
+            queue.waiting.remove(number, &mut after);
         }
-        self.settle(&mut state, &mut after);
+        self.settle(&mut queue, &mut after);
         after
     }
 
     /// Gives a slot back that was held since `since`, while callers may wait.
     pub(super) fn leave_queue(&self, since: Option<u64>, now: impl FnOnce() -> u64) -> After {
-        let mut state = self.queue().state.lock();
+        let mut queue = self.queue().lock();
         let mut after = After::default();
-        if !state.is_here {
+        if !queue.is_here {
             // The last caller that waited is gone by now.
-            drop(state);
+            drop(queue);
             return if self.leave() { after } else { self.leave_queue(since, now) };
         }
         let now = now();
         if let Some(since) = since {
-            state.note_hold(now.saturating_sub(since), now);
+            queue.note_hold(now.saturating_sub(since), now);
         }
-        state.revise(now, &mut after);
-        state.free(now, &mut after);
-        self.settle(&mut state, &mut after);
+        queue.revise(now, &mut after);
+        queue.free(now, &mut after);
+        self.settle(&mut queue, &mut after);
         after
     }
 
@@ -302,11 +277,11 @@ impl Gate {
     pub(super) fn resize(&self, slots: impl FnOnce() -> u64, now: u64) -> After {
         let mut after = After::default();
         let Some(queue) = self.queue.get() else { return after };
-        let mut state = queue.state.lock();
-        state.slots = slots();
-        state.revise(now, &mut after);
-        state.grant(now, &mut after);
-        self.settle(&mut state, &mut after);
+        let mut queue = queue.lock();
+        queue.slots = slots();
+        queue.revise(now, &mut after);
+        queue.grant(now, &mut after);
+        self.settle(&mut queue, &mut after);
         after
     }
 
@@ -314,35 +289,28 @@ impl Gate {
         let Some(queue) = self.queue.get() else {
             return Reading { in_use: self.word.load(Ordering::Relaxed), waiting: 0, hold: None };
         };
-        let state = queue.state.lock();
-        let in_use = if state.is_here { state.in_use } else { self.word.load(Ordering::Relaxed) };
-        Reading { in_use, waiting: state.waiting.len(), hold: state.hold.map(|(mean, _)| mean) }
+        let queue = queue.lock();
+        let in_use = if queue.is_here { queue.in_use } else { self.word.load(Ordering::Relaxed) };
+        Reading { in_use, waiting: queue.waiting.len(), hold: queue.hold.map(|(mean, _)| mean) }
     }
 
     /// Forgets how long slots were held.
     pub(super) fn forget(&self) {
         if let Some(queue) = self.queue.get() {
-            queue.state.lock().hold = None;
+            queue.lock().hold = None;
         }
     }
 }
 
 impl Queue {
-    /// Takes their turn from the callers that have not used it in time.
+    /// Takes their turn from the callers that have not used it in time, without a look at the word.
     ///
     /// Where no caller waits then, the count stays here until the next call.
-    pub(super) fn revise(&self, now: u64) -> After {
-        let mut state = self.state.lock();
+    pub(super) fn look(&mut self, now: u64) -> After {
         let mut after = After::default();
-        state.revise(now, &mut after);
-        after.due = state.due();
+        self.revise(now, &mut after);
+        after.due = self.due();
         after
-    }
-}
-
-impl State {
-    fn place(&self, number: Number) -> Option<usize> {
-        self.waiting.iter().position(|waiter| waiter.number == number)
     }
 
     fn due(&self) -> Option<u64> {
@@ -360,9 +328,7 @@ impl State {
             after.drop.push(waker);
             return Arrival::Refused;
         }
-        self.last += 1;
-        self.waiting.push_back(Waiter { number: self.last, until: now.saturating_add(patience), waker });
-        Arrival::Waits(self.last)
+        Arrival::Waits(self.waiting.push(now.saturating_add(patience), waker))
     }
 
     /// How long a caller would wait that joined the queue now; nothing where that is not known.
@@ -375,26 +341,10 @@ impl State {
         Some(place.saturating_mul(mean) / slots.max(1))
     }
 
-    /// How a caller fares, with its place where it waits; nothing where it is not in the queue any more.
-    fn look(&mut self, number: Number, until: u64, now: u64) -> Option<Arrival> {
-        if let Some(at) = self.turns.iter().position(|turn| turn.number == number) {
-            self.turns.remove(at);
-            return Some(Arrival::Entered(now));
-        }
-        if until <= now {
-            return Some(Arrival::Refused);
-        }
-        self.place(number).map(|at| Arrival::Waits(at as Number))
-    }
-
-    fn replace(&mut self, place: Number, waker: Waker) -> Option<Waker> {
-        let waiter = self.waiting.get_mut(usize::try_from(place).ok()?)?;
-        Some(mem::replace(&mut waiter.waker, waker))
-    }
-
-    fn remove(&mut self, number: Number) -> Option<Waker> {
-        let at = self.place(number)?;
-        self.waiting.remove(at).map(|waiter| waiter.waker)
+    /// Whether it is the turn of this caller, which uses it.
+    fn take_turn(&mut self, number: u64) -> bool {
+        let at = self.turns.iter().position(|turn| turn.number == number);
+        at.is_some_and(|at| self.turns.remove(at).is_some())
     }
 
     /// Takes the turns back that were not used in time.
@@ -416,12 +366,11 @@ impl State {
     /// A caller whose time is over is woken, too, and gets its refusal from its next look.
     fn grant(&mut self, now: u64, after: &mut After) {
         while self.in_use < self.slots
-            && let Some(Waiter { number, until, waker }) = self.waiting.pop_front()
+            && let Some(waiter) = self.waiting.wake_first(after)
         {
-            after.wake.push(waker);
-            if until > now {
+            if waiter.until > now {
                 self.in_use += 1;
-                self.turns.push_back(Turn { number, since: now });
+                self.turns.push_back(Turn { number: waiter.number, since: now });
             }
         }
     }

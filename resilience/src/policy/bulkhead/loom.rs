@@ -3,52 +3,30 @@
 //! A grant of a slot that wakes no caller fails `a_slot_that_is_freed_while_a_caller_arrives_is_not_lost`,
 //! `a_caller_that_leaves_the_queue_passes_its_turn_on`, `a_newcomer_does_not_overtake` and `a_turn_is_used_or_taken_back`.
 
-use super::gate::{After, Arrival, Gate, Number, Room, TURN};
+use super::gate::{Arrival, Gate, Room, TURN};
+use crate::policy::waiters::After;
+use crate::policy::waiters::loom::{Caller, together};
 use loom::sync::Arc;
-use loom::thread;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Wake, Waker};
+use std::sync::atomic::Ordering;
+use std::task::Waker;
 
 const ROOM: Room = Room { slots: 1, queue: 8 };
 const LONG: u64 = 1 << 40;
 
-#[derive(Default)]
-struct Woken(AtomicU32);
-
-impl Wake for Woken {
-    fn wake(self: std::sync::Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+/// Enters, or waits.
+fn arrive(caller: &Caller, gate: &Gate) -> Arrival {
+    if gate.enter(1) {
+        return Arrival::Entered(0);
     }
+    let (arrival, after) = gate.arrive(|| ROOM, LONG, 0, caller.waker());
+    finish(after);
+    arrival
 }
 
-/// A caller, and whether it was woken.
-#[derive(Clone, Default)]
-struct Caller(std::sync::Arc<Woken>);
-
-impl Caller {
-    fn waker(&self) -> Waker {
-        Waker::from(self.0.clone())
-    }
-
-    fn is_woken(&self) -> bool {
-        self.0.0.load(Ordering::Relaxed) > 0
-    }
-
-    /// Enters, or waits.
-    fn arrive(&self, gate: &Gate) -> Arrival {
-        if gate.enter(1) {
-            return Arrival::Entered(0);
-        }
-        let (arrival, after) = gate.arrive(|| ROOM, LONG, 0, self.waker());
-        finish(after);
-        arrival
-    }
-
-    fn look(&self, gate: &Gate, number: Number, now: u64) -> Arrival {
-        let (arrival, after) = gate.look(number, LONG, || ROOM, now, self.waker());
-        finish(after);
-        arrival
-    }
+fn look(caller: &Caller, gate: &Gate, number: u64, now: u64) -> Arrival {
+    let (arrival, after) = gate.look(number, LONG, || ROOM, now, caller.waker());
+    finish(after);
+    arrival
 }
 
 fn finish(after: After) {
@@ -70,22 +48,11 @@ fn full() -> Arc<Gate> {
     gate
 }
 
-fn waits(caller: &Caller, gate: &Gate) -> Number {
-    match caller.arrive(gate) {
+fn waits(caller: &Caller, gate: &Gate) -> u64 {
+    match arrive(caller, gate) {
         Arrival::Waits(number) => number,
         other => panic!("{other:?}"),
     }
-}
-
-fn together<A: 'static, B: 'static>(
-    gate: &Arc<Gate>,
-    a: impl FnOnce(&Gate) -> A + 'static,
-    b: impl FnOnce(&Gate) -> B + 'static,
-) -> (A, B) {
-    let shared = gate.clone();
-    let other = thread::spawn(move || a(&shared));
-    let b = b(gate);
-    (other.join().unwrap(), b)
 }
 
 fn is_empty(gate: &Gate) -> bool {
@@ -99,11 +66,11 @@ fn a_slot_that_is_freed_while_a_caller_arrives_is_not_lost() {
         let gate = full();
         let caller = Caller::default();
         let arrives = caller.clone();
-        let ((), arrival) = together(&gate, leave, move |gate| arrives.arrive(gate));
+        let ((), arrival) = together(&gate, leave, move |gate| arrive(&arrives, gate));
         match arrival {
             Arrival::Waits(number) => {
                 assert!(caller.is_woken());
-                assert!(matches!(caller.look(&gate, number, 0), Arrival::Entered(_)));
+                assert!(matches!(look(&caller, &gate, number, 0), Arrival::Entered(_)));
             }
             arrival => assert!(matches!(arrival, Arrival::Entered(_)), "{arrival:?}"),
         }
@@ -120,7 +87,7 @@ fn a_caller_that_leaves_the_queue_passes_its_turn_on() {
         let (cancelled, behind) = (waits(&first, &gate), waits(&second, &gate));
         together(&gate, leave, move |gate| finish(gate.cancel(cancelled, 0)));
         assert!(second.is_woken());
-        assert!(matches!(second.look(&gate, behind, 0), Arrival::Entered(_)));
+        assert!(matches!(look(&second, &gate, behind, 0), Arrival::Entered(_)));
         leave(&gate);
         assert!(is_empty(&gate));
     });
@@ -133,9 +100,9 @@ fn a_newcomer_does_not_overtake() {
         let (first, newcomer) = (Caller::default(), Caller::default());
         let number = waits(&first, &gate);
         let arrives = newcomer.clone();
-        let ((), arrival) = together(&gate, leave, move |gate| arrives.arrive(gate));
+        let ((), arrival) = together(&gate, leave, move |gate| arrive(&arrives, gate));
         assert!(matches!(arrival, Arrival::Waits(_)), "{arrival:?}");
-        assert!(matches!(first.look(&gate, number, 0), Arrival::Entered(_)));
+        assert!(matches!(look(&first, &gate, number, 0), Arrival::Entered(_)));
         leave(&gate);
         assert!(newcomer.is_woken());
     });
@@ -153,15 +120,18 @@ fn a_turn_is_used_or_taken_back() {
         let looks = first.clone();
         let ((), arrival) = together(
             &gate,
-            move |_| finish(queue.revise(TURN)),
-            move |gate| looks.look(gate, slow, TURN - 1),
+            move |_| {
+                let after = queue.lock().look(TURN);
+                finish(after);
+            },
+            move |gate| look(&looks, gate, slow, TURN - 1),
         );
         match arrival {
             Arrival::Entered(_) => assert!(!second.is_woken()),
             arrival => {
                 assert!(matches!(arrival, Arrival::Waits(_)), "{arrival:?}");
                 assert!(second.is_woken());
-                assert!(matches!(second.look(&gate, behind, TURN), Arrival::Entered(_)));
+                assert!(matches!(look(&second, &gate, behind, TURN), Arrival::Entered(_)));
             }
         }
         assert_eq!(gate.read().in_use, 1);
@@ -179,7 +149,7 @@ fn no_more_run_than_there_are_slots() {
         let caller = |running: Arc<loom::sync::atomic::AtomicU32>| {
             move |gate: &Gate| {
                 let caller = Caller::default();
-                let Arrival::Entered(_) = caller.arrive(gate) else { return None };
+                let Arrival::Entered(_) = arrive(&caller, gate) else { return None };
                 assert_eq!(running.fetch_add(1, Ordering::Relaxed), 0);
                 running.fetch_sub(1, Ordering::Relaxed);
                 leave(gate);
@@ -214,7 +184,7 @@ fn a_caller_that_arrives_while_slots_are_added_gets_one() {
         );
         if let Arrival::Waits(number) = arrival {
             assert!(caller.is_woken());
-            assert!(matches!(caller.look(&gate, number, 0), Arrival::Entered(_)));
+            assert!(matches!(look(&caller, &gate, number, 0), Arrival::Entered(_)));
         }
         assert_eq!(gate.read().in_use, 2);
     });
@@ -230,10 +200,10 @@ fn a_turn_that_is_given_up_while_a_newcomer_arrives_frees_its_slot() {
         assert!(first.is_woken());
         let arrives = newcomer.clone();
         let (arrival, ()) =
-            together(&gate, move |gate| arrives.arrive(gate), move |gate| finish(gate.cancel(number, 0)));
+            together(&gate, move |gate| arrive(&arrives, gate), move |gate| finish(gate.cancel(number, 0)));
         if let Arrival::Waits(number) = arrival {
             assert!(newcomer.is_woken());
-            assert!(matches!(newcomer.look(&gate, number, 0), Arrival::Entered(_)));
+            assert!(matches!(look(&newcomer, &gate, number, 0), Arrival::Entered(_)));
         }
         leave(&gate);
         assert!(is_empty(&gate));
@@ -263,6 +233,6 @@ fn a_newcomer_does_not_overtake_while_slots_are_added() {
         );
         assert!(matches!(arrival, Arrival::Waits(_)), "{arrival:?}");
         assert!(first.is_woken());
-        assert!(matches!(first.look(&gate, number, 0), Arrival::Entered(_)));
+        assert!(matches!(look(&first, &gate, number, 0), Arrival::Entered(_)));
     });
 }

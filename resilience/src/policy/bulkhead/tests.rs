@@ -1,6 +1,7 @@
 //! The gate against a slow model of it, and the waiting that a function cannot show.
 
-use super::gate::{After, Arrival, Gate, Number, Room, TURN};
+use super::gate::{Arrival, Gate, Room, TURN};
+use crate::policy::waiters::After;
 use proptest::prelude::*;
 use std::task::Waker;
 
@@ -11,9 +12,9 @@ const ROOM: Room = Room { slots: 2, queue: 3 };
 struct Model {
     running: usize,
     /// Who waits until when.
-    waiting: Vec<(Number, u64)>,
+    waiting: Vec<(u64, u64)>,
     /// Whose turn it is, and since when.
-    turns: Vec<(Number, u64)>,
+    turns: Vec<(u64, u64)>,
 }
 
 impl Model {
@@ -39,7 +40,7 @@ impl Model {
         }
     }
 
-    fn arrive(&mut self, number: Number, patience: u64, now: u64) -> Arrival {
+    fn arrive(&mut self, number: u64, patience: u64, now: u64) -> Arrival {
         self.revise(now);
         if self.in_use() < 2 && self.waiting.is_empty() {
             self.running += 1;
@@ -52,7 +53,7 @@ impl Model {
         Arrival::Waits(number)
     }
 
-    fn look(&mut self, number: Number, until: u64, next: Number, now: u64) -> Arrival {
+    fn look(&mut self, number: u64, until: u64, next: u64, now: u64) -> Arrival {
         self.revise(now);
         if let Some(at) = self.turns.iter().position(|turn| turn.0 == number) {
             self.turns.remove(at);
@@ -67,7 +68,7 @@ impl Model {
         if place.is_some() { Arrival::Waits(number) } else { self.arrive(next, until - now, now) }
     }
 
-    fn cancel(&mut self, number: Number, now: u64) {
+    fn cancel(&mut self, number: u64, now: u64) {
         self.waiting.retain(|waiter| waiter.0 != number);
         if let Some(at) = self.turns.iter().position(|turn| turn.0 == number) {
             self.turns.remove(at);
@@ -111,7 +112,7 @@ proptest! {
     fn the_gate_does_what_the_model_does(steps in prop::collection::vec(step(), 1..200)) {
         let (gate, mut model) = (Gate::new(), Model::default());
         let (mut now, mut last) = (0, 0);
-        let mut callers: Vec<(Number, u64)> = Vec::new();
+        let mut callers: Vec<(u64, u64)> = Vec::new();
         for step in steps {
             match step {
                 Step::Arrive(patience) => {

@@ -9,8 +9,7 @@
 
 use super::Bulkhead;
 use super::adaptive::End;
-use super::gate::{Arrival, Number, Room};
-use super::watch::finish;
+use super::gate::{Arrival, Room};
 use crate::base::admission;
 use crate::base::block_on::block_on;
 use crate::base::clock::{nanos, now};
@@ -21,6 +20,7 @@ use crate::base::world::{World, run_in};
 use crate::classify::{Category, Classification, Classify};
 use crate::event::blocks;
 use crate::policy::Verdict;
+use crate::policy::waiters::After;
 use crate::rejected::Rejected;
 use std::future::Future;
 use std::ops::Deref;
@@ -182,7 +182,7 @@ pub struct Enter<B: Deref<Target = Bulkhead>> {
 
 #[derive(Debug)]
 struct Queued {
-    number: Number,
+    number: u64,
     until: u64,
     timer: Wait,
     world: Option<World>,
@@ -376,8 +376,8 @@ impl Bulkhead {
     }
 
     /// Does what is left to do after a look at the queue.
-    fn finish(&self, after: super::gate::After) {
-        if let due @ Some(_) = finish(after) {
+    fn finish(&self, after: After) {
+        if let due @ Some(_) = after.finish() {
             self.live.watch().arm(due);
         }
     }

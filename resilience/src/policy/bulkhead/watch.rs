@@ -8,10 +8,9 @@
 //! this crate, or in a test world the thread that moves the clock. Timers have numbers, so that one that is late, after
 //! another was set, does nothing.
 
-use super::gate::{After, Queue};
+use super::gate::Queue;
 use crate::base::clock::{Timer, nanos, now, watch};
-use crate::base::guarded::release;
-use crate::base::sync::locked;
+use crate::base::sync::{self, locked};
 use crate::base::world::{World, run_in};
 use std::future::Future;
 use std::mem;
@@ -23,7 +22,7 @@ use std::time::Duration;
 /// Looks at a queue when the turn of a caller is over.
 #[derive(Debug)]
 pub(super) struct Watch {
-    queue: Arc<Queue>,
+    queue: Arc<sync::Mutex<Queue>>,
     world: Option<World>,
     armed: Mutex<Armed>,
 }
@@ -38,7 +37,7 @@ struct Armed {
 }
 
 impl Watch {
-    pub(super) fn new(queue: Arc<Queue>) -> Arc<Self> {
+    pub(super) fn new(queue: Arc<sync::Mutex<Queue>>) -> Arc<Self> {
         Arc::new(Self { queue, world: World::here(), armed: Mutex::default() })
     }
 
@@ -101,14 +100,9 @@ impl Watch {
 
     /// Takes back what is due; when the next turn is.
     fn look(&self) -> Option<u64> {
-        finish(self.queue.revise(nanos(now())))
+        let after = self.queue.lock().look(nanos(now()));
+        after.finish()
     }
-}
-
-/// Wakes the callers that have to know; the moment at which a turn is over, if one runs.
-pub(super) fn finish(after: After) -> Option<u64> {
-    release(after.wake, after.drop);
-    after.due
 }
 
 struct Alarm {

@@ -32,8 +32,8 @@
 //! - A value is stored under this lock, and only for a flight on its key: `put` and `invalidate` win over every call
 //!   that had begun before them.
 
-use crate::base::guarded::guarded;
 use crate::base::sync::Mutex;
+use crate::policy::waiters::{After, Waiters};
 use std::collections::BTreeMap;
 use std::task::{Poll, Waker};
 
@@ -47,7 +47,7 @@ struct State<K, T> {
     flights: BTreeMap<u64, Flight<K, T>>,
     /// The flight that new calls for a key join, by the hash of the key.
     by_hash: BTreeMap<u64, u64>,
-    /// The number of the last flight or waiter.
+    /// The number of the last flight.
     last: u64,
     /// How many changes there were: what a call without a flight compares.
     changes: u64,
@@ -62,17 +62,11 @@ impl<K, T> Default for State<K, T> {
 struct Flight<K, T> {
     hash: u64,
     key: K,
-    waiters: Vec<Waiter>,
+    /// Each until its time is over.
+    waiters: Waiters,
     /// The waiter that is to lead in place of a leader that is gone.
     chosen: Option<u64>,
     result: Option<T>,
-}
-
-struct Waiter {
-    number: u64,
-    /// When its time is over, in nanoseconds.
-    ends: u64,
-    waker: Option<Waker>,
 }
 
 /// What a waiter is to do.
@@ -82,28 +76,6 @@ pub(super) enum Turn<T> {
     Landed(T),
     /// Lead: the leader is gone.
     Lead,
-}
-
-/// What is dropped, or woken, once the lock is free.
-struct Later<K, T> {
-    flight: Option<Flight<K, T>>,
-    wakers: Vec<Waker>,
-    /// One that was replaced, or is no longer needed.
-    dropped: Option<Waiter>,
-}
-
-impl<K, T> Default for Later<K, T> {
-    fn default() -> Self {
-        Self { flight: None, wakers: Vec::new(), dropped: None }
-    }
-}
-
-impl<K, T> Later<K, T> {
-    fn run(self) {
-        for waker in self.wakers {
-            guarded(|| waker.wake());
-        }
-    }
 }
 
 impl<K: Clone, T: Clone> Flights<K, T> {
@@ -146,11 +118,8 @@ impl<K: Clone, T: Clone> Flights<K, T> {
     /// Returns the number of the waiter; `None` if it has landed, so that the caller looks for the value again.
     pub(super) fn join(&self, id: u64, ends: u64) -> Option<u64> {
         let mut state = self.0.lock();
-        let number = state.last + 1;
         let flight = state.flights.get_mut(&id).filter(|flight| flight.result.is_none())?;
-        flight.waiters.push(Waiter { number, ends, waker: None });
-        state.last = number;
-        Some(number)
+        Some(flight.waiters.push(ends, Waker::noop().clone()))
     }
 
     /// What the waiter is to do; it is woken when that is known.
@@ -159,72 +128,75 @@ impl<K: Clone, T: Clone> Flights<K, T> {
     /// any other.
     pub(super) fn poll(&self, id: u64, number: u64, waker: &Waker) -> Poll<Turn<T>> {
         // Cloned outside of the lock.
-        let mut waker = Some(waker.clone());
-        let mut later = Later::default();
+        let waker = waker.clone();
+        let (mut after, mut over) = (After::default(), None);
         let mut state = self.0.lock();
         let Some(flight) = state.flights.get_mut(&id) else { return Poll::Pending };
         let turn = if flight.chosen == Some(number) {
             flight.chosen = None;
-            later.dropped = flight.take(number);
+            flight.waiters.remove(number, &mut after);
             let hash = flight.hash;
             // Its call begins now, so that a change before does not concern it.
             state.by_hash.entry(hash).or_insert(id);
             Poll::Ready(Turn::Lead)
         } else if let Some(result) = flight.result.clone() {
-            later.dropped = flight.take(number);
-            later.flight = state.remove_if_over(id);
+            flight.waiters.remove(number, &mut after);
+            over = state.remove_if_over(id);
             Poll::Ready(Turn::Landed(result))
         } else {
-            if let Some(waiter) = flight.waiters.iter_mut().find(|waiter| waiter.number == number) {
-                std::mem::swap(&mut waiter.waker, &mut waker);
+            if let Some(place) = flight.waiters.place(number) {
+                flight.waiters.renew(place, waker, &mut after);
             }
             Poll::Pending
         };
         drop(state);
-        later.run();
-        drop(waker);
+        after.finish();
+        drop(over);
         turn
     }
 
     /// A waiter waits no longer.
     pub(super) fn leave(&self, id: u64, number: u64) {
-        let mut later = Later::default();
+        let (mut after, mut over) = (After::default(), None);
         let mut state = self.0.lock();
         if let Some(flight) = state.flights.get_mut(&id) {
-            later.dropped = flight.take(number);
-            if flight.chosen == Some(number) {
-                state.hand_over(id, &mut later);
+            flight.waiters.remove(number, &mut after);
+            over = if flight.chosen == Some(number) {
+                state.hand_over(id, &mut after)
             } else {
-                later.flight = state.remove_if_over(id);
-            }
+                state.remove_if_over(id)
+            };
         }
         drop(state);
-        later.run();
+        after.finish();
+        drop(over);
     }
 
     /// The leader has a result; `keep` stores it, and is not called where the flight was taken off its key.
     pub(super) fn land(&self, id: u64, result: T, keep: impl FnOnce()) {
-        let mut later = Later::default();
+        let (mut after, mut over) = (After::default(), None);
         let mut state = self.0.lock();
         if state.take_off(id) {
             keep();
         }
         if let Some(flight) = state.flights.get_mut(&id) {
             flight.result = Some(result);
-            later.wakers = flight.waiters.iter_mut().filter_map(|waiter| waiter.waker.take()).collect();
-            later.flight = state.remove_if_over(id);
+            flight.waiters.wake_from(0, &mut after);
+            over = state.remove_if_over(id);
         }
         drop(state);
-        later.run();
+        after.finish();
+        drop(over);
     }
 
     /// The leader is gone without a result: the waiter with the most time left leads.
     pub(super) fn abandon(&self, id: u64) {
-        let mut later = Later::default();
+        let mut after = After::default();
         let mut state = self.0.lock();
-        state.hand_over(id, &mut later);
+        let over = state.hand_over(id, &mut after);
         drop(state);
-        later.run();
+        after.finish();
+        drop(over);
     }
 
     /// A call without a flight has a value: `keep` stores it, unless there were changes since it began.
@@ -271,7 +243,7 @@ impl<K: Clone, T: Clone> Flights<K, T> {
 impl<K, T> State<K, T> {
     fn start(&mut self, hash: u64, key: K) -> u64 {
         self.last += 1;
-        let flight = Flight { hash, key, waiters: Vec::new(), chosen: None, result: None };
+        let flight = Flight { hash, key, waiters: Waiters::new(), chosen: None, result: None };
         self.flights.insert(self.last, flight);
         self.by_hash.insert(hash, self.last);
         self.last
@@ -293,22 +265,17 @@ impl<K, T> State<K, T> {
         (flight.result.is_some() && flight.waiters.is_empty()).then(|| self.flights.remove(&id))?
     }
 
-    fn hand_over(&mut self, id: u64, later: &mut Later<K, T>) {
-        let Some(flight) = self.flights.get_mut(&id) else { return };
+    /// Wakes the waiter that is to lead; where no call waits, removes the flight.
+    fn hand_over(&mut self, id: u64, after: &mut After) -> Option<Flight<K, T>> {
+        let flight = self.flights.get_mut(&id)?;
         // Of several, the one that has waited longest.
-        if let Some(next) = flight.waiters.iter_mut().rev().max_by_key(|waiter| waiter.ends) {
-            flight.chosen = Some(next.number);
-            later.wakers.extend(next.waker.take());
-        } else {
-            self.take_off(id);
-            later.flight = self.flights.remove(&id);
+        let next = flight.waiters.iter().enumerate().rev().max_by_key(|(_, waiter)| waiter.until);
+        if let Some((place, waiter)) = next {
+            flight.chosen = Some(waiter.number);
+            flight.waiters.wake(place, after);
+            return None;
         }
-    }
-}
-
-impl<K, T> Flight<K, T> {
-    fn take(&mut self, number: u64) -> Option<Waiter> {
-        let at = self.waiters.iter().position(|waiter| waiter.number == number)?;
-        Some(self.waiters.remove(at))
+        self.take_off(id);
+        self.flights.remove(&id)
     }
 }

@@ -1,40 +1,30 @@
 //! Every order in which a few threads can meet in a flight.
 
 use super::flight::{Flights, NONE, Turn};
+use crate::policy::waiters::loom::{Caller, together};
 use loom::sync::Arc;
 use loom::thread;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Poll, Wake, Waker};
+use std::task::{Poll, Waker};
 
 type Shared = Flights<u8, u32>;
-
-/// Counts how often it wakes. Not one of loom's: it is read when all threads have ended.
-#[derive(Default)]
-struct Wakes(AtomicU32);
-
-impl Wake for Wakes {
-    fn wake(self: std::sync::Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
 
 /// A call that waits.
 struct Waits {
     flight: u64,
     number: u64,
-    wakes: std::sync::Arc<Wakes>,
+    caller: Caller,
     turn: Option<Turn<u32>>,
 }
 
 impl Waits {
     fn join(flights: &Shared, flight: u64, ends: u64) -> Self {
         let number = flights.join(flight, ends).unwrap();
-        Self { flight, number, wakes: Default::default(), turn: None }
+        Self { flight, number, caller: Caller::default(), turn: None }
     }
 
     fn poll(mut self, flights: &Shared) -> Self {
-        let waker = Waker::from(self.wakes.clone());
-        if let Poll::Ready(turn) = flights.poll(self.flight, self.number, &waker) {
+        if let Poll::Ready(turn) = flights.poll(self.flight, self.number, &self.caller.waker()) {
             self.turn = Some(turn);
         }
         self
@@ -43,7 +33,7 @@ impl Waits {
     /// Its turn, once all else has happened: one that waits was woken.
     fn ends(self, flights: &Shared) -> Turn<u32> {
         if self.turn.is_none() {
-            assert_ne!(self.wakes.0.load(Ordering::SeqCst), 0, "its wake-up was lost");
+            assert!(self.caller.is_woken(), "its wake-up was lost");
         }
         let polled = if self.turn.is_none() { self.poll(flights) } else { self };
         polled.turn.expect("what it was woken for")
@@ -55,17 +45,6 @@ fn led() -> (Arc<Shared>, u64) {
     let flights = Arc::new(Shared::new());
     let flight = flights.lead(1, 0, || true).unwrap();
     (flights, flight)
-}
-
-fn together<A: 'static, B: 'static>(
-    flights: &Arc<Shared>,
-    a: impl FnOnce(&Shared) -> A + 'static,
-    b: impl FnOnce(&Shared) -> B + 'static,
-) -> (A, B) {
-    let shared = flights.clone();
-    let other = thread::spawn(move || a(&shared));
-    let b = b(flights);
-    (other.join().unwrap(), b)
 }
 
 #[test]

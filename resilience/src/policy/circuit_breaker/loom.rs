@@ -11,8 +11,8 @@ use super::rates::Counted;
 use super::snapshot::State;
 use super::state::{Change, Token};
 use crate::classify::{Category, Classification};
+use crate::policy::waiters::loom::together;
 use loom::sync::Arc;
-use loom::thread;
 use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(1000);
@@ -23,17 +23,6 @@ fn config(threshold: u32, probes: u32) -> CircuitBreakerConfig {
 
 fn fail(gate: &Gate, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
     gate.failed(token, &Classification::new(Category::Timeout), false, config)
-}
-
-fn together<A: 'static, B: 'static>(
-    gate: &Arc<Gate>,
-    a: impl FnOnce(&Gate) -> A + 'static,
-    b: impl FnOnce(&Gate) -> B + 'static,
-) -> (A, B) {
-    let shared = gate.clone();
-    let other = thread::spawn(move || a(&shared));
-    let b = b(gate);
-    (other.join().unwrap(), b)
 }
 
 #[test]

@@ -198,7 +198,7 @@ mod model;
 #[cfg(all(test, loom))]
 mod loom {
     use super::*;
-    use ::loom::thread;
+    use crate::policy::waiters::loom::together;
 
     const LONG: Duration = Duration::from_secs(1000);
     const VALUE: KeyRef<'_> = KeyRef::Number(1);
@@ -216,17 +216,6 @@ mod loom {
         let good = state.good.as_ref().map(|good| good.value.as_ref().as_ref().to_string());
         let Counts { switches, active } = &*memory.counts;
         (good, switches.load(Ordering::Acquire), active.load(Ordering::Acquire))
-    }
-
-    fn together<A: 'static, B: 'static>(
-        memory: &::loom::sync::Arc<Memory>,
-        a: impl FnOnce(&Memory) -> A + 'static,
-        b: impl FnOnce(&Memory) -> B + 'static,
-    ) -> (A, B) {
-        let shared = memory.clone();
-        let other = thread::spawn(move || a(&shared));
-        let b = b(memory);
-        (other.join().unwrap(), b)
     }
 
     #[test]

@@ -37,8 +37,7 @@
 //! when it is polled again, if that is within its patience.
 
 use crate::base::sync::{AtomicU64, Mutex, Ordering};
-use std::collections::VecDeque;
-use std::mem;
+use crate::policy::waiters::{After, Waiters};
 use std::task::Waker;
 
 /// How many nanoseconds a caller that is not polled keeps its place when its time has come.
@@ -58,18 +57,7 @@ pub(super) struct Gate {
 struct State {
     /// When the debt is paid off, while the word of the gate does not say it.
     due: u64,
-    waiting: VecDeque<Waiter>,
-    number: Number,
-}
-
-/// Identifies a caller that waits.
-pub(super) type Number = u64;
-
-#[derive(Debug)]
-struct Waiter {
-    number: Number,
-    until: u64,
-    waker: Waker,
+    waiting: Waiters,
 }
 
 /// How often calls are let through, in nanoseconds.
@@ -97,17 +85,9 @@ impl Rate {
 pub(super) enum Arrival {
     Passes,
     /// It waits under this number: for these nanoseconds, unless one before it leaves.
-    Waits(Number, u64),
+    Waits(u64, u64),
     /// It would have to wait for these nanoseconds.
     Refused(u64),
-}
-
-/// What is left to do when the lock is free: dropping a waker runs code of the executor, too.
-#[derive(Debug, Default)]
-#[must_use = "callers would not be woken"]
-pub(super) struct After {
-    pub(super) wake: Vec<Waker>,
-    pub(super) drop: Vec<Waker>,
 }
 
 /// One look at the gate.
@@ -203,7 +183,7 @@ impl Gate {
     /// through earlier.
     pub(super) fn look(
         &self,
-        number: Number,
+        number: u64,
         deadline: u64,
         rate: Rate,
         now: impl Fn() -> u64,
@@ -219,12 +199,11 @@ impl Gate {
     }
 
     /// A caller does not wait any more: those behind it are let through earlier.
-    pub(super) fn cancel(&self, number: Number) -> After {
+    pub(super) fn cancel(&self, number: u64) -> After {
         let mut after = After::default();
         self.locked(|state| {
-            if let Some(place) = state.place(number) {
-                after.drop.extend(state.waiting.remove(place).map(|waiter| waiter.waker));
-                state.wake_from(place, &mut after);
+            if let Some(place) = state.waiting.remove(number, &mut after) {
+                state.waiting.wake_from(place, &mut after);
             }
         });
         after
@@ -253,7 +232,7 @@ impl Gate {
         let mut after = After::default();
         self.locked(|state| {
             state.due = 0;
-            state.wake_from(0, &mut after);
+            state.waiting.wake_from(0, &mut after);
         });
         after
     }
@@ -261,7 +240,7 @@ impl Gate {
 
 impl State {
     const fn new() -> Self {
-        Self { due: 0, waiting: VecDeque::new(), number: 0 }
+        Self { due: 0, waiting: Waiters::new() }
     }
 
     /// Takes a debt that is too large for that of a clock that has gone back.
@@ -279,10 +258,6 @@ impl State {
         wait(self.due.saturating_sub(now), place, rate)
     }
 
-    fn place(&self, number: Number) -> Option<usize> {
-        self.waiting.iter().position(|waiter| waiter.number == number)
-    }
-
     fn arrive(&mut self, rate: Rate, patience: u64, now: u64, waker: Waker, after: &mut After) -> Arrival {
         let wait = self.wait_at(self.waiting.len(), rate, now);
         if wait == 0 {
@@ -294,22 +269,20 @@ impl State {
             after.drop.push(waker);
             return Arrival::Refused(wait);
         }
-        self.number += 1;
         let until = now.saturating_add(wait).saturating_add(GRACE);
-        self.waiting.push_back(Waiter { number: self.number, until, waker });
-        Arrival::Waits(self.number, wait)
+        Arrival::Waits(self.waiting.push(until, waker), wait)
     }
 
     fn look(
         &mut self,
-        number: Number,
+        number: u64,
         deadline: u64,
         rate: Rate,
         now: u64,
         waker: Waker,
         after: &mut After,
     ) -> Arrival {
-        let Some(place) = self.place(number) else {
+        let Some(place) = self.waiting.place(number) else {
             // It was not polled when its time had come, and begins again behind the others.
             return self.arrive(rate, deadline.saturating_sub(now), now, waker, after);
         };
@@ -318,13 +291,11 @@ impl State {
             0 => {
                 self.charge(rate, now);
                 after.drop.push(waker);
-                after.drop.extend(self.waiting.remove(place).map(|waiter| waiter.waker));
+                self.waiting.remove(number, after);
                 Arrival::Passes
             }
             wait => {
-                if let Some(waiter) = self.waiting.get_mut(place) {
-                    after.drop.push(mem::replace(&mut waiter.waker, waker));
-                }
+                self.waiting.renew(place, waker, after);
                 Arrival::Waits(number, wait)
             }
         }
@@ -332,22 +303,14 @@ impl State {
 
     /// Drops callers that are not polled any more, of the first `before` in the queue; how many.
     fn drop_late(&mut self, before: usize, now: u64, after: &mut After) -> usize {
-        let late = |waiter: &Waiter| waiter.until <= now;
         let mut dropped = 0;
-        while let Some(place) = self.waiting.iter().take(before - dropped).position(late) {
-            after.drop.extend(self.waiting.remove(place).map(|waiter| waiter.waker));
-            self.wake_from(place, after);
+        while let Some(late) = self.waiting.iter().take(before - dropped).find(|waiter| waiter.until <= now)
+            && let Some(place) = self.waiting.remove(late.number, after)
+        {
+            self.waiting.wake_from(place, after);
             dropped += 1;
         }
         dropped
-    }
-
-    /// Wakes the callers from `place` on: they have to wait for less time now.
-    ///
-    /// A waker is taken, not cloned; the caller gives a new one when it looks.
-    fn wake_from(&mut self, place: usize, after: &mut After) {
-        let behind = self.waiting.iter_mut().skip(place);
-        after.wake.extend(behind.map(|waiter| mem::replace(&mut waiter.waker, Waker::noop().clone())));
     }
 }
 

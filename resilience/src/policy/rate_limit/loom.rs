@@ -1,10 +1,10 @@
 //! Every order in which a few callers can meet at the gate.
 
-use super::gate::{After, Arrival, Gate, Number, Rate};
+use super::gate::{Arrival, Gate, Rate};
+use crate::policy::waiters::After;
+use crate::policy::waiters::loom::{Caller, together};
 use loom::sync::Arc;
-use loom::thread;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Wake, Waker};
+use std::task::Waker;
 
 const INTERVAL: u64 = 1_000;
 const LONG: u64 = 1 << 40;
@@ -13,43 +13,20 @@ const fn rate(burst: u32) -> Rate {
     Rate::new(INTERVAL, burst)
 }
 
-#[derive(Default)]
-struct Woken(AtomicU32);
-
-impl Wake for Woken {
-    fn wake(self: std::sync::Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+/// Passes, or waits.
+fn arrive(caller: &Caller, gate: &Gate, now: u64) -> Arrival {
+    if gate.pass(rate(1), || now).is_ok() {
+        return Arrival::Passes;
     }
+    let (arrival, after) = gate.arrive(rate(1), LONG, || now, caller.waker());
+    finish(after);
+    arrival
 }
 
-/// A caller, and whether it was woken.
-#[derive(Clone, Default)]
-struct Caller(std::sync::Arc<Woken>);
-
-impl Caller {
-    fn waker(&self) -> Waker {
-        Waker::from(self.0.clone())
-    }
-
-    fn is_woken(&self) -> bool {
-        self.0.0.load(Ordering::Relaxed) > 0
-    }
-
-    /// Passes, or waits.
-    fn arrive(&self, gate: &Gate, now: u64) -> Arrival {
-        if gate.pass(rate(1), || now).is_ok() {
-            return Arrival::Passes;
-        }
-        let (arrival, after) = gate.arrive(rate(1), LONG, || now, self.waker());
-        finish(after);
-        arrival
-    }
-
-    fn look(&self, gate: &Gate, number: Number, now: u64) -> Arrival {
-        let (arrival, after) = gate.look(number, LONG, rate(1), || now, self.waker());
-        finish(after);
-        arrival
-    }
+fn look(caller: &Caller, gate: &Gate, number: u64, now: u64) -> Arrival {
+    let (arrival, after) = gate.look(number, LONG, rate(1), || now, caller.waker());
+    finish(after);
+    arrival
 }
 
 fn finish(after: After) {
@@ -64,22 +41,11 @@ fn used(burst: u32) -> Arc<Gate> {
     gate
 }
 
-fn waits(caller: &Caller, gate: &Gate) -> Number {
-    match caller.arrive(gate, 0) {
+fn waits(caller: &Caller, gate: &Gate) -> u64 {
+    match arrive(caller, gate, 0) {
         Arrival::Waits(number, _) => number,
         other => panic!("{other:?}"),
     }
-}
-
-fn together<A: 'static, B: 'static>(
-    gate: &Arc<Gate>,
-    a: impl FnOnce(&Gate) -> A + 'static,
-    b: impl FnOnce(&Gate) -> B + 'static,
-) -> (A, B) {
-    let shared = gate.clone();
-    let other = thread::spawn(move || a(&shared));
-    let b = b(gate);
-    (other.join().unwrap(), b)
 }
 
 #[test]
@@ -117,13 +83,13 @@ fn of_callers_that_meet_one_passes_and_the_other_waits_behind_it() {
         let (first, second) = (Caller::default(), Caller::default());
         let (a, b) = (first.clone(), second.clone());
         let both =
-            together(&gate, move |gate| a.arrive(gate, INTERVAL), move |gate| b.arrive(gate, INTERVAL));
+            together(&gate, move |gate| arrive(&a, gate, INTERVAL), move |gate| arrive(&b, gate, INTERVAL));
         let (waiting, number) = match both {
             (Arrival::Passes, Arrival::Waits(number, INTERVAL)) => (second, number),
             (Arrival::Waits(number, INTERVAL), Arrival::Passes) => (first, number),
             other => panic!("{other:?}"),
         };
-        assert_eq!(waiting.look(&gate, number, 2 * INTERVAL), Arrival::Passes);
+        assert_eq!(look(&waiting, &gate, number, 2 * INTERVAL), Arrival::Passes);
         assert_eq!(gate.read(rate(1), 2 * INTERVAL).wait, INTERVAL);
     });
 }
@@ -136,7 +102,7 @@ fn a_newcomer_does_not_overtake() {
         let number = waits(&caller, &gate);
         let (looked, newcomer) = together(
             &gate,
-            move |gate| caller.look(gate, number, INTERVAL),
+            move |gate| look(&caller, gate, number, INTERVAL),
             |gate| gate.pass(rate(1), || INTERVAL),
         );
         assert_eq!((looked, newcomer), (Arrival::Passes, Err(INTERVAL)));
@@ -154,12 +120,12 @@ fn a_place_that_is_given_up_goes_to_the_next() {
         let ((), looked) = together(
             &gate,
             move |gate| finish(gate.cancel(cancelled)),
-            move |gate| looks.look(gate, behind, INTERVAL),
+            move |gate| look(&looks, gate, behind, INTERVAL),
         );
         if looked != Arrival::Passes {
             assert_eq!(looked, Arrival::Waits(behind, INTERVAL));
             assert!(second.is_woken());
-            assert_eq!(second.look(&gate, behind, INTERVAL), Arrival::Passes);
+            assert_eq!(look(&second, &gate, behind, INTERVAL), Arrival::Passes);
         }
         let reading = gate.read(rate(1), INTERVAL);
         assert_eq!((reading.waiting, reading.wait), (0, INTERVAL));
@@ -173,10 +139,10 @@ fn a_caller_that_meets_a_reset_passes_or_is_woken() {
         let caller = Caller::default();
         let arrives = caller.clone();
         let (arrival, ()) =
-            together(&gate, move |gate| arrives.arrive(gate, 0), |gate| finish(gate.forget()));
+            together(&gate, move |gate| arrive(&arrives, gate, 0), |gate| finish(gate.forget()));
         if let Arrival::Waits(number, _) = arrival {
             assert!(caller.is_woken());
-            assert_eq!(caller.look(&gate, number, 0), Arrival::Passes);
+            assert_eq!(look(&caller, &gate, number, 0), Arrival::Passes);
         }
         assert_eq!(gate.read(rate(1), 0).waiting, 0);
     });

@@ -549,7 +549,7 @@ impl RateLimit {
     /// assert!(limit.acquire().is_ok());
     /// ```
     pub fn reset(&self) {
-        wait::finish(self.live.gate.forget());
+        self.live.gate.forget().finish();
     }
 }
 

@@ -1,6 +1,7 @@
 //! The gate against a slow model of it, and clocks that do not go evenly.
 
-use super::gate::{After, Arrival, Gate, Number, Rate};
+use super::gate::{Arrival, Gate, Rate};
+use crate::policy::waiters::After;
 use proptest::prelude::*;
 use std::task::Waker;
 
@@ -31,7 +32,7 @@ impl Clocked {
         arrival
     }
 
-    fn look(&self, number: Number, now: u64) -> Arrival {
+    fn look(&self, number: u64, now: u64) -> Arrival {
         let (arrival, after) = self.gate.look(number, 0, self.rate, || now, Waker::noop().clone());
         done(&after);
         arrival
@@ -47,7 +48,7 @@ struct Model {
     passed: Vec<u64>,
     now: u64,
     /// Who waits, and until which reading of the clock it keeps its place without being polled.
-    waiting: Vec<(Number, u64)>,
+    waiting: Vec<(u64, u64)>,
 }
 
 impl Model {
@@ -71,7 +72,7 @@ impl Model {
         due.saturating_sub(rate.tolerance).saturating_sub(self.now)
     }
 
-    fn arrive(&mut self, patience: u64, number: Number, rate: Rate) -> Arrival {
+    fn arrive(&mut self, patience: u64, number: u64, rate: Rate) -> Arrival {
         self.drop_late(self.waiting.len());
         self.arrive_behind(patience, number, rate)
     }
@@ -86,7 +87,7 @@ impl Model {
         });
     }
 
-    fn arrive_behind(&mut self, patience: u64, number: Number, rate: Rate) -> Arrival {
+    fn arrive_behind(&mut self, patience: u64, number: u64, rate: Rate) -> Arrival {
         match self.wait(self.waiting.len(), rate) {
             0 => {
                 self.passed.push(self.now);
@@ -101,8 +102,8 @@ impl Model {
     }
 
     /// One that has lost its place begins again, with no time left to wait.
-    fn look(&mut self, number: Number, rate: Rate) -> Arrival {
-        let place_of = |waiting: &[(Number, u64)]| waiting.iter().position(|(waiter, _)| *waiter == number);
+    fn look(&mut self, number: u64, rate: Rate) -> Arrival {
+        let place_of = |waiting: &[(u64, u64)]| waiting.iter().position(|(waiter, _)| *waiter == number);
         let Some(place) = place_of(&self.waiting) else { return self.arrive_behind(0, number, rate) };
         self.drop_late(place);
         let place = place_of(&self.waiting).expect("it waits");
@@ -156,7 +157,7 @@ proptest! {
         model.tick(now, rate);
         prop_assert_eq!(clocked.pass(now), Ok(()));
         prop_assert_eq!(model.arrive(0, 0, rate), Arrival::Passes);
-        let mut callers: Vec<Number> = Vec::new();
+        let mut callers: Vec<u64> = Vec::new();
         for step in steps {
             // What the clock shows between two looks at it is seen by neither.
             if matches!(step, Step::Pass | Step::Arrive(_)) || matches!(step, Step::Look(_) if !callers.is_empty()) {

@@ -8,11 +8,10 @@
 //! The wait is limited by `wait` and by the time that the enclosing timeouts leave. A call that is dropped while it waits
 //! gives its place up.
 
-use super::gate::{After, Arrival, Number};
+use super::gate::Arrival;
 use super::{RateLimit, now};
 use crate::base::admission;
 use crate::base::block_on::block_on;
-use crate::base::guarded::release;
 use crate::base::scope::{self, Stack};
 use crate::base::stopping::{self, Wait, alarm};
 use crate::base::world::{World, run_in};
@@ -39,7 +38,7 @@ pub struct Pass<L: Deref<Target = RateLimit>> {
 
 #[derive(Debug)]
 struct Queued {
-    number: Number,
+    number: u64,
     /// Until when it may wait.
     deadline: u64,
     /// When it is let through, unless a caller before it leaves.
@@ -48,31 +47,29 @@ struct Queued {
     world: Option<World>,
 }
 
-/// That a call is let through, or after how many nanoseconds it would be.
-type Passed = Result<(), u64>;
-
 impl<L: Deref<Target = RateLimit>> Pass<L> {
     #[inline]
     pub(super) const fn new(limit: L, stack: Option<Stack>, attempt: u32) -> Self {
         Self { limit: Some(limit), stack, attempt, queued: None }
     }
 
+    /// `Err` has the nanoseconds after which the call would be let through.
     #[cold]
     #[inline(never)]
-    fn wait(&mut self, limit: &RateLimit, wait: u64, cx: &mut Context<'_>) -> Poll<Passed> {
+    fn wait(&mut self, limit: &RateLimit, wait: u64, cx: &mut Context<'_>) -> Poll<Result<(), u64>> {
         let Some(queued) = &mut self.queued else { return self.begin(limit, wait, cx) };
         let world = queued.world.clone();
         run_in(world.as_ref(), || queued.look(limit, cx))
     }
 
-    fn begin(&mut self, limit: &RateLimit, wait: u64, cx: &mut Context<'_>) -> Poll<Passed> {
+    fn begin(&mut self, limit: &RateLimit, wait: u64, cx: &mut Context<'_>) -> Poll<Result<(), u64>> {
         let config = limit.config();
         if config.wait.is_zero() || limit.is_extra(self.stack) || stopping::has_begun() {
             return Poll::Ready(Err(wait));
         }
         let (patience, waker) = (scope::nanos(scope::at_most(config.wait)), cx.waker().clone());
         let (arrival, after) = limit.live.gate.arrive(limit.rate(), patience, now, waker);
-        finish(after);
+        after.finish();
         match arrival {
             Arrival::Passes => Poll::Ready(Ok(())),
             Arrival::Refused(wait) => Poll::Ready(Err(wait)),
@@ -92,26 +89,26 @@ impl Queued {
     /// Waits until its time has come, or one before it has left.
     ///
     /// Without a look at the gate while the timer runs: it was asked a moment ago.
-    fn rest(&mut self, limit: &RateLimit, cx: &mut Context<'_>) -> Poll<Passed> {
+    fn rest(&mut self, limit: &RateLimit, cx: &mut Context<'_>) -> Poll<Result<(), u64>> {
         if Pin::new(&mut self.timer).poll(cx).is_pending() {
             return Poll::Pending;
         }
         self.look(limit, cx)
     }
 
-    fn look(&mut self, limit: &RateLimit, cx: &mut Context<'_>) -> Poll<Passed> {
+    fn look(&mut self, limit: &RateLimit, cx: &mut Context<'_>) -> Poll<Result<(), u64>> {
         let mut is_over = false;
         loop {
             let waker = cx.waker().clone();
             let (arrival, after) = limit.live.gate.look(self.number, self.deadline, limit.rate(), now, waker);
-            finish(after);
+            after.finish();
             let (number, wait) = match arrival {
                 Arrival::Passes => return Poll::Ready(Ok(())),
                 Arrival::Refused(wait) => return Poll::Ready(Err(wait)),
                 Arrival::Waits(number, wait) => (number, wait),
             };
             if stopping::has_begun() {
-                finish(limit.live.gate.cancel(number));
+                limit.live.gate.cancel(number).finish();
                 return Poll::Ready(Err(wait));
             }
             self.number = number;
@@ -129,12 +126,8 @@ impl Queued {
     #[cold]
     fn cancel(&self, limit: &RateLimit, stack: Stack, attempt: u32) {
         scope::dropped_waiting(stack, attempt);
-        run_in(self.world.as_ref(), || finish(limit.live.gate.cancel(self.number)));
+        run_in(self.world.as_ref(), || limit.live.gate.cancel(self.number).finish());
     }
-}
-
-pub(super) fn finish(after: After) {
-    release(after.wake, after.drop);
 }
 
 impl<L: Deref<Target = RateLimit> + Unpin> Future for Pass<L> {

@@ -1,0 +1,112 @@
+//! The callers that wait for a policy, and what is left to do for them when its lock is free.
+//!
+//! Bulkhead, rate limit and cache each keep such a queue behind a lock. No code of the program runs under that lock.
+//! Wakers are such code: they are cloned before the lock is taken, and woken and dropped after it is free ([`After`]).
+
+use crate::base::guarded::release;
+use std::collections::{VecDeque, vec_deque};
+use std::mem;
+use std::task::Waker;
+
+#[cfg(all(test, loom))]
+pub(crate) mod loom;
+
+/// The callers that wait, in the order of their arrival.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    all: VecDeque<Waiter>,
+    /// The number of the last one.
+    last: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    pub(crate) number: u64,
+    /// How long it keeps its place, as a moment in nanoseconds.
+    pub(crate) until: u64,
+    waker: Waker,
+}
+
+/// What is left to do when the lock is free.
+#[derive(Debug, Default)]
+#[must_use = "callers would not be woken"]
+pub(crate) struct After {
+    pub(crate) wake: Vec<Waker>,
+    /// Not needed any more: dropping one runs code of the executor.
+    pub(crate) drop: Vec<Waker>,
+    /// When the queue has to be looked at next, even if no caller does; of a bulkhead.
+    pub(crate) due: Option<u64>,
+}
+
+impl After {
+    /// Wakes and drops, without a lock; returns when the queue has to be looked at next.
+    pub(crate) fn finish(self) -> Option<u64> {
+        release(self.wake, self.drop);
+        self.due
+    }
+}
+
+impl Waiters {
+    pub(crate) const fn new() -> Self {
+        Self { all: VecDeque::new(), last: 0 }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> vec_deque::Iter<'_, Waiter> {
+        self.all.iter()
+    }
+
+    /// Adds a caller at the end, and returns its number.
+    pub(crate) fn push(&mut self, until: u64, waker: Waker) -> u64 {
+        self.last += 1;
+        self.all.push_back(Waiter { number: self.last, until, waker });
+        self.last
+    }
+
+    /// The place of the caller with this number; `None` where it waits no longer.
+    pub(crate) fn place(&self, number: u64) -> Option<usize> {
+        self.all.iter().position(|waiter| waiter.number == number)
+    }
+
+    /// Wakes the caller at `place` with `waker` from now on.
+    pub(crate) fn renew(&mut self, place: usize, waker: Waker, after: &mut After) {
+        let unused = match self.all.get_mut(place) {
+            Some(waiter) => mem::replace(&mut waiter.waker, waker),
+            None => waker,
+        };
+        after.drop.push(unused);
+    }
+
+    /// Removes the caller with this number, without waking it, and returns the place that it had.
+    pub(crate) fn remove(&mut self, number: u64, after: &mut After) -> Option<usize> {
+        let place = self.place(number)?;
+        after.drop.extend(self.all.remove(place).map(|waiter| waiter.waker));
+        Some(place)
+    }
+
+    /// Removes the first caller and wakes it.
+    pub(crate) fn wake_first(&mut self, after: &mut After) -> Option<Waiter> {
+        self.wake(0, after);
+        self.all.pop_front()
+    }
+
+    /// Wakes the caller at `place`, which stays.
+    ///
+    /// Its waker is taken, not cloned; the caller gives a new one when it looks.
+    pub(crate) fn wake(&mut self, place: usize, after: &mut After) {
+        let waiter = self.all.get_mut(place);
+        after.wake.extend(waiter.map(|waiter| mem::replace(&mut waiter.waker, Waker::noop().clone())));
+    }
+
+    /// Wakes the callers from `place` on, which stay.
+    pub(crate) fn wake_from(&mut self, place: usize, after: &mut After) {
+        (place..self.all.len()).for_each(|place| self.wake(place, after));
+    }
+}
