@@ -550,7 +550,7 @@ mod percentiles {
         Ok(time)
     }
 
-    fn hedge() -> resilience::HedgeHandle {
+    fn hedge() -> resilience::point::PolicyHandle<resilience::Hedge> {
         point("measured").unwrap().hedge().unwrap()
     }
 

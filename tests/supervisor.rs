@@ -44,7 +44,7 @@ fn call(outcome: Outcome) -> Outcome {
     outcome
 }
 
-fn breaker() -> resilience::BreakerHandle {
+fn breaker() -> resilience::point::PolicyHandle<resilience::CircuitBreaker> {
     point("supervised").unwrap().breaker().unwrap()
 }
 

@@ -25,13 +25,13 @@ pub use crate::point::{Admission, admitting};
 pub use crate::point::{POINTS_0_1, PointSite};
 pub use crate::policy::budget::share::sharing;
 #[cfg(feature = "cache")]
-pub use crate::policy::cached::{GivenCache, Ids, Lead, Leading, Part, Parted, Sharing, key_part};
+pub use crate::policy::cached::{Ids, Lead, Leading, Part, Parted, Sharing, key_part};
 #[cfg(feature = "chaos")]
 pub use crate::policy::chaos::injected;
-pub use crate::policy::circuit_breaker::{GivenBreaker, KeyedBreakers};
 pub use crate::policy::contradictions::{check_attempt, check_hedge, check_hedged, check_slow, check_window};
 pub use crate::policy::degrade::{DegradeSite, either};
 pub use crate::policy::keyed::{KeyAndValue, Keyed};
+pub use crate::policy::stateful::Instance;
 pub use crate::policy::timeout::{Timed, TimeoutSite};
 pub use crate::policy::with_fallback::{FallbackSite, Instead, Settled, Step};
 #[cfg(feature = "ops")]

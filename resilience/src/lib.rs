@@ -310,8 +310,6 @@ pub use point::KeySnapshot;
 pub use point::counts::CallCounts;
 pub use point::info::{PointInfo, PointSnapshot, PolicyInfo, PolicySnapshot, Snapshot};
 pub use point::registry::{Point, PointKey, point, points, snapshot};
-#[doc(inline)]
-pub use policy::bulkhead::inventory::BulkheadHandle;
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 #[doc(inline)]
@@ -321,17 +319,7 @@ pub use policy::cached::{Cache, clear_caches};
 #[doc(inline)]
 pub use policy::chaos;
 #[doc(inline)]
-pub use policy::circuit_breaker::inventory::BreakerHandle;
-#[doc(inline)]
-pub use policy::failover::inventory::FailoverHandle;
-#[doc(inline)]
-pub use policy::hedge::inventory::HedgeHandle;
-#[doc(inline)]
 pub use policy::presets;
-#[doc(inline)]
-pub use policy::rate_limit::inventory::RateLimitHandle;
-#[doc(inline)]
-pub use policy::timeout::adaptive::inventory::AdaptiveTimeoutHandle;
 #[doc(inline)]
 pub use policy::{
     AdaptiveTimeout, Backoff, Budget, Bulkhead, CircuitBreaker, CircuitBreakers, Degrade, Failover, Fallback,

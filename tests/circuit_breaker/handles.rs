@@ -10,7 +10,7 @@ fn handled(fails: bool) -> Result<u32, Failure> {
     if fails { Err(Failure::Own(down().into())) } else { Ok(1) }
 }
 
-fn handle() -> resilience::BreakerHandle {
+fn handle() -> resilience::point::PolicyHandle<resilience::CircuitBreaker> {
     resilience::point("handled").unwrap().breaker().unwrap()
 }
 

@@ -172,14 +172,14 @@ impl Service {
             "method",
             &[&__BULKHEAD],
         );
-        static __BULKHEAD: __rt::bulkhead::KeyedBulkheads = {
+        static __BULKHEAD: __rt::Site<__rt::Keyed<__rt::Bulkhead>> = {
             const fn __fresh() -> __rt::Bulkhead {
                 __rt::Bulkhead::of(&__POINT, 16).checked()
             }
             const fn __keyed() -> __rt::Keyed<__rt::Bulkhead> {
                 __rt::Keyed::new(__fresh)
             }
-            __rt::bulkhead::KeyedBulkheads::new(__keyed(), __keyed)
+            __rt::Site::new(__keyed(), __keyed)
         };
         let __outcome = '__bulkhead: {
             let __held__bulkhead = match __rt::Keyed::enter_attempt(

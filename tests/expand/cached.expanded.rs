@@ -132,7 +132,7 @@ impl Service {
             "method",
             &[&__CACHE],
         );
-        static __CACHE: __rt::GivenCache = __rt::GivenCache::of(&__POINT);
+        static __CACHE: __rt::Instance<__rt::CacheConfig> = __rt::Instance::of(&__POINT);
         let __outcome = '__cache: {
             let __pending = match {
                 #[allow(unused_imports)]

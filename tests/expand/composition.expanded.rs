@@ -138,14 +138,14 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
                 .checked(),
         )
         .per_key(&__BUDGETS);
-    static __BREAKER: __rt::KeyedBreakers = {
+    static __BREAKER: __rt::Site<__rt::Keyed<__rt::CircuitBreaker>> = {
         const fn __fresh() -> __rt::CircuitBreaker {
             __rt::CircuitBreaker::of(&__POINT).checked()
         }
         const fn __keyed() -> __rt::Keyed<__rt::CircuitBreaker> {
             __rt::Keyed::new(__fresh)
         }
-        __rt::KeyedBreakers::new(__keyed(), __keyed)
+        __rt::Site::new(__keyed(), __keyed)
     };
     let __budget = __rt::Keyed::get(&__BUDGETS, &(request.host));
     let mut __retry = __rt::here((&__RETRY).start_remembering());

@@ -13,7 +13,7 @@ fn borrowed(model: &str) -> Result<String, Error> {
             || __rt::failover::names(&["a", "b"]),
         )
         .checked();
-    static __BREAKER: __rt::KeyedBreakers = {
+    static __BREAKER: __rt::Site<__rt::Keyed<__rt::CircuitBreaker>> = {
         const fn __fresh() -> __rt::CircuitBreaker {
             __rt::CircuitBreaker::threshold(__rt::CircuitBreaker::of(&__POINT), 5)
                 .checked()
@@ -21,7 +21,7 @@ fn borrowed(model: &str) -> Result<String, Error> {
         const fn __keyed() -> __rt::Keyed<__rt::CircuitBreaker> {
             __rt::Keyed::new(__fresh)
         }
-        __rt::KeyedBreakers::new(__keyed(), __keyed)
+        __rt::Site::new(__keyed(), __keyed)
     };
     let __outcome = '__failover: {
         let __listed = &["a", "b"];
@@ -101,7 +101,7 @@ async fn owned(endpoint: Endpoint, tenant: u32) -> Result<String, Error> {
             __rt::Retry::max(__rt::Retry::new(), 3),
         )
         .per_key(&__BUDGETS);
-    static __RATE_LIMIT: __rt::rate_limit::KeyedRateLimits = {
+    static __RATE_LIMIT: __rt::Site<__rt::Keyed<__rt::RateLimit>> = {
         const fn __fresh() -> __rt::RateLimit {
             __rt::RateLimit::of(&__POINT, 10, ::core::time::Duration::from_secs(1))
                 .checked()
@@ -109,7 +109,7 @@ async fn owned(endpoint: Endpoint, tenant: u32) -> Result<String, Error> {
         const fn __keyed() -> __rt::Keyed<__rt::RateLimit> {
             __rt::Keyed::new(__fresh)
         }
-        __rt::rate_limit::KeyedRateLimits::new(__keyed(), __keyed)
+        __rt::Site::new(__keyed(), __keyed)
     };
     let __outcome = '__failover: {
         let __listed = &ENDPOINTS;

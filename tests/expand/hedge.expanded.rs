@@ -147,14 +147,14 @@ impl Service {
             "method",
             &[&__HEDGE],
         );
-        static __HEDGE: __rt::hedge::KeyedHedges = {
+        static __HEDGE: __rt::Site<__rt::Keyed<__rt::Hedge>> = {
             const fn __fresh() -> __rt::Hedge {
                 __rt::Hedge::of(&__POINT, __rt::After::Percentile(95u8)).checked()
             }
             const fn __keyed() -> __rt::Keyed<__rt::Hedge> {
                 __rt::Keyed::new(__fresh)
             }
-            __rt::hedge::KeyedHedges::new(__keyed(), __keyed)
+            __rt::Site::new(__keyed(), __keyed)
         };
         let (__outcome, _) = __rt::hedge::Copies::new(
                 __rt::Keyed::hedging(&__HEDGE, &(self.host), __rt::None),

@@ -85,7 +85,7 @@ impl Service {
             "method",
             &[&__RATE_LIMIT],
         );
-        static __RATE_LIMIT: __rt::rate_limit::KeyedRateLimits = {
+        static __RATE_LIMIT: __rt::Site<__rt::Keyed<__rt::RateLimit>> = {
             const fn __fresh() -> __rt::RateLimit {
                 __rt::RateLimit::of(&__POINT, 100, ::core::time::Duration::from_secs(1))
                     .checked()
@@ -93,7 +93,7 @@ impl Service {
             const fn __keyed() -> __rt::Keyed<__rt::RateLimit> {
                 __rt::Keyed::new(__fresh)
             }
-            __rt::rate_limit::KeyedRateLimits::new(__keyed(), __keyed)
+            __rt::Site::new(__keyed(), __keyed)
         };
         let __outcome = '__rate_limit: {
             if let __rt::Err(__rejected) = __rt::Keyed::pass_attempt(

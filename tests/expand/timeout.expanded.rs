@@ -152,7 +152,7 @@ fn follows_on_thread(id: u32, name: String) -> Result<String, Error> {
     };
     static __RETRY: __rt::RetrySite = __rt::RetrySite::new(&__POINT, __rt::Retry::new())
         .per_key(&__BUDGETS);
-    static __TIMEOUT: __rt::timeout::KeyedAdaptiveTimeouts = {
+    static __TIMEOUT: __rt::Site<__rt::Keyed<__rt::AdaptiveTimeout>> = {
         const fn __fresh() -> __rt::AdaptiveTimeout {
             __rt::AdaptiveTimeout::of(
                     &__POINT,
@@ -165,7 +165,7 @@ fn follows_on_thread(id: u32, name: String) -> Result<String, Error> {
         const fn __keyed() -> __rt::Keyed<__rt::AdaptiveTimeout> {
             __rt::Keyed::new(__fresh)
         }
-        __rt::timeout::KeyedAdaptiveTimeouts::new(__keyed(), __keyed)
+        __rt::Site::new(__keyed(), __keyed)
     };
     let __budget = __rt::Keyed::get(&__BUDGETS, &(name));
     let mut __retry = __rt::here((&__RETRY).start());

@@ -225,7 +225,7 @@ impl Layer for Checked {
     fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
         let site = &place.site;
         if self.instance.is_some() {
-            return quote!(static #site: __rt::GivenCache = __rt::GivenCache::of(&__POINT););
+            return value::instance_site(site, "Cache");
         }
         let ty = quote!(__rt::Cache);
         let cache = Setter::all(&self.setters, &ty, quote!(#ty::of(&__POINT)));

@@ -247,7 +247,7 @@ impl Layer for Checked {
         let site = &place.site;
         let Checked { start, setters, .. } = self;
         if self.instance.is_some() {
-            return quote!(static #site: __rt::GivenBreaker = __rt::GivenBreaker::of(&__POINT););
+            return value::instance_site(site, "CircuitBreaker");
         }
         let ty = quote!(__rt::CircuitBreaker);
         let start = if start.is_empty() {
@@ -262,12 +262,12 @@ impl Layer for Checked {
         }
         let max_keys = self.max_keys.iter();
         quote! {
-            static #site: __rt::KeyedBreakers = {
+            static #site: __rt::Site<__rt::Keyed<__rt::CircuitBreaker>> = {
                 const fn __fresh() -> __rt::CircuitBreaker { #breaker.checked() }
                 const fn __keyed() -> __rt::Keyed<__rt::CircuitBreaker> {
                     __rt::Keyed::new(__fresh)#(.max_keys(#max_keys))*
                 }
-                __rt::KeyedBreakers::new(__keyed(), __keyed)
+                __rt::Site::new(__keyed(), __keyed)
             };
         }
     }

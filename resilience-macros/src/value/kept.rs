@@ -95,21 +95,19 @@ impl Kept {
         policy: Option<&TokenStream>,
         varied: Option<&Ident>,
     ) -> TokenStream {
-        let (ty, name) = (self.ty(), self.nouns.ty);
-        let module = Ident::new(self.nouns.module, Span::call_site());
+        let ty = self.ty();
         let Some(policy) = policy else {
-            let given = format_ident!("Given{name}");
-            return quote!(static #site: __rt::#module::#given = __rt::#module::#given::of(&__POINT););
+            return instance_site(site, self.nouns.ty);
         };
         if self.key.is_none() && varied.is_none() {
             return quote!(static #site: #ty = #policy.checked(););
         }
-        let (keyed, max_keys) = (format_ident!("Keyed{name}s"), self.max_keys.iter());
+        let max_keys = self.max_keys.iter();
         quote! {
-            static #site: __rt::#module::#keyed = {
+            static #site: __rt::Site<__rt::Keyed<#ty>> = {
                 const fn __fresh() -> #ty { #policy.checked() }
                 const fn __keyed() -> __rt::Keyed<#ty> { __rt::Keyed::new(__fresh)#(.max_keys(#max_keys))* }
-                __rt::#module::#keyed::new(__keyed(), __keyed)
+                __rt::Site::new(__keyed(), __keyed)
             };
         }
     }
@@ -140,4 +138,10 @@ impl Kept {
             (None, None) => quote_spanned!(here=> (&#site).#method(#attempt)),
         }
     }
+}
+
+/// The `static` called `site` of a policy of this type that the program owns.
+pub(crate) fn instance_site(site: &Ident, ty: &str) -> TokenStream {
+    let config = format_ident!("{ty}Config");
+    quote!(static #site: __rt::Instance<__rt::#config> = __rt::Instance::of(&__POINT);)
 }

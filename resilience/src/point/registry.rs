@@ -81,9 +81,32 @@ pub trait Joins: Layer + Sized {
     fn own_name(&self) -> &PointName;
 }
 
-/// Refers to a policy of a point, and reads as that policy; one that joined by hand is kept alive.
+/// Refers to a policy of a point, and dereferences to that policy.
 ///
-/// It is cheap to clone. That of a function is a reference to its `static`.
+/// [`Point::breaker`], [`Point::bulkhead`] and their like return it. That of a function is a reference to its `static`;
+/// that of a policy that joined by [`Point::register`] keeps the policy alive. It may be cloned, kept and sent to other
+/// threads.
+///
+/// # Examples
+///
+/// A switch for operators that takes a function out of use and puts it back:
+///
+/// ```
+/// use resilience::point::PolicyHandle;
+/// use resilience::{CircuitBreaker, Rejected, State, circuit_breaker, point};
+///
+/// #[circuit_breaker(name = "orders::place")]
+/// fn place(id: u32) -> Result<u32, Rejected> {
+///     Ok(id)
+/// }
+///
+/// let breaker: PolicyHandle<CircuitBreaker> = point("orders::place").unwrap().breaker().unwrap();
+/// breaker.force_open();
+/// assert!(place(7).is_err());
+/// breaker.reset();
+/// assert_eq!(place(7).unwrap(), 7);
+/// assert_eq!(breaker.state(), State::Closed);
+/// ```
 #[derive(Debug)]
 pub enum PolicyHandle<T: 'static> {
     /// That of an annotated function.

@@ -5,7 +5,7 @@
 //!
 //! - a policy itself, the `static` of a function without a key;
 //! - `Site<Keyed<P>>`, with a value for each key;
-//! - [`Given`], for `instance = ..`, where the program owns the value and its settings are known from the first call on.
+//! - [`Instance`], for `instance = ..`, where the program owns the value and its settings are known from the first call on.
 
 #[cfg(feature = "config")]
 use crate::base::change::{Change, Mistake};
@@ -301,13 +301,13 @@ pub(crate) fn rows<P: Stateful>(entries: &EntryMap<P>) -> Vec<KeySnapshot> {
 /// The `static` of an `instance = ..`, whose policy the program owns.
 #[derive(Debug)]
 #[doc(hidden)]
-pub struct Given<C> {
+pub struct Instance<C> {
     point: &'static PointSite,
     /// The settings of the policy that was used first.
     seen: OnceLock<C>,
 }
 
-impl<C> Given<C> {
+impl<C> Instance<C> {
     /// The place of a policy of the program in the stack of `point`.
     pub const fn of(point: &'static PointSite) -> Self {
         Self { point, seen: OnceLock::new() }
@@ -321,7 +321,7 @@ impl<C> Given<C> {
     }
 }
 
-impl<C: Described> Layer for Given<C> {
+impl<C: Described> Layer for Instance<C> {
     fn kind(&self) -> &'static str {
         C::KIND
     }

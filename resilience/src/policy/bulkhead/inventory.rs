@@ -7,12 +7,6 @@ use crate::point::PolicyHandle;
 use crate::point::registry::{Joins, Point, PointKey};
 use std::sync::Arc;
 
-/// Refers to the bulkhead of a point: dereferences to a [`Bulkhead`].
-///
-/// [`Point::bulkhead`] returns it. A handle of a bulkhead that joined by [`Point::register`] keeps that bulkhead alive.
-/// It may be cloned, kept and sent to other threads.
-pub type BulkheadHandle = PolicyHandle<Bulkhead>;
-
 impl Joins for Bulkhead {
     fn own_name(&self) -> &PointName {
         &self.owner
@@ -36,7 +30,7 @@ impl Point {
     ///
     /// assert_eq!(render().unwrap(), 1);
     /// ```
-    pub fn bulkhead(&self) -> Option<BulkheadHandle> {
+    pub fn bulkhead(&self) -> Option<PolicyHandle<Bulkhead>> {
         PolicyHandle::of(self)
     }
 }

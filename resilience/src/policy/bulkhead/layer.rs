@@ -7,12 +7,11 @@ use crate::base::change::{Change, Mistake, judged};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
-use crate::base::site::Site;
 #[cfg(feature = "ops")]
 use crate::point::Reading;
 use crate::point::{Layer, PointName};
 use crate::policy::keyed::{EntryMap, Key, Keyed, PerKey};
-use crate::policy::stateful::{Described, Given, Stateful};
+use crate::policy::stateful::{Described, Instance, Stateful};
 use crate::rejected::Rejected;
 #[cfg(feature = "config")]
 use std::any::Any;
@@ -137,10 +136,6 @@ impl Stateful for Bulkhead {
     }
 }
 
-/// The `static` of a `bulkhead(key = ..)`.
-#[doc(hidden)]
-pub type KeyedBulkheads = Site<Keyed<Bulkhead>>;
-
 #[doc(hidden)]
 impl Keyed<Bulkhead> {
     /// Gets a slot of `key` for sync code.
@@ -176,12 +171,8 @@ impl PerKey for Bulkhead {
     }
 }
 
-/// The `static` of a `bulkhead(instance = ..)`.
 #[doc(hidden)]
-pub type GivenBulkhead = Given<BulkheadConfig>;
-
-#[doc(hidden)]
-impl GivenBulkhead {
+impl Instance<BulkheadConfig> {
     /// Gets a slot of `bulkhead` for sync code.
     ///
     /// # Errors

@@ -63,8 +63,6 @@ mod watch;
 pub use crate::base::holding::Holding;
 pub use config::BulkheadConfig;
 #[doc(hidden)]
-pub use layer::{GivenBulkhead, KeyedBulkheads};
-#[doc(hidden)]
 pub use wait::{Enter, Held};
 pub use wait::{OwnedSlot, Slot, SlotOf};
 

@@ -10,7 +10,7 @@ use crate::outcome::Outcome;
 use crate::point::Layer;
 use crate::point::registry::Point;
 use crate::policy::Verdict;
-use crate::policy::stateful::{Described, Given};
+use crate::policy::stateful::{Described, Instance};
 use std::any::Any;
 
 const KIND: &str = "cached";
@@ -67,12 +67,8 @@ impl Described for CacheConfig {
     }
 }
 
-/// The `static` of a `cached(instance = ..)`.
 #[doc(hidden)]
-pub type GivenCache = Given<CacheConfig>;
-
-#[doc(hidden)]
-impl GivenCache {
+impl Instance<CacheConfig> {
     /// Begins a call with `cache` in the stack of this site.
     ///
     /// # Errors

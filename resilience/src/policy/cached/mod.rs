@@ -100,8 +100,6 @@ pub use key::{CacheKey, KeyPart};
 #[doc(hidden)]
 pub use key::{Ids, Part, Parted, key_part};
 #[doc(hidden)]
-pub use layer::GivenCache;
-#[doc(hidden)]
 pub use lead::{Lead, Leading, Pending};
 #[doc(hidden)]
 pub use sharing::{Sharing, Unshared};

@@ -10,32 +10,6 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-/// Refers to the breaker of a point: dereferences to a [`CircuitBreaker`].
-///
-/// [`Point::breaker`] returns it. A handle of a breaker that joined by [`Point::register`] keeps that breaker alive.
-/// It may be cloned, kept and sent to other threads.
-///
-/// # Examples
-///
-/// A switch for operators that takes a function out of use and puts it back:
-///
-/// ```
-/// use resilience::{Rejected, State, circuit_breaker, point};
-///
-/// #[circuit_breaker(name = "orders::place")]
-/// fn place(id: u32) -> Result<u32, Rejected> {
-///     Ok(id)
-/// }
-///
-/// let breaker = point("orders::place").unwrap().breaker().unwrap();
-/// breaker.force_open();
-/// assert!(place(7).is_err());
-/// breaker.reset();
-/// assert_eq!(place(7).unwrap(), 7);
-/// assert_eq!(breaker.state(), State::Closed);
-/// ```
-pub type BreakerHandle = PolicyHandle<CircuitBreaker>;
-
 impl Joins for CircuitBreaker {
     fn own_name(&self) -> &PointName {
         &self.owner
@@ -85,7 +59,7 @@ impl Point {
     /// breaker.reset();
     /// assert_eq!(bill().unwrap(), 7);
     /// ```
-    pub fn breaker(&self) -> Option<BreakerHandle> {
+    pub fn breaker(&self) -> Option<PolicyHandle<CircuitBreaker>> {
         PolicyHandle::of(self)
     }
 }

@@ -1,8 +1,8 @@
 //! What the inventory sees of breakers, and the `static`s of those that an attribute makes.
 //!
-//! There are three sources of a breaker in a stack: the function's own `static`, one for each key ([`KeyedBreakers`]),
-//! and one that the program owns ([`GivenBreaker`]). All of them admit with a permit, which the expansion settles in the
-//! same way. The settings of the third are known only after the first call, and the inventory says so.
+//! There are three sources of a breaker in a stack: the function's own `static`, one for each key ([`Keyed`]), and one
+//! that the program owns ([`Instance`]). All of them admit with a permit, which the expansion settles in the same way.
+//! The settings of the third are known only after the first call, and the inventory says so.
 
 use super::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, OwnedAdmitted, OwnedPermit, Permit};
 #[cfg(feature = "config")]
@@ -12,14 +12,13 @@ use crate::base::setting::Effective;
 use crate::base::setting::Setting;
 #[cfg(feature = "config")]
 use crate::base::settings::Settings;
-use crate::base::site::Site;
 #[cfg(feature = "ops")]
 use crate::point::Reading;
 #[cfg(feature = "config")]
 use crate::point::{Facts, Override};
 use crate::point::{KeySnapshot, Layer};
 use crate::policy::keyed::{EntryMap, Key, Keyed};
-use crate::policy::stateful::{self, Described, Given, Stateful};
+use crate::policy::stateful::{self, Described, Instance, Stateful};
 use crate::rejected::Rejected;
 use std::any::Any;
 use std::time::Duration;
@@ -155,10 +154,6 @@ impl Layer for CircuitBreakers {
     }
 }
 
-/// The `static` of a `circuit_breaker(key = ..)`.
-#[doc(hidden)]
-pub type KeyedBreakers = Site<Keyed<CircuitBreaker>>;
-
 impl Keyed<CircuitBreaker> {
     /// Asks the breaker of `key` to make one call.
     ///
@@ -183,11 +178,7 @@ impl Keyed<CircuitBreaker> {
     }
 }
 
-/// The `static` of a `circuit_breaker(instance = ..)`.
-#[doc(hidden)]
-pub type GivenBreaker = Given<CircuitBreakerConfig>;
-
-impl GivenBreaker {
+impl Instance<CircuitBreakerConfig> {
     /// Asks `breaker` to admit one call in the stack of this site.
     ///
     /// # Errors

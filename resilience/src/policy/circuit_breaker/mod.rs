@@ -100,8 +100,6 @@ mod window;
 
 pub use config::CircuitBreakerConfig;
 #[doc(hidden)]
-pub use layer::{GivenBreaker, KeyedBreakers};
-#[doc(hidden)]
 pub use permit::{Admitted, Began, Measured, Measuring, OwnedAdmitted, Timing};
 pub use permit::{OwnedPermit, Permit, PermitOf};
 pub use set::CircuitBreakers;

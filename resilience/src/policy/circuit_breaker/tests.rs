@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::policy::keyed::{Keyed, PerKey};
+use crate::policy::stateful::Instance;
 use crate::testing::{World, isolate};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -386,7 +387,7 @@ fn a_cut_by_a_timeout_of_its_own_stack_is_a_failure() {
 #[test]
 fn a_breaker_of_the_users_learns_in_which_stack_it_is() {
     static POINT: PointSite = PointSite::new("m", "f", &[]);
-    static SITE: GivenBreaker = GivenBreaker::of(&POINT);
+    static SITE: Instance<CircuitBreakerConfig> = Instance::of(&POINT);
     let _world = isolate();
     let breaker = Arc::new(breaker(1));
     SITE.admit(&breaker).unwrap().settle(None, Ruling::ByCategory);
@@ -670,7 +671,7 @@ fn keys_have_breakers_of_their_own() {
     const fn keyed() -> Keyed<CircuitBreaker> {
         Keyed::new(|| CircuitBreaker::new("keyed").threshold(1)).max_keys(2)
     }
-    static BREAKERS: KeyedBreakers = KeyedBreakers::new(keyed(), keyed);
+    static BREAKERS: Site<Keyed<CircuitBreaker>> = Site::new(keyed(), keyed);
     fn fail(key: &str) {
         BREAKERS.admit(key).unwrap().failure(&DOWN);
     }

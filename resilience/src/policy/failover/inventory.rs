@@ -13,11 +13,6 @@ use crate::point::{KeySnapshot, Layer, PointName, PolicyHandle};
 use std::any::Any;
 use std::time::Duration;
 
-/// Refers to the failover of a point: dereferences to a [`Failover`].
-///
-/// [`Point::failover`] returns it. A handle of one that joined by [`Point::register`] keeps it alive.
-pub type FailoverHandle = PolicyHandle<Failover>;
-
 impl Joins for Failover {
     fn own_name(&self) -> &PointName {
         &self.name
@@ -45,7 +40,7 @@ impl Point {
     /// failover.reset();
     /// assert!(failover.snapshot().sticky.is_empty());
     /// ```
-    pub fn failover(&self) -> Option<FailoverHandle> {
+    pub fn failover(&self) -> Option<PolicyHandle<Failover>> {
         PolicyHandle::of(self)
     }
 }

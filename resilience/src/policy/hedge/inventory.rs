@@ -6,11 +6,6 @@ use crate::point::registry::{Joins, Point, PointKey};
 use crate::point::{PointName, PolicyHandle};
 use std::sync::Arc;
 
-/// Refers to the hedge of a point: dereferences to a [`Hedge`].
-///
-/// [`Point::hedge`] returns it. A handle of a hedge that joined by [`Point::register`] keeps that hedge alive.
-pub type HedgeHandle = PolicyHandle<Hedge>;
-
 impl Joins for Hedge {
     fn own_name(&self) -> &PointName {
         &self.owner
@@ -36,7 +31,7 @@ impl Point {
     /// let hedge = point("shelf").unwrap().hedge().unwrap();
     /// assert_eq!(hedge.snapshot().to_string(), "shelf: too few calls yet, hedged 0, won by extra 0, denied 0");
     /// ```
-    pub fn hedge(&self) -> Option<HedgeHandle> {
+    pub fn hedge(&self) -> Option<PolicyHandle<Hedge>> {
         PolicyHandle::of(self)
     }
 }

@@ -9,13 +9,12 @@ use crate::base::clock::now;
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
-use crate::base::site::Site;
 use crate::point::PointName;
 #[cfg(feature = "config")]
 use crate::point::{Facts, Override};
 use crate::policy::budget::Budget;
 use crate::policy::keyed::{EntryMap, Key, Keyed, PerKey};
-use crate::policy::stateful::{Described, Given, Stateful};
+use crate::policy::stateful::{Described, Instance, Stateful};
 #[cfg(feature = "config")]
 use std::any::Any;
 use std::sync::Arc;
@@ -113,10 +112,6 @@ fn numbers(counters: &Counters) -> Vec<(&'static str, u64)> {
     ]
 }
 
-/// The `static` of a `hedge(key = ..)`.
-#[doc(hidden)]
-pub type KeyedHedges = Site<Keyed<Hedge>>;
-
 #[doc(hidden)]
 impl Keyed<Hedge> {
     /// Begins a call of `key`.
@@ -148,12 +143,8 @@ impl PerKey for Hedge {
     }
 }
 
-/// The `static` of a `hedge(instance = ..)`.
 #[doc(hidden)]
-pub type GivenHedge = Given<HedgeConfig>;
-
-#[doc(hidden)]
-impl GivenHedge {
+impl Instance<HedgeConfig> {
     /// Begins a call through `hedge`.
     #[inline]
     pub fn hedging<'h, 'b>(&self, hedge: &'h Hedge, budget: Option<&'b Budget>) -> Hedging<'b, &'h Hedge> {

@@ -63,8 +63,6 @@ pub use call::Hedging;
 pub use config::{After, HedgeConfig};
 #[doc(hidden)]
 pub use copies::Copies;
-#[doc(hidden)]
-pub use layer::{GivenHedge, KeyedHedges};
 
 use crate::base::percentile::Percentile;
 use crate::base::setting::enforce;

@@ -6,11 +6,6 @@ use crate::point::registry::{Joins, Point, PointKey};
 use crate::point::{PointName, PolicyHandle};
 use std::sync::Arc;
 
-/// Refers to the rate limit of a point: dereferences to a [`RateLimit`].
-///
-/// [`Point::rate_limit`] returns it. A handle of a limit that joined by [`Point::register`] keeps that limit alive.
-pub type RateLimitHandle = PolicyHandle<RateLimit>;
-
 impl Joins for RateLimit {
     fn own_name(&self) -> &PointName {
         &self.owner
@@ -35,7 +30,7 @@ impl Point {
     /// mail().unwrap();
     /// assert_eq!(point("mail").unwrap().rate_limit().unwrap().snapshot().available, 2);
     /// ```
-    pub fn rate_limit(&self) -> Option<RateLimitHandle> {
+    pub fn rate_limit(&self) -> Option<PolicyHandle<RateLimit>> {
         PolicyHandle::of(self)
     }
 }

@@ -8,10 +8,9 @@ use crate::base::clock::nanos;
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
-use crate::base::site::Site;
 use crate::point::{Layer, PointName};
 use crate::policy::keyed::{EntryMap, Key, Keyed, PerKey};
-use crate::policy::stateful::{Described, Given, Stateful};
+use crate::policy::stateful::{Described, Instance, Stateful};
 use crate::rejected::Rejected;
 #[cfg(feature = "config")]
 use std::any::Any;
@@ -110,10 +109,6 @@ impl Stateful for RateLimit {
     }
 }
 
-/// The `static` of a `rate_limit(key = ..)`.
-#[doc(hidden)]
-pub type KeyedRateLimits = Site<Keyed<RateLimit>>;
-
 #[doc(hidden)]
 impl Keyed<RateLimit> {
     /// Lets sync code through the limit of `key`.
@@ -153,12 +148,8 @@ impl PerKey for RateLimit {
     }
 }
 
-/// The `static` of a `rate_limit(instance = ..)`.
 #[doc(hidden)]
-pub type GivenRateLimit = Given<RateLimitConfig>;
-
-#[doc(hidden)]
-impl GivenRateLimit {
+impl Instance<RateLimitConfig> {
     /// Lets sync code through `limit`.
     ///
     /// # Errors

@@ -52,8 +52,6 @@ mod wait;
 
 pub use config::RateLimitConfig;
 #[doc(hidden)]
-pub use layer::{GivenRateLimit, KeyedRateLimits};
-#[doc(hidden)]
 pub use wait::Pass;
 
 use crate::base::clock;

@@ -40,7 +40,7 @@ mod thread;
 mod value;
 
 #[doc(hidden)]
-pub use adaptive::{AdaptiveTimed, Ended, GivenAdaptiveTimeout, KeyedAdaptiveTimeouts};
+pub use adaptive::{AdaptiveTimed, Ended};
 pub use adaptive::{AdaptiveTimeout, AdaptiveTimeoutConfig, AdaptiveTimeoutSnapshot};
 pub use config::{Timeout, TimeoutConfig};
 #[doc(hidden)]

@@ -7,11 +7,6 @@ use crate::point::PolicyHandle;
 use crate::point::registry::{Joins, Point, PointKey};
 use std::sync::Arc;
 
-/// Refers to the adaptive timeout of a point: reads as an [`AdaptiveTimeout`].
-///
-/// [`Point::adaptive_timeout`] returns it. One of a timeout that joined keeps it alive.
-pub type AdaptiveTimeoutHandle = PolicyHandle<AdaptiveTimeout>;
-
 impl Joins for AdaptiveTimeout {
     fn own_name(&self) -> &PointName {
         &self.owner
@@ -37,7 +32,7 @@ impl Point {
     /// let timeout = point("preview").unwrap().adaptive_timeout().unwrap();
     /// assert_eq!(timeout.limit(), Duration::from_secs(10), "no call was measured yet");
     /// ```
-    pub fn adaptive_timeout(&self) -> Option<AdaptiveTimeoutHandle> {
+    pub fn adaptive_timeout(&self) -> Option<PolicyHandle<AdaptiveTimeout>> {
         PolicyHandle::of(self)
     }
 }

@@ -12,7 +12,7 @@ use crate::base::site::Site;
 use crate::point::{Facts, Override};
 use crate::point::{KeySnapshot, Layer, PointName};
 use crate::policy::keyed::{EntryMap, Keyed, MAX_KEYS, PerKey};
-use crate::policy::stateful::{Described, Given};
+use crate::policy::stateful::{Described, Instance};
 #[cfg(feature = "config")]
 use crate::policy::timeout::site::fixed;
 use crate::policy::timeout::thread;
@@ -143,10 +143,6 @@ impl Layer for AdaptiveTimeout {
     }
 }
 
-/// The `static` of a `timeout(adaptive, key = ..)`.
-#[doc(hidden)]
-pub type KeyedAdaptiveTimeouts = Site<Keyed<AdaptiveTimeout>>;
-
 /// How many calls were ended of all keys, evicted ones included, and how many abandoned bodies run.
 fn totals(entries: &EntryMap<AdaptiveTimeout>, is_on_thread: bool) -> Vec<(&'static str, u64)> {
     let whole = entries.whole();
@@ -159,7 +155,7 @@ fn totals(entries: &EntryMap<AdaptiveTimeout>, is_on_thread: bool) -> Vec<(&'sta
     all
 }
 
-impl Layer for KeyedAdaptiveTimeouts {
+impl Layer for Site<Keyed<AdaptiveTimeout>> {
     fn kind(&self) -> &'static str {
         KIND
     }
@@ -270,12 +266,8 @@ impl Described for AdaptiveTimeoutConfig {
     }
 }
 
-/// The `static` of a `timeout(adaptive, instance = ..)`.
 #[doc(hidden)]
-pub type GivenAdaptiveTimeout = Given<AdaptiveTimeoutConfig>;
-
-#[doc(hidden)]
-impl GivenAdaptiveTimeout {
+impl Instance<AdaptiveTimeoutConfig> {
     /// A run of `body` within the limit of `timeout` that applies now.
     #[inline]
     pub fn within<'t, F>(&self, timeout: &'t AdaptiveTimeout, attempt: u32, body: F) -> AdaptiveTimed<'t, F> {

@@ -7,8 +7,6 @@ mod run;
 
 pub use config::AdaptiveTimeoutConfig;
 #[doc(hidden)]
-pub use layer::{GivenAdaptiveTimeout, KeyedAdaptiveTimeouts};
-#[doc(hidden)]
 pub use run::{AdaptiveTimed, Ended};
 
 use super::thread::Group;
