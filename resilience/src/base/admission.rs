@@ -8,6 +8,7 @@
 //! so that nothing of it reaches the service.
 
 use super::clock::{nanos, now};
+use super::replaced::replace;
 use super::scope::{Dropped, Stack};
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
@@ -54,16 +55,9 @@ pub(crate) fn lend() -> Option<Lent> {
 impl Lent {
     /// Makes this thread part of the call, as whose body it runs `work`.
     pub(crate) fn run<R>(self, work: impl FnOnce() -> R) -> R {
-        struct Restore(Option<Measured>, Option<Lent>);
-        impl Drop for Restore {
-            fn drop(&mut self) {
-                swap(self.0);
-                let _ = LENT.try_with(|lent| lent.replace(self.1.take()));
-            }
-        }
         let own = Measured { stack: self.stack, since: self.since.load(Ordering::Relaxed) };
-        let before = LENT.try_with(|lent| lent.replace(Some(self))).ok().flatten();
-        let _restore = Restore(swap(Some(own)), before);
+        let _lent = replace(&LENT, Some(self));
+        let _own = replace(&INNERMOST, Some(own));
         work()
     }
 
@@ -212,12 +206,6 @@ pub(crate) fn watched() -> Vec<Watch> {
 
 /// Runs `work` as a body that `by` wait for.
 pub(crate) fn watch<R>(by: Vec<Watch>, work: impl FnOnce() -> R) -> R {
-    struct Restore(Vec<Watch>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            let _ = WATCHES.try_with(|watches| watches.replace(std::mem::take(&mut self.0)));
-        }
-    }
-    let _restore = Restore(WATCHES.try_with(|watches| watches.replace(by)).unwrap_or_default());
+    let _before = replace(&WATCHES, by);
     work()
 }

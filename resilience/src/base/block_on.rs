@@ -9,6 +9,7 @@
 
 #[cfg(feature = "durable")]
 use super::clock;
+use super::replaced::replace;
 use std::cell::Cell;
 use std::future::Future;
 #[cfg(any(feature = "durable", feature = "ops"))]
@@ -78,6 +79,7 @@ impl Wake for Unpark {
 }
 
 thread_local! {
+    /// What [`may_block`] returns.
     static BLOCKS: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -90,26 +92,6 @@ pub(crate) fn may_block() -> bool {
     BLOCKS.get()
 }
 
-/// What [`may_block`] says, until this is dropped.
-///
-/// Restored also when the future panics: the thread goes on with other work.
-struct Blocks {
-    before: bool,
-}
-
-impl Blocks {
-    /// Sets the answer for this thread, and restores the one before when the guard is dropped: calls nest.
-    fn set(blocks: bool) -> Self {
-        Self { before: BLOCKS.replace(blocks) }
-    }
-}
-
-impl Drop for Blocks {
-    fn drop(&mut self) {
-        BLOCKS.set(self.before);
-    }
-}
-
 #[cfg(any(feature = "durable", feature = "ops"))]
 /// Runs all `futures` at once, so that a store commits together what they ask it for; their results, in order.
 ///
@@ -117,7 +99,7 @@ impl Drop for Blocks {
 pub(crate) async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut running: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
     poll_fn(|cx| {
-        let _together = Blocks::set(false);
+        let _together = replace(&BLOCKS, false);
         for (future, done) in running.iter_mut().filter(|(_, done)| done.is_none()) {
             if let Poll::Ready(result) = future.as_mut().poll(cx) {
                 *done = Some(result);
@@ -135,7 +117,7 @@ pub(crate) async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::O
 /// The future has to be woken by another thread, or by itself: one that only a runtime on this very thread drives
 /// (tokio's timer or sockets) never ends here. The futures of stores are woken by the store's own thread.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    let _before = Blocks::set(true);
+    let _before = replace(&BLOCKS, true);
     let mut future = pin!(future);
     let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
     let waker = Waker::from(unpark.clone());

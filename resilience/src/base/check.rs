@@ -9,14 +9,11 @@ pub(crate) use marked::*;
 
 #[cfg(feature = "ops")]
 mod marked {
+    use crate::base::replaced::{Replaced, replace};
     use std::cell::Cell;
 
     thread_local! {
         static INSIDE: Cell<bool> = const { Cell::new(false) };
-    }
-
-    fn replace(inside: bool) -> bool {
-        INSIDE.try_with(|before| before.replace(inside)).unwrap_or(false)
     }
 
     /// Whether the running code is part of a health check.
@@ -24,21 +21,9 @@ mod marked {
         INSIDE.try_with(Cell::get).unwrap_or(false)
     }
 
-    /// The running code is part of a check, or of none, until this is dropped.
-    #[derive(Debug)]
-    pub(crate) struct Inside {
-        before: bool,
-    }
-
-    /// Makes the running code part of a check, or of none.
-    pub(crate) fn enter(inside: bool) -> Inside {
-        Inside { before: replace(inside) }
-    }
-
-    impl Drop for Inside {
-        fn drop(&mut self) {
-            replace(self.before);
-        }
+    /// Makes the running code part of a check, or of none, until the guard is dropped.
+    pub(crate) fn enter(inside: bool) -> Replaced<Cell<bool>> {
+        replace(&INSIDE, inside)
     }
 }
 

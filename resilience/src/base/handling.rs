@@ -4,6 +4,7 @@
 //! mark goes where the code of the handler goes: to helper threads and carried tasks ([`carry`](super::carry)), and to
 //! handlers of events that it raises.
 
+use super::replaced::{Replaced, replace};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,20 +23,7 @@ pub(crate) fn here() -> Vec<u64> {
     INSIDE.try_with(|inside| inside.borrow().clone()).unwrap_or_default()
 }
 
-/// The code is part of handlers until this is dropped, then of those of before.
-#[derive(Debug)]
-pub(crate) struct Inside {
-    before: Vec<u64>,
-}
-
-/// Makes the running code part of the handlers with these numbers, and of no other.
-pub(crate) fn enter(handlers: Vec<u64>) -> Inside {
-    Inside { before: INSIDE.try_with(|inside| inside.replace(handlers)).unwrap_or_default() }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        let before = std::mem::take(&mut self.before);
-        let _ = INSIDE.try_with(|inside| inside.replace(before));
-    }
+/// Makes the running code part of the handlers with these numbers, and of no other, until the guard is dropped.
+pub(crate) fn enter(handlers: Vec<u64>) -> Replaced<RefCell<Vec<u64>>> {
+    replace(&INSIDE, handlers)
 }

@@ -1,6 +1,7 @@
 //! The cached calls that the running code is part of, innermost first: one that meets itself must not wait for
 //! itself. They travel where the limits of timeouts travel.
 
+use super::replaced::{Replaced, replace};
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,11 +25,6 @@ thread_local! {
 /// The innermost call that the running code is part of.
 pub(crate) fn innermost() -> Option<Arc<Mark>> {
     INNERMOST.try_with(|innermost| innermost.borrow().clone()).ok().flatten()
-}
-
-/// The mark before is returned, so that it is dropped outside of the thread-local.
-fn swap(mark: Option<Arc<Mark>>) -> Option<Arc<Mark>> {
-    INNERMOST.try_with(|innermost| innermost.replace(mark)).ok().flatten()
 }
 
 /// A mark and those around it: each keeps the one that it was made in.
@@ -79,19 +75,7 @@ impl Mark {
     }
 }
 
-/// The running code is part of the call of `mark`, if there is one, until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Inside {
-    before: Option<Arc<Mark>>,
-}
-
-/// Makes the running code part of the call of `mark`.
-pub(crate) fn enter(mark: Option<Arc<Mark>>) -> Inside {
-    Inside { before: swap(mark) }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        drop(swap(self.before.take()));
-    }
+/// Makes the running code part of the call of `mark`, if there is one, until the guard is dropped.
+pub(crate) fn enter(mark: Option<Arc<Mark>>) -> Replaced<RefCell<Option<Arc<Mark>>>> {
+    replace(&INNERMOST, mark)
 }

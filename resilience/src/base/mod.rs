@@ -12,7 +12,7 @@
 //! |---|---|
 //! | time | `clock` (the seam), `time`, `timer`, `real_clock` and `paused` (what is behind it), `calendar` |
 //! | randomness and test worlds | `rng`, `world`, `site` (state that a world replaces) |
-//! | what the running code is part of | `scope` (limits), `admission`, `repeats`, `payers`, `marks`, `holding`, `handling`, `check`; `carry` takes it along to other tasks and threads, all but `admission` |
+//! | what the running code is part of | `scope` (limits), `admission`, `repeats`, `payers`, `marks`, `holding`, `handling`, `check`; `carry` takes it along to other tasks and threads, all but `admission`; `replaced` is their guard |
 //! | threads | `sync`, `block_on`, `own_thread`, `repeating`, `runtime`, `shards`, `of_process` (forks), `guarded` (panics of the program) |
 //! | settings | `setting` (as data), `settings` (the declaration), `forms` (kinds of values), `change` (from a configuration) |
 //! | text | `name`, `template` (keys), `text` (without allocation), `scrub` (without secrets), `visible` (for terminals), `serialise` |
@@ -58,6 +58,7 @@ pub(crate) mod regular_file;
 #[cfg(any(feature = "config", feature = "ops"))]
 pub(crate) mod repeating;
 pub(crate) mod repeats;
+pub(crate) mod replaced;
 pub(crate) mod rng;
 #[cfg(all(feature = "tokio", any(feature = "durable", feature = "ops")))]
 pub(crate) mod runtime;

@@ -7,6 +7,7 @@
 //! An attempt is here while it runs on this thread: a sync one from its beginning to its end, an async one for the time
 //! of each poll. A thread or a task to which the code is carried has copies, which write to the same notes.
 
+use super::replaced::{Replaced, replace};
 use super::sync::locked;
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
@@ -114,20 +115,7 @@ pub(crate) fn take_admission<B>(budget: &B) -> bool {
     taken.unwrap_or(false)
 }
 
-/// Until it is dropped, other attempts are around the running code.
-#[derive(Debug)]
-pub(crate) struct Within {
-    before: Vec<Payer>,
-}
-
 /// Makes `attempts` those around the running code until the guard is dropped.
-pub(crate) fn within(attempts: Vec<Payer>) -> Within {
-    Within { before: AROUND.try_with(|around| around.replace(attempts)).unwrap_or_default() }
-}
-
-impl Drop for Within {
-    fn drop(&mut self) {
-        let before = std::mem::take(&mut self.before);
-        let _ = AROUND.try_with(|around| around.replace(before));
-    }
+pub(crate) fn within(attempts: Vec<Payer>) -> Replaced<RefCell<Vec<Payer>>> {
+    replace(&AROUND, attempts)
 }

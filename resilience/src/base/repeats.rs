@@ -7,6 +7,7 @@
 //! time of each poll.
 
 use super::name::PointName;
+use super::replaced::{Replaced, replace};
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
@@ -38,22 +39,9 @@ pub(crate) fn leave() {
     let _ = AROUND.try_with(|around| around.borrow_mut().pop());
 }
 
-/// Until it is dropped, other retries are around the running code.
-#[derive(Debug)]
-pub(crate) struct Within {
-    before: Vec<PointName>,
-}
-
 /// Makes the retries of `points` those around the running code until the guard is dropped.
-pub(crate) fn within(points: Vec<PointName>) -> Within {
-    Within { before: AROUND.try_with(|around| around.replace(points)).unwrap_or_default() }
-}
-
-impl Drop for Within {
-    fn drop(&mut self) {
-        let before = std::mem::take(&mut self.before);
-        let _ = AROUND.try_with(|around| around.replace(before));
-    }
+pub(crate) fn within(points: Vec<PointName>) -> Replaced<RefCell<Vec<PointName>>> {
+    replace(&AROUND, points)
 }
 
 /// What repeats attempts: an annotated function, or a call of a value.

@@ -11,6 +11,7 @@
 //! have only a length, of which the shortest counts. Neither needs a reading of the clock when a call begins.
 
 use super::clock::{later, now, origin};
+use super::replaced::{Replaced, replace};
 use std::cell::{Cell, RefCell};
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
@@ -115,7 +116,7 @@ pub(crate) const fn nanos(wait: Duration) -> u64 {
 /// assert!(left.unwrap().unwrap() <= Duration::from_secs(2));
 /// ```
 pub fn remaining() -> Option<Duration> {
-    let Limits { at, whole } = LIMITS.try_with(Cell::get).ok()?;
+    let Limits { at, whole } = limits();
     let running = (at != NONE).then(|| until(at));
     let whole = (whole != NONE).then(|| Duration::from_nanos(whole));
     running.into_iter().chain(whole).min()
@@ -123,7 +124,8 @@ pub fn remaining() -> Option<Duration> {
 
 /// Puts the limits back that were in force before.
 ///
-/// Dropped on the thread that made it, in the reverse order of the guards around it.
+/// Dropped on the thread that made it, in the reverse order of the guards around it. A guard of its own, not a
+/// [`Replaced`]: each poll of a timeout makes one, and this one is compiled into a few moves.
 #[derive(Debug)]
 pub(crate) struct Within {
     before: Limits,
@@ -132,12 +134,13 @@ pub(crate) struct Within {
 /// Adds a limit whose timer does not run yet to the running code until the guard is dropped.
 #[inline]
 pub(crate) fn within_whole(nanos: u64) -> Within {
-    replace(|before| Limits { at: before.at, whole: before.whole.min(nanos) })
+    let before = limits();
+    within(Limits { at: before.at, whole: before.whole.min(nanos) })
 }
 
 /// Adds a limit that ends at `at` to the running code until the guard is dropped.
 pub(crate) fn within_until(at: Instant) -> Within {
-    replace(|before| before.until(at))
+    within(limits().until(at))
 }
 
 impl Limits {
@@ -165,25 +168,16 @@ fn until(at: u64) -> Duration {
     later(origin(), Duration::from_nanos(at)).saturating_duration_since(now())
 }
 
-/// The limits around the running code, for another thread or task.
+/// The limits around the running code.
+#[inline]
 pub(crate) fn limits() -> Limits {
     LIMITS.try_with(Cell::get).unwrap_or(NO_LIMITS)
 }
 
 /// Makes `limits` those of the running code until the guard is dropped.
-pub(crate) fn within(limits: Limits) -> Within {
-    replace(|_| limits)
-}
-
-/// Replaces the limits of this thread; on one whose locals are gone already, it does nothing.
 #[inline]
-fn replace(change: impl FnOnce(Limits) -> Limits) -> Within {
-    let swap = |limits: &Cell<Limits>| {
-        let before = limits.get();
-        limits.set(change(before));
-        Within { before }
-    };
-    LIMITS.try_with(swap).unwrap_or_else(|_| Within { before: NO_LIMITS })
+pub(crate) fn within(limits: Limits) -> Within {
+    Within { before: LIMITS.try_with(|before| before.replace(limits)).unwrap_or(NO_LIMITS) }
 }
 
 impl Drop for Within {
@@ -210,14 +204,7 @@ pub(crate) fn leaving(stack: Stack, end: impl FnOnce()) -> Dropped {
 
 /// Runs `end`, and returns what the dropped code has said of itself: `kind`, unless it was waiting for admission.
 fn dropping(stack: Stack, kind: Dropped, end: impl FnOnce()) -> Dropped {
-    struct Restore(Option<Cut>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            let _ = CUT.try_with(|cut| cut.set(self.0));
-        }
-    }
-    let cut = Cut { stack, dropped: kind };
-    let _restore = Restore(CUT.try_with(|before| before.replace(Some(cut))).ok().flatten());
+    let _before = replace(&CUT, Some(Cut { stack, dropped: kind }));
     end();
     dropped(stack).unwrap_or(kind)
 }
@@ -250,20 +237,8 @@ impl RequestEnd {
     }
 
     /// Makes it that of the running code until the guard is dropped.
-    pub(crate) fn enter(self) -> WithinRequest {
-        WithinRequest { before: Self(REQUEST.try_with(|end| end.replace(self.0)).unwrap_or(NONE)) }
-    }
-}
-
-/// Puts the end of the request back that was in force before.
-#[derive(Debug)]
-pub(crate) struct WithinRequest {
-    before: RequestEnd,
-}
-
-impl Drop for WithinRequest {
-    fn drop(&mut self) {
-        let _ = REQUEST.try_with(|end| end.set(self.before.0));
+    pub(crate) fn enter(self) -> Replaced<Cell<u64>> {
+        replace(&REQUEST, self.0)
     }
 }
 
@@ -325,21 +300,9 @@ pub(crate) fn held_locks() -> Vec<usize> {
     held().into_iter().filter(|number| number % 2 == 1).collect()
 }
 
-/// Until it is dropped, the running code is an extra call.
-#[derive(Debug)]
-pub(crate) struct Extra {
-    before: Option<Stack>,
-}
-
 /// Marks the running code as an extra call of a hedge in `stack`, until the guard is dropped.
-pub(crate) fn extra(stack: Stack) -> Extra {
-    Extra { before: EXTRA.try_with(|extra| extra.replace(Some(stack))).ok().flatten() }
-}
-
-impl Drop for Extra {
-    fn drop(&mut self) {
-        let _ = EXTRA.try_with(|extra| extra.set(self.before));
-    }
+pub(crate) fn extra(stack: Stack) -> Replaced<Cell<Option<Stack>>> {
+    replace(&EXTRA, Some(stack))
 }
 
 /// Whether the running code is an extra call of a hedge in `stack`: it waits for no admission, and a refusal of it

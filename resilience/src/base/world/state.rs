@@ -34,6 +34,7 @@ mod moments;
 pub use moments::*;
 
 use crate::base::real_clock::{paused_clock, real_now};
+use crate::base::replaced::{Replaced, replace};
 use crate::base::sync::locked;
 use crate::base::time::later;
 use rand::rngs::SmallRng;
@@ -41,9 +42,7 @@ use rand::{RngExt, SeedableRng};
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::marker::PhantomData;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -56,13 +55,6 @@ static IN_USE: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     static CURRENT: RefCell<Option<World>> = const { RefCell::new(None) };
-}
-
-/// Puts `world` in place of the thread's, and returns that.
-///
-/// On a thread whose locals are gone it does nothing.
-fn swap(world: Option<World>) -> Option<World> {
-    CURRENT.try_with(|current| current.replace(world)).ok().flatten()
 }
 
 /// A test world; shared by all threads in it.
@@ -94,14 +86,12 @@ struct Time {
 /// The thread is in a world until this is dropped, then in the one before.
 #[derive(Debug)]
 pub(crate) struct Entered {
-    before: Option<World>,
-    // It restores its own thread, so it must be dropped there.
-    stays: PhantomData<Rc<()>>,
+    // It restores the world before when that is counted by its own guard alone.
+    _before: Replaced<RefCell<Option<World>>>,
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        swap(self.before.take());
         IN_USE.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -136,7 +126,7 @@ impl World {
     /// Worlds nest: the one before is back when the guard is dropped, which has to happen on this thread.
     pub(crate) fn enter(&self) -> Entered {
         IN_USE.fetch_add(1, Ordering::Relaxed);
-        Entered { before: swap(Some(self.clone())), stays: PhantomData }
+        Entered { _before: replace(&CURRENT, Some(self.clone())) }
     }
 
     /// Runs `work` on this thread inside the world.
