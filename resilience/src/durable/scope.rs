@@ -8,6 +8,7 @@
 //! steps without a key, the strategy that a step's `with_recovery` asked for) is in its [`JobScope`], which all clones share.
 
 use crate::base::carry;
+use crate::base::replaced::{Replaced, replace};
 use crate::base::scope::{held_locks, holding};
 use crate::base::site::Site;
 use crate::classify::{Category, Classification};
@@ -613,20 +614,6 @@ pub(crate) fn current() -> Scope {
     CURRENT.try_with(|current| current.borrow().clone()).unwrap_or_default()
 }
 
-/// Puts `scope` in place of the thread's, and returns that.
-fn swap(scope: Scope) -> Scope {
-    CURRENT.try_with(|current| current.replace(scope)).unwrap_or_default()
-}
-
-/// Puts this thread into a scope until it is dropped.
-///
-/// Guards are dropped in the reverse order of their making, on the thread that made them.
-#[derive(Debug)]
-#[doc(hidden)]
-pub struct Entered {
-    before: Option<Scope>,
-}
-
 impl Scope {
     /// Inside of a job that was begun here.
     pub(crate) fn in_job(self, job: Arc<JobScope>) -> Self {
@@ -652,21 +639,14 @@ impl Scope {
         self.job.as_ref().map(|job| job.id.clone())
     }
 
-    pub(crate) fn enter(&self) -> Entered {
+    /// Makes this thread part of the scope until the guard is dropped.
+    pub(crate) fn enter(&self) -> Replaced<RefCell<Self>> {
         carry::set_job_id(|| current().job_id());
         carry::set_job(|| {
             let scope = current();
             Arc::new(move || Box::new(scope.enter()))
         });
-        Entered { before: Some(swap(self.clone())) }
-    }
-}
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        if let Some(before) = self.before.take() {
-            swap(before);
-        }
+        replace(&CURRENT, self.clone())
     }
 }
 

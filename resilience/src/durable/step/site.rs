@@ -17,7 +17,6 @@ use crate::base::setting::Setting;
 use crate::durable::call::{Identity, NotRun};
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::record::args::{Args, Inputs};
-use crate::durable::scope;
 use crate::durable::store::Store;
 use crate::outcome::Outcome;
 use crate::point::{Layer, POINTS_0_1, PointSite};
@@ -183,8 +182,8 @@ impl RunningStep {
         block_on(self.settle(Mode::Blocking, outcome, verdict))
     }
 
-    /// Makes this thread part of the step.
-    pub fn enter(&self) -> scope::Entered {
+    /// Makes this thread part of the step until the returned value is dropped.
+    pub fn enter(&self) -> impl Drop + use<> {
         self.scope().enter()
     }
 }
