@@ -103,12 +103,12 @@ fn run_boxed(
     }
     let call = Arc::new(Call { state: Mutex::new(State::Running), ended: Condvar::new() });
     let watch = Watch::new(stack);
-    let context = Context::here(limit, watch.clone());
-    let admitted = context.admitted.clone();
+    let admitted = admission::lend();
+    let work = in_context(limit, watch.clone(), admitted.clone(), work);
     let on_thread = {
         let call = Arc::clone(&call);
         move || {
-            let result = catch_unwind(AssertUnwindSafe(|| context.run(work)));
+            let result = catch_unwind(AssertUnwindSafe(work));
             let mut state = locked(&call.state);
             if let State::Abandoned = *state {
                 ended_late(group);
@@ -149,52 +149,32 @@ fn ended_late(group: Group) {
     }
 }
 
-/// What the code on the caller's thread is part of, with its runtime and its subscriber.
-struct Context {
-    carried: Carried,
-    admitted: Option<Lent>,
-    watches: Vec<Watch>,
+/// `work` as part of what the code on the caller's thread is part of, with its runtime and its subscriber, with one more
+/// limit that begins now, and with one more timeout that waits.
+fn in_context(limit: Duration, watch: Watch, admitted: Option<Lent>, work: Work) -> impl FnOnce() + Send {
+    let carried = Carried::here().within(limit);
+    let mut watches = admission::watched();
+    watches.push(watch);
     #[cfg(feature = "tokio")]
-    runtime: Option<tokio::runtime::Handle>,
+    let runtime = tokio::runtime::Handle::try_current().ok();
     #[cfg(feature = "tracing")]
-    subscriber: tracing::Dispatch,
+    let subscriber = tracing::dispatcher::get_default(Clone::clone);
     #[cfg(feature = "tracing")]
-    span: tracing::Span,
-}
-
-impl Context {
-    /// The context of the running code, with one more limit that begins now, and one more timeout that waits.
-    fn here(limit: Duration, watch: Watch) -> Self {
-        let mut watches = admission::watched();
-        watches.push(watch);
-        Self {
-            watches,
-            carried: Carried::here().within(limit),
-            admitted: admission::lend(),
+    let span = crate::base::guarded::guarded(tracing::Span::current).unwrap_or_else(tracing::Span::none);
+    let work = || {
+        admission::watch(watches, || match admitted {
+            Some(admitted) => admitted.run(work),
+            None => work(),
+        });
+    };
+    move || {
+        carried.run(|| {
             #[cfg(feature = "tokio")]
-            runtime: tokio::runtime::Handle::try_current().ok(),
+            let _runtime = runtime.as_ref().map(tokio::runtime::Handle::enter);
             #[cfg(feature = "tracing")]
-            subscriber: tracing::dispatcher::get_default(Clone::clone),
-            #[cfg(feature = "tracing")]
-            span: crate::base::guarded::guarded(tracing::Span::current).unwrap_or_else(tracing::Span::none),
-        }
-    }
-
-    /// Runs `work` on this thread in the context.
-    fn run(mut self, work: Work) {
-        let work = match self.admitted.take() {
-            Some(admitted) => Box::new(move || admitted.run(work)),
-            None => work,
-        };
-        let watches = std::mem::take(&mut self.watches);
-        let work = move || admission::watch(watches, work);
-        self.carried.run(|| {
-            #[cfg(feature = "tokio")]
-            let _runtime = self.runtime.as_ref().map(tokio::runtime::Handle::enter);
-            #[cfg(feature = "tracing")]
-            if !self.subscriber.is::<tracing::subscriber::NoSubscriber>() {
-                return tracing::dispatcher::with_default(&self.subscriber, || {
-                    let _entered = Entered(crate::base::guarded::guarded(|| self.span.enter()));
+            if !subscriber.is::<tracing::subscriber::NoSubscriber>() {
+                return tracing::dispatcher::with_default(&subscriber, || {
+                    let _entered = Entered(crate::base::guarded::guarded(|| span.enter()));
                     work();
                 });
             }
