@@ -169,7 +169,7 @@ fn a_breaker_that_joins_under_a_taken_name_is_numbered_and_flagged() {
     Point::register(&second);
     let (one, two) = (info("search"), info("search#2"));
     assert!(one.ambiguous && two.ambiguous);
-    assert!(two.to_string().contains("give the breaker another"), "{two}");
+    assert!(two.to_string().contains("register it under another name"), "{two}");
     point("search#2").unwrap().breaker().unwrap().force_open();
     assert_eq!((first.state().as_str(), second.state().as_str()), ("closed", "forced_open"));
     assert_eq!(second.snapshot().name.to_string(), "search", "its own name is what events and errors say");

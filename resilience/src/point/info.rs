@@ -73,7 +73,7 @@ pub struct PointInfo {
     pub worst_case: Option<Duration>,
     /// Whether another point has the same name as written, so that this one got, or gave away, a number.
     pub ambiguous: bool,
-    /// Whether it is a breaker, or a set of them, that joined by hand.
+    /// Whether it is a policy that the program registered.
     #[cfg_attr(feature = "serde", serde(skip))]
     joined: bool,
 }
@@ -184,7 +184,7 @@ pub struct PointSnapshot {
     /// The name, unique in the binary.
     pub name: PointName,
     /// How its calls ended; `None` without the feature `ops`, which counts only what goes wrong, and for a policy
-    /// that joined by hand.
+    /// that the program registered.
     pub calls: Option<CallCounts>,
     /// Whether in the last 60 s a call was answered by a fallback, a stale value, a simpler call or another value of a
     /// failover; never without the feature `ops`.
@@ -198,7 +198,7 @@ pub struct PointSnapshot {
 /// | policy | counters |
 /// |---|---|
 /// | `with_retry` | `retries`, `recovered` (calls that succeeded after retries), `not_retryable`, `gave_up` (the sum of `exhausted`, `out_of_time`, `server_wait` and `denied`, by the budget), `nested` (retries inside a repeated attempt of another retry) |
-/// | `circuit_breaker` | `opened`, `rejected`, `failures`, `cancelled`, `panicked`, `slow` (slow calls), `ignored` (calls that count as nothing) |
+/// | `circuit_breaker` | `opened`, `rejected`, `failures`, `cancelled`, `panicked`, `slow` (slow successes), `ignored` (calls that count as nothing) |
 /// | `bulkhead` | `in_use`, `waiting` (now), `rejected`, `waited`; with `key` also `overflowed` (keys that had to share an entry) |
 /// | `rate_limit` | `available`, `waiting` (now), `rejected`, `waited`; with `key` also `overflowed`, and `available` for each key |
 /// | `hedge` | `hedged` (extra calls), `won_by_extra` (calls that one of them answered), `denied` (extra calls that were not made) |
@@ -294,6 +294,7 @@ impl PointInfo {
     pub(super) fn of(point: &'static PointSite) -> Self {
         let place = point.place();
         let layers = point.layers();
+        let (max_calls, worst_case) = bounds(layers.iter());
         let info = Self {
             name: point.name(),
             file: place.file(),
@@ -303,8 +304,8 @@ impl PointInfo {
             #[cfg(not(feature = "ops"))]
             settings: Vec::new(),
             stack: (0..layers.len()).filter_map(|at| PolicyInfo::of(layers.get(at..)?)).collect(),
-            max_calls: layers.iter().map(|layer| layer.calls()).fold(1, u64::saturating_mul),
-            worst_case: layers.iter().rev().fold(None, |inner, layer| layer.worst(inner)),
+            max_calls,
+            worst_case,
             ambiguous: false,
             joined: false,
         };
@@ -318,6 +319,14 @@ impl PointInfo {
     }
 }
 
+/// How often one call runs the body at most, and how long it takes at most, with these layers, outermost first.
+fn bounds<'a>(
+    layers: impl DoubleEndedIterator<Item = &'a &'static dyn Layer> + Clone,
+) -> (u64, Option<Duration>) {
+    let calls = layers.clone().map(|layer| layer.calls()).fold(1, u64::saturating_mul);
+    (calls, layers.rev().fold(None, |inner, layer| layer.worst(inner)))
+}
+
 #[cfg(feature = "config")]
 impl PointInfo {
     /// Notes what a configuration changes of the settings in the code.
@@ -329,9 +338,7 @@ impl PointInfo {
         }
         let changed = |layer: &&dyn Layer| overrides.at(super::changed::address(*layer));
         let is_on = |layer: &&&dyn Layer| !changed(layer).is_some_and(|changed| changed.whole.is_off);
-        let on = || point.layers().iter().filter(is_on);
-        self.max_calls = on().map(|layer| layer.calls()).fold(1, u64::saturating_mul);
-        self.worst_case = on().rev().fold(None, |inner, layer| layer.worst(inner));
+        (self.max_calls, self.worst_case) = bounds(point.layers().iter().filter(is_on));
         for (policy, layer) in self.stack.iter_mut().zip(point.layers()) {
             let Some(changed) = changed(layer) else { continue };
             if changed.whole.is_off {
@@ -346,7 +353,7 @@ impl PointInfo {
 }
 
 impl PointInfo {
-    /// A policy that joined by hand at `place`.
+    /// A policy that the program registered at `place`.
     pub(super) fn joined<'a>(
         name: PointName,
         place: &Location<'static>,
@@ -401,7 +408,7 @@ impl fmt::Display for PointInfo {
         self.settings.iter().try_for_each(|setting| write!(f, ", {}", Visible(&setting.to_string())))?;
         match (self.ambiguous, self.joined) {
             (false, _) => {}
-            (true, true) => f.write_str("; shares its name: give the breaker another")?,
+            (true, true) => f.write_str("; shares its name: register it under another name")?,
             (true, false) => {
                 let function = self.name.rsplit("::").next().unwrap_or("");
                 let function = function.split('#').next().unwrap_or(function);

@@ -1,8 +1,8 @@
 //! The inventory: every annotated function of the program, with its name, its policies and their live state.
 //!
 //! A *point* is one annotated function. The linker lists all points of a binary before `main`, so that
-//! [`points()`](crate::points()) is complete before the first call, without any registration. A breaker that
-//! is used as a value joins with [`Point::register`](crate::Point::register).
+//! [`points()`](crate::points()) is complete before the first call, without any registration. A policy that
+//! is used as a value is added by [`Point::register`](crate::Point::register).
 //!
 //! | question | answer |
 //! |---|---|

@@ -12,7 +12,7 @@
 //! but only one that brings a configuration which the process has not had before: see [`publish`].
 
 use super::changed::{Override, PointOverrides, address};
-use super::site::{POINTS_0_1, PointSite};
+use super::site::{POINTS_0_1, PointSite, index_of};
 use crate::base::name::PointName;
 use crate::base::site::Site;
 use crate::base::sync::locked;
@@ -115,16 +115,11 @@ pub(crate) fn pinned_at(point: usize) -> Pinned {
 #[cold]
 #[inline(never)]
 fn look_up(number: usize, point: usize) -> Pinned {
-    let overrides = || GENERATIONS.get(number)?.get(place_of(point)?)?.as_deref();
+    let overrides = || GENERATIONS.get(number)?.get(index_of(point)?)?.as_deref();
     Pinned(overrides())
 }
 
-/// The place in the table of the point whose `static` is at this address.
-fn place_of(point: usize) -> Option<usize> {
-    Some(point.checked_sub(POINTS_0_1.as_ptr().addr())? / size_of::<PointSite>())
-}
-
-/// The settings in force for the policy called `owner`; nothing for one that is no annotated function's.
+/// The settings in force for the policy called `owner`; `None` for a policy that no annotated function owns.
 #[inline]
 pub(crate) fn current(owner: &PointName) -> Pinned {
     owner.address().map_or(Pinned(None), pinned_at)
@@ -172,7 +167,7 @@ impl PointSite {
 
     /// Its place in the table of points.
     pub(crate) fn place_in_table(&'static self) -> Option<usize> {
-        place_of(address(self))
+        index_of(address(self))
     }
 }
 

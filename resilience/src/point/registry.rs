@@ -20,7 +20,7 @@ use std::ops::Deref;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// What joined the inventory by hand: policies for as long as they live, and `static`s.
+/// What the program registered: policies for as long as they live, and `static`s.
 #[derive(Debug, Default)]
 struct Joined {
     /// By their own name: what has it, each at the index of its number. The first is `name`, the second
@@ -39,7 +39,7 @@ struct Member {
     label: Label,
 }
 
-/// What a policy that joined by hand is called.
+/// What a registered policy is called.
 #[derive(Clone, Debug)]
 struct Label {
     /// Its own name, in events and errors.
@@ -49,7 +49,7 @@ struct Label {
     place: &'static Location<'static>,
 }
 
-/// A policy that joins the inventory by hand.
+/// A policy that the program registers.
 #[derive(Clone, Debug)]
 pub(crate) enum Handle {
     /// Until the last `Arc` of it is dropped.
@@ -74,7 +74,7 @@ impl Handle {
     }
 }
 
-/// A policy that can join the inventory by hand.
+/// A policy that can be registered.
 #[doc(hidden)]
 pub trait Joins: Layer + Sized {
     /// The name that it was given.
@@ -84,7 +84,7 @@ pub trait Joins: Layer + Sized {
 /// Refers to a policy of a point, and dereferences to that policy.
 ///
 /// [`Point::breaker`], [`Point::bulkhead`] and their like return it. That of a function is a reference to its `static`;
-/// that of a policy that joined by [`Point::register`] keeps the policy alive. It may be cloned, kept and sent to other
+/// that of a policy that [`Point::register`] added keeps the policy alive. It may be cloned, kept and sent to other
 /// threads.
 ///
 /// # Examples
@@ -112,7 +112,7 @@ pub enum PolicyHandle<T: 'static> {
     /// That of an annotated function.
     #[doc(hidden)]
     Function(&'static T),
-    /// One that joined by hand.
+    /// One that the program registered.
     #[doc(hidden)]
     Joined(Arc<T>),
 }
@@ -258,7 +258,7 @@ fn sorted() -> Vec<(Point, bool)> {
 
 /// Returns every annotated function of the binary, sorted by name, whether it was called yet or not.
 ///
-/// Breakers that joined by [`Point::register`] are among them. The list is complete before `main`, because
+/// Policies that were added by [`Point::register`] are among them. The list is complete before `main`, because
 /// the linker makes it; systems that it does not support (see [the limits](crate::guide::limits)) have none.
 ///
 /// # Examples
@@ -336,7 +336,7 @@ pub fn point(name: &str) -> Option<Point> {
     function.or_else(|| with_joined(|joined| joined.find(name).and_then(Member::point)))
 }
 
-/// Refers to one annotated function, or to a breaker that joined the inventory, to look at it and control it.
+/// Refers to one annotated function, or to a registered policy, to look at it and control it.
 ///
 /// It is cheap to clone. [`point`] finds one by name.
 ///
@@ -421,7 +421,7 @@ impl Point {
     /// While another point has that name it gets the next free number, `search backend#2`, which it keeps,
     /// and both are flagged as ambiguous; events and errors call it by its own name.
     ///
-    /// Registered twice, it joins once. Only a weak reference is kept.
+    /// Registering it twice adds it once. Only a weak reference is kept.
     ///
     /// # Examples
     ///
@@ -520,12 +520,11 @@ impl Point {
     }
 }
 
-/// Refers to one key of an annotated function, or of a set of breakers; see [`Point::key`].
+/// Refers to one key of an annotated function, or of a registered set; see [`Point::key`].
 ///
 /// It is a name, not a state: it may be kept although the key is evicted, and finds the state that there is when it is
-/// asked. [`breaker`](Self::breaker) and [`budget`](Self::budget) return that.
-///
-/// It names the key, and holds no state: a policy whose entry was evicted answers `None` until the key is used again.
+/// asked. [`breaker`](Self::breaker) and [`budget`](Self::budget) return that, and `None` after an eviction until the key is
+/// used again.
 ///
 /// # Examples
 ///

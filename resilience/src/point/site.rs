@@ -207,6 +207,11 @@ impl Named for PointSite {
     }
 }
 
+/// The place in the table of the point whose `static` is at this address.
+pub(super) fn index_of(address: usize) -> Option<usize> {
+    Some(address.checked_sub(POINTS_0_1.as_ptr().addr())? / size_of::<PointSite>())
+}
+
 /// The name of each point, and the point of each name.
 ///
 /// A point is found by its place among the `static`s of the section, without a search.
@@ -263,8 +268,6 @@ impl Names {
     }
 
     fn of(&self, site: &'static PointSite) -> Option<&Name> {
-        let first = POINTS_0_1.as_ptr().addr();
-        let place = std::ptr::from_ref(site).addr().checked_sub(first)? / size_of::<PointSite>();
-        self.names.get(place)
+        self.names.get(index_of(std::ptr::from_ref(site).addr())?)
     }
 }
