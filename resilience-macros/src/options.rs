@@ -56,7 +56,7 @@ impl Shared {
 
     fn set(&mut self, key: &Ident, entry: &Entry, item: &Item) -> Result<()> {
         if let Some(first) = self.seen.iter().find(|seen| *seen == key) {
-            let words = format!("`{key}` is about the function: write it once in all of its attributes");
+            let words = format!("`{key}` describes the function: write it in only one of its attributes");
             let mut error = Error::new(key.span(), words);
             error.combine(Error::new(first.span(), format!("`{key}` is also written here")));
             return Err(error);
@@ -118,7 +118,10 @@ fn pairs(tokens: TokenStream) -> Result<Vec<(String, TokenStream)>> {
         };
         let name = key.to_string();
         if found.iter().any(|(other, _)| *other == name) {
-            return Err(Error::new(key.span(), format!("`{name}` is written twice")));
+            return Err(Error::new(
+                key.span(),
+                format!("`{name}` is written twice\nhelp: remove one of the two"),
+            ));
         }
         found.push((name, value));
     }

@@ -120,7 +120,10 @@ fn rule(entry: Entry, seen: &mut Vec<String>, errors: &Errors) -> Result<Rule> {
         covers_unknown |= ["unknown", "severity >= low", "severity >= medium", "severity == medium"]
             .contains(&shown.as_str());
         if seen.contains(&shown) {
-            errors.here(value::span_of(&part), format!("`{shown}` already has a rule"));
+            errors.here(
+                value::span_of(&part),
+                format!("`{shown}` already has a rule\nhelp: keep one of the two"),
+            );
         }
         seen.push(shown);
     }

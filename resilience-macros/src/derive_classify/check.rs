@@ -213,7 +213,10 @@ struct Seen<'e>(Vec<&'e Ident>);
 impl<'e> Seen<'e> {
     fn add(&mut self, entry: &'e Entry) -> Result<()> {
         if self.0.contains(&&entry.word) {
-            return Err(at(&entry.word, format!("`{}` is written twice", entry.word)));
+            return Err(at(
+                &entry.word,
+                format!("`{}` is written twice\nhelp: remove one of the two", entry.word),
+            ));
         }
         self.0.push(&entry.word);
         Ok(())

@@ -86,7 +86,11 @@ fn copied(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     };
     above.is.copies.then(|| Words {
         above: format!("this `{}` would {effect}", above.name),
-        below: format!("`{}` is below `{}`\nhelp: move this line up", below.name, above.name),
+        below: format!(
+            "`{}` is below `{hedge}`\nhelp: move this line above `{hedge}`",
+            below.name,
+            hedge = above.name
+        ),
     })
 }
 
@@ -137,8 +141,9 @@ fn record_below_judge(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     Some(Words {
         above: format!("this `{}` would {}", above.name, recorded.judged),
         below: format!(
-            "`{}` is below an attribute that judges attempts\nhelp: move this line up",
-            below.name
+            "`{}` is below `{judge}`, which judges attempts\nhelp: move this line above `{judge}`",
+            below.name,
+            judge = above.name
         ),
     })
 }
@@ -148,7 +153,11 @@ fn record_below_admission(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     let would = above.is.admits.filter(|_| below.is.records.is_some())?;
     Some(Words {
         above: format!("this line would {would}"),
-        below: format!("`{}` is below an attribute that admits calls\nhelp: move this line up", below.name),
+        below: format!(
+            "`{}` is below `{door}`, which admits calls\nhelp: move this line above `{door}`",
+            below.name,
+            door = above.name
+        ),
     })
 }
 
@@ -158,7 +167,8 @@ fn handler_below(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     (below.is.handles_failures && !above.is.hides_failures).then(|| Words {
         above: format!("this `{}` would see the result of `{name}` instead of the failure", above.name),
         below: format!(
-            "`{name}` handles the final failure, so that only `with_fallback` may be above it\nhelp: move this line up"
+            "`{name}` handles the final failure, so that only `with_fallback` may be above it\nhelp: move this line above `{}`",
+            above.name
         ),
     })
 }

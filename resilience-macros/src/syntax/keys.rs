@@ -193,7 +193,7 @@ impl<'a> Reader<'a> {
             } else if let Some(words) = lacking {
                 errors.here(key.span(), words);
             } else if name != "on" && kept.iter().any(|other| other.is(&name)) {
-                errors.here(key.span(), format!("`{name}` is written twice"));
+                errors.here(key.span(), format!("`{name}` is written twice\nhelp: remove one of the two"));
             } else {
                 kept.push(entry);
             }

@@ -23,7 +23,7 @@ pub(crate) fn call(tokens: &TokenStream, item: &Item) -> Result<Call> {
         written => uses::used(written, "error"),
     };
     if let Some(error) = error.as_ref().filter(|error| item.bound_names().contains(error)) {
-        let words = "`error` is the error of the failed call here, and also an argument of the function\n\
+        let words = "the argument `error` has the same name as the error of the failed call\n\
                      help: rename the argument";
         return Err(Error::new(error.span(), words));
     }

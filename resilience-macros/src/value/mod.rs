@@ -58,9 +58,18 @@ fn parsed(tokens: &TokenStream) -> Result<Expr> {
         (Some(TokenTree::Literal(number)), Some(TokenTree::Ident(unit))) if is_unit(&unit.to_string()) => {
             format!("a number and its unit are one word\nhelp: write `{number}{unit}`")
         }
-        _ => "expected the end of the value".to_owned(),
+        (_, Some(found)) => format!("expected `,` after the value, found `{}`", first_word(&found)),
     };
     Err(Error::new(span_of(&rest), words))
+}
+
+/// The token, of a group only what opens it.
+fn first_word(token: &TokenTree) -> String {
+    let text = token.to_string();
+    match token {
+        TokenTree::Group(_) => text.chars().take(1).collect(),
+        _ => text,
+    }
 }
 
 /// Refuses a value that names `Self`: the policy is a `static`, and a `static` knows no outer type.

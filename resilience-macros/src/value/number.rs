@@ -53,7 +53,7 @@ pub(crate) fn ratio(tokens: TokenStream, name: &str) -> Result<TokenStream> {
         return Err(Error::new(span, words));
     }
     if !(ratio > 0.0 && ratio <= 1.0) {
-        return Err(Error::new(span, format!("`{name}` must be greater than 0 and at most 1, or `100%`")));
+        return Err(Error::new(span, format!("`{name}` must be above 0 and at most 1 (`100%`)")));
     }
     let mut literal = Literal::f64_suffixed(ratio);
     literal.set_span(span);

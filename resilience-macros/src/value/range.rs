@@ -77,9 +77,8 @@ pub(crate) fn in_order(low: Option<&Duration>, high: Option<&Duration>, words: &
     }
     let mut error = Error::new(high.span, words);
     let high = std::time::Duration::from_nanos(high.nanos.unwrap_or_default());
-    let words = format!(
-        "this is longer than the {high:?} that bounds it\nhelp: lower this value, or raise the bound"
-    );
+    let words =
+        format!("this value exceeds the upper bound {high:?}\nhelp: lower this value, or raise the bound");
     error.combine(Error::new(low.span, words));
     Err(error)
 }

@@ -202,7 +202,10 @@ fn rule(entry: Entry, around: &Bounds, seen: &mut Vec<Ident>, errors: &Errors) -
     }
     let category = errors.ok(value::category(&word))?;
     if seen.contains(&word) {
-        errors.here(word.span(), format!("`{word}` already has a rule"));
+        errors.here(
+            word.span(),
+            format!("`{word}` already has a rule\nhelp: merge the two into one `on({word}, ..)`"),
+        );
     }
     seen.push(word);
     let start = quote!(__rt::Rule::new(__rt::Category::#category));
@@ -250,7 +253,7 @@ impl Layer for Checked {
         if self.budget == BudgetSource::PerKey && !has_key(stack) {
             errors.at(
                 attr,
-                "`budget = per_key` needs a `circuit_breaker(key = ..)` in the same stack\nhelp: add `#[circuit_breaker(key = ..)]`",
+                "`budget = per_key` needs an attribute with `key = ..` on the same function\nhelp: add `key = ..` to its `circuit_breaker`, `bulkhead`, `rate_limit` or `hedge`, or remove `budget`",
             );
         }
     }
