@@ -616,7 +616,7 @@ fn records_are_json_for_programs_and_one_line_for_people() {
     assert!(at.ends_with('Z') && at.len() == "2026-11-27T17:18:26.250Z".len(), "{at}");
     assert_eq!((&seen["kind"], &seen["point"]), (&json!("opened"), &json!("a\u{1b}[2J\n\u{202e}b")));
     assert_eq!(seen.as_object().unwrap().keys().next().unwrap(), "at");
-    assert_eq!(record.to_string(), format!("{at} a\\u{{1b}}[2J\\u{{a}}\\u{{202e}}b: opened by hand"));
+    assert_eq!(record.to_string(), format!("{at} a\\u{{1b}}[2J\\u{{a}}\\u{{202e}}b: forced open"));
     assert_eq!(serde_json::to_string(&record).unwrap().lines().count(), 1);
 }
 

@@ -204,7 +204,7 @@ impl<T: Copy> StartsAgain for T {
 ///
 /// A bound and nothing else: the method exists for the compiler to have a place to report.
 #[diagnostic::on_unimplemented(
-    message = "the first attempt takes this argument to its thread: there would be none for the next one",
+    message = "the first attempt moves this argument to its thread, so that later attempts have none",
     label = "`{Self}` is not `Copy`",
     note = "write `clone(..)` with its name in the attribute: then each attempt gets a clone"
 )]

@@ -1,14 +1,14 @@
 //! What an error means: its kind, whether to repeat the call, and what to do about it.
 //!
-//! A policy asks the error itself, if it implements [`trait@Classify`]; else, if it is an
-//! [`Error`](std::error::Error), the first known error in its chain of sources; else the answer is
-//! [`Category::Unknown`], which is repeated with backoff. In generic code the bound decides
+//! A policy calls [`trait@Classify`] if the error implements it. Otherwise, if the error is an
+//! [`Error`](std::error::Error), the first known error in its chain of sources decides; otherwise the category is
+//! [`Category::Unknown`], which is retried with backoff. In generic code the bound decides
 //! (`E: Classify`).
 //!
 //! # Deriving
 //!
 //! `#[derive(Classify)]` works on enums and structs, generic ones included. On an enum every variant
-//! says what it means, so that a new one cannot be forgotten:
+//! needs a class, so that the compiler reports a new variant without one:
 //!
 //! | `#[classify(..)]` | the class is |
 //! |---|---|
@@ -20,7 +20,7 @@
 //! | `with = path(.field)`, `with = path(self)` | the same, with the field or the whole error as chosen |
 //! | `text` | what the message says, by the table of [`from_text`] |
 //!
-//! One of these, and any of the following, which override single fields of it:
+//! Write exactly one of these. Each of the following keys overrides one field of the class:
 //!
 //! | key | value |
 //! |---|---|
@@ -28,7 +28,7 @@
 //! | `retry` | `never`, `once`, `backoff` |
 //! | `severity` | `low`, `medium`, `high`, `critical`, `fatal` |
 //! | `delivered` | `no`, `maybe`, `yes` |
-//! | `action` | a text: what a person can do about it |
+//! | `action` | a string literal: what an operator can do about the error |
 //!
 //! For a response of HTTP, `from_response` (feature `http`) reads the status and the wait that its headers ask for. A
 //! [`Classification`] classifies as itself, so that a variant can keep what was read:
@@ -59,7 +59,7 @@
 //! |---|---|
 //! | [`std::io::Error`] | of the known error that it wraps, else by its kind |
 //! | `ParseIntError`, `ParseFloatError`, `TryFromIntError`, `ParseBoolError`, `ParseCharError`, `Utf8Error`, `FromUtf8Error`, `AddrParseError` | `Invalid` |
-//! | [`Rejected`](crate::Rejected) | by cause: `TimedOut` is `Timeout`, `RateLimited` is `RateLimited`, `LockTimeout` is `Transient`, any other is `Rejected` |
+//! | [`Rejected`](crate::Rejected) | by cause: `TimedOut` is `Timeout`, `RateLimited` is `RateLimited`, `LockTimeout` is `Transient`, a cancelled step is `Cancelled`, a job that ended before has the category of its recorded error, any other is `Rejected` |
 //! | `dyn Error`, also with `Send` and `Sync` | of the first known error in the chain |
 //! | `&E`, `&mut E`, `Box<E>`, `Rc<E>`, `Arc<E>` | of `E` |
 //! | [`Classification`], [`Category`] | itself |

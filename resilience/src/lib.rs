@@ -26,11 +26,11 @@
 //! | [`circuit_breaker`](macro@circuit_breaker) | rejects calls while the service behind the function is down |
 //! | [`timeout`](macro@timeout) | ends an attempt, or the whole call, that takes too long |
 //! | [`bulkhead`](macro@bulkhead) | limits how many calls run at once |
-//! | [`rate_limit`](macro@rate_limit) | limits how many calls are made in a time |
+//! | [`rate_limit`](macro@rate_limit) | limits the number of calls per unit of time |
 //! | [`hedge`](macro@hedge) | makes a slow call once more, and takes the first answer |
 //! | [`with_fallback`](macro@with_fallback) | answers when everything below has failed |
 //! | [`failover`](macro@failover) | calls again with the next value of an argument: another model, another region |
-//! | [`degrade`](macro@degrade) | calls again with a simpler argument after a call that was too much |
+//! | [`degrade`](macro@degrade) | calls again with a simpler argument after a timeout, an exhausted resource or an unavailable service |
 //! | [`chaos`](macro@chaos) | injects faults while the program has armed them; does nothing without the feature `chaos` |
 #![cfg_attr(
     feature = "durable",
@@ -69,8 +69,8 @@
 //!
 //! [`Classify`](trait@Classify), derived or written by hand, assigns a [`Category`] to an error; the category
 //! decides whether a call is retried and what a breaker counts. The module [`classify`] has the table, the
-//! built-in types and the derive. [`Rejected`] is the error that a policy itself makes: an open breaker, a time
-//! that is over, a record that does not fit. The error type of a function with such a policy implements
+//! built-in types and the derive. [`Rejected`] is the error that a policy returns: the breaker is open, the time
+//! limit has passed, the record does not match. The error type of a function with such a policy implements
 //! `From<Rejected>`.
 //!
 //! ```
@@ -103,13 +103,15 @@
 //! # Values
 //!
 //! Every policy is also a plain value with a `const` builder, usable around anything: [`Retry`],
-//! [`CircuitBreaker`], [`Timeout`], [`AdaptiveTimeout`], [`Bulkhead`], [`RateLimit`], [`Hedge`], [`Fallback`]. `try_new` takes settings known only at run time, and
-//! `instance = expr` in an attribute uses such a value. [`presets`] has named retries to start from.
+//! [`CircuitBreaker`], [`Timeout`], [`AdaptiveTimeout`], [`Bulkhead`], [`RateLimit`], [`Hedge`], [`Fallback`], [`Failover`],
+//! [`Degrade`]; with their features `Cache`, `Checkpoint` and `Job`. `try_new` takes settings known only at run time, and
+//! `instance = expr` uses such a value in the attribute of a retry, breaker, timeout, bulkhead, rate limit, hedge or cache.
+//! [`presets`] has named retries to start from.
 //!
 //! # Deadlines
 //!
-//! [`remaining()`] is the time left of the timeouts around the running code. The module [`deadline`] sends it along
-//! with a request and takes it from one; [`carry()`] and [`carry_fn`] take it into tasks and threads.
+//! [`remaining()`] is the time left of the timeouts around the running code. The module [`deadline`] writes it to
+//! a request and reads it from one; [`carry()`] and [`carry_fn`] propagate it to tasks and threads.
 //!
 //! # Layers
 //!
@@ -120,19 +122,20 @@
 //! - [`points()`] lists every annotated function of the binary, called or not, with its effective settings;
 //!   [`snapshot()`] returns the live state; [`point()`] finds one by name, to read, reset or force a breaker.
 //! - `tracing` events have the targets `resilience::retry`, `::breaker`, `::timeout`, `::bulkhead`,
-//!   `::hedge`, `::fallback`, `::failover`, `::degrade`, `::chaos`, `::cache`, `::lock`, `::checkpoint`, `::job`, `::alert` and `::shutdown`. An attempt started is TRACE; a failed attempt or a rejection DEBUG;
-//!   a success after retries or a closing breaker INFO; giving up or an opening breaker WARN. Fields are names,
-//!   numbers and categories, never arguments, values or error texts. A breaker's key appears with `key_label`
-//!   or `RESILIENCE_KEY_LABELS=1`.
+//!   `::rate_limit`, `::hedge`, `::fallback`, `::failover`, `::degrade`, `::chaos`, `::cache`, `::lock`, `::checkpoint`,
+//!   `::job`, `::store`, `::classify`, `::config`, `::health`, `::events`, `::metrics`, `::alert` and `::shutdown`.
+//!   An attempt started is TRACE; a failed attempt or a rejection DEBUG; a success after retries or a closing breaker INFO;
+//!   giving up or an opening breaker WARN. Fields are names, numbers and categories, never arguments, values or error texts.
+//!   A breaker's key appears with `key_label` or `RESILIENCE_KEY_LABELS=1`.
 //! - Hooks (`on_retry`, `on_open`, ..) are functions of an [`Event`]. With the feature `ops` the module `events` has
 //!   subscriptions, handlers with state, and the last events of each point.
-//! - With the feature `ops`, functions with `#[health_check]` say how well a component is; the module `health` asks them
-//!   all, and says whether the program is ready for traffic. The module `alerts` keeps what an operator should see in a file.
+//! - With the feature `ops`, functions with `#[health_check]` report the health of a component; the module `health` runs them
+//!   all, and reports whether the program is ready for traffic. The module `alerts` writes alerts for operators to a file.
 //! - With the feature `ops`, the module `supervisor` opens breakers of functions whose errors are frequent, and raises alerts.
 //! - Statistics: with the feature `ops` the `calls` of a [`PointSnapshot`] have the success rate, and with `durable`
 //!   `durable::recovery_stats()` has the mean wait of retries and how many failures ended well.
-//! - [`shutdown()`] ends a program in order: no job begins, waits end, steps finish, and what is left is named. On Unix
-//!   `shutdown::signal()` (features `durable`, `ops`) waits for SIGTERM or SIGINT.
+//! - [`shutdown()`] shuts the program down in order: no new job starts, waits end, running steps finish, and the report lists
+//!   what is still running. On Unix `shutdown::signal()` (features `durable`, `ops`) waits for SIGTERM or SIGINT.
 //! - `RESILIENCE_STATE` is the directory of the durable store; by default it is below the user's state directory.
 //!
 //! # Tests
@@ -181,7 +184,8 @@
 //! | `sqlx`, `sqlx_08` | classifies the errors of `sqlx` 0.9, or 0.8 |
 //! | `ureq`, `tonic`, `redis` | classifies the errors of `ureq` 3, `tonic` 0.14 and `redis` 1 |
 //!
-//! A feature adds items; it never changes a decision or a default. Libraries depend with
+//! Features are additive. Two kinds change behaviour: `sqlite` makes an SQLite file the default store, and the feature of a
+//! crate, such as `reqwest`, classifies errors that are `Unknown` without it, and so retried. Libraries depend with
 //! `default-features = false, features = ["macros"]`.
 //!
 //! # Guide

@@ -147,7 +147,7 @@ fn the_event_says_that_slow_calls_opened_it() {
 
     point("opened").unwrap().breaker().unwrap().reset();
     point("opened").unwrap().breaker().unwrap().force_open();
-    assert_eq!(opened().unwrap().to_string(), "opened: opened by hand");
+    assert_eq!(opened().unwrap().to_string(), "opened: forced open");
 }
 
 #[test]

@@ -37,7 +37,8 @@
 //! | WARNING | `an alert sink failed` | a [sink](add_sink) returns an error or panics |
 //! | WARNING | `a job was interrupted` | a job stops before its end, because its store is down for instance |
 //! | WARNING | `a configuration was refused`, `settings have no effect` | a load finds mistakes, or names of functions that the program does not have |
-//! | as the event | that of [`Event::Alert`](crate::Event::Alert) | a job is dead or waits for a person, an undo failed, a record is damaged, an error is escalated |
+//! | CRITICAL, WARNING | `the same error keeps coming` and others | the [`supervisor`](crate::supervisor) runs and finds frequent errors |
+//! | as the event | that of [`Event::Alert`](crate::Event::Alert) | a job is dead or waits for a person, an undo failed, a record is damaged, an error is escalated, a transaction of the module `fs` has put files back or cannot |
 //!
 //! They go through a queue of 1,000 to a thread, and never make a call wait or fail. When the queue is full, the oldest
 //! warning is lost, and counted. [`flush`] waits until it is empty.

@@ -81,7 +81,7 @@ fn refusal(line: &mut impl Write, event: &Event) -> fmt::Result {
             match class {
                 _ if *slow > 0 => write!(line, "opened after {slow} slow calls")?,
                 Some(class) => write!(line, "opened after {failures} failures, {class}")?,
-                None => line.write_str("opened by hand")?,
+                None => line.write_str("forced open")?,
             }
             recovery.map_or(Ok(()), |recovery| write!(line, ", for {recovery:?}"))
         }

@@ -165,7 +165,7 @@ fn operation(event: &Event) {
             if *refused {
                 warn!(target: "resilience::config", %problem, "the configuration was refused, nothing has changed");
             } else {
-                warn!(target: "resilience::config", %problem, "a setting of the configuration is worth a look");
+                warn!(target: "resilience::config", %problem, "a setting of the configuration needs attention");
             }
         }
         Event::Health { point, level: HealthLevel::Pass, before } => {

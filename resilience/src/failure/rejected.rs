@@ -86,11 +86,11 @@ use std::{fmt, io};
 /// | `Job` | by its error; that of the recorded error for a job that failed before | a job |
 /// | `RateLimited` | `RateLimited` | a rate limit that is used up |
 /// | `LockTimeout` | `Transient` | `with_lock`, whose lock is held by others or cannot be used |
+/// | `Throttled` | `Rejected` | the `throttle` of a retry, or of its budget |
 /// | `ShuttingDown` | `Rejected` | jobs, their steps and recoveries while the process [shuts down](crate::shutdown()) |
 ///
-/// A retry does not repeat a call that is rejected, unless a [`Rule`](crate::Rule) names
-/// [`Category::Rejected`]; it does repeat what timed out. A breaker counts every rejection as nothing, except
-/// `TimedOut`, which is a failure.
+/// A retry repeats `TimedOut`, `RateLimited` and `LockTimeout`, and other rejections only if a [`Rule`](crate::Rule) names
+/// [`Category::Rejected`]. A breaker ignores every rejection except a `TimedOut` whose body had begun, which is a failure.
 ///
 /// The type is 24 bytes large, because it is part of every error type that implements `From<Rejected>`. Tests
 /// make one with the functions of `testing::rejected` (feature `testing`).

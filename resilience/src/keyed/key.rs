@@ -51,7 +51,7 @@ use std::sync::Arc;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the key of a policy",
     label = "is no text, integer, `bool` or `char`",
-    note = "write what tells the keys apart, for instance `key = self.id.to_string()`, or implement `Key`"
+    note = "write an expression that distinguishes the calls, for instance `key = self.id.to_string()`, or implement `Key`"
 )]
 pub trait Key {
     /// Passes the key to `reader`, exactly once, and returns what that returns.

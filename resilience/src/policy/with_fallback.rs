@@ -529,8 +529,8 @@ impl Layer for FallbackSite {
 /// assert_eq!(Some(7).value(), Some(7));
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "a fallback must give the same value as the function: `{T}`",
-    label = "this fallback gives `{Self}`",
+    message = "a fallback must return the value of the function: `{T}`",
+    label = "this fallback returns `{Self}`",
     note = "return `Result<{T}, _>` or `Option<{T}>`, directly or, in an async function, as a future"
 )]
 pub trait Instead<T> {

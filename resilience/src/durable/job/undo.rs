@@ -133,8 +133,8 @@ pub fn recorded<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
 /// The error of an undo has no type that the library knows: only whether it worked is recorded.
 #[diagnostic::on_unimplemented(
     message = "an undo returns `()` or a `Result`",
-    label = "this undo gives `{Self}`",
-    note = "the error's category is recorded; its text goes nowhere"
+    label = "this undo returns `{Self}`",
+    note = "the job records whether the undo succeeded; its error is dropped"
 )]
 #[doc(hidden)]
 pub trait Undone {

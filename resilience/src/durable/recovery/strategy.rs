@@ -322,7 +322,7 @@ impl Layer for RecoverySite {
 
 /// An outcome that can go on without a value.
 #[diagnostic::on_unimplemented(
-    message = "`skip` goes on with a default value, which `{Self}` does not have",
+    message = "`skip` returns a default value, but `{Self}` has none",
     label = "needs `Default` for its value",
     note = "derive `Default`, return an `Option`, or take another strategy"
 )]

@@ -201,7 +201,7 @@ pub enum JobError {
     },
     /// Recovery called it, and it has ended neither with a result nor with an error: a layer above the job did
     /// not call it, for instance.
-    #[error("job `{}` was called and has not ended: a layer above the job did not call it, for instance", .at.shown_key())]
+    #[error("job `{}` was recovered but did not end: an attribute above `job` may have answered without calling it", .at.shown_key())]
     #[non_exhaustive]
     Unfinished {
         /// The job.
@@ -255,7 +255,7 @@ pub enum JobError {
         what: &'static str,
     },
     /// The job is in a state in which this cannot be done: a finished job cannot be cancelled, for instance.
-    #[error("job `{}` is {status}", .at.shown_key())]
+    #[error("job `{}` is {status}, which does not allow this operation", .at.shown_key())]
     #[non_exhaustive]
     WrongState {
         /// The job.

@@ -171,7 +171,7 @@ pub enum CheckpointError {
         at: Box<Place>,
     },
     /// A step without a key was called outside of a job. Inside, its place in the job distinguishes it.
-    #[error("`{}` has no key of its own and was called outside of a job", .at.shown_point())]
+    #[error("`{}` has no key and was called outside of a job: write `checkpoint(\"name:{{id}}\")`, or call it in a job", .at.shown_point())]
     #[non_exhaustive]
     NoKey {
         /// The step.

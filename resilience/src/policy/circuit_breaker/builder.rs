@@ -28,7 +28,7 @@ macro_rules! hooks {
             /// let breaker = CircuitBreaker::new("search").on_open(note).on_close(note);
             /// breaker.force_open();
             /// breaker.reset();
-            /// assert_eq!(*CHANGES.lock().unwrap(), ["search: opened by hand", "search: closed"]);
+            /// assert_eq!(*CHANGES.lock().unwrap(), ["search: forced open", "search: closed"]);
             /// ```
             pub const fn on_open(mut self, hook: Hook) -> Self {
                 self.setup.hooks.open = Some(hook);

@@ -26,8 +26,8 @@ settings! {
             floor: Time above 0s = required, "the shortest limit, however quick the calls are";
             cap: Time above 0s = required, "the longest limit, and the limit until enough calls were measured";
             /// Without it the time counts from the first poll that is not ready. The time that is measured counts from
-            /// the call in both cases.
-            strict: Flag = false, "counting the limit from the call";
+            /// the first poll in both cases.
+            strict: Flag = false, "counting the limit from the first poll";
             /// With more of them [`call`](Self::call) rejects the next body. Bodies that are within their limit are
             /// not counted.
             threads: Count from 1 = 16, "how many abandoned bodies may still run on helper threads";
