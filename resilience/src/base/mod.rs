@@ -13,7 +13,7 @@
 //! | time | `clock` (the seam), `time`, `timer`, `real_clock` and `paused` (what is behind it), `calendar` |
 //! | randomness and test worlds | `rng`, `world`, `site` (state that a world replaces) |
 //! | what the running code is part of | `scope` (limits), `admission`, `repeats`, `payers`, `marks`, `holding`, `handling`, `check`; `carry` takes it along to other tasks and threads, all but `admission`; `replaced` is their guard |
-//! | threads | `sync`, `block_on`, `own_thread`, `repeating`, `runtime`, `shards`, `of_process` (forks), `guarded` (panics of the program) |
+//! | threads | `sync`, `block_on`, `promise` (a value of another thread), `own_thread`, `repeating`, `runtime`, `shards`, `of_process` (forks), `guarded` (panics of the program) |
 //! | settings | `setting` (as data), `settings` (the declaration), `forms` (kinds of values), `change` (from a configuration) |
 //! | text | `name`, `template` (keys), `text` (without allocation), `scrub` (without secrets), `visible` (for terminals), `serialise` |
 //! | the rest | `files`, `regular_file` and `state_dir`, `percentile`, `stopping` (the flag of a shutdown), `alert_level` |
@@ -52,6 +52,8 @@ pub(crate) mod own_thread;
 mod paused;
 pub(crate) mod payers;
 pub(crate) mod percentile;
+#[cfg(any(feature = "durable", all(feature = "fs", target_os = "linux")))]
+pub(crate) mod promise;
 mod real_clock;
 #[cfg(any(feature = "config", feature = "fs", feature = "ops"))]
 pub(crate) mod regular_file;

@@ -7,46 +7,30 @@ use crate::durable::lease::shared::LeaseState;
 use crate::durable::store::{self, Store};
 use crate::fs::lock::held::{self, HeldLock};
 use crate::point::PointName;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 
-/// `None` before the first one.
-///
 /// The leases of this process by the number that each has in the scope of the code that holds it.
-type Held = Option<HashMap<usize, Arc<LeaseState>>>;
+static HELD: OfProcess<Mutex<BTreeMap<usize, Arc<LeaseState>>>> =
+    OfProcess::new(Mutex::new(BTreeMap::new()), |_| Mutex::default());
 
-static HELD: OfProcess<Mutex<Held>> = OfProcess::new(Mutex::new(None), |_| Mutex::new(None));
-
-/// The lease of a running call, known to its body until this is dropped.
-#[derive(Debug)]
-pub(super) struct HeldLease {
-    number: usize,
+/// Notes that `lease`, which is the lock `name`, was taken at the point `at`: its body can ask for it until
+/// [`leave`]. Returns its number, which is odd, as those of all locks are, and not used again while it is held.
+pub(super) fn enter(name: &PointName, at: &PointName, lease: &Arc<LeaseState>) -> usize {
+    // A lease has no place in the order of locks that are files.
+    let lock = HeldLock { inode: None, label: name.to_string(), taken_at: at.to_string() };
+    let number = held::enter(lock);
+    locked(&HELD).insert(number, lease.clone());
+    number
 }
 
-impl HeldLease {
-    /// Notes that `lease`, which is the lock `name`, was taken at the point `at`.
-    pub(super) fn enter(name: &PointName, at: &PointName, lease: &Arc<LeaseState>) -> Self {
-        // A lease has no place in the order of locks that are files.
-        let lock = HeldLock { inode: None, label: name.to_string(), taken_at: at.to_string() };
-        let number = held::enter(lock);
-        locked(&HELD).get_or_insert_default().insert(number, lease.clone());
-        Self { number }
-    }
-
-    /// Odd, as the numbers of all locks are, and not used again while it is held.
-    pub(super) fn number(&self) -> usize {
-        self.number
-    }
-}
-
-impl Drop for HeldLease {
-    fn drop(&mut self) {
-        held::leave(self.number);
-        let left = locked(&HELD).as_mut().and_then(|held| held.remove(&self.number));
-        // Its store may be closed with it.
-        drop(left);
-    }
+/// The call that holds the lease is over.
+pub(super) fn leave(number: usize) {
+    held::leave(number);
+    let left = locked(&HELD).remove(&number);
+    // Its store may be closed with it.
+    drop(left);
 }
 
 /// The leases that the running code holds, the innermost last.
@@ -58,19 +42,12 @@ fn here() -> Vec<Arc<LeaseState>> {
         return Vec::new();
     }
     let held = locked(&HELD);
-    let one = |number| held.as_ref()?.get(number).cloned();
-    numbers.iter().filter_map(one).collect()
+    numbers.iter().filter_map(|number| held.get(number).cloned()).collect()
 }
 
 /// Whether the running code holds the lease of `key` in `store`: whoever waited for it here would wait for itself.
 pub(super) fn is_held_here(store: &Arc<dyn Store>, key: &str) -> bool {
     here().iter().any(|lease| lease.key == key && store::same(&lease.store, store))
-}
-
-/// What an error adds about the locks that the running code holds.
-pub(super) fn holds_words() -> String {
-    let held: Vec<_> = held::here().into_iter().map(|held| format!("{:?}", held.label)).collect();
-    if held.is_empty() { String::new() } else { format!("; this call holds {}", held.join(", ")) }
 }
 
 /// Describes the lease of a lock to the body that runs under it; see [`lock_lease`].

@@ -28,10 +28,11 @@ use crate::durable::record::key::place;
 use crate::durable::store::{Claim, Release, Store, StoreError};
 use crate::event::blocks;
 use crate::fs::LockError;
+use crate::fs::lock::held::here_quoted;
+use crate::fs::lock::holds_words;
 use crate::fs::with_lock::{LEFT, LockSite};
 use crate::point::PointName;
 use crate::rejected::Rejected;
-use held::HeldLease;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -85,8 +86,8 @@ impl LockSite {
         match taken {
             Ok(lease) => {
                 self.locked(&key, waited);
-                let held = HeldLease::enter(&key, &self.point().name(), lease.shared());
-                Ok(CallLease { site: self, key, held, lease: Some(lease), world: World::here() })
+                let number = held::enter(&key, &self.point().name(), lease.shared());
+                Ok(CallLease { site: self, key, number, lease: Some(lease), world: World::here() })
             }
             Err(why) => Err(self.refused(key, waited, why)),
         }
@@ -131,7 +132,7 @@ impl Asking {
         };
         asked.map_err(|busy| {
             let waited = About(clock::now().saturating_duration_since(self.began));
-            let holds = held::holds_words();
+            let holds = holds_words(&here_quoted());
             let (owner, left) = (busy.owner, About(busy.left));
             let owner = if owner == store.owner() {
                 "this process".to_owned()
@@ -214,7 +215,8 @@ async fn ask(
 pub struct CallLease {
     site: &'static LockSite,
     key: PointName,
-    held: HeldLease,
+    /// By which the running code holds it.
+    number: usize,
     lease: Option<Lease>,
     world: Option<World>,
 }
@@ -222,7 +224,7 @@ pub struct CallLease {
 impl CallLease {
     /// Marks the running code as one that holds the lock, until the guard is dropped.
     pub fn hold(&self) -> impl Sized + use<> {
-        scope::holding(self.held.number())
+        scope::holding(self.number)
     }
 
     /// Gives the lease back, and reports if it was lost meanwhile. Dropped before the store has answered, it is given back
@@ -255,7 +257,7 @@ impl CallLease {
 
 impl Holds for CallLease {
     fn number(&self) -> usize {
-        self.held.number()
+        self.number
     }
 }
 
@@ -265,5 +267,6 @@ impl Drop for CallLease {
         let is_lost =
             self.lease.as_ref().is_some_and(|lease| lease.shared().is_own() && lease.shared().loss.is_lost());
         self.report(is_lost);
+        held::leave(self.number);
     }
 }

@@ -62,9 +62,6 @@ struct Way {
     is_compared: bool,
 }
 
-/// The result of a step: done, or the moment of the next one.
-pub(super) type Step = Result<Result<LockGuard, LockError>, Instant>;
-
 impl Waiter {
     pub(super) fn new(lock: FileLock) -> Self {
         let began = Instant::now();
@@ -79,7 +76,7 @@ impl Waiter {
     }
 
     /// Goes as far as it can without waiting.
-    pub(super) fn step(&mut self, waker: &Waker) -> Step {
+    pub(super) fn step(&mut self, waker: &Waker) -> Result<Result<LockGuard, LockError>, Instant> {
         let way = match &mut self.way {
             Some(way) => way,
             none => match self.lock.target.place() {
@@ -110,7 +107,7 @@ impl Waiter {
         }
     }
 
-    fn rest(&mut self, pause: Option<Duration>) -> Step {
+    fn rest(&mut self, pause: Option<Duration>) -> Result<Result<LockGuard, LockError>, Instant> {
         let now = Instant::now();
         if now < self.until && !stopping::has_begun() {
             self.has_waited = true;
@@ -122,13 +119,9 @@ impl Waiter {
         }
         stats::timed_out(self.began.elapsed());
         let holders = self.way.as_ref().map(|way| list::holders(&way.place)).unwrap_or_default();
-        let quoted = |label: &str| format!("{label:?}");
-        Ok(Err(LockError::Timeout {
-            lock: quoted(&self.lock.target.label()),
-            waited: self.began.elapsed(),
-            holders,
-            holds: held::here().iter().map(|held| quoted(&held.label)).collect(),
-        }))
+        let lock = format!("{:?}", self.lock.target.label());
+        let (waited, holds) = (self.began.elapsed(), held::here_quoted());
+        Ok(Err(LockError::Timeout { lock, waited, holders, holds }))
     }
 }
 

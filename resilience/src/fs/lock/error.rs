@@ -4,7 +4,6 @@ use super::holder::Holder;
 use crate::base::files::Unusable;
 use crate::base::text::About;
 use crate::failure::{Category, Classification, Classify};
-use std::fmt;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -38,7 +37,10 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum LockError {
     /// The lock was held by others for as long as the caller would wait.
-    #[error("the lock {lock} was not free within {}{}{}", About(*waited), Holders(holders), Holds(holds))]
+    #[error(
+        "the lock {lock} was not free within {}{}{}{}",
+        About(*waited), held_by(holders), stopped(holders), holds_words(holds)
+    )]
     #[non_exhaustive]
     Timeout {
         /// The name or path of the lock.
@@ -75,26 +77,23 @@ pub enum LockError {
     },
 }
 
-struct Holders<'a>(&'a [Holder]);
-
-impl fmt::Display for Holders<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, holder) in self.0.iter().enumerate() {
-            write!(f, "{}{holder}", if at == 0 { ": held by " } else { ", " })?;
-        }
-        match self.0.iter().find(|holder| holder.is_stopped) {
-            Some(stopped) => write!(f, "; continue the stopped one with `kill -CONT {}`", stopped.pid),
-            None => Ok(()),
-        }
-    }
+/// Who holds a lock, as an error or a listing adds it; nothing if that is not known.
+pub(super) fn held_by(holders: &[Holder]) -> String {
+    let all: Vec<_> = holders.iter().map(Holder::to_string).collect();
+    if all.is_empty() { String::new() } else { format!(": held by {}", all.join(", ")) }
 }
 
-struct Holds<'a>(&'a [String]);
+/// How a holder goes on that is stopped.
+fn stopped(holders: &[Holder]) -> String {
+    let stopped = holders.iter().find(|holder| holder.is_stopped);
+    stopped.map_or(String::new(), |stopped| {
+        format!("; continue the stopped one with `kill -CONT {}`", stopped.pid)
+    })
+}
 
-impl fmt::Display for Holds<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { Ok(()) } else { write!(f, "; this call holds {}", self.0.join(", ")) }
-    }
+/// What an error adds about the locks that the running code holds.
+pub(crate) fn holds_words(holds: &[String]) -> String {
+    if holds.is_empty() { String::new() } else { format!("; this call holds {}", holds.join(", ")) }
 }
 
 impl LockError {

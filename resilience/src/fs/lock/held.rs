@@ -7,7 +7,7 @@ use crate::base::files::Inode;
 use crate::base::of_process::OfProcess;
 use crate::base::scope;
 use crate::base::sync::locked;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -22,20 +22,20 @@ pub(crate) struct HeldLock {
     pub(crate) taken_at: String,
 }
 
-static HELD: OfProcess<Mutex<Option<HashMap<usize, HeldLock>>>> =
-    OfProcess::new(Mutex::new(None), |_| Mutex::new(None));
+static HELD: OfProcess<Mutex<BTreeMap<usize, HeldLock>>> =
+    OfProcess::new(Mutex::new(BTreeMap::new()), |_| Mutex::default());
 
 /// Notes that a lock is held; its number. Odd, as no address of what a bulkhead holds is.
 pub(crate) fn enter(lock: HeldLock) -> usize {
     static LAST: AtomicUsize = AtomicUsize::new(1);
     let number = LAST.fetch_add(2, Ordering::Relaxed);
-    locked(&HELD).get_or_insert_default().insert(number, lock);
+    locked(&HELD).insert(number, lock);
     number
 }
 
 /// Notes that it is not held any more.
 pub(crate) fn leave(number: usize) {
-    let left = locked(&HELD).as_mut().and_then(|held| held.remove(&number));
+    let left = locked(&HELD).remove(&number);
     drop(left);
 }
 
@@ -46,8 +46,12 @@ pub(crate) fn here() -> Vec<HeldLock> {
         return Vec::new();
     }
     let held = locked(&HELD);
-    let one = |number| held.as_ref()?.get(number).cloned();
-    numbers.iter().filter_map(one).collect()
+    numbers.iter().filter_map(|number| held.get(number).cloned()).collect()
+}
+
+/// What the running code holds, for errors.
+pub(crate) fn here_quoted() -> Vec<String> {
+    here().iter().map(|held| format!("{:?}", held.label)).collect()
 }
 
 /// Says once for two places that they take two locks against the order in which `lock_all` takes them.

@@ -75,30 +75,20 @@ impl fmt::Display for Holder {
     }
 }
 
-/// What identifies a process among all that this machine has ever had.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Identity {
+/// A process among all that this machine has ever had, and its program.
+#[derive(Clone, Debug)]
+struct Process {
     pid: u32,
     start: String,
     boot: String,
     namespace: String,
-}
-
-struct Own {
-    identity: Identity,
     program: String,
 }
 
-static OWN: OfProcess<OnceLock<Own>> = OfProcess::new(OnceLock::new(), |_| OnceLock::new());
+static OWN: OfProcess<OnceLock<Process>> = OfProcess::new(OnceLock::new(), |_| OnceLock::new());
 
-impl fmt::Debug for Own {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.identity.fmt(f)
-    }
-}
-
-fn own() -> &'static Own {
-    fn leak(own: &'static OfProcess<OnceLock<Own>>) -> &'static OnceLock<Own> {
+fn own() -> &'static Process {
+    fn leak(own: &'static OfProcess<OnceLock<Process>>) -> &'static OnceLock<Process> {
         own
     }
     leak(&OWN).get_or_init(|| {
@@ -108,20 +98,20 @@ fn own() -> &'static Own {
         let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
         let program = std::env::args_os().next().unwrap_or_default();
         let program = std::path::Path::new(&program).file_name().unwrap_or_default();
-        let identity = Identity {
+        Process {
             pid,
             start,
             boot: boot.trim().to_owned(),
             namespace: namespace.to_string_lossy().into_owned(),
-        };
-        Own { identity, program: program.to_string_lossy().into_owned() }
+            program: program.to_string_lossy().into_owned(),
+        }
     })
 }
 
 /// This process among all others: its id and start time, and the boot.
 #[cfg(target_os = "linux")]
 pub(crate) fn this_process() -> String {
-    let Identity { pid, start, boot, .. } = &own().identity;
+    let Process { pid, start, boot, .. } = own();
     format!("{pid} {start} {boot}")
 }
 
@@ -150,8 +140,7 @@ pub(super) struct Text {
     pub(super) label: String,
     /// The journal of a transaction that must be finished before the lock may be used.
     pub(super) journal: Option<String>,
-    identity: Option<Identity>,
-    program: String,
+    process: Option<Process>,
     since: Option<SystemTime>,
     /// The format of a text that a later version has written, and that this one does not read.
     pub(super) later: Option<u32>,
@@ -178,21 +167,21 @@ impl Text {
         let field = |name: &str| {
             text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).map(str::to_owned)
         };
-        let identity = || {
+        let process = || {
             let pid = field("pid")?.parse().ok()?;
-            Some(Identity {
+            Some(Process {
                 pid,
                 start: field("start")?,
                 boot: field("boot")?,
                 namespace: field("namespace")?,
+                program: field("program").map(|program| whole(&program)).unwrap_or_default(),
             })
         };
         let since = field("since").and_then(|since| since.parse().ok());
         Self {
             label: field("name").map(|name| whole(&name)).unwrap_or_default(),
             journal: field("journal").map(|journal| whole(&journal)),
-            identity: identity(),
-            program: field("program").map(|program| whole(&program)).unwrap_or_default(),
+            process: process(),
             since: since.map(|since| UNIX_EPOCH + Duration::from_millis(since)),
             later: None,
         }
@@ -205,17 +194,17 @@ impl Text {
 
     /// The process of the text, if it lives in this boot and in the pid namespace of this process.
     pub(super) fn living(&self) -> Option<Holder> {
-        let identity = self.identity.as_ref()?;
-        let own = &own().identity;
-        let (state, start) = process(identity.pid).filter(|(state, _)| !is_over(*state))?;
-        let is_same = start == identity.start
-            && identity.boot == own.boot
-            && identity.namespace == own.namespace
+        let written = self.process.as_ref()?;
+        let own = own();
+        let (state, start) = process(written.pid).filter(|(state, _)| !is_over(*state))?;
+        let is_same = start == written.start
+            && written.boot == own.boot
+            && written.namespace == own.namespace
             && !start.is_empty();
         let now = SystemTime::now();
         is_same.then(|| Holder {
-            pid: identity.pid,
-            program: self.program.clone(),
+            pid: written.pid,
+            program: written.program.clone(),
             age: self.since.map(|since| now.duration_since(since).unwrap_or_default()),
             is_stopped: state == 'T',
         })
@@ -223,12 +212,12 @@ impl Text {
 
     /// Whether the process of the text has ended.
     pub(super) fn has_ended(&self) -> bool {
-        self.identity.is_some() && self.living().is_none()
+        self.process.is_some() && self.living().is_none()
     }
 
     /// Whether the text was written in another pid namespace, whose locks `/proc/locks` may not show here.
     pub(super) fn is_of_another_namespace(&self) -> bool {
-        self.identity.as_ref().is_some_and(|identity| identity.namespace != own().identity.namespace)
+        self.process.as_ref().is_some_and(|process| process.namespace != own().namespace)
     }
 }
 
@@ -250,10 +239,9 @@ pub(super) fn write_unless_foreign(mut file: &File, label: &str, journal: Option
 /// Writes into `file` that this process has the lock `label`, or waits for it. A `journal` comes first, so that
 /// later texts leave its bytes as they are.
 pub(super) fn write(mut file: &File, label: &str, journal: Option<&str>) -> io::Result<()> {
-    let Own { identity, program } = own();
+    let Process { pid, start, boot, namespace, program } = own();
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let journal = journal.map_or(String::new(), |journal| format!("journal {}\n", part(journal)));
-    let Identity { pid, start, boot, namespace } = identity;
     let text = format!(
         "{MAGIC}{FORMAT}\n{journal}name {}\npid {pid}\nstart {start}\nboot {boot}\nnamespace {namespace}\nprogram {}\nsince {since}\n",
         part(label),

@@ -5,6 +5,7 @@
 //! of another pid namespace, it tries to lock.
 
 use super::LockError;
+use super::error::held_by;
 use super::holder::{Holder, Text, has_ended};
 use super::place::{self, Place, README};
 use crate::base::files::{self, Inode};
@@ -59,11 +60,7 @@ impl fmt::Display for LockInfo {
         match self.holders.as_slice() {
             [] if self.is_held => f.write_str(": held, holder unknown")?,
             [] => f.write_str(": free")?,
-            holders => {
-                for (at, holder) in holders.iter().enumerate() {
-                    write!(f, "{}{holder}", if at == 0 { ": held by " } else { ", " })?;
-                }
-            }
+            holders => f.write_str(&held_by(holders))?,
         }
         self.waiter.as_ref().map_or(Ok(()), |waiter| write!(f, "; {waiter} waits"))
     }

@@ -30,6 +30,8 @@ mod queue;
 mod stats;
 
 pub(crate) use acquire::Acquire;
+#[cfg(feature = "durable")]
+pub(crate) use error::holds_words;
 #[cfg(target_os = "linux")]
 pub(crate) use holder::this_process;
 pub use list::{LockInfo, list, list_in, prune, prune_in};

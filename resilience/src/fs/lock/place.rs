@@ -7,7 +7,7 @@ use crate::base::site::Site;
 use crate::base::state_dir::{self, ChosenDir};
 use crate::base::sync::locked;
 use siphasher::sip128::{Hasher128, SipHasher24};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -190,13 +190,12 @@ impl Target {
 }
 
 /// The directories that were looked at since the process began, with the inodes that they had.
-static CHECKED: OfProcess<Checked> = OfProcess::new(Mutex::new(None), |_| Mutex::new(None));
-
-type Checked = Mutex<Option<HashSet<(PathBuf, Option<Inode>, Check)>>>;
+static CHECKED: OfProcess<Mutex<BTreeSet<(PathBuf, Inode, Check)>>> =
+    OfProcess::new(Mutex::new(BTreeSet::new()), |_| Mutex::default());
 
 /// Checks cost system calls, so each is made once for a directory and its inode: a directory that is replaced is
 /// checked again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Check {
     Own,
     OnHost,
@@ -209,13 +208,12 @@ pub(super) fn once(
     kind: Check,
     check: impl FnOnce() -> Result<(), LockError>,
 ) -> Result<(), LockError> {
-    let key = |dir: &Path| (dir.to_owned(), files::inode(dir), kind);
-    let before = key(dir);
-    if before.1.is_some() && locked(&CHECKED).as_ref().is_some_and(|checked| checked.contains(&before)) {
+    let key = |dir: &Path| Some((dir.to_owned(), files::inode(dir)?, kind));
+    if key(dir).is_some_and(|key| locked(&CHECKED).contains(&key)) {
         return Ok(());
     }
     check()?;
-    locked(&CHECKED).get_or_insert_default().insert(key(dir));
+    locked(&CHECKED).extend(key(dir));
     Ok(())
 }
 

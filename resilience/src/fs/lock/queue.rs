@@ -11,7 +11,7 @@ use crate::base::clock::{Timer, real_time};
 use crate::base::guarded::wake;
 use crate::base::of_process::OfProcess;
 use crate::base::sync::locked;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -43,9 +43,8 @@ struct Queue {
     watch: Option<(Instant, Timer)>,
 }
 
-type Queues = Mutex<Option<HashMap<PathBuf, Queue>>>;
-
-static QUEUES: OfProcess<Queues> = OfProcess::new(Mutex::new(None), |_| Mutex::new(None));
+static QUEUES: OfProcess<Mutex<BTreeMap<PathBuf, Queue>>> =
+    OfProcess::new(Mutex::new(BTreeMap::new()), |_| Mutex::default());
 
 impl Queue {
     /// The waiter that may try: the first that is not late.
@@ -78,7 +77,7 @@ impl Ticket {
     /// The last place of the queue for the lock at `path`.
     pub(super) fn new(path: &Path) -> Self {
         let mut queues = locked(&QUEUES);
-        let queue = queues.get_or_insert_default().entry(path.to_owned()).or_default();
+        let queue = queues.entry(path.to_owned()).or_default();
         queue.last += 1;
         let number = queue.last;
         queue.waiting.insert(number, Waiting::default());
@@ -86,7 +85,7 @@ impl Ticket {
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut Queue) -> R) -> Option<R> {
-        locked(&QUEUES).as_mut().and_then(|queues| queues.get_mut(&self.path)).map(work)
+        locked(&QUEUES).get_mut(&self.path).map(work)
     }
 
     /// Whether it is its turn; `waker` is called when it is, or when the lock may be free.
@@ -134,11 +133,10 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut queues = locked(&QUEUES);
-        let Some(all) = queues.as_mut() else { return };
-        let Some(queue) = all.get_mut(&self.path) else { return };
+        let Some(queue) = queues.get_mut(&self.path) else { return };
         let (own, turn) = (queue.waiting.remove(&self.number), queue.take_turn(self.number));
         let next = queue.call_first();
-        let empty = if queue.waiting.is_empty() { all.remove(&self.path) } else { None };
+        let empty = if queue.waiting.is_empty() { queues.remove(&self.path) } else { None };
         drop(queues);
         drop((own, turn, empty));
         if let Some(next) = next {
@@ -151,8 +149,7 @@ impl Drop for Ticket {
 /// The lock at `path` was released in this process: the first waiter tries again.
 pub(super) fn released(path: &Path) {
     let mut queues = locked(&QUEUES);
-    let queue = queues.as_mut().and_then(|queues| queues.get_mut(path));
-    let first = queue.and_then(Queue::call_first);
+    let first = queues.get_mut(path).and_then(Queue::call_first);
     drop(queues);
     if let Some(first) = first {
         watch(path);
@@ -164,7 +161,7 @@ pub(super) fn released(path: &Path) {
 fn watch(path: &Path) {
     let due = {
         let queues = locked(&QUEUES);
-        let Some(queue) = queues.as_ref().and_then(|queues| queues.get(path)) else { return };
+        let Some(queue) = queues.get(path) else { return };
         let first = queue.first().and_then(|first| queue.waiting.get(&first));
         let Some(due) = first.filter(|first| !first.is_late).and_then(|first| first.due) else { return };
         if queue.watch.as_ref().is_some_and(|(at, _)| *at <= due) {
@@ -179,8 +176,7 @@ fn watch(path: &Path) {
         Pin::new(&mut timer).poll(&mut Context::from_waker(&Waker::from(look.clone()))).is_pending();
     look.is_set.store(is_pending, Ordering::SeqCst);
     let mut queues = locked(&QUEUES);
-    let queue = queues.as_mut().and_then(|queues| queues.get_mut(path));
-    let before = queue.and_then(|queue| queue.watch.replace((due, timer)));
+    let before = queues.get_mut(path).and_then(|queue| queue.watch.replace((due, timer)));
     drop(queues);
     drop(before);
 }
@@ -202,7 +198,7 @@ impl Wake for Look {
 /// Lets the next waiter go before the first one if that is late.
 fn look(path: &Path) {
     let mut queues = locked(&QUEUES);
-    let Some(queue) = queues.as_mut().and_then(|queues| queues.get_mut(path)) else { return };
+    let Some(queue) = queues.get_mut(path) else { return };
     let watch = queue.watch.take();
     let Some(first) = queue.first() else { return };
     let waiting = queue.waiting.entry(first).or_default();

@@ -145,8 +145,7 @@ pub fn backups(path: impl AsRef<Path>) -> Result<Vec<Backup>, TransactionError> 
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn restore(path: impl AsRef<Path>, number: u64) -> Result<(), TransactionError> {
-    let Transaction { paths, options } = Transaction::of(path.as_ref()).keep(u32::MAX);
-    let mut session = Session::begin(&paths, &options)?;
+    let mut session = Session::begin(&Transaction::of(path.as_ref()).keep(u32::MAX))?;
     session.edit(|drafts| {
         drafts.iter_mut().try_for_each(|draft| {
             let target = draft.target.clone();

@@ -92,12 +92,6 @@ use std::time::Duration;
 #[must_use = "nothing happens before `run`"]
 pub struct Transaction {
     paths: Vec<PathBuf>,
-    options: Options,
-}
-
-/// What is set once.
-#[derive(Clone, Debug)]
-struct Options {
     wait: Duration,
     keep: u32,
     limit: u64,
@@ -149,14 +143,14 @@ impl Transaction {
     /// # std::fs::remove_dir_all(dir).unwrap();
     /// ```
     pub fn many<P: Into<PathBuf>>(paths: impl IntoIterator<Item = P>) -> Self {
-        let options = Options {
+        Self {
+            paths: paths.into_iter().map(Into::into).collect(),
             wait: Duration::from_secs(30),
             keep: 0,
             limit: 1 << 30,
             follows: false,
             breaks_links: false,
-        };
-        Self { paths: paths.into_iter().map(Into::into).collect(), options }
+        }
     }
 
     /// Edits the file at `path` with the default settings.
@@ -196,7 +190,7 @@ impl Transaction {
     /// A shorter timeout around the code ends the wait earlier. Finishing what an earlier transaction has left is part
     /// of it.
     pub fn wait(mut self, wait: Duration) -> Self {
-        self.options.wait = wait;
+        self.wait = wait;
         self
     }
 
@@ -222,7 +216,7 @@ impl Transaction {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn keep(mut self, keep: u32) -> Self {
-        self.options.keep = keep;
+        self.keep = keep;
         self
     }
 
@@ -244,7 +238,7 @@ impl Transaction {
     /// # std::fs::remove_dir_all(dir).unwrap();
     /// ```
     pub fn limit(mut self, limit: u64) -> Self {
-        self.options.limit = limit;
+        self.limit = limit;
         self
     }
 
@@ -274,7 +268,7 @@ impl Transaction {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn follow(mut self, follows: bool) -> Self {
-        self.options.follows = follows;
+        self.follows = follows;
         self
     }
 
@@ -300,7 +294,7 @@ impl Transaction {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn break_links(mut self, breaks_links: bool) -> Self {
-        self.options.breaks_links = breaks_links;
+        self.breaks_links = breaks_links;
         self
     }
 
@@ -382,7 +376,7 @@ impl Transaction {
         body: impl FnOnce(&mut [Draft]) -> Result<T, E>,
         may_commit: impl FnOnce() -> bool,
     ) -> Result<T, E> {
-        let mut session = Session::begin(&self.paths, &self.options)?;
+        let mut session = Session::begin(self)?;
         let value = session.edit(body)?;
         session.commit(may_commit)?;
         Ok(value)

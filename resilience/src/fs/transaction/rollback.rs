@@ -4,14 +4,14 @@
 //! journal is there, the files are to be put back (`restore.rs`): by this process, or, if it was killed, by the next
 //! one that opens one of them. Removing the journal ends it: the changes stay.
 
+use super::Transaction;
 use super::dir::sync;
 use super::error::TransactionError;
 use super::files::{Files, tried};
 use super::journal::{Direction, Entry, Journal};
 use super::restore::{meta_of, not_put_back, pairs, put_back};
 use super::session::{lock, open};
-use super::target::{Copied, Target};
-use super::{Options, Transaction};
+use super::target::{Draft, Target};
 use crate::fs::LockGuard;
 use crate::fs::lock::this_process;
 use std::io;
@@ -98,11 +98,11 @@ impl Transaction {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn back_up(&self) -> Result<Rollback, TransactionError> {
-        let (id, files) = open(&self.paths, &self.options)?;
+        let (id, files) = open(self)?;
         let journal = Journal { id, direction: Direction::Back(this_process()), entries: Vec::new() };
-        let mut rollback = Rollback { files, journal, stage: Stage::Begins, keep: self.options.keep };
+        let mut rollback = Rollback { files, journal, stage: Stage::Begins, keep: self.keep };
         for target in &rollback.files.targets {
-            rollback.journal.entries.push(copy(target, &rollback.journal.id, &self.options)?);
+            rollback.journal.entries.push(copy(target, &rollback.journal.id, self)?);
         }
         let Some((path, unsynced)) = rollback.files.commit(&rollback.journal)? else {
             return Err(TransactionError::refused("".as_ref(), "a transaction needs a file"));
@@ -302,13 +302,12 @@ pub fn recover<P: AsRef<Path>>(
 }
 
 /// Makes the copy of one file, and syncs it.
-fn copy(target: &Target, id: &str, options: &Options) -> Result<Entry, TransactionError> {
-    let before = target.before(id);
-    let Copied { file, old, .. } = target.copy(&before, options)?;
+fn copy(target: &Target, id: &str, transaction: &Transaction) -> Result<Entry, TransactionError> {
+    let Draft { temp, file, old, .. } = target.copy(target.before(id), transaction)?;
     let synced = file.as_ref().map_or(Ok(()), sync);
     synced.map_err(|error| TransactionError::failed(&target.path, &error))?;
-    let dir = target.dir.path.clone();
-    Ok(Entry { dir, name: target.name.clone(), temp: before, old, new: old, keep: options.keep })
+    let (dir, keep) = (target.dir.path.clone(), transaction.keep);
+    Ok(Entry { dir, name: target.name.clone(), temp, old, new: old, keep })
 }
 
 /// Makes what was there before the newest backup, unless that is the same.

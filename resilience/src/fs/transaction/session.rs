@@ -12,12 +12,12 @@
 //! One file without backups needs no journal: its replacement is the commit. Before the commit an error, a panic or a
 //! drop removes the copies, and no file was touched.
 
-use super::Options;
+use super::Transaction;
 use super::error::TransactionError;
 use super::files::Files;
 use super::finish::{finish, finish_one, recover};
 use super::journal::{Direction, Entry, Journal};
-use super::target::{Copied, Draft, Target};
+use super::target::{Draft, Target};
 use crate::base::holding::Holds;
 use crate::base::scope;
 use crate::fs::{LockError, LockGuard, lock_all};
@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(super) struct Session {
     id: String,
-    options: Options,
+    keep: u32,
     files: Files,
     drafts: Vec<Draft>,
     /// The copies belong to the journal, or are gone.
@@ -37,15 +37,14 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Takes the locks of `paths`, finishes what earlier transactions have left, and makes the copies.
-    pub(super) fn begin(paths: &[PathBuf], options: &Options) -> Result<Self, TransactionError> {
-        let (id, files) = open(paths, options)?;
-        let mut session =
-            Self { id, options: options.clone(), files, drafts: Vec::new(), is_committed: false };
+    /// Takes the locks of the files, finishes what earlier transactions have left, and makes the copies.
+    pub(super) fn begin(transaction: &Transaction) -> Result<Self, TransactionError> {
+        let (id, files) = open(transaction)?;
+        let keep = transaction.keep;
+        let mut session = Self { id, keep, files, drafts: Vec::new(), is_committed: false };
         for target in &session.files.targets {
             let temp = target.temp(&session.id);
-            let Copied { file, meta, old, seen } = target.copy(&temp, options)?;
-            session.drafts.push(Draft { target: target.clone(), temp, file, meta, old, seen });
+            session.drafts.push(target.copy(temp, transaction)?);
         }
         Ok(session)
     }
@@ -63,7 +62,7 @@ impl Session {
             let new = draft.new_content();
             let new = new.map_err(|error| TransactionError::failed(draft.path(), &error))?;
             if new != draft.old {
-                changed.push(ready(draft, new, self.options.keep)?);
+                changed.push(ready(draft, new, self.keep)?);
             }
         }
         let Some(first) = changed.first() else { return Ok(()) };
@@ -72,7 +71,7 @@ impl Session {
             let reason = "the caller has dropped the transaction before its commit".to_owned();
             return Err(TransactionError::Failed { kind: io::ErrorKind::Interrupted, reason });
         }
-        if changed.len() == 1 && self.options.keep == 0 {
+        if changed.len() == 1 && self.keep == 0 {
             self.files.sync(&changed)?;
             self.is_committed = true;
             return finish_one(&self.files, first, &self.id);
@@ -132,16 +131,16 @@ fn ready(draft: &mut Draft, new: Option<u128>, keep: u32) -> Result<Entry, Trans
     Ok(Entry { dir, name, temp: draft.temp.clone(), old: draft.old, new, keep })
 }
 
-/// Takes the locks of `paths`, finishes what earlier transactions have left, and draws the id of a new one.
-pub(super) fn open(paths: &[PathBuf], options: &Options) -> Result<(String, Files), TransactionError> {
-    let targets: Vec<_> =
-        paths.iter().map(|path| Target::resolve(path, options.follows)).collect::<Result<_, _>>()?;
+/// Takes the locks of the files, finishes what earlier transactions have left, and draws the id of a new one.
+pub(super) fn open(transaction: &Transaction) -> Result<(String, Files), TransactionError> {
+    let targets = transaction.paths.iter().map(|path| Target::resolve(path, transaction.follows));
+    let targets: Vec<_> = targets.collect::<Result<_, _>>()?;
     for (at, target) in targets.iter().enumerate() {
         if targets.iter().take(at).any(|other| other.path == target.path) {
             return Err(TransactionError::refused(&target.path, "it is named twice"));
         }
     }
-    let guards = lock(&targets, options.wait, &mut Vec::new())?;
+    let guards = lock(&targets, transaction.wait, &mut Vec::new())?;
     let files = Files { targets, guards };
     for target in &files.targets {
         // Under the lock, and without a journal: no transaction needs them.

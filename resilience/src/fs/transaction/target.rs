@@ -1,6 +1,6 @@
 //! One file of a transaction: where it is, what its neighbours are called, and the private copy.
 
-use super::Options;
+use super::Transaction;
 use super::dir::{Dir, Seen};
 use super::error::TransactionError;
 use super::journal::{Content, hash_of};
@@ -136,38 +136,40 @@ impl Target {
     /// Makes a private copy called `temp`; nothing is made of a file that is not there.
     ///
     /// What could not be kept of the file is refused here, before the caller's code runs.
-    pub(super) fn copy(&self, temp: &str, options: &Options) -> Result<Copied, TransactionError> {
+    pub(super) fn copy(&self, temp: String, transaction: &Transaction) -> Result<Draft, TransactionError> {
         for _ in 0..TRIES {
-            let Some(mut source) = self.checked(options)? else {
-                return Ok(Copied { file: None, meta: Meta::of_new(), old: None, seen: None });
+            let Some(mut source) = self.checked(transaction)? else {
+                let (target, meta) = (self.clone(), Meta::of_new());
+                return Ok(Draft { target, temp, file: None, meta, old: None, seen: None });
             };
             let before = fstat(&source).map_err(|error| self.failed()(error.into()))?;
             let seen = Seen::of(&before);
-            if seen.size > options.limit {
-                let words = format!("it has {} bytes, and `limit` is {}", seen.size, options.limit);
+            if seen.size > transaction.limit {
+                let words = format!("it has {} bytes, and `limit` is {}", seen.size, transaction.limit);
                 return Err(TransactionError::refused(&self.path, words));
             }
             if self.dir.free().map_err(self.failed())? < seen.size {
                 return Err(self.failed()(io::ErrorKind::StorageFull.into()));
             }
             let meta = Meta::of(&source, &before).map_err(self.failed())?;
-            let mut file = self.dir.create(temp).map_err(self.failed())?;
+            let mut file = self.dir.create(&temp).map_err(self.failed())?;
             let copied =
-                io::copy(&mut (&mut source).take(options.limit), &mut file).map_err(self.failed())?;
+                io::copy(&mut (&mut source).take(transaction.limit), &mut file).map_err(self.failed())?;
             let hash = |mut file: &File| file.rewind().and_then(|()| hash_of(file)).map_err(self.failed());
             let (one, other) = (hash(&source)?, hash(&file)?);
             meta.give(&file).map_err(|words| TransactionError::refused(&self.path, words))?;
             let now = self.dir.stat(&self.name).map_err(self.failed())?;
             if copied == seen.size && one == other && now.is_some_and(|now| Seen::of(&now) == seen) {
-                return Ok(Copied { file: Some(file), meta, old: Some(one), seen: Some(seen) });
+                let (target, file, old, seen) = (self.clone(), Some(file), Some(one), Some(seen));
+                return Ok(Draft { target, temp, file, meta, old, seen });
             }
-            self.dir.remove(temp).map_err(self.failed())?;
+            self.dir.remove(&temp).map_err(self.failed())?;
         }
         Err(TransactionError::Conflict { path: self.path.clone() })
     }
 
     /// Opens the file for reading, once it is known that it can be replaced.
-    fn checked(&self, options: &Options) -> Result<Option<File>, TransactionError> {
+    fn checked(&self, transaction: &Transaction) -> Result<Option<File>, TransactionError> {
         let refused = |words: &str| Err(TransactionError::refused(&self.path, words));
         let Some(found) = self.dir.stat(&self.name).map_err(self.failed())? else { return Ok(None) };
         match FileType::from_raw_mode(found.st_mode) {
@@ -178,7 +180,7 @@ impl Target {
             FileType::Directory => return refused("it is a directory"),
             _ => return refused("it is no ordinary file"),
         }
-        if found.st_nlink > 1 && !options.breaks_links {
+        if found.st_nlink > 1 && !transaction.breaks_links {
             let words = format!(
                 "it has {} hard links, and the others would keep the old content: `break_links(true)` allows that",
                 found.st_nlink
@@ -196,16 +198,6 @@ impl Target {
         let now = self.dir.stat(&self.name)?.map(|now| Seen::of(&now));
         Ok(now == seen && self.content(&self.name)? == old)
     }
-}
-
-/// A private copy, and what it was copied from.
-#[derive(Debug)]
-pub(super) struct Copied {
-    /// `None` if there was no file.
-    pub(super) file: Option<File>,
-    pub(super) meta: Meta,
-    pub(super) old: Content,
-    pub(super) seen: Option<Seen>,
 }
 
 /// Edits the private copy of one file of a transaction.

@@ -1,70 +1,38 @@
 //! Work with files on a thread of its own, for a future.
 
 use crate::base::carry::carry_fn;
-use crate::base::guarded::wake;
-use crate::base::sync::locked;
-use std::future::poll_fn;
+use crate::base::promise::Promise;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, Mutex};
-use std::task::{Poll, Waker};
-use std::thread::{Builder, Result};
-
-/// What the thread and the future share.
-struct Shared<R> {
-    state: Mutex<State<R>>,
-}
-
-struct State<R> {
-    result: Option<Result<R>>,
-    waker: Option<Waker>,
-    /// The future was dropped, or the work may no longer be cancelled.
-    is_decided: bool,
-}
-
-impl<R> Shared<R> {
-    /// Decides whether the work goes on or is cancelled; whether this was the first to do so.
-    fn decide(&self) -> bool {
-        !std::mem::replace(&mut locked(&self.state).is_decided, true)
-    }
-}
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Builder;
 
 /// Cancels the work when it is dropped, unless that has been committed.
-struct Cancels<R>(Arc<Shared<R>>);
+struct Cancels(Arc<AtomicBool>);
 
-impl<R> Drop for Cancels<R> {
+impl Drop for Cancels {
     fn drop(&mut self) {
-        self.0.decide();
+        is_first(&self.0);
     }
+}
+
+/// Decides whether the work goes on or is cancelled; whether this was the first to do so.
+fn is_first(is_decided: &AtomicBool) -> bool {
+    !is_decided.swap(true, Ordering::AcqRel)
 }
 
 /// Runs `work`, which asks before its commit whether the future still waits.
 pub(super) async fn run<R: Send + 'static>(
     work: impl FnOnce(&dyn Fn() -> bool) -> R + Send + 'static,
 ) -> io::Result<R> {
-    let state = State { result: None, waker: None, is_decided: false };
-    let shared = Arc::new(Shared { state: Mutex::new(state) });
-    let of_thread = shared.clone();
+    let (result, is_decided) = (Arc::new(Promise::new()), Arc::new(AtomicBool::new(false)));
+    let (given, may_commit) = (result.clone(), is_decided.clone());
     let carried = carry_fn(move || {
-        let result = catch_unwind(AssertUnwindSafe(|| work(&|| of_thread.decide())));
-        let mut state = locked(&of_thread.state);
-        state.result = Some(result);
-        let waker = state.waker.take();
-        drop(state);
-        waker.into_iter().for_each(wake);
+        given.give(catch_unwind(AssertUnwindSafe(|| work(&|| is_first(&may_commit)))));
     });
     Builder::new().name("resilience-fs".into()).spawn(carried)?;
-    let cancels = Cancels(shared);
-    let result = poll_fn(|cx| {
-        let mut state = locked(&cancels.0.state);
-        let Some(result) = state.result.take() else {
-            let before = state.waker.replace(cx.waker().clone());
-            drop(state);
-            drop(before);
-            return Poll::Pending;
-        };
-        Poll::Ready(result)
-    })
-    .await;
+    let _cancels = Cancels(is_decided);
+    let result = result.taken().await;
     Ok(result.unwrap_or_else(|panic| resume_unwind(panic)))
 }

@@ -115,9 +115,9 @@ impl LockSite {
     ///
     /// If it is not free in time, or cannot be taken.
     pub fn acquire(&'static self, name: String, attempt: u32) -> Result<CallLock, Rejected> {
-        let mut enter = self.acquire_async(name, attempt);
+        let lock = self.lock(&name);
+        let mut enter = Enter { site: self, name, attempt, lock: None, began: Instant::now(), waiting: None };
         let mut has_waited = false;
-        let Some(lock) = enter.lock.take() else { unreachable!("not polled before") };
         let stack = self.point.stack();
         let taken = lock.acquire_with(|| {
             if !std::mem::replace(&mut has_waited, true) {
