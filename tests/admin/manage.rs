@@ -83,7 +83,7 @@ fn every_operation_is_one_of_any_store() {
     assert_eq!(steps.load::<u32>("price:9").unwrap(), Some(109));
     assert_eq!(steps.clone().in_job("order:1").load::<u32>("price:1").unwrap(), Some(101));
     assert_eq!(steps.list("price:").unwrap().len(), 1);
-    assert_eq!(steps.of_job("order:1").unwrap().len(), 1);
+    assert_eq!(jobs.steps("order:1").unwrap().len(), 1);
     assert!(steps.remove("price:9").unwrap());
     assert!(jobs.remove("order:3").unwrap());
     assert!(!jobs.remove("order:3").unwrap());

@@ -192,7 +192,6 @@ async fn durable_functions_are_spawned() {
     send(jobs::cancel("import:7"));
     send(jobs::remove("import:7"));
     send(checkpoints::list("page:"));
-    send(checkpoints::of_job("import:7"));
     send(checkpoints::quarantine(10));
     send(checkpoints::quarantined(1));
     send(checkpoints::remove_quarantined(1));

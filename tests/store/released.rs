@@ -22,7 +22,7 @@
 use crate::common::{Scratch, block_on, child, given_dir};
 use resilience::durable::{SqliteStore, Status, Store, use_store};
 use resilience::testing::isolate;
-use resilience::{Classify, Progress, Rejected, checkpoint, checkpoints, job, jobs, with_recovery};
+use resilience::{Classify, Progress, Rejected, checkpoint, job, jobs, with_recovery};
 use std::cell::RefCell;
 use std::fs;
 use std::future::Future;
@@ -207,7 +207,7 @@ fn opens_and_goes_on(schema: u32) {
             Err(_) => format!("Err({})", get(id).status),
         };
         assert_eq!((word.as_str(), logged()), (result, done.iter().map(ToString::to_string).collect()));
-        let steps = checkpoints::blocking::of_job(&format!("order:{id}")).expect("a store");
+        let steps = jobs::blocking::steps(&format!("order:{id}")).expect("a store");
         assert_eq!(steps.len(), if id == 3 { 1 } else { 2 }, "order {id}");
     }
     assert_eq!((price(1, 6).ok(), price(2, 7).ok(), logged()), (Some(106), Some(207), vec![]));

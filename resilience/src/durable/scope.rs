@@ -119,7 +119,8 @@ pub(crate) struct JobScope {
     pub(crate) id: String,
     pub(crate) lease: Arc<LeaseState>,
     incarnation: u64,
-    _running: CountedJob,
+    /// Where it is counted among the running jobs: it may be dropped elsewhere.
+    running: &'static AtomicUsize,
     /// An earlier run of this incarnation may have carried out any step that has no record.
     is_repeated: bool,
     /// How often each step was begun in this run.
@@ -172,11 +173,13 @@ pub enum Wanted {
 impl JobScope {
     /// The job `id`, whose record is `record`.
     pub(crate) fn new(id: String, lease: Arc<LeaseState>, record: &Record) -> Self {
+        let running: &'static AtomicUsize = &RUNNING;
+        running.fetch_add(1, Ordering::Relaxed);
         Self {
             id,
             lease,
             incarnation: record.incarnation,
-            _running: CountedJob::new(),
+            running,
             is_repeated: record.attempts > 1,
             attempts: Mutex::default(),
             occurrences: Mutex::default(),
@@ -287,6 +290,12 @@ impl JobScope {
         *running = true;
         let key = format!("{function}#{count}");
         Ok((key, Occurrence { job: self.clone(), function: function.to_owned() }))
+    }
+}
+
+impl Drop for JobScope {
+    fn drop(&mut self) {
+        self.running.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -546,27 +555,6 @@ static RUNNING: Site<AtomicUsize> = Site::new(AtomicUsize::new(0), AtomicUsize::
 /// How many jobs run in this process or test world.
 pub(crate) fn running_jobs() -> usize {
     RUNNING.load(Ordering::Relaxed)
-}
-
-/// One running job, counted until it is dropped.
-#[derive(Debug)]
-struct CountedJob {
-    /// Where it was counted: it may be dropped elsewhere.
-    count: &'static AtomicUsize,
-}
-
-impl CountedJob {
-    fn new() -> Self {
-        let count: &'static AtomicUsize = &RUNNING;
-        count.fetch_add(1, Ordering::Relaxed);
-        Self { count }
-    }
-}
-
-impl Drop for CountedJob {
-    fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// The hash of the store's identity, the job's id and incarnation, the step's key and incarnation.

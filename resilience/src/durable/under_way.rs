@@ -31,7 +31,7 @@ static TABLE: Site<OfProcess<Mutex<Table>>> =
 /// Entries by a number that only grows: a list of what is left is in the order in which it began.
 #[derive(Debug, Default)]
 struct Table {
-    running: BTreeMap<u64, Entry>,
+    running: BTreeMap<u64, Running>,
     last: u64,
     is_closed: bool,
     /// Woken when something has ended.
@@ -40,24 +40,16 @@ struct Table {
 
 /// Code that runs, and by which record and lease a shutdown gives it back.
 #[derive(Debug)]
-struct Entry {
-    running: Running,
-    store: Arc<dyn Store>,
-    /// The key in the store.
-    full: String,
-    lease: Weak<LeaseState>,
-}
-
-/// Code that runs.
-///
-/// What a report of a shutdown shows of it.
-#[derive(Clone, Debug)]
 pub(crate) struct Running {
     pub(crate) point: PointName,
     pub(crate) job: Option<String>,
     /// The key of a step.
     pub(crate) key: Option<String>,
     since: Instant,
+    store: Arc<dyn Store>,
+    /// The key in the store.
+    full: String,
+    lease: Weak<LeaseState>,
 }
 
 impl Running {
@@ -75,7 +67,7 @@ impl Table {
     /// The keys of the entries that are `such`, with their leases.
     ///
     /// Copied out, since what the caller does with a store must not happen under the lock.
-    fn keys(&self, such: impl Fn(&Entry) -> bool) -> Vec<(Arc<dyn Store>, String, Weak<LeaseState>)> {
+    fn keys(&self, such: impl Fn(&Running) -> bool) -> Vec<(Arc<dyn Store>, String, Weak<LeaseState>)> {
         let entries = self.running.values().filter(|entry| such(entry));
         entries.map(|entry| (entry.store.clone(), entry.full.clone(), entry.lease.clone())).collect()
     }
@@ -139,8 +131,8 @@ impl UnderWay {
         full: String,
         is_refusable: bool,
     ) -> Result<Self, Rejected> {
-        let running = Running { point: point.clone(), job, key, since: clock::now() };
-        let entry = Entry { running, store: store.clone(), full, lease: Weak::<LeaseState>::new() };
+        let (point_name, since, lease) = (point.clone(), clock::now(), Weak::new());
+        let running = Running { point: point_name, job, key, since, store: store.clone(), full, lease };
         let of = table();
         let mut table = locked(of);
         if table.is_closed && is_refusable {
@@ -148,7 +140,7 @@ impl UnderWay {
         }
         table.last += 1;
         let number = table.last;
-        table.running.insert(number, entry);
+        table.running.insert(number, running);
         Ok(Self { table: of, number })
     }
 
@@ -195,20 +187,20 @@ pub(crate) fn is_over(callers: &[Scope], waker: &Waker) -> bool {
     running.iter().all(|(store, full, _)| is_of(callers, store, full))
 }
 
-/// What runs, without the jobs whose steps do.
+/// What runs, without the jobs whose steps do, as `shown` describes it.
 ///
 /// A job with a running step is shown by that step, which says more.
-pub(crate) fn left() -> Vec<Running> {
+pub(crate) fn left<T>(shown: impl Fn(&Running) -> T) -> Vec<T> {
     let table = locked(table());
-    let all = || table.running.values().map(|entry| &entry.running);
+    let all = || table.running.values();
     let has_step = |job: &Running| all().any(|other| other.key.is_some() && other.job == job.job);
-    all().filter(|running| running.key.is_some() || !has_step(running)).cloned().collect()
+    all().filter(|running| running.key.is_some() || !has_step(running)).map(shown).collect()
 }
 
 /// Gives the leases of the jobs back that run on, except those that one of `callers` is part of: their records become
 /// `Interrupted`, and what their bodies still do is not recorded.
 pub(crate) async fn interrupt(callers: &[Scope]) {
-    let jobs = locked(table()).keys(|entry| entry.running.key.is_none());
+    let jobs = locked(table()).keys(|running| running.key.is_none());
     let left = jobs.into_iter().filter(|(store, full, _)| !is_of(callers, store, full));
     let leases: Vec<_> = left.filter_map(|(_, _, lease)| lease.upgrade()).collect();
     for lease in leases {

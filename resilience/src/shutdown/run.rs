@@ -328,11 +328,11 @@ fn is_over(callers: &[Caller], waker: &Waker) -> bool {
 fn left(now: Instant) -> Vec<Left> {
     let mut left = Vec::new();
     #[cfg(feature = "durable")]
-    left.extend(ending::left().into_iter().map(|running| Left {
+    left.extend(ending::left(|running| Left {
         age: running.age(),
         point: running.point.to_string(),
-        job: running.job,
-        key: running.key,
+        job: running.job.clone(),
+        key: running.key.clone(),
     }));
     #[cfg(feature = "ops")]
     left.extend(crate::event::feed::handling().into_iter().map(|since| Left {

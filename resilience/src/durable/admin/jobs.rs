@@ -53,15 +53,17 @@ pub use crate::durable::admin::listing::{Filter, Page};
 
 use crate::base::visible::VisibleTo;
 use crate::classify::Classification;
-use crate::durable::admin::listing::{self, KnownOwners, all, yield_now};
+use crate::durable::admin::listing::{self, KnownOwners};
 use crate::durable::admin::steps::{CheckpointInfo, steps_of};
 use crate::durable::call::note_refusal;
+use crate::durable::job::running;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::{JobEvent, Note};
 use crate::durable::record::key::{place, whole};
 use crate::durable::record::{Corrupt, Millis, Record, Status};
 use crate::durable::recovery::{Recovered, recover, sweep as sweeps};
 use crate::durable::scope;
+use crate::durable::store::pages::each_page;
 use crate::durable::store::{Liveness, Query, Store, StoreError};
 use crate::point::PointName;
 use crate::rejected::Rejected;
@@ -375,20 +377,15 @@ impl Jobs {
     ///
     /// [`Rejected::Job`] if the store cannot be used.
     pub async fn count(&self) -> Result<Counts, Rejected> {
-        let mut query = Query::new(place::JOBS).limit(256);
         let mut counts = Counts::default();
-        loop {
-            let page = self.store.list(query.clone()).await.map_err(failed(""))?;
+        let counted = each_page(&self.store, Query::new(place::JOBS).limit(256), |page| {
             for record in &page.records {
                 *counts.by_status.entry(record.status).or_default() += 1;
             }
             counts.damaged += page.corrupt.len() as u64;
-            match page.next {
-                Some(next) => query.after = next,
-                None => return Ok(counts),
-            }
-            yield_now().await;
-        }
+        });
+        counted.await.map_err(failed(""))?;
+        Ok(counts)
     }
 
     /// Returns all that is recorded of the job `id` itself, with its arguments, its result and its cursors; `None` if
@@ -404,31 +401,20 @@ impl Jobs {
         let store = &self.store;
         let Some(record) = store.get(&place::job(id)).await.map_err(failed(id))? else { return Ok(None) };
         let mut cursors = Vec::new();
-        let mut query = Query::new(place::cursors(id)).values();
-        loop {
-            let page = store.list(query.clone()).await.map_err(failed(id))?;
+        let read = each_page(store, Query::new(place::cursors(id)).values(), |page| {
             cursors.extend(page.records.iter().map(|cursor| CursorInfo::of(id, cursor)));
             cursors.extend(page.corrupt.into_iter().map(|(key, reason)| {
                 let unknown = CursorInfo::of(id, &Record::new(key));
                 CursorInfo { damaged: Some(reason), ..unknown }
             }));
-            match page.next {
-                Some(next) => query.after = next,
-                None => break,
-            }
-        }
+        });
+        read.await.map_err(failed(id))?;
         let mut steps = 0;
-        let mut query = Query::new(place::step(Some(id), "")).limit(256);
-        loop {
-            let page = store.list(query.clone()).await.map_err(failed(id))?;
+        let counted = each_page(store, Query::new(place::step(Some(id), "")).limit(256), |page| {
             let recorded = page.records.iter().filter(|step| step.status == Status::Done).count();
             steps += (recorded + page.corrupt.len()) as u64;
-            match page.next {
-                Some(next) => query.after = next,
-                None => break,
-            }
-            yield_now().await;
-        }
+        });
+        counted.await.map_err(failed(id))?;
         let job = JobInfo::of(record, true, &mut KnownOwners::of(store));
         Ok(Some(JobInfo { cursors, steps: Some(steps), ..job }))
     }
@@ -535,10 +521,7 @@ impl Jobs {
     /// [`Rejected::Job`]: there is no such job or step, it is running, or the store cannot be used.
     pub async fn fork_from(&self, id: &str, step: &str) -> Result<(), Rejected> {
         let store = &self.store;
-        let (all, damaged) = all(store, place::step(Some(id), "")).await.map_err(failed(id))?;
-        if let Some((key, reason)) = damaged.into_iter().next() {
-            return Err(failed(id)(StoreError::Corrupt { key, reason }));
-        }
+        let all = running::steps(store, id).await.map_err(failed(id))?;
         let key = place::step(Some(id), step);
         let from = all.iter().find(|record| record.key == key && record.order > 0);
         let from = from.ok_or_else(|| JobError::UnknownStep { at: at(id), step: step.to_owned() })?.order;

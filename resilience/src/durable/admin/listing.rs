@@ -1,11 +1,11 @@
 //! Listings in pages: few rows at a time are read, and other work of the thread goes on between them.
 
 use crate::durable::record::{Corrupt, Millis, Record, Status};
+use crate::durable::store::pages::yield_now;
 use crate::durable::store::{Liveness, Query, Store, StoreError};
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 /// How many items a page has, unless another number is asked for.
@@ -233,19 +233,6 @@ impl<'a> KnownOwners<'a> {
     }
 }
 
-/// Lets other tasks of the thread run.
-pub(super) async fn yield_now() {
-    let mut has_yielded = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut has_yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
 /// One row of a listing.
 pub(super) struct Row {
     /// The key in the store, without the place.
@@ -341,23 +328,4 @@ async fn rows_after(
         found.retain(|row| row.key <= *end);
     }
     Ok((found, end))
-}
-
-/// Every record under keys that begin with `prefix`, without values, and the keys of those that are damaged.
-pub(super) async fn all(
-    store: &Arc<dyn Store>,
-    prefix: String,
-) -> Result<(Vec<Record>, Vec<(String, Corrupt)>), StoreError> {
-    let mut query = Query::new(prefix).limit(ROWS);
-    let (mut found, mut damaged) = (Vec::new(), Vec::new());
-    loop {
-        let page = store.list(query.clone()).await?;
-        found.extend(page.records);
-        damaged.extend(page.corrupt);
-        match page.next {
-            Some(next) => query.after = next,
-            None => return Ok((found, damaged)),
-        }
-        yield_now().await;
-    }
 }

@@ -22,7 +22,7 @@
 pub use crate::durable::admin::listing::{Filter, Page};
 pub use crate::durable::store::Quarantined;
 
-use crate::durable::admin::listing::{self, KnownOwners, all};
+use crate::durable::admin::listing::{self, KnownOwners};
 use crate::durable::call::note_refusal;
 use crate::durable::record::codec;
 use crate::durable::record::error::{CheckpointError, Place};
@@ -30,6 +30,7 @@ use crate::durable::record::key::{place, whole};
 use crate::durable::record::{Corrupt, Millis, Record, Status};
 use crate::durable::recovery::retention::forget_ended_before;
 use crate::durable::scope;
+use crate::durable::store::pages::{all, yield_now};
 use crate::durable::store::{Store, StoreError};
 use crate::point::PointName;
 use crate::rejected::Rejected;
@@ -83,7 +84,7 @@ pub struct CheckpointInfo {
     /// The recorded value, as JSON; `None` where it was not asked for ([`Filter::values`]), and where nothing is
     /// recorded.
     pub value: Option<String>,
-    /// The undos of the step, the first one first; filled in by [`of_job`] and [`jobs::steps`](crate::jobs::steps).
+    /// The undos of the step, the first one first; filled in by [`jobs::steps`](crate::jobs::steps).
     pub undos: Vec<UndoInfo>,
     /// What is wrong with its bytes: then only the key and the job are known. [`remove`] quarantines those of a step
     /// outside of jobs.
@@ -319,16 +320,6 @@ impl Checkpoints {
         Ok(Page { items: items.into_iter().map(item).collect(), next })
     }
 
-    /// Lists the steps of the job `id`, without their values: those that have ended in the order in which they did,
-    /// then the others, and damaged ones last; each with its undos.
-    ///
-    /// # Errors
-    ///
-    /// [`Rejected::Checkpoint`] if the store cannot be used.
-    pub async fn of_job(&self, id: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
-        steps_of(&self.store, id).await.map_err(failed(id))
-    }
-
     /// Forgets the step of `key`, so that it runs again, and the cursor of `key`; returns whether one of them was
     /// there. Damaged bytes are quarantined. The step has another idempotency key when it is begun again.
     ///
@@ -446,7 +437,7 @@ impl Checkpoints {
             if is_last {
                 break;
             }
-            listing::yield_now().await;
+            yield_now().await;
         }
         Ok(found)
     }
@@ -478,8 +469,6 @@ twins! { Checkpoints of of_this_place:
     fn load<T: DeserializeOwned>(key: &str) -> Option<T>;
     /// Lists the steps and cursors that `filter` admits, in the order of their keys, one page at a time.
     fn list(filter: impl Into<Filter>) -> Page<CheckpointInfo>;
-    /// Lists the steps of the job `id`, in the order in which they ended.
-    fn of_job(id: &str) -> Vec<CheckpointInfo>;
     /// Forgets the step of `key`, so that it runs again, and the cursor of `key`; returns whether one was there.
     fn remove(key: &str) -> bool;
     /// Forgets every step and cursor outside of jobs that has no holder; returns how many.

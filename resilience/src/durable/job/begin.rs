@@ -9,7 +9,7 @@ use super::policy::Job;
 use super::running::{RunningJob, Unfinished, dropped};
 use crate::base::stopping;
 use crate::durable::call::{Identity, NotRun, noted};
-use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
+use crate::durable::lease::acquire::{Answer, claim, patience};
 use crate::durable::lease::block_on::Mode;
 use crate::durable::lease::hold::Lease;
 use crate::durable::record::Status;
@@ -33,7 +33,7 @@ impl Job {
         id: String,
         args: Args,
         store: Option<Arc<dyn Store>>,
-        reads: Reads,
+        reads: fn(&[u8]) -> bool,
     ) -> Result<RunningJob, NotRun> {
         noted(self.look_up(mode, identity, id, args, store, reads).await)
     }
@@ -52,7 +52,7 @@ impl Job {
         id: String,
         mut args: Args,
         store: Option<Arc<dyn Store>>,
-        reads: Reads,
+        reads: fn(&[u8]) -> bool,
     ) -> Result<RunningJob, NotRun> {
         let at = check_key(Place::new(identity.point.clone(), id))?;
         let store = match store.map_or_else(crate::durable::default_store, Ok) {
@@ -182,7 +182,7 @@ struct Request<'a> {
     mode: Mode,
     store: &'a Arc<dyn Store>,
     claim: Claim,
-    reads: Reads,
+    reads: fn(&[u8]) -> bool,
     patience: Duration,
 }
 

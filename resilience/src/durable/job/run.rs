@@ -22,7 +22,7 @@ use crate::base::guarded::panic_text;
 use crate::base::stopping;
 use crate::classify::{Category, Classification};
 use crate::durable::call::{note_end, report_refusal};
-use crate::durable::job::running::{Panic, RunningJob, listed};
+use crate::durable::job::running::RunningJob;
 use crate::durable::job::undo;
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::record::Status;
@@ -32,7 +32,8 @@ use crate::durable::record::error::JobError;
 use crate::durable::record::history::{JobEvent, Note, kept};
 use crate::durable::record::key::place;
 use crate::durable::scope::{self, Wanted};
-use crate::durable::store::{Completion, Query, Release, StoreError};
+use crate::durable::store::pages::all;
+use crate::durable::store::{Completion, Release, StoreError};
 use crate::durable::under_way::PROBLEM;
 use crate::event::{Event, emit};
 use crate::outcome::Outcome;
@@ -83,8 +84,8 @@ impl RunningJob {
         let failed = |error| JobError::store(self.at.clone(), error);
         let tally = self.store().get(&place::tally(self.id())).await.map_err(failed)?;
         let recorded = tally.map_or(0, |tally| tally.progress);
-        let query = Query::new(place::step(Some(self.id()), ""));
-        let (steps, damaged) = listed(self.store(), query).await.map_err(failed)?;
+        let steps_at = place::step(Some(self.id()), "");
+        let (steps, damaged) = all(self.store(), steps_at).await.map_err(failed)?;
         let places = steps.iter().filter(|step| step.order > 0).count();
         // A damaged step counts as found: the step itself reports the damage.
         let found = (places + damaged.len()) as u64;
@@ -255,7 +256,8 @@ impl RunningJob {
     /// Releases the job as interrupted. That counts no recovery: its process lives.
     async fn release(mut self, note: Note) -> Result<(), JobError> {
         let (key, fence) = (self.lease.shared().key.clone(), self.fence());
-        let release = Release::new(key, fence, Status::Interrupted).note(note.write());
+        let note = note.write();
+        let release = Release { note, ..Release::new(key, fence, Status::Interrupted) };
         match self.lease.release(release).await {
             Err(StoreError::Fenced { .. }) => Err(self.fenced()),
             _ => Ok(()),
@@ -365,7 +367,7 @@ impl RunningJob {
     }
 
     /// Returns the job and what its body returned; a panic in it is recorded, and goes on.
-    pub async fn ran<T>(self, caught: Result<T, Panic>) -> (Self, T) {
+    pub async fn ran<T>(self, caught: std::thread::Result<T>) -> (Self, T) {
         match caught {
             Ok(done) => (self, done),
             Err(panic) => {

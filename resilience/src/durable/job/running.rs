@@ -10,12 +10,12 @@ use crate::durable::lease::hold::Lease;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::{JobEvent, Note, kept};
 use crate::durable::record::key::place;
-use crate::durable::record::{Corrupt, Record, Status};
+use crate::durable::record::{Record, Status};
 use crate::durable::scope::Scope;
-use crate::durable::store::{Completion, Query, Store, StoreError};
+use crate::durable::store::pages::all;
+use crate::durable::store::{Completion, Store, StoreError};
 use crate::durable::under_way::UnderWay;
 use crate::event::{Event, emit};
-use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -221,11 +221,6 @@ impl RunningJob {
     }
 }
 
-/// What a panic carries.
-///
-/// Passed on with `resume_unwind`, so that the panic hook runs once.
-pub(super) type Panic = Box<dyn Any + Send>;
-
 pin_project_lite::pin_project! {
     /// A body whose panic is its result.
     #[derive(Debug)]
@@ -245,7 +240,7 @@ impl<F> Caught<F> {
 }
 
 impl<F: Future> Future for Caught<F> {
-    type Output = Result<F::Output, Panic>;
+    type Output = std::thread::Result<F::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let body = self.project().body;
@@ -284,34 +279,9 @@ pub(crate) fn dropped(record: &Record) -> Vec<u8> {
 ///
 /// [`StoreError::Corrupt`] of the first damaged one: a rollback must not leave out a step that it cannot read.
 pub(crate) async fn steps(store: &Arc<dyn Store>, job: &str) -> Result<Vec<Record>, StoreError> {
-    all(store, Query::new(place::step(Some(job), ""))).await
-}
-
-/// Every record of `query`; damaged ones are an error.
-async fn all(store: &Arc<dyn Store>, query: Query) -> Result<Vec<Record>, StoreError> {
-    let (found, damaged) = listed(store, query).await?;
+    let (found, damaged) = all(store, place::step(Some(job), "")).await?;
     match damaged.into_iter().next() {
         Some((key, reason)) => Err(StoreError::Corrupt { key, reason }),
         None => Ok(found),
-    }
-}
-
-/// Every record of `query`, page by page, and the keys of those that are damaged.
-///
-/// It keeps all of them in memory, without their values. Use it for what belongs to one job, and not for all jobs.
-pub(crate) async fn listed(
-    store: &Arc<dyn Store>,
-    query: Query,
-) -> Result<(Vec<Record>, Vec<(String, Corrupt)>), StoreError> {
-    let (mut found, mut damaged) = (Vec::new(), Vec::new());
-    let mut query = query.limit(1_000);
-    loop {
-        let page = store.list(query.clone()).await?;
-        found.extend(page.records);
-        damaged.extend(page.corrupt);
-        match page.next {
-            Some(next) => query.after = next,
-            None => return Ok((found, damaged)),
-        }
     }
 }

@@ -260,8 +260,7 @@ async fn undo(job: &RunningJob, mode: Mode, site: &UndoSite, step: &Record) -> R
     if !matches!(undone, Ok(Ok(()))) {
         return Ok(false);
     }
-    let completion = Completion::done(key, record.fence, b"null".to_vec());
-    let completion = Completion { holder: Some(holder), record: Some(Box::new(record)), ..completion };
+    let completion = Completion::step(record, holder, b"null".to_vec());
     writes::complete(&**job.store(), completion).await.map_err(failed)?;
     Ok(true)
 }

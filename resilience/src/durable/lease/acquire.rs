@@ -29,9 +29,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-/// Whether recorded bytes are a value of the caller's type.
-pub(crate) type Reads = fn(&[u8]) -> bool;
-
 /// The answer to a claim, after waiting for whoever was before us.
 ///
 /// Only `Held` is a right to run the body. The lock comes with it, and is to be kept for as long as the lease: a
@@ -39,7 +36,7 @@ pub(crate) type Reads = fn(&[u8]) -> bool;
 /// polling.
 pub(crate) enum Answer {
     /// The body may run, under the fence of this record.
-    Held(Record, KeyLock),
+    Held(Record, Arc<KeyLock>),
     /// The result is recorded.
     Done(Record),
     /// The patience ended before the other holder did: its owner, and how much of its lease is left. A holder in this
@@ -64,14 +61,19 @@ pub(crate) struct PendingClaim {
     answer: Option<Work<'static, Claimed>>,
     takes_lease: bool,
     length: Duration,
-    lock: Option<KeyLock>,
+    lock: Option<Arc<KeyLock>>,
     /// The process that asks: in a fork's child no answer comes.
     process: u32,
 }
 
 impl PendingClaim {
     /// Nothing is asked before the first poll. A claim that takes a lease first makes sure of the heartbeat.
-    pub(crate) fn new(store: &Arc<dyn Store>, claim: Claim, status: Status, lock: Option<KeyLock>) -> Self {
+    pub(crate) fn new(
+        store: &Arc<dyn Store>,
+        claim: Claim,
+        status: Status,
+        lock: Option<Arc<KeyLock>>,
+    ) -> Self {
         let (asked, takes_lease, length) = (store.clone(), claim.holder.is_none(), claim.lease);
         let answer: Work<'static, Claimed> = Box::pin(async move {
             if takes_lease {
@@ -111,14 +113,11 @@ impl Drop for PendingClaim {
         }
         let (store, lock, status, length) = (self.store.clone(), self.lock.take(), self.status, self.length);
         let of = store.clone();
-        hold::finish(
-            &of,
-            Box::pin(async move {
-                if let Ok(Claimed::Held(record)) = answer.await {
-                    Lease::new(store, record.key, record.fence, length, lock, status).give_back().await;
-                }
-            }),
-        );
+        hold::finish(&of, async move {
+            if let Ok(Claimed::Held(record)) = answer.await {
+                Lease::new(store, record.key, record.fence, length, lock, status).give_back().await;
+            }
+        });
     }
 }
 
@@ -137,7 +136,7 @@ pub(crate) fn patience(wait: Duration) -> Duration {
 /// Claims, and waits for at most `patience` while another holder has the lease; `dropped` is the status of the record
 /// if the caller is dropped while the store answers.
 ///
-/// `reads` judges a recorded value: one that the caller's type cannot read is replaced if the claim says so
+/// `reads` says whether recorded bytes are a value of the caller's type: one that the caller's type cannot read is replaced if the claim says so
 /// (`on_mismatch`), and at most once, since what replaces it was written by this very type.
 ///
 /// # Errors
@@ -149,7 +148,7 @@ pub(crate) async fn claim(
     store: &Arc<dyn Store>,
     claim: &Claim,
     dropped: Status,
-    reads: Reads,
+    reads: fn(&[u8]) -> bool,
     patience: Duration,
 ) -> Result<Answer, StoreError> {
     const FIRST: Duration = Duration::from_millis(10);

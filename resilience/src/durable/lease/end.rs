@@ -25,15 +25,12 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(super) enum End {
     /// Dropped, as this status; the note is made of the record.
-    Dropped(Status, Option<NoteOf>),
+    Dropped(Status, Option<fn(&Record) -> Vec<u8>>),
     /// Without a result.
     Released(Box<Release>),
     /// With one; work that goes on, the undoing of a job, goes on without this holder.
     Completed(Arc<Completion>),
 }
-
-/// The note of a record whose lease was dropped.
-pub(crate) type NoteOf = fn(&Record) -> Vec<u8>;
 
 impl End {
     /// Writes the end. It can be called again after any error.
@@ -57,7 +54,7 @@ impl End {
         let record = store.get(&shared.key).await?;
         let is_ours = |record: &Record| record.status.is_held() && record.fence == shared.fence;
         match record.filter(is_ours) {
-            Some(record) => store.release(release.note(note_of(&record))).await,
+            Some(record) => store.release(Release { note: note_of(&record), ..release }).await,
             None => Ok(()),
         }
     }
@@ -90,7 +87,7 @@ pub(crate) async fn completed(
 }
 
 /// Gives back the lease of a job whose body runs on; its record becomes `Interrupted`, with this note.
-pub(crate) async fn give_back(lease: &LeaseState, note_of: NoteOf) -> Result<(), StoreError> {
+pub(crate) async fn give_back(lease: &LeaseState, note_of: fn(&Record) -> Vec<u8>) -> Result<(), StoreError> {
     End::Dropped(Status::Interrupted, Some(note_of)).reach(lease, &lease.store).await
 }
 
@@ -101,7 +98,7 @@ pub(super) fn settle(
     ended: Result<(), StoreError>,
     shared: Arc<LeaseState>,
     end: End,
-    lock: Option<KeyLock>,
+    lock: Option<Arc<KeyLock>>,
 ) {
     let is_own = shared.process == std::process::id();
     if is_own && ended.is_err_and(|error| error.is_outage()) {
@@ -118,7 +115,7 @@ static OWED: OfProcess<Mutex<Vec<Owed>>> = OfProcess::new(Mutex::new(Vec::new())
 struct Owed {
     shared: Arc<LeaseState>,
     end: End,
-    _lock: Option<KeyLock>,
+    _lock: Option<Arc<KeyLock>>,
 }
 
 /// Ends the leases whose end `store` did not take before, by this handle: the one before may have failed for good.

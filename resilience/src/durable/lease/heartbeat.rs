@@ -38,7 +38,7 @@ use crate::base::sync::locked;
 use crate::durable::store::{Store, StoreError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 /// The stores in which this process holds or held leases.
@@ -92,7 +92,7 @@ pub(crate) async fn ready(store: &Arc<dyn Store>, lease: Duration) -> Result<(),
     }
     let heart = Heart::of(store);
     heart.start()?;
-    WATCH.start()?;
+    start_watch()?;
     // Others see the counter change before they see a claim.
     if heart.is_due(lease) { heart.beat(store, lease).await } else { Ok(()) }
 }
@@ -113,7 +113,9 @@ pub(crate) fn keep(lease: &Arc<LeaseState>) {
     drop(state);
     if is_shorter {
         heart.changed.notify_one();
-        WATCH.wake();
+        if let Some(watch) = &*locked(&WATCH) {
+            watch.unpark();
+        }
     }
 }
 
@@ -125,60 +127,28 @@ pub(crate) fn stores() -> Vec<Arc<dyn Store>> {
 
 /// The thread that reports leases as lost which were not renewed in time. It asks no store for anything: one that does
 /// not answer would keep it from that, as it does its own heartbeat.
-static WATCH: OfProcess<LossWatch> = OfProcess::new(LossWatch::new(), |_| LossWatch::new());
+static WATCH: OfProcess<Mutex<Option<Thread>>> = OfProcess::new(Mutex::new(None), |_| Mutex::default());
 
-/// The watch of all hearts of the process: it sleeps until the first lease of any of them may be late.
-#[derive(Debug)]
-struct LossWatch {
-    state: Mutex<LossWatchState>,
-    changed: Condvar,
+/// Starts the watch, if it does not run.
+fn start_watch() -> Result<(), StoreError> {
+    let mut watch = locked(&WATCH);
+    if watch.is_none() {
+        *watch = Some(started("resilience-lease-watch", watch_for_losses)?);
+    }
+    Ok(())
 }
 
-/// What the starting threads and the watch share.
-#[derive(Debug)]
-struct LossWatchState {
-    has_thread: bool,
-    /// There is a lease that may have to be looked at earlier than the others.
-    is_changed: bool,
-}
-
-impl LossWatch {
-    const fn new() -> Self {
-        let state = LossWatchState { has_thread: false, is_changed: false };
-        Self { state: Mutex::new(state), changed: Condvar::new() }
-    }
-
-    /// Starts the thread, if it does not run.
-    fn start(&self) -> Result<(), StoreError> {
-        let mut state = locked(&self.state);
-        if !state.has_thread {
-            started("resilience-lease-watch", || WATCH.run())?;
-            state.has_thread = true;
+/// Reports what is late, and sleeps until the next lease may be, or a shorter one is taken. It takes the lock of one
+/// heart at a time, and holds none while it reports.
+fn watch_for_losses() {
+    loop {
+        let hearts = || locked(&HEARTS).clone();
+        for heart in hearts() {
+            heart.lose_if_late(Instant::now());
         }
-        Ok(())
-    }
-
-    /// A shorter lease than all before may have to be reported as lost earlier.
-    fn wake(&self) {
-        locked(&self.state).is_changed = true;
-        self.changed.notify_one();
-    }
-
-    /// Reports what is late, and sleeps until the next lease may be. It takes the lock of one heart at a time, and
-    /// holds none while it reports.
-    fn run(&self) {
-        loop {
-            locked(&self.state).is_changed = false;
-            let hearts = locked(&HEARTS).clone();
-            let next = hearts.iter().filter_map(|heart| heart.lose_if_late(Instant::now())).min();
-            drop(hearts);
-            let state = locked(&self.state);
-            let wait = |state: &mut LossWatchState| !state.is_changed;
-            match next {
-                Some(next) => drop(self.changed.wait_timeout_while(state, next, wait)),
-                None => drop(self.changed.wait_while(state, wait)),
-            }
-        }
+        // After the reports, whose foreign code may have taken the token of `unpark`: all leases are looked at again.
+        let next = hearts().iter().filter_map(|heart| heart.next_look(Instant::now())).min();
+        next.map_or_else(thread::park, thread::park_timeout);
     }
 }
 
@@ -187,10 +157,10 @@ impl LossWatch {
 /// # Errors
 ///
 /// The system has no thread for it: a lease that no thread keeps must not be taken.
-fn started(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+fn started(name: &str, run: impl FnOnce() + Send + 'static) -> Result<Thread, StoreError> {
     let started = thread::Builder::new().name(name.into()).spawn(run);
     started
-        .map(drop)
+        .map(|handle| handle.thread().clone())
         .map_err(|error| StoreError::Unavailable(format!("its heartbeat cannot be started: {error}")))
 }
 
@@ -201,13 +171,17 @@ impl State {
         self.leases.iter().map(|kept| kept.length).min()
     }
 
-    /// Whether others may have taken this process for dead by now.
-    ///
-    /// As soon as the shortest lease has passed since the last beat; without a lease or a beat never.
+    /// How long the shortest lease still counts without another beat, and its length; `None` without a lease.
+    fn left(&mut self, now: Instant) -> Option<(Duration, Duration)> {
+        let shortest = self.shortest()?;
+        // Before the first beat there is no claim.
+        let since = self.beaten.map_or(Duration::ZERO, |beaten| now.saturating_duration_since(beaten));
+        Some((shortest.saturating_sub(since), shortest))
+    }
+
+    /// Whether others may have taken this process for dead by now: the shortest lease has passed since the last beat.
     fn is_late(&mut self, now: Instant) -> bool {
-        let late =
-            |(beaten, shortest): (Instant, Duration)| now.saturating_duration_since(beaten) >= shortest;
-        self.beaten.zip(self.shortest()).is_some_and(late)
+        self.left(now).is_some_and(|(left, _)| left.is_zero())
     }
 
     /// Those of the leases that are held, without their store: closing it may take long.
@@ -351,22 +325,21 @@ impl Heart {
     }
 
     /// Reports the leases as lost, if the counter was not raised for so long that others may have taken this process for
-    /// dead. Returns when to look again; `None` if no lease is held.
-    fn lose_if_late(&self, now: Instant) -> Option<Duration> {
-        let (late, next) = {
+    /// dead.
+    fn lose_if_late(&self, now: Instant) {
+        let late = {
             let mut state = locked(&self.state);
-            let shortest = state.shortest()?;
-            // Before the first beat there is no claim.
-            let since = state.beaten.map_or(Duration::ZERO, |beaten| now.saturating_duration_since(beaten));
-            match shortest.checked_sub(since) {
-                Some(left) if !left.is_zero() => (Vec::new(), left),
-                _ => (state.losses(), shortest / 3),
-            }
+            if state.is_late(now) { state.losses() } else { Vec::new() }
         };
         for lost in late {
             // Whoever waits for the loss is woken, which is foreign code.
             let _ = catch_unwind(AssertUnwindSafe(|| lost.lose()));
         }
-        Some(next)
+    }
+
+    /// When to look again; `None` if no lease is held.
+    fn next_look(&self, now: Instant) -> Option<Duration> {
+        let (left, shortest) = locked(&self.state).left(now)?;
+        Some(if left.is_zero() { shortest / 3 } else { left })
     }
 }

@@ -17,11 +17,12 @@
 //! chores. Where no thread can be had, the chore waits in its queue for the next one.
 
 use super::block_on::{Mode, block_on};
-use super::end::{End, NoteOf, completed, settle};
+use super::end::{End, completed, settle};
 use super::heartbeat;
 use super::key_lock::KeyLock;
 use super::shared::LeaseState;
 use crate::base::of_process::OfProcess;
+use crate::base::promise::Promise;
 use crate::base::sync::locked;
 use crate::durable::record::{Record, Status};
 use crate::durable::store::{Completion, Release, Store, StoreError};
@@ -30,7 +31,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 /// A lease of this process on one key.
@@ -41,7 +42,7 @@ use std::time::Duration;
 pub(crate) struct Lease {
     shared: Arc<LeaseState>,
     /// Kept until the lease has ended in the store.
-    lock: Option<KeyLock>,
+    lock: Option<Arc<KeyLock>>,
     /// How it ends if it is dropped; `None` once it has ended.
     on_drop: Option<End>,
 }
@@ -55,7 +56,7 @@ impl Lease {
         key: String,
         fence: u64,
         length: Duration,
-        lock: Option<KeyLock>,
+        lock: Option<Arc<KeyLock>>,
         on_drop: Status,
     ) -> Self {
         let shared = Arc::new(LeaseState {
@@ -71,7 +72,7 @@ impl Lease {
     }
 
     /// The same, whose record gets this note if it is dropped.
-    pub(crate) fn noted(mut self, note_of: NoteOf) -> Self {
+    pub(crate) fn noted(mut self, note_of: fn(&Record) -> Vec<u8>) -> Self {
         if let Some(End::Dropped(_, note)) = &mut self.on_drop {
             *note = Some(note_of);
         }
@@ -143,22 +144,21 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(end) = self.on_drop.take().filter(|_| self.shared.process == std::process::id()) {
             let (shared, lock) = (self.shared.clone(), self.lock.take());
-            finish(
-                &self.shared.store,
-                Box::pin(async move {
-                    let ended = end.clone().reach(&shared, &shared.store).await;
-                    settle(ended, shared, end, lock);
-                }),
-            );
+            finish(&self.shared.store, async move {
+                let ended = end.clone().reach(&shared, &shared.store).await;
+                settle(ended, shared, end, lock);
+            });
         }
     }
 }
 
-/// Runs `chore`, something to do in `store`, to its end, without the caller.
+/// Runs `chore`, something to do in `store`, to its end, without the caller. It has to end by itself: a store answers,
+/// or says that it is out of order.
 ///
 /// The chore is polled once before this returns; what is pending then is done on the thread for the chores of the
 /// store.
-pub(crate) fn finish(store: &Arc<dyn Store>, mut chore: Chore) {
+pub(crate) fn finish(store: &Arc<dyn Store>, chore: impl Future<Output = ()> + Send + 'static) {
+    let mut chore = Box::pin(chore);
     // A store that answers at once leaves nothing to wait for: the next caller finds the key free. A panic of its code
     // must not come out of a drop.
     let mut first = || chore.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
@@ -167,15 +167,12 @@ pub(crate) fn finish(store: &Arc<dyn Store>, mut chore: Chore) {
     }
 }
 
-/// Has to end by itself: a store answers, or says that it is out of order.
-pub(crate) type Chore = Pin<Box<dyn Future<Output = ()> + Send>>;
-
 /// What is to be done in one store, in order.
 ///
 /// Whether a thread works on them, and what is left; the thread is the one that takes the entry out.
 #[derive(Default)]
 struct Chores {
-    queue: VecDeque<Chore>,
+    queue: VecDeque<Pin<Box<dyn Future<Output = ()> + Send>>>,
     has_thread: bool,
 }
 
@@ -184,10 +181,8 @@ struct Chores {
 ///
 /// The key has the owner, too: a store that was closed by a fault and opened again has the same identity, and its
 /// chores do not wait for those of the handle before.
-static CHORES: OfProcess<Mutex<ChoresByStore>> =
+static CHORES: OfProcess<Mutex<BTreeMap<(String, String), Chores>>> =
     OfProcess::new(Mutex::new(BTreeMap::new()), |_| Mutex::default());
-
-type ChoresByStore = BTreeMap<(String, String), Chores>;
 
 impl std::fmt::Debug for Chores {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -196,7 +191,7 @@ impl std::fmt::Debug for Chores {
 }
 
 /// Runs `chore` on the thread for the chores of `store`: a drop must not wait for a store.
-fn beside(store: &Arc<dyn Store>, chore: Chore) {
+fn beside(store: &Arc<dyn Store>, chore: Pin<Box<dyn Future<Output = ()> + Send>>) {
     // In a test world everything happens on the test's own thread, in order.
     if crate::base::clock::is_manual() {
         return drop(catch_unwind(AssertUnwindSafe(|| block_on(chore))));
@@ -224,7 +219,7 @@ fn do_chores(of: &(String, String)) {
     };
     while let Some(chore) = next() {
         // A store of the program's own may panic: the other chores are done all the same.
-        drop(catch_unwind(AssertUnwindSafe(|| block_on::<Chore>(chore))));
+        drop(catch_unwind(AssertUnwindSafe(|| block_on(chore))));
     }
 }
 
@@ -232,27 +227,8 @@ fn do_chores(of: &(String, String)) {
 ///
 /// It queues a chore that does nothing and waits for that one: chores of one store are done in order.
 pub(crate) async fn settled(store: &Arc<dyn Store>) {
-    /// Dropped, done or not, it lets the waiting one go on.
-    struct Last(Arc<Mutex<(bool, Option<Waker>)>>);
-    impl Drop for Last {
-        fn drop(&mut self) {
-            let mut state = locked(&self.0);
-            state.0 = true;
-            if let Some(waiting) = state.1.take() {
-                waiting.wake();
-            }
-        }
-    }
-    let state = Arc::new(Mutex::new((false, None)));
-    let last = Last(state.clone());
-    beside(store, Box::pin(async move { drop(last) }));
-    std::future::poll_fn(|cx| {
-        let mut state = locked(&state);
-        if state.0 {
-            return Poll::Ready(());
-        }
-        state.1 = Some(cx.waker().clone());
-        Poll::Pending
-    })
-    .await;
+    let done = Arc::new(Promise::new());
+    let given = done.clone();
+    beside(store, Box::pin(async move { given.give(()) }));
+    done.taken().await;
 }

@@ -17,19 +17,15 @@ use crate::base::of_process::OfProcess;
 use crate::base::stopping;
 use crate::base::sync::locked;
 use crate::durable::store::Store;
-use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll, Waker};
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
 use std::thread::{self, ThreadId};
 
-/// Which store, and which key in it.
-type Key = (String, String);
-
-/// The keys that are taken.
-static TAKEN: OfProcess<Mutex<Option<HashMap<Key, Taken>>>> =
-    OfProcess::new(Mutex::new(None), |_| Mutex::default());
+/// The keys that are taken: each with its store.
+static TAKEN: OfProcess<Mutex<BTreeMap<(String, String), Taken>>> =
+    OfProcess::new(Mutex::new(BTreeMap::new()), |_| Mutex::default());
 
 /// Who has a key, and who waits for it.
 #[derive(Debug)]
@@ -39,41 +35,52 @@ struct Taken {
     waiting: Vec<Waker>,
 }
 
-/// The lock is held for a look-up or an entry; wakers are called after it, as they are code of an executor.
-fn taken() -> MutexGuard<'static, Option<HashMap<Key, Taken>>> {
-    locked(&TAKEN)
-}
-
-/// The right to work on a key, until it and its clones are dropped.
+/// The right to work on a key: it is free when the last reference to this is dropped.
 ///
-/// A clone is given to the claim that is under way and to the lease, so that the key stays taken until the last of
-/// them has ended.
-#[derive(Clone, Debug)]
-pub(crate) struct KeyLock {
-    _held: Arc<HeldKeyLock>,
-}
-
-/// The lock itself; the key is free when the last clone of its [`KeyLock`] is dropped.
+/// One is given to the claim that is under way and to the lease, so that the key stays taken until the last of them has
+/// ended.
 #[derive(Debug)]
-struct HeldKeyLock {
-    key: Key,
+pub(crate) struct KeyLock {
+    key: (String, String),
     /// A fork's child has a copy, and its own keys.
     process: u32,
 }
 
 /// Waits for the lock of `key` in `store`; `None` if the process shuts down before it is free.
 ///
-/// Keys of different handles are the same if their stores have the same identity.
-pub(crate) fn lock_key(mode: Mode, store: &Arc<dyn Store>, key: &str) -> KeyLockWait {
-    KeyLockWait { mode, key: (store.identity(), key.to_owned()) }
+/// Keys of different handles are the same if their stores have the same identity. Nothing is held before it is ready.
+/// Dropped while it waits, it leaves a waker behind, which is called once for nothing.
+pub(crate) fn lock_key(
+    mode: Mode,
+    store: &Arc<dyn Store>,
+    key: &str,
+) -> impl Future<Output = Option<Arc<KeyLock>>> + use<> {
+    let key = (store.identity(), key.to_owned());
+    poll_fn(move |cx| {
+        let mut taken = locked(&TAKEN);
+        match taken.get_mut(&key) {
+            None => {
+                let task_of = (mode == Mode::Async).then(|| thread::current().id());
+                taken.insert(key.clone(), Taken { task_of, waiting: Vec::new() });
+                Poll::Ready(Some(Arc::new(KeyLock { key: key.clone(), process: std::process::id() })))
+            }
+            // Looked at under the lock that `wake_all` takes afterwards.
+            Some(_) if stopping::has_begun() => Poll::Ready(None),
+            Some(Taken { waiting, .. }) => {
+                if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                    waiting.push(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+        }
+    })
 }
 
 /// Whether a sync caller would wait here for a task that needs this very thread to go on.
 pub(crate) fn would_wait_for_itself(store: &Arc<dyn Store>, key: &str) -> bool {
     let key = (store.identity(), key.to_owned());
     let here = thread::current().id();
-    let is_here =
-        taken().as_ref().and_then(|taken| taken.get(&key)).is_some_and(|by| by.task_of == Some(here));
+    let is_here = locked(&TAKEN).get(&key).is_some_and(|by| by.task_of == Some(here));
     is_here && !others_drive()
 }
 
@@ -89,65 +96,25 @@ fn others_drive() -> bool {
     false
 }
 
-/// Holds nothing before it is ready. Dropped while it waits, it leaves a waker behind, which is called once for
-/// nothing.
-#[derive(Debug)]
-pub(crate) struct KeyLockWait {
-    mode: Mode,
-    key: Key,
-}
-
-impl Future for KeyLockWait {
-    type Output = Option<KeyLock>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut taken = taken();
-        let taken = taken.get_or_insert_default();
-        match taken.get_mut(&self.key) {
-            None => {
-                let task_of = (self.mode == Mode::Async).then(|| thread::current().id());
-                taken.insert(self.key.clone(), Taken { task_of, waiting: Vec::new() });
-                Poll::Ready(Some(KeyLock {
-                    _held: Arc::new(HeldKeyLock { key: self.key.clone(), process: std::process::id() }),
-                }))
-            }
-            // Looked at under the lock that `wake_all` takes afterwards.
-            Some(_) if stopping::has_begun() => Poll::Ready(None),
-            Some(Taken { waiting, .. }) => {
-                if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-                    waiting.push(cx.waker().clone());
-                }
-                Poll::Pending
-            }
-        }
-    }
-}
-
-impl Drop for HeldKeyLock {
+impl Drop for KeyLock {
     fn drop(&mut self) {
         if self.process != std::process::id() {
             return;
         }
-        let taken = taken().as_mut().and_then(|taken| taken.remove(&self.key));
+        // Wakers are code of an executor: they are called without the lock.
+        let taken = locked(&TAKEN).remove(&self.key);
         taken.into_iter().flat_map(|taken| taken.waiting).for_each(Waker::wake);
     }
 }
 
 /// Wakes all who wait for a key: the process shuts down.
 pub(crate) fn wake_all() {
-    let waiting: Vec<_> = {
-        let mut taken = taken();
-        taken
-            .iter_mut()
-            .flat_map(HashMap::values_mut)
-            .flat_map(|by| std::mem::take(&mut by.waiting))
-            .collect()
-    };
+    let waiting: Vec<_> =
+        locked(&TAKEN).values_mut().flat_map(|by| std::mem::take(&mut by.waiting)).collect();
     waiting.into_iter().for_each(wake);
 }
 
 /// Whether a caller in this process works on `key` of `store` right now.
 pub(crate) fn is_taken(store: &Arc<dyn Store>, key: &str) -> bool {
-    let key = (store.identity(), key.to_owned());
-    taken().as_ref().is_some_and(|taken| taken.contains_key(&key))
+    locked(&TAKEN).contains_key(&(store.identity(), key.to_owned()))
 }

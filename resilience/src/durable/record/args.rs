@@ -99,6 +99,7 @@ impl<T: ?Sized> Deref for Given<'_, T> {
     note = "derive `serde::Serialize` and `serde::Deserialize` for it",
     note = "or leave it out of the record: name the argument in `provided(..)`, and hand the value in with `recover().provide(..)`"
 )]
+#[doc(hidden)]
 pub trait Recordable: Serialize {}
 
 #[diagnostic::do_not_recommend]
@@ -113,6 +114,7 @@ impl<T: Serialize + ?Sized> Recordable for T {}
     note = "derive `serde::Serialize` and `serde::Deserialize` for it",
     note = "or leave it out of the record: name the argument in `provided(..)`, and hand the value in with `recover().provide(..)`"
 )]
+#[doc(hidden)]
 pub trait Readable: Serialize + DeserializeOwned {}
 
 #[diagnostic::do_not_recommend]

@@ -5,6 +5,7 @@
 //! walks the value and finds them; it runs only when the encoded text has a `null` in it.
 
 use serde::Serialize;
+use serde::de::value::Error;
 use serde::ser::{
     Error as _, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
@@ -13,47 +14,31 @@ use std::fmt::Display;
 
 /// Refuses a value that has NaN, an infinity, or `Some` of nothing somewhere in it.
 pub(crate) fn check<T: Serialize + ?Sized>(value: &T) -> Result<(), String> {
-    value.serialize(Finite).map(drop).map_err(|error| error.0)
+    value.serialize(Finite).map(drop).map_err(|error| error.to_string())
 }
 
 /// Writes nothing, and fails at the first value that JSON cannot hold; returns whether a value is `null`.
 #[derive(Clone, Copy)]
 struct Finite;
 
-/// Why a value is refused, or what its own `Serialize` fails with.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Refused(String);
-
-impl serde::ser::Error for Refused {
-    fn custom<T: Display>(message: T) -> Self {
-        Self(message.to_string())
-    }
-}
-
-/// Whether the value is written as `null`, or why it is refused.
-type Checked = Result<bool, Refused>;
-
 /// `f32` is widened first: a finite one stays finite, and NaN and the infinities stay what they are.
-fn float(value: f64) -> Checked {
+fn float(value: f64) -> Result<bool, Error> {
     if value.is_finite() {
         return Ok(false);
     }
-    Err(Refused::custom(format_args!(
-        "{value} is no number that JSON has, and would be read back as nothing"
-    )))
+    Err(Error::custom(format_args!("{value} is no number that JSON has, and would be read back as nothing")))
 }
 
 /// Values that JSON holds: the literal says whether they are written as `null`.
 macro_rules! harmless {
     ($is_null:literal: $($method:ident($($ty:ty),*);)*) => {
-        $(fn $method(self, $(_: $ty),*) -> Checked { Ok($is_null) })*
+        $(fn $method(self, $(_: $ty),*) -> Result<bool, Error> { Ok($is_null) })*
     };
 }
 
 impl Serializer for Finite {
     type Ok = bool;
-    type Error = Refused;
+    type Error = Error;
     type SerializeSeq = Self;
     type SerializeTuple = Self;
     type SerializeTupleStruct = Self;
@@ -86,22 +71,26 @@ impl Serializer for Finite {
         serialize_unit_struct(&'static str);
     }
 
-    fn serialize_f32(self, value: f32) -> Checked {
+    fn serialize_f32(self, value: f32) -> Result<bool, Error> {
         float(f64::from(value))
     }
 
-    fn serialize_f64(self, value: f64) -> Checked {
+    fn serialize_f64(self, value: f64) -> Result<bool, Error> {
         float(value)
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Checked {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<bool, Error> {
         if value.serialize(self)? {
-            return Err(Refused::custom("JSON has no `Some` of nothing: it would be read back as `None`"));
+            return Err(Error::custom("JSON has no `Some` of nothing: it would be read back as `None`"));
         }
         Ok(false)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Checked {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<bool, Error> {
         value.serialize(self)
     }
 
@@ -111,19 +100,19 @@ impl Serializer for Finite {
         _: u32,
         _: &'static str,
         value: &T,
-    ) -> Checked {
+    ) -> Result<bool, Error> {
         value.serialize(self).map(|_| false)
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Self, Refused> {
+    fn serialize_seq(self, _: Option<usize>) -> Result<Self, Error> {
         Ok(self)
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Self, Refused> {
+    fn serialize_tuple(self, _: usize) -> Result<Self, Error> {
         Ok(self)
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self, Refused> {
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self, Error> {
         Ok(self)
     }
 
@@ -133,15 +122,15 @@ impl Serializer for Finite {
         _: u32,
         _: &'static str,
         _: usize,
-    ) -> Result<Self, Refused> {
+    ) -> Result<Self, Error> {
         Ok(self)
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Self, Refused> {
+    fn serialize_map(self, _: Option<usize>) -> Result<Self, Error> {
         Ok(self)
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, Refused> {
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, Error> {
         Ok(self)
     }
 
@@ -151,11 +140,11 @@ impl Serializer for Finite {
         _: u32,
         _: &'static str,
         _: usize,
-    ) -> Result<Self, Refused> {
+    ) -> Result<Self, Error> {
         Ok(self)
     }
 
-    fn collect_str<T: Display + ?Sized>(self, _: &T) -> Checked {
+    fn collect_str<T: Display + ?Sized>(self, _: &T) -> Result<bool, Error> {
         Ok(false)
     }
 }
@@ -165,13 +154,13 @@ macro_rules! each {
     ($($name:ident: $method:ident($($key:ty)?);)*) => {
         $(impl $name for Finite {
             type Ok = bool;
-            type Error = Refused;
+            type Error = Error;
 
-            fn $method<T: Serialize + ?Sized>(&mut self, $(_: $key,)? value: &T) -> Result<(), Refused> {
+            fn $method<T: Serialize + ?Sized>(&mut self, $(_: $key,)? value: &T) -> Result<(), Error> {
                 value.serialize(*self).map(drop)
             }
 
-            fn end(self) -> Checked {
+            fn end(self) -> Result<bool, Error> {
                 Ok(false)
             }
         })*
@@ -189,17 +178,17 @@ each! {
 
 impl SerializeMap for Finite {
     type Ok = bool;
-    type Error = Refused;
+    type Error = Error;
 
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Refused> {
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
         key.serialize(*self).map(drop)
     }
 
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         value.serialize(*self).map(drop)
     }
 
-    fn end(self) -> Checked {
+    fn end(self) -> Result<bool, Error> {
         Ok(false)
     }
 }

@@ -41,34 +41,11 @@ const MAGIC: &[u8; 4] = b"RSLR";
 const FORMAT: u8 = 2;
 /// The format of releases before 0.2: one part, a deadline in place of a lease, no incarnation.
 const FORMAT_1: u8 = 1;
+/// How values are written: as JSON. It is in each record, so that a later release can write in another way and still read
+/// what is there.
+const CODEC: u8 = 1;
 /// CRC32C, 16 bytes at a time: a value of a megabyte is checked at every read.
 static CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
-
-/// Says how values are written.
-///
-/// It is kept in each record, so that a later release can write in another way and still read what is there.
-///
-/// # Examples
-///
-/// ```
-/// use resilience::durable::record::{Codec, Record};
-///
-/// assert_eq!(Record::new("c/page:7").codec, Codec::Json);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Codec {
-    /// Text of RFC 8259, so that a person can read it and a field with a default can be added.
-    Json,
-}
-
-impl Codec {
-    const fn code(self) -> u8 {
-        match self {
-            Self::Json => 1,
-        }
-    }
-}
 
 /// Holds what a store keeps under one key.
 ///
@@ -110,8 +87,6 @@ pub struct Record {
     pub function: String,
     /// The version that the code stated, 1 if it stated none. Another one than the code has is a mismatch.
     pub version: u32,
-    /// How `value` and `input` are written.
-    pub codec: Codec,
     /// A 128-bit hash of the inputs, where some were named. It does not depend on the order of the fields of an
     /// object, and never changes between releases.
     pub inputs: Option<u128>,
@@ -177,7 +152,6 @@ impl Record {
             status: Status::Free,
             function: String::new(),
             version: 1,
-            codec: Codec::Json,
             inputs: None,
             fence: 0,
             incarnation: 0,
@@ -248,13 +222,6 @@ impl Record {
         }
     }
 
-    /// Returns whether it ended before `before`.
-    ///
-    /// `false` for what has not ended, or waits for a run; `before` is in milliseconds since 1970.
-    pub fn has_ended_before(&self, before: Millis) -> bool {
-        self.ended().is_some_and(|ended| ended < before)
-    }
-
     /// Returns when it is to be deleted by itself: its time to live after its end.
     ///
     /// `None` for what has none, and for what waits for a person or for another run.
@@ -305,22 +272,22 @@ impl Record {
     /// assert!(Record::decode_head("c/page:7", &head).unwrap().value.is_empty());
     /// ```
     pub fn encode_parts(&self) -> (Vec<u8>, Vec<u8>) {
-        let mut body = Writer(Vec::with_capacity(8 + self.input.len() + self.value.len()));
-        body.bytes(&self.input);
-        body.bytes(&self.value);
+        let mut body = Vec::with_capacity(8 + self.input.len() + self.value.len());
+        append(&mut body, &self.input);
+        append(&mut body, &self.value);
         let texts = self.key.len() + self.function.len() + self.owner.len() + self.note.len();
-        let mut out = Writer(Vec::with_capacity(180 + texts));
-        out.0.extend(MAGIC);
-        out.0.push(FORMAT);
-        out.0.push(self.status.code());
-        out.0.push(self.codec.code());
-        out.0.push(u8::from(self.inputs.is_some()) | u8::from(self.cancelled) << 1);
-        let at_length = out.0.len();
-        out.0.extend([0; 4]);
-        out.0.extend(length(&body.0).to_le_bytes());
-        out.0.extend(CHECKSUM.checksum(&body.0).to_le_bytes());
-        out.0.extend(self.version.to_le_bytes());
-        out.0.extend(self.inputs.unwrap_or_default().to_le_bytes());
+        let mut out = Vec::with_capacity(180 + texts);
+        out.extend(MAGIC);
+        out.push(FORMAT);
+        out.push(self.status.code());
+        out.push(CODEC);
+        out.push(u8::from(self.inputs.is_some()) | u8::from(self.cancelled) << 1);
+        let at_length = out.len();
+        out.extend([0; 4]);
+        out.extend(length(&body).to_le_bytes());
+        out.extend(CHECKSUM.checksum(&body).to_le_bytes());
+        out.extend(self.version.to_le_bytes());
+        out.extend(self.inputs.unwrap_or_default().to_le_bytes());
         for number in [
             self.fence,
             self.incarnation,
@@ -333,20 +300,20 @@ impl Record {
             self.order,
             self.progress,
         ] {
-            out.0.extend(number.to_le_bytes());
+            out.extend(number.to_le_bytes());
         }
-        out.0.extend(self.attempts.to_le_bytes());
-        out.0.extend(self.recoveries.to_le_bytes());
+        out.extend(self.attempts.to_le_bytes());
+        out.extend(self.recoveries.to_le_bytes());
         for bytes in [self.key.as_bytes(), self.function.as_bytes(), self.owner.as_bytes(), &self.note] {
-            out.bytes(bytes);
+            append(&mut out, bytes);
         }
-        let whole = u32::try_from(out.0.len() + 4).unwrap_or(u32::MAX);
-        if let Some(place) = out.0.get_mut(at_length..at_length + 4) {
+        let whole = u32::try_from(out.len() + 4).unwrap_or(u32::MAX);
+        if let Some(place) = out.get_mut(at_length..at_length + 4) {
             place.copy_from_slice(&whole.to_le_bytes());
         }
-        let checksum = CHECKSUM.checksum(&out.0);
-        out.0.extend(checksum.to_le_bytes());
-        (out.0, body.0)
+        let checksum = CHECKSUM.checksum(&out);
+        out.extend(checksum.to_le_bytes());
+        (out, body)
     }
 
     /// Reads the record that `bytes` are, found under `key`: as [`encode`](Self::encode) writes them, or of
@@ -436,10 +403,10 @@ impl Record {
             later => return Err(Corrupt::LaterFormat(later)),
         }
         let status = Status::from_code(from.byte()?).ok_or(Corrupt::Field)?;
-        let codec = match from.byte()? {
-            1 => Codec::Json,
+        match from.byte()? {
+            CODEC => {}
             other => return Err(Corrupt::UnknownCodec(other)),
-        };
+        }
         let flags = from.byte()?;
         from.array::<4>()?;
         let sum = (u32::from_le_bytes(from.array()?), u32::from_le_bytes(from.array()?));
@@ -447,7 +414,6 @@ impl Record {
         let inputs = u128::from_le_bytes(from.array()?);
         let record = Self {
             status,
-            codec,
             cancelled: flags & 2 != 0,
             version,
             inputs: (flags & 1 != 0).then_some(inputs),
@@ -487,10 +453,10 @@ impl Record {
         let mut from = Reader(fields);
         from.array::<5>()?;
         let status = Status::from_code(from.byte()?).ok_or(Corrupt::Field)?;
-        let codec = match from.byte()? {
-            1 => Codec::Json,
+        match from.byte()? {
+            CODEC => {}
             other => return Err(Corrupt::UnknownCodec(other)),
-        };
+        }
         let flags = from.byte()?;
         let version = u32::from_le_bytes(from.array()?);
         let inputs = u128::from_le_bytes(from.array()?);
@@ -499,7 +465,6 @@ impl Record {
         let created = from.number()?;
         let record = Self {
             status,
-            codec,
             cancelled: flags & 2 != 0,
             version,
             inputs: (flags & 1 != 0).then_some(inputs),
@@ -539,16 +504,11 @@ fn length(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }
 
-/// Writes the parts of a record: a text is its length and its bytes.
-struct Writer(Vec<u8>);
-
-impl Writer {
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.0.extend(length(bytes).to_le_bytes());
-        self.0.extend(bytes);
-    }
+/// Appends `bytes` with their length before them.
+fn append(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend(length(bytes).to_le_bytes());
+    out.extend(bytes);
 }
-
 /// What is left of the bytes of a record; each read takes from the front, and fails with [`Corrupt::Short`] at the end.
 struct Reader<'a>(&'a [u8]);
 

@@ -245,7 +245,7 @@ impl Recover {
         let mut found = Recovered::default();
         pass.look(Some(&mut found), watch.as_ref()).await.map_err(failed)?;
         // A program that lives for seconds cleans up, too. What cannot be deleted now is found again.
-        let _ = retention::forget_first(pass.store()).await;
+        let _ = retention::forget_first(&pass.store).await;
         if let Some(every) = self.sweep {
             sweep::start(pass.clone(), every);
         }

@@ -32,31 +32,15 @@ pub(super) const OPEN: [Status; 3] = [Status::Running, Status::RollingBack, Stat
 /// What one recovery looks for, and what the jobs that it finds need.
 #[derive(Debug)]
 pub(crate) struct Pass {
-    provided: Provided,
+    pub(super) provided: Provided,
     pub(super) store: Arc<dyn Store>,
-    runtime: JobRuntime,
+    pub(super) runtime: JobRuntime,
     pub(super) reports: Reports,
 }
 
 impl Pass {
     pub(crate) fn new(provided: Provided, store: Arc<dyn Store>, runtime: JobRuntime) -> Self {
         Self { provided, store, runtime, reports: Reports::default() }
-    }
-
-    pub(crate) fn store(&self) -> &Arc<dyn Store> {
-        &self.store
-    }
-
-    pub(crate) fn provided(&self) -> &Provided {
-        &self.provided
-    }
-
-    pub(crate) fn runtime(&self) -> &JobRuntime {
-        &self.runtime
-    }
-
-    pub(crate) fn reports(&self) -> &Reports {
-        &self.reports
     }
 
     /// Whether a job has not ended and, as far as can be seen at once, no process holds it.

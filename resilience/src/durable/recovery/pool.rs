@@ -23,15 +23,16 @@ use crate::base::of_process::OfProcess;
 use crate::base::site::Site;
 use crate::base::stopping;
 use crate::durable::job::call::Call;
+use crate::durable::job::running::Caught;
 use crate::durable::lease::block_on::block_on;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::key::place;
 use crate::durable::recovery::pass::Pass;
 use crate::durable::recovery::runtime;
 use crate::durable::scope::Resumption;
-use crate::durable::store::{self, Store};
+use crate::durable::store::Store;
 use crate::point::PointName;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::poll_fn;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -64,20 +65,15 @@ pub(crate) struct Pool {
 #[derive(Debug)]
 struct State {
     queue: VecDeque<Queued>,
-    /// What is queued or runs: no job is queued twice.
-    known: Vec<Known>,
+    /// What is queued or runs, by the identity of its store and its key: no job is queued twice.
+    known: BTreeMap<String, HashMap<String, KnownJob>>,
     running: usize,
     /// Whether the thread that starts the jobs is there.
     has_starter: bool,
 }
 
-/// The jobs of one store that are queued or run.
-#[derive(Debug)]
-struct Known {
-    store: Arc<dyn Store>,
-    jobs: HashMap<String, KnownJob>,
-}
-
+/// A job that is queued or runs.
+///
 /// It is forgotten when its call has ended and no look has found it at a later revision meanwhile.
 #[derive(Debug, Default)]
 struct KnownJob {
@@ -98,7 +94,7 @@ struct Queued {
 
 impl Pool {
     const fn new() -> Self {
-        let state = State { queue: VecDeque::new(), known: Vec::new(), running: 0, has_starter: false };
+        let state = State { queue: VecDeque::new(), known: BTreeMap::new(), running: 0, has_starter: false };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -156,7 +152,7 @@ impl Pool {
         let queue = mem::take(&mut self.state().queue);
         for queued in queue {
             let problem = not_started(&queued.key, reason);
-            let (job, _dropped_unlocked) = self.state().remove(&queued);
+            let job = self.state().remove(&queued);
             job.tell(&queued.key, Some(&problem));
         }
     }
@@ -220,7 +216,7 @@ impl Pool {
         if needs_starter {
             self.begin_starting();
         }
-        if let Some(((job, _dropped_unlocked), queued)) = forgotten {
+        if let Some((job, queued)) = forgotten {
             job.tell(&queued.key, problem);
         }
     }
@@ -236,7 +232,7 @@ impl KnownJob {
 
 impl State {
     fn job(&mut self, store: &Arc<dyn Store>, key: &str) -> Option<&mut KnownJob> {
-        self.known.iter_mut().find(|known| store::same(&known.store, store))?.jobs.get_mut(key)
+        self.known.get_mut(&store.identity())?.get_mut(key)
     }
 
     /// Has `watch` wait for a job that is queued or runs; `false` if it does neither.
@@ -244,7 +240,7 @@ impl State {
     /// A look that finds a job which has left the queue is noted with its revision: the call may have ended already,
     /// and the job have been interrupted again since.
     fn join(&mut self, pass: &Arc<Pass>, key: &str, revision: u64, watch: Option<&Arc<EndWatch>>) -> bool {
-        let Some(job) = self.job(pass.store(), key) else { return false };
+        let Some(job) = self.job(&pass.store, key) else { return false };
         if let Some(watch) = watch {
             watch.expect_one();
             job.watches.push(watch.clone());
@@ -259,17 +255,12 @@ impl State {
     fn expect(&mut self, pass: &Arc<Pass>, key: &str, watch: Option<&Arc<EndWatch>>) {
         let watches = watch.cloned().inspect(|watch| watch.expect_one()).into_iter().collect();
         let job = KnownJob { watches, ..KnownJob::default() };
-        if let Some(known) = self.known.iter_mut().find(|known| store::same(&known.store, pass.store())) {
-            known.jobs.insert(key.to_owned(), job);
-        } else {
-            let jobs = HashMap::from([(key.to_owned(), job)]);
-            self.known.push(Known { store: pass.store().clone(), jobs });
-        }
+        self.known.entry(pass.store.identity()).or_default().insert(key.to_owned(), job);
     }
 
     /// The job has left the queue, and its record was read at `revision`.
     fn begin(&mut self, queued: &Queued, revision: u64) {
-        if let Some(job) = self.job(queued.pass.store(), &queued.key) {
+        if let Some(job) = self.job(&queued.pass.store, &queued.key) {
             job.begun_from = Some(revision);
         }
     }
@@ -277,21 +268,21 @@ impl State {
     /// The job runs no longer. Returns the pass that has found it without an owner since it ran, or since its
     /// record was read: it is to run again.
     fn found_again(&mut self, queued: &Queued) -> Option<Arc<Pass>> {
-        let job = self.job(queued.pass.store(), &queued.key)?;
+        let job = self.job(&queued.pass.store, &queued.key)?;
         let begun_from = job.begun_from.take();
         let (_, pass) = job.found_again.take().filter(|(revision, _)| begun_from != Some(*revision))?;
         Some(pass)
     }
 
-    /// Removes a job from those that are known; a store of which none is left is returned, too.
-    fn remove(&mut self, queued: &Queued) -> (KnownJob, Option<Known>) {
-        let at = self.known.iter().position(|known| store::same(&known.store, queued.pass.store()));
-        let Some((at, known)) = at.and_then(|at| Some((at, self.known.get_mut(at)?))) else {
-            return (KnownJob::default(), None);
-        };
-        let job = known.jobs.remove(&queued.key).unwrap_or_default();
-        let is_last = known.jobs.is_empty();
-        (job, is_last.then(|| self.known.swap_remove(at)))
+    /// Removes a job from those that are known.
+    fn remove(&mut self, queued: &Queued) -> KnownJob {
+        let store = queued.pass.store.identity();
+        let Some(jobs) = self.known.get_mut(&store) else { return KnownJob::default() };
+        let job = jobs.remove(&queued.key).unwrap_or_default();
+        if jobs.is_empty() {
+            self.known.remove(&store);
+        }
+        job
     }
 }
 
@@ -331,18 +322,14 @@ impl Slot {
         let pass = queued.pass.clone();
         match call {
             Call::Async(call) => {
-                self.moves = pass.runtime().is_borrowed();
+                self.moves = pass.runtime.is_borrowed();
                 self.problem = Some(not_started(&queued.key, "no thread for its runtime could be started"));
-                pass.runtime().spawn(async move {
+                pass.runtime.spawn(async move {
                     let mut slot = self;
                     slot.problem = None;
-                    let mut call = call;
                     // A panic of the body is the job's: it is left interrupted.
-                    poll_fn(|cx| {
-                        let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)));
-                        polled.unwrap_or(Poll::Ready(()))
-                    })
-                    .await;
+                    let mut call = Caught::new(call);
+                    drop((&mut call).await);
                     slot.moves = false;
                     // The end of the job is not to be seen before what it held is given back.
                     drop(call);
@@ -367,7 +354,7 @@ impl Drop for Slot {
         let Some(queued) = self.queued.take() else { return };
         if self.moves {
             // The runtime has dropped the call: on another one it goes on.
-            queued.pass.runtime().lose();
+            queued.pass.runtime.lose();
             let moved = |state: &mut State, queued: &Queued| {
                 state.found_again(queued);
                 Some(queued.pass.clone())
@@ -377,7 +364,7 @@ impl Drop for Slot {
         let refused =
             self.resumption.as_ref().and_then(|resumption| Some((resumption, resumption.problem()?)));
         if let Some((resumption, problem)) = refused {
-            queued.pass.reports().refused(resumption.record(), &problem);
+            queued.pass.reports.refused(resumption.record(), &problem);
             self.problem = Some(problem);
         }
         self.pool.end(queued, self.problem.as_ref(), State::found_again);

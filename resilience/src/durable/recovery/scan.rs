@@ -23,6 +23,7 @@ use crate::durable::record::{Record, Status};
 use crate::durable::recovery::pass::{OPEN, Pass};
 use crate::durable::recovery::pool::{EndWatch, pool};
 use crate::durable::recovery::{Recovered, RecoveredJob};
+use crate::durable::store::pages::yield_now;
 use crate::durable::store::{Query, Release, StoreError};
 use crate::point::PointName;
 use std::collections::HashMap;
@@ -82,15 +83,7 @@ impl Pass {
                 _ => return Ok(()),
             }
             // Other tasks of the caller's runtime go on between two pages.
-            let mut has_yielded = false;
-            poll_fn(|cx| {
-                if std::mem::replace(&mut has_yielded, true) {
-                    return Poll::Ready(());
-                }
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            })
-            .await;
+            yield_now().await;
         }
     }
 
@@ -135,7 +128,7 @@ impl Pass {
         });
         // Undoing that was released has no owner, and nothing happened to it.
         let note = if record.owner.is_empty() { Vec::new() } else { note.write() };
-        let release = Release::abandoned(record.key.clone(), record.fence).note(note);
+        let release = Release { note, ..Release::abandoned(record.key.clone(), record.fence) };
         match self.store.release(release).await {
             Ok(()) => self.store.get(&record.key).await,
             Err(StoreError::Conflict { .. } | StoreError::Fenced { .. }) => Ok(None),

@@ -40,7 +40,7 @@ struct State {
 }
 
 fn sweep_of<'a>(sweeps: &'a [Arc<Sweep>], store: &Arc<dyn Store>) -> Option<&'a Arc<Sweep>> {
-    sweeps.iter().find(|sweep| store::same(locked(&sweep.state).pass.store(), store))
+    sweeps.iter().find(|sweep| store::same(&locked(&sweep.state).pass.store, store))
 }
 
 /// Looks as `pass` does, every so often, on a thread of its own. A further recovery of the same store takes
@@ -53,7 +53,7 @@ pub(crate) fn start(pass: Arc<Pass>, every: Duration) {
         return;
     }
     let mut sweeps = locked(&SWEEPS);
-    if let Some(sweep) = sweep_of(&sweeps, pass.store()) {
+    if let Some(sweep) = sweep_of(&sweeps, &pass.store) {
         let _earlier = {
             let mut state = locked(&sweep.state);
             state.every = every;
@@ -78,7 +78,7 @@ pub(crate) fn start(pass: Arc<Pass>, every: Duration) {
 pub(crate) fn provided_for(store: &Arc<dyn Store>) -> Provided {
     let sweeps = locked(&SWEEPS);
     let pass = sweep_of(&sweeps, store).map(|sweep| locked(&sweep.state).pass.clone());
-    pass.map_or_else(Provided::default, |pass| pass.provided().clone())
+    pass.map_or_else(Provided::default, |pass| pass.provided.clone())
 }
 
 /// Has the sweep of `store`, if this process has one, look at once.
@@ -106,7 +106,7 @@ impl Sweep {
             let pass = locked(&self.state).pass.clone();
             if is_due {
                 // The store's code is foreign.
-                let _ = catch_unwind(AssertUnwindSafe(|| block_on(forget_old(pass.store()))));
+                let _ = catch_unwind(AssertUnwindSafe(|| block_on(forget_old(&pass.store))));
             }
             is_due = self.wait();
             if stopping::has_begun() {
@@ -114,7 +114,7 @@ impl Sweep {
             }
             let pass = locked(&self.state).pass.clone();
             let looked = block_on(pass.look(None, None));
-            pass.reports().looked(looked);
+            pass.reports.looked(looked);
         }
     }
 

@@ -21,7 +21,7 @@ use super::running::{RunningStep, warn_unprotected};
 use crate::base::of_process::OfProcess;
 use crate::base::sync::locked;
 use crate::durable::call::{Identity, NotRun, noted};
-use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
+use crate::durable::lease::acquire::{Answer, claim, patience};
 use crate::durable::lease::block_on::Mode;
 use crate::durable::record::args::Inputs;
 use crate::durable::record::codec;
@@ -44,7 +44,8 @@ pub(crate) struct StepRequest {
     pub(crate) key: Option<String>,
     pub(crate) inputs: Option<Result<Inputs, String>>,
     pub(crate) store: Option<Arc<dyn Store>>,
-    pub(crate) reads: Reads,
+    /// Whether recorded bytes are a value of the caller's type.
+    pub(crate) reads: fn(&[u8]) -> bool,
     /// What the record of a step in a job keeps of its function, beside the name.
     pub(crate) note: Vec<u8>,
 }

@@ -72,7 +72,7 @@ enum Guard {
         /// The record to be written when it ends.
         record: Box<Record>,
         /// Kept until it has ended.
-        _lock: KeyLock,
+        _lock: Arc<KeyLock>,
     },
 }
 
@@ -84,7 +84,7 @@ impl RunningStep {
         scope: Scope,
         claim: Claim,
         record: Record,
-        lock: KeyLock,
+        lock: Arc<KeyLock>,
     ) -> Self {
         let body = scope.job.as_ref().map(|job| StepBody::new(job, &at.key));
         let job = scope.job.clone().filter(|_| claim.holder.is_some());
@@ -211,12 +211,9 @@ impl RunningStep {
                 (shared.store.clone(), completion, Some(lease))
             }
             Guard::ByJob { job, record, .. } => {
-                let completion = Completion {
-                    holder: Some(job.holder()),
-                    tally: Some(place::tally(&job.id)),
-                    ..Completion::done(record.key.clone(), record.fence, value)
-                };
-                (job.store().clone(), Completion { record: Some(record), ..completion }, None)
+                let completion = Completion::step(*record, job.holder(), value);
+                let tally = Some(place::tally(&job.id));
+                (job.store().clone(), Completion { tally, ..completion }, None)
             }
         };
         let completion = Arc::new(completion);

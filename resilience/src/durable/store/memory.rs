@@ -244,7 +244,7 @@ impl Store for MemoryStore {
         self.apply(|tables| {
             let old = |key: &String| {
                 let record = tables.read(key).ok().flatten();
-                record.is_some_and(|record| record.has_ended_before(before))
+                record.and_then(|record| record.ended()).is_some_and(|ended| ended < before)
             };
             let keys: Vec<_> = tables.keys(prefix, "").into_iter().filter(old).take(limit).collect();
             for key in &keys {

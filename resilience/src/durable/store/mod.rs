@@ -42,6 +42,7 @@
 mod files;
 mod memory;
 pub(crate) mod owners;
+pub(crate) mod pages;
 pub mod rules;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -858,7 +859,7 @@ impl Completion {
     ///
     /// `value` is kept byte for byte, at most 1 MiB; the library writes JSON.
     pub fn done(key: impl Into<String>, fence: u64, value: Vec<u8>) -> Self {
-        Self::of(key, fence, Status::Done).value(value)
+        Self { value, ..Self::of(key, fence, Status::Done) }
     }
 
     /// Creates the end of the work of `key` as `status`, without a value.
@@ -916,14 +917,6 @@ impl Completion {
     pub fn step(record: Record, holder: Holder, value: Vec<u8>) -> Self {
         let completion = Self::done(record.key.clone(), record.fence, value);
         Self { holder: Some(holder), record: Some(Box::new(record)), ..completion }
-    }
-
-    /// Sets the result.
-    ///
-    /// More than 1 MiB ([`rules::VALUE_LIMIT`]) is refused by [`Store::complete`], not here.
-    pub fn value(mut self, value: Vec<u8>) -> Self {
-        self.value = value;
-        self
     }
 }
 
@@ -994,14 +987,6 @@ impl Release {
     /// ```
     pub fn abandoned(key: impl Into<String>, fence: u64) -> Self {
         Self { abandoned: true, ..Self::new(key, fence, Status::Interrupted) }
-    }
-
-    /// Sets the note, which replaces that of the record.
-    ///
-    /// An empty one keeps what the record has.
-    pub fn note(mut self, note: Vec<u8>) -> Self {
-        self.note = note;
-        self
     }
 }
 

@@ -31,7 +31,7 @@
 
 use super::{Claim, Claimed, Completion, Cursor, Holder, Mismatch, Otherwise, Release, StoreError};
 use crate::durable::record::key::place;
-use crate::durable::record::{Codec, Millis, Record, Status};
+use crate::durable::record::{Millis, Record, Status};
 use std::cmp::Ordering;
 use std::time::Duration;
 
@@ -438,7 +438,6 @@ fn step(rows: &mut impl Rows, claim: &Claim, holder: &Holder) -> Result<Claimed,
         status: Status::Running,
         function: claim.function.clone(),
         version: claim.version,
-        codec: Codec::Json,
         inputs: claim.inputs,
         fence: holder.fence,
         incarnation,
@@ -501,7 +500,6 @@ fn take(rows: &mut impl Rows, claim: &Claim, before: Record, now: Millis) -> Res
         status: if before.status == Status::RollingBack { Status::RollingBack } else { Status::Running },
         function: claim.function.clone(),
         version: claim.version,
-        codec: Codec::Json,
         inputs: claim.inputs,
         fence,
         incarnation: if is_first { fence } else { before.incarnation },

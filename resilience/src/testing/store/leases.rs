@@ -116,7 +116,7 @@ async fn the_lease_of_a_dead_owner_is_abandoned(store: &dyn Store) -> Verdict {
     same(store.release(Release::abandoned("a", held.fence)).await, refused, "its owner lives")?;
     let left = lapsed(store, "b").await?;
     fenced(store.release(Release::abandoned("b", left.fence + 1)).await, "b", "another fence")?;
-    let release = Release::abandoned("b", left.fence).note(b"{}".to_vec());
+    let release = Release { note: b"{}".to_vec(), ..Release::abandoned("b", left.fence) };
     ok(store.release(release).await, "an end of what a dead owner left")?;
     let found = present(store, "b").await?;
     same((found.status, found.recoveries), (Status::Interrupted, 1), "status and recoveries")?;

@@ -242,5 +242,6 @@ async fn ended(store: &dyn Store, claim: Claim, status: Status, value: &[u8]) ->
     use crate::durable::store::Completion;
     let key = claim.key.clone();
     let held = hold(store, claim).await?;
-    ok(store.complete(Completion::of(key, held.fence, status).value(value.to_vec())).await, "an end")
+    let end = Completion { value: value.to_vec(), ..Completion::of(key, held.fence, status) };
+    ok(store.complete(end).await, "an end")
 }

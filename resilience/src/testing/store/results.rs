@@ -59,7 +59,7 @@ async fn a_result_cannot_be_changed(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     ok(store.complete(done(&held, b"1")).await, "a result")?;
     fenced(store.complete(done(&held, b"2")).await, "a", "another result under the same fence")?;
-    let failed = Completion::of("a", held.fence, Status::Failed).value(b"1".to_vec());
+    let failed = Completion { value: b"1".to_vec(), ..Completion::of("a", held.fence, Status::Failed) };
     fenced(store.complete(failed).await, "a", "another end under the same fence")?;
     same(present(store, "a").await?.value, b"1".to_vec(), "the first result")
 }

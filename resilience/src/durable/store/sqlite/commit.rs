@@ -37,15 +37,14 @@
 use super::place::{Moment, Place};
 use super::tables::{Table, compact, failed, fold, fold_long, is_busy, shrink};
 use crate::base::block_on;
+use crate::base::promise::Promise;
 use crate::base::sync::locked;
 use crate::durable::store::{StoreError, Work};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::fmt;
-use std::future::{Future, ready};
+use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::vec;
@@ -66,9 +65,7 @@ const LOG_STEP: u64 = 4;
 const REST: Duration = Duration::from_secs(1);
 
 /// One operation on its way into a transaction.
-struct Operation {
-    run: Box<dyn FnOnce(&mut Table<'_>) -> Reply + Send>,
-}
+type Operation = Box<dyn FnOnce(&mut Table<'_>) -> Reply + Send>;
 
 /// Hands the answer out once the transaction is committed, or the reason why it is not.
 type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
@@ -133,15 +130,16 @@ impl Committer {
         now: Moment,
         rule: impl FnOnce(&mut Table<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Work<'static, T> {
-        let answer = Arc::new(Answer { state: Mutex::new(Waiting { value: None, waker: None }) });
+        let answer = Arc::new(Promise::new());
         let given = answer.clone();
         let run = Box::new(move |table: &mut Table<'_>| -> Reply {
             let result = table.apply(now, rule);
             Box::new(move |committed| given.give(committed.and(result)))
         });
-        locked(&self.shared.queue).operations.push(Operation { run });
+        locked(&self.shared.queue).operations.push(run);
         self.shared.submit();
-        Box::pin(Pending { answer })
+        // Dropped, it takes nothing back: the operation is in the queue, and is committed without an answer.
+        Box::pin(async move { answer.taken().await })
     }
 }
 
@@ -149,7 +147,7 @@ impl Committer {
 pub(super) fn on_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Work<'static, T> {
-    let answer = Arc::new(Answer { state: Mutex::new(Waiting { value: None, waker: None }) });
+    let answer = Arc::new(Promise::new());
     let given = answer.clone();
     let thread = std::thread::Builder::new().name("resilience-upkeep".into());
     let started = thread.spawn(move || {
@@ -157,7 +155,7 @@ pub(super) fn on_thread<T: Send + 'static>(
         given.give(done.unwrap_or_else(|_| Err(StoreError::Unavailable("it panicked".to_owned()))));
     });
     match started {
-        Ok(_) => Box::pin(Pending { answer }),
+        Ok(_) => Box::pin(async move { answer.taken().await }),
         Err(error) => Box::pin(ready(Err(StoreError::Unavailable(format!("no thread: {error}"))))),
     }
 }
@@ -181,33 +179,33 @@ impl Drop for Committer {
 impl Committer {
     /// Rewrites the file without free pages; what is asked for meanwhile waits.
     pub(super) fn compact(&self) -> Result<(), StoreError> {
+        self.alone(|writer| {
+            let compacted = compact(&writer.connection, &writer.place);
+            writer.written = Some(Instant::now());
+            compacted
+        })
+    }
+
+    /// Moves the log into the tables, as far as readers and other processes let it.
+    pub(super) fn flush(&self) -> Result<(), StoreError> {
+        self.alone(|writer| {
+            fold(&writer.connection, &writer.place);
+            Ok(())
+        })
+    }
+
+    /// Runs `work` between two commits of this process.
+    fn alone(&self, work: impl FnOnce(&mut Writer) -> Result<(), StoreError>) -> Result<(), StoreError> {
         let mut writer = locked(&self.shared.writer);
         if writer.place.is_poisoned() {
             return Err(StoreError::Poisoned);
         }
         writer.place.check()?;
-        let compacted = compact(&writer.connection, &writer.place);
-        writer.written = Some(Instant::now());
+        let done = work(&mut writer);
         drop(writer);
         // Operations that came meanwhile wait for the thread.
         self.shared.arrived.notify_one();
-        compacted
-    }
-}
-
-impl Committer {
-    /// Moves the log into the tables, as far as readers and other processes let it.
-    pub(super) fn flush(&self) -> Result<(), StoreError> {
-        let writer = locked(&self.shared.writer);
-        if writer.place.is_poisoned() {
-            return Err(StoreError::Poisoned);
-        }
-        writer.place.check()?;
-        fold(&writer.connection, &writer.place);
-        drop(writer);
-        // Operations that came meanwhile wait for the thread.
-        self.shared.arrived.notify_one();
-        Ok(())
+        done
     }
 }
 
@@ -347,7 +345,7 @@ impl Writer {
         while table.bytes < BATCH_BYTES
             && let Some(operation) = operations.next()
         {
-            replies.push((operation.run)(&mut table));
+            replies.push(operation(&mut table));
         }
         let finished = table.finish();
         // What is not committed is rolled back when it is dropped.
@@ -438,50 +436,5 @@ impl fmt::Debug for Shared {
         f.debug_struct("Shared")
             .field("waiting", &locked(&self.queue).operations.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// The place where an answer is waited for.
-struct Answer<T> {
-    state: Mutex<Waiting<T>>,
-}
-
-/// The answer, once it was given, and the task to wake for it.
-struct Waiting<T> {
-    value: Option<Result<T, StoreError>>,
-    waker: Option<Waker>,
-}
-
-/// Dropped, it takes nothing back: the operation is in the queue, and is committed without an answer.
-struct Pending<T> {
-    answer: Arc<Answer<T>>,
-}
-
-impl<T> Answer<T> {
-    /// The first answer counts; the waker is called without the lock.
-    fn give(&self, value: Result<T, StoreError>) {
-        let waker = {
-            let mut state = locked(&self.state);
-            if state.value.is_none() {
-                state.value = Some(value);
-            }
-            state.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-}
-
-impl<T> Future for Pending<T> {
-    type Output = Result<T, StoreError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = locked(&self.answer.state);
-        let value = state.value.take();
-        if value.is_none() {
-            state.waker = Some(cx.waker().clone());
-        }
-        value.map_or(Poll::Pending, Poll::Ready)
     }
 }

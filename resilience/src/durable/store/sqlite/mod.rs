@@ -46,9 +46,9 @@ use crate::base::sync::locked;
 use crate::durable::record::{Millis, Record};
 use crate::durable::store::owners::Owners;
 use commit::Committer;
-
 use place::{FILE, Mark, Moment, OWNERS, Place, files_of};
 use rusqlite::Connection;
+use std::collections::BTreeMap;
 use std::fs;
 use std::future::ready;
 use std::path::{Path, PathBuf};
@@ -141,17 +141,14 @@ impl SqliteOptions {
             files::publish(&draft, &file)?;
         }
         let inner = Arc::new(Inner::open(dir, owners, self.busy)?);
-        if let Some(inode) = files::inode(&file) {
-            locked(&OPEN).push((inode, Arc::downgrade(&inner)));
-        }
+        locked(&OPEN).push(Arc::downgrade(&inner));
         Ok(SqliteStore { inner })
     }
 }
 
-/// The stores that this process has open, by the file.
-static OPEN: OfProcess<Mutex<OpenStores>> = OfProcess::new(Mutex::new(Vec::new()), |_| Mutex::default());
-
-type OpenStores = Vec<(Inode, Weak<Inner>)>;
+/// The stores that this process has open.
+static OPEN: OfProcess<Mutex<Vec<Weak<Inner>>>> =
+    OfProcess::new(Mutex::new(Vec::new()), |_| Mutex::default());
 
 /// The open store in `file`.
 ///
@@ -161,27 +158,29 @@ fn find(file: &Path) -> Option<Arc<Inner>> {
     // What is dropped below may be the last handle, whose store is closed then: that takes its time.
     let inners: Vec<_> = {
         let mut open = locked(&OPEN);
-        open.retain(|(_, inner)| inner.strong_count() > 0);
-        let inners = open.iter().filter(|(other, _)| *other == inode);
-        inners.filter_map(|(_, inner)| inner.upgrade()).collect()
+        open.retain(|inner| inner.strong_count() > 0);
+        open.iter().filter_map(Weak::upgrade).collect()
     };
-    inners.into_iter().find(|inner| inner.place.check().is_ok() && !inner.place.is_poisoned())
+    let is_it = |inner: &Arc<Inner>| {
+        inner.place.is_of(inode) && inner.place.check().is_ok() && !inner.place.is_poisoned()
+    };
+    inners.into_iter().find(is_it)
 }
 
 /// The directories whose stores are being opened by this process, and what only one of its threads holds meanwhile.
-static DOORS: OfProcess<Mutex<Doors>> = OfProcess::new(Mutex::new(Vec::new()), |_| Mutex::default());
+static DOORS: OfProcess<Mutex<Doors>> = OfProcess::new(Mutex::new(BTreeMap::new()), |_| Mutex::default());
 
-type Doors = Vec<(Option<Inode>, Weak<Mutex<()>>)>;
+type Doors = BTreeMap<Option<Inode>, Weak<Mutex<()>>>;
 
 /// The lock for opening the store in `dir`: stores in other directories are opened meanwhile.
 fn door(dir: &Path) -> Arc<Mutex<()>> {
     let inode = files::inode(dir);
     let mut doors = locked(&DOORS);
-    doors.retain(|(_, door)| door.strong_count() > 0);
-    let known = doors.iter().filter(|(of, _)| *of == inode).find_map(|(_, door)| door.upgrade());
+    doors.retain(|_, door| door.strong_count() > 0);
+    let known = doors.get(&inode).and_then(Weak::upgrade);
     known.unwrap_or_else(|| {
         let door = Arc::default();
-        doors.push((inode, Arc::downgrade(&door)));
+        doors.insert(inode, Arc::downgrade(&door));
         door
     })
 }

@@ -285,6 +285,11 @@ impl Place {
         longer
     }
 
+    /// Whether the store was opened in the file with this inode.
+    pub(super) fn is_of(&self, inode: Inode) -> bool {
+        self.files.first().is_some_and(|(_, opened)| *opened == Some(inode))
+    }
+
     /// Checks that this process opened the store.
     pub(super) fn check_process(&self) -> Result<(), StoreError> {
         if self.process == std::process::id() {

@@ -62,7 +62,9 @@ impl Table<'_> {
             after.clone_from(&last.key);
             for row in rows {
                 match row.record() {
-                    Ok(record) if record.has_ended_before(before) => self.remove(&row.key)?,
+                    Ok(record) if record.ended().is_some_and(|ended| ended < before) => {
+                        self.remove(&row.key)?;
+                    }
                     Ok(_) | Err(Corrupt::LaterFormat(_) | Corrupt::UnknownCodec(_)) => continue,
                     Err(_) => self.quarantine(&row.key, "corrupt")?,
                 }
