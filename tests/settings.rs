@@ -108,7 +108,7 @@ fn the_example_of_a_key_is_the_default_where_that_is_a_value() {
     for policy in policies() {
         for row in policy.table.iter().filter(is_value).filter(|row| row.kind != Kind::Factor) {
             let (key, _) = policy.keys().find(|(key, _)| key.name == row.name).expect("a key");
-            assert_eq!(key.form, row.default, "{row}");
+            assert_eq!(key.example, row.default, "{row}");
         }
     }
 }
@@ -166,7 +166,7 @@ fn the_page_of_the_breaker_has_the_default_number_of_keys() {
     assert!(max_keys.is_default);
     assert_eq!(policies()[1].documented("max_keys").1, max_keys.value.to_string());
     let key = policies()[1].spec.keys.iter().find(|key| key.name == "max_keys").expect("a key");
-    assert_eq!(key.form, max_keys.value.to_string());
+    assert_eq!(key.example, max_keys.value.to_string());
     assert_eq!(keyed("a"), Some(1));
 }
 

@@ -71,7 +71,8 @@ impl Shared {
             Value::Given(tokens) if !is_list(&name) => tokens.clone(),
             Value::List(tokens) if is_list(&name) => tokens.clone(),
             _ => {
-                let form = SHARED.iter().find(|shared| shared.name == name).map_or("", |shared| shared.form);
+                let form =
+                    SHARED.iter().find(|shared| shared.name == name).map_or("", |shared| shared.example);
                 let equals = if is_list(&name) { "" } else { " = " };
                 return Err(Error::new(
                     entry.span,

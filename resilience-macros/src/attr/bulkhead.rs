@@ -82,7 +82,7 @@ const FLOOR: &str = "write `floor = <1>`, beside `adaptive`: the fewest slots";
 const CAP: &str = "write `cap = <200>`, beside `adaptive`: the most slots";
 const START: &str = "write the number of slots first, without a key: `#[bulkhead(<20>, adaptive)]`";
 
-const NOUNS: Nouns = Nouns { noun: "bulkhead", ty: "Bulkhead", module: "bulkhead" };
+const NOUNS: Nouns = Nouns { noun: "bulkhead", ty: "Bulkhead", set: "Keyed<Bulkhead>" };
 
 /// The checked arguments.
 pub(crate) struct Checked {
@@ -108,8 +108,8 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let mut reader = Reader::new(&SPEC, entries, errors);
     let (wait_at, queue_at) = (reader.span_of("wait"), reader.span_of("queue"));
     let bounds_at = [reader.span_of("floor"), reader.span_of("cap")];
-    let kept = Kept::read(&mut reader, &SPEC, item, &NOUNS);
-    let settings = Settings::read(&mut reader, &SPEC);
+    let kept = Kept::read(&mut reader, item, &NOUNS);
+    let settings = Settings::read(&mut reader);
     let is_short = wait_at.is_none() || settings.duration("wait").is_some_and(|wait| wait.nanos == Some(0));
     if let (Some(at), true) = (queue_at, is_short) {
         errors.here(
@@ -191,7 +191,7 @@ impl Layer for Checked {
         let instance = self.kept.bind();
         let awaits = cx.is_async && self.waits;
         let method = if awaits { "await_attempt" } else { "enter_attempt" };
-        let enter = self.kept.call(&place.site, method, &cx.attempt(place), cx.varied(place));
+        let enter = self.kept.call(&place.site, method, &[&cx.attempt(place)], cx.varied(place));
         let enter = if awaits { quote_spanned!(here=> #enter.await) } else { enter };
         let enter = cx.admitted(place, "Slot", enter);
         let (label, bound, last, slot) = (place.label(), place.bound(), place.ended(), place.held());

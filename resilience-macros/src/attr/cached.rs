@@ -110,7 +110,7 @@ impl KeyOf {
 fn check(input: Input<'_>) -> Checked {
     let Input { attr, entries, item, errors, .. } = input;
     let mut reader = Reader::new(&SPEC, entries, errors);
-    let configured = value::written(&reader, &SPEC);
+    let configured = value::written(&reader);
     let instance_at = reader.span_of("instance");
     let key_at = reader.span_of("key");
     if let (Some(at), None, None) = (reader.span_of("stale_if_error"), reader.span_of("ttl"), instance_at) {
@@ -120,11 +120,11 @@ fn check(input: Input<'_>) -> Checked {
              help: add `ttl = 60s`, or leave `stale_if_error` out",
         );
     }
-    let settings = Settings::read(&mut reader, &SPEC);
+    let settings = Settings::read(&mut reader);
     let degraded = reader.switch("degraded").unwrap_or(false);
-    let weight = reader.value("weight", "path", value::path_or_closure);
-    let written = reader.value("key", "(host, id)", |tokens| value::policy_key(tokens, item));
-    let instance = reader.value("instance", "self.cache", value::expression);
+    let weight = reader.value("weight", value::path_or_closure);
+    let written = reader.value("key", |tokens| value::policy_key(tokens, item));
+    let instance = reader.value("instance", value::expression);
     if let Some(at) = instance_at {
         value::not_beside_instance(errors, "cache", at, configured.into_iter());
     }

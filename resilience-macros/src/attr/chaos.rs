@@ -76,7 +76,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let has = |name| entries.iter().any(|entry| entry.is(name));
     let (has_rate, has_kind) = (has("rate"), KINDS.into_iter().any(has));
     let mut reader = Reader::new(&SPEC, entries, errors);
-    let rate = reader.value("rate", "2%", |tokens| value::ratio(tokens, "rate"));
+    let rate = reader.value("rate", |tokens| value::ratio(tokens, "rate"));
     if !has_rate && !names_rate {
         errors.at(attr, "`chaos` needs the share of calls that get a fault\nhelp: write `rate = 2%`");
     }
@@ -87,11 +87,11 @@ fn check(input: Input<'_>) -> Option<Checked> {
              help: write `fault = error`, `lost = error`, `latency = 100ms..2s` or `panic`",
         );
     }
-    let fault = reader.value("fault", "error", value::expression);
-    let lost = reader.value("lost", "error", value::expression);
-    let latency = reader.value("latency", "100ms..2s", value::durations);
+    let fault = reader.value("fault", value::expression);
+    let lost = reader.value("lost", value::expression);
+    let latency = reader.value("latency", value::durations);
     let panics = reader.switch("panic").unwrap_or(false);
-    let setters = Settings::read(&mut reader, &SPEC).setters;
+    let setters = Settings::read(&mut reader).setters;
     Some(Checked { rate: rate?, fault, lost, latency, panics, setters })
 }
 

@@ -70,7 +70,7 @@ fn check(input: Input<'_>) -> Checked {
     let Input { entries, item, errors, .. } = input;
     let mut reader = Reader::new(&SPEC, entries, errors);
     let inputs = reader.take("inputs").and_then(|entry| errors.ok(inputs(entry, item)));
-    let mut setters = settings(&mut reader, &SPEC);
+    let mut setters = settings(&mut reader);
     setters.extend(was(&mut reader).map(|name| was_setter(&name)));
     for (name, rerun, error) in [
         ("on_mismatch", "rerun", "error"),
@@ -79,8 +79,8 @@ fn check(input: Input<'_>) -> Checked {
     ] {
         setters.extend(choice(&mut reader, name, rerun, error));
     }
-    let store = reader.value("store", "expression", value::expression);
-    let rollback = reader.value("rollback", "path", |tokens| {
+    let store = reader.value("store", value::expression);
+    let rollback = reader.value("rollback", |tokens| {
         value::without_self(&tokens)?;
         value::path_or_closure(tokens)
     });

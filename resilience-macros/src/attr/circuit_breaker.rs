@@ -1,10 +1,10 @@
 //! `#[circuit_breaker(threshold = 5, recovery = 60s, ..)]`.
 
 use crate::context::{Context, Place};
+use crate::errors::Errors;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{Entry, Positional, Reader, Setting, Spec, Value, key, setting};
-use crate::syntax::tokens::readable;
-use crate::value::{self, Rules, Setter, Settings};
+use crate::value::{self, Kept, Nouns, Rules, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
@@ -122,6 +122,8 @@ const RATE: &str = "write `rate = <50%>`: the share of failed calls that opens i
 const MIN_CALLS: &str = "write `min_calls = <20>`: how many calls it takes to judge their share";
 const WINDOW: &str = "write `window = 60s`, or `window = 100` for the last 100 calls of a `rate`";
 
+const NOUNS: Nouns = Nouns { noun: "breaker", ty: "CircuitBreaker", set: "CircuitBreakers" };
+
 /// The checked arguments.
 pub(crate) struct Checked {
     start: TokenStream,
@@ -131,9 +133,7 @@ pub(crate) struct Checked {
     slow: Option<value::Duration>,
     /// Whether the breaker may measure how long calls take.
     measures: bool,
-    key: Option<TokenStream>,
-    max_keys: Option<TokenStream>,
-    instance: Option<TokenStream>,
+    kept: Kept,
 }
 
 /// Reads the arguments.
@@ -143,25 +143,30 @@ fn check(input: Input<'_>) -> Checked {
         count_calls(entry);
     }
     let mut reader = Reader::new(&SPEC, entries, errors);
-    let others = ["policy", "max_keys"].iter().filter_map(|key| reader.span_of(key));
-    let configured: Vec<_> = value::written(&reader, &SPEC).into_iter().chain(others).collect();
-    let instance_at = reader.span_of("instance");
-    let key_at = reader.span_of("key");
-    let has_default_recovery =
-        ["recovery", "policy", "instance"].iter().all(|key| reader.span_of(key).is_none());
-    let key_label_at = reader.span_of("key_label");
-    let has_rate = ["rate", "slow", "policy", "instance"].iter().any(|key| reader.span_of(key).is_some());
+    let policy_at = reader.span_of("policy");
+    let has_default_recovery = !reader.has_any(&["recovery", "policy", "instance"]);
+    let has_rate = reader.has_any(&["rate", "slow", "policy", "instance"]);
     for key in ["window_calls", "min_calls"] {
         if let Some(at) = reader.span_of(key).filter(|_| !has_rate) {
             errors.here(at, NEEDS_RATE);
         }
     }
-    let measures = ["slow", "policy", "instance"].iter().any(|key| reader.span_of(key).is_some());
+    let measures = reader.has_any(&["slow", "policy", "instance"]);
     if let Some(at) = reader.span_of("slow_rate").filter(|_| !measures) {
         errors.here(at, NEEDS_SLOW);
     }
-    let start = reader.value("policy", "CONST", value::constant);
-    let settings = Settings::read(&mut reader, &SPEC);
+    let kept = Kept::read(&mut reader, item, &NOUNS);
+    kept.is_given(errors, policy_at.into_iter());
+    let start = reader.value("policy", value::constant).unwrap_or_default();
+    let settings = Settings::read(&mut reader);
+    check_cap(&settings, has_default_recovery, errors);
+    let rules = Rules::read(&mut reader);
+    let (window, slow) = (settings.duration("window").cloned(), settings.duration("slow").cloned());
+    Checked { start, setters: settings.setters, rules, window, slow, measures, kept }
+}
+
+/// Compares `cap` with `recovery`, or with its default.
+fn check_cap(settings: &Settings, has_default_recovery: bool, errors: &Errors) {
     let (recovery, cap) = (settings.duration("recovery"), settings.duration("cap"));
     errors.ok(value::in_order(recovery, cap, LOW_CAP));
     let is_low =
@@ -171,31 +176,6 @@ fn check(input: Input<'_>) -> Checked {
     {
         errors.here(cap.span, format!("{LOW_CAP}\nnote: `recovery` is {text} by default"));
     }
-    let rules = Rules::read(&mut reader);
-    let mut written_key = String::new();
-    let key = reader.value("key", "self.host", |tokens| {
-        written_key = readable(&tokens);
-        value::policy_key(tokens, item)
-    });
-    let max_keys_at = reader.span_of("max_keys");
-    let max_keys = reader.value("max_keys", "1024", |tokens| value::count_from(tokens, "max_keys", 1));
-    if let (Some(at), None) = (max_keys_at, key_at) {
-        errors.here(at, "`max_keys` needs `key = ..`: it bounds how many keys have a breaker");
-    }
-    if let (Some(at), None) = (key_label_at, key_at) {
-        errors.here(at, "`key_label` needs `key = ..`: it shows the keys in logs");
-    }
-    let instance = reader.value("instance", "self.breaker", value::expression);
-    if let Some(instance_at) = instance_at {
-        value::not_beside_instance(errors, "breaker", instance_at, configured.into_iter());
-        if let (Some(at), Some(instance)) = (key_at, &instance) {
-            errors.here(at, key_beside_instance(&written_key, instance));
-        }
-    }
-    let (window, slow) = (settings.duration("window").cloned(), settings.duration("slow").cloned());
-    let setters = settings.setters;
-    let start = start.unwrap_or_default();
-    Checked { start, setters, rules, window, slow, measures, key, max_keys, instance }
 }
 
 /// Reads `window = 100` as `window_calls = 100`.
@@ -210,23 +190,12 @@ fn count_calls(entry: &mut Entry) {
     }
 }
 
-/// What to write for `instance` and `key` together.
-fn key_beside_instance(key: &str, instance: &TokenStream) -> String {
-    // The paths in a template are more than the text of `format!` takes.
-    let key = if key.starts_with('"') { "format!(..)" } else { key };
-    let instance = readable(instance);
-    format!(
-        "`instance` is one breaker, and `key` needs one for each key\n\
-         help: make `{instance}` a `CircuitBreakers`, and write `instance = {instance}.get(&{key})` without `key`"
-    )
-}
-
 impl Layer for Checked {
     fn traits(&self) -> Traits<'_> {
         Traits {
             judges: true,
             without_failures: Some("see every call succeed and never open"),
-            key: self.key.as_ref(),
+            key: self.kept.key.as_ref(),
             window: self.window.as_ref(),
             slow: self.slow.as_ref(),
             ends_call: true,
@@ -244,48 +213,27 @@ impl Layer for Checked {
     }
 
     fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
-        let site = &place.site;
-        let Checked { start, setters, .. } = self;
-        if self.instance.is_some() {
-            return value::instance_site(site, "CircuitBreaker");
-        }
-        let ty = quote!(__rt::CircuitBreaker);
-        let start = if start.is_empty() {
-            quote!(#ty::of(&__POINT))
-        } else {
-            let given = value::typed(start, &ty);
-            quote!(#ty::owned_by(#given, &__POINT))
-        };
-        let breaker = Setter::all(setters, &ty, start);
-        if self.key.is_none() && stack.varied().is_none() {
-            return quote!(static #site: __rt::CircuitBreaker = #breaker.checked(););
-        }
-        let max_keys = self.max_keys.iter();
-        quote! {
-            static #site: __rt::Site<__rt::Keyed<__rt::CircuitBreaker>> = {
-                const fn __fresh() -> __rt::CircuitBreaker { #breaker.checked() }
-                const fn __keyed() -> __rt::Keyed<__rt::CircuitBreaker> {
-                    __rt::Keyed::new(__fresh)#(.max_keys(#max_keys))*
-                }
-                __rt::Site::new(__keyed(), __keyed)
+        let breaker = self.kept.instance.is_none().then(|| {
+            let ty = self.kept.ty();
+            let start = if self.start.is_empty() {
+                quote!(#ty::of(&__POINT))
+            } else {
+                let given = value::typed(&self.start, &ty);
+                quote!(#ty::owned_by(#given, &__POINT))
             };
-        }
+            Setter::all(&self.setters, &ty, start)
+        });
+        self.kept.site(&place.site, breaker.as_ref(), stack.varied())
     }
 
     fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
-        let site = &place.site;
         let ruling = self.rules.ruling();
         let refused = cx.refused(place);
-        let instance = self.instance.as_ref().map(|given| value::instance(given, &quote!(CircuitBreaker)));
+        let instance = self.kept.bind();
         let here = Span::mixed_site();
-        let admit = Ident::new(if self.measures { "acquire" } else { "admit" }, here);
-        let admit = match (&self.instance, value::whole_key(self.key.as_ref(), cx.varied(place))) {
-            (Some(given), _) => quote_spanned!(value::mixed_span_of(given)=> (&#site).admit(__instance)),
-            (None, Some(given)) => {
-                quote_spanned!(value::mixed_span_of(&given)=> __rt::Keyed::#admit(&#site, &(#given)))
-            }
-            (None, None) => quote_spanned!(here=> (&#site).#admit()),
-        };
+        // An instance is asked whether it measures.
+        let method = if self.measures && self.kept.instance.is_none() { "acquire" } else { "admit" };
+        let admit = self.kept.call(&place.site, method, &[], cx.varied(place));
         let inner = match (self.measures, cx.is_async) {
             (false, _) => inner.clone(),
             (true, false) => quote_spanned! {here=>

@@ -54,7 +54,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let Input { attr, entries, shared, item, errors } = input;
     let is_foreign = entries.iter().any(|entry| SPEC.foreign.iter().any(|(word, _)| entry.is(word)));
     let mut reader = Reader::new(&SPEC, entries, errors);
-    let settings = Settings::read(&mut reader, &SPEC);
+    let settings = Settings::read(&mut reader);
     let on = reader.take_all("on").into_iter().flat_map(|entry| value::categories(entry, errors)).collect();
     let mut rest = reader.rest().into_iter();
     let Some(first) = rest.next() else {

@@ -79,7 +79,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
         errors.here(second.span, "`failover` goes through the values of one argument");
     }
     let mut reader = Reader::new(&SPEC, entries, errors);
-    let settings = Settings::read(&mut reader, &SPEC);
+    let settings = Settings::read(&mut reader);
     let on = reader.take_all("on").into_iter().flat_map(|entry| value::categories(entry, errors)).collect();
     let (argument, entry) = match listed {
         Listed::Values(argument, entry) => (argument, entry),

@@ -87,10 +87,10 @@ fn check(args: TokenStream, item: &Item, errors: &Errors) -> Option<Checked> {
     let mut entries = checked_entries(args, errors);
     let name = take_name(&mut entries, errors);
     let mut reader = Reader::inside(&SPEC, &SPEC, entries, errors);
-    let timeout = reader.value("timeout", "2s", |tokens| value::lasting(tokens, "timeout"));
+    let timeout = reader.value("timeout", |tokens| value::lasting(tokens, "timeout"));
     let is_critical = reader.switch("critical").unwrap_or(false);
-    let values = reader.value("each", "VALUES", value::expression);
-    let runtime = reader.value("crate", "::path", syn::parse2::<syn::Path>);
+    let values = reader.value("each", value::expression);
+    let runtime = reader.value("crate", syn::parse2::<syn::Path>);
     check_function(item, errors);
     let argument = argument(item, values.is_some(), errors);
     let name = name?;

@@ -60,7 +60,7 @@ const MAX: &str = "write `max = <1>`: how many extra calls may follow, the call 
 const IDEMPOTENT: &str = "both calls may be carried out: write `idempotent` if that is the same as one\n\
                           help: write `#[hedge(after = 50ms, idempotent)]`";
 
-const NOUNS: Nouns = Nouns { noun: "hedge", ty: "Hedge", module: "hedge" };
+const NOUNS: Nouns = Nouns { noun: "hedge", ty: "Hedge", set: "Keyed<Hedge>" };
 
 /// The checked arguments.
 pub(crate) struct Checked {
@@ -104,10 +104,10 @@ fn check(input: Input<'_>) -> Option<Checked> {
         _ => {}
     }
     check_function(attr, item, errors);
-    let kept = Kept::read(&mut reader, &SPEC, item, &NOUNS);
-    let mut setters = Settings::read(&mut reader, &SPEC).setters;
-    let after = reader.value("after", "50ms", after);
-    let budget = reader.value("budget", "BUDGET", value::path);
+    let kept = Kept::read(&mut reader, item, &NOUNS);
+    let mut setters = Settings::read(&mut reader).setters;
+    let after = reader.value("after", after);
+    let budget = reader.value("budget", value::path);
     if kept.is_given(errors, after_at.into_iter().chain(budget_at)) {
         return Some(Checked { after: None, setters: Vec::new(), kept });
     }
@@ -249,7 +249,7 @@ impl Layer for Checked {
         let at = here.located_at(place.attr.span());
         let instance = self.kept.bind();
         let budget = cx.budget.clone().unwrap_or_else(|| quote_spanned!(here=> __rt::None));
-        let call = self.kept.call(&place.site, "hedging", &budget, cx.varied(place));
+        let call = self.kept.call(&place.site, "hedging", &[&budget], cx.varied(place));
         let verdict = if place.is_outermost() { quote!(_) } else { quote_spanned!(here=> __verdict) };
         // Of a closure that moves an argument, or changes it, the compiler says so here.
         let copy = quote_spanned!(at=> || async { #inner (__outcome, __verdict) });

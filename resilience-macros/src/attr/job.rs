@@ -99,15 +99,15 @@ struct Argument {
 fn check(input: Input<'_>) -> Checked {
     let Input { attr, entries, shared, item, errors } = input;
     let mut reader = Reader::new(&SPEC, entries, errors);
-    let mut setters = settings(&mut reader, &SPEC);
+    let mut setters = settings(&mut reader);
     let text_at = reader.span_of("record_text");
     let records_text = reader.switch("record_text").and_then(|is_on| text_at.filter(|_| is_on));
     let was = was(&mut reader);
     setters.extend(was.as_ref().map(was_setter));
     setters.extend(choice(&mut reader, "on_mismatch", "rerun", "error"));
     setters.extend(choice(&mut reader, "on_corrupt", "rerun", "error"));
-    let store = reader.value("store", "expression", value::expression);
-    let on = reader.value("on", "Type", |tokens| {
+    let store = reader.value("store", value::expression);
+    let on = reader.value("on", |tokens| {
         let span = value::span_of(&tokens);
         syn::parse2::<Type>(tokens).map_err(|_| Error::new(span, "expected a type: `on = App`"))
     });

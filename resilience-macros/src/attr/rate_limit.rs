@@ -73,7 +73,7 @@ const PER: &str = "write `per = <1s>`: the time in which that many calls are adm
 const BURST: &str = "write `burst = <10>`: how many calls may be admitted at once after a pause";
 const WAIT: &str = "write `wait = <100ms>`: how long a call may wait until it is admitted";
 
-const NOUNS: Nouns = Nouns { noun: "rate limit", ty: "RateLimit", module: "rate_limit" };
+const NOUNS: Nouns = Nouns { noun: "rate limit", ty: "RateLimit", set: "Keyed<RateLimit>" };
 
 /// The checked arguments.
 pub(crate) struct Checked {
@@ -99,9 +99,9 @@ fn check(input: Input<'_>) -> Option<Checked> {
     );
     let mut reader = Reader::new(&SPEC, entries, errors);
     let (wait_at, per_at) = (reader.span_of("wait"), reader.span_of("per"));
-    let kept = Kept::read(&mut reader, &SPEC, item, &NOUNS);
-    let settings = Settings::read(&mut reader, &SPEC);
-    let per = reader.value("per", "1s", |tokens| value::lasting(tokens, "per"));
+    let kept = Kept::read(&mut reader, item, &NOUNS);
+    let settings = Settings::read(&mut reader);
+    let per = reader.value("per", |tokens| value::lasting(tokens, "per"));
     let mut rest = reader.rest().into_iter();
     if kept.is_given(errors, rest.clone().map(|entry| entry.span).chain(per_at)) {
         return Some(Checked { rate: None, setters: Vec::new(), kept, waits: true });
@@ -149,7 +149,7 @@ impl Layer for Checked {
         let instance = self.kept.bind();
         let awaits = cx.is_async && self.waits;
         let method = if awaits { "await_pass" } else { "pass_attempt" };
-        let pass = self.kept.call(&place.site, method, &cx.attempt(place), cx.varied(place));
+        let pass = self.kept.call(&place.site, method, &[&cx.attempt(place)], cx.varied(place));
         let pass = if awaits { quote_spanned!(here=> #pass.await) } else { pass };
         let pass = cx.admitted(place, "Turn", pass);
         quote_spanned! {here=>

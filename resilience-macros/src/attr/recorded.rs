@@ -4,7 +4,7 @@
 use crate::context::{Context, Place};
 use crate::errors::Errors;
 use crate::function::item::Item;
-use crate::syntax::keys::{Reader, Spec};
+use crate::syntax::keys::Reader;
 use crate::value::{self, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -25,10 +25,10 @@ pub(crate) fn first_key(
     errors.ok(value::key(first.tokens(), item, refusal))
 }
 
-/// The settings of `spec` that are no choices between words.
-pub(crate) fn settings(reader: &mut Reader<'_>, spec: &Spec) -> Vec<Setter> {
-    let mut setters = Settings::read(reader, spec).setters;
-    let ttl = reader.value("ttl", "7d", |tokens| {
+/// The settings that are no choices between words.
+pub(crate) fn settings(reader: &mut Reader<'_>) -> Vec<Setter> {
+    let mut setters = Settings::read(reader).setters;
+    let ttl = reader.value("ttl", |tokens| {
         if value::open(tokens.clone()).to_string() == "never" {
             let span = value::own_span_of(&tokens);
             let tokens = quote_spanned!(span=> ::core::time::Duration::ZERO);
@@ -42,7 +42,7 @@ pub(crate) fn settings(reader: &mut Reader<'_>, spec: &Spec) -> Vec<Setter> {
 
 /// `was = "earlier"`.
 pub(crate) fn was(reader: &mut Reader<'_>) -> Option<LitStr> {
-    reader.value("was", "\"old_name\"", |tokens| {
+    reader.value("was", |tokens| {
         let span = value::span_of(&tokens);
         let words = "expected the earlier name in quotes, for instance `\"old_name\"`";
         syn::parse2(value::open(tokens)).map_err(|_| Error::new(span, words))
@@ -56,7 +56,7 @@ pub(crate) fn was_setter(name: &LitStr) -> Setter {
 
 /// `key = error` or its other word, as a setter.
 pub(crate) fn choice(reader: &mut Reader<'_>, name: &str, other: &str, usual: &str) -> Option<Setter> {
-    let value = reader.value(name, other, |tokens| {
+    let value = reader.value(name, |tokens| {
         let span = value::own_span_of(&tokens);
         let ty = if name == "on_store_error" { "OnStoreError" } else { "Otherwise" };
         let ty = Ident::new(ty, span);

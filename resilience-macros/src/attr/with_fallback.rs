@@ -61,7 +61,7 @@ fn check(input: Input<'_>) -> Checked {
     let rules = Rules::read(&mut reader);
     let on: Vec<Ident> =
         reader.take_all("on").into_iter().flat_map(|entry| value::categories(entry, errors)).collect();
-    let hook = reader.value("on_fallback", "path", value::path);
+    let hook = reader.value("on_fallback", value::path);
     let mut steps = Vec::new();
     for entry in reader.rest() {
         if let Some(Step::Value(_)) = steps.last() {

@@ -76,8 +76,8 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let store_at = reader.span_of("store");
     let of_files = ["shared", "common"].map(|name| (name, reader.span_of(name)));
     let lease_at = reader.span_of("lease");
-    let store = reader.value("store", "expression", value::expression);
-    let settings = Settings::read(&mut reader, &SPEC);
+    let store = reader.value("store", value::expression);
+    let settings = Settings::read(&mut reader);
     check_store(store_at, lease_at, of_files, errors);
     let was_empty = errors.is_empty();
     // One lock for all calls is what many functions want.

@@ -82,8 +82,8 @@ fn check(input: Input<'_>) -> Checked {
     let mut seen = Vec::new();
     let rule = |entry| errors.ok(rule(entry, &mut seen, errors));
     let rules: Vec<_> = reader.take_all("on").into_iter().filter_map(rule).collect();
-    let otherwise = reader.value("otherwise", "escalate", |tokens| strategy(&value::open(tokens)));
-    let rollback = reader.value("rollback", "path", |tokens| value::call(&value::open(tokens), item));
+    let otherwise = reader.value("otherwise", |tokens| strategy(&value::open(tokens)));
+    let rollback = reader.value("rollback", |tokens| value::call(&value::open(tokens), item));
     let checked = Checked { rules, otherwise, rollback };
     if let (true, Some(Call { error: Some(error), .. })) =
         (shared.when_ok.is_some() && checked.rolls_back_unknown(), &checked.rollback)

@@ -13,9 +13,9 @@ use quote::ToTokens;
 /// One key of an attribute.
 pub(crate) struct Key {
     pub(crate) name: &'static str,
-    /// How the value looks, for messages and docs: `60s`, `3`, `|e| ..`. Of a setting it is the default, if that
-    /// is a value.
-    pub(crate) form: &'static str,
+    /// A value, for messages: `60s`, `3`, `|e| ..`. It is the default where that is a value, and no default otherwise:
+    /// the settings and their defaults are in the runtime's `config.rs`, with which `tests/settings.rs` compares it.
+    pub(crate) example: &'static str,
     /// Of a setting of the policy: how its value is read.
     pub(crate) setting: Option<Setting>,
 }
@@ -48,13 +48,13 @@ pub(crate) enum Setting {
     Hook,
 }
 
-pub(crate) const fn key(name: &'static str, form: &'static str) -> Key {
-    Key { name, form, setting: None }
+pub(crate) const fn key(name: &'static str, example: &'static str) -> Key {
+    Key { name, example, setting: None }
 }
 
 /// A key that is a setting of the policy.
-pub(crate) const fn setting(name: &'static str, form: &'static str, setting: Setting) -> Key {
-    Key { name, form, setting: Some(setting) }
+pub(crate) const fn setting(name: &'static str, example: &'static str, setting: Setting) -> Key {
+    Key { name, example, setting: Some(setting) }
 }
 
 /// What an attribute understands.
@@ -117,6 +117,11 @@ impl Spec {
         self.keys.iter().chain(SHARED).map(|key| key.name).collect()
     }
 
+    /// The key called `name`, which may be a shared one.
+    fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().chain(SHARED).find(|key| key.name == name)
+    }
+
     /// The keys that are settings of the policy.
     pub(crate) fn settings(&self) -> impl Iterator<Item = (&'static Key, Setting)> {
         self.keys.iter().filter_map(|key| Some((key, key.setting?)))
@@ -132,15 +137,15 @@ impl Spec {
     pub(crate) fn lacks_value(&self, entry: &Entry, entries: &[Entry]) -> Option<String> {
         let Value::Word = entry.value else { return None };
         let key = self.keys.iter().chain(SHARED).find(|key| entry.is(key.name))?;
-        let is_switch = matches!(key.form, "true" | "false");
+        let is_switch = matches!(key.example, "true" | "false");
         let names = self.names();
         let is_key = |entry: &Entry| names.iter().any(|name| entry.is(name));
         if is_switch || entries.iter().any(|other| !is_key(other) && self.positional.takes(other, self)) {
             return None;
         }
         let instead = self.positional.instead_of_key(key.name)?;
-        let equals = if key.form.starts_with('(') { "" } else { " = " };
-        Some(format!("`{0}` needs a value\nhelp: write `{0}{equals}{1}`; {instead}", key.name, key.form))
+        let equals = if key.example.starts_with('(') { "" } else { " = " };
+        Some(format!("`{0}` needs a value\nhelp: write `{0}{equals}{1}`; {instead}", key.name, key.example))
     }
 }
 
@@ -158,22 +163,23 @@ pub(crate) const SHARED: &[Key] = &[
 
 /// The arguments of one attribute, being taken out key by key.
 pub(crate) struct Reader<'a> {
+    pub(crate) spec: &'a Spec,
     entries: Vec<Entry>,
     pub(crate) errors: &'a Errors,
 }
 
 impl<'a> Reader<'a> {
     /// Checks every key of an attribute against `spec`.
-    pub(crate) fn new(spec: &Spec, entries: Vec<Entry>, errors: &'a Errors) -> Self {
+    pub(crate) fn new(spec: &'a Spec, entries: Vec<Entry>, errors: &'a Errors) -> Self {
         Self::read(&Table { spec, around: None }, entries, errors)
     }
 
     /// Checks every key of a list inside the attribute `around` against `spec`.
-    pub(crate) fn inside(around: &Spec, spec: &Spec, entries: Vec<Entry>, errors: &'a Errors) -> Self {
+    pub(crate) fn inside(around: &'a Spec, spec: &'a Spec, entries: Vec<Entry>, errors: &'a Errors) -> Self {
         Self::read(&Table { spec, around: Some(around) }, entries, errors)
     }
 
-    fn read(table: &Table<'_>, entries: Vec<Entry>, errors: &'a Errors) -> Self {
+    fn read(table: &Table<'a>, entries: Vec<Entry>, errors: &'a Errors) -> Self {
         let names = table.names();
         let mut kept: Vec<Entry> = Vec::new();
         let lacking: Vec<_> = entries.iter().map(|entry| table.spec.lacks_value(entry, &entries)).collect();
@@ -198,7 +204,7 @@ impl<'a> Reader<'a> {
                 kept.push(entry);
             }
         }
-        Self { entries: kept, errors }
+        Self { spec: table.spec, entries: kept, errors }
     }
 
     /// Takes the entry called `name`.
@@ -215,6 +221,11 @@ impl<'a> Reader<'a> {
     /// Where the entry called `name` is, if there is one that was not taken yet.
     pub(crate) fn span_of(&self, name: &str) -> Option<Span> {
         self.entries.iter().find(|entry| entry.is(name)).map(|entry| entry.span)
+    }
+
+    /// Whether one of the keys `names` is written and was not taken yet.
+    pub(crate) fn has_any(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.span_of(name).is_some())
     }
 
     /// The key of the entry called `name`, if there is one that was not taken yet.
@@ -236,7 +247,6 @@ impl<'a> Reader<'a> {
     pub(crate) fn value<T>(
         &mut self,
         name: &str,
-        form: &str,
         read: impl FnOnce(TokenStream) -> syn::Result<T>,
     ) -> Option<T> {
         let entry = self.take(name)?;
@@ -249,8 +259,9 @@ impl<'a> Reader<'a> {
                 }
             },
             _ => {
+                let example = self.spec.key(name).map_or("..", |key| key.example);
                 self.errors
-                    .here(entry.span, format!("`{name}` needs a value\nhelp: write `{name} = {form}`"));
+                    .here(entry.span, format!("`{name}` needs a value\nhelp: write `{name} = {example}`"));
                 None
             }
         }

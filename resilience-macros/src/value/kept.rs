@@ -5,7 +5,7 @@ use super::{
 };
 use crate::errors::Errors;
 use crate::function::item::Item;
-use crate::syntax::keys::{Reader, Spec};
+use crate::syntax::keys::Reader;
 use crate::syntax::tokens::readable;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -16,8 +16,8 @@ pub(crate) struct Nouns {
     pub(crate) noun: &'static str,
     /// Its type: `RateLimit`.
     pub(crate) ty: &'static str,
-    /// Its module in the runtime: `rate_limit`.
-    pub(crate) module: &'static str,
+    /// What has one for each key, as the program makes it: `Keyed<RateLimit>`.
+    pub(crate) set: &'static str,
 }
 
 /// `key`, `max_keys` and `instance` of one policy.
@@ -34,18 +34,18 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// Takes the keys, before the settings of `spec` are taken.
-    pub(crate) fn read(reader: &mut Reader<'_>, spec: &Spec, item: &Item, nouns: &'static Nouns) -> Self {
+    /// Takes the keys, before the settings are taken.
+    pub(crate) fn read(reader: &mut Reader<'_>, item: &Item, nouns: &'static Nouns) -> Self {
         let errors = reader.errors;
-        let configured = written(reader, spec).into_iter().chain(reader.span_of("max_keys")).collect();
+        let configured = written(reader).into_iter().chain(reader.span_of("max_keys")).collect();
         let (key_at, instance_at) = (reader.span_of("key"), reader.span_of("instance"));
         let mut written_key = String::new();
-        let key = reader.value("key", "self.host", |tokens| {
+        let key = reader.value("key", |tokens| {
             written_key = readable(&tokens);
             policy_key(tokens, item)
         });
         let max_keys_at = reader.span_of("max_keys");
-        let max_keys = reader.value("max_keys", "1024", |tokens| count_from(tokens, "max_keys", 1));
+        let max_keys = reader.value("max_keys", |tokens| count_from(tokens, "max_keys", 1));
         if let (Some(at), None) = (max_keys_at, key_at) {
             let words = format!("`max_keys` needs `key = ..`: it bounds how many keys have a {}", nouns.noun);
             errors.here(at, words);
@@ -53,8 +53,7 @@ impl Kept {
         if let (Some(at), None) = (reader.span_of("key_label"), key_at) {
             errors.here(at, "`key_label` needs `key = ..`: it shows the keys in logs");
         }
-        let form = format!("self.{}", nouns.module);
-        let instance = reader.value("instance", &form, expression);
+        let instance = reader.value("instance", expression);
         Self { nouns, key, max_keys, instance, key_at, instance_at, written_key, configured }
     }
 
@@ -71,13 +70,13 @@ impl Kept {
 
     /// What to write for `instance` and `key` together.
     fn key_beside_instance(&self, instance: &TokenStream) -> String {
-        let Nouns { noun, ty, .. } = self.nouns;
+        let Nouns { noun, set, .. } = self.nouns;
         // The paths in a template are more than the text of `format!` takes.
         let key = if self.written_key.starts_with('"') { "format!(..)" } else { &self.written_key };
         let instance = readable(instance);
         format!(
             "`instance` is one {noun}, and `key` needs one for each key\n\
-             help: make `{instance}` a `Keyed<{ty}>`, and write `instance = {instance}.get(&{key})` without `key`"
+             help: make `{instance}` a `{set}`, and write `instance = {instance}.get(&{key})` without `key`"
         )
     }
 
@@ -118,24 +117,24 @@ impl Kept {
         self.instance.as_ref().map(|given| instance(given, &quote!(#ty)))
     }
 
-    /// A call of `method` of the policy in the `static` called `site`, for the `attempt`th attempt.
+    /// A call of `method` of the policy in the `static` called `site`, with `arguments` behind the key or the instance.
     pub(crate) fn call(
         &self,
         site: &Ident,
         method: &str,
-        attempt: &TokenStream,
+        arguments: &[&TokenStream],
         varied: Option<&Ident>,
     ) -> TokenStream {
         let here = Span::mixed_site();
         let method = Ident::new(method, here);
         match (&self.instance, whole_key(self.key.as_ref(), varied)) {
             (Some(given), _) => {
-                quote_spanned!(mixed_span_of(given)=> (&#site).#method(__instance, #attempt))
+                quote_spanned!(mixed_span_of(given)=> (&#site).#method(__instance #(, #arguments)*))
             }
             (None, Some(given)) => {
-                quote_spanned!(mixed_span_of(&given)=> __rt::Keyed::#method(&#site, &(#given), #attempt))
+                quote_spanned!(mixed_span_of(&given)=> __rt::Keyed::#method(&#site, &(#given) #(, #arguments)*))
             }
-            (None, None) => quote_spanned!(here=> (&#site).#method(#attempt)),
+            (None, None) => quote_spanned!(here=> (&#site).#method(#(#arguments),*)),
         }
     }
 }

@@ -14,8 +14,8 @@ pub(crate) struct Rules {
 
 impl Rules {
     pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
-        let when = reader.value("when", "|error| ..", path_or_closure);
-        let unless = reader.value("unless", "|error| ..", path_or_closure);
+        let when = reader.value("when", path_or_closure);
+        let unless = reader.value("unless", path_or_closure);
         Self { when, unless }
     }
 

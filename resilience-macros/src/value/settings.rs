@@ -16,39 +16,33 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Takes the settings of `spec`, but for those that the attribute reads itself; what is wrong is reported.
-    pub(crate) fn read(reader: &mut Reader<'_>, spec: &Spec) -> Self {
+    /// Takes the settings, but for those that the attribute reads itself; what is wrong is reported.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
         let mut settings = Self { setters: Vec::new(), durations: Vec::new() };
-        for (key, setting) in spec.settings() {
-            let setter = settings.one(reader, key.name, key.form, setting);
+        for (key, setting) in reader.spec.settings() {
+            let setter = settings.one(reader, key.name, setting);
             settings.setters.extend(setter);
         }
         settings
     }
 
-    fn one(
-        &mut self,
-        reader: &mut Reader<'_>,
-        name: &'static str,
-        form: &str,
-        setting: Setting,
-    ) -> Option<Setter> {
+    fn one(&mut self, reader: &mut Reader<'_>, name: &'static str, setting: Setting) -> Option<Setter> {
         let mut time = |reader: &mut Reader<'_>, read: fn(TokenStream, &str) -> syn::Result<Duration>| {
-            let duration = reader.value(name, form, |tokens| read(tokens, name))?;
+            let duration = reader.value(name, |tokens| read(tokens, name))?;
             self.durations.push((name, duration.clone()));
             Some(duration.tokens)
         };
         let value = match setting {
-            Setting::Count(least) => reader.value(name, form, |tokens| count_from(tokens, name, least))?,
-            Setting::Factor => reader.value(name, form, |tokens| factor_from_one(tokens, name))?,
-            Setting::Ratio => reader.value(name, form, |tokens| ratio(tokens, name))?,
+            Setting::Count(least) => reader.value(name, |tokens| count_from(tokens, name, least))?,
+            Setting::Factor => reader.value(name, |tokens| factor_from_one(tokens, name))?,
+            Setting::Ratio => reader.value(name, |tokens| ratio(tokens, name))?,
             Setting::Time => time(reader, |tokens, _| duration(tokens))?,
             Setting::Lasting => time(reader, lasting)?,
             Setting::TimeFrom(least) => {
-                let duration = reader.value(name, form, |tokens| duration_from(tokens, name, least))?;
+                let duration = reader.value(name, |tokens| duration_from(tokens, name, least))?;
                 duration.tokens
             }
-            Setting::Size => reader.value(name, form, size)?,
+            Setting::Size => reader.value(name, size)?,
             Setting::Switch => {
                 let is_on = reader.switch(name)?;
                 quote!(#is_on)
@@ -57,7 +51,7 @@ impl Settings {
                 let at = reader.key_of(name)?;
                 return reader.switch(name)?.then(|| Setter::flag(name, own_span_of(&at)));
             }
-            Setting::Hook => reader.value(name, form, path)?.to_token_stream(),
+            Setting::Hook => reader.value(name, path)?.to_token_stream(),
             Setting::Own => return None,
         };
         Some(Setter::new(name, value))
@@ -74,9 +68,9 @@ impl Settings {
     }
 }
 
-/// Where the settings of `spec` are written that were not taken yet.
-pub(crate) fn written(reader: &Reader<'_>, spec: &Spec) -> Vec<Span> {
-    spec.settings().filter_map(|(key, _)| reader.span_of(key.name)).collect()
+/// Where the settings are written that were not taken yet.
+pub(crate) fn written(reader: &Reader<'_>) -> Vec<Span> {
+    reader.spec.settings().filter_map(|(key, _)| reader.span_of(key.name)).collect()
 }
 
 /// Reports each of the settings at `written`, for the `instance` at `at` has its own: `policy` is
@@ -101,6 +95,6 @@ pub(crate) fn not_beside_instance(
 /// The default of a setting, in nanoseconds and as it is written.
 pub(crate) fn default_time(spec: &Spec, name: &str) -> Option<(u64, &'static str)> {
     let key = spec.keys.iter().find(|key| key.name == name)?;
-    let time = duration(key.form.parse().ok()?).ok()?;
-    Some((time.nanos?, key.form))
+    let time = duration(key.example.parse().ok()?).ok()?;
+    Some((time.nanos?, key.example))
 }

@@ -8,7 +8,7 @@ use crate::value::{self, Kept, Nouns, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-const NOUNS: Nouns = Nouns { noun: "timeout", ty: "AdaptiveTimeout", module: "timeout" };
+const NOUNS: Nouns = Nouns { noun: "timeout", ty: "AdaptiveTimeout", set: "Keyed<AdaptiveTimeout>" };
 
 const LOW_CAP: &str = "`cap` must be at least `floor`";
 const NO_BOUNDS: &str = "`adaptive` needs a shortest and a longest limit\n\
@@ -41,10 +41,10 @@ pub(super) fn check(input: Input<'_>) -> Option<Checked> {
         errors.here(at, NO_GROWTH);
     }
     check_kind(attr, item, thread, strict_at, errors);
-    let kept = Kept::read(&mut reader, &SPEC, item, &NOUNS);
+    let kept = Kept::read(&mut reader, item, &NOUNS);
     let cap_at = reader.span_of("cap");
-    let mut settings = Settings::read(&mut reader, &SPEC);
-    let floor = reader.value("floor", "100ms", |tokens| value::lasting(tokens, "floor"));
+    let mut settings = Settings::read(&mut reader);
+    let floor = reader.value("floor", |tokens| value::lasting(tokens, "floor"));
     let rest = reader.rest();
     let others = rest.iter().map(|entry| entry.span);
     if kept.is_given(errors, floor_at.into_iter().chain(others.clone())) {

@@ -103,15 +103,15 @@ fn check(input: Input<'_>) -> Option<Checked> {
         is_named = true;
     }
     let mut reader = Reader::new(&SPEC, entries, errors);
-    let configured = value::written(&reader, &SPEC);
+    let configured = value::written(&reader);
     let strict_at = reader.span_of("strict");
     let thread = reader.switch("thread").unwrap_or(false);
     check_dependent(&mut reader, errors);
     check_threads(&reader, thread, errors);
-    let settings = Settings::read(&mut reader, &SPEC);
+    let settings = Settings::read(&mut reader);
     check_kind(attr, item, thread, strict_at, errors);
     let instance_at = reader.span_of("instance");
-    let instance = reader.value("instance", "LIMIT", value::expression);
+    let instance = reader.value("instance", value::expression);
     let mut rest = reader.rest().into_iter();
     if let Some(at) = instance_at {
         let written = configured.into_iter().chain(rest.map(|entry| entry.span));

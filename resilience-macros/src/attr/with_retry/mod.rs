@@ -108,26 +108,25 @@ fn check(input: Input<'_>) -> Checked {
     let instance_at = reader.span_of("instance");
     let others = ["budget", "throttle", "policy"].iter().filter_map(|key| reader.span_of(key));
     let others = others.chain(on.iter().map(|entry| entry.span));
-    let configured: Vec<_> = value::written(&reader, &SPEC).into_iter().chain(others).collect();
-    let instance = reader.value("instance", "RETRY", value::expression);
+    let configured: Vec<_> = value::written(&reader).into_iter().chain(others).collect();
+    let instance = reader.value("instance", value::expression);
     if let Some(at) = instance_at {
         value::not_beside_instance(errors, "retry", at, configured.into_iter());
     }
-    let is_set = |keys: &[&str]| keys.iter().any(|key| reader.span_of(key).is_some());
-    let depends = is_set(&["base", "cap", "jitter", "policy"]) || !on.is_empty();
+    let depends = reader.has_any(&["base", "cap", "jitter", "policy"]) || !on.is_empty();
     let give_up_at = reader.span_of("give_up_after");
     let depends = give_up_at.or_else(|| depends.then(Span::call_site));
-    let (timed, starts) = (is_set(&["give_up_after"]), is_set(&["policy"]));
-    let Schedule { mut setters, is_decorrelated, bounds } = schedule(&mut reader, &SPEC);
+    let (has_limit, has_policy) = (give_up_at.is_some(), reader.has_any(&["policy"]));
+    let Schedule { mut setters, is_decorrelated, bounds } = schedule(&mut reader);
     bounds.check(errors);
     let mut seen = Vec::new();
     let on: Vec<_> = on.into_iter().filter_map(|entry| rule(entry, &bounds, &mut seen, errors)).collect();
-    let start = reader.value("policy", "CONST", value::constant);
-    let remembers = timed || starts || is_decorrelated || !on.is_empty();
+    let start = reader.value("policy", value::constant);
+    let remembers = has_limit || has_policy || is_decorrelated || !on.is_empty();
     let throttle = throttle(&mut reader);
-    let budget = reader.value("budget", "none", budget);
+    let budget = reader.value("budget", budget);
     let (budget, setter) = match budget {
-        None if starts || instance_at.is_some() => (BudgetSource::Settings, None),
+        None if has_policy || instance_at.is_some() => (BudgetSource::Settings, None),
         None => (BudgetSource::Default, None),
         Some(budget) => budget,
     };
@@ -168,7 +167,7 @@ fn rule(entry: Entry, around: &Bounds, seen: &mut Vec<Ident>, errors: &Errors) -
         return None;
     };
     let mut reader = Reader::inside(&SPEC, &RULE, keys::entries(list), errors);
-    let Schedule { setters, bounds, .. } = schedule(&mut reader, &RULE);
+    let Schedule { setters, bounds, .. } = schedule(&mut reader);
     bounds.check_within(around, errors);
     let rest = reader.rest();
     for other in rest.iter().filter(|other| other.key.is_none()) {

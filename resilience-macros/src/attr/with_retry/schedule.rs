@@ -2,7 +2,7 @@
 
 use super::SPEC;
 use crate::errors::Errors;
-use crate::syntax::keys::{Reader, Spec};
+use crate::syntax::keys::Reader;
 use crate::value::{self, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
@@ -63,11 +63,11 @@ impl Bounds {
     }
 }
 
-/// Takes the settings of `spec`, among them those of a schedule.
-pub(super) fn schedule(reader: &mut Reader<'_>, spec: &Spec) -> Schedule {
+/// Takes the settings, among them those of a schedule.
+pub(super) fn schedule(reader: &mut Reader<'_>) -> Schedule {
     let written = ["base", "cap"].map(|name| reader.span_of(name));
     let has_defaults = reader.span_of("policy").is_none();
-    let settings = Settings::read(reader, spec);
+    let settings = Settings::read(reader);
     // Of a duration that cannot be read the length is not known, as of an expression.
     let bound = |name, span| {
         let unread = || Some(value::Duration { tokens: TokenStream::new(), nanos: None, span: span? });
@@ -76,9 +76,9 @@ pub(super) fn schedule(reader: &mut Reader<'_>, spec: &Spec) -> Schedule {
     let [base, cap] = written;
     let bounds = Bounds { base: bound("base", base), cap: bound("cap", cap), has_defaults };
     let mut setters = settings.setters;
-    let backoff = reader.value("backoff", "2.0", backoff);
+    let backoff = reader.value("backoff", backoff);
     let jitter_at = reader.span_of("jitter");
-    let jitter = reader.value("jitter", "full", |tokens| jitter(&tokens));
+    let jitter = reader.value("jitter", |tokens| jitter(&tokens));
     if let (Some(Backoff::Decorrelated(_)), Some(at)) = (&backoff, jitter_at) {
         let words = "`backoff = decorrelated` has its own jitter\nhelp: leave `jitter` out";
         reader.errors.here(at, words);

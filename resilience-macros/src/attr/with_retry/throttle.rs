@@ -39,7 +39,7 @@ pub(super) fn throttle(reader: &mut Reader<'_>) -> Option<(Throttle, Span)> {
         reader.take("throttle");
         return Some((Throttle { factor: None }, at));
     }
-    let factor = reader.value("throttle", "2.0", |tokens| value::factor_from_one(tokens, "throttle"))?;
+    let factor = reader.value("throttle", |tokens| value::factor_from_one(tokens, "throttle"))?;
     Some((Throttle { factor: Some(factor) }, at))
 }
 
