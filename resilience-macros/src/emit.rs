@@ -9,19 +9,21 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 
-/// What the expansion of a function has beside its policies.
+/// What the features of the crate add to every function.
 #[derive(Clone, Copy)]
-pub(crate) struct Adds {
-    /// It counts its calls.
+pub(crate) struct Build {
+    /// Injected faults.
+    pub(crate) has_faults: bool,
+    /// Counters of calls.
     pub(crate) counts: bool,
-    /// Each call keeps the settings with which it began.
+    /// Settings that a configuration may change between two calls, and not within one.
     pub(crate) pins: bool,
 }
 
 /// The function with its policies.
-pub(crate) fn function(layers: &[Stacked], shared: &Shared, mut item: Item, adds: Adds) -> TokenStream {
+pub(crate) fn function(layers: &[Stacked], shared: &Shared, mut item: Item, build: Build) -> TokenStream {
     let runtime = shared.runtime();
-    let places = places(layers, adds);
+    let places = places(layers, build);
     let cx = context(layers, &places, shared, &item);
     let mutable = item.take_mutable_bindings(|name| {
         let uses = |stacked: &Stacked| stacked.layer.uses(name);
@@ -33,7 +35,7 @@ pub(crate) fn function(layers: &[Stacked], shared: &Shared, mut item: Item, adds
     let numbered = || layers.iter().zip(&places).enumerate();
     let statics = numbered().map(|(at, (stacked, place))| stacked.layer.site(place, seen(at)));
     let comparisons = numbered().map(|(at, (stacked, _))| stacked.layer.comparisons(seen(at)));
-    let point = point(&item, &cx, &places, adds.counts && shared.timed);
+    let point = point(&item, &cx, &places, build.counts && shared.timed);
     let lifted = inner_attrs.into_iter().map(|mut attr| {
         attr.style = syn::AttrStyle::Outer;
         attr
@@ -43,7 +45,7 @@ pub(crate) fn function(layers: &[Stacked], shared: &Shared, mut item: Item, adds
     let stack = if reads_settings { pinned(&stack) } else { stack };
     let is_ended = places.first().is_some_and(|place| place.ends_call);
     let counted = |stack| counted(&stack, shared.timed, is_ended);
-    let outcome = item.around(returned(&if adds.counts { counted(stack) } else { stack }));
+    let outcome = item.around(returned(&if build.counts { counted(stack) } else { stack }));
     let body = quote! {
         use #runtime::__private as __rt;
         #point
@@ -94,7 +96,7 @@ fn context<'a>(layers: &'a [Stacked], places: &[Place], shared: &'a Shared, item
 }
 
 /// `__RETRY`, `__TIMEOUT`, `__TIMEOUT_2`, ..
-fn places(layers: &[Stacked], adds: Adds) -> Vec<Place> {
+fn places(layers: &[Stacked], build: Build) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     for stacked @ Stacked { attr, definition, .. } in layers {
         let name = format_ident!("__{}", definition.word);
@@ -103,13 +105,13 @@ fn places(layers: &[Stacked], adds: Adds) -> Vec<Place> {
             0 => name,
             n => format_ident!("{name}_{}", n + 1),
         };
-        let is_pinned = adds.pins && stacked.traits().reads_settings;
+        let is_pinned = build.pins && stacked.traits().reads_settings;
         places.push(Place {
             attr: attr.clone(),
             site,
             above: places.len(),
-            is_counted: adds.counts,
-            ends_call: adds.counts && places.is_empty() && stacked.traits().ends_call,
+            is_counted: build.counts,
+            ends_call: build.counts && places.is_empty() && stacked.traits().ends_call,
             is_pinned,
         });
     }

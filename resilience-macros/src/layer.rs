@@ -95,10 +95,10 @@ pub(crate) trait Layer {
 #[derive(Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a question of its own, asked by one rule")]
 pub(crate) struct Traits<'a> {
-    /// It runs what is below more than once.
+    /// It runs what is below again after a failure, with a wait between: a retry.
     pub(crate) loops: bool,
-    /// It may run what is below again, for instance with another argument.
-    pub(crate) repeats: bool,
+    /// It may run what is below again for another reason: with another argument, or because it is slow.
+    pub(crate) calls_again: bool,
     /// It may run what is below several times at once.
     pub(crate) copies: bool,
     /// It judges each attempt below by its outcome.
@@ -119,11 +119,13 @@ pub(crate) struct Traits<'a> {
     pub(crate) resumes: bool,
     /// It records the result.
     pub(crate) records: Option<Record>,
-    /// What a second one on the function would do, and what to write instead, where only one makes sense.
+    /// The end of the sentence "two `X` on one function..": what a second one would do, and what to write instead. `None`
+    /// where two make sense.
     pub(crate) twice: Option<&'static str>,
-    /// What it would do if the layers below hid all failures.
+    /// The end of the sentence "this `X` would ..": what it would do if the layers below hid all failures.
     pub(crate) without_failures: Option<&'static str>,
-    /// It admits calls, or refuses them, whatever they would return: what it would do above a record.
+    /// It admits calls, or refuses them, whatever they would return. The end of the sentence "this line would ..": what it
+    /// would do above a record.
     pub(crate) admits: Option<&'static str>,
     /// It takes the place of the body in some calls, in builds that ask for it.
     pub(crate) injects: bool,

@@ -115,3 +115,10 @@ fn load(id: u32) -> io::Result<u32> {
 fn load(id: u32) -> io::Result<u32> {
     Ok(id)
 }
+
+// errors_kept_elsewhere
+
+#[cached(ttl = 60s, negative_ttl = 5s)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}

@@ -62,6 +62,11 @@ const SPEC: Spec = Spec {
         ("weighter", "write `weight = path`: a function of the value"),
         ("result", "leave it out: of a `Result` only `Ok` is kept, of an `Option` only `Some`"),
         ("option", "leave it out: of a `Result` only `Ok` is kept, of an `Option` only `Some`"),
+        ("negative", NEGATIVE),
+        ("negative_ttl", NEGATIVE),
+        ("cache_none", NEGATIVE),
+        ("cache_errors", NEGATIVE),
+        ("error_ttl", NEGATIVE),
         ("sync_writes", "leave it out: of the calls of one key that find no value only one runs"),
         ("single_flight", "leave it out: of the calls of one key that find no value only one runs"),
         ("wait_timeout", "write `wait = <10s>`: how long a call waits for a running one of its key"),
@@ -78,6 +83,8 @@ const SPEC: Spec = Spec {
 const TTL: &str = "write `ttl = <60s>`: how long a value is fresh";
 const MAX: &str = "write `max = <1000>`: how many values are kept";
 const KEY: &str = "write `key = (host, id)`: what the result depends on";
+const NEGATIVE: &str =
+    "return `Ok(None)` for what does not exist: it is kept for `ttl`, while errors are not kept";
 const STALE: &str =
     "write `stale_if_error = <1h>`: how long after its `ttl` a value may answer in place of an error";
 

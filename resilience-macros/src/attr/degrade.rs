@@ -96,7 +96,7 @@ fn is_borrowed(argument: &Ident, item: &Item, errors: &Errors) -> Option<bool> {
 impl Layer for Checked {
     fn traits(&self) -> Traits<'_> {
         Traits {
-            repeats: true,
+            calls_again: true,
             judges: true,
             keeps_arguments: true,
             without_failures: Some("see every call succeed and never make a simpler one"),

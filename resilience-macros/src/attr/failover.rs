@@ -221,7 +221,7 @@ fn is_numbers(list: &Expr) -> bool {
 impl Layer for Checked {
     fn traits(&self) -> Traits<'_> {
         Traits {
-            repeats: true,
+            calls_again: true,
             judges: true,
             keeps_arguments: true,
             varies: Some(&self.argument),

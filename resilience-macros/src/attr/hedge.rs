@@ -199,7 +199,7 @@ impl Layer for Checked {
     fn traits(&self) -> Traits<'_> {
         Traits {
             copies: true,
-            repeats: true,
+            calls_again: true,
             judges: true,
             keeps_arguments: true,
             without_failures: Some("take every answer of the fallback for a success"),

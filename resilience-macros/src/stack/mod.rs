@@ -7,7 +7,7 @@
 mod rules;
 
 use crate::attr;
-use crate::emit;
+use crate::emit::{self, Build};
 use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::layer::{Definition, Input, Stacked};
@@ -111,7 +111,7 @@ fn is_hidden(attr: &Attribute) -> bool {
     attr.path().segments.last().is_some_and(|segment| segment.ident == HIDDEN)
 }
 
-/// The attributes among `attrs` that may be macros, as text to compare and tokens to point at.
+/// The attributes among `attrs` that may be macros.
 fn macros_in(attrs: &[Attribute]) -> Vec<TokenStream> {
     let is_macro = |attr: &&Attribute| {
         let first = attr.path().segments.first();
@@ -231,18 +231,7 @@ fn expand(gathered: Gathered, item: Item) -> TokenStream {
     expand_for(gathered, item, build)
 }
 
-/// What the features of the crate add to every function.
-#[derive(Clone, Copy)]
-struct Build {
-    /// Injected faults.
-    has_faults: bool,
-    /// Counters of calls.
-    counts: bool,
-    /// Settings that a configuration may change between two calls, and not within one.
-    pins: bool,
-}
-
-/// The same in such a build.
+/// Expands the stack with what the features of `build` add.
 fn expand_for(gathered: Gathered, mut item: Item, build: Build) -> TokenStream {
     let errors = Errors::new();
     for foreign in &gathered.between {
@@ -294,7 +283,7 @@ fn expand_for(gathered: Gathered, mut item: Item, build: Build) -> TokenStream {
         item.attrs.retain(|attr| !is_hidden(attr));
         return quote!(#item #errors);
     }
-    emit::function(&layers, &shared, item, emit::Adds { counts: build.counts, pins: build.pins })
+    emit::function(&layers, &shared, item, build)
 }
 
 #[cfg(test)]

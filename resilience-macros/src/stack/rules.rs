@@ -22,7 +22,7 @@ pub(crate) fn check(layers: &[Stacked], shared: &Shared, item: &Item, errors: &E
         below.layer.check_stack(&below.attr, Stack { layers, at, item }, errors);
     }
     let any = |is_such: fn(&Traits<'_>) -> bool| layers.iter().any(|layer| is_such(&layer.traits()));
-    if any(|traits| traits.loops || traits.repeats) {
+    if any(|traits| traits.loops || traits.calls_again) {
         looping(item, errors);
     }
     if let [first, ..] = shared.clone.as_slice()

@@ -80,7 +80,7 @@ impl Checked {
         self.instance.is_some()
     }
 
-    /// Takes the settings from the policy that the program owns, at the begin of a call.
+    /// Takes the settings from the policy that the program owns, at the start of a call.
     fn given(&self, place: &Place) -> Option<TokenStream> {
         let (own, given, here) = (&place.site, given_local(), Span::mixed_site());
         let instance = value::instance(self.instance.as_ref()?, &quote!(Retry));
