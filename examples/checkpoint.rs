@@ -16,7 +16,7 @@ enum PaymentError {
     Rejected(#[from] Rejected),
 }
 
-#[checkpoint("charge:{order}", inputs(cents))]
+#[checkpoint("charge:{order}", inputs(cents), ttl = 30d)]
 fn charge(order: u64, cents: u64) -> Result<usize, PaymentError> {
     let step = resilience::step().expect("a checkpoint is a step");
     println!("  attempt {}, may repeat an earlier one: {}", step.attempt(), step.may_repeat());

@@ -17,6 +17,12 @@ impl Mirror {
     }
 }
 
+// Opens when half of the last 100 calls fail, or when four of five take longer than 2 s.
+#[circuit_breaker(rate = 50%, slow = 2s, slow_rate = 80%, window = 100)]
+fn search(text: &str) -> io::Result<usize> {
+    Ok(text.len())
+}
+
 fn main() {
     let (broken, healthy) = (Mirror { host: "broken" }, Mirror { host: "healthy" });
     for call in 1..=5 {
@@ -25,6 +31,7 @@ fn main() {
         println!("call {call}: {error}{}", if refused { " (not made)" } else { "" });
     }
     println!("the other host: {:?}", healthy.fetch("index"));
+    println!("a search: {:?}", search("rust"));
     if let Some(breaker) = point("Mirror::fetch").and_then(|point| point.key("broken").breaker()) {
         println!("{:?}", breaker.snapshot());
         breaker.reset();

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 /// The last page was asked for, and its answer does not come.
 static HANGING: Notify = Notify::const_new();
 
-#[job("import:{id}")]
+#[job("import:{id}", ttl = 7d, lease = 30s)]
 async fn import(id: u64, pages: u32) -> Result<u32, Rejected> {
     println!("  import:{id} begins");
     // A spawned task is part of the job only with `in_scope`.

@@ -19,6 +19,14 @@ async fn quote(takes: Duration) -> Result<u32, Rejected> {
     Ok(42)
 }
 
+// The limit includes what the body does before its first `.await`.
+#[timeout(100ms, strict)]
+async fn parse(text: &str) -> Result<usize, Rejected> {
+    let words = text.split_whitespace().count();
+    tokio::task::yield_now().await;
+    Ok(words)
+}
+
 #[timeout(50ms, thread)]
 fn count(to: u64) -> Result<u64, Rejected> {
     Ok((0..to).filter(|n| n.is_multiple_of(3)).map(std::hint::black_box).count() as u64)
@@ -34,5 +42,6 @@ async fn main() {
     let learnt = point("quote").and_then(|point| point.adaptive_timeout());
     println!("{}", learnt.map(|timeout| timeout.snapshot().to_string()).unwrap_or_default());
     println!("{:?}", quote(Duration::from_secs(1)).await);
+    println!("{:?}", parse("to be or not").await);
     println!("{:?}", count(1_000));
 }

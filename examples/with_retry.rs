@@ -13,7 +13,7 @@ enum Failure {
     BadRequest,
 }
 
-#[with_retry(max = 3, base = 10ms, on(invalid, max = 1), on_retry = tell)]
+#[with_retry(max = 3, base = 10ms, jitter = equal, give_up_after = 30s, on(invalid, max = 1), on_retry = tell)]
 fn ask(calls: &Cell<u32>, answers_at: u32) -> Result<u32, Failure> {
     calls.set(calls.get() + 1);
     match calls.get() {

@@ -1,4 +1,4 @@
-//! Tasks of the repository: `cargo xtask api [--check]` and `cargo xtask accept [KIND]..`.
+//! Tasks of the repository: `cargo xtask api [--check]`, `cargo xtask accept [KIND]..` and `cargo xtask find ATTRIBUTE KEY`.
 
 use std::env;
 use std::error::Error;
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 mod api;
+mod find;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -16,7 +17,8 @@ usage: cargo xtask TASK
   api             writes docs/public-api.txt: what users can name, one item a line
   api --check     fails if that file does not agree with the code
   accept [KIND].. accepts what the code produces now as expected: expand, messages, ui, conformance,
-                  shapes, golden (only where the stored format changed); without a KIND all but golden";
+                  shapes, golden (only where the stored format changed); without a KIND all but golden
+  find ATTR KEY   shows where a key is read, declared, used, documented, shown and tested";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         ["api"] => api::write(),
         ["api", "--check"] => api::check(),
         ["accept", kinds @ ..] => accept(kinds),
+        ["find", attr, key] => find::print(attr, key),
         _ => Err(USAGE.into()),
     };
     match done {

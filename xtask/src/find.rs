@@ -1,0 +1,97 @@
+//! `cargo xtask find ATTRIBUTE KEY`: where a key of an attribute is read, declared, used, documented, shown and tested.
+
+use crate::{Result, root};
+use std::process::Command;
+
+/// The code of an attribute in the runtime, and its tests beside those that are called like it.
+fn places(attr: &str) -> (Vec<String>, &'static [&'static str]) {
+    let durable = |folder: &str| {
+        let folders = [folder, "record", "lease", "recovery"];
+        folders.map(|folder| format!("resilience/src/durable/{folder}")).to_vec()
+    };
+    match attr {
+        "checkpoint" => (durable("step"), &["tests/store", "tests/crash", "tests/recovery"]),
+        "job" => (durable("job"), &["tests/store", "tests/crash", "tests/recovery"]),
+        "with_recovery" => (vec!["resilience/src/durable/recovery".to_owned()], &["tests/recovery"]),
+        "with_lock" => (
+            vec!["resilience/src/fs".to_owned(), "resilience/src/durable/with_lock".to_owned()],
+            &["tests/fs"],
+        ),
+        "health_check" => (vec!["resilience/src/health".to_owned()], &[]),
+        policy => {
+            let own = format!("resilience/src/policy/{policy}");
+            (
+                vec![
+                    format!("{own}.rs"),
+                    own,
+                    "resilience/src/keyed*".to_owned(),
+                    "resilience/src/policy/budget*".to_owned(),
+                ],
+                &[],
+            )
+        }
+    }
+}
+
+/// The titles of the sections, each with an extended regular expression and the paths in which it is looked for.
+fn sections(attr: &str, key: &str) -> [(&'static str, String, Vec<String>); 6] {
+    let (runtime, more_tests) = places(attr);
+    let parsers = ["attr/recorded.rs", "value/kept.rs", "value/rules.rs", "options.rs"];
+    let parsers = parsers.iter().map(|file| format!("resilience-macros/src/{file}"));
+    let page = format!("resilience-macros/src/docs/{attr}.md");
+    let written = format!("\\b{attr}\\(.*\\b{key}( =|[,)(])");
+    let tests = [format!("tests/{attr}*"), ":!tests/ui".to_owned(), ":!*.stderr".to_owned()];
+    [
+        (
+            "read by the macro",
+            format!("\"{key}\""),
+            [format!("resilience-macros/src/attr/{attr}*")].into_iter().chain(parsers).collect(),
+        ),
+        (
+            "type, range, default and meaning",
+            format!("^ +{key}: .* = .*\"|pub (const )?fn {key}[(<]"),
+            runtime.clone(),
+        ),
+        (
+            "read at run time",
+            format!("^ *[^/ ].*\\.{key}\\b[^(]"),
+            runtime.into_iter().chain([":!*tests*".to_owned(), ":!*/inventory.rs".to_owned()]).collect(),
+        ),
+        (
+            "documented",
+            format!("^\\| .*`{key}[`(].*\\|"),
+            vec![page.clone(), "resilience-macros/src/docs/shared_keys.md".to_owned()],
+        ),
+        ("examples", written.clone(), vec!["examples".to_owned(), page]),
+        (
+            "tests",
+            written,
+            tests.into_iter().chain(more_tests.iter().map(|path| (*path).to_owned())).collect(),
+        ),
+    ]
+}
+
+pub(crate) fn print(attr: &str, key: &str) -> Result<()> {
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if !is_word(attr) || !is_word(key) {
+        return Err("expected two words\nhelp: cargo xtask find circuit_breaker probe_timeout".into());
+    }
+    let mut found = false;
+    for (title, pattern, paths) in sections(attr, key) {
+        let mut grep = Command::new("git");
+        grep.args(["--no-pager", "grep", "-nE", "--max-count=5", &pattern, "--"]).args(paths);
+        let output = grep.current_dir(root()).output()?;
+        let lines = String::from_utf8_lossy(&output.stdout);
+        found |= !lines.is_empty();
+        println!("{title}:");
+        for line in lines.lines() {
+            let short: String =
+                line.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect();
+            println!("  {short}");
+        }
+    }
+    let words =
+        || format!("`{attr}` has no key `{key}`\nhelp: the keys are in resilience-macros/src/attr/{attr}*");
+    if found { Ok(()) } else { Err(words().into()) }
+}
