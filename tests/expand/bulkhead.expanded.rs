@@ -41,7 +41,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             __rt::Ok(__slot) => __slot,
             __rt::Err(__rejected) => break '__bulkhead __rt::refused(__rejected),
         };
-        let __outcome = __rt::bulkhead::Holding::new(
+        let __outcome = __rt::bulkhead::holding(
                 &__held__bulkhead,
                 async {
                     let __outcome = async {
@@ -89,7 +89,7 @@ async fn adaptive(id: u32) -> Result<String, Error> {
             __rt::Ok(__slot) => __slot,
             __rt::Err(__rejected) => break '__bulkhead __rt::refused(__rejected),
         };
-        let (__outcome, __verdict) = __rt::bulkhead::Holding::new(
+        let (__outcome, __verdict) = __rt::bulkhead::holding(
                 &__held__bulkhead,
                 async {
                     let __outcome = async {

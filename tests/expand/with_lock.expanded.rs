@@ -63,7 +63,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                         break '__with_lock __rt::refused_with_class(__rejected);
                     }
                 };
-                let (__outcome, __verdict) = __rt::with_lock::Holding::new(
+                let (__outcome, __verdict) = __rt::with_lock::holding(
                         &__held__with_lock,
                         async {
                             let __body = async {
@@ -120,7 +120,7 @@ impl Service {
                 __rt::Ok(__lock) => __lock,
                 __rt::Err(__rejected) => break '__with_lock __rt::refused(__rejected),
             };
-            let __outcome = __rt::with_lock::Holding::new(
+            let __outcome = __rt::with_lock::holding(
                     &__held__with_lock,
                     async {
                         let __outcome = async {
@@ -205,7 +205,7 @@ async fn leased_later(id: u32) -> Result<String, Error> {
             __rt::Ok(__lock) => __lock,
             __rt::Err(__rejected) => break '__with_lock __rt::refused(__rejected),
         };
-        let __outcome = __rt::with_lock::Holding::new(
+        let __outcome = __rt::with_lock::holding(
                 &__held__with_lock,
                 async {
                     let __outcome = async {

@@ -211,7 +211,7 @@ impl Layer for Checked {
             (_, false) => inner.clone(),
             (false, true) => quote_spanned!(here=> let __holding = #slot.hold(); #inner),
             (true, true) => quote_spanned! {here=>
-                let #given = __rt::bulkhead::Holding::new(&#slot, async { #inner #given }).await;
+                let #given = __rt::bulkhead::holding(&#slot, async { #inner #given }).await;
             },
         };
         quote_spanned! {here=>

@@ -167,7 +167,7 @@ impl Layer for Checked {
             (
                 quote_spanned!(here=> #take.await),
                 quote_spanned! {here=>
-                    let #bound = __rt::with_lock::Holding::new(&#lock, async { #inner #bound }).await;
+                    let #bound = __rt::with_lock::holding(&#lock, async { #inner #bound }).await;
                     #end
                 },
             )

@@ -1,10 +1,9 @@
 //! Bodies that hold a slot or a lock, as the code in them can find out at each poll.
 
+use super::each_poll::each_poll;
 use super::scope;
 use std::future::Future;
 use std::ops::Deref;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 /// What code can hold.
 ///
@@ -18,39 +17,17 @@ pub trait Holds {
     fn number(&self) -> usize;
 }
 
-pin_project_lite::pin_project! {
-    /// A body that knows at each poll what it holds.
-    #[must_use = "futures do nothing unless polled"]
-    #[doc(hidden)]
-    pub struct Holding<F> {
-        number: usize,
-        #[pin]
-        body: F,
-    }
-}
-
-impl<F: Future> Holding<F> {
-    /// `body`, which holds `held`, or what that points to.
-    #[inline]
-    pub fn new(held: &impl Holds, body: F) -> Self {
-        Self { number: held.number(), body }
-    }
+/// `body`, which knows at each poll that it holds `held`, or what that points to.
+#[doc(hidden)]
+#[inline]
+pub fn holding<F: Future>(held: &impl Holds, body: F) -> impl Future<Output = F::Output> {
+    let number = held.number();
+    each_poll(move || scope::holding(number), body)
 }
 
 impl<T: Holds> Holds for std::sync::Arc<T> {
     #[inline]
     fn number(&self) -> usize {
         self.deref().number()
-    }
-}
-
-impl<F: Future> Future for Holding<F> {
-    type Output = F::Output;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let _holding = scope::holding(*this.number);
-        this.body.poll(cx)
     }
 }

@@ -12,7 +12,7 @@
 //! |---|---|
 //! | time | `clock` (the seam), `time`, `timer`, `real_clock` and `paused` (what is behind it), `calendar` |
 //! | randomness and test worlds | `rng`, `world`, `site` (state that a world replaces) |
-//! | what the running code is part of | `scope` (limits), `admission`, `repeats`, `payers`, `marks`, `holding`, `handling`, `check`; `carry` takes it along to other tasks and threads, all but `admission`; `replaced` is their guard |
+//! | what the running code is part of | `scope` (limits), `admission`, `repeats`, `payers`, `marks`, `holding`, `handling`, `check`; `carry` takes it along to other tasks and threads, all but `admission`; `replaced` is their guard, `each_poll` a future that enters them |
 //! | threads | `sync`, `block_on`, `promise` (a value of another thread), `own_thread`, `repeating`, `runtime`, `shards`, `of_process` (forks), `guarded` (panics of the program) |
 //! | settings | `setting` (as data), `settings` (the declaration), `forms` (kinds of values), `change` (from a configuration) |
 //! | text | `name`, `template` (keys), `text` (without allocation), `scrub` (without secrets), `visible` (for terminals), `serialise` |
@@ -34,6 +34,7 @@ pub(crate) mod carry;
 pub(crate) mod change;
 pub(crate) mod check;
 pub(crate) mod clock;
+pub(crate) mod each_poll;
 #[cfg(any(feature = "sqlite", feature = "fs", feature = "ops"))]
 pub(crate) mod files;
 mod forms;

@@ -4,7 +4,7 @@ use super::judge::{ByStatus, Judge};
 use super::{Layered, ResponseFuture, ready};
 use crate::classify::{Classification, Classify};
 use crate::policy::Bulkhead;
-use crate::policy::bulkhead::{Holding, OwnedSlot};
+use crate::policy::bulkhead::{OwnedSlot, holding};
 use crate::rejected::Rejected;
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
@@ -109,7 +109,7 @@ impl<S, U> Layered<S, BulkheadLayer<U>> {
         let (mut service, bulkhead) = (ready(&mut self.inner), Arc::clone(&self.layer.bulkhead));
         async move {
             let slot = bulkhead.acquire_owned_async().await?;
-            let outcome = Holding::new(&slot, async { service.call(request).await }).await;
+            let outcome = holding(&slot, async { service.call(request).await }).await;
             slot.ended(match &outcome {
                 Ok(response) => judge(response),
                 Err(error) => Some(error.classify()),

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::classify::{Classification, Classify, of_dyn};
 use crate::policy::Ruling;
-use crate::policy::bulkhead::Holding;
+use crate::policy::bulkhead::holding;
 use crate::rejected::Rejected;
 use http::Extensions;
 use reqwest::{Body, Request, Response, ResponseBuilderExt as _};
@@ -99,7 +99,7 @@ impl Middleware for BulkheadLayer {
         next: Next<'_>,
     ) -> Result<Response> {
         let slot = Arc::clone(&self.bulkhead).acquire_owned_async().await.map_err(refused)?;
-        let outcome = Holding::new(&slot, next.run(request, extensions)).await;
+        let outcome = holding(&slot, next.run(request, extensions)).await;
         slot.ended(judge(&outcome));
         let response = outcome?;
         let url = http::Response::builder().url(response.url().clone()).body(());

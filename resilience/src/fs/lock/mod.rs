@@ -43,7 +43,7 @@ pub(crate) use stats::waits;
 pub use stats::{LockStats, stats};
 
 use super::{LockError, LockGuard};
-use crate::base::holding::{Holding, Holds};
+use crate::base::holding::{Holds, holding};
 use crate::base::scope;
 use crate::base::template::part;
 use crate::failure::outcome::Refuse;
@@ -290,7 +290,7 @@ impl FileLock {
     /// ```
     pub async fn call_async<R: Refuse>(&self, body: impl AsyncFnOnce() -> R) -> R {
         match self.acquire_async().await {
-            Ok(guard) => Holding::new(&guard, body()).await,
+            Ok(guard) => holding(&guard, body()).await,
             Err(error) => R::refuse(self.rejected(&error)),
         }
     }

@@ -17,13 +17,12 @@
 
 use super::Budget;
 use super::throttle::{Throttled, ThrottledAttempt};
+use crate::base::each_poll::each_poll;
 use crate::base::payers::{self, Notes, Payer, Payment};
 use crate::base::sync::locked;
 use crate::policy::Verdict;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Mutex;
-use std::task::{Context, Poll};
 
 /// The budget of one attempt, which functions that the attempt calls may have, too.
 #[derive(Debug)]
@@ -158,31 +157,8 @@ fn leave(attempt: &Mutex<Option<Payer>>) {
     *locked(attempt) = payers::leave();
 }
 
-pin_project_lite::pin_project! {
-    /// The future of an attempt, which is on a thread while it is polled there.
-    #[derive(Debug)]
-    #[doc(hidden)]
-    #[must_use = "futures do nothing unless polled"]
-    pub struct Sharing<'s, 'b, F> {
-        share: &'s Share<'b>,
-        #[pin]
-        future: F,
-    }
-}
-
-/// The `future` of the attempt that has `share`.
+/// The `future` of the attempt that has `share`, which is on a thread while it is polled there.
 #[inline]
-pub fn sharing<'s, 'b, F: Future>(share: &'s Share<'b>, future: F) -> Sharing<'s, 'b, F> {
-    Sharing { share, future }
-}
-
-impl<F: Future> Future for Sharing<'_, '_, F> {
-    type Output = F::Output;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let _inside = this.share.enter();
-        this.future.poll(cx)
-    }
+pub fn sharing<F: Future>(share: &Share<'_>, future: F) -> impl Future<Output = F::Output> {
+    each_poll(|| share.enter(), future)
 }

@@ -2,7 +2,7 @@
 
 use super::Bulkhead;
 use super::wait::{Enter, OwnedSlot, Slot, enter};
-use crate::base::holding::Holding;
+use crate::base::holding::holding;
 use crate::classify::Classification;
 use crate::outcome::Refuse;
 use crate::policy::Verdict;
@@ -150,7 +150,7 @@ impl Bulkhead {
     ) -> R {
         match Enter::new(self, None, 1).await {
             Ok(slot) => {
-                let outcome = Holding::new(&slot, body()).await;
+                let outcome = holding(&slot, body()).await;
                 slot.judge(outcome, judge)
             }
             Err(rejected) => R::refuse(rejected),

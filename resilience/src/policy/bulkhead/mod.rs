@@ -60,10 +60,10 @@ mod wait;
 mod watch;
 
 #[doc(hidden)]
-pub use crate::base::holding::Holding;
+pub use crate::base::holding::holding;
 pub use config::BulkheadConfig;
 #[doc(hidden)]
-pub use wait::{Enter, Held};
+pub use wait::Enter;
 pub use wait::{OwnedSlot, Slot, SlotOf};
 
 use crate::base::scope::{self, Stack};

@@ -138,16 +138,9 @@ impl<B: Deref<Target = Bulkhead>> SlotOf<B> {
 
     /// Marks the running code as one that holds this slot, until the guard is dropped.
     #[doc(hidden)]
-    pub fn hold(&self) -> Held {
-        Held { _holding: scope::holding(self.number()) }
+    pub fn hold(&self) -> impl Sized + use<B> {
+        scope::holding(self.number())
     }
-}
-
-/// Until it is dropped, the running code holds a slot.
-#[derive(Debug)]
-#[doc(hidden)]
-pub struct Held {
-    _holding: scope::Holding,
 }
 
 impl<B: Deref<Target = Bulkhead>> Holds for SlotOf<B> {

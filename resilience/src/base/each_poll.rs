@@ -1,0 +1,30 @@
+//! A future whose code is part of something, which it enters for the time of each poll.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+pin_project_lite::pin_project! {
+    struct EachPoll<E, F> {
+        enter: E,
+        #[pin]
+        future: F,
+    }
+}
+
+/// `future`, of which each poll runs while what `enter` returns is alive.
+#[inline]
+pub(crate) fn each_poll<G, F: Future>(enter: impl Fn() -> G, future: F) -> impl Future<Output = F::Output> {
+    EachPoll { enter, future }
+}
+
+impl<G, E: Fn() -> G, F: Future> Future for EachPoll<E, F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _entered = (this.enter)();
+        this.future.poll(cx)
+    }
+}
