@@ -25,7 +25,7 @@ pub use crate::point::{Admission, admitting};
 pub use crate::point::{POINTS_0_1, PointSite};
 pub use crate::policy::budget::share::sharing;
 #[cfg(feature = "cache")]
-pub use crate::policy::cached::{Ids, Lead, Leading, Part, Parted, Sharing, key_part};
+pub use crate::policy::cached::{Ids, Lead, Part, Parted, Sharing, key_part};
 #[cfg(feature = "chaos")]
 pub use crate::policy::chaos::injected;
 pub use crate::policy::contradictions::{check_attempt, check_hedge, check_hedged, check_slow, check_window};

@@ -83,37 +83,35 @@ async fn asynchronous(id: u32) -> Result<String, Error> {
             __rt::Ok(__lead) => __lead,
             __rt::Err((__kept, __verdict)) => break '__cache __kept,
         };
-        let (__outcome, __verdict) = __rt::Leading::new(
-                &__lead,
-                async {
-                    let mut __retry = (&__RETRY).start();
-                    let (__outcome, __verdict) = loop {
-                        let __retrying = {
-                            let __body = async {
-                                if let __rt::Some(__outcome) = __rt::None::<
-                                    Result<String, Error>,
-                                > {
-                                    return __outcome;
-                                }
-                                fetch(id).await
-                            };
-                            let __outcome = if (&__retry).attempt() == 1 {
-                                __body.await
-                            } else {
-                                (&__POINT).repeated(__body).await
-                            };
-                            let __verdict = __rt::Outcome::probe(&__outcome)
-                                .probed_verdict(&__POINT, (&__retry).attempt());
-                            match (&__RETRY).settle(__retry, __verdict) {
-                                __rt::Ok(__verdict) => break (__outcome, __verdict),
-                                __rt::Err(__retrying) => __retrying,
+        let (__outcome, __verdict) = (&__lead)
+            .leading(async {
+                let mut __retry = (&__RETRY).start();
+                let (__outcome, __verdict) = loop {
+                    let __retrying = {
+                        let __body = async {
+                            if let __rt::Some(__outcome) = __rt::None::<
+                                Result<String, Error>,
+                            > {
+                                return __outcome;
                             }
+                            fetch(id).await
                         };
-                        __retry = (&__RETRY).pause(__retrying).await;
+                        let __outcome = if (&__retry).attempt() == 1 {
+                            __body.await
+                        } else {
+                            (&__POINT).repeated(__body).await
+                        };
+                        let __verdict = __rt::Outcome::probe(&__outcome)
+                            .probed_verdict(&__POINT, (&__retry).attempt());
+                        match (&__RETRY).settle(__retry, __verdict) {
+                            __rt::Ok(__verdict) => break (__outcome, __verdict),
+                            __rt::Err(__retrying) => __retrying,
+                        }
                     };
-                    (__outcome, __verdict)
-                },
-            )
+                    __retry = (&__RETRY).pause(__retrying).await;
+                };
+                (__outcome, __verdict)
+            })
             .await;
         let __sharing = __rt::Sharing::of(&__outcome).sharing();
         match __lead.end(__outcome, __verdict, __sharing) {
@@ -159,23 +157,21 @@ impl Service {
                 __rt::Ok(__lead) => __lead,
                 __rt::Err((__kept, __verdict)) => break '__cache __kept,
             };
-            let (__outcome, __verdict) = __rt::Leading::new(
-                    &__lead,
-                    async {
-                        let __outcome = async {
-                            if let __rt::Some(__outcome) = __rt::None::<
-                                Result<String, Error>,
-                            > {
-                                return __outcome;
-                            }
-                            self.fetch(id).await
+            let (__outcome, __verdict) = (&__lead)
+                .leading(async {
+                    let __outcome = async {
+                        if let __rt::Some(__outcome) = __rt::None::<
+                            Result<String, Error>,
+                        > {
+                            return __outcome;
                         }
-                            .await;
-                        let __verdict = __rt::Outcome::probe(&__outcome)
-                            .probed_verdict(&__POINT, 1);
-                        (__outcome, __verdict)
-                    },
-                )
+                        self.fetch(id).await
+                    }
+                        .await;
+                    let __verdict = __rt::Outcome::probe(&__outcome)
+                        .probed_verdict(&__POINT, 1);
+                    (__outcome, __verdict)
+                })
                 .await;
             let __sharing = __rt::Sharing::of(&__outcome).sharing();
             match __lead.end_weighed(__outcome, __verdict, __sharing, String::len) {

@@ -256,7 +256,7 @@ impl Layer for Checked {
         let body = if cx.is_async {
             quote_spanned! {here=>
                 let (__outcome, __verdict) =
-                    __rt::Leading::new(&__lead, async { #inner (__outcome, __verdict) }).await;
+                    (&__lead).leading(async { #inner (__outcome, __verdict) }).await;
             }
         } else {
             quote_spanned! {here=>

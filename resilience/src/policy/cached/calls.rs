@@ -1,6 +1,6 @@
 //! Calls through a cache by hand, and how one of an annotated function begins.
 
-use super::lead::{Leading, Pending};
+use super::lead::Pending;
 use super::table::Cacheable;
 use super::{Cache, CacheKey, Ids};
 use crate::base::scope::Stack;
@@ -81,7 +81,7 @@ impl Cache {
             Ok(lead) => lead,
             Err((answer, _)) => return answer,
         };
-        let outcome = Leading::new(&lead, body()).await;
+        let outcome = lead.leading(body()).await;
         let verdict = judged(&outcome);
         lead.end(outcome, verdict, None).0
     }

@@ -4,7 +4,7 @@
 //!
 //! 1. [`Cache::enter`] answers, or returns a [`Pending`].
 //! 2. [`Pending::lead`] waits for another call's answer, or returns a [`Lead`].
-//! 3. The body runs inside of [`Leading`], or between [`Lead::enter`] and the drop of what that returns.
+//! 3. The body runs inside of [`Lead::leading`], or between [`Lead::enter`] and the drop of what that returns.
 //! 4. [`Lead::end`] takes the outcome and returns what the caller gets.
 
 use super::Cache;
@@ -14,8 +14,9 @@ use super::key::{CacheKey, Ids, Shape};
 use super::table::{Cacheable, Erased, Landing, SharedError};
 use super::wait::{Waited, alone_or_leading};
 use crate::base::block_on::block_on;
+use crate::base::each_poll::each_poll;
 use crate::base::guarded::guarded;
-use crate::base::marks::{self, Mark};
+use crate::base::marks;
 use crate::base::scope::Stack;
 use crate::classify::Classification;
 use crate::event::blocks;
@@ -25,9 +26,7 @@ use crate::policy::Verdict;
 use std::any::{Any, TypeId};
 use std::future::Future;
 use std::marker::PhantomData;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 /// A call that was not answered at once.
 #[doc(hidden)]
@@ -61,6 +60,12 @@ impl<R> Lead<R> {
     /// Runs the code that follows as part of this call, until the returned value is dropped.
     pub fn enter(&self) -> impl Drop + use<R> {
         marks::enter(Some(self.call.mark.clone()))
+    }
+
+    /// Makes the code of `body` part of this call.
+    pub fn leading<F: Future>(&self, body: F) -> impl Future<Output = F::Output> + use<R, F> {
+        let mark = self.call.mark.clone();
+        each_poll(move || marks::enter(Some(mark.clone())), body)
     }
 }
 
@@ -228,38 +233,4 @@ fn any_weighed<V: 'static, N: TryInto<u64>>(
 ) -> Option<u64> {
     let value = value.downcast_ref()?;
     guarded(|| weighed(weigh, value))
-}
-
-pin_project_lite::pin_project! {
-    /// The body of a call that others may wait for.
-    #[must_use = "futures do nothing unless polled"]
-    #[doc(hidden)]
-    pub struct Leading<F> {
-        mark: Arc<Mark>,
-        #[pin]
-        body: F,
-    }
-}
-
-impl<F> std::fmt::Debug for Leading<F> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Leading").finish_non_exhaustive()
-    }
-}
-
-impl<F: Future> Leading<F> {
-    /// The `body` of the call of `lead`.
-    pub fn new<R>(lead: &Lead<R>, body: F) -> Self {
-        Self { mark: lead.call.mark.clone(), body }
-    }
-}
-
-impl<F: Future> Future for Leading<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let _inside = marks::enter(Some(this.mark.clone()));
-        this.body.poll(cx)
-    }
 }

@@ -100,7 +100,7 @@ pub use key::{CacheKey, KeyPart};
 #[doc(hidden)]
 pub use key::{Ids, Part, Parted, key_part};
 #[doc(hidden)]
-pub use lead::{Lead, Leading, Pending};
+pub use lead::{Lead, Pending};
 #[doc(hidden)]
 pub use sharing::{Sharing, Unshared};
 pub use snapshot::CacheSnapshot;

@@ -100,7 +100,7 @@ mod window;
 
 pub use config::CircuitBreakerConfig;
 #[doc(hidden)]
-pub use permit::{Admitted, Began, Measured, Measuring, OwnedAdmitted, Timing};
+pub use permit::{Admitted, Began, OwnedAdmitted, Timing};
 pub use permit::{OwnedPermit, Permit, PermitOf};
 pub use set::CircuitBreakers;
 pub use snapshot::{BreakerSnapshot, State};

@@ -2,7 +2,8 @@
 
 use super::CircuitBreaker;
 use super::state::Token;
-use crate::base::admission::{Entered, Since};
+use crate::base::admission::Since;
+use crate::base::each_poll::each_poll;
 use crate::base::scope::{Stack, nanos};
 use crate::base::world::World;
 use crate::classify::Classify;
@@ -11,9 +12,7 @@ use crate::policy::{Ruling, Verdict};
 use crate::rejected::Rejected;
 use std::future::Future;
 use std::ops::Deref;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 /// The admission of one call; see [`CircuitBreaker::acquire`].
 ///
@@ -138,24 +137,20 @@ impl Timing for Began {
     }
 }
 
-/// Until it is dropped, what waits for admission in the running code is part of the call.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Measuring<'a>(#[expect(dead_code, reason = "it restores what was before")] Option<Entered<'a>>);
-
 impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
     /// Marks the running code as part of the call, until the guard is dropped.
     #[doc(hidden)]
     #[inline]
-    pub fn measure(&self) -> Measuring<'_> {
+    pub fn measure(&self) -> impl Sized {
         let stack = || self.stack.unwrap_or_else(|| self.breaker.owner.stack());
-        Measuring(self.timing.0.as_ref().map(|since| since.enter(stack())))
+        self.timing.0.as_ref().map(|since| since.enter(stack()))
     }
 
     /// `body` as part of the call.
     #[doc(hidden)]
-    pub const fn measured<F>(&self, body: F) -> Measured<'_, B, F> {
-        Measured { permit: self, body }
+    #[inline]
+    pub fn measured<F: Future>(&self, body: F) -> impl Future<Output = F::Output> {
+        each_poll(|| self.measure(), body)
     }
 }
 
@@ -202,28 +197,6 @@ pub(super) async fn run_async<R: Refuse>(
             permit.judge(outcome, judge)
         }
         Err(rejected) => R::refuse(rejected),
-    }
-}
-
-pin_project_lite::pin_project! {
-    /// A body that is part of a measured call at each poll.
-    #[must_use = "futures do nothing unless polled"]
-    #[doc(hidden)]
-    pub struct Measured<'a, B: Deref<Target = CircuitBreaker>, F> {
-        permit: &'a PermitOf<B>,
-        #[pin]
-        body: F,
-    }
-}
-
-impl<B: Deref<Target = CircuitBreaker>, F: Future> Future for Measured<'_, B, F> {
-    type Output = F::Output;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let _measuring = this.permit.measure();
-        this.body.poll(cx)
     }
 }
 
