@@ -826,7 +826,8 @@ pub enum Claimed {
 /// store.complete(done.clone()).await?;
 /// store.complete(done.clone()).await?; // as after a connection that broke
 ///
-/// let other = store.complete(done.value(b"[3]".to_vec())).await;
+/// let other = Completion::done("c/page:7", record.fence, b"[3]".to_vec());
+/// let other = store.complete(other).await;
 /// assert!(matches!(other, Err(StoreError::Fenced { .. })), "a key has one result");
 /// # Ok::<(), resilience::durable::StoreError>(())
 /// # }).unwrap();
