@@ -40,10 +40,11 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// A caller on its way to a lock.
 ///
-/// Dropping it leaves the queue and gives up the turn. It never holds the lock itself: a step that takes it returns the
-/// guard at once.
+/// Sync code takes its steps, async code polls it. Dropping it leaves the queue and gives up the turn. It never holds
+/// the lock itself: a step that takes it returns the guard at once.
 #[derive(Debug)]
-pub(super) struct Waiter {
+#[must_use = "futures do nothing unless polled"]
+pub(crate) struct Acquire {
     lock: FileLock,
     /// Made with the first step, with all that can be wrong with it.
     way: Option<Way>,
@@ -51,6 +52,8 @@ pub(super) struct Waiter {
     until: Instant,
     pause: Duration,
     has_waited: bool,
+    /// Until the next step of a future.
+    timer: Option<Box<Timer>>,
 }
 
 /// What a caller has of a lock. Its ticket has the turn, and gives that up first.
@@ -62,21 +65,21 @@ struct Way {
     is_compared: bool,
 }
 
-impl Waiter {
-    pub(super) fn new(lock: FileLock) -> Self {
+impl Acquire {
+    pub(crate) fn new(lock: FileLock) -> Self {
         let began = Instant::now();
         let wait = scope::at_most(lock.wait).max(AT_LEAST);
         let until = began.checked_add(wait).unwrap_or_else(|| began + Duration::from_secs(1 << 32));
-        Self { lock, way: None, began, until, pause: FIRST_PAUSE, has_waited: false }
+        Self { lock, way: None, began, until, pause: FIRST_PAUSE, has_waited: false, timer: None }
     }
 
     /// Whether it had to wait.
-    pub(super) fn has_waited(&self) -> bool {
+    pub(crate) fn has_waited(&self) -> bool {
         self.has_waited
     }
 
     /// Goes as far as it can without waiting.
-    pub(super) fn step(&mut self, waker: &Waker) -> Result<Result<LockGuard, LockError>, Instant> {
+    fn step(&mut self, waker: &Waker) -> Result<Result<LockGuard, LockError>, Instant> {
         let way = match &mut self.way {
             Some(way) => way,
             none => match self.lock.target.place() {
@@ -210,27 +213,8 @@ fn excludes(place: &Place, _locked: &File) -> Result<(), LockError> {
 
 /// Takes `lock` on this thread, which sleeps while it waits; calls `waits` before each of its sleeps.
 pub(super) fn acquire(lock: FileLock, mut waits: impl FnMut()) -> Result<LockGuard, LockError> {
-    let mut waiter = Waiter::new(lock);
-    block_steps(|waker| waiter.step(waker).inspect_err(|_| waits()))
-}
-
-/// A caller that waits in a future.
-#[derive(Debug)]
-#[must_use = "futures do nothing unless polled"]
-pub(crate) struct Acquire {
-    waiter: Waiter,
-    timer: Option<Box<Timer>>,
-}
-
-impl Acquire {
-    pub(crate) fn new(lock: FileLock) -> Self {
-        Self { waiter: Waiter::new(lock), timer: None }
-    }
-
-    /// Whether it had to wait.
-    pub(crate) fn has_waited(&self) -> bool {
-        self.waiter.has_waited()
-    }
+    let mut acquire = Acquire::new(lock);
+    block_steps(|waker| acquire.step(waker).inspect_err(|_| waits()))
 }
 
 impl Future for Acquire {
@@ -238,7 +222,7 @@ impl Future for Acquire {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            match self.waiter.step(cx.waker()) {
+            match self.step(cx.waker()) {
                 Ok(done) => return Poll::Ready(done),
                 Err(until) => {
                     let wait = until.saturating_duration_since(Instant::now());
