@@ -297,8 +297,8 @@ pub use classify::{
 #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
 #[doc(inline)]
 pub use durable::{
-    Checkpoint, Job, Progress, checkpoints, in_scope, in_scope_blocking, job as job_id, jobs, recover,
-    recover_blocking, sleep_until, sleep_until_blocking, step,
+    Checkpoint, Job, Progress, admin::jobs, admin::steps as checkpoints, in_scope, in_scope_blocking,
+    job as job_id, recover, recover_blocking, sleep_until, sleep_until_blocking, step,
 };
 #[doc(inline)]
 pub use event::Event;

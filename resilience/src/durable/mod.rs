@@ -8,7 +8,7 @@
 //! | one holder of a name among all who share a store | `#[with_lock(.., store = ..)]` (feature `fs`), whose body finds its fence with `lock_lease()` |
 //! | wait for days, over restarts | [`sleep_until`] |
 //! | find and run interrupted jobs | [`recover`], once at the start of the program |
-//! | look at jobs, resume, cancel or remove them | [`jobs`], [`checkpoints`] |
+//! | look at jobs, resume, cancel or remove them | [`jobs`](crate::jobs), [`checkpoints`](crate::checkpoints) |
 //! | end the program without cutting a step off | [`shutdown`](crate::shutdown()) |
 //!
 //! They are distinguished by name and key, never by their position in the code, so that code can be moved and
@@ -89,7 +89,7 @@
 //! assert_eq!((job.status, job.steps), (Status::Done, Some(3)));
 //! ```
 
-mod admin;
+pub(crate) mod admin;
 mod call;
 mod default_store;
 pub(crate) mod ending;
@@ -114,8 +114,8 @@ pub use crate::base::state_dir::application;
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use crate::base::state_dir::state_dir;
 pub use crate::failure::durable::{CheckpointError, Contradiction, JobError, Place};
-pub use admin::jobs::{self, CursorInfo, JobInfo};
-pub use admin::steps::{self as checkpoints, CheckpointInfo};
+pub use admin::jobs::{CursorInfo, JobInfo};
+pub use admin::steps::CheckpointInfo;
 pub(crate) use default_store::default_store;
 pub use default_store::use_store;
 pub use job::policy::{Job, JobConfig};
