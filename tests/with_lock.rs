@@ -145,6 +145,55 @@ fn a_call_inside_of_the_body_is_refused_at_once() {
 }
 
 #[test]
+fn a_lock_that_cannot_become_free_is_not_asked_for_again() {
+    fn attempts(event: &Event) {
+        if let Event::Retrying { .. } = event {
+            RETRIES.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    static RETRIES: AtomicU32 = AtomicU32::new(0);
+    #[with_lock("again", name = "lock_around", wait = 60s)]
+    fn around() -> Outcome {
+        again()
+    }
+    #[with_retry(max = 3, on_retry = attempts)]
+    #[with_lock("again", name = "lock_again", wait = 60s)]
+    fn again() -> Outcome {
+        Ok(1)
+    }
+    #[with_retry(max = 3, on_retry = attempts)]
+    fn by_value() -> Outcome {
+        lock::named("again").call(|| Ok(1))
+    }
+    #[with_lock("again", name = "lock_around_value")]
+    fn around_a_value() -> Outcome {
+        by_value()
+    }
+    #[with_retry(max = 3, on_retry = attempts)]
+    #[with_lock("{name}", name = "lock_named")]
+    fn named(name: &str) -> Outcome {
+        let _ = name;
+        Ok(1)
+    }
+    #[with_lock("again", name = "lock_busy", wait = 0s)]
+    fn busy() -> Outcome {
+        Ok(1)
+    }
+    let _world = testing::isolate();
+    for outcome in [around(), around_a_value(), named(""), named(&"x".repeat(2_000))] {
+        let error = outcome.expect_err("no lock");
+        assert!(matches!(error, Rejected::LockTimeout { .. }), "{error}");
+        assert_eq!(error.classify().category, Category::Transient);
+        assert!(!error.classify().is_retryable(), "{error}");
+    }
+    assert_eq!(RETRIES.load(Ordering::Relaxed), 0);
+    let held = lock::named("again").acquire().expect("a lock");
+    let error = busy().expect_err("it is held");
+    drop(held);
+    assert!(error.classify().is_retryable(), "{error}");
+}
+
+#[test]
 fn the_lock_is_free_after_a_panic_and_after_a_dropped_future() {
     #[with_lock("x", name = "lock_panics")]
     fn panics() -> Outcome {

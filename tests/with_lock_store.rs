@@ -166,8 +166,9 @@ async fn inner_later() -> Outcome {
 async fn a_call_inside_of_the_body_is_refused_at_once() {
     let _world = testing::isolate();
     for outcome in [outer(), outer_later(false).await, outer_later(true).await] {
-        let words = outcome.expect_err("its own lock").to_string();
-        assert!(words.contains("held by the call that asks for it"), "{words}");
+        let error = outcome.expect_err("its own lock");
+        assert!(error.to_string().contains("held by the call that asks for it"), "{error}");
+        assert!(!error.classify().is_retryable(), "it would wait for itself each time");
     }
     let (one, other) = futures::join!(inner_later(), inner_later());
     assert_ne!(one.expect("a lock"), other.expect("a lock"), "two branches of one task wait for each other");

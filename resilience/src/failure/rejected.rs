@@ -61,7 +61,7 @@
 
 #[cfg(feature = "durable")]
 use super::durable::{CheckpointError, JobError};
-use super::{Category, Classification, Classify};
+use super::{Category, Classification, Classify, Retryable};
 use crate::base::name::PointName;
 use crate::base::text::About;
 use crate::base::visible::Visible;
@@ -85,7 +85,7 @@ use std::{fmt, io};
 /// | `Checkpoint` | by its error, mostly `Rejected` | a checkpoint |
 /// | `Job` | by its error; that of the recorded error for a job that failed before | a job |
 /// | `RateLimited` | `RateLimited` | a rate limit that is used up |
-/// | `LockTimeout` | `Transient` | `with_lock`, whose lock is held by others or cannot be used |
+/// | `LockTimeout` | `Transient`; never retried for a lock that the call holds itself or that cannot be used | `with_lock`, whose lock is held by others or cannot be used |
 /// | `Throttled` | `Rejected` | the `throttle` of a retry, or of its budget |
 /// | `ShuttingDown` | `Rejected` | jobs, their steps and recoveries while the process [shuts down](crate::shutdown()) |
 ///
@@ -174,8 +174,8 @@ pub enum Rejected {
     /// The lock of `point` could not be taken.
     ///
     /// The body did not run. Mostly others hold the lock for longer than the call may wait; the text says who. The same
-    /// error comes at once from a call inside of one that holds the lock, and where the lock cannot be used at all.
-    /// [`key`](Self::key) is the name of the lock.
+    /// error comes at once from a call inside of one that holds the lock, and where the lock cannot be used at all: these
+    /// are never retried. [`key`](Self::key) is the name of the lock.
     #[error("the lock of {} could not be taken{}", point.label(), point.detail())]
     #[non_exhaustive]
     LockTimeout {
@@ -232,11 +232,13 @@ struct Source {
     unsent: Option<&'static str>,
     /// What texts add about a lock.
     detail: Option<String>,
+    /// Whether a lock may be free later: not one that the call holds itself, or that cannot be used.
+    may_be_free: bool,
 }
 
 impl Origin {
     pub(crate) fn new(point: PointName, key: Option<PointName>, shows_key: bool) -> Self {
-        Self(Arc::new(Source { point, key, shows_key, unsent: None, detail: None }))
+        Self(Arc::new(Source { point, key, shows_key, unsent: None, detail: None, may_be_free: true }))
     }
 
     /// Returns the key of the call, if the policy is keyed.
@@ -389,14 +391,19 @@ impl Rejected {
     }
 
     fn out_of_time(point: PointName, limit: Duration, unsent: Option<&'static str>) -> Self {
-        let source = Source { point, key: None, shows_key: false, unsent, detail: None };
+        let source = Source { point, key: None, shows_key: false, unsent, detail: None, may_be_free: true };
         Self::TimedOut { point: Origin(Arc::new(source)), limit }
     }
 
-    /// `detail` says why the lock `key` could not be taken.
+    /// `detail` says why the lock `key` could not be taken, and `may_be_free` whether it can be asked for again.
     #[cfg(feature = "fs")]
-    pub(crate) fn lock_timeout(point: PointName, key: Option<PointName>, detail: String) -> Self {
-        let source = Source { point, key, shows_key: false, unsent: None, detail: Some(detail) };
+    pub(crate) fn lock_timeout(
+        point: PointName,
+        key: Option<PointName>,
+        detail: String,
+        may_be_free: bool,
+    ) -> Self {
+        let source = Source { point, key, shows_key: false, unsent: None, detail: Some(detail), may_be_free };
         Self::LockTimeout { point: Origin(Arc::new(source)) }
     }
 
@@ -567,6 +574,10 @@ impl Classify for Rejected {
         };
         let class = Classification::new(category);
         let class = if self.has_reached_the_service() { class } else { class.refused() };
+        let class = match self {
+            Self::LockTimeout { point } if !point.0.may_be_free => class.retry(Retryable::Never),
+            _ => class,
+        };
         match self.retry_after() {
             Some(wait) => class.retry_after(wait),
             None => class,

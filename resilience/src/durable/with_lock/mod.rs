@@ -30,7 +30,7 @@ use crate::event::blocks;
 use crate::fs::LockError;
 use crate::fs::lock::held::here_quoted;
 use crate::fs::lock::holds_words;
-use crate::fs::with_lock::{LEFT, LockSite};
+use crate::fs::with_lock::{LockSite, NotLocked};
 use crate::point::PointName;
 use crate::rejected::Rejected;
 use std::sync::Arc;
@@ -112,13 +112,14 @@ impl Asking {
     /// # Errors
     ///
     /// Why it has no lease, in words.
-    async fn take(&mut self, mode: Mode, store: &Arc<dyn Store>, name: &str) -> Result<Lease, String> {
+    async fn take(&mut self, mode: Mode, store: &Arc<dyn Store>, name: &str) -> Result<Lease, NotLocked> {
         if !(1..=NAME_LIMIT).contains(&name.len()) {
-            return Err(format!("a name of a lock has 1 to 1,024 bytes, and this one has {}", name.len()));
+            let words = format!("a name of a lock has 1 to 1,024 bytes, and this one has {}", name.len());
+            return Err(NotLocked { words, may_be_free: false });
         }
         let key = place::lock(name);
         if held::is_held_here(store, &key) {
-            return Err(LockError::reentered(name).to_string());
+            return Err(LockError::reentered(name).into());
         }
         let config = self.site.config();
         // All functions that name the lock share it.
@@ -139,9 +140,9 @@ impl Asking {
             } else {
                 format!("the process {owner}")
             };
-            format!(
+            NotLocked::busy(format!(
                 "the lock {name:?} was not free within {waited}: {owner} has a lease for up to {left}{holds}"
-            )
+            ))
         })
     }
 
@@ -153,7 +154,7 @@ impl Asking {
         store: &Arc<dyn Store>,
         request: &Claim,
         limit: Duration,
-    ) -> Result<Result<Lease, Busy>, String> {
+    ) -> Result<Result<Lease, Busy>, NotLocked> {
         self.waits = true;
         let point = self.site.point();
         if mode == Mode::Blocking {
@@ -164,7 +165,7 @@ impl Asking {
         if !admission::admitted(point.stack()) {
             // A lease that was taken meanwhile is given back where it is dropped.
             drop(asked);
-            return Err(LEFT.to_owned());
+            return Err(NotLocked::left());
         }
         asked
     }
@@ -195,7 +196,7 @@ async fn ask(
     store: &Arc<dyn Store>,
     request: &Claim,
     limit: Duration,
-) -> Result<Result<Lease, Busy>, String> {
+) -> Result<Result<Lease, Busy>, NotLocked> {
     match claim(mode, store, request, Status::Free, |_| true, limit).await {
         Ok(Answer::Held(record, lock)) => {
             let (key, length) = (record.key, request.lease);
@@ -203,9 +204,11 @@ async fn ask(
         }
         Ok(Answer::Busy { owner, left }) => Ok(Err(Busy { owner, left })),
         Ok(Answer::Done(_) | Answer::Stopped(_) | Answer::Mismatch(_)) => {
-            Err(format!("the record at {:?} of the store is not that of a lock: remove it", request.key))
+            let words =
+                format!("the record at {:?} of the store is not that of a lock: remove it", request.key);
+            Err(NotLocked { words, may_be_free: false })
         }
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(NotLocked::busy(error.to_string())),
     }
 }
 

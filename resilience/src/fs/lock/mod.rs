@@ -46,6 +46,7 @@ use super::{LockError, LockGuard};
 use crate::base::holding::{Holds, holding};
 use crate::base::scope;
 use crate::base::template::part;
+use crate::classify::Classify;
 use crate::failure::outcome::Refuse;
 use crate::failure::rejected::Rejected;
 use place::{Dir, Target};
@@ -296,7 +297,8 @@ impl FileLock {
     }
 
     fn rejected(&self, error: &LockError) -> Rejected {
-        Rejected::lock_timeout(self.target.label().into(), None, error.to_string())
+        let may_be_free = error.classify().is_retryable();
+        Rejected::lock_timeout(self.target.label().into(), None, error.to_string(), may_be_free)
     }
 }
 

@@ -10,6 +10,8 @@ pub use site::{CallLock, Enter};
 use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
+use crate::classify::Classify;
+use crate::fs::LockError;
 use crate::point::PointSite;
 use site::Counters;
 
@@ -26,8 +28,31 @@ pub struct LockSite {
     counters: Site<Counters>,
 }
 
-/// Why a call has no lock whose caller has left.
-pub(crate) const LEFT: &str = "a timeout ended the call while it waited for the lock";
+/// Why a call has no lock.
+#[derive(Debug)]
+pub(crate) struct NotLocked {
+    pub(crate) words: String,
+    /// Whether the lock may be free when it is asked for again.
+    pub(crate) may_be_free: bool,
+}
+
+impl NotLocked {
+    /// A timeout around the call has passed.
+    pub(crate) fn left() -> Self {
+        Self::busy("a timeout ended the call while it waited for the lock".to_owned())
+    }
+
+    /// Another holder has it, or it cannot be judged now.
+    pub(crate) const fn busy(words: String) -> Self {
+        Self { words, may_be_free: true }
+    }
+}
+
+impl From<LockError> for NotLocked {
+    fn from(error: LockError) -> Self {
+        Self { words: error.to_string(), may_be_free: error.classify().is_retryable() }
+    }
+}
 
 impl LockSite {
     /// The site of the lock named by `template` in the stack of `point`.

@@ -1,6 +1,6 @@
 //! The `static` of a function with a lock, its calls, and what the inventory sees of them.
 
-use super::{LEFT, LockSite};
+use super::{LockSite, NotLocked};
 use crate::base::admission;
 #[cfg(feature = "config")]
 use crate::base::change::{Change, Mistake, judged};
@@ -89,7 +89,7 @@ impl LockSite {
     }
 
     /// Counts and reports that a call did not get the lock `key`; its error, which says why.
-    pub(crate) fn refused(&self, key: PointName, waited: Option<Duration>, why: String) -> Rejected {
+    pub(crate) fn refused(&self, key: PointName, waited: Option<Duration>, why: NotLocked) -> Rejected {
         let counters = &*self.counters;
         counters.waited(waited);
         counters.rejected.fetch_add(1, Ordering::Relaxed);
@@ -99,7 +99,7 @@ impl LockSite {
             let event = Event::Rejected { point, key, policy: KIND, retry_after: None };
             emit_as(&event, None, Log { pace: Some(&counters.pace), shows_key: shows_all_keys() });
         }
-        Rejected::lock_timeout(point, Some(key), why)
+        Rejected::lock_timeout(point, Some(key), why.words, why.may_be_free)
     }
 
     /// Counts and reports that the lock `key` was lost while a call held it, for this `reason`.
@@ -162,12 +162,12 @@ impl Enter {
         let (site, key) = (self.site, PointName::from(std::mem::take(&mut self.name)));
         let waited = has_waited.then(|| self.began.elapsed());
         match taken {
-            Ok(_) if !is_wanted => Err(site.refused(key, waited, LEFT.to_owned())),
+            Ok(_) if !is_wanted => Err(site.refused(key, waited, NotLocked::left())),
             Ok(guard) => {
                 site.locked(&key, waited);
                 Ok(CallLock { site, key, guard: Some(guard), world: World::here() })
             }
-            Err(error) => Err(site.refused(key, waited, error.to_string())),
+            Err(error) => Err(site.refused(key, waited, error.into())),
         }
     }
 }
