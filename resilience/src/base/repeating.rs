@@ -2,6 +2,7 @@
 
 use super::block_on::block_on;
 use super::clock;
+use super::guarded::wake;
 use super::sync::locked;
 use super::world::{World, run_in};
 use std::future::{Future as _, poll_fn};
@@ -82,7 +83,7 @@ impl Drop for Repeating {
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {
-            waker.wake();
+            wake(waker);
         }
     }
 }

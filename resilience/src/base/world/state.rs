@@ -33,6 +33,7 @@ mod moments;
 #[cfg(any(feature = "durable", feature = "fs"))]
 pub use moments::*;
 
+use crate::base::guarded::wake;
 use crate::base::real_clock::{paused_clock, real_now};
 use crate::base::replaced::{Replaced, replace};
 use crate::base::sync::locked;
@@ -161,7 +162,7 @@ impl World {
             time.moved = time.moved.saturating_add(by);
         }
         let sleepers = std::mem::take(&mut *locked(&self.0.sleepers));
-        sleepers.into_iter().for_each(Waker::wake);
+        sleepers.into_iter().for_each(wake);
     }
 
     /// Lets a wait pass at once.

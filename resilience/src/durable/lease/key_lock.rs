@@ -57,6 +57,7 @@ pub(crate) fn lock_key(
 ) -> impl Future<Output = Option<Arc<KeyLock>>> + use<> {
     let key = (store.identity(), key.to_owned());
     poll_fn(move |cx| {
+        let waker = cx.waker().clone();
         let mut taken = locked(&TAKEN);
         match taken.get_mut(&key) {
             None => {
@@ -67,8 +68,8 @@ pub(crate) fn lock_key(
             // Looked at under the lock that `wake_all` takes afterwards.
             Some(_) if stopping::has_begun() => Poll::Ready(None),
             Some(Taken { waiting, .. }) => {
-                if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-                    waiting.push(cx.waker().clone());
+                if !waiting.iter().any(|other| other.will_wake(cx.waker())) {
+                    waiting.push(waker);
                 }
                 Poll::Pending
             }
@@ -103,7 +104,7 @@ impl Drop for KeyLock {
         }
         // Wakers are code of an executor: they are called without the lock.
         let taken = locked(&TAKEN).remove(&self.key);
-        taken.into_iter().flat_map(|taken| taken.waiting).for_each(Waker::wake);
+        taken.into_iter().flat_map(|taken| taken.waiting).for_each(wake);
     }
 }
 

@@ -3,6 +3,7 @@
 //! A lost lease can be found again: an outage that is longer than the lease loses it, and a heartbeat that finds the fence
 //! unchanged afterwards keeps it. So loss is a state that is asked for, and not an event that is sent once.
 
+use crate::base::guarded::wake;
 use crate::base::sync::locked;
 use crate::durable::store::Store;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,10 +44,12 @@ pub(crate) struct Loss {
 }
 
 impl Loss {
-    /// The lease is lost, or has to be taken for lost.
+    /// Marks the lease as lost, and wakes the tasks that wait for that.
     pub(crate) fn lose(&self) {
         self.lost.store(true, Ordering::Release);
-        std::mem::take(&mut *locked(&self.waiting)).into_iter().for_each(Waker::wake);
+        // Wakers are code of an executor: they are called without the lock.
+        let woken = std::mem::take(&mut *locked(&self.waiting));
+        woken.into_iter().for_each(wake);
     }
 
     /// The heartbeat found the lease again.
@@ -65,13 +68,52 @@ impl Loss {
         if self.is_lost() {
             return Poll::Ready(());
         }
+        let waker = cx.waker().clone();
         {
             let mut waiting = locked(&self.waiting);
             // Polled in a loop, it leaves one waker behind, not one for each poll.
-            if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-                waiting.push(cx.waker().clone());
+            if !waiting.iter().any(|other| other.will_wake(cx.waker())) {
+                waiting.push(waker);
             }
         }
         if self.is_lost() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU32;
+    use std::task::Wake;
+
+    /// A task whose waker looks whether the list of waiting tasks is locked, and panics if asked to.
+    struct Task {
+        loss: Arc<Loss>,
+        woken: AtomicU32,
+        panics: bool,
+    }
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            assert!(self.loss.waiting.try_lock().is_ok(), "called under the lock");
+            self.woken.fetch_add(1, Ordering::Relaxed);
+            assert!(!self.panics, "on purpose");
+        }
+    }
+
+    #[test]
+    fn each_waiting_task_is_woken_without_the_lock_also_beside_one_that_panics() {
+        let loss = Arc::new(Loss::default());
+        let tasks = [true, false].map(|panics| {
+            let task = Arc::new(Task { loss: loss.clone(), woken: AtomicU32::new(0), panics });
+            let waker = Waker::from(task.clone());
+            for _ in 0..3 {
+                assert!(loss.poll_lost(&mut Context::from_waker(&waker)).is_pending());
+            }
+            task
+        });
+        loss.lose();
+        assert_eq!(tasks.map(|task| task.woken.load(Ordering::Relaxed)), [1, 1]);
+        assert!(loss.is_lost());
     }
 }

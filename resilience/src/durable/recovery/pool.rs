@@ -19,6 +19,7 @@
 //! call (it returns, panics, is dropped with its runtime), dropping the slot frees the place. A runtime that ends while
 //! it has a job drops the call; the slot sees that, and the job goes on on a runtime of this crate.
 
+use crate::base::guarded::wake;
 use crate::base::of_process::OfProcess;
 use crate::base::site::Site;
 use crate::base::stopping;
@@ -404,7 +405,7 @@ impl EndWatch {
             if state.left == 0 { state.waiting.take() } else { None }
         };
         if let Some(waiting) = waiting {
-            waiting.wake();
+            wake(waiting);
         }
     }
 
