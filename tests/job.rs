@@ -1,5 +1,18 @@
 //! `#[job]` through the macro: recorded, found, resumed, rolled back.
 
+#[path = "job/cursors.rs"]
+mod cursors;
+#[path = "job/deploys.rs"]
+mod deploys;
+#[path = "job/lossy.rs"]
+mod lossy;
+#[path = "job/panics.rs"]
+mod panics;
+#[path = "job/undo.rs"]
+mod undo;
+#[path = "job/values.rs"]
+mod values;
+
 use resilience::durable::store::Query;
 use resilience::durable::{JobError, MemoryStore, Otherwise, Record, Status, Store, use_store};
 use resilience::jobs::{self, Filter};
@@ -151,191 +164,6 @@ fn a_failed_job_stays_failed_until_it_is_resumed() {
     assert!(failed[0].events.iter().any(|event| event.strategy == "resume"));
 }
 
-#[checkpoint("reserve", inputs(), rollback = unreserve)]
-fn reserve(order: u32) -> Result<String, Error> {
-    log("reserve");
-    Ok(format!("r{order}"))
-}
-
-fn unreserve(reservation: String) {
-    log(format!("unreserve {reservation}"));
-}
-
-#[checkpoint("charge", inputs(), rollback = |receipt: u32| refund(receipt))]
-fn charge(order: u32) -> Result<u32, Error> {
-    log("charge");
-    Ok(order * 100)
-}
-
-fn refund(receipt: u32) -> Result<(), Error> {
-    log(format!("refund {receipt}"));
-    if CRASH.get() == 5 { Err(Error::Broken) } else { Ok(()) }
-}
-
-#[checkpoint("note", inputs())]
-fn note(order: u32) -> Result<(), Error> {
-    let _ = order;
-    Ok(())
-}
-
-#[with_recovery(on(corrupt, rollback), on(severity >= high, manual))]
-#[job("order:{order}")]
-fn order(order: u32, how: u32) -> Result<u32, Error> {
-    reserve(order)?;
-    note(order)?;
-    charge(order)?;
-    match how {
-        1 => Err(Error::Corrupt),
-        2 => Err(Error::Broken),
-        _ => Ok(order),
-    }
-}
-
-#[test]
-fn a_failed_job_undoes_its_steps_the_last_one_first() {
-    let world = isolate();
-    assert_eq!(order(1, 1).unwrap_err(), Error::Corrupt);
-    assert_eq!(logged(), ["reserve", "charge", "refund 100", "unreserve r1"]);
-    assert_eq!(jobs::blocking::get("order:1").unwrap().unwrap().status, Status::RolledBack);
-    assert!(matches!(order(1, 1).unwrap_err().job(), JobError::Stopped { status: Status::RolledBack, .. }));
-    assert_eq!(order(2, 2).unwrap_err(), Error::Broken);
-    assert_eq!(jobs::blocking::get("order:2").unwrap().unwrap().status, Status::Manual);
-    assert_eq!(logged(), ["reserve", "charge"]);
-    CRASH.set(5);
-    assert_eq!(order(3, 1).unwrap_err(), Error::Corrupt);
-    CRASH.set(0);
-    let parked = jobs::blocking::get("order:3").unwrap().unwrap();
-    assert_eq!(parked.status, Status::Manual);
-    assert!(parked.events.iter().any(|event| event.reason.contains("the undo of `job::charge` failed")));
-    let alerts = world.events().iter().filter(|event| format!("{event:?}").contains("Alert")).count();
-    assert_eq!(alerts, 2);
-    assert_eq!(order(4, 0).unwrap(), 4);
-}
-
-/// Two modules with a step `book` each, with an undo, and a third without.
-mod flight {
-    use super::{Error, checkpoint, log};
-
-    #[checkpoint("flight:{id}", rollback = unbook)]
-    pub(super) fn book(id: u32) -> Result<u32, Error> {
-        Ok(id)
-    }
-
-    fn unbook(id: u32) {
-        log(format!("no flight {id}"));
-    }
-}
-
-mod hotel {
-    use super::{Error, checkpoint, log};
-
-    #[checkpoint("hotel:{id}", rollback = unbook)]
-    pub(super) async fn book(id: u32) -> Result<u32, Error> {
-        Ok(id)
-    }
-
-    async fn unbook(id: u32) {
-        log(format!("no hotel {id}"));
-    }
-}
-
-mod lunch {
-    use super::{Error, checkpoint};
-
-    #[checkpoint("lunch:{id}")]
-    pub(super) fn book(id: u32) -> Result<u32, Error> {
-        Ok(id)
-    }
-}
-
-#[with_recovery(on(corrupt, rollback))]
-#[job("trip:{id}")]
-async fn trip(id: u32) -> Result<u32, Error> {
-    flight::book(id)?;
-    hotel::book(id).await?;
-    lunch::book(id)?;
-    Err(Error::Corrupt)
-}
-
-/// Two forms of one step, as the name that both are given says.
-#[checkpoint("seat:{id}", name = "job::seat", rollback = free_seat)]
-fn seat(id: u32) -> Result<u32, Error> {
-    Ok(id)
-}
-
-#[checkpoint("seat:{id}", name = "job::seat")]
-async fn seat_async(id: u32) -> Result<u32, Error> {
-    Ok(id)
-}
-
-fn free_seat(id: u32) {
-    log(format!("no seat {id}"));
-}
-
-#[with_recovery(on(corrupt, rollback))]
-#[job("seats:{id}")]
-async fn seats(id: u32) -> Result<u32, Error> {
-    seat(id)?;
-    seat_async(id + 1).await?;
-    Err(Error::Corrupt)
-}
-
-#[tokio::test(start_paused = true)]
-async fn steps_that_are_given_one_name_are_one_step_with_one_undo() {
-    let _world = isolate();
-    assert_eq!(seats(1).await.unwrap_err(), Error::Corrupt);
-    assert_eq!(logged(), ["no seat 2", "no seat 1"]);
-    assert!(resilience::recover().await.is_ok());
-}
-
-#[tokio::test(start_paused = true)]
-async fn steps_of_one_name_in_different_modules_have_their_own_undos() {
-    let _world = isolate();
-    assert_eq!(trip(1).await.unwrap_err(), Error::Corrupt);
-    assert_eq!(logged(), ["no hotel 1", "no flight 1"]);
-    let job = jobs::get("trip:1").await.unwrap().unwrap();
-    assert_eq!(job.status, Status::RolledBack);
-    assert!(job.events.iter().any(|event| event.reason.contains("1 steps have no undo")), "{job:?}");
-}
-
-/// As if the second step of the name was added, or one was moved to another module, since the record was made.
-#[tokio::test(start_paused = true)]
-async fn a_record_that_may_be_of_several_functions_is_not_undone_by_any() {
-    let _world = isolate();
-    let store = Arc::new(MemoryStore::new());
-    use_store(store.clone());
-    CRASH.set(7);
-    {
-        let mut call = Box::pin(moved_trip(2));
-        assert!(futures::poll!(&mut call).is_pending());
-    }
-    CRASH.set(0);
-    let steps = store.list(Query::new("s/")).await.unwrap().records;
-    let [step] = steps.as_slice() else { panic!("{steps:?}") };
-    assert!(String::from_utf8_lossy(&step.note).contains("job::flight::book"), "{step:?}");
-    for note in [Vec::new(), br#"{"point":"job::plane::book"}"#.to_vec()] {
-        let mut step = store.get(&step.key).await.unwrap().expect("the step");
-        let revision = step.revision;
-        step.note = note;
-        store.cas(Some(revision), step).await.unwrap();
-        let _ = moved_trip(2).await;
-        let job = jobs::get("moved:2").await.unwrap().unwrap();
-        assert_eq!((job.status, logged()), (Status::Manual, Vec::new()));
-        let reason = &job.events.last().expect("an event").reason;
-        assert!(reason.contains("`job::book` is the name of several steps (tests/job.rs:"), "{reason}");
-        assert!(reason.ends_with("give each a `name`"), "{reason}");
-        jobs::resume("moved:2").await.unwrap();
-    }
-}
-
-#[with_recovery(on(corrupt, rollback))]
-#[job("moved:{id}")]
-async fn moved_trip(id: u32) -> Result<u32, Error> {
-    flight::book(id)?;
-    may_crash(7).await;
-    Err(Error::Corrupt)
-}
-
 #[checkpoint]
 fn tick() -> Result<u32, Error> {
     log("tick");
@@ -361,32 +189,6 @@ fn steps_without_keys_are_told_apart_by_their_order() {
     assert_eq!(logged().len(), 2);
     assert_eq!(ticks(3).unwrap(), 3);
     assert_eq!(logged().len(), 1);
-}
-
-#[job("rows:{id}")]
-fn rows(id: u32) -> Result<u32, Error> {
-    let _ = id;
-    let mut progress = Progress::<u32>::open("rows").every(2);
-    let start = progress.restore_blocking()?.unwrap_or(0);
-    for row in start..6 {
-        assert!(row != CRASH.get(), "crash");
-        log(row.to_string());
-        progress.save_blocking(&(row + 1))?;
-    }
-    Ok(start)
-}
-
-#[test]
-fn a_cursor_survives_the_crash_and_goes_with_the_job() {
-    let _world = isolate();
-    CRASH.set(5);
-    crashed("rows:1", || rows(1));
-    assert_eq!(logged(), ["0", "1", "2", "3", "4"]);
-    CRASH.set(99);
-    let recovered = recover().until_done().blocking().unwrap();
-    assert_eq!(recovered.count(Status::Done), 1, "{recovered}");
-    assert_eq!(rows(1).unwrap(), 4, "the last save that was made");
-    assert_eq!(Progress::<u32>::open("rows").restore_blocking().unwrap(), None);
 }
 
 /// What a step sees of itself: its attempt, whether it may repeat an earlier one, and its idempotency key.
@@ -462,44 +264,6 @@ fn a_step_outside_of_jobs_knows_whether_it_was_begun_before() {
     let seen = seen.into_inner();
     assert_eq!(seen.iter().map(|seen| (seen.0, seen.1)).collect::<Vec<_>>(), [(1, false), (2, true)]);
     assert_eq!(seen[0].2, seen[1].2);
-}
-
-#[job("peeks:{id}")]
-async fn peeks(id: String) -> Result<Vec<Option<u32>>, Error> {
-    let mut progress = Progress::<u32>::open("row of 1");
-    let mut seen = vec![Progress::peek("row of 1").await?];
-    progress.save(&7).await?;
-    seen.push(Progress::peek("row of 1").await?);
-    seen.push(std::thread::scope(|scope| {
-        let inside = resilience::in_scope_blocking(|| Progress::<u32>::peek_blocking("row of 1"));
-        scope.spawn(inside).join().expect("no panic")
-    })?);
-    let elsewhere = jobs::get(&format!("peeks:{id}")).await?.expect("this job");
-    let [cursor] = &*elsewhere.cursors else { panic!("{elsewhere:?}") };
-    assert_eq!((cursor.name.as_str(), cursor.value.as_str()), ("row of 1", "7"));
-    Ok(seen)
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_cursor_can_be_read_while_its_owner_works() {
-    let world = isolate();
-    let handle = world.handle();
-    let mut outside = Progress::<u32>::open("row of 1");
-    outside.save(&1).await.unwrap();
-    assert_eq!(Progress::<u32>::peek("row of 1").await.unwrap(), Some(1));
-    let peek = move || handle.run(|| Progress::<u32>::peek_blocking("row of 1").unwrap());
-    assert_eq!(std::thread::spawn(peek).join().unwrap(), Some(1));
-    let inside = peeks("1".to_owned());
-    // Its own cursor, not the one outside.
-    assert_eq!(
-        std::thread::scope(|_| futures::executor::block_on(inside)).unwrap(),
-        [None, Some(7), Some(7)]
-    );
-    assert_eq!(jobs::get("peeks:1").await.unwrap().unwrap().cursors.len(), 0, "it goes with the job");
-    let text = Progress::<Vec<u8>>::peek("row of 1").await.unwrap_err();
-    assert!(text.to_string().contains("cannot be read"), "{text}");
-    outside.finish().await.unwrap();
-    assert_eq!(Progress::<u32>::peek("row of 1").await.unwrap(), None);
 }
 
 #[job("{name}", name = "named")]
@@ -622,7 +386,7 @@ fn a_job_that_was_recovered_too_often_is_dead() {
 #[test]
 fn a_job_can_be_done_again_from_a_step_on() {
     let _world = isolate();
-    assert_eq!(order(7, 0).unwrap(), 7);
+    assert_eq!(undo::order(7, 0).unwrap(), 7);
     assert_eq!(logged(), ["reserve", "charge"]);
     let steps = jobs::blocking::steps("order:7").unwrap();
     let keys: Vec<_> = steps.iter().map(|step| (step.job.as_deref(), step.key.as_str())).collect();
@@ -632,7 +396,7 @@ fn a_job_can_be_done_again_from_a_step_on() {
     assert!(matches!(&unknown, Rejected::Job(error) if is_unknown(error)), "{unknown}");
     assert!(unknown.to_string().contains("has recorded no step `pay`"), "{unknown}");
     jobs::blocking::fork_from("order:7", "charge").unwrap();
-    assert_eq!(order(7, 0).unwrap(), 7);
+    assert_eq!(undo::order(7, 0).unwrap(), 7);
     assert_eq!(logged(), ["charge"]);
 }
 
@@ -855,7 +619,7 @@ fn lists_are_filtered_and_read_page_by_page() {
     CRASH.set(99);
     for n in 1..=5 {
         ticks(n).unwrap();
-        rows(n).unwrap();
+        cursors::rows(n).unwrap();
     }
     let ids = |filter: Filter| -> Vec<String> {
         jobs::blocking::list(filter).unwrap().into_iter().map(|job| job.id).collect()
@@ -951,370 +715,10 @@ async fn jobs_made_by_a_macro_are_called_again_with_what_they_borrow() {
     assert_eq!(in_arc("x".to_owned(), Arc::new(CLIENT)).await.unwrap(), r#"("x",) other"#);
 }
 
-/// Read back, `Long` is a `Short`.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-#[serde(untagged)]
-enum Untagged {
-    Short { x: u32 },
-    Long { x: u32, y: u32 },
-}
-
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-struct Silent {
-    #[serde(skip_deserializing)]
-    lost: u32,
-}
-
-#[job("lossy:{id}")]
-fn lossy(id: u32, float: f64, of: &[Untagged], silent: Option<String>) -> Result<usize, Error> {
-    log("lossy");
-    Ok(id as usize + of.len() + silent.map_or(0, |text| text.len()) + float as usize)
-}
-
-#[job("lossy-async:{id}")]
-async fn lossy_async(id: u32, silent: &Silent, large: u128) -> Result<u32, Error> {
-    log("lossy");
-    Ok(id + silent.lost + large as u32)
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_argument_that_is_not_read_back_as_it_was_written_is_refused_before_the_body() {
-    let _world = isolate();
-    let long = [Untagged::Short { x: 1 }, Untagged::Long { x: 1, y: 2 }];
-    let refused = [
-        (lossy(1, f64::NAN, &[], None).unwrap_err(), "`float`", "no number that JSON has"),
-        (lossy(1, 1.0, &long, None).unwrap_err(), "`of`", "read back as another value"),
-        (lossy_async(1, &Silent { lost: 7 }, 1).await.unwrap_err(), "`silent`", "read back as another value"),
-        (lossy_async(1, &Silent { lost: 0 }, u128::MAX).await.unwrap_err(), "`large`", "out of range"),
-    ];
-    for (error, name, why) in refused {
-        let error = error.job();
-        assert!(matches!(error, JobError::Codec { .. }), "{error}");
-        let text = error.to_string();
-        assert!(text.contains(&format!("the argument {name} cannot be recorded")), "{text}");
-        assert!(text.contains(why), "{text}");
-    }
-    let nan = resilience::Job::run_blocking("lossy", f64::NAN, |_: f64| Ok::<u32, Error>(1));
-    assert!(matches!(nan.unwrap_err().job(), JobError::Codec { .. }));
-    assert_eq!(logged(), [""; 0], "no body ran");
-    assert_eq!(jobs::list(Filter::new()).await.unwrap().len(), 0, "nothing is recorded");
-    assert_eq!(lossy(1, 1.0, &long[..1], Some("ab".to_owned())).unwrap(), 5);
-    assert_eq!(lossy_async(1, &Silent { lost: 0 }, 1).await.unwrap(), 2);
-}
-
-#[job("lossy-result:{id}")]
-fn lossy_result(id: u32, value: f64) -> Result<f64, Error> {
-    log("result");
-    Ok(value / f64::from(id))
-}
-
-#[job("lossy-result-async:{id}")]
-async fn lossy_result_async(id: u32) -> Result<Untagged, Error> {
-    log("result");
-    Ok(Untagged::Long { x: id, y: id })
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_result_that_is_not_read_back_as_it_was_written_fails_the_job() {
-    let _world = isolate();
-    let by_hand = || resilience::Job::run_blocking("hand", (), |()| Ok::<_, Error>(Some(None::<u8>)));
-    let error = resilience::Job::run("hand-async", (), async |()| Ok::<_, Error>(f32::INFINITY)).await;
-    let refused = [
-        (lossy_result(0, 0.0).unwrap_err(), "lossy-result:0"),
-        (lossy_result_async(1).await.unwrap_err(), "lossy-result-async:1"),
-        (by_hand().unwrap_err(), "hand"),
-        (error.unwrap_err(), "hand-async"),
-    ];
-    for (error, id) in refused {
-        let text = error.job().to_string();
-        assert!(text.contains("the result cannot be recorded"), "{text}");
-        let job = jobs::get(id).await.unwrap().unwrap();
-        assert_eq!(job.status, Status::Failed);
-        assert!(job.problem.is_some_and(|problem| text.contains(&problem)), "{text}");
-    }
-    logged();
-    assert_eq!(recover().await.unwrap().jobs.len(), 0, "nothing runs it again by itself");
-    let again = lossy_result(0, 0.0).unwrap_err().job();
-    assert!(matches!(again, JobError::Stopped { status: Status::Failed, .. }), "{again}");
-    assert_eq!(logged(), [""; 0]);
-}
-
-#[checkpoint("breaks:{id}")]
-fn breaks(id: u32) -> Result<u32, Error> {
-    assert!(id == 0, "the step {id} breaks");
-    Ok(id)
-}
-
-#[job("panics:{id}")]
-fn panics(id: u32) -> Result<u32, Error> {
-    breaks(0)?;
-    breaks(id)
-}
-
-#[job("panics-async:{id}")]
-async fn panics_async(id: u32) -> Result<u32, Error> {
-    tokio::task::yield_now().await;
-    breaks(0)?;
-    tick()?;
-    std::panic::panic_any(id.to_string())
-}
-
-/// The message of the panic that `call` ends with.
-fn panic_of<T: std::fmt::Debug>(call: impl FnOnce() -> T) -> String {
-    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).expect_err("it panics");
-    *panic.downcast::<String>().expect("a text")
-}
-
-#[test]
-fn a_panic_is_recorded_as_a_failure_and_goes_on() {
-    let _world = isolate();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let body = |n: u32| -> Result<u32, Error> { panic!("body {n}") };
-    let cases = [
-        ("panics:7", panic_of(|| panics(7)), Some("breaks:7"), "the step 7 breaks"),
-        ("panics-async:8", panic_of(|| runtime.block_on(panics_async(8))), None, "8"),
-        ("hand", panic_of(|| resilience::Job::run_blocking("hand", 9, body)), None, "body 9"),
-        (
-            "hand-async",
-            panic_of(|| runtime.block_on(resilience::Job::run("hand-async", 10, async |n| body(n)))),
-            None,
-            "body 10",
-        ),
-    ];
-    let call = || {
-        resilience::Job::run_blocking("no-text", (), |()| -> Result<u32, Error> { std::panic::panic_any(7) })
-    };
-    assert!(std::panic::catch_unwind(call).is_err_and(|panic| panic.is::<i32>()));
-    let problem = jobs::blocking::get("no-text").unwrap().unwrap().problem;
-    assert_eq!(problem.as_deref(), Some("the body panicked: a value that is no text"));
-    for (id, message, step, expected) in cases {
-        assert_eq!(message, expected, "the panic itself goes on");
-        let job = jobs::blocking::get(id).unwrap().unwrap();
-        assert_eq!(job.status, Status::Failed, "{job}");
-        let problem = job.problem.clone().expect("a problem");
-        assert!(problem.contains("panicked") && problem.ends_with(expected), "{job}");
-        let event = job.events.last().expect("an event");
-        assert_eq!((event.strategy.as_str(), event.step.as_deref()), ("failed", step), "{job}");
-        assert_eq!(event.reason, problem);
-    }
-    assert_eq!(recover().blocking().unwrap().jobs.len(), 0, "nothing runs it again by itself");
-    assert!(matches!(panics(7).unwrap_err().job(), JobError::Stopped { status: Status::Failed, .. }));
-    jobs::blocking::resume("hand").unwrap();
-    let resumed = jobs::blocking::get("hand").unwrap().unwrap();
-    assert_eq!((resumed.status, resumed.problem), (Status::Interrupted, None), "it may run again");
-    let steps = jobs::blocking::steps("panics:7").unwrap();
-    let done: Vec<_> =
-        steps.iter().filter(|step| step.status == Status::Done).map(|step| &step.key).collect();
-    assert_eq!(done, ["breaks:0"], "a step whose body panics records nothing");
-}
-
-/// Programs of different ages: each has the steps of one of these.
-mod deploys {
-    use super::{Error, Status, checkpoint, info, isolate, job, jobs};
-    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-
-    /// Which program runs; a recovered job sees it, too, which runs on a thread of its own.
-    static PROGRAM: AtomicU32 = AtomicU32::new(0);
-
-    #[checkpoint("fetch:{id}")]
-    fn fetch(id: u32) -> Result<u32, Error> {
-        Ok(id)
-    }
-
-    #[checkpoint("fetch:{id}")]
-    fn renamed(id: u32) -> Result<u32, Error> {
-        Ok(id)
-    }
-
-    #[checkpoint("fetch:{id}", was = "fetch")]
-    fn renamed_and_said_so(id: u32) -> Result<u32, Error> {
-        Ok(id)
-    }
-
-    #[checkpoint("fetch:{id}", name = "another_crate::fetch")]
-    async fn of_another_crate(id: u32) -> Result<u32, Error> {
-        Ok(id)
-    }
-
-    #[checkpoint("fetch:{id}", name = "job::fetch", version = 2)]
-    fn raised(id: u32) -> Result<u32, Error> {
-        Ok(id)
-    }
-
-    #[checkpoint("fetch:{id}", name = "job::fetch")]
-    async fn retyped(id: u32) -> Result<String, Error> {
-        Ok(id.to_string())
-    }
-
-    #[checkpoint("fetch:{id}", name = "job::fetch", inputs(id, page = 1))]
-    fn grown(id: u32) -> Result<u32, Error> {
-        Ok(id)
-    }
-
-    async fn steps(id: u32) -> Result<u32, Error> {
-        match PROGRAM.load(Relaxed) {
-            0 => {
-                fetch(id)?;
-                std::future::pending().await
-            }
-            1 => renamed(id),
-            2 => of_another_crate(id).await,
-            3 => raised(id),
-            4 => Ok(retyped(id).await?.parse().unwrap_or(0)),
-            5 => grown(id),
-            6 => renamed_and_said_so(id),
-            _ => fetch(id),
-        }
-    }
-
-    #[job("deployed:{id}")]
-    async fn deployed(id: u32) -> Result<u32, Error> {
-        steps(id).await
-    }
-
-    #[job("deployed-sync:{id}")]
-    fn deployed_sync(id: u32) -> Result<u32, Error> {
-        use futures::FutureExt;
-        steps(id).now_or_never().unwrap_or(Err(Error::Broken))
-    }
-
-    const SAID: [(u32, &str); 5] = [
-        (1, "recorded `job::fetch`, now `job::renamed`"),
-        (2, "if it was renamed, write `was = \"job::fetch\"`"),
-        (3, "recorded 1, now 2"),
-        (4, "if its type has changed, write `on_mismatch = rerun` to do the step again"),
-        (5, "other inputs: recorded no inputs, now hash"),
-    ];
-
-    #[test]
-    fn a_step_that_the_program_has_changed_interrupts_its_job_until_it_fits() {
-        let _world = isolate();
-        PROGRAM.store(0, Relaxed);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let mut call = Box::pin(deployed(1));
-            assert!(futures::poll!(&mut call).is_pending());
-        });
-        assert_eq!(deployed_sync(1).unwrap_err(), Error::Broken);
-        jobs::blocking::resume("deployed-sync:1").unwrap();
-        for (program, said) in SAID {
-            PROGRAM.store(program, Relaxed);
-            runtime.block_on(deployed(1)).unwrap_err();
-            deployed_sync(1).unwrap_err();
-            for id in ["deployed:1", "deployed-sync:1"] {
-                let job = info(id);
-                let problem = job.problem.clone().unwrap_or_default();
-                assert_eq!(job.status, Status::Interrupted, "{job}");
-                assert!(problem.contains(said), "{problem}");
-            }
-            let recovered = jobs::blocking::sweep().unwrap();
-            assert_eq!(recovered.count(Status::Interrupted), 2, "{recovered}");
-            assert_eq!(recovered.to_string().matches(said).count(), 2, "{recovered}");
-        }
-        PROGRAM.store(6, Relaxed);
-        assert_eq!(jobs::blocking::sweep().unwrap().count(Status::Done), 2);
-        assert_eq!((info("deployed:1").problem, info("deployed-sync:1").problem), (None, None));
-        assert_eq!((runtime.block_on(deployed(1)).unwrap(), deployed_sync(1).unwrap()), (1, 1));
-    }
-}
-
-#[tokio::test]
-async fn a_job_that_panics_while_it_is_recovered_has_failed() {
-    let _world = isolate();
-    {
-        let mut call = Box::pin(pends_and_panics(1));
-        assert!(futures::poll!(&mut call).is_pending());
-    }
-    let recovered = recover().until_done().await.unwrap();
-    assert_eq!(recovered.count(Status::Failed), 1, "{recovered}");
-    let job = info_async("pends-and-panics:1").await;
-    assert_eq!(job.problem.as_deref(), Some("the body panicked in the step `breaks:1`: the step 1 breaks"));
-}
-
-#[job("pends-and-panics:{id}")]
-async fn pends_and_panics(id: u32) -> Result<u32, Error> {
-    if resilience::jobs::blocking::get("pends-and-panics:1")?.is_some_and(|job| job.attempts < 2) {
-        std::future::pending::<()>().await;
-    }
-    breaks(id)
-}
-
 async fn info_async(id: &str) -> resilience::durable::JobInfo {
     jobs::get(id).await.unwrap().expect("the job")
 }
 
 fn info(id: &str) -> resilience::durable::JobInfo {
     jobs::blocking::get(id).unwrap().expect("the job")
-}
-
-/// What is configured away is neither recorded nor made again.
-mod conditional {
-    use super::{Rejected, isolate, job};
-
-    #[job("conditional:{id}", provided(client, absent_client))]
-    pub async fn later(
-        id: u64,
-        #[cfg(any())] absent: Absent,
-        #[cfg(not(any()))] path: &str,
-        #[cfg(not(all()))] path: u8,
-        #[cfg(any())] absent_client: &Absent,
-        #[cfg(not(any()))] client: &u64,
-    ) -> Result<u64, Rejected> {
-        Ok(id + path.len() as u64 + client)
-    }
-
-    #[job("conditional-now:{id}")]
-    pub fn now(
-        id: u64,
-        #[cfg(any())] absent: &mut Absent,
-        #[cfg(not(any()))] by: u64,
-    ) -> Result<u64, Rejected> {
-        Ok(id + by)
-    }
-
-    #[job("conditional-only")]
-    pub fn only(#[cfg(any())] absent: u64) -> Result<u64, Rejected> {
-        Ok(3)
-    }
-
-    #[test]
-    fn a_job_with_arguments_under_cfg_runs() {
-        let _world = isolate();
-        assert_eq!(now(1, 2), Ok(3));
-        assert_eq!(only(), Ok(3));
-        assert_eq!(futures::executor::block_on(later(1, "ab", &4)), Ok(7));
-        assert_eq!(futures::executor::block_on(later(1, "ab", &4)), Ok(7), "recorded");
-    }
-}
-
-const IMPORT: Job = Job::new("import");
-
-#[test]
-fn a_job_value_uses_its_own_settings() {
-    let _world = isolate();
-    let later = IMPORT.version(2);
-    let double = |rows: u32| Ok::<u32, Error>(2 * rows);
-    assert_eq!(IMPORT.call("import:7", 3, double), Ok(6));
-    assert_eq!(IMPORT.call("import:7", 3, |_: u32| Ok::<u32, Error>(0)), Ok(6), "recorded");
-    let error = later.call("import:7", 3, double).expect_err("another version").job();
-    assert!(matches!(error, JobError::Mismatch { .. }), "{error}");
-    assert_eq!(later.on_mismatch(Otherwise::Rerun).call("import:7", 4, double), Ok(8));
-    let job = jobs::blocking::get("import:7").expect("a store").expect("a job");
-    assert_eq!((job.name.as_str(), job.version), ("import", 2));
-
-    let fails = |()| Err::<u32, _>(Error::Corrupt);
-    IMPORT.call("import:8", (), fails).unwrap_err();
-    assert!(matches!(IMPORT.call("import:8", (), fails), Err(Error::Rejected(_))), "it has failed");
-    assert_eq!(IMPORT.rerun(true).call("import:8", (), |()| Ok::<u32, Error>(1)), Ok(1));
-}
-
-#[tokio::test]
-async fn an_async_job_value_uses_its_own_settings() {
-    let _world = isolate();
-    assert_eq!(IMPORT.call_async("import:7", 3, async |rows: u32| Ok::<u32, Error>(2 * rows)).await, Ok(6));
-    let later = IMPORT.version(2);
-    let error = later.call_async("import:7", 3, async |_: u32| Ok::<u32, Error>(0)).await.unwrap_err().job();
-    assert!(matches!(error, JobError::Mismatch { .. }), "{error}");
-    let job = jobs::get("import:7").await.expect("a store").expect("a job");
-    assert_eq!((job.name.as_str(), job.version), ("import", 1));
 }

@@ -1,0 +1,91 @@
+//! Arguments and results that are not read back as they were written.
+
+use super::*;
+
+/// Read back, `Long` is a `Short`.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+enum Untagged {
+    Short { x: u32 },
+    Long { x: u32, y: u32 },
+}
+
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+struct Silent {
+    #[serde(skip_deserializing)]
+    lost: u32,
+}
+
+#[job("lossy:{id}")]
+fn lossy(id: u32, float: f64, of: &[Untagged], silent: Option<String>) -> Result<usize, Error> {
+    log("lossy");
+    Ok(id as usize + of.len() + silent.map_or(0, |text| text.len()) + float as usize)
+}
+
+#[job("lossy-async:{id}")]
+async fn lossy_async(id: u32, silent: &Silent, large: u128) -> Result<u32, Error> {
+    log("lossy");
+    Ok(id + silent.lost + large as u32)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_argument_that_is_not_read_back_as_it_was_written_is_refused_before_the_body() {
+    let _world = isolate();
+    let long = [Untagged::Short { x: 1 }, Untagged::Long { x: 1, y: 2 }];
+    let refused = [
+        (lossy(1, f64::NAN, &[], None).unwrap_err(), "`float`", "no number that JSON has"),
+        (lossy(1, 1.0, &long, None).unwrap_err(), "`of`", "read back as another value"),
+        (lossy_async(1, &Silent { lost: 7 }, 1).await.unwrap_err(), "`silent`", "read back as another value"),
+        (lossy_async(1, &Silent { lost: 0 }, u128::MAX).await.unwrap_err(), "`large`", "out of range"),
+    ];
+    for (error, name, why) in refused {
+        let error = error.job();
+        assert!(matches!(error, JobError::Codec { .. }), "{error}");
+        let text = error.to_string();
+        assert!(text.contains(&format!("the argument {name} cannot be recorded")), "{text}");
+        assert!(text.contains(why), "{text}");
+    }
+    let nan = resilience::Job::run_blocking("lossy", f64::NAN, |_: f64| Ok::<u32, Error>(1));
+    assert!(matches!(nan.unwrap_err().job(), JobError::Codec { .. }));
+    assert_eq!(logged(), [""; 0], "no body ran");
+    assert_eq!(jobs::list(Filter::new()).await.unwrap().len(), 0, "nothing is recorded");
+    assert_eq!(lossy(1, 1.0, &long[..1], Some("ab".to_owned())).unwrap(), 5);
+    assert_eq!(lossy_async(1, &Silent { lost: 0 }, 1).await.unwrap(), 2);
+}
+
+#[job("lossy-result:{id}")]
+fn lossy_result(id: u32, value: f64) -> Result<f64, Error> {
+    log("result");
+    Ok(value / f64::from(id))
+}
+
+#[job("lossy-result-async:{id}")]
+async fn lossy_result_async(id: u32) -> Result<Untagged, Error> {
+    log("result");
+    Ok(Untagged::Long { x: id, y: id })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_is_not_read_back_as_it_was_written_fails_the_job() {
+    let _world = isolate();
+    let by_hand = || resilience::Job::run_blocking("hand", (), |()| Ok::<_, Error>(Some(None::<u8>)));
+    let error = resilience::Job::run("hand-async", (), async |()| Ok::<_, Error>(f32::INFINITY)).await;
+    let refused = [
+        (lossy_result(0, 0.0).unwrap_err(), "lossy-result:0"),
+        (lossy_result_async(1).await.unwrap_err(), "lossy-result-async:1"),
+        (by_hand().unwrap_err(), "hand"),
+        (error.unwrap_err(), "hand-async"),
+    ];
+    for (error, id) in refused {
+        let text = error.job().to_string();
+        assert!(text.contains("the result cannot be recorded"), "{text}");
+        let job = jobs::get(id).await.unwrap().unwrap();
+        assert_eq!(job.status, Status::Failed);
+        assert!(job.problem.is_some_and(|problem| text.contains(&problem)), "{text}");
+    }
+    logged();
+    assert_eq!(recover().await.unwrap().jobs.len(), 0, "nothing runs it again by itself");
+    let again = lossy_result(0, 0.0).unwrap_err().job();
+    assert!(matches!(again, JobError::Stopped { status: Status::Failed, .. }), "{again}");
+    assert_eq!(logged(), [""; 0]);
+}
