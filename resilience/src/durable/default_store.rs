@@ -10,19 +10,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, TryLockError};
 
 /// The store of jobs and steps that name none: of the process, or of a test world.
-static DEFAULT: Site<Default> = Site::new(Default::new(false), || Default::new(true));
+static DEFAULT: Site<DefaultStore> = Site::new(DefaultStore::new(false), || DefaultStore::new(true));
 
 /// The store, once it was set or opened. A test world always has one in memory; a process opens the one that its
 /// features and environment say.
 #[derive(Debug)]
-struct Default {
+struct DefaultStore {
     store: OfProcess<Mutex<Option<Arc<dyn Store>>>>,
     /// Whether a job or a step has asked for it, even if it could not be opened.
     is_asked: AtomicBool,
     in_world: bool,
 }
 
-impl Default {
+impl DefaultStore {
     const fn new(in_world: bool) -> Self {
         // A fork's child has the store of its parent, which refuses it: another one would not have the parent's jobs.
         let of_child = |of_parent: &Mutex<Option<Arc<dyn Store>>>| {
@@ -38,7 +38,7 @@ impl Default {
 }
 
 /// The site's value of now, whether the static itself or a world's copy, lives as long as the process.
-fn leak(site: &'static Site<Default>) -> &'static Default {
+fn leak(site: &'static Site<DefaultStore>) -> &'static DefaultStore {
     site
 }
 

@@ -227,7 +227,7 @@ impl Recover {
     ///
     /// As [`recover`].
     pub fn blocking(self) -> Result<Recovered, Rejected> {
-        block_on(self.run(JobRuntime::own()))
+        block_on(self.run(JobRuntime::default()))
     }
 
     async fn run(self, runtime: JobRuntime) -> Result<Recovered, Rejected> {

@@ -13,47 +13,39 @@
 
 #[cfg(feature = "tokio")]
 use crate::base::runtime::OwnRuntime;
+#[cfg(feature = "tokio")]
+use crate::base::sync::locked;
 use crate::base::world::{World, in_world};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 #[cfg(feature = "tokio")]
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Mutex;
+#[cfg(feature = "tokio")]
+use tokio::runtime::Handle;
 
-/// Where the async jobs of one recovery run.
-#[derive(Debug)]
+/// Where the async jobs of one recovery run: on the runtime of this crate, unless it is made [`here`](Self::here).
+#[derive(Debug, Default)]
 pub(crate) struct JobRuntime {
+    /// The runtime of the caller, until it has ended.
     #[cfg(feature = "tokio")]
-    tokio: Option<tokio::runtime::Handle>,
-    /// Whether that runtime has ended.
-    #[cfg(feature = "tokio")]
-    is_gone: AtomicBool,
+    borrowed: Mutex<Option<Handle>>,
 }
 
 impl JobRuntime {
     /// The runtime of the caller, if it has one.
+    ///
+    /// Not for a caller that blocks its thread: its runtime could wait for that thread.
     pub(crate) fn here() -> Self {
         Self {
             #[cfg(feature = "tokio")]
-            tokio: tokio::runtime::Handle::try_current().ok(),
-            #[cfg(feature = "tokio")]
-            is_gone: AtomicBool::new(false),
-        }
-    }
-
-    /// The runtime of this crate: the caller's could wait for the thread that the caller blocks.
-    pub(crate) fn own() -> Self {
-        Self {
-            #[cfg(feature = "tokio")]
-            tokio: None,
-            #[cfg(feature = "tokio")]
-            is_gone: AtomicBool::new(false),
+            borrowed: Mutex::new(Handle::try_current().ok()),
         }
     }
 
     /// Whether the runtime is the caller's, which can end.
     pub(crate) fn is_borrowed(&self) -> bool {
         #[cfg(feature = "tokio")]
-        return self.tokio.is_some() && !self.is_gone.load(Ordering::Acquire);
+        return locked(&self.borrowed).is_some();
         #[cfg(not(feature = "tokio"))]
         {
             let _ = self;
@@ -64,7 +56,9 @@ impl JobRuntime {
     /// The caller's runtime has ended.
     pub(crate) fn lose(&self) {
         #[cfg(feature = "tokio")]
-        self.is_gone.store(true, Ordering::Release);
+        let gone = locked(&self.borrowed).take();
+        #[cfg(feature = "tokio")]
+        drop(gone);
         #[cfg(not(feature = "tokio"))]
         let _ = self;
     }
@@ -78,8 +72,8 @@ impl JobRuntime {
         let job = in_world(job);
         #[cfg(feature = "tokio")]
         {
-            let theirs = self.tokio.clone().filter(|_| self.is_borrowed());
-            if let Some(runtime) = theirs.or_else(|| RUNTIME.handle()) {
+            let borrowed = locked(&self.borrowed).clone();
+            if let Some(runtime) = borrowed.or_else(|| RUNTIME.handle()) {
                 drop(runtime.spawn(job));
             }
         }
