@@ -135,10 +135,11 @@ fn it_ends_in_time_names_what_is_left_and_loses_nothing() {
     let acknowledged: Vec<_> = said.iter().filter(|line| line.starts_with("alert ")).collect();
     let kept: Vec<_> = recent_in(&dir, 1000).unwrap().alerts.into_iter().map(|alert| alert.message).collect();
     assert!(acknowledged.len() > 10 && acknowledged.iter().all(|message| kept.contains(message)), "{kept:?}");
-    // No job has failed, and the blocked one can be recovered.
+    // No job has failed, and the blocked one can be recovered. The one whose step asks goes on, and may end in time.
     let _world = resilience::testing::isolate();
     use_store(Arc::new(SqliteStore::open(dir.join("store")).unwrap()));
     for job in jobs::blocking::list(jobs::Filter::default()).unwrap().items {
-        assert!(matches!(job.status, Status::Interrupted | Status::Running), "{job:?}");
+        let is_over = job.id == "stopping:1" && job.status == Status::Done;
+        assert!(is_over || matches!(job.status, Status::Interrupted | Status::Running), "{job:?}");
     }
 }
