@@ -17,10 +17,18 @@ use std::time::Duration;
 /// The limit of the call that ends first.
 const LIMIT: Duration = Duration::from_secs(4);
 
+/// Where each job whose step has begun says so: the store is filled only then, or it would refuse them.
+static BEGUN: Mutex<Option<Sender<()>>> = Mutex::new(None);
+
+fn has_begun() {
+    BEGUN.lock().unwrap().as_ref().expect("a test").send(()).unwrap();
+}
+
 #[checkpoint("blocks:{id}")]
 fn blocks(id: u32) -> Result<u32, Error> {
     let _ = id;
     say("blocks");
+    has_begun();
     loop {
         thread::park();
     }
@@ -46,6 +54,7 @@ type Reported = (&'static str, Report);
 fn stops(id: u32) -> Result<u32, Error> {
     let (begin, ended) = STEP.lock().unwrap().take().expect("one call");
     say("step");
+    has_begun();
     begin.recv().unwrap();
     ended.send(("a step", shutdown_blocking(LONG))).unwrap();
     Ok(id)
@@ -64,11 +73,14 @@ fn ends() {
     alerts::use_dir(&dir);
     use_store(Arc::new(SqliteStore::open(dir.join("store")).unwrap()));
     let signal = shutdown::signal().unwrap();
+    let (begun, have_begun) = channel();
+    *BEGUN.lock().unwrap() = Some(begun);
     thread::spawn(|| blocked(1));
     let (begins, begin) = channel();
     let (ended, has_ended) = channel();
     *STEP.lock().unwrap() = Some((begin, ended.clone()));
     thread::spawn(|| stopping(1));
+    have_begun.recv().and_then(|()| have_begun.recv()).unwrap();
     // A handler that hangs, as a webhook without an answer, and one that shuts down.
     events::on([Kind::Opened], |_| {
         loop {
