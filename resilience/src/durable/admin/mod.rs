@@ -32,7 +32,7 @@ macro_rules! twins {
         pub mod blocking {
             #[allow(clippy::wildcard_imports, reason = "the arguments and results of the functions above")]
             use super::*;
-            use crate::durable::lease::block_on::block_on;
+            use crate::base::block_on::block_on;
 
             $(
                 $(#[$doc])*

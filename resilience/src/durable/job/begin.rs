@@ -7,10 +7,10 @@
 
 use super::policy::Job;
 use super::running::{RunningJob, Unfinished, dropped};
+use crate::base::block_on::Mode;
 use crate::base::stopping;
 use crate::durable::call::{Identity, NotRun, noted};
 use crate::durable::lease::acquire::{Answer, claim, patience};
-use crate::durable::lease::block_on::Mode;
 use crate::durable::lease::hold::Lease;
 use crate::durable::record::Status;
 use crate::durable::record::args::Args;

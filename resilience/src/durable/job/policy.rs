@@ -1,10 +1,10 @@
 //! A named, recorded call that is found and finished after a crash.
 
 use super::running::Caught;
+use crate::base::block_on::{Mode, block_on};
 use crate::base::setting::InvalidPolicy;
 use crate::base::settings::{Count, Settings, Switch, Time, Ttl, settings};
 use crate::durable::call::Identity;
-use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::record::args::Args;
 use crate::durable::record::codec;
 use crate::durable::scope::{self, Wanted};

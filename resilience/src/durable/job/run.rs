@@ -18,13 +18,13 @@
 //!
 //! A job that was asked to stop has failed with the category `Cancelled`, whatever its body made of it.
 
+use crate::base::block_on::{Mode, block_on};
 use crate::base::guarded::panic_text;
 use crate::base::stopping;
 use crate::classify::{Category, Classification};
 use crate::durable::call::{note_end, report_refusal};
 use crate::durable::job::running::RunningJob;
 use crate::durable::job::undo;
-use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::record::Status;
 use crate::durable::record::alert::critical;
 use crate::durable::record::codec;

@@ -4,8 +4,8 @@
 //! dropped in the middle, by a timeout or with its runtime, is an interruption, and a job whose end the store takes later
 //! is reported with that end.
 
+use crate::base::block_on::Mode;
 use crate::classify::Classification;
-use crate::durable::lease::block_on::Mode;
 use crate::durable::lease::hold::Lease;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::{JobEvent, Note, kept};

@@ -11,6 +11,7 @@ use super::policy::Job;
 #[cfg(feature = "config")]
 use super::policy::JobConfig;
 use super::running::RunningJob;
+use crate::base::block_on::{Mode, block_on};
 #[cfg(feature = "config")]
 use crate::base::change::{Change, Mistake, judged};
 use crate::base::setting::Effective;
@@ -18,7 +19,6 @@ use crate::base::setting::Effective;
 use crate::base::setting::Setting;
 use crate::classify::Classification;
 use crate::durable::call::{Identity, NotRun};
-use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::record::args::Args;
 use crate::durable::record::codec;
 use crate::durable::record::key::place;

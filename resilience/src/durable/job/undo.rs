@@ -9,11 +9,11 @@
 //! An undo that fails or panics, or that cannot be found for certain, leaves the job `Manual` with a critical alert: those
 //! that come before it in the order are not undone, because their undoing may depend on it.
 
+use crate::base::block_on::{Mode, block_on};
 use crate::base::stopping;
 use crate::classify::Classification;
 use crate::durable::job::running::{Caught, RunningJob, steps};
 use crate::durable::lease::acquire::PendingClaim;
-use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::record::alert::critical;
 use crate::durable::record::codec;
 use crate::durable::record::error::{JobError, Place};

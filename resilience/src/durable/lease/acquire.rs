@@ -15,10 +15,10 @@
 //! patience, and to what the store says is left of the other lease, so that the key of a dead process is taken over
 //! as soon as it is known to be dead.
 
-use super::block_on::Mode;
 use super::hold::Lease;
 use super::key_lock::{self, KeyLock, lock_key};
 use super::{end, heartbeat, hold};
+use crate::base::block_on::Mode;
 use crate::base::{clock, stopping};
 use crate::durable::record::error::Contradiction;
 use crate::durable::record::{Record, Status, codec};

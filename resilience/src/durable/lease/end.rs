@@ -11,9 +11,9 @@
 //! An owed end keeps two things alive: its `LeaseState`, so that the heartbeat goes on keeping the lease, and the
 //! lock of its key, so that no caller of this process claims the key in between.
 
-use super::block_on::Mode;
 use super::key_lock::KeyLock;
 use super::shared::LeaseState;
+use crate::base::block_on::Mode;
 use crate::base::of_process::OfProcess;
 use crate::base::sync::locked;
 use crate::durable::record::{Record, Status};

@@ -29,9 +29,9 @@
 //!
 //! In a test world there is no heartbeat: its clock moves only when the test moves it.
 
-use super::block_on::block_on;
 use super::end;
 use super::shared::{LeaseState, Loss};
+use crate::base::block_on::block_on;
 use crate::base::clock;
 use crate::base::of_process::OfProcess;
 use crate::base::sync::locked;
@@ -45,10 +45,10 @@ use std::time::{Duration, Instant};
 static HEARTS: OfProcess<Mutex<Vec<Arc<Heart>>>> =
     OfProcess::new(Mutex::new(Vec::new()), |_| Mutex::default());
 
-/// It keeps the store open only while a lease is held: the thread looks once a second whether the last handle was
-/// dropped, and ends.
+/// The heartbeat of one store: its thread, and the leases that depend on it.
 ///
-/// What keeps the leases of one store: its thread, and the leases that depend on it.
+/// The store stays open only while a lease is held: the thread looks once a second whether the last handle was dropped, and
+/// ends.
 #[derive(Debug)]
 struct Heart {
     store: Weak<dyn Store>,

@@ -16,11 +16,11 @@
 //! store on a thread that may block: the next caller finds the key free. What is then still pending goes to the thread of
 //! chores. Where no thread can be had, the chore waits in its queue for the next one.
 
-use super::block_on::{Mode, block_on};
 use super::end::{End, completed, settle};
 use super::heartbeat;
 use super::key_lock::KeyLock;
 use super::shared::LeaseState;
+use crate::base::block_on::{Mode, block_on};
 use crate::base::of_process::OfProcess;
 use crate::base::promise::Promise;
 use crate::base::sync::locked;

@@ -11,7 +11,7 @@
 //! The lock is not fair. All waiting callers are woken when it is free, and the first that polls takes it; with a
 //! recorded result each of them holds it only for one look into the store.
 
-use super::block_on::Mode;
+use crate::base::block_on::Mode;
 use crate::base::guarded::wake;
 use crate::base::of_process::OfProcess;
 use crate::base::stopping;

@@ -43,5 +43,3 @@ pub(crate) mod heartbeat;
 pub(crate) mod hold;
 pub(crate) mod key_lock;
 pub(crate) mod shared;
-
-pub(crate) use crate::base::block_on;

@@ -31,6 +31,7 @@ pub(crate) mod strategy;
 pub(crate) mod sweep;
 pub(crate) mod value;
 
+use crate::base::block_on::block_on;
 use crate::base::stopping;
 use crate::base::visible::Visible;
 use crate::classify::Classification;
@@ -38,7 +39,6 @@ use crate::durable::job::call::Provided;
 use crate::durable::job::run;
 use crate::durable::job::site::JOBS_0_1;
 use crate::durable::job::undo;
-use crate::durable::lease::block_on::block_on;
 use crate::durable::record::Status;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::recovery::pass::Pass;

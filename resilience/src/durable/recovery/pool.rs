@@ -19,13 +19,13 @@
 //! call (it returns, panics, is dropped with its runtime), dropping the slot frees the place. A runtime that ends while
 //! it has a job drops the call; the slot sees that, and the job goes on on a runtime of this crate.
 
+use crate::base::block_on::block_on;
 use crate::base::guarded::wake;
 use crate::base::of_process::OfProcess;
 use crate::base::site::Site;
 use crate::base::stopping;
 use crate::durable::job::call::Call;
 use crate::durable::job::running::Caught;
-use crate::durable::lease::block_on::block_on;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::key::place;
 use crate::durable::recovery::pass::Pass;

@@ -78,7 +78,7 @@ impl JobRuntime {
             }
         }
         #[cfg(not(feature = "tokio"))]
-        on_thread(move || crate::durable::lease::block_on::block_on(job));
+        on_thread(move || crate::base::block_on::block_on(job));
     }
 }
 

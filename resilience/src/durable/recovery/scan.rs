@@ -12,8 +12,8 @@
 //! A row that cannot be handled now (the store was busy, the record changed) is left for the next look: a look never
 //! fails because of one job.
 
+use crate::base::block_on::all;
 use crate::base::stopping;
-use crate::durable::lease::block_on::all;
 use crate::durable::lease::end;
 use crate::durable::record::alert::critical;
 use crate::durable::record::error::{JobError, Place};

@@ -7,11 +7,11 @@
 //! The thread waits on a condition variable, not on a timer of the runtime, so that sweeping does not depend on a runtime
 //! that may end or be blocked.
 
+use crate::base::block_on::block_on;
 use crate::base::of_process::OfProcess;
 use crate::base::stopping;
 use crate::base::sync::locked;
 use crate::durable::job::call::Provided;
-use crate::durable::lease::block_on::block_on;
 use crate::durable::record::alert::warning;
 use crate::durable::recovery::pass::Pass;
 use crate::durable::recovery::retention::forget_old;

@@ -18,11 +18,11 @@
 
 use super::policy::{Checkpoint, OnStoreError};
 use super::running::{RunningStep, warn_unprotected};
+use crate::base::block_on::Mode;
 use crate::base::of_process::OfProcess;
 use crate::base::sync::locked;
 use crate::durable::call::{Identity, NotRun, noted};
 use crate::durable::lease::acquire::{Answer, claim, patience};
-use crate::durable::lease::block_on::Mode;
 use crate::durable::record::args::Inputs;
 use crate::durable::record::codec;
 use crate::durable::record::error::{CheckpointError, Place};

@@ -2,8 +2,8 @@
 
 use super::begin::StepRequest;
 use super::policy::Checkpoint;
+use crate::base::block_on::{Mode, block_on};
 use crate::durable::call::Identity;
-use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::scope;
 use crate::outcome::Refuse;
 use crate::point::PointName;

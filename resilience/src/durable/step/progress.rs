@@ -1,9 +1,9 @@
 //! How far one long function has come.
 
+use crate::base::block_on::block_on;
 use crate::base::clock;
 use crate::durable::call::note_refusal;
 use crate::durable::lease::acquire::PendingClaim;
-use crate::durable::lease::block_on::block_on;
 use crate::durable::lease::hold::Lease;
 use crate::durable::record::Status;
 use crate::durable::record::codec;

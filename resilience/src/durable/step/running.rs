@@ -22,8 +22,8 @@
 //! ([`Rejected::not_recorded`]).
 
 use super::policy::OnStoreError;
+use crate::base::block_on::Mode;
 use crate::durable::call::{note_end, report_refusal};
-use crate::durable::lease::block_on::Mode;
 use crate::durable::lease::end::completed;
 use crate::durable::lease::hold::Lease;
 use crate::durable::lease::key_lock::KeyLock;
@@ -241,17 +241,16 @@ impl RunningStep {
                 let (value, store) = (completion.value.clone(), Box::new(error));
                 Err(CheckpointError::NotRecorded { at, value, store }.into())
             }
-            Err(StoreError::TooLarge { bytes }) => {
-                if let Some(lease) = lease {
-                    lease.give_back().await;
-                }
-                Err(CheckpointError::TooLarge { at, bytes, value: completion.value.clone() }.into())
-            }
             Err(error) => {
                 if let Some(lease) = lease {
                     lease.give_back().await;
                 }
-                Err(CheckpointError::store(at, error).into())
+                Err(match error {
+                    StoreError::TooLarge { bytes } => {
+                        CheckpointError::TooLarge { at, bytes, value: completion.value.clone() }.into()
+                    }
+                    error => CheckpointError::store(at, error).into(),
+                })
             }
         }
     }

@@ -9,13 +9,13 @@ use super::policy::Checkpoint;
 #[cfg(feature = "config")]
 use super::policy::CheckpointConfig;
 use super::running::RunningStep;
+use crate::base::block_on::{Mode, block_on};
 #[cfg(feature = "config")]
 use crate::base::change::{Change, Mistake, judged};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
 use crate::durable::call::{Identity, NotRun};
-use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::record::args::{Args, Inputs};
 use crate::durable::store::Store;
 use crate::outcome::Outcome;
@@ -120,10 +120,7 @@ impl CheckpointSite {
     where
         R: Outcome<Value: DeserializeOwned>,
     {
-        let identity = self.identity();
-        let note = NAMESAKES.note(&identity.name, self.point);
-        let ask = StepRequest { inputs, store, note, ..StepRequest::new::<R::Value>(key) };
-        self.counted(self.in_force().begin(Mode::Async, &identity, ask).await).map_err(NotRun::outcome)
+        self.begin_in(Mode::Async, key, inputs, store).await
     }
 
     /// As [`begin`](Self::begin), from sync code.
@@ -140,10 +137,23 @@ impl CheckpointSite {
     where
         R: Outcome<Value: DeserializeOwned>,
     {
+        block_on(self.begin_in(Mode::Blocking, key, inputs, store))
+    }
+
+    async fn begin_in<R>(
+        &self,
+        mode: Mode,
+        key: Option<String>,
+        inputs: Option<Result<Inputs, String>>,
+        store: Option<Arc<dyn Store>>,
+    ) -> Result<RunningStep, Result<R, Rejected>>
+    where
+        R: Outcome<Value: DeserializeOwned>,
+    {
         let identity = self.identity();
         let note = NAMESAKES.note(&identity.name, self.point);
         let ask = StepRequest { inputs, store, note, ..StepRequest::new::<R::Value>(key) };
-        self.counted(block_on(self.in_force().begin(Mode::Blocking, &identity, ask))).map_err(NotRun::outcome)
+        self.counted(self.in_force().begin(mode, &identity, ask).await).map_err(NotRun::outcome)
     }
 
     /// A refusal counts as neither begun nor reused: it has an event of its own.

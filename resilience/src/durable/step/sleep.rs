@@ -1,7 +1,7 @@
 //! Waiting that goes on after a restart.
 
+use crate::base::block_on::block_on;
 use crate::base::stopping;
-use crate::durable::lease::block_on::block_on;
 use crate::durable::scope;
 use crate::durable::step::policy::Checkpoint;
 use crate::durable::under_way::refusal;

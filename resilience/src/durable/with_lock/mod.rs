@@ -14,6 +14,7 @@ mod held;
 
 pub use held::{LockLease, lock_lease};
 
+use crate::base::block_on::Mode;
 use crate::base::clock;
 use crate::base::holding::Holds;
 use crate::base::scope;
@@ -21,7 +22,6 @@ use crate::base::text::About;
 use crate::base::world::{World, run_in};
 use crate::base::{admission, block_on};
 use crate::durable::lease::acquire::{Answer, claim, patience};
-use crate::durable::lease::block_on::Mode;
 use crate::durable::lease::hold::Lease;
 use crate::durable::record::Status;
 use crate::durable::record::key::place;
