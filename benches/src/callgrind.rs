@@ -4,26 +4,26 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs, io};
 
-/// How often the two runs of a row make the call; what differs between them is the calls. So many of them
+/// The calls of the two runs of a row, whose difference is the cost of the calls. There are enough of them
 /// that a hash seeded anew in each run does not show in the preparation.
 const FEW: u64 = 1_000;
 const MANY: u64 = 41_000;
 
-/// How a row is called.
+/// The way in which a row is called.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
     Sync,
     Future,
 }
 
-/// What one call costs.
+/// The cost of one call.
 #[derive(Clone, Copy)]
 pub(crate) struct Cost {
     pub(crate) instructions: u64,
     pub(crate) allocations: u64,
 }
 
-/// Whether valgrind is there.
+/// Returns whether valgrind is installed.
 pub(crate) fn is_there() -> bool {
     Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success())
 }

@@ -1,4 +1,4 @@
-//! What 200 annotated functions cost `cargo check`, beside 200 plain ones.
+//! The cost of 200 annotated functions for `cargo check`, beside 200 plain ones.
 
 mod generate;
 mod rustc;
@@ -19,7 +19,7 @@ const BAR: f64 = 0.95;
 const COLD_BAR: f64 = 2.0;
 const CRATES_BAR: usize = 18;
 
-/// Prints the tables; says how many numbers are missed.
+/// Prints the tables; returns how many numbers are missed.
 pub(crate) fn print() -> io::Result<usize> {
     in_a_directory(tables)
 }
@@ -49,7 +49,7 @@ fn counts(root: &Path) -> io::Result<usize> {
     Ok(rows(&costs, 0))
 }
 
-/// Prints a row for each variant, with its cost in full and after an edit; says how many are over.
+/// Prints a row for each variant, with its cost in full and after an edit; returns how many are over.
 fn rows(costs: &[(Variant, f64, f64)], digits: usize) -> usize {
     let of = |wanted| {
         let cost = costs.iter().find(|(variant, ..)| *variant == wanted);

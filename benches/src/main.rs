@@ -1,4 +1,4 @@
-//! What `resilience` costs, beside a loop by hand and its peers. See `docs/performance.md`.
+//! The cost of `resilience`, beside a written-out loop and its peers. See `docs/performance.md`.
 
 mod callgrind;
 mod compile;

@@ -1,4 +1,4 @@
-//! What every row calls: one operation that is never inlined, and the error of its caller.
+//! The operation that every row calls, which is never inlined, and the error of its caller.
 
 use resilience::{Classify, Rejected};
 use std::fmt;
@@ -50,16 +50,16 @@ impl From<Rejected> for CallError {
     }
 }
 
-/// What makes [`op`] fail.
+/// The argument for which [`op`] fails.
 pub(crate) const FAILS: u64 = u64::MAX;
 
-/// The operation.
+/// Runs the operation.
 #[inline(never)]
 pub(crate) fn op(x: u64) -> Result<u64, Failed> {
     if x == FAILS { Err(Failed(x)) } else { Ok(x.wrapping_mul(3)) }
 }
 
-/// The operation, called by a function with an error of its own.
+/// Runs the operation in a function with an error of its own.
 #[inline]
 pub(crate) fn call(x: u64) -> Result<u64, CallError> {
     Ok(op(x)?)

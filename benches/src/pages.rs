@@ -1,4 +1,4 @@
-//! What the inventory of a large program costs: 1,000 annotated functions, and 9,000 breakers that joined.
+//! The cost of the inventory of a large program: 1,000 annotated functions, and 9,000 breakers that joined.
 
 use resilience::{CircuitBreaker, Point};
 use std::sync::Arc;
@@ -37,7 +37,7 @@ mod points {
     } } }
 }
 
-/// Two calls of each function: a success, and a failure with two retries.
+/// Makes two calls of each function: a success, and a failure with two retries.
 #[cfg(feature = "ops")]
 fn call_each() {
     macro_rules! each {
@@ -52,7 +52,7 @@ fn call_each() {
     each!(a b c d e f g h i j);
 }
 
-/// Prints the table; says how many numbers are missed.
+/// Prints the table; returns how many numbers are missed.
 pub(crate) fn print() -> usize {
     println!("| inventory | ms | at most | |\n|---|--:|--:|---|");
     let mut missed = 0;

@@ -1,4 +1,4 @@
-//! The rows of the table: what is called, and what it may cost.
+//! The rows of the table: the calls, and their allowed cost.
 
 pub(crate) mod breaker;
 mod bulkhead;
@@ -15,7 +15,7 @@ mod tower;
 
 use crate::op::{CallError, Failed, call, op};
 
-/// Makes so many calls.
+/// A function that makes this number of calls.
 pub(crate) type Calls = fn(u64);
 
 /// One line of the table.
@@ -55,8 +55,8 @@ impl Row {
     }
 }
 
-/// All rows. Each has a function of its own, so that the compiler may put it into the loop, as it does with
-/// one that is called in one place.
+/// Returns all rows. Each has a function of its own, so that the compiler may inline it into the loop, as it does with
+/// a function that is called in one place.
 pub(crate) fn all() -> Vec<Group> {
     let itself = Row::new("the call itself").sync(sync!(|x| op(x))).future(future!(|x| itself(x)));
     let bare = Row::new("the call, with `?`").sync(sync!(|x| call(x))).future(future!(|x| bare(x)));
@@ -78,7 +78,7 @@ pub(crate) fn all() -> Vec<Group> {
     ]
 }
 
-/// The row of this name.
+/// Returns the row of this name.
 pub(crate) fn find(name: &str) -> Option<Row> {
     all().into_iter().flat_map(|group| group.rows).find(|row| row.name == name)
 }
@@ -92,7 +92,7 @@ async fn bare(x: u64) -> Result<u64, CallError> {
     call(x)
 }
 
-/// The runtime that the async rows run on: one `block_on` for all calls of a row.
+/// Returns the runtime that the async rows run on: one `block_on` for all calls of a row.
 fn runtime() -> tokio::runtime::Runtime {
     match tokio::runtime::Builder::new_current_thread().enable_time().build() {
         Ok(runtime) => runtime,

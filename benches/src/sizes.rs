@@ -7,7 +7,7 @@ use std::future::Future;
 use std::hint::black_box;
 use std::time::Duration;
 
-/// The same body for all: 256 bytes that live through a wait.
+/// The body of all functions: 256 bytes that live through a wait.
 macro_rules! body {
     ($x:ident) => {{
         let kept = black_box([$x as u8; 256]);
@@ -76,7 +76,7 @@ async fn backon(x: u64) -> Result<u64, CallError> {
     (|| plain(x)).retry(ExponentialBuilder::default()).await
 }
 
-/// Prints both tables; says how many rows are larger than they may be.
+/// Prints both tables; returns how many rows are larger than allowed.
 pub(crate) fn print() -> usize {
     let body = size_of_val(&plain(1));
     println!("| future | bytes | over the body's | at most | |\n|---|--:|--:|--:|---|");

@@ -1,4 +1,4 @@
-//! What durability costs: steps a second beside the disk's own rate and DBOS for Python, the scan after a
+//! The cost of durability: steps a second beside the disk's own rate and DBOS for Python, the scan after a
 //! crash, and bytes.
 
 use resilience::durable::record::{Record, Status};
@@ -21,7 +21,7 @@ const CELL: Duration = Duration::from_millis(250);
 const WRITERS: usize = 64;
 const JOBS: usize = 100_000;
 
-/// What a step records: 200 letters.
+/// Returns the value that a step records: 200 letters.
 fn value() -> String {
     "v".repeat(200)
 }
@@ -36,13 +36,13 @@ async fn task(n: u64) -> Result<String, Rejected> {
     Ok(value())
 }
 
-/// Where the files stand: beside the build, on a disk and not in memory.
+/// Returns the directory of the files: beside the build, on a disk and not in memory.
 pub(crate) fn place() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     target.join(format!("store-bench-{}", std::process::id()))
 }
 
-/// Prints the table; says how many rows miss their number.
+/// Prints the table; returns how many rows miss their number.
 pub(crate) fn print() -> io::Result<usize> {
     let dir = place();
     fs::create_dir_all(&dir)?;
@@ -153,7 +153,7 @@ fn prepared_log(file: &Path) -> io::Result<File> {
     Ok(log)
 }
 
-/// How often a second the disk takes 256 bytes for good.
+/// Returns how often a second the disk stores 256 bytes permanently.
 fn raw_rate(log: &File) -> io::Result<f64> {
     let begun = Instant::now();
     let mut written = 0;
@@ -165,7 +165,7 @@ fn raw_rate(log: &File) -> io::Result<f64> {
     Ok(written as f64 / begun.elapsed().as_secs_f64())
 }
 
-/// Rows a second that are written and changed once by one thread, 64 to a commit: what is left of SQLite's
+/// Returns the rows a second that are written and changed once by one thread, 64 to a commit: the part of SQLite's
 /// own rate when every step is claimed first and recorded afterwards.
 fn bare_rate(file: &Path) -> rusqlite::Result<f64> {
     let mut tables = rusqlite::Connection::open(file)?;
@@ -231,7 +231,7 @@ fn rate_of(writers: usize) -> f64 {
     done.into_inner() as f64 / begun.elapsed().as_secs_f64()
 }
 
-/// What `rates` measures inside of a job.
+/// Returns the result of `rates` inside of a job.
 fn in_job(rates: impl FnOnce() -> f64) -> f64 {
     let ran: Result<f64, Rejected> = Job::run_blocking(&format!("bench:{}", next()), (), |()| Ok(rates()));
     ran.unwrap_or(0.0)
@@ -259,7 +259,7 @@ fn processes(dir: &Path, count: usize) -> io::Result<Vec<f64>> {
     started.into_iter().map(rate).collect()
 }
 
-/// One of several processes: prints its steps a second.
+/// Runs one of several processes: prints its steps a second.
 pub(crate) fn process(dir: &Path) -> io::Result<usize> {
     let store = SqliteStore::open(dir).map_err(io::Error::other)?;
     use_store(Arc::new(store));
@@ -268,11 +268,11 @@ pub(crate) fn process(dir: &Path) -> io::Result<usize> {
     Ok(0)
 }
 
-/// How many more bytes of the log are used after a step in a job, at the median of the first hundred.
+/// Returns how many more bytes of the log are used after a step in a job, at the median of the first hundred.
 fn log_bytes_a_step(dir: &Path) -> io::Result<u64> {
     let store = Arc::new(SqliteStore::open(dir).map_err(io::Error::other)?);
     use_store(store);
-    // Its file is longer than what is used: zeros follow.
+    // The file is longer than its used part: zeros follow.
     let log = || {
         let bytes = fs::read(dir.join("store.sqlite-wal")).unwrap_or_default();
         let last = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
@@ -385,7 +385,7 @@ fn bytes_a_step(dir: &Path) -> io::Result<f64> {
     Ok(fs::metadata(file)?.len() as f64 / STEPS as f64)
 }
 
-/// How long a recovery takes that finds one interrupted job in a hundred; none of them is known to this
+/// Returns how long a recovery takes that finds one interrupted job in a hundred; none of them is known to this
 /// program, so all are found, marked and reported, and none is run.
 fn scan(dir: &Path) -> io::Result<Duration> {
     let store = Arc::new(SqliteStore::open(dir).map_err(io::Error::other)?);
@@ -404,7 +404,7 @@ fn scan(dir: &Path) -> io::Result<Duration> {
     let recovered = resilience::recover().store(store).once().blocking();
     let took = begun.elapsed();
     let found = recovered.map_err(io::Error::other)?.jobs.len();
-    // One more is the job that the dead process itself began.
+    // The job that the dead process itself began is one more.
     if found == JOBS / 100 + 1 { Ok(took) } else { Err(io::Error::other(format!("{found} jobs were found"))) }
 }
 

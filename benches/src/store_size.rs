@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Half of them have a `ttl` of a second, the others the default of 30 days.
+/// The number of jobs: half of them have a `ttl` of a second, the others the default of 30 days.
 const JOBS: u64 = 100_000;
 const STEPS: u64 = 10;
-/// How many jobs run at once while they are made.
+/// The number of jobs that run at once while they are made.
 const AT_ONCE: u64 = 256;
 
 #[job("kept:{n}")]
@@ -208,7 +208,7 @@ fn settle(store: &SqliteStore) -> io::Result<()> {
     Ok(())
 }
 
-/// The number of a new claim: every claim takes one, and so does every transaction that writes.
+/// Returns the number of a new claim: every claim takes one, and so does every transaction that writes.
 async fn fence(store: &Arc<SqliteStore>, key: &str) -> Result<u64, Failure> {
     match store.claim(Claim::new(key, store.owner(), "benches::probe")).await? {
         Claimed::Held(held) => Ok(held.fence),
@@ -216,12 +216,12 @@ async fn fence(store: &Arc<SqliteStore>, key: &str) -> Result<u64, Failure> {
     }
 }
 
-/// How many transactions there were between two claims.
+/// Returns how many transactions there were between two claims.
 fn between(first: u64, second: u64) -> u64 {
     second.saturating_sub(first + 2)
 }
 
-/// The most memory that this process has had, in KiB.
+/// Returns the most memory that this process has had, in KiB.
 fn peak() -> io::Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -5,14 +5,14 @@ use crate::rows::{self, Row};
 use std::fmt::Write as _;
 use std::io;
 
-/// What was measured of one row.
+/// The measurements of one row.
 #[derive(Clone, Copy)]
 struct Measured {
     sync: Option<Cost>,
     future: Option<Cost>,
 }
 
-/// Measures all rows whose name contains `filter`, and prints them as they come; says how many miss their
+/// Measures all rows whose name contains `filter`, and prints each at once; returns how many miss their
 /// number.
 pub(crate) fn print(filter: &str) -> io::Result<usize> {
     println!(
@@ -77,7 +77,7 @@ fn cell<T>(value: Option<T>, text: impl Fn(T) -> String) -> String {
     value.map_or_else(|| "-".to_owned(), text)
 }
 
-/// Both values, or the one that there is.
+/// Returns both values as text, or the one that there is.
 fn pair<T>((sync, future): (Option<T>, Option<T>), text: impl Fn(T) -> String) -> String {
     match (sync, future) {
         (None, None) => String::new(),

@@ -1,4 +1,4 @@
-//! What more threads add: the throughput of two on two cores, or of four, over that of one.
+//! The gain of more threads: the throughput of two on two cores, or of four, over that of one.
 
 use crate::op::{CallError, FAILS, Failed, call};
 use crate::rows::{breaker, keyed};
@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 /// About as long is a sample: short enough to fit between two interruptions.
 const SAMPLE: Duration = Duration::from_millis(2);
 const SAMPLES: usize = 101;
-/// How long to go on looking for samples of one row.
+/// The time for which samples of one row are taken.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A sample counts if its threads had a core for so much of it, and ran at once for so much of it.
 const ON_CORE: f64 = 0.97;
 const AT_ONCE: f64 = 0.90;
 
-/// Makes so many calls; several threads may do so at once, on shared state.
+/// A function that makes this number of calls; several threads may do so at once, on shared state.
 type Calls = Box<dyn Fn(u64) + Sync>;
 
 fn calls<R>(call: impl Fn(u64) -> R + Sync + 'static) -> Calls {
@@ -43,7 +43,7 @@ macro_rules! failing {
     }};
 }
 
-/// The rows, and the least that a second thread has to add.
+/// Returns the rows, and the least gain of a second thread.
 fn rows() -> Vec<(&'static str, Calls, Option<f64>)> {
     let (in_a_row, rate, recloser) =
         (breaker::failsafe(), failsafe::Config::new().build(), breaker::recloser());
@@ -119,7 +119,7 @@ fn by_hand(x: u64) -> Result<u64, CallError> {
     outcome
 }
 
-/// Prints the table; says how many rows scale worse than they have to.
+/// Prints the table; returns how many rows scale worse than they have to.
 pub(crate) fn print() -> usize {
     println!(
         "| two threads on two cores, sync | throughput over one thread's, median | quarters | samples | at least | |"
@@ -187,7 +187,7 @@ impl Sample {
         self.ended - self.begun
     }
 
-    /// Calls a second; nothing if the thread was interrupted.
+    /// Returns the calls a second; `None` if the thread was interrupted.
     fn throughput(&self, n: u64) -> Option<f64> {
         let wall = self.wall().as_secs_f64();
         (self.on_core.as_secs_f64() >= wall * ON_CORE).then(|| n as f64 / wall)
@@ -204,7 +204,7 @@ fn time_on_core() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
-/// What two threads do together, if they ran at once and undisturbed.
+/// Returns the throughput of two threads, if they ran at once and undisturbed.
 fn two(calls: &Calls, n: u64) -> Option<f64> {
     let ready = AtomicU32::new(0);
     let together = || {
@@ -225,7 +225,7 @@ fn two(calls: &Calls, n: u64) -> Option<f64> {
     is_shared.then_some(first.throughput(n)? + second.throughput(n)?)
 }
 
-/// What four threads do together, if they had two cores nearly all the time.
+/// Returns the throughput of four threads, if they had two cores nearly all the time.
 fn four(calls: &[Calls; 4], n: u64) -> Option<f64> {
     let ready = Barrier::new(calls.len());
     let samples = thread::scope(|scope| {

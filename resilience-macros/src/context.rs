@@ -1,4 +1,4 @@
-//! What the layers of one function may ask about it.
+//! The facts that the layers of one function may ask about it.
 
 use crate::function::item::{Item, MutableBinding};
 use crate::options::Shared;
@@ -8,40 +8,40 @@ use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Attribute, Lifetime};
 
-/// Where in the expansion one layer is.
+/// The place of one layer in the expansion.
 pub(crate) struct Place {
     /// The attribute's name, spanned over the whole attribute.
     pub(crate) attr: Ident,
     /// The name of the layer's `static`.
     pub(crate) site: Ident,
-    /// How many layers are above.
+    /// The number of layers above.
     pub(crate) above: usize,
     /// Whether the call itself asks for the verdict, above all layers.
     pub(crate) is_counted: bool,
-    /// Whether that is done by the layer itself, where it ends.
+    /// Whether the layer itself does that, at its end.
     pub(crate) ends_call: bool,
     /// Whether the layer reads the settings with which the call began.
     pub(crate) is_pinned: bool,
 }
 
 impl Place {
-    /// Whether nothing above the layer asks for its verdict.
+    /// Returns whether nothing above the layer asks for its verdict.
     pub(crate) fn is_outermost(&self) -> bool {
         self.above == 0 && !self.is_counted
     }
 
-    /// The label of the layer's block, named after its `static`.
+    /// Returns the label of the layer's block, named after its `static`.
     pub(crate) fn label(&self) -> Lifetime {
         let name = self.site.to_string().to_lowercase();
         Lifetime::new(&format!("'{name}"), Span::mixed_site())
     }
 
-    /// The local in which the layer holds what it gives back at the end.
+    /// Returns the local in which the layer holds the resource that it releases at the end.
     pub(crate) fn held(&self) -> Ident {
         Ident::new(&format!("__held{}", self.site.to_string().to_lowercase()), Span::mixed_site())
     }
 
-    /// `__outcome`, or `(__outcome, __verdict)` where something above needs the verdict.
+    /// Returns `__outcome`, or `(__outcome, __verdict)` where something above needs the verdict.
     pub(crate) fn bound(&self) -> TokenStream {
         let outcome = quote_spanned!(Span::mixed_site()=> __outcome);
         if self.is_outermost() || self.ends_call {
@@ -51,13 +51,13 @@ impl Place {
         }
     }
 
-    /// What the layer ends with: the value for [`bound`](Self::bound).
+    /// Returns the value at the end of the layer: that for [`bound`](Self::bound).
     pub(crate) fn ended(&self) -> TokenStream {
         let here = Span::mixed_site();
         self.given(&quote_spanned!(here=> __outcome), &quote_spanned!(here=> __verdict))
     }
 
-    /// As [`ended`](Self::ended), of another outcome.
+    /// Returns the value like [`ended`](Self::ended), of another outcome.
     pub(crate) fn given(&self, outcome: &TokenStream, verdict: &TokenStream) -> TokenStream {
         if self.is_outermost() {
             outcome.clone()
@@ -69,12 +69,12 @@ impl Place {
     }
 }
 
-/// What every layer of one function needs to know of it.
+/// The facts that every layer of one function needs.
 pub(crate) struct Context<'a> {
     pub(crate) is_async: bool,
-    /// What the function returns, with `_` in place of what cannot be written out.
+    /// The return type of the function, with `_` in place of types that cannot be written out.
     pub(crate) ty: TokenStream,
-    /// Whether something in it cannot be.
+    /// Whether the type has a part that cannot be written out.
     pub(crate) has_impl_trait: bool,
     pub(crate) shared: &'a Shared,
     pub(crate) cloned: Vec<Cloned>,
@@ -90,16 +90,16 @@ pub(crate) struct Context<'a> {
     pub(crate) share: Option<Ident>,
     /// Whether a layer uses the arguments after the body has run.
     pub(crate) keeps_arguments: bool,
-    /// How many layers are above the one that takes what is below it to another thread.
+    /// The number of layers above the one that moves the layers below it to another thread.
     pub(crate) thread: Option<usize>,
-    /// Where errors about the outcome's type point.
+    /// The place of errors about the outcome's type.
     pub(crate) return_at: Span,
     /// The `static` of the layer that decides about the final failure.
     pub(crate) handler: Option<Ident>,
 }
 
 impl Context<'_> {
-    /// The value made of `__rejected`, with its class if a layer above that at `place` needs it; complaints
+    /// Returns the value made of `__rejected`, with its class if a layer above that at `place` needs it; complaints
     /// point at its attribute.
     pub(crate) fn refused(&self, place: &Place) -> TokenStream {
         let at = Span::mixed_site().located_at(place.attr.span());
@@ -122,33 +122,33 @@ impl Context<'_> {
         quote_spanned!(here=> { let (__outcome, __verdict) = #refused; #ended })
     }
 
-    /// Whether the attribute says how a rejection becomes the error of the function.
+    /// Returns whether the attribute makes the error of the function from a rejection.
     pub(crate) const fn makes_rejected(&self) -> bool {
         self.shared.rejected.is_some()
     }
 
-    /// What the function returns, if it can be written out.
+    /// Returns the return type of the function, if it can be written out.
     pub(crate) fn return_type(&self) -> Option<&TokenStream> {
         (!self.has_impl_trait).then_some(&self.ty)
     }
 
-    /// The number of the attempt that the layer at `place` is part of, from 1.
+    /// Returns the number of the attempt that the layer at `place` is part of, from 1.
     pub(crate) fn attempt(&self, place: &Place) -> TokenStream {
         Self::number(self.is_retried(place))
     }
 
-    /// The number of the running attempt of something that a retry repeats, or not.
+    /// Returns the number of the running attempt of a layer that a retry repeats, or not.
     pub(crate) fn number(is_retried: bool) -> TokenStream {
         let retry = retry_local();
         if is_retried { quote!((&#retry).attempt()) } else { quote!(1) }
     }
 
-    /// Whether the layer at `place` is one of a function whose durations are measured.
+    /// Returns whether the layer at `place` is one of a function whose durations are measured.
     pub(crate) const fn is_timed(&self, place: &Place) -> bool {
         place.is_counted && self.shared.timed
     }
 
-    /// `enter`, the answer of a policy that admits calls, as one whose wait is measured where the function is timed.
+    /// Returns `enter`, the answer of a policy that admits calls, with its wait measured if the function is timed.
     pub(crate) fn admitted(&self, place: &Place, by: &str, enter: TokenStream) -> TokenStream {
         if !self.is_timed(place) {
             return enter;
@@ -157,24 +157,24 @@ impl Context<'_> {
         quote_spanned!(here=> __rt::admitting(&__POINT, __rt::Admission::#by).ended(#enter))
     }
 
-    /// Whether the layer at `place` is below the retry.
+    /// Returns whether the layer at `place` is below the retry.
     pub(crate) fn is_retried(&self, place: &Place) -> bool {
         self.retry.as_ref().is_some_and(|(_, at)| place.above > *at)
     }
 
-    /// The argument whose value is part of the keys of the layer at `place`, because a layer above varies it.
+    /// Returns the argument whose value is part of the keys of the layer at `place`, because a layer above varies it.
     pub(crate) fn varied(&self, place: &Place) -> Option<&Ident> {
         self.varied.as_ref().filter(|(_, at)| place.above > *at).map(|(argument, _)| argument)
     }
 
-    /// Before the layer at `place` takes what is below it to another thread: what that has to know of the
+    /// Returns the code before the layer at `place` moves the layers below it to another thread: the facts about the
     /// retry above.
     pub(crate) fn retry_elsewhere(&self, place: &Place) -> Option<TokenStream> {
         let retry = retry_local();
         self.is_retried(place).then(|| quote!(let #retry = (&#retry).elsewhere();))
     }
 
-    /// Whether what is below the layer at `place` may be taken to another thread.
+    /// Returns whether the layers below that at `place` may be moved to another thread.
     pub(crate) fn has_thread_below(&self, place: &Place) -> bool {
         self.thread.is_some_and(|at| at > place.above)
     }
@@ -183,12 +183,12 @@ impl Context<'_> {
         Ident::new(&format!("__lent_{}", name.unraw()), Span::mixed_site())
     }
 
-    /// Whether arguments named in `clone(..)` are moved by the last attempt.
+    /// Returns whether arguments named in `clone(..)` are moved by the last attempt.
     pub(crate) fn lends(&self) -> bool {
         self.retry.is_some() && !self.keeps_arguments
     }
 
-    /// Before the first attempt: takes the arguments that each attempt gets a clone of.
+    /// Returns the code before the first attempt: it takes the arguments that each attempt gets a clone of.
     pub(crate) fn lent(&self) -> TokenStream {
         if !self.lends() {
             return TokenStream::new();
@@ -212,8 +212,8 @@ impl Context<'_> {
         clones.collect()
     }
 
-    /// Before an attempt of several takes its arguments to another thread: those that it would not leave behind
-    /// for the next one are reported by name.
+    /// Returns the code before an attempt of several takes its arguments to another thread: arguments that it would not
+    /// leave for the next one are reported by name.
     pub(crate) fn taken_each_time(&self, item: &Item, place: &Place) -> TokenStream {
         if !self.is_retried(place) {
             return TokenStream::new();
@@ -226,7 +226,7 @@ impl Context<'_> {
         checks.collect()
     }
 
-    /// At the start of an attempt: the arguments that are reset.
+    /// Returns the code at the start of an attempt: the arguments that are reset.
     pub(crate) fn reset(&self, mutable: &[MutableBinding]) -> TokenStream {
         let shadows = shadows();
         let clones = self.cloned.iter().map(|Cloned { name, cfgs }| {
@@ -262,28 +262,28 @@ pub(crate) struct Cloned {
     pub(crate) cfgs: Vec<Attribute>,
 }
 
-/// A clone of the argument `name`, which complains there.
+/// Returns a clone of the argument `name`, with complaints at the name.
 fn cloned(name: &Ident) -> TokenStream {
     let at = Span::mixed_site().located_at(name.span());
     quote_spanned!(at=> ::core::clone::Clone::clone(&#name))
 }
 
-/// A new binding of an argument carries the user's name, and so the user's lints about shadowing.
+/// Returns the lints for a new binding of an argument: it has the user's name, and so the user's lints about shadowing.
 pub(crate) fn shadows() -> TokenStream {
     quote!(#[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)])
 }
 
-/// The local that holds the settings with which the call began.
+/// Returns the local that holds the settings with which the call began.
 pub(crate) fn pinned_local() -> Ident {
     Ident::new("__pinned", Span::mixed_site())
 }
 
-/// The local that holds the running retry.
+/// Returns the local that holds the running retry.
 pub(crate) fn retry_local() -> Ident {
     Ident::new("__retry", Span::mixed_site())
 }
 
-/// The local that holds the budget of the running attempt.
+/// Returns the local that holds the budget of the running attempt.
 pub(crate) fn share_local() -> Ident {
     Ident::new("__share", Span::mixed_site())
 }

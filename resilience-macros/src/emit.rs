@@ -9,7 +9,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 
-/// What the features of the crate add to every function.
+/// The code that the features of the crate add to every function.
 #[derive(Clone, Copy)]
 pub(crate) struct Build {
     /// Injected faults.
@@ -20,7 +20,7 @@ pub(crate) struct Build {
     pub(crate) pins: bool,
 }
 
-/// The function with its policies.
+/// Returns the function with its policies.
 pub(crate) fn function(layers: &[Stacked], shared: &Shared, mut item: Item, build: Build) -> TokenStream {
     let runtime = shared.runtime();
     let places = places(layers, build);
@@ -58,7 +58,7 @@ pub(crate) fn function(layers: &[Stacked], shared: &Shared, mut item: Item, buil
     quote!(#(#attrs)* #(#lifted)* #vis #sig #block)
 }
 
-/// What the layers may ask about the function.
+/// Returns the facts that the layers may ask about the function.
 fn context<'a>(layers: &'a [Stacked], places: &[Place], shared: &'a Shared, item: &Item) -> Context<'a> {
     let (ty, has_impl_trait) = item.return_type();
     let find = |is_such: fn(&Traits<'_>) -> bool| {
@@ -95,7 +95,7 @@ fn context<'a>(layers: &'a [Stacked], places: &[Place], shared: &'a Shared, item
     }
 }
 
-/// `__RETRY`, `__TIMEOUT`, `__TIMEOUT_2`, ..
+/// Returns `__RETRY`, `__TIMEOUT`, `__TIMEOUT_2`, ..
 fn places(layers: &[Stacked], build: Build) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     for stacked @ Stacked { attr, definition, .. } in layers {
@@ -118,7 +118,7 @@ fn places(layers: &[Stacked], build: Build) -> Vec<Place> {
     places
 }
 
-/// The layers around the body: statements that bind `__outcome`. The `reset_arguments` are run where an
+/// Wraps the body in the layers: statements that bind `__outcome`. The `reset_arguments` are run where an
 /// attempt begins.
 fn stack(
     layers: &[Stacked],
@@ -142,7 +142,8 @@ fn stack(
         if !stacked.traits().moves_thread {
             return stacked.layer.wrap(cx, place, &inner);
         }
-        // What the layers above hold stays held until the body has ended on its thread, also when it is abandoned.
+        // The resources of the layers above stay held until the body has ended on its thread, also when it is
+        // abandoned.
         let held = || {
             pairs().take(place.above).filter(|(above, _)| above.traits().holds).map(|(_, above)| above.held())
         };
@@ -157,7 +158,7 @@ fn stack(
     })
 }
 
-/// The point's `static`.
+/// Returns the point's `static`.
 fn point(item: &Item, cx: &Context<'_>, places: &[Place], is_timed: bool) -> TokenStream {
     let top = places.first().map_or_else(Span::call_site, |place| place.attr.span());
     let sites = places.iter().map(|place| &place.site);
@@ -174,7 +175,7 @@ fn point(item: &Item, cx: &Context<'_>, places: &[Place], is_timed: bool) -> Tok
     }
 }
 
-/// `stack`, which binds `__outcome` and `__verdict`, in a call that is counted; or ends that call itself.
+/// Wraps `stack`, which binds `__outcome` and `__verdict`, in a call that is counted; or ends that call itself.
 fn counted(stack: &TokenStream, is_timed: bool, is_ended: bool) -> TokenStream {
     let here = Span::mixed_site();
     let begin = if is_timed { quote!(timed_call) } else { quote!(call) };
@@ -186,7 +187,7 @@ fn counted(stack: &TokenStream, is_timed: bool, is_ended: bool) -> TokenStream {
     }
 }
 
-/// `stack` in a call that keeps the settings with which it begins.
+/// Wraps `stack` in a call that keeps the settings with which it begins.
 fn pinned(stack: &TokenStream) -> TokenStream {
     let settings = pinned_local();
     quote_spanned! {Span::mixed_site()=>
@@ -195,7 +196,7 @@ fn pinned(stack: &TokenStream) -> TokenStream {
     }
 }
 
-/// `stack`, which binds `__outcome`, and its return: written out, for crates that ask for it.
+/// Returns `stack`, which binds `__outcome`, with its return: written out, for crates that ask for it.
 fn returned(stack: &TokenStream) -> TokenStream {
     quote_spanned! {Span::mixed_site()=>
         #stack
@@ -204,8 +205,8 @@ fn returned(stack: &TokenStream) -> TokenStream {
     }
 }
 
-/// One attempt: statements that bind the body's `__outcome` and its `__verdict`, and whether the `innermost` layer is
-/// in them. One that can wraps the future of an async body itself: a future around a future costs space.
+/// Returns one attempt: statements that bind the body's `__outcome` and its `__verdict`, and whether the `innermost`
+/// layer is in them. A layer that can wraps the future of an async body itself: a future around a future costs space.
 fn attempt(
     item: &Item,
     cx: &Context<'_>,
@@ -226,7 +227,7 @@ fn attempt(
     }
     // Never taken: it gives the compiler the type of the block before the body is read. In one block with
     // the body, as the compiler's lints find a block around a block one too many; with a semicolon, as it
-    // would else be what an empty body gives.
+    // would otherwise be the value of an empty body.
     let typed =
         quote_spanned!(here=> if let __rt::Some(__outcome) = __rt::None::<#ty> { return __outcome; };);
     let body = item.block(quote!(#typed #body));
@@ -264,14 +265,15 @@ fn attempt(
     (scoped(reset_arguments, quote!(#run #judged), &judgement), is_wrapped)
 }
 
-/// `run`, which binds the body's `__outcome`, with the innermost layer around it where that takes the body's place.
+/// Returns `run`, which binds the body's `__outcome`, with the innermost layer around it if that takes the body's
+/// place.
 fn placed(cx: &Context<'_>, innermost: Option<(&Stacked, &Place)>, run: TokenStream) -> (TokenStream, bool) {
     let wrapped = innermost.and_then(|(stacked, place)| stacked.layer.wrap_run(cx, place, &run));
     let is_wrapped = wrapped.is_some();
     (wrapped.unwrap_or(run), is_wrapped)
 }
 
-/// `attempt`, which binds `bound`, in a block of its own with the arguments that are reset: what comes
+/// Wraps `attempt`, which binds `bound`, in a block of its own with the arguments that are reset: code
 /// after it means the function's own.
 fn scoped(reset_arguments: &TokenStream, attempt: TokenStream, bound: &TokenStream) -> TokenStream {
     if reset_arguments.is_empty() {
@@ -280,7 +282,7 @@ fn scoped(reset_arguments: &TokenStream, attempt: TokenStream, bound: &TokenStre
     quote_spanned!(Span::mixed_site()=> let #bound = { #reset_arguments #attempt #bound };)
 }
 
-/// What `__outcome` means: its `__verdict`.
+/// Returns the code of the `__verdict` on `__outcome`.
 fn judged(cx: &Context<'_>) -> TokenStream {
     let here = Span::mixed_site();
     let at = here.located_at(cx.return_at);

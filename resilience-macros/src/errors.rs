@@ -35,17 +35,17 @@ impl Errors {
         self.push(syn::Error::new(span, message));
     }
 
-    /// The value, or `None` after adding its mistake.
+    /// Returns the value, or `None` after adding its mistake.
     pub(crate) fn ok<T>(&self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()
     }
 
-    /// Whether nothing was found yet.
+    /// Returns whether there is no mistake so far.
     pub(crate) fn is_empty(&self) -> bool {
         self.found.borrow().as_ref().is_none_or(Vec::is_empty)
     }
 
-    /// One `compile_error!` a mistake, in the order found; `None` if there was none.
+    /// Returns one `compile_error!` a mistake, in the order found; `None` if there was none.
     pub(crate) fn finish(self) -> Option<TokenStream> {
         let found = self.found.borrow_mut().take()?;
         if found.is_empty() {

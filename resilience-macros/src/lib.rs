@@ -43,7 +43,7 @@ pub fn derive_classify(input: TokenStream) -> TokenStream {
     derive_classify::derive(input.into()).into()
 }
 
-/// Where the attributes of one function meet; only expansions write it.
+/// Joins the attributes of one function; only expansions write it.
 #[doc(hidden)]
 #[proc_macro_attribute]
 pub fn __stack(args: TokenStream, item: TokenStream) -> TokenStream {

@@ -25,7 +25,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// The path of the runtime crate.
+    /// Returns the path of the runtime crate.
     pub(crate) fn runtime(&self) -> TokenStream {
         self.runtime.clone().unwrap_or_else(|| quote!(::resilience))
     }
@@ -93,7 +93,7 @@ impl Shared {
     }
 }
 
-/// The value of a switch: a word, or `true` or `false`.
+/// Reads the value of a switch: a word, or `true` or `false`.
 fn is_on(entry: &Entry) -> Result<bool> {
     let text = match &entry.value {
         Value::Word => return Ok(true),
@@ -108,7 +108,7 @@ fn is_list(name: &str) -> bool {
     matches!(name, "clone" | "context")
 }
 
-/// `name = expression, ..`; a name alone is the expression, too.
+/// Reads `name = expression, ..`; a name alone is the expression, too.
 fn pairs(tokens: TokenStream) -> Result<Vec<(String, TokenStream)>> {
     let mut found: Vec<(String, TokenStream)> = Vec::new();
     for entry in keys::entries(tokens) {

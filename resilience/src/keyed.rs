@@ -1,7 +1,7 @@
 //! Separate state for each key: a bounded map that makes an entry at its first use and drops idle ones.
 //!
 //! A *key* divides the state of a policy: with `key = host`, each host has its own breaker and its own retry
-//! budget, so that one host that is down does not close the others. Choose what fails together: a host, a
+//! budget, so that a host that is down does not close the others. Divide by the unit that fails together: a host, a
 //! tenant, a model, a shard. A key with a value for each request (a user's query, a trace id) divides the
 //! state so finely that no breaker ever sees a second failure.
 //!
@@ -17,11 +17,11 @@
 //! no new keys come.
 //!
 //! A thread that adds a key beyond `max_keys` owes one eviction. It looks in the part of its own key first, then in
-//! others, for an entry that is neither in use nor to be evicted last; then for one that is only not in use. Where
+//! others, for an entry that is neither in use nor to be evicted last; then for one that is not in use. If
 //! every entry is in use it takes its own key out again and uses the shared one. Between these steps the map can hold
 //! a few entries more than `max_keys`, one for each thread that is adding a key.
 //!
-//! With the feature `ops` an entry counts its first 20 uses, and the first 100 keys that have as many are remembered for
+//! With the feature `ops` an entry counts its first 20 uses, and the first 100 keys with as many are remembered for
 //! as long as the process lives: those are the keys that metrics show.
 //!
 //! No code of the program runs under a lock: values are made before, and dropped after.
@@ -52,7 +52,7 @@ pub trait PerKey: Send + Sync + Sized {
     /// Turns a new entry into the one of `key`; `whole` stands for all keys of the map.
     fn for_key(self, key: PointName, whole: &Self) -> Self;
 
-    /// Turns a new entry into the one that stands for all keys of a map.
+    /// Turns a new entry into the one for all keys of a map.
     fn whole(self) -> Self {
         self
     }
@@ -73,7 +73,7 @@ pub trait PerKey: Send + Sync + Sized {
     }
 }
 
-/// Keeps a separate value for each of up to `max_keys` keys, made at its first use.
+/// A map with a separate value for each of up to `max_keys` keys, made at its first use.
 ///
 /// An annotated function with `key = ..` has one inside; use one directly for policies as values, with
 /// [`CircuitBreaker`](crate::CircuitBreaker) as `T`. [`CircuitBreakers`](crate::CircuitBreakers) is the same
@@ -87,8 +87,8 @@ pub trait PerKey: Send + Sync + Sized {
 /// last `Arc` of it is dropped; a later use of its key makes a new value.
 ///
 /// A value in use is never evicted: a bulkhead with calls that run or wait, a rate limit whose bucket is not full
-/// again, a breaker whose probe runs, because a new one would admit more calls. Where every entry is in use, new keys share one more entry, which the snapshot lists as
-/// `(overflow)`.
+/// again, a breaker whose probe runs, because a new one would admit more calls. If every entry is in use, new keys
+/// share one more entry, which the snapshot lists as `(overflow)`.
 ///
 /// # Cost
 ///
@@ -122,16 +122,16 @@ pub(crate) struct EntryMap<T>(OnceLock<Table<T>>);
 
 /// The map, once it is in use: its parts, and the counters by which entries are evicted.
 ///
-/// `count` may be below the number of entries for a moment, never for long: who takes one off the count takes an entry out,
-/// or puts the one back that could not be evicted.
+/// `count` may be below the number of entries for a moment, never for long: a thread that subtracts an entry removes
+/// one, or puts the one back that could not be evicted.
 #[derive(Debug)]
 struct Table<T> {
     shards: Box<[Shard<T>]>,
     hasher: RandomState,
     max_keys: usize,
-    /// How many entries there are, without those whose eviction has been decided on.
+    /// The number of entries, without those whose eviction has been decided on.
     count: AtomicU64,
-    /// How many entries were ever added: the time by which uses are ordered.
+    /// The number of entries that were ever added: the time by which uses are ordered.
     tick: AtomicU64,
     /// The shard of the entry that was added last, where an idle entry is likely.
     latest: AtomicU64,
@@ -139,9 +139,9 @@ struct Table<T> {
     whole: T,
     /// Shared by the keys for which there is no room, because every entry is in use.
     overflow: OnceLock<Arc<T>>,
-    /// How often a key had to share it.
+    /// The number of times that a key had to share it.
     overflowed: AtomicU64,
-    /// How many entries were evicted.
+    /// The number of entries that were evicted.
     #[cfg(feature = "ops")]
     evicted: AtomicU64,
     /// The first keys that were used often, in that order.
@@ -149,7 +149,7 @@ struct Table<T> {
     often: Often,
 }
 
-/// How the entry for keys without room is called.
+/// The name of the entry for keys without space.
 const OVERFLOW: &str = "(overflow)";
 
 /// A part of the map, by the hash of the key.
@@ -160,7 +160,7 @@ const OVERFLOW: &str = "(overflow)";
 type Shard<T> = RwLock<Entries<T>>;
 type Entries<T> = HashMap<u64, Entry<T>, BuildHasherDefault<AsIs>>;
 
-/// A hasher for what is a hash already.
+/// A hasher for values that are hashes already.
 ///
 /// `write` is never called: the key of the map is the hash, a `u64`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -185,31 +185,31 @@ struct Entry<T> {
     key: OwnedKey,
     value: Arc<T>,
     used: AtomicU64,
-    /// How often it was looked up, up to [`OFTEN`].
+    /// The number of look-ups, up to [`OFTEN`].
     #[cfg(feature = "ops")]
     uses: AtomicU32,
 }
 
-/// From how many uses on a key is used often.
+/// The number of uses from which a key counts as frequent.
 #[cfg(feature = "ops")]
 const OFTEN: u32 = 20;
 
-/// How many of these keys are remembered.
+/// The most frequent keys that are remembered.
 #[cfg(feature = "ops")]
 const MOST_OFTEN: usize = 100;
 
-/// The first keys that were used often: those that metrics show, as long as the process lives.
+/// The first frequent keys: those that metrics show, as long as the process lives.
 #[cfg(feature = "ops")]
 #[derive(Debug, Default)]
 struct Often {
     keys: Mutex<Vec<OwnedKey>>,
-    /// How many more there were.
+    /// The number of further frequent keys.
     more: AtomicU64,
 }
 
 #[cfg(feature = "ops")]
 impl Often {
-    /// One more use of `entry`; writes only while there have been few.
+    /// Counts a use of `entry`; writes only while there have been few.
     #[inline]
     fn count<T>(&self, entry: &Entry<T>) {
         if entry.uses.load(Ordering::Relaxed) < OFTEN {
@@ -261,9 +261,9 @@ impl<T: PerKey> Keyed<T> {
         Self { make, max_keys: MAX_KEYS, entries: EntryMap::new() }
     }
 
-    /// Sets how many keys have an entry at once; from 1, default 1,024.
+    /// Sets the number of keys that have an entry at once; from 1, default 1,024.
     ///
-    /// The map takes no room for keys before they come. Choose somewhat more than there are in use at one time: with
+    /// The map takes no memory for keys before they are used. Choose somewhat more than are in use at one time: with
     /// fewer, entries come and go, and each new one has forgotten what the old one knew.
     ///
     /// # Examples
@@ -289,14 +289,14 @@ impl<T: PerKey> Keyed<T> {
         self
     }
 
-    /// A new entry, of no key.
+    /// Creates an entry of no key.
     pub(crate) fn make(&self) -> T {
         (self.make)()
     }
 
     /// Returns the entry for `key`, made now if there is none.
     ///
-    /// Keep the `Arc` only for a call: an entry that is held longer can be evicted meanwhile, and its state
+    /// Keep the `Arc` only for a call: an entry that is held longer can be evicted in that time, and its state
     /// is then no longer that of its key.
     ///
     /// # Examples
@@ -338,8 +338,8 @@ impl<T: PerKey> Keyed<T> {
 
     /// Returns every key that has an entry, as text, sorted; a moment later there may be others.
     ///
-    /// It locks one part of the map after the other, for reading. The shared entry for keys without room is not
-    /// among them.
+    /// The function locks one part of the map after the other, for reading. The shared entry for keys without space is
+    /// not among them.
     pub fn keys(&self) -> Vec<String> {
         self.entries.keys()
     }
@@ -353,7 +353,7 @@ impl<T: PerKey> Keyed<T> {
     }
 }
 
-/// How many keys have an entry at once, unless set otherwise.
+/// The default number of keys that have an entry at once.
 pub(crate) const MAX_KEYS: usize = 1024;
 
 pub(crate) const NO_KEYS: &str = "`max_keys` must be at least 1: how many keys have state at once";
@@ -365,7 +365,7 @@ impl<T> EntryMap<T> {
 }
 
 impl<T: PerKey> EntryMap<T> {
-    /// The entry for `key`, made by `make` if there is none; the first call decides on `max_keys`.
+    /// Returns the entry for `key`, made by `make` if there is none; the first call decides on `max_keys`.
     #[inline]
     pub(crate) fn get<K: Key + ?Sized>(&self, key: &K, max_keys: usize, make: &dyn Fn() -> T) -> Arc<T> {
         let table = self.0.get_or_init(|| Table::new(max_keys, make));
@@ -375,13 +375,14 @@ impl<T: PerKey> EntryMap<T> {
         })
     }
 
-    /// The entry for `key`, if there is one; it counts as used.
+    /// Returns the entry for `key`, if there is one; it counts as used.
     pub(crate) fn find<K: Key + ?Sized>(&self, key: &K) -> Option<Arc<T>> {
         let table = self.0.get()?;
         key.read(|key| table.find(table.hasher.hash_one(key), key))
     }
 
-    /// A text that an integer prints as is looked up as both; the text itself first.
+    /// Returns the entry for `key` without a use. A text that an integer prints as is looked up as both; the text
+    /// first.
     pub(crate) fn peek(&self, key: &str) -> Option<Arc<T>> {
         let number = key.parse().ok().filter(|number: &i128| number.to_string() == key);
         let keys = [Some(KeyRef::Text(key)), number.map(KeyRef::Number)];
@@ -389,14 +390,14 @@ impl<T: PerKey> EntryMap<T> {
         keys.into_iter().flatten().find_map(|key| table.peek(table.hasher.hash_one(key), key))
     }
 
-    /// Sorted as texts, so that `10` comes before `9`.
+    /// Returns the keys, sorted as texts, so that `10` comes before `9`.
     pub(crate) fn keys(&self) -> Vec<String> {
         let mut keys = self.collect(|entry| entry.key.as_ref().to_string());
         keys.sort_unstable();
         keys
     }
 
-    /// Every entry with its key, sorted.
+    /// Returns every entry with its key, sorted.
     pub(crate) fn all(&self) -> Vec<(String, Arc<T>)> {
         let mut all = self.collect(|entry| (entry.key.as_ref().to_string(), entry.value.clone()));
         let overflow = self.0.get().and_then(|table| table.overflow.get());
@@ -405,12 +406,12 @@ impl<T: PerKey> EntryMap<T> {
         all
     }
 
-    /// What stands for all keys, evicted ones included; `None` before the first use.
+    /// Returns the entry for all keys, evicted ones included; `None` before the first use.
     pub(crate) fn whole(&self) -> Option<&T> {
         self.0.get().map(|table| &table.whole)
     }
 
-    /// How many keys there are, and how many were evicted.
+    /// Returns how many keys there are, and how many were evicted.
     #[cfg(feature = "ops")]
     pub(crate) fn population(&self) -> (u64, u64) {
         let table = self.0.get();
@@ -418,26 +419,27 @@ impl<T: PerKey> EntryMap<T> {
         (count, table.map_or(0, |table| table.evicted.load(Ordering::Relaxed)))
     }
 
-    /// The first 100 keys that were used 20 times, in that order; a key stays among them when it is evicted.
+    /// Returns the first 100 keys that were used 20 times, in that order; a key stays among them when it is evicted.
     #[cfg(feature = "ops")]
     pub(crate) fn often(&self) -> Vec<String> {
         let keys = self.0.get().map(|table| locked(&table.often.keys));
         keys.map_or_else(Vec::new, |keys| keys.iter().map(|key| key.as_ref().to_string()).collect())
     }
 
-    /// How many keys were used as often when there were 100 already; one that was evicted and came back counts again.
+    /// Returns how many keys became frequent when there were 100 already; an evicted key that is used again counts
+    /// again.
     #[cfg(feature = "ops")]
     pub(crate) fn more_often(&self) -> u64 {
         self.0.get().map_or(0, |table| table.often.more.load(Ordering::Relaxed))
     }
 
-    /// How often a key found every entry in use, and shared one with others.
+    /// Returns how often a key found every entry in use, and shared one with others.
     pub(crate) fn overflowed(&self) -> u64 {
         self.0.get().map_or(0, |table| table.overflowed.load(Ordering::Relaxed))
     }
 
-    /// What `each` makes of every entry, one part after the other: entries that come meanwhile may be among them or
-    /// not.
+    /// Returns the results of `each` for every entry, one part after the other: entries that are added during the call
+    /// may be among them or not.
     fn collect<R>(&self, each: impl Fn(&Entry<T>) -> R) -> Vec<R> {
         let shards = self.0.get().map_or(&[][..], |table| &table.shards);
         let mut all = Vec::new();
@@ -449,7 +451,7 @@ impl<T: PerKey> EntryMap<T> {
 }
 
 impl<T: PerKey> Table<T> {
-    /// The more keys, the more parts, each with a lock of its own.
+    /// Creates a map. The more keys, the more parts, each with a lock of its own.
     fn new(max_keys: usize, make: &dyn Fn() -> T) -> Self {
         let shards = (max_keys / 64).clamp(1, 64).next_power_of_two();
         Self {
@@ -469,20 +471,20 @@ impl<T: PerKey> Table<T> {
         }
     }
 
-    /// The part of a key, by bits of the hash that the map within the part does not use.
+    /// Returns the part of a key, by bits of the hash that the map within the part does not use.
     #[inline]
     fn place(&self, hash: u64) -> usize {
         // The map itself uses the highest and the lowest bits.
         (hash >> 32) as usize & (self.shards.len() - 1)
     }
 
-    /// The part that a key with this hash is in, if it is anywhere.
+    /// Returns the part of the keys with this hash.
     #[inline]
     fn shard(&self, hash: u64) -> &Shard<T> {
         &self.shards[self.place(hash)]
     }
 
-    /// The entry, which counts as used. The store to it is left out where nothing was added since the last use: a
+    /// Returns the entry, which counts as used. The store to it is left out if nothing was added since the last use: a
     /// key that is used by all threads stays in all their caches.
     #[inline]
     fn find(&self, hash: u64, key: KeyRef<'_>) -> Option<Arc<T>> {
@@ -497,7 +499,7 @@ impl<T: PerKey> Table<T> {
         Some(entry.value.clone())
     }
 
-    /// The entry, without a use.
+    /// Returns the entry, without a use.
     fn peek(&self, hash: u64, key: KeyRef<'_>) -> Option<Arc<T>> {
         let shard = read(self.shard(hash));
         shard.get(&hash).filter(|entry| entry.key.as_ref() == key).map(|entry| entry.value.clone())
@@ -552,7 +554,7 @@ impl<T: PerKey> Table<T> {
             }
         }
         if self.reserve_eviction() {
-            // One too many is left where an entry without room was used before it could be taken out again.
+            // One entry too many is left if an entry without space was used before it could be removed.
             let evicted = self.evict(&|value| !Arc::ptr_eq(value, &added) && !is_in_use(value));
             self.note_evicted(evicted.is_some());
             if evicted.is_none() {
@@ -580,14 +582,14 @@ impl<T: PerKey> Table<T> {
         let _ = is_evicted;
     }
 
-    /// The entry for keys without room.
+    /// Returns the entry for keys without space.
     fn overflow(&self, make: &dyn Fn() -> T) -> Arc<T> {
         self.overflowed.fetch_add(1, Ordering::Relaxed);
         self.overflow.get_or_init(|| Arc::new(make().for_key(OVERFLOW.into(), &self.whole))).clone()
     }
 
-    /// Whether the caller has to evict an entry. It is taken off the count here, so that of several threads
-    /// each evicts one, and together as many as there are too many.
+    /// Returns whether the caller has to evict an entry. The entry is subtracted from the count here, so that of
+    /// several threads each evicts one, and together as many as there are too many.
     fn reserve_eviction(&self) -> bool {
         let less = |count: u64| (count > self.max_keys as u64).then(|| count - 1);
         self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
@@ -612,12 +614,13 @@ fn take<T>(shard: &mut Entries<T>, wanted: impl Fn(&Arc<T>) -> bool) -> Option<A
     shard.remove(&hash).map(|entry| entry.value)
 }
 
-/// A thread that panicked has left the map whole: no code of the program runs under the lock.
+/// Locks the entries for reading. A thread that panicked has left the map whole: no code of the program runs under the
+/// lock.
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// As [`read`], to change the entries.
+/// Locks the entries like [`read`], to change them.
 fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }

@@ -67,7 +67,7 @@
 //!
 //! # Errors
 //!
-//! [`Classify`](trait@Classify), derived or written by hand, assigns a [`Category`] to an error; the category
+//! [`Classify`](trait@Classify), derived or implemented directly, assigns a [`Category`] to an error; the category
 //! decides whether a call is retried and what a breaker counts. The module [`classify`] has the table, the
 //! built-in types and the derive. [`Rejected`] is the error that a policy returns: the breaker is open, the time
 //! limit has passed, the record does not match. The error type of a function with such a policy implements
@@ -102,11 +102,11 @@
 //!
 //! # Values
 //!
-//! Every policy is also a plain value with a `const` builder, usable around anything: [`Retry`],
-//! [`CircuitBreaker`], [`Timeout`], [`AdaptiveTimeout`], [`Bulkhead`], [`RateLimit`], [`Hedge`], [`Fallback`], [`Failover`],
-//! [`Degrade`]; with their features `Cache`, `Checkpoint` and `Job`. `try_new` takes settings known only at run time, and
-//! `instance = expr` uses such a value in the attribute of a retry, breaker, timeout, bulkhead, rate limit, hedge or cache.
-//! [`presets`] has named retries to start from.
+//! Every policy is also a plain value with a `const` builder, usable around anything: [`Retry`], [`CircuitBreaker`],
+//! [`Timeout`], [`AdaptiveTimeout`], [`Bulkhead`], [`RateLimit`], [`Hedge`], [`Fallback`], [`Failover`], [`Degrade`];
+//! with their features `Cache`, `Checkpoint` and `Job`. `try_new` takes settings known only at run time, and
+//! `instance = expr` uses such a value in the attribute of a retry, breaker, timeout, bulkhead, rate limit, hedge or
+//! cache. [`presets`] has named retries to start from.
 //!
 //! # Deadlines
 //!
@@ -121,21 +121,23 @@
 //!
 //! - [`points()`] lists every annotated function of the binary, called or not, with its effective settings;
 //!   [`snapshot()`] returns the live state; [`point()`] finds one by name, to read, reset or force a breaker.
-//! - `tracing` events have the targets `resilience::retry`, `::breaker`, `::timeout`, `::bulkhead`,
-//!   `::rate_limit`, `::hedge`, `::fallback`, `::failover`, `::degrade`, `::chaos`, `::cache`, `::lock`, `::checkpoint`,
-//!   `::job`, `::store`, `::classify`, `::config`, `::health`, `::events`, `::metrics`, `::alert` and `::shutdown`.
-//!   An attempt started is TRACE; a failed attempt or a rejection DEBUG; a success after retries or a closing breaker INFO;
-//!   giving up or an opening breaker WARN. Fields are names, numbers and categories, never arguments, values or error texts.
-//!   A breaker's key appears with `key_label` or `RESILIENCE_KEY_LABELS=1`.
+//! - `tracing` events have the targets `resilience::retry`, `::breaker`, `::timeout`, `::bulkhead`, `::rate_limit`,
+//!   `::hedge`, `::fallback`, `::failover`, `::degrade`, `::chaos`, `::cache`, `::lock`, `::checkpoint`, `::job`,
+//!   `::store`, `::classify`, `::config`, `::health`, `::events`, `::metrics`, `::alert` and `::shutdown`. An attempt
+//!   started is TRACE; a failed attempt or a rejection DEBUG; a success after retries or a closing breaker INFO; giving
+//!   up or an opening breaker WARN. Fields are names, numbers and categories, never arguments, values or error texts. A
+//!   breaker's key appears with `key_label` or `RESILIENCE_KEY_LABELS=1`.
 //! - Hooks (`on_retry`, `on_open`, ..) are functions of an [`Event`]. With the feature `ops` the module `events` has
 //!   subscriptions, handlers with state, and the last events of each point.
-//! - With the feature `ops`, functions with `#[health_check]` report the health of a component; the module `health` runs them
-//!   all, and reports whether the program is ready for traffic. The module `alerts` writes alerts for operators to a file.
-//! - With the feature `ops`, the module `supervisor` opens breakers of functions whose errors are frequent, and raises alerts.
+//! - With the feature `ops`, functions with `#[health_check]` report the health of a component; the module `health`
+//!   runs them all, and reports whether the program is ready for traffic. The module `alerts` writes alerts for
+//!   operators to a file.
+//! - With the feature `ops`, the module `supervisor` opens breakers of functions whose errors are frequent, and raises
+//!   alerts.
 //! - Statistics: with the feature `ops` the `calls` of a [`PointSnapshot`] have the success rate, and with `durable`
 //!   `durable::recovery_stats()` has the mean wait of retries and how many failures ended well.
-//! - [`shutdown()`] shuts the program down in order: no new job starts, waits end, running steps finish, and the report lists
-//!   what is still running. On Unix `shutdown::signal()` (features `durable`, `ops`) waits for SIGTERM or SIGINT.
+//! - [`shutdown()`] shuts the program down in order: no new job starts, waits end, running steps finish, and the report
+//!   lists what is still running. On Unix `shutdown::signal()` (features `durable`, `ops`) waits for SIGTERM or SIGINT.
 //! - `RESILIENCE_STATE` is the directory of the durable store; by default it is below the user's state directory.
 //!
 //! # Tests
@@ -172,7 +174,7 @@
 //! | `sqlite` | the embedded durable store (`rusqlite` 0.32 and later) |
 //! | `fs` | locks between processes by name or path, `#[with_lock]`, and transactions of files |
 //! | `tower` | layers of tower for retries, hedges, breakers, bulkheads, rate limits, timeouts and fallbacks |
-//! | `reqwest-middleware` | the same layers for a whole client of `reqwest` 0.13, with `reqwest-middleware` 0.5 |
+//! | `reqwest-middleware` | these layers for a whole client of `reqwest` 0.13, with `reqwest-middleware` 0.5 |
 //! | `ops` | health checks: `#[health_check]` and the module `health`; listening to events: the module `events`; alerts in a file: the module `alerts`; counters of every call in [`snapshot()`], and the modules `metrics` and `supervisor` |
 //! | `config` | settings from a TOML file and from the environment, at start and while the program runs: the module `config` |
 //! | `metrics` | `metrics::publish`, which passes the metrics to the recorder of the crate [metrics](https://docs.rs/metrics) 0.24 |
@@ -184,9 +186,9 @@
 //! | `sqlx`, `sqlx_08` | classifies the errors of `sqlx` 0.9, or 0.8 |
 //! | `ureq`, `tonic`, `redis` | classifies the errors of `ureq` 3, `tonic` 0.14 and `redis` 1 |
 //!
-//! Features are additive. Two kinds change behaviour: `sqlite` makes an SQLite file the default store, and the feature of a
-//! crate, such as `reqwest`, classifies errors that are `Unknown` without it, and so retried. Libraries depend with
-//! `default-features = false, features = ["macros"]`.
+//! Features are additive. Two kinds change behaviour: `sqlite` makes an SQLite file the default store, and the feature
+//! of a crate, such as `reqwest`, classifies errors that are `Unknown` without it, and so retried. Libraries depend
+//! with `default-features = false, features = ["macros"]`.
 //!
 //! # Guide
 //!

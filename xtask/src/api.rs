@@ -27,7 +27,7 @@ fn path() -> PathBuf {
     root().join("docs/public-api.txt")
 }
 
-/// The lines that only one of two listings has.
+/// Returns the lines that only one of two listings has.
 fn differences(written: &str, now: &str) -> String {
     let only = |sign, these: &str, those: &str| -> String {
         let those: Vec<&str> = those.lines().collect();
@@ -37,7 +37,7 @@ fn differences(written: &str, now: &str) -> String {
     only("- ", written, now) + &only("+ ", now, written)
 }
 
-/// One line for each public item: what the documentation shows, without what compilers implement.
+/// Returns one line for each public item: those in the documentation, without those that compilers implement.
 fn listing() -> Result<String> {
     let target = root().join("target/public-api");
     let mut rustdoc = Command::new(cargo());

@@ -3,7 +3,7 @@
 use crate::{Result, root};
 use std::process::Command;
 
-/// The code of an attribute in the runtime, and its tests beside those that are called like it.
+/// Returns the code of an attribute in the runtime, and its tests beside those that are called like it.
 fn places(attr: &str) -> (Vec<String>, &'static [&'static str]) {
     let durable = |folder: &str| {
         let folders = [folder, "record", "lease", "recovery"];
@@ -33,7 +33,7 @@ fn places(attr: &str) -> (Vec<String>, &'static [&'static str]) {
     }
 }
 
-/// The titles of the sections, each with an extended regular expression and the paths in which it is looked for.
+/// Returns the titles of the sections, each with an extended regular expression and the paths to search.
 fn sections(attr: &str, key: &str) -> [(&'static str, String, Vec<String>); 6] {
     let (runtime, more_tests) = places(attr);
     let parsers = ["attr/recorded.rs", "value/kept.rs", "value/rules.rs", "options.rs"];

@@ -1,4 +1,5 @@
-//! Tasks of the repository: `cargo xtask api [--check]`, `cargo xtask accept [KIND]..` and `cargo xtask find ATTRIBUTE KEY`.
+//! Tasks of the repository: `cargo xtask api [--check]`, `cargo xtask accept [KIND]..` and
+//! `cargo xtask find ATTRIBUTE KEY`.
 
 use std::env;
 use std::error::Error;
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The test files that compare what is produced with what is checked in.
+/// The test files that compare generated text with the checked in one.
 const SNAPSHOTS: [&str; 5] = ["expand", "messages", "ui", "conformance", "shapes"];
 
 fn accept(kinds: &[&str]) -> Result<()> {
@@ -70,7 +71,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Writes `text` to `path` of the repository, if it is not what is there.
+/// Writes `text` to `path` of the repository, if its content differs.
 fn replace(path: &Path, text: &str) -> Result<()> {
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(());

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// What the functions of a crate are.
+/// The functions of a crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Variant {
     Plain,
     ByHand,
-    /// By hand, and each loop named in a link-time table: what no attribute with an inventory can fall below.
+    /// Written out, and each loop named in a link-time table: the least cost of an attribute with an inventory.
     Listed,
     Retry,
     Breaker,
@@ -25,11 +25,11 @@ pub(crate) enum Variant {
 
 const FUNCTIONS: u32 = 200;
 
-/// How the names of these crates begin.
+/// The prefix of the names of these crates.
 pub(crate) const PREFIX: &str = "many_";
 
 impl Variant {
-    /// What is measured, the plain functions first.
+    /// The measured variants, the plain functions first.
     pub(crate) const ALL: [Self; 9] = [
         Self::Plain,
         Self::ByHand,
@@ -58,7 +58,7 @@ impl Variant {
         }
     }
 
-    /// Whether the design has a number for it.
+    /// Returns whether the design has a limit for the variant.
     pub(crate) fn has_bar(self) -> bool {
         self == Self::Retry
     }
@@ -113,7 +113,7 @@ impl Variant {
     }
 }
 
-/// What every crate has around its functions.
+/// The code that every crate has around its functions.
 const AROUND: &str = "#![allow(dead_code)]
 pub struct Client(u64);
 
@@ -136,13 +136,13 @@ impl Failed {
 }
 ";
 
-/// What a crate with a table of names needs, too.
+/// The further code of a crate with a table of names.
 const NAMES: &str = "
 #[linkme::distributed_slice]
 pub static NAMES: [&str];
 ";
 
-/// What crates with policies need, too.
+/// The further code of crates with policies.
 const CLASSIFIED: &str = "
 impl resilience::Classify for Failed {
     fn classify(&self) -> resilience::Classification {
@@ -173,7 +173,7 @@ pub(crate) fn project(root: &Path, variant: Variant) -> io::Result<PathBuf> {
     Ok(directory)
 }
 
-/// The file that holds the functions.
+/// Returns the file that holds the functions.
 pub(crate) fn source(directory: &Path) -> PathBuf {
     directory.join("src/lib.rs")
 }

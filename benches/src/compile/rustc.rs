@@ -1,4 +1,4 @@
-//! How much time rustc takes for one crate.
+//! The time that rustc takes for one crate.
 //!
 //! Cargo is told to run this binary in place of rustc for the crate at hand, and only for it; what rustc
 //! then takes is written to a file, so that neither cargo nor the dependencies are in the figures.
@@ -55,7 +55,7 @@ fn counting(rustc: &str, arguments: &[String], log: &Path) -> io::Result<bool> {
     Ok(done.success())
 }
 
-/// What the children that have ended so far took of a processor, user and system time together: the kernel
+/// Returns the processor time of the children that have ended so far, user and system time together: the kernel
 /// knows their sum, and guesses the parts from samples.
 fn cpu_time() -> Duration {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN);
@@ -84,14 +84,14 @@ fn run(command: &mut Command) -> io::Result<()> {
     Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
-/// What is measured of the compiler.
+/// The measure of the compiler.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unit {
     Seconds,
     MillionInstructions,
 }
 
-/// What the compiler took for this crate; what cargo did is not part of it.
+/// Returns the time of the compiler for this crate, without that of cargo.
 fn check(directory: &Path, is_incremental: bool, unit: Unit) -> io::Result<f64> {
     let log = directory.join("rustc.log");
     let mut cargo = cargo(directory, "check");
@@ -137,8 +137,8 @@ pub(super) fn edit(directories: &[PathBuf], rounds: u32) -> io::Result<Vec<f64>>
     })
 }
 
-/// Round by round over all crates, so that a busy moment of the machine does not meet one of them alone;
-/// round 0 is for warming up.
+/// Returns the least time of each crate. All crates are measured in each round, so that a busy moment of the machine
+/// does not meet one of them alone; round 0 is for warming up.
 fn least(
     directories: &[PathBuf],
     rounds: u32,
@@ -163,7 +163,7 @@ pub(super) fn cold(directory: &Path) -> io::Result<f64> {
     Ok(cpu_time().saturating_sub(before).as_secs_f64())
 }
 
-/// How many crates the core has, itself included.
+/// Returns the number of crates of the core, itself included.
 pub(super) fn crates() -> io::Result<usize> {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "-p", "resilience", "-e", "normal", "--prefix", "none"])

@@ -141,7 +141,7 @@ fn fail<T>(call: impl Fn(u64) -> T) {
     }
 }
 
-/// As small as a breaker gets: failures in a row, read by every call and written only by a failure.
+/// The smallest possible breaker: failures in a row, read by every call and written only by a failure.
 pub(crate) struct ByHand {
     failures: AtomicU32,
 }
@@ -186,14 +186,14 @@ async fn by_hand_async(x: u64) -> Result<u64, CallError> {
     outcome
 }
 
-/// The failsafe breaker that opens after five failures in a row.
+/// Returns the failsafe breaker that opens after five failures in a row.
 pub(crate) fn failsafe()
 -> failsafe::StateMachine<failsafe::failure_policy::ConsecutiveFailures<failsafe::backoff::Constant>, ()> {
     let wait = failsafe::backoff::constant(HOUR);
     failsafe::Config::new().failure_policy(failsafe::failure_policy::consecutive_failures(5, wait)).build()
 }
 
-/// The recloser that opens when half of 100 calls fail.
+/// Returns the recloser that opens when half of 100 calls fail.
 pub(crate) fn recloser() -> Recloser {
     Recloser::custom().error_rate(0.5).closed_len(100).open_wait(HOUR).build()
 }

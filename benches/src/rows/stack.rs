@@ -6,7 +6,7 @@ use backon::{ExponentialBuilder, Retryable};
 use resilience::{Fallback, circuit_breaker, timeout, with_fallback, with_retry};
 use std::time::Duration;
 
-/// The fallback alone, then stacks.
+/// Returns the row of the fallback alone, then those of stacks.
 pub(super) fn rows() -> Vec<Row> {
     static PLAIN: Fallback = Fallback::new("plain");
     vec![

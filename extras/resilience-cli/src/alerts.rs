@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// How long a follower waits between two looks.
+/// The wait of a follower between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Serialize)]
@@ -106,7 +106,7 @@ fn follow(
     mut followers: Vec<(String, Follower)>,
     json: bool,
 ) -> Result<ExitCode, Failure> {
-    // What was there before is shown up to the number asked for, what comes then in whole.
+    // Earlier alerts are shown up to the number asked for, new ones all.
     let mut most = args.count;
     loop {
         for (application, follower) in &mut followers {
@@ -122,7 +122,7 @@ fn follow(
     }
 }
 
-/// The last `most` alerts that are as bad as was asked for.
+/// Returns the last `most` alerts that are as bad as was asked for.
 fn chosen(args: &AlertsArgs, application: &str, alerts: Vec<Alert>, most: usize) -> Vec<Row> {
     let least = args.level.map_or(AlertLevel::Warning, AlertLevel::from);
     let rows = alerts.into_iter().filter(|alert| alert.level >= least);

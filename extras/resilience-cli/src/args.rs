@@ -1,4 +1,4 @@
-//! What can be written on the command line.
+//! The command line.
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -135,8 +135,8 @@ pub(crate) struct RunArgs {
 #[derive(Args, Debug)]
 #[command(group(ArgGroup::new("held").args(["lock", "backup"]).multiple(true)))]
 pub(crate) struct HoldArgs {
-    /// Holds this lock: a name that all programs of this user share (with --state or --app, those of that state), or the
-    /// path of a file or directory, with a `/` in it
+    /// Holds this lock: a name that all programs of this user share (with --state or --app, those of that state), or
+    /// the path of a file or directory, with a `/` in it
     #[arg(long, value_name = "NAME|PATH", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) lock: Option<String>,
     /// Holds a reader's lock: others with this option hold it at the same time

@@ -16,7 +16,7 @@ struct Row {
     file: PathBuf,
     #[serde(flatten)]
     backup: Backup,
-    /// How large it is, and when its content was last changed, in milliseconds; without them if there was no file.
+    /// The size of the file, and when its content was last changed, in milliseconds; `None` if there was no file.
     bytes: Option<u64>,
     modified: Option<u64>,
 }
@@ -34,12 +34,12 @@ pub(crate) fn command(command: BackupsCommand, json: bool) -> Result<ExitCode, F
     }
 }
 
-/// The file that a link leads to.
+/// Returns the file that a link leads to.
 fn real(path: &Path) -> PathBuf {
     canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Says which files a killed run had left to be put back.
+/// Reports the files that were put back after a killed run.
 fn say(put_back: &[PathBuf]) {
     for path in put_back {
         let text = format!("{}: put back after a run that was killed", path.display());

@@ -51,7 +51,7 @@ pub(crate) fn command(command: CheckpointsCommand, place: &Place, json: bool) ->
     }
 }
 
-/// A step in one line.
+/// Describes a step in one line.
 pub(crate) fn describe(step: &CheckpointInfo) -> String {
     match &step.damaged {
         Some(damage) => format!("{}: damaged: {damage}", step.key),
@@ -83,7 +83,7 @@ fn show(key: &str, place: &Place, json: bool) -> Result<ExitCode, Failure> {
     print::bytes(text.as_bytes())
 }
 
-/// The step of this key, with its value.
+/// Returns the step of this key, with its value.
 fn find(state: &State, key: &str) -> Result<Option<CheckpointInfo>, Failure> {
     let page = blocking::of(state.inspect()?).list(Filter::new().prefix(key).limit(1).values())?;
     Ok(page.into_iter().find(|step| step.key == key))

@@ -1,4 +1,4 @@
-//! `resilience doctor`: what is wrong with a state directory, and what to do about it. It writes nothing.
+//! `resilience doctor`: the faults of a state directory, and their remedies. It writes nothing.
 
 use crate::Failure;
 use crate::args::{DoctorArgs, Place};
@@ -24,14 +24,14 @@ enum Level {
     Fail,
 }
 
-/// What one check has found.
+/// The result of one check.
 #[derive(Debug, Serialize)]
 struct Finding {
     application: String,
     check: &'static str,
     level: Level,
     message: String,
-    /// What to do about it.
+    /// The remedy.
     #[serde(skip_serializing_if = "str::is_empty")]
     action: &'static str,
 }
@@ -111,7 +111,7 @@ impl Doctor<'_> {
         }
     }
 
-    /// Whether others can read or change it.
+    /// Checks whether other users can read or change the directory.
     fn directory(&mut self) {
         let dir = &self.state.dir;
         match fs::metadata(dir) {
@@ -189,7 +189,7 @@ impl Doctor<'_> {
         }
     }
 
-    /// The last that programs have reported of their configuration, while its alert is among the last ones.
+    /// Checks the last report of programs about their configuration, if its alert is among the last ones.
     fn configuration(&mut self) {
         let Ok(recent) = recent_in(&self.state.dir, 1_000) else { return };
         let reported = recent.alerts.iter().rev().find(|alert| alert.component == "config");
@@ -208,7 +208,7 @@ impl Doctor<'_> {
     fn integrity(&mut self, store: &Arc<SqliteStore>, limit: Duration) {
         let (send, receive) = mpsc::channel();
         let checked = Arc::clone(store);
-        // One that takes longer ends with this process.
+        // A check that takes longer ends with this process.
         let spawned = thread::Builder::new().spawn(move || send.send(checked.integrity_blocking()));
         if let Err(error) = spawned {
             return self.found("integrity", Level::Warn, format!("not checked: {error}"), "");
@@ -243,7 +243,7 @@ impl Doctor<'_> {
         }
     }
 
-    /// What waits for a person.
+    /// Checks for work that waits for a person.
     fn work(&mut self, store: &Arc<SqliteStore>) {
         match jobs::blocking::of(store.clone()).count() {
             Ok(counts) => {

@@ -169,7 +169,7 @@ fn cancel(id: &str, wait: Option<Duration>, place: &Place) -> Result<ExitCode, F
     }
 }
 
-/// The state that has the job `id`.
+/// Returns the state that has the job `id`.
 fn find(id: &str, place: &Place) -> Result<State, Failure> {
     state::the_one(place, &format!("job `{id}`"), |state| {
         let page = blocking::of(state.inspect()?).list(Filter::new().prefix(id).limit(1))?;

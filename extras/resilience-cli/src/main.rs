@@ -2,8 +2,9 @@
 //!
 //! # Where things are
 //!
-//! `run` is in [`run`]; the commands that read a state directory are in [`alerts`], [`jobs`], [`checkpoints`], [`locks`] and
-//! [`doctor`], and where that directory is, in [`state`]; [`backups`] are beside their files. What is printed goes through [`print`].
+//! `run` is in [`run`]; the commands that read a state directory are in [`alerts`], [`jobs`], [`checkpoints`],
+//! [`locks`] and [`doctor`]; [`state`] finds that directory; [`backups`] are beside their files. All output goes
+//! through [`print`].
 
 #![forbid(unsafe_code)]
 #[cfg(not(target_os = "linux"))]
@@ -27,7 +28,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-/// What a command of ours ends with that could not do its work.
+/// The exit code of a command of this program that could not do its work.
 const FAILED: u8 = 125;
 
 /// Why a command of ours could not do its work: a sentence for people.
@@ -72,7 +73,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// Whether the first word that is no option is `run`.
+/// Returns whether the first word that is no option is `run`.
 fn is_run(mut args: impl Iterator<Item = OsString>) -> bool {
     while let Some(arg) = args.next() {
         match arg.to_str() {

@@ -22,7 +22,7 @@ pub(crate) fn json<T: Serialize>(items: impl IntoIterator<Item = T>) -> Result<E
     bytes(&json_lines(items)?)
 }
 
-/// Each item as a line of JSON.
+/// Returns each item as a line of JSON.
 pub(crate) fn json_lines<T: Serialize>(items: impl IntoIterator<Item = T>) -> Result<Vec<u8>, Failure> {
     let mut text = Vec::new();
     for item in items {
@@ -47,7 +47,7 @@ pub(crate) fn table(head: &[&str], rows: Vec<Vec<String>>, nothing: &str) -> Res
     bytes(format!("{}\n", lines.join("\n")).as_bytes())
 }
 
-/// Prints `text` and what is closed behind it quietly: a reader such as `head` that has seen enough is no failure.
+/// Prints `text`, and ignores a closed output: a reader such as `head` that has seen enough is no failure.
 pub(crate) fn bytes(text: &[u8]) -> Result<ExitCode, Failure> {
     is_written(text).map(|_| ExitCode::SUCCESS)
 }
@@ -62,12 +62,13 @@ pub(crate) fn is_written(text: &[u8]) -> Result<bool, Failure> {
     }
 }
 
-/// `text` without what a terminal would obey: control characters and marks that turn the direction of writing.
+/// Returns `text` without the characters that a terminal would obey: control characters and marks that turn the
+/// direction of writing.
 pub(crate) fn visible(text: &str) -> String {
     resilience::__private::Visible(text).to_string()
 }
 
-/// How long ago something was, in one unit.
+/// Returns how long ago something was, in one unit.
 pub(crate) fn age(then: resilience::durable::record::Millis) -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let seconds = (now.as_millis() as u64).saturating_sub(then) / 1000;

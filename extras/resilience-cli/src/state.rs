@@ -1,4 +1,4 @@
-//! Which state directories a command means.
+//! The state directories that a command means.
 
 use crate::Failure;
 use crate::args::Place;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// The application as which `run` records, unless another one is named.
 pub(crate) const SHELL: &str = "shell";
 
-/// What listings call the locks that all programs of a user share; no application is called so.
+/// The name of the locks that all programs of a user share; no application has this name.
 const COMMON: &str = "(common)";
 
 /// The state of one application.
@@ -51,13 +51,13 @@ impl State {
     }
 }
 
-/// The directory of the application of this name, which is never below `/tmp` or the working directory.
+/// Returns the directory of the application of this name, which is never below `/tmp` or the working directory.
 fn dir_of(application: &str) -> Result<PathBuf, Failure> {
     let dir = state_dir(application);
     Ok(dir.ok_or("there is no home directory: set HOME, or RESILIENCE_STATE to a directory")?)
 }
 
-/// The state that the options or the environment name.
+/// Returns the state that the options or the environment name.
 fn named(place: &Place) -> Result<Option<State>, Failure> {
     let given = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
     if let Some(dir) = &place.state {
@@ -74,7 +74,7 @@ fn named(place: &Place) -> Result<Option<State>, Failure> {
     Ok(of_unit.map(|dir| State::at(dir, "STATE_DIRECTORY of its systemd unit names it")))
 }
 
-/// The state in which `run` records.
+/// Returns the state in which `run` records.
 pub(crate) fn of_run(place: &Place) -> Result<State, Failure> {
     match named(place)? {
         Some(state) => Ok(state),
@@ -82,7 +82,7 @@ pub(crate) fn of_run(place: &Place) -> Result<State, Failure> {
     }
 }
 
-/// The directory of the lock of `run` that has a name: that of the state which an option names, else the one that all
+/// Returns the directory of the named lock of `run`: that of the state in an option, else the one that all
 /// programs of this user share.
 pub(crate) fn locks_of_run(place: &Place) -> Result<PathBuf, Failure> {
     match (&place.state, &place.app) {
@@ -91,7 +91,7 @@ pub(crate) fn locks_of_run(place: &Place) -> Result<PathBuf, Failure> {
     }
 }
 
-/// The directories of locks that a listing covers: that of the state which an option names, else all of this user's.
+/// Returns the directories of locks that a listing covers: that of the state in an option, else all of this user's.
 pub(crate) fn all_locks(place: &Place) -> Result<Vec<State>, Failure> {
     if place.state.is_some() || place.app.is_some() {
         let state = of_run(place)?;
@@ -113,7 +113,8 @@ fn common_locks() -> Result<PathBuf, Failure> {
     Ok(shell.parent().unwrap_or(&shell).join("locks"))
 }
 
-/// The states whose alerts are shown: the one that is named, else those of all applications of this user that have any.
+/// Returns the states whose alerts are shown: the one that is named, else those of all applications of this user that
+/// have any.
 pub(crate) fn with_alerts(place: &Place) -> Result<Vec<State>, Failure> {
     if let Some(state) = named(place)? {
         return Ok(vec![state]);
@@ -126,7 +127,7 @@ pub(crate) fn with_alerts(place: &Place) -> Result<Vec<State>, Failure> {
     Ok(states)
 }
 
-/// The states that a listing covers: the one that is named, else those of all applications of this user.
+/// Returns the states that a listing covers: the one that is named, else those of all applications of this user.
 pub(crate) fn all(place: &Place) -> Result<Vec<State>, Failure> {
     if let Some(state) = named(place)? {
         return Ok(vec![state]);
@@ -137,7 +138,7 @@ pub(crate) fn all(place: &Place) -> Result<Vec<State>, Failure> {
     Ok(states)
 }
 
-/// The directories of the applications of this user.
+/// Returns the directories of the applications of this user.
 fn dirs(base: &Path) -> Result<Vec<State>, Failure> {
     let entries = match fs::read_dir(base) {
         Ok(entries) => entries,
@@ -156,7 +157,8 @@ fn dirs(base: &Path) -> Result<Vec<State>, Failure> {
     Ok(states)
 }
 
-/// What `look` finds in each of these states, in one list. Prints the errors, and returns whether there was one.
+/// Returns the results of `look` for each of these states, in one list. Prints the errors, and returns whether there
+/// was one.
 pub(crate) fn each<T>(
     states: Vec<State>,
     mut look: impl FnMut(&State) -> Result<Vec<T>, Failure>,
@@ -174,7 +176,7 @@ pub(crate) fn each<T>(
     (rows, failed)
 }
 
-/// The one state in which `is_there` is true; several are an error that names them.
+/// Returns the one state in which `is_there` is true; several are an error that names them.
 pub(crate) fn the_one(
     place: &Place,
     what: &str,

@@ -92,7 +92,7 @@ pub(crate) struct Checked {
     kept: Kept,
     /// Whether a call may have to wait.
     waits: bool,
-    /// Whether the number of slots follows how calls end.
+    /// Whether the number of slots follows the results of calls.
     is_adaptive: bool,
 }
 
@@ -202,7 +202,7 @@ impl Layer for Checked {
         } else {
             quote_spanned!(here=> __slot)
         };
-        // Whether a bulkhead of the program's is adaptive is known only to itself.
+        // Only a bulkhead of the program itself knows whether it is adaptive.
         let is_judged = self.is_adaptive || self.kept.instance.is_some();
         let ended = is_judged.then(|| quote_spanned!(here=> #slot.ended(__verdict);));
         let both = quote_spanned!(here=> (__outcome, __verdict));
@@ -217,7 +217,7 @@ impl Layer for Checked {
         quote_spanned! {here=>
             let #bound = #label: {
                 #instance
-                // Not a `match` around the body: what it looks at would live as long as the body waits.
+                // Not a `match` around the body: its scrutinee would live as long as the body waits.
                 let #slot = match #enter {
                     __rt::Ok(__slot) => #got,
                     __rt::Err(__rejected) => break #label #refused,

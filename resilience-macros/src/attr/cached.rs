@@ -98,7 +98,7 @@ pub(crate) struct Checked {
     ids: Ids,
 }
 
-/// What the key is made of.
+/// The parts of the key.
 enum KeyOf {
     One(TokenStream),
     Several(Vec<TokenStream>),
@@ -161,7 +161,7 @@ fn check(input: Input<'_>) -> Checked {
 /// The parts that a key can have.
 const MOST_PARTS: usize = 8;
 
-/// The parts of a written key: those of a tuple, or the one that it is.
+/// Returns the parts of a written key: those of a tuple, or the single one.
 fn parts(written: &TokenStream) -> KeyOf {
     match syn::parse2(value::open(written.clone())) {
         Ok(Expr::Tuple(tuple)) if !tuple.elems.is_empty() => {
@@ -171,7 +171,7 @@ fn parts(written: &TokenStream) -> KeyOf {
     }
 }
 
-/// All arguments.
+/// Returns all arguments.
 fn arguments(item: &Item) -> KeyOf {
     let names = item.plain_names();
     match names.as_slice() {
@@ -180,7 +180,7 @@ fn arguments(item: &Item) -> KeyOf {
     }
 }
 
-/// Why the arguments alone are no key, if they are not.
+/// Returns why the arguments alone are no key, if they are not.
 fn needs_key(item: &Item) -> Option<String> {
     let inputs = || item.sig.inputs.iter();
     let typed =
@@ -293,7 +293,7 @@ impl Layer for Checked {
 }
 
 impl Checked {
-    /// A block that looks the key up. Its parts are borrowed only there.
+    /// Returns a block that looks the key up. Its parts are borrowed only there.
     fn begin(&self, cx: &Context<'_>, place: &Place) -> TokenStream {
         let here = Span::mixed_site();
         let site = &place.site;
@@ -333,7 +333,7 @@ impl Checked {
     }
 }
 
-/// What distinguishes the calls of a generic function besides its key.
+/// The parts that distinguish the calls of a generic function besides its key.
 struct Ids {
     types: Vec<TokenStream>,
     /// The arguments of type `impl Trait`.

@@ -99,7 +99,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
 const KINDS: [&str; 4] = ["fault", "lost", "latency", "panic"];
 
 impl Checked {
-    /// A failure with the error that `written` is, in place of the outcome.
+    /// Returns a failure with the error `written`, in place of the outcome.
     fn failure(cx: &Context<'_>, written: &TokenStream) -> TokenStream {
         let at = value::mixed_span_of(written);
         let ty = &cx.ty;

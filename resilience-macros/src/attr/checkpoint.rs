@@ -94,7 +94,7 @@ fn check(input: Input<'_>) -> Checked {
     Checked { key, unkeyed, setters, inputs, store, rollback }
 }
 
-/// `inputs(a, b = expression)`.
+/// Reads `inputs(a, b = expression)`.
 fn inputs(entry: Entry, item: &Item) -> Result<Vec<(String, TokenStream)>> {
     let Value::List(list) = entry.value else {
         return Err(Error::new(entry.span, "`inputs` needs a list\nhelp: write `inputs(argument, ..)`"));
@@ -109,7 +109,7 @@ fn inputs(entry: Entry, item: &Item) -> Result<Vec<(String, TokenStream)>> {
     keys::entries(list).into_iter().map(pair).collect()
 }
 
-/// Why the function's steps cannot be undone, if they cannot.
+/// Returns why the function's steps cannot be undone, if they cannot.
 fn undoable(item: &Item) -> Option<&'static str> {
     let (_, has_impl_trait) = item.return_type();
     if !item.sig.generics.params.is_empty() {
@@ -186,7 +186,7 @@ impl Layer for Checked {
     }
 }
 
-/// The entry in the link-time table that undoes a recorded value after a crash.
+/// Returns the entry in the link-time table that undoes a recorded value after a crash.
 fn undo(rollback: &Expr, setters: &[Setter], item: &Item) -> TokenStream {
     let (ty, _) = item.return_type();
     let was = setters.iter().find_map(|setter| setter.value_of("was")).unwrap_or_else(|| quote!(&[]));

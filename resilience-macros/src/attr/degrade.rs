@@ -77,7 +77,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
     Some(Checked { argument: argument.clone(), is_borrowed, setters: settings.setters, on })
 }
 
-/// Whether the argument is a reference; what it cannot be is reported.
+/// Returns whether the argument is a reference; a type that it cannot have is reported.
 fn is_borrowed(argument: &Ident, item: &Item, errors: &Errors) -> Option<bool> {
     let ty = item.type_of(argument, errors)?;
     match ty {
@@ -148,7 +148,7 @@ impl Layer for Checked {
                 quote_spanned! {at=>
                     let #argument = __rt::either(__simpler.take(), || __original.take());
                 },
-                // Where the body moves it, the compiler says so here.
+                // If the body moves it, the compiler reports that here.
                 quote_spanned! {at=>
                     if __level == 0 { __original = __rt::Some(#argument); }
                 },

@@ -62,9 +62,9 @@ pub(crate) struct Checked {
     list: TokenStream,
     /// Whether the list is the path of a constant, which only the compiler can see.
     is_constant: bool,
-    /// Whether its values are numbers, which are of the argument's type.
+    /// Whether the values are numbers, which have the argument's type.
     is_numbers: bool,
-    /// Where `clone(..)` names the argument.
+    /// The name of the argument in `clone(..)`.
     cloned: Option<Ident>,
     setters: Vec<Setter>,
     on: Vec<Ident>,
@@ -111,7 +111,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
     })
 }
 
-/// What is found of the argument and its values.
+/// The argument and its values, as far as they were found.
 enum Listed {
     Values(Ident, Entry),
     /// There are none, and another message says so.
@@ -143,7 +143,7 @@ fn starts_with_bracket(value: &TokenStream) -> bool {
     matches!(first, Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Bracket)
 }
 
-/// The type of the argument; what it cannot be is reported.
+/// Returns the type of the argument; a type that it cannot have is reported.
 fn argument_type(argument: &Ident, item: &Item, errors: &Errors) -> Option<Type> {
     let ty = item.type_of(argument, errors)?;
     match ty {
@@ -159,7 +159,7 @@ fn argument_type(argument: &Ident, item: &Item, errors: &Errors) -> Option<Type>
     }
 }
 
-/// The list, without the `&` before it; what is wrong with it is reported.
+/// Returns the list, without the `&` before it; mistakes in it are reported.
 fn list(argument: &Ident, values: TokenStream, errors: &Errors) -> Option<Expr> {
     let span = value::span_of(&values);
     if values
@@ -203,7 +203,7 @@ fn list(argument: &Ident, values: TokenStream, errors: &Errors) -> Option<Expr> 
     Some(Expr::Array(array))
 }
 
-/// Without `&`, parentheses and the groups of `macro_rules!` around it.
+/// Returns the list without `&`, parentheses and the groups of `macro_rules!` around it.
 fn bare(list: Expr) -> Expr {
     match list {
         Expr::Reference(inner) => bare(*inner.expr),
@@ -303,7 +303,7 @@ impl Layer for Checked {
 }
 
 impl Checked {
-    /// What keeps the caller's own value before the loop, and what binds the argument in it.
+    /// Returns the code that keeps the caller's own value before the loop, and the code that binds the argument in it.
     fn own_and_next(&self) -> (TokenStream, TokenStream) {
         let Self { argument, ty, .. } = self;
         let at = Span::mixed_site().located_at(argument.span());
@@ -334,7 +334,7 @@ impl Checked {
         (keep, next)
     }
 
-    /// The beginning of a call; in a stack with a key, what `sticky` remembers is separate for each.
+    /// Returns the start of a call; in a stack with a key, the state of `sticky` is separate for each.
     fn start(&self, cx: &Context<'_>, site: &Ident) -> TokenStream {
         let argument = &self.argument;
         let at = Span::mixed_site().located_at(argument.span());

@@ -62,7 +62,7 @@ struct Argument {
     is_reference: bool,
 }
 
-/// Expands the attribute: the function, and the entry for it or what is wrong.
+/// Expands the attribute: the function, and the entry for it or the mistakes.
 pub(crate) fn expand(args: TokenStream, tokens: &TokenStream) -> TokenStream {
     let item = match Item::read(tokens.clone()) {
         Ok(item) => item,
@@ -137,7 +137,7 @@ fn check_function(item: &Item, errors: &Errors) {
     }
 }
 
-/// The argument that gets the values of `each`; too many or too few are reported.
+/// Returns the argument that gets the values of `each`; too many or too few are reported.
 fn argument(item: &Item, has_values: bool, errors: &Errors) -> Option<Argument> {
     let mut typed = item.sig.inputs.iter().filter_map(|input| match input {
         FnArg::Typed(typed) => Some(typed),
@@ -206,7 +206,7 @@ fn check_name(name: &LitStr, has_values: bool, argument: Option<&Argument>, erro
     }
 }
 
-/// The entry of the table.
+/// Returns the entry of the table.
 fn registration(checked: &Checked, item: &Item) -> TokenStream {
     let here = Span::mixed_site();
     let Checked { name, timeout, is_critical, each, runtime } = checked;
@@ -251,7 +251,7 @@ fn registration(checked: &Checked, item: &Item) -> TokenStream {
     }
 }
 
-/// One check called `name`.
+/// Returns one check called `name`.
 fn listed(item: &Item, name: &TokenStream, check: &TokenStream) -> TokenStream {
     let here = Span::mixed_site();
     if item.is_async() {
@@ -261,7 +261,7 @@ fn listed(item: &Item, name: &TokenStream, check: &TokenStream) -> TokenStream {
     }
 }
 
-/// The closure that makes one look by `call`, of a value where `has_value`.
+/// Returns the closure that makes one look by `call`, of a value where `has_value`.
 fn closure(item: &Item, call: &TokenStream, has_value: bool) -> TokenStream {
     let here = Span::mixed_site();
     let at = item.return_span().resolved_at(here);

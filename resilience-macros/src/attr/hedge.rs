@@ -64,7 +64,7 @@ const NOUNS: Nouns = Nouns { noun: "hedge", ty: "Hedge", set: "Keyed<Hedge>" };
 
 /// The checked arguments.
 pub(crate) struct Checked {
-    /// When an extra call follows, unless a hedge is given that says so.
+    /// The time after which an extra call follows, unless a hedge is given that has it.
     after: Option<After>,
     setters: Vec<Setter>,
     kept: Kept,
@@ -125,7 +125,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
     Some(Checked { after: Some(after?), setters, kept })
 }
 
-/// Whether the entry is `50ms` or `p95` alone.
+/// Returns whether the entry is `50ms` or `p95` alone.
 fn is_time_without_key(entry: &Entry) -> bool {
     match &entry.value {
         Value::Bare(tokens) => value::duration(tokens.clone()).is_ok_and(|time| time.nanos.is_some()),
@@ -134,12 +134,12 @@ fn is_time_without_key(entry: &Entry) -> bool {
     }
 }
 
-/// The digits of a percentile.
+/// Returns the digits of a percentile.
 fn percentile(word: &str) -> Option<&str> {
     word.strip_prefix('p').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// `50ms`, `p95`, or a constant.
+/// Reads `50ms`, `p95`, or a constant.
 fn after(tokens: TokenStream) -> Result<After> {
     let word = tokens.to_string();
     let Some(digits) = percentile(&word) else {

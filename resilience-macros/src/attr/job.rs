@@ -66,7 +66,7 @@ pub(crate) struct Checked {
     setters: Vec<Setter>,
     on: Option<Type>,
     store: Option<TokenStream>,
-    /// Where it is asked to record the text of any error.
+    /// The place of the request to record the text of any error.
     records_text: Option<Span>,
     recorded: Vec<Recorded>,
     arguments: Vec<Argument>,
@@ -81,13 +81,13 @@ struct Recorded {
     cfgs: Vec<Attribute>,
 }
 
-/// How one argument is made again after a crash.
+/// The way in which one argument is made again after a crash.
 struct Argument {
     /// The statement that makes it.
     make: TokenStream,
     /// The expression that reads it from the record.
     read: Option<TokenStream>,
-    /// What the call passes.
+    /// The expression that the call passes.
     pass: TokenStream,
     /// The type that has to be provided.
     needs: Option<TokenStream>,
@@ -174,7 +174,7 @@ fn generics(item: &Item, errors: &Errors) {
     }
 }
 
-/// What is recorded, and how every argument is made again.
+/// Returns the recorded arguments, and how every argument is made again.
 fn arguments(
     item: &Item,
     provided: &[Ident],
@@ -226,7 +226,7 @@ fn arguments(
     (recorded, arguments)
 }
 
-/// Whether the receiver is taken by reference; `None` for one that cannot be shared.
+/// Returns whether the receiver is taken by reference; `None` if it cannot be shared.
 fn receiver_of(receiver: &syn::Receiver) -> Option<bool> {
     match &receiver.kind {
         ReceiverKind::Reference(_, _, None) => Some(true),
@@ -253,7 +253,7 @@ fn unrecordable(ty: &Type) -> Option<&'static str> {
     }
 }
 
-/// `Arc<T>` or `T` behind a reference, handed in by `recover().provide(..)`.
+/// Describes `Arc<T>` or `T` behind a reference, passed by `recover().provide(..)`.
 fn provided_argument(made: &Ident, ty: &Type) -> Argument {
     let ty = peeled(ty);
     if let Type::Reference(reference) = ty {
@@ -276,7 +276,7 @@ fn handed_in(made: &Ident, ty: &TokenStream, by_reference: bool) -> Argument {
     }
 }
 
-/// An argument that is read from the record, in its owned form.
+/// Describes an argument that is read from the record, in its owned form.
 fn taken(made: &Ident, text: &str, ty: &Type) -> Argument {
     let at = Span::mixed_site().located_at(ty.span());
     let (owned, pass) = match peeled(ty) {

@@ -1,4 +1,4 @@
-//! One attribute a file: its keys, what is wrong with them, and the code of its layer.
+//! One attribute a file: its keys, their mistakes, and the code of its layer.
 
 mod bulkhead;
 mod cached;
@@ -53,7 +53,7 @@ macro_rules! definitions {
 /// Every attribute.
 pub(crate) static ATTRIBUTES: &[&Definition] = attributes!(definitions);
 
-/// The registration of the attribute `attr`.
+/// Returns the registration of the attribute `attr`.
 pub(crate) fn definition(attr: &Ident) -> Option<&'static Definition> {
     ATTRIBUTES.iter().copied().find(|definition| attr == definition.spec.attr)
 }
@@ -62,7 +62,7 @@ pub(crate) fn definition(attr: &Ident) -> Option<&'static Definition> {
 mod tests {
     use crate::syntax::keys::{Key, Spec};
 
-    /// The page of an attribute has a row for every key, and no row for a key that does not exist.
+    /// Checks that the page of an attribute has a row for every key, and no row for a key that does not exist.
     fn check(spec: &Spec, page: &str) {
         check_keys(spec, &spec.keys.iter().chain(crate::syntax::keys::SHARED).collect::<Vec<_>>(), page);
     }

@@ -1,4 +1,4 @@
-//! What `checkpoint` and `job` have in common: a key, the settings of a record, and the code that looks the
+//! The common part of `checkpoint` and `job`: a key, the settings of a record, and the code that looks the
 //! result up before the body and records it afterwards.
 
 use crate::context::{Context, Place};
@@ -10,7 +10,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Error, LitStr};
 
-/// Takes the key out of what is left, and reports whatever else there is.
+/// Takes the key out of the remaining entries, and reports all others.
 pub(crate) fn first_key(
     reader: &mut Reader<'_>,
     item: &Item,
@@ -25,7 +25,7 @@ pub(crate) fn first_key(
     errors.ok(value::key(first.tokens(), item, refusal))
 }
 
-/// The settings that are no choices between words.
+/// Returns the settings that are no choices between words.
 pub(crate) fn settings(reader: &mut Reader<'_>) -> Vec<Setter> {
     let mut setters = Settings::read(reader).setters;
     let ttl = reader.value("ttl", |tokens| {
@@ -40,7 +40,7 @@ pub(crate) fn settings(reader: &mut Reader<'_>) -> Vec<Setter> {
     setters
 }
 
-/// `was = "earlier"`.
+/// Reads `was = "earlier"`.
 pub(crate) fn was(reader: &mut Reader<'_>) -> Option<LitStr> {
     reader.value("was", |tokens| {
         let span = value::span_of(&tokens);
@@ -49,12 +49,12 @@ pub(crate) fn was(reader: &mut Reader<'_>) -> Option<LitStr> {
     })
 }
 
-/// The earlier name, as a setter.
+/// Returns the earlier name, as a setter.
 pub(crate) fn was_setter(name: &LitStr) -> Setter {
     Setter::new("was", quote_spanned!(name.span()=> &[#name]))
 }
 
-/// `key = error` or its other word, as a setter.
+/// Reads `key = error` or its other word, as a setter.
 pub(crate) fn choice(reader: &mut Reader<'_>, name: &str, other: &str, usual: &str) -> Option<Setter> {
     let value = reader.value(name, |tokens| {
         let span = value::own_span_of(&tokens);
@@ -78,7 +78,7 @@ pub(crate) fn choice(reader: &mut Reader<'_>, name: &str, other: &str, usual: &s
     Some(Setter::new(name, value))
 }
 
-/// `store = expression`, as an argument of the runtime.
+/// Returns `store = expression`, as an argument of the runtime.
 pub(crate) fn store(store: Option<&TokenStream>) -> TokenStream {
     match store {
         None => quote!(__rt::None),
@@ -86,7 +86,7 @@ pub(crate) fn store(store: Option<&TokenStream>) -> TokenStream {
     }
 }
 
-/// The `body` of a step or a job, which makes `__outcome` and `__verdict`: looked up before it, recorded
+/// Wraps the `body` of a step or a job, which makes `__outcome` and `__verdict`: looked up before it, recorded
 /// after it.
 pub(crate) fn around(
     cx: &Context<'_>,

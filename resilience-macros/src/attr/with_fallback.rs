@@ -201,7 +201,7 @@ fn expand_step(step: &Step, cx: &Context<'_>, place: &Place, number: u32) -> Tok
             }
         }
         Step::Call { call: Call { tokens, error }, .. } => {
-            // At the step itself: what is wrong with its answer is said there.
+            // At the step itself: mistakes in its answer are reported there.
             let at = Span::mixed_site().located_at(value::span_of(tokens));
             let settle = if cx.is_async {
                 quote_spanned!(at=> __rt::Step(__answer).__settle().await)
@@ -229,7 +229,7 @@ mod tests {
     use crate::stack::collect;
     use proc_macro2::TokenStream;
 
-    /// The messages for `#[with_fallback(args)]` on `item`.
+    /// Returns the messages for `#[with_fallback(args)]` on `item`.
     fn messages(args: &str, item: &str) -> String {
         let read = |text: &str| text.parse::<TokenStream>().unwrap_or_default();
         let expanded = collect("with_fallback", read(args), &read(item)).to_string();

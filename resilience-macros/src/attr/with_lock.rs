@@ -89,7 +89,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
     Some(Checked { name: name?, setters: settings.setters, is_shared, store })
 }
 
-/// Reports what contradicts a lock that is a lease, or one that is a file.
+/// Reports settings that contradict a lock that is a lease, or one that is a file.
 fn check_store(
     store_at: Option<Span>,
     lease_at: Option<Span>,
@@ -150,7 +150,7 @@ impl Layer for Checked {
         } else {
             quote_spanned!(here=> __lock)
         };
-        // What an abandoned body keeps ends with that body.
+        // The resources of an abandoned body are released when that body ends.
         let ends = self.store.is_some() && !cx.has_thread_below(place);
         let (take, end) = match &self.store {
             None if cx.is_async => ("acquire_async", None),
@@ -177,7 +177,7 @@ impl Layer for Checked {
         };
         quote_spanned! {here=>
             let #bound = #label: {
-                // Not a `match` around the body: what it looks at would live as long as the body waits.
+                // Not a `match` around the body: its scrutinee would live as long as the body waits.
                 let #lock = match #take {
                     __rt::Ok(__lock) => #got,
                     __rt::Err(__rejected) => break #label #refused,

@@ -47,7 +47,7 @@ pub(crate) struct Checked {
 
 struct Rule {
     conditions: Vec<TokenStream>,
-    /// Whether they hold for an error of category `Unknown`.
+    /// Whether the strategies apply to an error of category `Unknown`.
     covers_unknown: bool,
     then: Strategy,
 }
@@ -63,7 +63,7 @@ impl Checked {
         self.rules.iter().map(|rule| &rule.then).chain(&self.otherwise)
     }
 
-    /// Whether an error of category `Unknown` is rolled back.
+    /// Returns whether an error of category `Unknown` is rolled back.
     fn rolls_back_unknown(&self) -> bool {
         let rule = self.rules.iter().find(|rule| rule.covers_unknown);
         let then = rule.map(|rule| &rule.then).or(self.otherwise.as_ref());
@@ -141,7 +141,7 @@ fn strategy(tokens: &TokenStream) -> Result<Strategy> {
     })
 }
 
-/// A category, or `severity >= high`.
+/// Reads a category, or `severity >= high`.
 fn condition(tokens: &TokenStream) -> Result<TokenStream> {
     let span = value::span_of(tokens);
     let parts: Vec<TokenTree> = tokens.clone().into_iter().collect();

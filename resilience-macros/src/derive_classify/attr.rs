@@ -16,11 +16,11 @@ pub(super) struct Entry {
 /// The words of one place.
 pub(super) struct Words {
     pub(super) entries: Vec<Entry>,
-    /// Whether some could not be read, which was reported.
+    /// Whether some words could not be read, which was reported.
     pub(super) broken: bool,
 }
 
-/// The words of every `#[classify(..)]` among `attrs`, in order.
+/// Reads the words of every `#[classify(..)]` among `attrs`, in order.
 pub(super) fn read(attrs: &[Attribute], errors: &Errors) -> Words {
     let parts: Vec<_> = ours(attrs).flat_map(|attr| words(attr, errors)).collect();
     let broken = parts.iter().any(Option::is_none);
@@ -41,7 +41,7 @@ fn ours(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
     attrs.iter().filter(|attr| attr.path().is_ident("classify"))
 }
 
-/// The words of one attribute, `None` for each that cannot be read.
+/// Reads the words of one attribute, `None` for each that cannot be read.
 fn words(attr: &Attribute, errors: &Errors) -> Vec<Option<Entry>> {
     let parts = match &attr.meta {
         Meta::List(list) => keys::split(list.tokens.clone()),

@@ -1,4 +1,4 @@
-//! What the words mean: one rule a variant, without contradictions.
+//! The meaning of the words: one rule a variant, without contradictions.
 
 use super::ast::{Field, Input, Shape};
 use super::attr::Entry;
@@ -28,13 +28,13 @@ pub(super) struct Arm<'a> {
 }
 
 impl Arm<'_> {
-    /// What comes after `Self` in its pattern.
+    /// Returns the part of its pattern after `Self`.
     pub(super) fn path(&self) -> Option<TokenStream> {
         self.variant.map(|variant| quote!(::#variant))
     }
 }
 
-/// Where the class of an arm comes from, and what is overridden in it.
+/// The source of the class of an arm, and the overrides in it.
 pub(super) struct Rule<'a> {
     pub(super) base: Base<'a>,
     pub(super) retry_after: Option<Named<'a>>,
@@ -107,7 +107,7 @@ pub(super) fn check<'a>(input: &Input<'a>, errors: &Errors) -> Checked<'a> {
             arms
         }
         Shape::Struct(fields) => {
-            // A `default` was reported: it is what was meant here.
+            // A `default` was reported, and is treated as the rule that was meant.
             let broken = input.words.broken || whole.default.is_some();
             let rule = Reader::new(fields, false, broken, errors).read(own, None).unwrap_or_else(|| {
                 errors.at(input.ident, missing(&format!("`{}` has no class", input.ident), "it"));
@@ -120,7 +120,7 @@ pub(super) fn check<'a>(input: &Input<'a>, errors: &Errors) -> Checked<'a> {
     Checked { ident: input.ident, generics: input.generics, root: whole.root, arms }
 }
 
-/// What is said about the type itself.
+/// The words about the type itself.
 struct Whole {
     root: TokenStream,
     /// The category of the variants that say nothing.
@@ -226,7 +226,7 @@ impl<'e> Seen<'e> {
 /// Reads the words of one arm.
 struct Reader<'r, 'a> {
     fields: &'r [Field<'a>],
-    /// Whether it is a variant, whose only field is what `with` gets.
+    /// Whether it is a variant, whose only field is the argument of `with`.
     variant: bool,
     /// Whether a mistake was reported, so that nothing needs to be missed.
     broken: bool,
@@ -241,7 +241,7 @@ impl<'r, 'a> Reader<'r, 'a> {
         Self { fields, variant, broken, errors, base: None, retry_after: None, setters: Vec::new() }
     }
 
-    /// The rule that the words make; `None` where they make none, `Some(None)` after reporting a mistake.
+    /// Returns the rule of the words; `None` if they make none, `Some(None)` after reporting a mistake.
     #[expect(clippy::option_option, reason = "the caller reports what is missing, for all variants at once")]
     fn read<'e>(
         mut self,
@@ -322,13 +322,13 @@ impl<'r, 'a> Reader<'r, 'a> {
         }
     }
 
-    /// The field that the value `.name` or `.0` names.
+    /// Returns the field that the value `.name` or `.0` names.
     fn field(&self, entry: &Entry, form: &str) -> Result<Named<'a>> {
         let tokens = given(entry, form.split_once("= ").map_or(form, |(_, form)| form))?;
         self.named(&tokens, form)
     }
 
-    /// The field that `.name` or `.0` names.
+    /// Returns the field that `.name` or `.0` names.
     fn named(&self, tokens: &TokenStream, form: &str) -> Result<Named<'a>> {
         let mut parts = tokens.clone().into_iter();
         let dot = parts.next();
@@ -366,7 +366,7 @@ impl<'r, 'a> Reader<'r, 'a> {
         self.fields.iter().map(|field| field.member.to_token_stream().to_string()).collect()
     }
 
-    /// The field that `transparent` asks.
+    /// Returns the field that `transparent` asks.
     fn source(&self, word: &Ident) -> Result<Named<'a>> {
         let named = |field: &&Field<'_>| matches!(&field.member, Member::Named(name) if name == "source");
         let marked: Vec<_> = self.fields.iter().filter(|field| field.marked).collect();
@@ -382,7 +382,7 @@ impl<'r, 'a> Reader<'r, 'a> {
         Ok(Named { member: field.member.clone(), ty: field.ty, span: word.span() })
     }
 
-    /// The function behind `with =`, and what it gets: the field in the parentheses behind it, else the
+    /// Returns the function behind `with =`, and its argument: the field in the parentheses behind it, else the
     /// only field of a variant, else the whole error.
     fn with(&self, entry: &Entry) -> Result<With<'a>> {
         let tokens = given(entry, "path")?;
@@ -427,7 +427,7 @@ impl<'r, 'a> Reader<'r, 'a> {
 const WITH_FORMS: &str = "expected the path of a function, or a closure\nhelp: write `with = path`, which gets the \
      only field of a variant or else the whole error; `with = path(.field)` or `with = path(self)` chooses";
 
-/// Whether a group behind a function says what the function gets: `(.field)` or `(self)`.
+/// Returns whether a group behind a function names its argument: `(.field)` or `(self)`.
 fn is_choice(group: &proc_macro2::Group) -> bool {
     let first = group.stream().into_iter().next();
     let chooses = match &first {

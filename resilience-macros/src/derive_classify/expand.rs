@@ -7,7 +7,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, Generics, WherePredicate, parse_quote};
 
-/// What the words say.
+/// Returns the implementation that the words describe.
 pub(super) fn expand(checked: &Checked<'_>) -> TokenStream {
     let arms = checked.arms.iter().map(|arm| arm_tokens(arm, &checked.root));
     // An enum without variants has no reference to look at.
@@ -18,7 +18,7 @@ pub(super) fn expand(checked: &Checked<'_>) -> TokenStream {
     quote!(#implementation #registration)
 }
 
-/// An implementation that knows nothing, for a type whose words are wrong.
+/// Returns an implementation that classifies nothing, for a type whose words are wrong.
 pub(super) fn unknown(checked: &Checked<'_>) -> TokenStream {
     let root = &checked.root;
     let body = quote!(#root::classify::Classification::new(#root::classify::Category::Unknown));
@@ -49,7 +49,7 @@ fn implement(
     }
 }
 
-/// The method that returns what a record may keep of the error, if a variant lets it keep something.
+/// Returns the method with the text that a record may keep of the error, if a variant allows one.
 fn text_method(checked: &Checked<'_>) -> Option<TokenStream> {
     let root = &checked.root;
     let arm = |arm: &Arm<'_>| match &arm.rule.base {
@@ -90,7 +90,7 @@ fn arm_tokens(arm: &Arm<'_>, root: &TokenStream) -> TokenStream {
     quote!(Self #variant { #(#fields)* .. } => { #class })
 }
 
-/// The field that says what the error means, if one does.
+/// Returns the field that classifies the error, if one does.
 fn asked<'r, 'a>(rule: &'r Rule<'a>) -> Option<&'r Named<'a>> {
     match &rule.base {
         Base::StatusOf(named) | Base::Transparent(named) => Some(named),
@@ -99,7 +99,7 @@ fn asked<'r, 'a>(rule: &'r Rule<'a>) -> Option<&'r Named<'a>> {
     }
 }
 
-/// The fields that a rule looks at, each once, and what they are called.
+/// Returns the fields that a rule reads, each once, and their locals.
 fn bindings<'r, 'a>(rule: &'r Rule<'a>) -> impl Iterator<Item = (&'r Named<'a>, Ident)> {
     let asked = asked(rule).map(|named| (named, local("asked", named.span)));
     let wait = rule.retry_after.as_ref().map(|named| (named, wait_local(rule, named)));
@@ -107,7 +107,7 @@ fn bindings<'r, 'a>(rule: &'r Rule<'a>) -> impl Iterator<Item = (&'r Named<'a>, 
     asked.into_iter().chain(wait.filter(|_| !both))
 }
 
-/// The local of the field with the wait, which may be the one that is asked, too.
+/// Returns the local of the field with the wait, which may also be the field that is asked.
 fn wait_local(rule: &Rule<'_>, wait: &Named<'_>) -> Ident {
     let same = asked(rule).is_some_and(|asked| asked.member == wait.member);
     local(if same { "asked" } else { "wait" }, wait.span)
@@ -154,8 +154,8 @@ fn base_tokens(base: &Base<'_>, root: &TokenStream) -> TokenStream {
     }
 }
 
-/// A path is called, so that what it gets is coerced as in any call; a closure learns the type of its
-/// argument from the function that it is handed to.
+/// Returns the call. A path is called, so that its argument is coerced as in any call; a closure learns the type of its
+/// argument from the function that it is passed to.
 fn with_tokens(with: &With<'_>, root: &TokenStream) -> TokenStream {
     let function = &with.function;
     let root = located(root, function.span());
@@ -174,7 +174,7 @@ fn with_tokens(with: &With<'_>, root: &TokenStream) -> TokenStream {
     }
 }
 
-/// The `self` of the method, which is outside of what is spanned `mixed`.
+/// Returns the `self` of the method, which is outside of the tokens that are spanned `mixed`.
 fn this(at: Span) -> Ident {
     Ident::new("self", Span::call_site().located_at(at))
 }
@@ -193,7 +193,7 @@ fn mixed(span: Span) -> Span {
     Span::mixed_site().located_at(span)
 }
 
-/// What the generic parameters must be for the rules to hold: in generic code the bound decides.
+/// Returns the bounds that the generic parameters need for the rules: in generic code the bound decides.
 fn bounds(checked: &Checked<'_>) -> Vec<WherePredicate> {
     let rules = checked.arms.iter().flat_map(|arm| rule_bounds(&arm.rule, checked));
     let text = checked.arms.iter().any(|arm| matches!(arm.rule.base, Base::Text(_)));
@@ -217,7 +217,7 @@ fn bound(named: &Named<'_>, of: &TokenStream, root: &TokenStream) -> WherePredic
     parse_quote!(#ty: #root::classify::#of)
 }
 
-/// Whether the field's type depends on a type parameter. One that contains the type itself needs no
+/// Returns whether the field's type depends on a type parameter. One that contains the type itself needs no
 /// bound, and the compiler could not resolve it.
 fn is_generic(named: &Named<'_>, checked: &Checked<'_>) -> bool {
     let params: Vec<_> = checked.generics.type_params().map(|param| &param.ident).collect();
@@ -233,7 +233,7 @@ fn names(tokens: &TokenStream, is: &dyn Fn(&Ident) -> bool) -> bool {
     })
 }
 
-/// The entry in the link-time table; a generic or borrowing type has no one type to be looked up by.
+/// Returns the entry in the link-time table; a generic or borrowing type has no single type to be looked up by.
 fn registration(checked: &Checked<'_>) -> Option<TokenStream> {
     let Checked { ident, root, generics, .. } = checked;
     is_plain(generics).then(|| {

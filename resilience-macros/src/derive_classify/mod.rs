@@ -1,4 +1,4 @@
-//! `#[derive(Classify)]`: tokens, to what was written, to what it means, to the implementation.
+//! `#[derive(Classify)]`: from tokens to words, to rules, to the implementation.
 
 mod ast;
 mod attr;
@@ -9,7 +9,7 @@ mod words;
 use crate::errors::Errors;
 use proc_macro2::TokenStream;
 
-/// The implementation for the type in `input`, or every mistake in it beside one that says `Unknown`,
+/// Returns the implementation for the type in `input`, or every mistake in it beside one that says `Unknown`,
 /// so that nothing else fails because of them.
 pub(crate) fn derive(input: TokenStream) -> TokenStream {
     let input = match syn::parse2(input) {

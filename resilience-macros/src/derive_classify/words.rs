@@ -1,4 +1,4 @@
-//! The values of the words, and what is said about a wrong one.
+//! The values of the words, and the messages about wrong ones.
 
 use super::attr::Entry;
 use crate::syntax::suggest::hint;
@@ -11,7 +11,7 @@ use syn::{Error, Member, Result};
 pub(super) const KEYS: [&str; 8] =
     ["status", "transparent", "with", "text", "retry_after", "retry", "severity", "delivered"];
 
-/// The variant of `Category` that a word names.
+/// Returns the variant of `Category` that a word names.
 pub(super) fn category(word: &Ident) -> Result<Ident> {
     let name = word.to_string();
     let found = variant(&name).map(|variant| Ident::new(variant, word.span()));
@@ -36,7 +36,7 @@ pub(super) fn categories() -> String {
     format!("categories: {}", CATEGORIES.map(|(name, _)| name).join(", "))
 }
 
-/// The tokens behind the `=`; `form` is what could be there.
+/// Returns the tokens behind the `=`; `form` describes the allowed ones.
 pub(super) fn given(entry: &Entry, form: &str) -> Result<TokenStream> {
     let value = entry.value.as_ref().filter(|value| !value.is_empty());
     value.cloned().ok_or_else(|| at(&entry.word, needs(entry, form)))

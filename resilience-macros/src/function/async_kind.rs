@@ -8,7 +8,7 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Pat, Token, Type};
 
-/// How a function gives out its outcome.
+/// The form in which a function returns its outcome.
 pub(crate) enum Form {
     /// By returning it, or by being an `async fn`.
     Plain,
@@ -34,7 +34,7 @@ impl ToTokens for Binding {
 }
 
 impl Form {
-    /// The form of a function that is no `async fn`, from its return type and the tokens of its body.
+    /// Returns the form of a function that is no `async fn`, from its return type and the tokens of its body.
     pub(crate) fn of(return_type: &Type, body: TokenStream) -> Self {
         let Some(types::Future { output, is_boxed: boxed }) = types::future(return_type) else {
             return Self::Plain;
@@ -49,7 +49,7 @@ impl Form {
         }
     }
 
-    /// The body of the function around `inner`, an expression of the outcome.
+    /// Returns the body of the function around `inner`, an expression of the outcome.
     pub(crate) fn around(&self, inner: TokenStream, prologue: &TokenStream) -> TokenStream {
         let here = Span::mixed_site();
         let future = match self {
@@ -66,7 +66,7 @@ impl Form {
     }
 }
 
-/// The block of a body that is nothing but `Box::pin(async move { .. })`.
+/// Returns the block of a body that is nothing but `Box::pin(async move { .. })`.
 fn block(body: TokenStream) -> Option<TokenStream> {
     let tokens: Vec<_> = body.into_iter().collect();
     let [path @ .., TokenTree::Group(arguments)] = tokens.as_slice() else { return None };
@@ -86,7 +86,7 @@ fn block(body: TokenStream) -> Option<TokenStream> {
     }
 }
 
-/// The statements at the start that only take the arguments, and the rest.
+/// Returns the statements at the start that only take the arguments, and the rest.
 fn split(block: TokenStream) -> (Vec<Binding>, TokenStream) {
     let mut tokens: Vec<_> = block.into_iter().collect();
     let mut bindings = Vec::new();
@@ -105,7 +105,7 @@ fn split(block: TokenStream) -> (Vec<Binding>, TokenStream) {
     }
 }
 
-/// The end of `if let Some(..) = None::<R> { .. }`, which gives the compiler a type and nothing else.
+/// Returns the end of `if let Some(..) = None::<R> { .. }`, which only gives the compiler a type.
 fn typed_return(tokens: &[TokenTree]) -> Option<usize> {
     let is = |at: usize, name: &str| matches!(tokens.get(at), Some(TokenTree::Ident(word)) if word == name);
     if !is(0, "if") || !is(1, "let") {
@@ -119,7 +119,7 @@ fn typed_return(tokens: &[TokenTree]) -> Option<usize> {
     names_none.then_some(end + 1)
 }
 
-/// `let pattern = argument;` at the start, attributes before it left out; and how many tokens it has.
+/// Reads `let pattern = argument;` at the start, attributes before it left out; and returns its number of tokens.
 fn binding(tokens: &[TokenTree]) -> Option<(Binding, usize)> {
     let end = tokens.iter().position(|token| matches!(token, TokenTree::Punct(p) if p.as_char() == ';'))?;
     let read = |input: ParseStream<'_>| {
@@ -136,7 +136,7 @@ fn binding(tokens: &[TokenTree]) -> Option<(Binding, usize)> {
     Some((binding, end + 1))
 }
 
-/// `tokens` with `__self` for `self`, as `#[async_trait]` has done to the body.
+/// Returns `tokens` with `__self` for `self`, as `#[async_trait]` has written the body.
 fn self_renamed(tokens: TokenStream) -> TokenStream {
     let mut out = TokenStream::new();
     let mut tokens = tokens.into_iter().peekable();
@@ -144,7 +144,7 @@ fn self_renamed(tokens: TokenStream) -> TokenStream {
         let is_path = matches!(tokens.peek(), Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
         out.extend([match token {
             TokenTree::Ident(word) if word == "self" && !is_path => {
-                // As async_trait spells it: the same name for the same value.
+                // The name that async_trait uses: the same name for the same value.
                 TokenTree::Ident(Ident::new("__self", word.span()))
             }
             TokenTree::Group(group) => {
@@ -158,7 +158,7 @@ fn self_renamed(tokens: TokenStream) -> TokenStream {
     out
 }
 
-/// The attempt's body for a function that makes a future: make it, and wait for it.
+/// Returns the attempt's body for a function that makes a future: make it, and wait for it.
 pub(crate) fn made_future(body: &TokenStream) -> TokenStream {
     quote!(__rt::call_once(|| { #body }).await)
 }

@@ -34,9 +34,9 @@ impl ToTokens for Item {
 
 /// One argument as the layers see it.
 pub(crate) struct Argument {
-    /// How to name it in a call; `None` for a pattern.
+    /// The name of the argument in a call; `None` for a pattern.
     pub(crate) name: Option<TokenStream>,
-    /// Whether a `#[cfg]` decides about it.
+    /// Whether the argument has a `#[cfg]`.
     pub(crate) is_conditional: bool,
     pub(crate) span: Span,
 }
@@ -74,18 +74,18 @@ impl Item {
         self.sig.asyncness.is_some() || !matches!(self.form, Form::Plain)
     }
 
-    /// Whether the body builds a runtime and waits on it, as `#[tokio::test]` makes it of an async one.
+    /// Returns whether the body builds a runtime and waits on it, as `#[tokio::test]` does for an async one.
     pub(crate) fn runs_a_runtime(&self) -> bool {
         let words = words(self.body.stream());
         ["runtime", "enable_all", "block_on"].iter().all(|name| words.iter().any(|word| word == name))
     }
 
-    /// Whether `#[tracing::instrument]` has put its span around the body.
+    /// Returns whether `#[tracing::instrument]` has put its span around the body.
     pub(crate) fn is_instrumented(&self) -> bool {
         words(self.body.stream()).iter().any(|word| word == "__tracing_attr_span")
     }
 
-    /// The function's body around `inner`, an expression of its outcome.
+    /// Returns the function's body around `inner`, an expression of its outcome.
     pub(crate) fn around(&self, inner: TokenStream) -> TokenStream {
         let prologue = match &self.form {
             Form::Block { prologue, .. } => prologue.as_slice(),
@@ -94,7 +94,7 @@ impl Item {
         self.form.around(inner, &quote!(#(#prologue)*))
     }
 
-    /// The body's tokens without their braces, and the inner attributes at its start.
+    /// Returns the body's tokens without their braces, and the inner attributes at its start.
     pub(crate) fn body_parts(&self) -> (Vec<Attribute>, TokenStream) {
         let body = self.body.stream();
         let split =
@@ -107,7 +107,7 @@ impl Item {
         }
     }
 
-    /// `body` in braces with the span of the user's, so that half-typed code is reported once.
+    /// Returns `body` in braces with the span of the user's, so that half-typed code is reported once.
     pub(crate) fn block(&self, body: TokenStream) -> Group {
         let mut block = Group::new(Delimiter::Brace, body);
         block.set_span(self.body.span());
@@ -118,7 +118,7 @@ impl Item {
         self.body.span()
     }
 
-    /// The type of the outcome, unless the signature leaves out `()`.
+    /// Returns the type of the outcome, unless the signature leaves out `()`.
     pub(crate) fn output(&self) -> Option<&Type> {
         match (&self.form, &self.sig.output) {
             (Form::Future { output, .. } | Form::Block { output, .. }, _) => Some(output),
@@ -127,12 +127,12 @@ impl Item {
         }
     }
 
-    /// The type of the outcome, with `_` in place of every `impl Trait`; and whether there was one.
+    /// Returns the type of the outcome, with `_` in place of every `impl Trait`; and whether there was one.
     pub(crate) fn return_type(&self) -> (TokenStream, bool) {
         self.output().map_or_else(|| (quote!(()), false), types::infer_impl_trait)
     }
 
-    /// Where errors about the return type point.
+    /// Returns the place of errors about the return type.
     pub(crate) fn return_span(&self) -> Span {
         match &self.sig.output {
             ReturnType::Default => self.sig.ident.span(),
@@ -140,7 +140,7 @@ impl Item {
         }
     }
 
-    /// The arguments in order, the receiver included.
+    /// Returns the arguments in order, the receiver included.
     pub(crate) fn arguments(&self) -> Vec<Argument> {
         let argument = |input: &FnArg| {
             let (name, attrs) = match input {
@@ -148,7 +148,7 @@ impl Item {
                 FnArg::Typed(typed) => (simple_name(&typed.pat).map(ToTokens::to_token_stream), &typed.attrs),
             };
             let cfgs = cfgs(attrs);
-            // What `#[async_trait]` calls an argument that was a pattern.
+            // The name that `#[async_trait]` has for an argument that was a pattern.
             let name = name.filter(|name| !name.to_string().starts_with("__arg"));
             let name = name.map(|name| quote!(#(#cfgs)* #name));
             Argument { name, is_conditional: !cfgs.is_empty(), span: input.span() }
@@ -156,7 +156,7 @@ impl Item {
         self.sig.inputs.iter().map(argument).collect()
     }
 
-    /// The names of the arguments as a call passes them, the receiver included and patterns left out.
+    /// Returns the names of the arguments as a call passes them, the receiver included and patterns left out.
     pub(crate) fn argument_names(&self) -> Vec<String> {
         let names = self.sig.inputs.iter().filter_map(|input| match input {
             FnArg::Receiver(_) => Some("self".to_owned()),
@@ -165,7 +165,7 @@ impl Item {
         names.collect()
     }
 
-    /// The arguments that are a name each, whatever is compiled.
+    /// Returns the arguments that are a name each, whatever is compiled.
     pub(crate) fn plain_names(&self) -> Vec<Ident> {
         let plain = self.sig.inputs.iter().filter_map(|input| match input {
             FnArg::Typed(typed) if cfgs(&typed.attrs).is_empty() => simple_name(&typed.pat).cloned(),
@@ -174,7 +174,7 @@ impl Item {
         plain.collect()
     }
 
-    /// The names bound by the arguments, patterns included.
+    /// Returns the names bound by the arguments, patterns included.
     pub(crate) fn bound_names(&self) -> Vec<Ident> {
         let typed = self.sig.inputs.iter().filter_map(|input| match input {
             FnArg::Typed(typed) => Some(&*typed.pat),
@@ -183,7 +183,7 @@ impl Item {
         typed.flat_map(uses::bound).collect()
     }
 
-    /// The `cfg` conditions that the argument `name` is under, once for each argument that binds it.
+    /// Returns the `cfg` conditions that the argument `name` is under, once for each argument that binds it.
     pub(crate) fn conditions(&self, name: &Ident) -> Vec<Vec<Attribute>> {
         let conditions = self.sig.inputs.iter().filter_map(|input| match input {
             FnArg::Typed(typed) => uses::bound(&typed.pat).contains(name).then(|| cfgs(&typed.attrs)),
@@ -192,7 +192,7 @@ impl Item {
         conditions.collect()
     }
 
-    /// The arguments that are bound by a name alone, each with its type.
+    /// Returns the arguments that are bound by a name alone, each with its type.
     pub(crate) fn named_arguments(&self) -> impl Iterator<Item = (&Ident, &Type)> {
         self.sig.inputs.iter().filter_map(|input| match input {
             FnArg::Typed(typed) => match &*typed.pat {
@@ -203,7 +203,7 @@ impl Item {
         })
     }
 
-    /// The type of the argument called `name`; that there is none is reported.
+    /// Returns the type of the argument called `name`; a missing one is reported.
     pub(crate) fn type_of(&self, name: &Ident, errors: &Errors) -> Option<&Type> {
         let found = self.named_arguments().find(|(argument, _)| *argument == name);
         if found.is_none() {
@@ -212,7 +212,7 @@ impl Item {
         found.map(|(_, ty)| types::peeled(ty))
     }
 
-    /// What to say of a word that should name an argument and does not.
+    /// Returns the message about a word that should name an argument and does not.
     pub(crate) fn has_no_argument(&self, word: &str) -> String {
         let names: Vec<String> = self.bound_names().iter().map(|name| name.unraw().to_string()).collect();
         if names.is_empty() {
@@ -223,7 +223,7 @@ impl Item {
     }
 
     /// Takes `mut` off the bindings of the arguments that are `used_again`, and off those of references,
-    /// which the body may point elsewhere; returns what was bound so.
+    /// which the body may point elsewhere; returns the bindings.
     pub(crate) fn take_mutable_bindings(
         &mut self,
         used_again: impl Fn(&Ident) -> bool,
@@ -259,8 +259,8 @@ impl Item {
         found
     }
 
-    /// The `mut` of a receiver that the body may assign to; what `&mut self` and `Pin<&mut Self>` point to
-    /// is shared on purpose.
+    /// Returns the `mut` of a receiver that the body may assign to; the targets of `&mut self` and `Pin<&mut Self>`
+    /// are shared on purpose.
     pub(crate) fn mutable_receiver(&self) -> Option<&syn::token::Mut> {
         let receiver = self.sig.receiver()?;
         let shared = match &receiver.kind {
@@ -270,7 +270,7 @@ impl Item {
         receiver.mutability.as_ref().filter(|_| !shared)
     }
 
-    /// Whether the function returns a borrow of a `&mut self`.
+    /// Returns whether the function returns a borrow of a `&mut self`.
     pub(crate) fn lends_from_mutable_self(&self) -> bool {
         let lifetime = match self.sig.receiver().map(|receiver| &receiver.kind) {
             Some(ReceiverKind::Reference(_, lifetime, Some(_))) => lifetime.as_ref(),
@@ -289,12 +289,12 @@ pub(crate) struct MutableBinding {
     pub(crate) cfgs: Vec<Attribute>,
 }
 
-/// The `#[cfg(..)]` among `attrs`.
+/// Returns the `#[cfg(..)]` among `attrs`.
 pub(crate) fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
     attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
 }
 
-/// Whether the first token begins an attribute.
+/// Returns whether the first token begins an attribute.
 fn starts_with_hash(tokens: &TokenStream) -> bool {
     matches!(tokens.clone().into_iter().next(), Some(TokenTree::Punct(punct)) if punct.as_char() == '#')
 }
@@ -306,7 +306,7 @@ fn simple_name(pat: &Pat) -> Option<&Ident> {
     }
 }
 
-/// Every identifier in `tokens`.
+/// Returns every identifier in `tokens`.
 fn words(tokens: TokenStream) -> Vec<Ident> {
     let words = tokens.into_iter().flat_map(|token| match token {
         TokenTree::Ident(ident) => vec![ident],

@@ -1,4 +1,4 @@
-//! The types of a signature: which of them are futures, and what is inside the others.
+//! The types of a signature: the futures among them, and the types inside the others.
 
 use quote::{ToTokens, quote};
 use syn::punctuated::Punctuated;
@@ -12,7 +12,7 @@ pub(crate) struct Future<'a> {
     pub(crate) is_boxed: bool,
 }
 
-/// The type itself, without the groups of `macro_rules!` and the parentheses around it.
+/// Returns the type itself, without the groups of `macro_rules!` and the parentheses around it.
 pub(crate) fn peeled(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => peeled(&group.elem),
@@ -42,7 +42,7 @@ pub(crate) fn future(ty: &Type) -> Option<Future<'_>> {
     Some(Future { output, is_boxed: true })
 }
 
-/// `R` of the bound `Future<Output = R>`.
+/// Returns `R` of the bound `Future<Output = R>`.
 fn output(bounds: &Punctuated<TypeParamBound, Token![+]>) -> Option<&Type> {
     let last = bounds.iter().find_map(|bound| match bound {
         TypeParamBound::Trait(bound) => bound.path.segments.last().filter(|last| last.ident == "Future"),
@@ -54,7 +54,7 @@ fn output(bounds: &Punctuated<TypeParamBound, Token![+]>) -> Option<&Type> {
     })
 }
 
-/// The last segment of a path.
+/// Returns the last segment of a path.
 fn last_segment(ty: &Type) -> Option<&PathSegment> {
     match peeled(ty) {
         Type::Path(path) => path.path.segments.last(),
@@ -70,7 +70,7 @@ fn arguments(segment: &PathSegment) -> impl Iterator<Item = &GenericArgument> {
     arguments.into_iter().flatten()
 }
 
-/// The first argument that is a type.
+/// Returns the first argument that is a type.
 fn type_argument(segment: &PathSegment) -> Option<&Type> {
     arguments(segment).find_map(|argument| match argument {
         GenericArgument::Type(ty) => Some(ty),
@@ -78,7 +78,7 @@ fn type_argument(segment: &PathSegment) -> Option<&Type> {
     })
 }
 
-/// `T` of `Arc<T>`, by whichever path.
+/// Returns `T` of `Arc<T>`, by whichever path.
 pub(crate) fn in_arc(ty: &Type) -> Option<&Type> {
     type_argument(last_segment(ty).filter(|last| last.ident == "Arc")?)
 }
@@ -87,17 +87,17 @@ pub(crate) fn is_mutable_reference(ty: &Type) -> bool {
     matches!(peeled(ty), Type::Reference(reference) if reference.mutability.is_some())
 }
 
-/// Whether the type is, or contains, a `&mut`.
+/// Returns whether the type is, or contains, a `&mut`.
 pub(crate) fn has_mutable_reference(ty: &Type) -> bool {
     any(ty, is_mutable_reference)
 }
 
-/// Whether the type is, or contains, an `impl Trait`.
+/// Returns whether the type is, or contains, an `impl Trait`.
 pub(crate) fn has_impl_trait(ty: &Type) -> bool {
     any(ty, |ty| matches!(peeled(ty), Type::ImplTrait(_)))
 }
 
-/// Whether the type names `Self`.
+/// Returns whether the type names `Self`.
 pub(crate) fn names_self(ty: &Type) -> bool {
     any(ty, |ty| {
         let first = match ty {
@@ -108,7 +108,7 @@ pub(crate) fn names_self(ty: &Type) -> bool {
     })
 }
 
-/// The lifetime of the outermost reference in the type, if it is written.
+/// Returns the lifetime of the outermost reference in the type, if it is written.
 pub(crate) fn lifetime(ty: &Type) -> Option<&Lifetime> {
     match peeled(ty) {
         Type::Reference(reference) => reference.lifetime.as_ref(),
@@ -116,7 +116,7 @@ pub(crate) fn lifetime(ty: &Type) -> Option<&Lifetime> {
     }
 }
 
-/// Whether the type has a borrow in it that lives as long as `own`, or as an elided lifetime.
+/// Returns whether the type has a borrow in it that lives as long as `own`, or as an elided lifetime.
 pub(crate) fn lends(ty: &Type, own: Option<&Lifetime>) -> bool {
     let is_borrow =
         |lifetime: &Lifetime| lifetime.ident == "_" || own.is_some_and(|own| lifetime.ident == own.ident);
@@ -141,7 +141,7 @@ pub(crate) fn lends(ty: &Type, own: Option<&Lifetime>) -> bool {
     })
 }
 
-/// `ty` with `_` for every `impl Trait` in it, and whether there was one.
+/// Returns `ty` with `_` for every `impl Trait` in it, and whether there was one.
 pub(crate) fn infer_impl_trait(ty: &Type) -> (proc_macro2::TokenStream, bool) {
     let mut ty = ty.clone();
     let mut found = false;

@@ -25,7 +25,7 @@ pub(crate) fn bindings(pat: &mut Pat, visit: &mut dyn FnMut(&mut PatIdent)) {
     }
 }
 
-/// The names that a pattern binds. A name that begins with a capital is a constant's.
+/// Returns the names that a pattern binds. A name that begins with a capital is a constant's.
 pub(crate) fn bound(pat: &Pat) -> Vec<Ident> {
     let mut names = Vec::new();
     bindings(&mut pat.clone(), &mut |binding| {
@@ -36,7 +36,7 @@ pub(crate) fn bound(pat: &Pat) -> Vec<Ident> {
     names
 }
 
-/// Where `expr` uses the local variable `name`, if it does: not a field, a method, a function or a module
+/// Returns where `expr` uses the local variable `name`, if it does: not a field, a method, a function or a module
 /// of that name, nor a binding of its own.
 pub(crate) fn used(expr: &Expr, name: &str) -> Option<Ident> {
     let used = |expr: &Expr| used(expr, name);
@@ -79,7 +79,7 @@ pub(crate) fn used(expr: &Expr, name: &str) -> Option<Ident> {
     }
 }
 
-/// As [`used`], of an expression with a body that may have bindings of its own.
+/// Looks like [`used`] in an expression with a body that may have bindings of its own.
 fn used_in_blocks_of(expr: &Expr, name: &str) -> Option<Ident> {
     let used = |expr: &Expr| used(expr, name);
     match expr {
@@ -118,7 +118,7 @@ fn binds(pat: &Pat, name: &str) -> bool {
     bound(pat).iter().any(|bound| bound == name)
 }
 
-/// Whether `if let` or `while let` binds `name`.
+/// Returns whether `if let` or `while let` binds `name`.
 fn binds_in(condition: &Expr, name: &str) -> bool {
     match condition {
         Expr::Let(this) => binds(&this.pat, name),
@@ -152,7 +152,7 @@ fn used_in(block: &Block, name: &str) -> Option<Ident> {
     None
 }
 
-/// As [`used`], for the arguments of a macro, which follow no grammar: a word that is not part of a path,
+/// Looks like [`used`] in the arguments of a macro, which follow no grammar: a word that is not part of a path,
 /// a field or a named argument, or `{name}` in a string.
 fn used_in_macro(tokens: TokenStream, name: &str) -> Option<Ident> {
     let mut tokens = tokens.into_iter().peekable();

@@ -48,14 +48,14 @@ const INERT: [&str; 24] = [
     "diagnostic",
 ];
 
-/// One attribute of ours with its arguments.
+/// One attribute of this crate with its arguments.
 struct Applied {
     /// The attribute's name, spanned over the whole attribute.
     attr: Ident,
     args: TokenStream,
 }
 
-/// What the hidden attribute carries from one attribute of ours to the next.
+/// The data that the hidden attribute carries from one attribute of this crate to the next.
 #[derive(Default)]
 struct Gathered {
     applied: Vec<Applied>,
@@ -63,7 +63,7 @@ struct Gathered {
     below: Vec<TokenStream>,
     /// Macros of others that ran between two of ours.
     between: Vec<TokenStream>,
-    /// Whether `#[tracing::instrument]` ran before the first of ours.
+    /// Whether `#[tracing::instrument]` ran before the first attribute of this crate.
     is_instrumented: bool,
 }
 
@@ -111,7 +111,7 @@ fn is_hidden(attr: &Attribute) -> bool {
     attr.path().segments.last().is_some_and(|segment| segment.ident == HIDDEN)
 }
 
-/// The attributes among `attrs` that may be macros.
+/// Returns the attributes among `attrs` that may be macros.
 fn macros_in(attrs: &[Attribute]) -> Vec<TokenStream> {
     let is_macro = |attr: &&Attribute| {
         let first = attr.path().segments.first();
@@ -138,7 +138,7 @@ impl Gathered {
         }
     }
 
-    /// `{name args} .. (below ..) [between ..] instrumented`
+    /// Reads `{name args} .. (below ..) [between ..] instrumented`.
     fn parse(tokens: TokenStream) -> Self {
         let mut gathered = Self::default();
         for token in tokens {
@@ -169,7 +169,7 @@ impl Gathered {
         Attribute::parse_outer.parse2(hidden)
     }
 
-    /// The path of the runtime crate: from a `crate = ..` in any attribute of the stack seen so far, or in
+    /// Returns the path of the runtime crate: from a `crate = ..` in any attribute of the stack seen so far, or in
     /// one below.
     fn runtime(&self, attrs: &[Attribute]) -> TokenStream {
         let applied = self.applied.iter().map(|applied| applied.args.clone());
@@ -197,7 +197,7 @@ fn groups(tokens: impl Iterator<Item = TokenTree>) -> Vec<TokenStream> {
     tokens.filter_map(stream).collect()
 }
 
-/// What an attribute answers on something that is no function, or that cannot be read.
+/// Returns the expansion of an attribute on an item that is no function, or that cannot be read.
 fn not_a_function(attr: &Ident, error: &syn::Error, tokens: &TokenStream) -> TokenStream {
     let other = tokens.clone().into_iter().find_map(|token| match token {
         TokenTree::Ident(word) if word == "fn" => Some(None),
@@ -221,7 +221,7 @@ fn not_a_function(attr: &Ident, error: &syn::Error, tokens: &TokenStream) -> Tok
     quote!(#error #tokens)
 }
 
-/// The expansion of the whole stack; on any mistake the function as it is, and every mistake.
+/// Returns the expansion of the whole stack; on any mistake the function as it is, and every mistake.
 fn expand(gathered: Gathered, item: Item) -> TokenStream {
     let build = Build {
         has_faults: cfg!(feature = "chaos"),
@@ -294,7 +294,7 @@ mod tests {
         text.parse().unwrap_or_default()
     }
 
-    /// What `#[attr(args)]` on `item` says, and how often.
+    /// Returns how often `words` are in the messages for `#[attr(args)]` on `item`.
     fn said(attr: &str, args: &str, item: &str, words: &str) -> usize {
         collect(attr, read(args), &read(item)).to_string().matches(words).count()
     }
@@ -314,7 +314,7 @@ mod tests {
             }
         }
         assert_eq!(said("timeout", "1s", later, SPAN), 1);
-        // What is below ours has run when the hidden attribute is expanded.
+        // The attributes below have run when the hidden attribute is expanded.
         let hidden = finish(read("{ with_retry } () []"), &read(sync)).to_string();
         assert!(!hidden.contains(SPAN), "{hidden}");
         assert_eq!(said("with_retry", "", "fn f() -> R { let span; body() }", SPAN), 0);

@@ -32,7 +32,7 @@ pub(crate) fn check(layers: &[Stacked], shared: &Shared, item: &Item, errors: &E
     }
 }
 
-/// One of two layers that are held against each other.
+/// One of two layers that are compared.
 struct Side<'a> {
     name: &'static str,
     is: Traits<'a>,
@@ -44,13 +44,13 @@ impl<'a> Side<'a> {
     }
 }
 
-/// What is said at the upper of two layers, and at the lower one.
+/// The messages at the upper of two layers, and at the lower one.
 struct Words {
     above: String,
     below: String,
 }
 
-/// What is wrong with the order of two layers, by the first rule that they break.
+/// Returns the messages about the order of two layers, by the first rule that they break.
 fn contradiction(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     const RULES: [fn(&Side<'_>, &Side<'_>) -> Option<Words>; 10] = [
         only_once,
@@ -67,7 +67,7 @@ fn contradiction(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     RULES.iter().find_map(|rule| rule(above, below))
 }
 
-/// An attribute that makes sense only once is written twice.
+/// Checks for an attribute that makes sense only once and is written twice.
 fn only_once(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     let twice = below.is.twice.filter(|_| above.name == below.name)?;
     Some(Words {
@@ -76,7 +76,7 @@ fn only_once(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     })
 }
 
-/// The upper layer makes several calls at once of what is for one call at a time.
+/// Checks for an upper layer that makes several calls at once of a lower layer for one call at a time.
 fn copied(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     let effect = match &below.is.records {
         None if below.is.excludes => "make a second call that waits until the first one has ended".to_owned(),
@@ -94,7 +94,7 @@ fn copied(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     })
 }
 
-/// The upper layer takes the place of the body, and of what is below it.
+/// Checks for an upper layer that takes the place of the body, and so of the layers below it.
 fn below_faults(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     let (faulty, name) = (above.name, below.name);
     above.is.injects.then(|| Words {
@@ -105,7 +105,7 @@ fn below_faults(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     })
 }
 
-/// The upper layer acts on failures, and the lower one hides them.
+/// Checks for an upper layer that acts on failures, and a lower one that hides them.
 fn hidden_failures(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     let would = above.is.without_failures.filter(|_| below.is.hides_failures)?;
     let effect = match &above.is.records {
@@ -118,7 +118,7 @@ fn hidden_failures(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     })
 }
 
-/// Both record the result.
+/// Checks for two layers that record the result.
 fn recorded_twice(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     let keeps = |side: &Side<'_>| side.is.records.as_ref().is_some_and(|record| record.has_lease);
     if !(keeps(above) && keeps(below)) {
@@ -135,7 +135,7 @@ fn recorded_twice(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     })
 }
 
-/// The upper layer judges attempts, and would judge a record.
+/// Checks for an upper layer that judges attempts, and would judge a record.
 fn record_below_judge(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     let recorded = below.is.records.as_ref().filter(|_| above.is.judges)?;
     Some(Words {
@@ -148,7 +148,7 @@ fn record_below_judge(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     })
 }
 
-/// The upper layer admits calls, and a recorded value needs no admission.
+/// Checks for an upper layer that admits calls, above a recorded value, which needs no admission.
 fn record_below_admission(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     let would = above.is.admits.filter(|_| below.is.records.is_some())?;
     Some(Words {
@@ -161,7 +161,7 @@ fn record_below_admission(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     })
 }
 
-/// The lower layer decides about the final failure, and the upper one wants to see failures, too.
+/// Checks for a lower layer that decides about the final failure, and an upper one that wants to see failures, too.
 fn handler_below(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     let name = below.name;
     (below.is.handles_failures && !above.is.hides_failures).then(|| Words {
@@ -173,7 +173,7 @@ fn handler_below(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     })
 }
 
-/// The upper layer holds a lease, and the lower one may abandon the body on its thread.
+/// Checks for an upper layer that holds a lease, and a lower one that may abandon the body on its thread.
 fn abandoned(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     let has_lease = above.is.records.as_ref().is_some_and(|record| record.has_lease);
     (has_lease && below.is.moves_thread).then(|| Words {
@@ -184,7 +184,7 @@ fn abandoned(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     })
 }
 
-/// The lower layer leaves no failure for the upper one.
+/// Checks for a lower layer that leaves no failure for the upper one.
 fn unreachable(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     (above.is.hides_failures && below.is.hides_all).then(|| Words {
         above: format!("this `{}` would never run", above.name),
@@ -195,7 +195,7 @@ fn unreachable(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     })
 }
 
-/// What a body that runs more than once cannot have.
+/// Reports the features that a body that runs more than once cannot have.
 fn looping(item: &Item, errors: &Errors) {
     if let Some(mutability) = item.mutable_receiver() {
         errors.at(

@@ -26,7 +26,7 @@ pub(crate) enum Value {
 }
 
 impl Entry {
-    /// All tokens of the argument when it is taken as a value without a key.
+    /// Returns all tokens of the argument when it is taken as a value without a key.
     pub(crate) fn tokens(&self) -> TokenStream {
         let key = self.key.to_token_stream();
         match &self.value {
@@ -101,7 +101,7 @@ fn begins_expression(before: Option<&TokenTree>) -> bool {
     }
 }
 
-/// Whether `part` is `key = value` with a value that nothing but an operator can follow.
+/// Returns whether `part` is `key = value` with a value that only an operator can follow.
 fn ends_expression(part: &[TokenTree]) -> bool {
     match part {
         [_, TokenTree::Punct(equals), .., last] if equals.as_char() == '=' => match last {
@@ -141,7 +141,7 @@ fn entry(part: TokenStream) -> Entry {
     Entry { key: Some(key), value, span }
 }
 
-/// The arguments of one attribute, in order; commas that are missing or too many are reported, those
+/// Returns the arguments of one attribute, in order; commas that are missing or too many are reported, those
 /// inside lists included.
 pub(crate) fn checked_entries(tokens: TokenStream, errors: &Errors) -> Vec<Entry> {
     let parts = parts(tokens, |span, words| errors.here(span, words));
@@ -154,7 +154,7 @@ pub(crate) fn checked_entries(tokens: TokenStream, errors: &Errors) -> Vec<Entry
     entries
 }
 
-/// The arguments of one attribute or list, in order.
+/// Returns the arguments of one attribute or list, in order.
 pub(crate) fn entries(tokens: TokenStream) -> Vec<Entry> {
     split(tokens).into_iter().map(entry).collect()
 }

@@ -20,7 +20,7 @@ pub(crate) struct Key {
     pub(crate) setting: Option<Setting>,
 }
 
-/// How the value of a setting is written. What it may be, and what it means, is in the policy's own table; the
+/// The form of the value of a setting. Its range and its meaning are in the policy's own table; the
 /// bounds here are those of values that can be judged without evaluating them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Setting {
@@ -42,7 +42,7 @@ pub(crate) enum Setting {
     Switch,
     /// A switch that is off unless it is written.
     Flag,
-    /// What the attribute itself reads.
+    /// A value that the attribute itself reads.
     Own,
     /// The path of a function that gets an event.
     Hook,
@@ -52,12 +52,12 @@ pub(crate) const fn key(name: &'static str, example: &'static str) -> Key {
     Key { name, example, setting: None }
 }
 
-/// A key that is a setting of the policy.
+/// Returns a key that is a setting of the policy.
 pub(crate) const fn setting(name: &'static str, example: &'static str, setting: Setting) -> Key {
     Key { name, example, setting: Some(setting) }
 }
 
-/// What an attribute understands.
+/// The keys that an attribute understands.
 pub(crate) struct Spec {
     pub(crate) attr: &'static str,
     pub(crate) keys: &'static [Key],
@@ -66,7 +66,7 @@ pub(crate) struct Spec {
     pub(crate) positional: Positional,
 }
 
-/// What an attribute takes without a key. A bare name there is the user's own, whatever it is called in
+/// The values that an attribute takes without a key. A bare name there is the user's own, whatever its meaning in
 /// other libraries; only the attribute's own keys come first.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Positional {
@@ -84,7 +84,7 @@ pub(crate) enum Positional {
 }
 
 impl Positional {
-    /// Whether `entry`, whose key the attribute does not have, is a value without a key.
+    /// Returns whether `entry`, whose key the attribute does not have, is a value without a key.
     fn takes(self, entry: &Entry, spec: &Spec) -> bool {
         match (&entry.value, self) {
             (_, Self::Nothing) | (Value::Given(_), _) | (Value::List(_), Self::Category) => false,
@@ -100,7 +100,7 @@ impl Positional {
         }
     }
 
-    /// How to write a value that is called like one of the keys.
+    /// Returns how to write a value that is called like one of the keys.
     fn instead_of_key(self, word: &str) -> Option<String> {
         match self {
             Self::Nothing | Self::Category => None,
@@ -112,27 +112,27 @@ impl Positional {
 }
 
 impl Spec {
-    /// The names of all keys, the shared ones included.
+    /// Returns the names of all keys, the shared ones included.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         self.keys.iter().chain(SHARED).map(|key| key.name).collect()
     }
 
-    /// The key called `name`, which may be a shared one.
+    /// Returns the key called `name`, which may be a shared one.
     fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().chain(SHARED).find(|key| key.name == name)
     }
 
-    /// The keys that are settings of the policy.
+    /// Returns the keys that are settings of the policy.
     pub(crate) fn settings(&self) -> impl Iterator<Item = (&'static Key, Setting)> {
         self.keys.iter().filter_map(|key| Some((key, key.setting?)))
     }
 
-    /// What to write instead of the entry's key, if that is a word of another library.
+    /// Returns what to write instead of the entry's key, if that is a word of another library.
     fn foreign(&self, entry: &Entry) -> Option<&'static str> {
         self.foreign.iter().find(|(word, _)| entry.is(word)).map(|(_, words)| *words)
     }
 
-    /// What is wrong with one of the keys, shared ones included, that has no value where a value without a
+    /// Returns the message about one of the keys, shared ones included, that has no value where a value without a
     /// key may be meant: among `entries` there is no other.
     pub(crate) fn lacks_value(&self, entry: &Entry, entries: &[Entry]) -> Option<String> {
         let Value::Word = entry.value else { return None };
@@ -213,22 +213,22 @@ impl<'a> Reader<'a> {
         Some(self.entries.remove(at))
     }
 
-    /// The value of the entry called `name`, which is not taken.
+    /// Returns the value of the entry called `name`, which is not taken.
     pub(crate) fn peek(&self, name: &str) -> Option<&Value> {
         self.entries.iter().find(|entry| entry.is(name)).map(|entry| &entry.value)
     }
 
-    /// Where the entry called `name` is, if there is one that was not taken yet.
+    /// Returns where the entry called `name` is, if there is one that was not taken yet.
     pub(crate) fn span_of(&self, name: &str) -> Option<Span> {
         self.entries.iter().find(|entry| entry.is(name)).map(|entry| entry.span)
     }
 
-    /// Whether one of the keys `names` is written and was not taken yet.
+    /// Returns whether one of the keys `names` is written and was not taken yet.
     pub(crate) fn has_any(&self, names: &[&str]) -> bool {
         names.iter().any(|name| self.span_of(name).is_some())
     }
 
-    /// The key of the entry called `name`, if there is one that was not taken yet.
+    /// Returns the key of the entry called `name`, if there is one that was not taken yet.
     pub(crate) fn key_of(&self, name: &str) -> Option<TokenStream> {
         self.entries.iter().find(|entry| entry.is(name)).map(|entry| entry.key.to_token_stream())
     }
@@ -238,7 +238,7 @@ impl<'a> Reader<'a> {
         std::iter::from_fn(|| self.take(name)).collect()
     }
 
-    /// Everything that was not taken yet, in order.
+    /// Returns everything that was not taken yet, in order.
     pub(crate) fn rest(&mut self) -> Vec<Entry> {
         std::mem::take(&mut self.entries)
     }
@@ -334,7 +334,7 @@ impl Table<'_> {
     }
 }
 
-/// The text of a foreign word, with the user's own value in it: `<3>` is the value where it is of the same
+/// Returns the text of a foreign word, with the user's own value in it: `<3>` is the value where it is of the same
 /// kind and `3` otherwise, and `<3-1>` is one less.
 fn advice(word: &str, text: &str, value: &Value) -> String {
     let mut out = String::new();
@@ -352,7 +352,7 @@ fn advice(word: &str, text: &str, value: &Value) -> String {
     out + rest
 }
 
-/// The value as it would be written in place of `example`.
+/// Returns the value as it would be written in place of `example`.
 fn own_value(word: &str, example: &str, value: &Value) -> Option<String> {
     let Value::Given(tokens) = value else { return None };
     let mut tokens = open(tokens.clone()).into_iter();

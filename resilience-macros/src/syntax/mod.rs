@@ -1,4 +1,4 @@
-//! How the arguments of an attribute are written: keys with values, tokens and where they are, units of time, and
+//! The syntax of the arguments of an attribute: keys with values, tokens and their places, units of time, and
 //! the nearest word to a wrong one.
 
 mod entries;

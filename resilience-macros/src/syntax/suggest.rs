@@ -2,7 +2,7 @@
 
 use std::iter::{once, repeat};
 
-/// The candidate nearest to `word`, if it is near enough to be a slip: at most a third of it differs.
+/// Returns the candidate nearest to `word`, if it is near enough to be a slip: at most a third of it differs.
 pub(crate) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase();
     let close = |candidate: &&'a str| (distance(&word, candidate), *candidate);
@@ -11,12 +11,12 @@ pub(crate) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str>
     (off <= longest.div_ceil(3) && off < longest).then_some(best)
 }
 
-/// `, did you mean ..?` with the nearest candidate, or nothing.
+/// Returns `, did you mean ..?` with the nearest candidate, or an empty text.
 pub(crate) fn hint(word: &str, candidates: &[&str]) -> String {
     nearest(word, candidates).map_or(String::new(), |near| format!(", did you mean `{near}`?"))
 }
 
-/// How many letters are to be added, dropped, changed, or swapped with their neighbour.
+/// Returns the number of letters to add, drop, change, or swap with their neighbour.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut above: Vec<usize> = Vec::new();

@@ -1,9 +1,9 @@
-//! Tokens as they come, and where they are.
+//! Tokens, and their places.
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
-/// `tokens` without the invisible groups that a value gets on its way through `macro_rules!`.
+/// Returns `tokens` without the invisible groups that a value gets on its way through `macro_rules!`.
 pub(crate) fn open(tokens: TokenStream) -> TokenStream {
     let mut inner = tokens.clone().into_iter();
     match (inner.next(), inner.next()) {
@@ -12,7 +12,7 @@ pub(crate) fn open(tokens: TokenStream) -> TokenStream {
     }
 }
 
-/// `tokens` as they are written in source code.
+/// Returns `tokens` as they are written in source code.
 pub(crate) fn readable(tokens: &TokenStream) -> String {
     let mut shown = tokens.to_string();
     for (spaced, tight) in [
@@ -31,12 +31,12 @@ pub(crate) fn readable(tokens: &TokenStream) -> String {
     shown.trim().to_owned()
 }
 
-/// Where `tokens` begin: a stable compiler makes no span over several.
+/// Returns where `tokens` begin: a stable compiler makes no span over several.
 pub(crate) fn span_of(tokens: &TokenStream) -> Span {
     tokens.clone().into_iter().next().map_or_else(Span::call_site, |token| token.span())
 }
 
-/// `tokens` shown at `at`, meaning what they meant before.
+/// Returns `tokens` shown at `at`, with their former meaning.
 pub(crate) fn located(tokens: &TokenStream, at: Span) -> TokenStream {
     let there = |mut token: TokenTree| {
         token.set_span(token.span().located_at(at));
@@ -45,12 +45,12 @@ pub(crate) fn located(tokens: &TokenStream, at: Span) -> TokenStream {
     tokens.clone().into_iter().map(there).collect()
 }
 
-/// Where `tokens` are, for tokens of our own in their place, which the lints of the user's crate ignore.
+/// Returns the place of `tokens`, for tokens of this crate in their place, which the lints of the user's crate ignore.
 pub(crate) fn own_span_of(tokens: &TokenStream) -> Span {
     Span::call_site().located_at(span_of(tokens))
 }
 
-/// Where `value` is, for tokens of our own around it that name locals of the expansion.
+/// Returns the place of `value`, for tokens of this crate around it that name locals of the expansion.
 pub(crate) fn mixed_span_of(value: &impl ToTokens) -> Span {
     Span::mixed_site().located_at(span_of(&value.to_token_stream()))
 }

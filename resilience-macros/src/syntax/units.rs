@@ -11,12 +11,12 @@ const UNITS: [(&str, u64); 8] = [
     ("d", 24 * 3_600 * 1_000_000_000),
 ];
 
-/// How many nanoseconds the unit `word` has, if it is one.
+/// Returns how many nanoseconds the unit `word` has, if it is one.
 pub(crate) fn nanos_in(word: &str) -> Option<u64> {
     UNITS.iter().find(|(unit, _)| *unit == word).map(|(_, nanos)| *nanos)
 }
 
-/// Whether `word` is a unit of time.
+/// Returns whether `word` is a unit of time.
 pub(crate) fn is_unit(word: &str) -> bool {
     nanos_in(word).is_some()
 }

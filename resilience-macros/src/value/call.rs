@@ -14,7 +14,7 @@ pub(crate) struct Call {
     pub(crate) error: Option<Ident>,
 }
 
-/// A call of what `tokens` name, with the function's arguments unless they are listed.
+/// Returns a call of the function that `tokens` name, with the function's arguments unless they are listed.
 pub(crate) fn call(tokens: &TokenStream, item: &Item) -> Result<Call> {
     let tokens = tokens.clone();
     let written = syn::parse2::<Expr>(tokens.clone())?;
@@ -57,7 +57,7 @@ pub(crate) fn call(tokens: &TokenStream, item: &Item) -> Result<Call> {
     }
 }
 
-/// `tokens` called with every argument of the function, by `call` where it is known how many there are.
+/// Returns a call of `tokens` with every argument of the function, by `call` if their number is known.
 fn with_all_arguments(
     tokens: &TokenStream,
     item: &Item,
@@ -98,7 +98,7 @@ fn check_parameters(closure: &ExprClosure, item: &Item, at: Span) -> Result<()> 
     Err(Error::new(at, format!("{words}{help}")))
 }
 
-/// What to say of `self.cached`, a method without its arguments.
+/// Returns the message about `self.cached`, a method without its arguments.
 fn without_arguments(field: &ExprField, tokens: &TokenStream, item: &Item) -> String {
     let shown = readable(tokens);
     let names = item.argument_names();
@@ -116,7 +116,7 @@ fn without_arguments(field: &ExprField, tokens: &TokenStream, item: &Item) -> St
     }
 }
 
-/// Every argument of the function by name; a pattern has none, and more than eight need listing, too.
+/// Returns every argument of the function by name; a pattern has none, and more than eight need listing, too.
 fn arguments(step: &TokenStream, item: &Item) -> Result<Vec<TokenStream>> {
     let arguments = item.arguments();
     if arguments.len() > 8 {

@@ -35,7 +35,7 @@ pub(crate) fn category(word: &Ident) -> Result<Ident> {
     })
 }
 
-/// The variant of `Category` that is written `name`.
+/// Returns the variant of `Category` that is written `name`.
 pub(crate) fn variant(name: &str) -> Option<&'static str> {
     CATEGORIES.iter().find(|(word, _)| *word == name).map(|(_, variant)| *variant)
 }

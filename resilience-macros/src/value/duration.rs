@@ -17,7 +17,7 @@ pub(crate) struct Duration {
 const FORMS: &str = "help: write a duration with its unit: `60s`, `1.5s`, `100ms`, `250us`, `2m`, `1h`, `7d`";
 const TOO_LONG: &str = "this duration is longer than `213503d` (584 years), the longest one";
 
-/// Whether `text` is a duration as it is written in an attribute.
+/// Returns whether `text` is a duration as it is written in an attribute.
 pub(crate) fn is_duration(text: &str) -> bool {
     text.parse().is_ok_and(|tokens| duration(tokens).is_ok_and(|duration| duration.nanos.is_some()))
 }
@@ -64,7 +64,7 @@ pub(crate) fn duration(tokens: TokenStream) -> Result<Duration> {
     Ok(Duration { tokens, nanos: Some(nanos), span })
 }
 
-/// The constant that is `nanos` long, in the largest unit that is exact.
+/// Returns the constant that is `nanos` long, in the largest unit that is exact.
 fn written_out(nanos: u64, span: Span) -> TokenStream {
     let (unit, count) = [("from_secs", 1_000_000_000), ("from_millis", 1_000_000), ("from_micros", 1_000)]
         .into_iter()
@@ -74,7 +74,7 @@ fn written_out(nanos: u64, span: Span) -> TokenStream {
     quote_spanned!(span=> ::core::time::Duration::#unit(#count))
 }
 
-/// `digits` times `unit`, exact for whole and decimal numbers; `None` where it does not fit 584 years.
+/// Returns `digits` times `unit`, exact for whole and decimal numbers; `None` if the product exceeds 584 years.
 fn nanos(digits: &str, unit: u64) -> Option<u64> {
     let (mantissa, exponent) = match digits.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
@@ -94,7 +94,7 @@ fn nanos(digits: &str, unit: u64) -> Option<u64> {
     u64::try_from(nanos).ok()
 }
 
-/// Whether `digits`, with or without an exponent, are those of zero.
+/// Returns whether `digits`, with or without an exponent, are those of zero.
 fn is_zero(digits: &str) -> bool {
     digits.split(['e', 'E']).next().is_none_or(|mantissa| mantissa.chars().all(|c| matches!(c, '0' | '.')))
 }

@@ -1,4 +1,4 @@
-//! Where the state of a policy is: in the `static` of the function, there for each key, or in a policy of the user's.
+//! The place of a policy's state: in the `static` of the function, there for each key, or in a policy of the user's.
 
 use super::{
     count_from, expression, instance, mixed_span_of, not_beside_instance, policy_key, whole_key, written,
@@ -10,13 +10,13 @@ use crate::syntax::tokens::readable;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 
-/// How messages and expansions call a policy with state.
+/// The names of a policy with state in messages and expansions.
 pub(crate) struct Nouns {
-    /// In messages: `rate limit`.
+    /// The name in messages: `rate limit`.
     pub(crate) noun: &'static str,
     /// Its type: `RateLimit`.
     pub(crate) ty: &'static str,
-    /// What has one for each key, as the program makes it: `Keyed<RateLimit>`.
+    /// The type with one policy for each key, as the program makes it: `Keyed<RateLimit>`.
     pub(crate) set: &'static str,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Kept {
     key_at: Option<Span>,
     instance_at: Option<Span>,
     written_key: String,
-    /// Where the settings are that an `instance` has itself.
+    /// The places of the settings that an `instance` has itself.
     configured: Vec<Span>,
 }
 
@@ -57,7 +57,7 @@ impl Kept {
         Self { nouns, key, max_keys, instance, key_at, instance_at, written_key, configured }
     }
 
-    /// Whether an `instance` is written; then it reports what is beside it, `others` included.
+    /// Returns whether an `instance` is written; then it reports the settings beside it, `others` included.
     pub(crate) fn is_given(&self, errors: &Errors, others: impl Iterator<Item = Span>) -> bool {
         let Some(at) = self.instance_at else { return false };
         let settings = self.configured.iter().copied().chain(others);
@@ -68,7 +68,7 @@ impl Kept {
         true
     }
 
-    /// What to write for `instance` and `key` together.
+    /// Returns what to write for `instance` and `key` together.
     fn key_beside_instance(&self, instance: &TokenStream) -> String {
         let Nouns { noun, set, .. } = self.nouns;
         // The paths in a template are more than the text of `format!` takes.
@@ -80,13 +80,13 @@ impl Kept {
         )
     }
 
-    /// The policy's type.
+    /// Returns the policy's type.
     pub(crate) fn ty(&self) -> TokenStream {
         let ty = Ident::new(self.nouns.ty, Span::call_site());
         quote!(__rt::#ty)
     }
 
-    /// The `static` called `site` of `policy`, which is `None` where an `instance` is given. An argument that is
+    /// Returns the `static` called `site` of `policy`, which is `None` if an `instance` is given. An argument that is
     /// `varied` above is part of the key.
     pub(crate) fn site(
         &self,
@@ -117,7 +117,8 @@ impl Kept {
         self.instance.as_ref().map(|given| instance(given, &quote!(#ty)))
     }
 
-    /// A call of `method` of the policy in the `static` called `site`, with `arguments` behind the key or the instance.
+    /// Returns a call of `method` of the policy in the `static` called `site`, with `arguments` behind the key or the
+    /// instance.
     pub(crate) fn call(
         &self,
         site: &Ident,
@@ -139,7 +140,7 @@ impl Kept {
     }
 }
 
-/// The `static` called `site` of a policy of this type that the program owns.
+/// Returns the `static` called `site` of a policy of this type that the program owns.
 pub(crate) fn instance_site(site: &Ident, ty: &str) -> TokenStream {
     let config = format_ident!("{ty}Config");
     quote!(static #site: __rt::Instance<__rt::#config> = __rt::Instance::of(&__POINT);)

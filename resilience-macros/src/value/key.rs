@@ -61,7 +61,7 @@ pub(crate) fn policy_key(tokens: TokenStream, item: &Item) -> Result<TokenStream
     }
 }
 
-/// The key of a policy's state: the `written` one, with the value of the argument that a layer above varies.
+/// Returns the key of a policy's state: the `written` one, with the value of the argument that a layer above varies.
 pub(crate) fn whole_key(written: Option<&TokenStream>, varied: Option<&Ident>) -> Option<TokenStream> {
     match (written, varied) {
         (Some(written), Some(varied)) if *varied == readable(written) => Some(written.clone()),
@@ -73,7 +73,7 @@ pub(crate) fn whole_key(written: Option<&TokenStream>, varied: Option<&Ident>) -
     }
 }
 
-/// Whether `value` is the same for every call, as far as can be seen.
+/// Returns whether `value` is the same for every call, as far as can be seen.
 fn is_constant(value: &Expr, item: &Item) -> bool {
     match value {
         Expr::Lit(_) => true,
@@ -97,7 +97,7 @@ fn is_constant(value: &Expr, item: &Item) -> bool {
     }
 }
 
-/// Whether `path` names a constant. A parameter of the function or of its `impl` may differ between calls, and
+/// Returns whether `path` names a constant. A parameter of the function or of its `impl` may differ between calls, and
 /// is recognised by the declaration or by its usual forms: `N`, `T::NAME`, `Self::NAME`.
 fn is_constant_path(path: &syn::ExprPath, item: &Item) -> bool {
     let mut segments = path.path.segments.iter().map(|segment| &segment.ident);
@@ -125,7 +125,7 @@ fn refuse_constant(span: Span, refusal: Option<&str>) -> Result<()> {
     refusal.map_or(Ok(()), |words| Err(Error::new(span, words)))
 }
 
-/// Why a key may not be the same for all arguments of `item`, except those that are `left_out`; `otherwise`
+/// Returns why a key may not be the same for all arguments of `item`, except those that are `left_out`; `otherwise`
 /// says what else can be done about it.
 pub(crate) fn same_for_all(item: &Item, left_out: &[Ident], otherwise: &str) -> String {
     let arguments = item.named_arguments().filter(|(name, _)| !left_out.contains(name));
@@ -143,7 +143,7 @@ pub(crate) fn same_for_all(item: &Item, left_out: &[Ident], otherwise: &str) -> 
     )
 }
 
-/// Whether a type is one of std's that implement `Display`.
+/// Returns whether a type is one of std's that implement `Display`.
 fn is_printable(ty: &Type) -> bool {
     const NAMES: [&str; 18] = [
         "bool", "char", "str", "String", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32",
@@ -265,7 +265,7 @@ fn path(inside: &str) -> std::result::Result<Vec<String>, String> {
     Ok(parts)
 }
 
-/// The expression of a placeholder.
+/// Returns the expression of a placeholder.
 fn value(path: &[String], item: &Item, span: Span) -> Result<TokenStream> {
     let [first, fields @ ..] = path else { return Err(Error::new(span, "name an argument: `{id}`")) };
     let base = if first == "self" && item.sig.receiver().is_some() {

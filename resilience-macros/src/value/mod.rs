@@ -1,4 +1,4 @@
-//! One kind of value a file: how it is written, and what is wrong with it otherwise.
+//! One kind of value a file: its form, and the messages about other forms.
 
 mod call;
 mod category;
@@ -34,7 +34,7 @@ use quote::quote_spanned;
 use syn::parse::{ParseStream, Parser};
 use syn::{Error, Expr, Lit, Result};
 
-/// One expression and nothing behind it.
+/// Reads one expression, and nothing behind it.
 pub(crate) fn expression(tokens: TokenStream) -> Result<TokenStream> {
     // A single token is one, as far as can be seen here.
     if tokens.clone().into_iter().nth(1).is_some() {
@@ -43,7 +43,7 @@ pub(crate) fn expression(tokens: TokenStream) -> Result<TokenStream> {
     Ok(tokens)
 }
 
-/// Reads `tokens` as one expression; what is behind it is one error here, where the compiler would report
+/// Reads `tokens` as one expression; tokens behind it are one error here, where the compiler would report
 /// each word.
 fn parsed(tokens: &TokenStream) -> Result<Expr> {
     let parts = |input: ParseStream<'_>| Ok((input.parse::<Expr>()?, input.parse::<TokenStream>()?));
@@ -63,7 +63,7 @@ fn parsed(tokens: &TokenStream) -> Result<Expr> {
     Err(Error::new(span_of(&rest), words))
 }
 
-/// The token, of a group only what opens it.
+/// Returns the token, of a group only its opening.
 fn first_word(token: &TokenTree) -> String {
     let text = token.to_string();
     match token {
@@ -103,8 +103,8 @@ pub(crate) fn without_self(tokens: &TokenStream) -> Result<()> {
     Ok(())
 }
 
-/// What in an expression no `const` can hold, if that can be seen: what a `LazyLock` or a reference holds, the
-/// environment, a field of `self`.
+/// Returns the part of an expression that no `const` can hold, if that can be seen: the content of a `LazyLock` or a
+/// reference, the environment, a field of `self`.
 fn at_run_time(tokens: &TokenStream) -> Option<String> {
     let shown = |tokens: &TokenStream| format!("`{}`", readable(tokens));
     match syn::parse2(tokens.clone()).ok()? {
@@ -129,7 +129,7 @@ fn at_run_time(tokens: &TokenStream) -> Option<String> {
     words.iter().enumerate().any(reads).then(|| shown(tokens))
 }
 
-/// The literal that `tokens` are, if they are one; with the sign before it.
+/// Returns the literal that `tokens` are, if they are one; with the sign before it.
 fn literal(tokens: &TokenStream) -> Option<(bool, Lit)> {
     let mut inner = tokens.clone().into_iter().peekable();
     let negative = matches!(inner.peek(), Some(TokenTree::Punct(punct)) if punct.as_char() == '-');
@@ -140,7 +140,7 @@ fn literal(tokens: &TokenStream) -> Option<(bool, Lit)> {
     Some((negative, lit))
 }
 
-/// A whole policy of type `ty`: the error about another type points at it.
+/// Returns a whole policy of type `ty`: the error about another type points at it.
 pub(crate) fn typed(start: &TokenStream, ty: &TokenStream) -> TokenStream {
     let at = own_span_of(start);
     let ty = located(ty, at);
@@ -170,23 +170,23 @@ impl Setter {
         Self { name: Ident::new(name, span), value, span }
     }
 
-    /// A setter without a value, spanned at its key.
+    /// Creates a setter without a value, spanned at its key.
     pub(crate) fn flag(name: &str, span: Span) -> Self {
         Self { name: Ident::new(name, span), value: TokenStream::new(), span }
     }
 
-    /// A new policy of type `ty` made from the value.
+    /// Returns a new policy of type `ty` made from the value.
     pub(crate) fn make(&self, ty: &TokenStream) -> TokenStream {
         let (Self { name, value, span }, ty) = (self, located(ty, self.span));
         quote_spanned!(*span=> #ty::#name(#value))
     }
 
-    /// The value of the setting `name`, if this is it.
+    /// Returns the value of the setting `name`, if this is it.
     pub(crate) fn value_of(&self, name: &str) -> Option<TokenStream> {
         (self.name == name).then(|| self.value.clone())
     }
 
-    /// `policy` with this setting, where `ty` is the policy's type.
+    /// Returns `policy` with this setting, where `ty` is the policy's type.
     pub(crate) fn apply(&self, ty: &TokenStream, policy: &TokenStream) -> TokenStream {
         let (Self { name, value, span }, ty) = (self, located(ty, self.span));
         if value.is_empty() {
@@ -195,7 +195,7 @@ impl Setter {
         quote_spanned!(*span=> #ty::#name(#policy, #value))
     }
 
-    /// `start` with all of `setters`.
+    /// Returns `start` with all of `setters`.
     pub(crate) fn all(setters: &[Self], ty: &TokenStream, start: TokenStream) -> TokenStream {
         setters.iter().fold(start, |policy, setter| setter.apply(ty, &policy))
     }

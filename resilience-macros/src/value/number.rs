@@ -1,4 +1,5 @@
-//! Factors (`2.0`, `2`, or a const expression of type `f64`), ratios (`0.5`, `50%`) and ranges of multipliers (`0.8..1.2`).
+//! Factors (`2.0`, `2`, or a const expression of type `f64`), ratios (`0.5`, `50%`) and ranges of multipliers
+//! (`0.8..1.2`).
 
 use super::{constant, literal, open, span_of};
 use proc_macro2::{Literal, TokenStream, TokenTree};
@@ -60,7 +61,7 @@ pub(crate) fn ratio(tokens: TokenStream, name: &str) -> Result<TokenStream> {
     Ok(TokenTree::Literal(literal).into())
 }
 
-/// The tokens before a `%` at the end, and that.
+/// Returns the tokens before a `%` at the end, and the `%`.
 fn without_percent(tokens: &TokenStream) -> (TokenStream, Option<TokenTree>) {
     let mut all: Vec<TokenTree> = tokens.clone().into_iter().collect();
     let is_percent =
@@ -75,7 +76,7 @@ pub(crate) fn multipliers(tokens: &TokenStream) -> Option<Result<(TokenStream, T
     Some(number(low).and_then(|low| Ok((low, number(high)?))))
 }
 
-/// The two ends of a range, if it is one.
+/// Returns the two ends of a range, if it is one.
 pub(crate) fn ends(tokens: &TokenStream) -> Option<(TokenStream, TokenStream)> {
     let tokens: Vec<TokenTree> = open(tokens.clone()).into_iter().collect();
     let dots = tokens.windows(2).position(|pair| {

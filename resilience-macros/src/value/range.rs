@@ -5,7 +5,7 @@ use super::{Duration, count, duration, ends, literal, number, span_of};
 use proc_macro2::TokenStream;
 use syn::{Error, Lit, Result};
 
-/// The count called `name`, at least `least`.
+/// Reads the count called `name`, at least `least`.
 pub(crate) fn count_from(tokens: TokenStream, name: &str, least: u32) -> Result<TokenStream> {
     let count = count(tokens)?;
     let value = match literal(&count) {
@@ -18,7 +18,7 @@ pub(crate) fn count_from(tokens: TokenStream, name: &str, least: u32) -> Result<
     Ok(count)
 }
 
-/// The factor called `name`, at least 1.
+/// Reads the factor called `name`, at least 1.
 pub(crate) fn factor_from_one(tokens: TokenStream, name: &str) -> Result<TokenStream> {
     let factor = number(tokens)?;
     let value = match literal(&factor) {
@@ -33,7 +33,7 @@ pub(crate) fn factor_from_one(tokens: TokenStream, name: &str) -> Result<TokenSt
     Ok(factor)
 }
 
-/// The duration called `name`, longer than zero.
+/// Reads the duration called `name`, longer than zero.
 pub(crate) fn lasting(tokens: TokenStream, name: &str) -> Result<Duration> {
     let duration = duration(tokens)?;
     if duration.nanos == Some(0) {
@@ -42,7 +42,7 @@ pub(crate) fn lasting(tokens: TokenStream, name: &str) -> Result<Duration> {
     Ok(duration)
 }
 
-/// The duration called `name`, at least as long as `least` reads.
+/// Reads the duration called `name`, at least as long as `least` reads.
 pub(crate) fn duration_from(tokens: TokenStream, name: &str, least: &str) -> Result<Duration> {
     let read = duration(tokens)?;
     let shortest = duration(least.parse()?)?;
@@ -52,7 +52,7 @@ pub(crate) fn duration_from(tokens: TokenStream, name: &str, least: &str) -> Res
     Ok(read)
 }
 
-/// A range of durations such as `100ms..2s`, or one duration for both ends.
+/// Reads a range of durations such as `100ms..2s`, or one duration for both ends.
 pub(crate) fn durations(tokens: TokenStream) -> Result<(TokenStream, TokenStream)> {
     let Some((low, high)) = ends(&tokens) else {
         let both = duration(tokens)?.tokens;
@@ -69,7 +69,7 @@ pub(crate) fn durations(tokens: TokenStream) -> Result<(TokenStream, TokenStream
     Ok((low.tokens, high.tokens))
 }
 
-/// Two durations of which the first may not be longer; `words` say what that would mean. Both are marked.
+/// Checks two durations of which the first may not be longer; `words` describe that mistake. Both are marked.
 pub(crate) fn in_order(low: Option<&Duration>, high: Option<&Duration>, words: &str) -> Result<()> {
     let (Some(low), Some(high)) = (low, high) else { return Ok(()) };
     if low.nanos.zip(high.nanos).is_none_or(|(low, high)| low <= high) {

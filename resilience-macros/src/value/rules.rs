@@ -23,7 +23,7 @@ impl Rules {
         self.when.is_some() || self.unless.is_some()
     }
 
-    /// What they say of the outcome `__outcome`, whose verdict is `__verdict`.
+    /// Returns the code of the rules for the outcome `__outcome`, whose verdict is `__verdict`.
     pub(crate) fn ruling(&self) -> TokenStream {
         let when = self
             .when

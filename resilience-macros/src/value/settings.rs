@@ -16,7 +16,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Takes the settings, but for those that the attribute reads itself; what is wrong is reported.
+    /// Takes the settings, except those that the attribute reads itself; mistakes are reported.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
         let mut settings = Self { setters: Vec::new(), durations: Vec::new() };
         for (key, setting) in reader.spec.settings() {
@@ -57,18 +57,18 @@ impl Settings {
         Some(Setter::new(name, value))
     }
 
-    /// Whether the setting called `name` is written, and not switched off.
+    /// Returns whether the setting called `name` is written, and not switched off.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.setters.iter().any(|setter| setter.name == name)
     }
 
-    /// The duration called `name`, if it is written and could be read.
+    /// Returns the duration called `name`, if it is written and could be read.
     pub(crate) fn duration(&self, name: &str) -> Option<&Duration> {
         self.durations.iter().find(|(other, _)| *other == name).map(|(_, duration)| duration)
     }
 }
 
-/// Where the settings are written that were not taken yet.
+/// Returns the places of the settings that were not taken yet.
 pub(crate) fn written(reader: &Reader<'_>) -> Vec<Span> {
     reader.spec.settings().filter_map(|(key, _)| reader.span_of(key.name)).collect()
 }
@@ -92,7 +92,7 @@ pub(crate) fn not_beside_instance(
     }
 }
 
-/// The default of a setting, in nanoseconds and as it is written.
+/// Returns the default of a setting, in nanoseconds and as it is written.
 pub(crate) fn default_time(spec: &Spec, name: &str) -> Option<(u64, &'static str)> {
     let key = spec.keys.iter().find(|key| key.name == name)?;
     let time = duration(key.example.parse().ok()?).ok()?;

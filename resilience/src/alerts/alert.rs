@@ -20,15 +20,15 @@ pub(crate) const TEXT: usize = 1_000;
 pub(crate) const NAME: usize = 256;
 /// The most details that a program may add.
 const PAIRS: usize = 100;
-/// What every alert has, whether or not it applies.
+/// The names of the details that every alert has, whether or not they apply.
 const ALWAYS: [&str; 9] =
     ["id", "point", "job", "attempt", "category", "code", "process", "suppressed", "key"];
 /// The detail that makes an alert an escalation.
 pub(crate) const ESCALATION: &str = "escalation";
-/// Those of them that the library alone sets.
+/// The details that only the library sets.
 const OWN: [&str; 3] = ["id", "process", "suppressed"];
 
-/// Describes something that an operator should see: one line of `alerts.jsonl`.
+/// Something that an operator should see: one line of `alerts.jsonl`.
 ///
 /// It serialises as `{timestamp, level, component, message, details}`, exactly as it is in the file. All texts are
 /// without secrets that [the library knows](crate::alerts#secrets) and without control characters.
@@ -48,7 +48,7 @@ const OWN: [&str; 3] = ["id", "process", "suppressed"];
 /// | `suppressed` | how many alerts of the same kind were held back before it |
 /// | `key` | the key of a keyed policy with `key_label`, else a hash of 8 digits that another process does not share |
 ///
-/// The others are those that the program has given.
+/// Further details are those that the program has passed.
 ///
 /// # Examples
 ///
@@ -68,7 +68,7 @@ const OWN: [&str; 3] = ["id", "process", "suppressed"];
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Alert {
-    /// When it was raised, in UTC: `2026-11-06T08:49:37.250Z`. The order of alerts is that of the file.
+    /// When the alert was raised, in UTC: `2026-11-06T08:49:37.250Z`. The order of alerts is that of the file.
     pub timestamp: String,
     /// How bad it is.
     pub level: AlertLevel,
@@ -76,12 +76,12 @@ pub struct Alert {
     pub component: String,
     /// What happened: the same words each time, since alerts are limited by them.
     pub message: String,
-    /// What else is known.
+    /// Further details.
     pub details: Map<String, Value>,
 }
 
 impl Alert {
-    /// An alert that is raised now, with the details that every alert has.
+    /// Creates an alert that is raised now, with the details that every alert has.
     pub(crate) fn new(
         level: AlertLevel,
         component: &str,
@@ -154,7 +154,7 @@ impl Alert {
         self.text("job")
     }
 
-    /// Whether it asks for a person.
+    /// Returns whether the alert asks for a person.
     pub(crate) fn is_escalation(&self) -> bool {
         self.details.get(ESCALATION) == Some(&Value::Bool(true))
     }
@@ -163,7 +163,7 @@ impl Alert {
         self.details.insert(name.to_owned(), value.into());
     }
 
-    /// It, with the number of alerts that were held back before it.
+    /// Returns the alert with the number of alerts that were held back before it.
     pub(crate) fn suppressing(mut self, held_back: u64) -> Self {
         self.set("suppressed", held_back);
         self
@@ -205,7 +205,7 @@ impl Alert {
         self.details.insert("shortened".to_owned(), true.into());
     }
 
-    /// The alert of a line; `None` for what is none, such as a line that was cut off.
+    /// Returns the alert of a line; `None` if the line is not one, such as a line that was cut off.
     pub(crate) fn of_line(line: &[u8]) -> Option<Self> {
         let Value::Object(mut fields) = serde_json::from_slice(line).ok()? else { return None };
         let level = match fields.get("level")?.as_str()? {
@@ -241,7 +241,7 @@ impl fmt::Display for Alert {
     }
 }
 
-/// The value of a detail, hidden where its name says that it is a secret.
+/// Returns the value of a detail, hidden where its name says that it is a secret.
 fn text_of(name: &str, value: &str) -> String {
     let is_secret = scrub::scrub(&format!("{name}=x"), LINE).ends_with("***");
     if is_secret { "***".to_owned() } else { scrub::scrub(value, TEXT) }
@@ -251,7 +251,7 @@ fn text_of(name: &str, value: &str) -> String {
 static KEYS: OfProcess<OnceLock<(RandomState, RandomState)>> =
     OfProcess::new(OnceLock::new(), |_| OnceLock::new());
 
-/// 96 random bits in hexadecimal digits.
+/// Returns 96 random bits in hexadecimal digits.
 fn new_id() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let (one, other) = KEYS.get_or_init(<(RandomState, RandomState)>::default);
@@ -260,13 +260,13 @@ fn new_id() -> String {
     format!("{:016x}{:08x}", one.hash_one(number), other.hash_one(number) as u32)
 }
 
-/// 8 digits in place of a key that may have personal data in it: the same for equal keys of this process.
+/// Returns 8 digits in place of a key that may contain personal data: the same for equal keys of this process.
 pub(crate) fn hash(key: &str) -> String {
     let (keys, _) = KEYS.get_or_init(<(RandomState, RandomState)>::default);
     format!("{:08x}", keys.hash_one(key) as u32)
 }
 
-/// The name of the file that runs.
+/// Returns the name of the running program's file.
 fn program() -> String {
     let name = |path: &Path| path.file_name().map(|name| scrub::scrub(&name.to_string_lossy(), NAME));
     std::env::current_exe().ok().and_then(|path| name(&path)).unwrap_or_default()

@@ -21,7 +21,7 @@ pub(super) static ALL: Site<Mutex<Vec<Entry>>> = Site::new(Mutex::new(Vec::new()
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) thread: Arc<OwnThread<Arc<Alert>>>,
-    /// Whether it gets no alert that is raised within another sink.
+    /// Whether the sink gets no alert that is raised within another sink.
     pub(super) is_webhook: bool,
 }
 
@@ -37,7 +37,7 @@ pub(super) fn deliver(alert: &Alert) {
     }
 }
 
-/// Waits until the sinks have what was raised, at most for `limit` or two seconds; whether they have.
+/// Waits until the sinks have the raised alerts, at most for `limit` or two seconds; returns whether they have.
 pub(super) fn flush(limit: Duration) -> bool {
     let entries = locked(&ALL).clone();
     let (end, callers) = (clock::later(clock::now(), limit.min(FLUSH)), handling::here());

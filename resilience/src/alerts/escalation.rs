@@ -1,7 +1,7 @@
-//! What waits for a person: a record for each, until someone acknowledges it.
+//! The escalations: a record for each alert that waits for a person, until someone acknowledges it.
 //!
 //! The records are lines of a file of their own, which is not rotated: an alert of each, and a line for each
-//! acknowledgement. When the file is large, what is acknowledged goes.
+//! acknowledgement. When the file is large, acknowledged escalations are removed.
 
 use super::alert::{Alert, ESCALATION};
 use super::file::{Lock, append_to};
@@ -19,16 +19,16 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 const NAME: &str = "escalations.jsonl";
-/// What the file becomes when it is rewritten.
+/// The name of the new file while the file is rewritten.
 const REWRITTEN: &str = "escalations.jsonl.new";
-/// How large the file becomes before what is acknowledged goes.
+/// The size from which acknowledged escalations are removed.
 const LARGE: usize = 1 << 20;
-/// The most bytes of what is open: then the oldest lines go.
+/// The most bytes of open escalations; beyond that the oldest lines are removed.
 const LARGEST: usize = 8 << 20;
 /// The most bytes of the name of a person.
 const PERSON: usize = 256;
 
-/// Holds an alert that asks for a person, and who has acknowledged it.
+/// An alert that asks for a person, and who has acknowledged it.
 ///
 /// # Examples
 ///
@@ -103,9 +103,9 @@ pub fn escalate(component: &str, message: &str, details: &[(&str, &str)]) -> Rai
     })
 }
 
-/// Returns what this program has escalated, oldest first: all that is open, and what was acknowledged lately.
+/// Returns the escalations of this program, oldest first: all open ones, and those that were acknowledged recently.
 ///
-/// When the records take more than 1 MiB, those that are acknowledged go; of open ones the last 8 MiB stay.
+/// When the records take more than 1 MiB, acknowledged ones are removed; of open ones the last 8 MiB stay.
 ///
 /// The file is read whole, at most some 9 MiB; without one there are none. Lines that are no records are skipped.
 ///
@@ -132,7 +132,7 @@ pub fn escalations() -> io::Result<Vec<Escalation>> {
     escalations_in(place::dir()?)
 }
 
-/// Returns what was escalated in the state directory `dir`, which may be that of another program; see [`escalations`].
+/// Returns the escalations in the state directory `dir`, which may be that of another program; see [`escalations`].
 ///
 /// # Errors
 ///
@@ -242,7 +242,7 @@ fn append(dir: &Path, line: &[u8]) -> io::Result<()> {
     if length == 0 { files::sync_dir(dir).map_err(super::file::of_unusable) } else { Ok(()) }
 }
 
-/// Rewrites the file with what is open, and the last of that only where it is more than [`LARGEST`].
+/// Rewrites the file with the open escalations, and only their last part if they take more than [`LARGEST`].
 ///
 /// It writes a new file and renames it: a crash leaves the old one or the new one.
 fn shrink(dir: &Path) -> io::Result<()> {
@@ -267,7 +267,7 @@ fn shrink(dir: &Path) -> io::Result<()> {
     files::sync_dir(dir).map_err(super::file::of_unusable)
 }
 
-/// The escalations of the lines, each with its acknowledgement.
+/// Returns the escalations of the lines, each with its acknowledgement.
 fn parse(bytes: &[u8]) -> Vec<Escalation> {
     let mut all: Vec<Escalation> = Vec::new();
     let mut places = std::collections::HashMap::new();

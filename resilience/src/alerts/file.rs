@@ -15,17 +15,17 @@ use std::path::{Path, PathBuf};
 /// The file that gets new lines.
 const NAME: &str = "alerts.jsonl";
 const LOCK: &str = "alerts.lock";
-/// How many files there are at most, with the one that gets new lines.
+/// The most files, including the one that gets new lines.
 const FILES: u32 = 5;
-/// How large a file becomes.
+/// The size at which a file is rotated, in bytes.
 pub(super) const LARGEST: u64 = 10 << 20;
 
-/// The path of the `n`th file of `dir`, from the newest one.
+/// Returns the path of the `n`th file of `dir`, from the newest one.
 fn path(dir: &Path, n: u32) -> PathBuf {
     dir.join(if n == 0 { NAME.to_owned() } else { format!("{NAME}.{n}") })
 }
 
-/// The paths of all files of `dir`, the newest first.
+/// Returns the paths of all files of `dir`, the newest first.
 pub(super) fn paths(dir: &Path) -> Vec<PathBuf> {
     (0..FILES).map(|n| path(dir, n)).collect()
 }

@@ -1,8 +1,8 @@
-//! How often alerts of one kind become lines: decided from a table in memory, without a clock of its own.
+//! The limit of lines for alerts of one kind: decided from a table in memory, without a clock of its own.
 //!
 //! Each kind (component and message, and the job of a critical alert) has a period of one minute, which its first line
-//! begins; so has each component, with 60 lines. What is held back is never forgotten silently: it is counted in the
-//! next line of its kind, in a line of its own when the period is over, or in one when the table has to forget the
+//! begins; so has each component, with 60 lines. Alerts that are held back are always reported: they are counted in the
+//! next line of their kind, in a line of its own when the period is over, or in one when the table has to forget the
 //! kind. The tables forget the kind that was used longest ago, so that names from outside cannot fill the memory.
 
 use super::alert::Alert;
@@ -10,17 +10,17 @@ use crate::base::alert_level::AlertLevel;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// How long alerts of one kind are held back after a line.
+/// The time for which alerts of one kind are held back after a line.
 const PERIOD: Duration = Duration::from_secs(60);
 /// The most lines of one component in that time.
 const LINES: u64 = 60;
 /// The most kinds, and the most components, that are remembered.
 const ENTRIES: usize = 1_000;
 
-/// What makes two alerts equal: the component, the message, and for a critical one the job.
+/// The key of equal alerts: the component, the message, and for a critical one the job.
 type Kind = (String, String, Option<String>);
 
-/// When what was last seen.
+/// The periods of the kinds and components, each with the time of its last alert.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
     kinds: Table<Kind>,
@@ -52,7 +52,8 @@ impl<K> Default for Table<K> {
 }
 
 impl<K: std::hash::Hash + Eq + Clone> Table<K> {
-    /// The period of `key` at `now`; a line for what was held back of one that had to go goes to `summaries`.
+    /// Returns the period of `key` at `now`; adds to `summaries` a line for the alerts held back by a period that it
+    /// evicts.
     fn period(&mut self, key: K, now: Instant, summaries: &mut Vec<Alert>) -> &mut Period {
         if self.entries.len() >= ENTRIES && !self.entries.contains_key(&key) {
             let oldest = self.entries.iter().min_by_key(|(_, period)| period.used);
@@ -78,7 +79,7 @@ impl<K: std::hash::Hash + Eq + Clone> Table<K> {
         });
     }
 
-    /// The first moment at which something that was held back becomes a line.
+    /// Returns the first moment at which a line for held back alerts is due.
     fn due(&self) -> Option<Instant> {
         let held = self.entries.values().filter(|period| period.held_back > 0);
         held.filter_map(|period| period.began.checked_add(PERIOD)).min()
@@ -91,7 +92,7 @@ impl Period {
         now < self.began || now.duration_since(self.began) >= PERIOD
     }
 
-    /// Begins anew; how many alerts were held back.
+    /// Begins a new period; returns how many alerts were held back.
     fn begin(&mut self, now: Instant) -> u64 {
         (self.began, self.lines, self.last) = (now, 0, None);
         std::mem::take(&mut self.held_back)
@@ -102,7 +103,7 @@ impl Period {
         self.last = Some(alert.clone());
     }
 
-    /// One line for all that were held back.
+    /// Returns one line for all alerts that were held back.
     fn summary(&mut self) -> Option<Alert> {
         let alert = self.last.take()?;
         Some(alert.suppressing(std::mem::take(&mut self.held_back)))
@@ -110,7 +111,8 @@ impl Period {
 }
 
 impl Limits {
-    /// The alert as it becomes a line; `None` if it is held back. Lines about others go to `summaries`.
+    /// Returns the alert as it is written; `None` if it is held back. Lines about other alerts are added to
+    /// `summaries`.
     pub(super) fn judge(&mut self, alert: Alert, now: Instant, summaries: &mut Vec<Alert>) -> Option<Alert> {
         let job = alert.job().filter(|_| alert.level == AlertLevel::Critical).map(str::to_owned);
         let has_job = job.is_some();
@@ -137,13 +139,13 @@ impl Limits {
         Some(alert.suppressing(held_back))
     }
 
-    /// Lines for what was held back in periods that are over.
+    /// Adds lines for the alerts that were held back in periods that are over.
     pub(super) fn sweep(&mut self, now: Instant, summaries: &mut Vec<Alert>) {
         self.kinds.sweep(now, summaries);
         self.components.sweep(now, summaries);
     }
 
-    /// When [`sweep`](Self::sweep) has something next.
+    /// Returns when [`sweep`](Self::sweep) has a line next.
     pub(super) fn due(&self) -> Option<Instant> {
         self.kinds.due().into_iter().chain(self.components.due()).min()
     }

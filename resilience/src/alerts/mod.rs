@@ -25,14 +25,15 @@
 //! - Processes append and rename under a lock on `alerts.lock`, which stays where it is. The kernel frees the lock of a
 //!   process that is killed; what it had written of a line is skipped by readers.
 //! - One thread of the process writes. While the disk is full or gone, alerts go to `tracing` (target
-//!   `resilience::alert`) and stderr; when it is back, one line says how many were lost, and since when.
+//!   `resilience::alert`) and stderr; once it is back, one line has the number of lost alerts and the time of the
+//!   first.
 //!
 //! # Raised by themselves
 //!
 //! | level | message | when |
 //! |---|---|---|
 //! | WARNING | `a circuit breaker opened` | a breaker of an annotated function or of the program opens |
-//! | WARNING | `the retry budget is used up` | a call gives up for that reason |
+//! | WARNING | `the retry budget is used up` | a call gives up because its retry budget is empty |
 //! | WARNING | `the store is down` | a call of a step or job finds its store so |
 //! | WARNING | `an alert sink failed` | a [sink](add_sink) returns an error or panics |
 //! | WARNING | `a job was interrupted` | a job stops before its end, because its store is down for instance |
@@ -56,9 +57,10 @@
 //!
 //! # Limits
 //!
-//! One line a minute for each component and message, and 60 a minute for each component. What is held back is counted:
-//! as `suppressed` in the next line of its kind, or in a line of its own after the minute. A critical alert about
-//! another job is never held back. 1,000 kinds are remembered; what goes for a new one has its line at once.
+//! One line a minute for each component and message, and 60 a minute for each component. Alerts that are held back are
+//! counted: as `suppressed` in the next line of their kind, or in a line of its own after the minute. A critical alert
+//! about another job is never held back. 1,000 kinds are remembered; a kind that is evicted for a new one gets its line
+//! at once.
 //!
 //! # Secrets
 //!
@@ -97,7 +99,7 @@ use std::task::Poll;
 use std::time::Duration;
 use writer::Ticket;
 
-/// Says whether a raised alert is in the file.
+/// The answer to a raised alert: whether it is in the file.
 ///
 /// # Examples
 ///
@@ -116,9 +118,9 @@ use writer::Ticket;
 pub enum Raised {
     /// Its line is in the file.
     Written,
-    /// It is [one of too many](crate::alerts#limits), and counted in a later line.
+    /// The alert is [over the limit](crate::alerts#limits), and counted in a later line.
     HeldBack,
-    /// It is not known to be in the file: the disk is full or gone, or has not answered within a second.
+    /// The alert is not known to be in the file: the disk is full or gone, or has not answered within a second.
     NotWritten,
 }
 
@@ -139,14 +141,14 @@ impl Raised {
     }
 }
 
-/// How long [`raise`] waits for the file.
+/// The time for which [`raise`] waits for the file.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// Raises an alert, waits for at most one second until its line is in the file, and returns whether it is.
 ///
 /// `component` is the part of the program that it is about. `message` says what happened in the same words each time;
-/// what differs belongs in `details`, pairs of a name and a text. A detail `job`, `point`, `attempt`, `category`,
-/// `code` or `key` is the one that every [`Alert`] has; `id`, `process` and `suppressed` are set by the library. A
+/// differing values belong in `details`, pairs of a name and a text. A detail `job`, `point`, `attempt`, `category`,
+/// `code` or `key` sets that of the [`Alert`]; `id`, `process` and `suppressed` are set by the library. A
 /// critical alert that is written survives a power cut.
 ///
 /// After [`Raised::NotWritten`] the alert is in `tracing` and on stderr. Where the second has passed while the disk was
@@ -184,7 +186,7 @@ fn raised(
 
 /// Raises an alert as [`raise`] does, without blocking the thread.
 ///
-/// The alert is raised when the future is polled first; one that is dropped later is written all the same.
+/// The alert is raised when the future is first polled, and is written even if the future is dropped later.
 ///
 /// # Examples
 ///
@@ -211,7 +213,7 @@ pub async fn raise_async(
     done.await.unwrap_or_else(|| late(&alert))
 }
 
-/// The alert on its way to the file, and what its caller waits for.
+/// Submits the alert to the writer and returns the alert, and the ticket that its caller waits for.
 fn submitted(
     level: AlertLevel,
     component: &str,
@@ -235,7 +237,7 @@ fn late(alert: &Alert) -> Raised {
     Raised::NotWritten
 }
 
-/// The id of the job that this code is part of.
+/// Returns the id of the job that the running code is part of.
 pub(crate) fn job() -> Option<String> {
     carry::job_id()
 }

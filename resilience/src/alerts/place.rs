@@ -1,4 +1,4 @@
-//! Where the alerts of this program are.
+//! The location of the alerts of this program.
 
 use super::file;
 use crate::base::site::Site;
@@ -30,7 +30,7 @@ pub fn use_dir(dir: impl Into<PathBuf>) {
     *locked(&DIR.dir) = Some(dir.into());
 }
 
-/// The directory of the alerts.
+/// Returns the directory of the alerts.
 pub(super) fn dir() -> io::Result<PathBuf> {
     if let Some(dir) = &*locked(&DIR.dir) {
         return Ok(dir.clone());
@@ -43,12 +43,12 @@ pub(super) fn dir() -> io::Result<PathBuf> {
     own.map_or_else(|| not_found("there is no home directory: set RESILIENCE_STATE to a directory"), Ok)
 }
 
-/// Whether this is a test that has chosen no directory: its alerts are in no file.
+/// Returns whether this is a test that has chosen no directory: its alerts are in no file.
 pub(super) fn is_test() -> bool {
     locked(&DIR.dir).is_none() && (DIR.in_world || state_dir::is_bare_test())
 }
 
-/// How large a file becomes before it is rotated.
+/// Returns the size at which a file is rotated, in bytes.
 pub(super) fn largest() -> u64 {
     *locked(&LARGEST)
 }

@@ -9,12 +9,12 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// How often a reader tries to get the lock before it reads without it.
+/// The number of times that a reader tries to get the lock before it reads without it.
 const TRIES: u32 = 1_000;
-/// How much of the end of a file is read first.
+/// The bytes that are read first from the end of a file.
 const BLOCK: u64 = 64 << 10;
 
-/// Holds the last alerts of a directory, as [`recent`] found them.
+/// The last alerts of a directory, as [`recent`] found them.
 ///
 /// # Examples
 ///
@@ -36,14 +36,14 @@ const BLOCK: u64 = 64 << 10;
 pub struct Recent {
     /// The alerts, oldest first.
     pub alerts: Vec<Alert>,
-    /// How many lines among them are no alerts: of a writer that was killed, or of another program.
+    /// How many of the lines are no alerts: the lines of a writer that was killed, or of another program.
     pub skipped: usize,
 }
 
 /// Returns the last `limit` alerts of this program, oldest first; `limit` is held between 1 and 1,000.
 ///
-/// It reads the file and those that it was rotated to, which all processes with one state directory share. Lines that
-/// are no alerts are skipped and counted. Where there is no file yet, there are none.
+/// Reads the file and the rotated ones, which all processes with one state directory share. Lines that
+/// are no alerts are skipped and counted. Without a file there are no alerts.
 ///
 /// # Errors
 ///
@@ -108,7 +108,7 @@ pub fn recent_in(dir: impl AsRef<Path>, limit: usize) -> io::Result<Recent> {
     Ok(Recent { alerts: newest_first, skipped })
 }
 
-/// Adds the last `most` alerts of `file`, the newest first; how many lines are none.
+/// Adds the last `most` alerts of `file`, the newest first; returns how many lines are no alerts.
 fn last(mut file: File, most: usize, newest_first: &mut Vec<Alert>) -> io::Result<usize> {
     let length = file.metadata()?.len();
     let mut block = BLOCK;
@@ -140,7 +140,7 @@ fn last(mut file: File, most: usize, newest_first: &mut Vec<Alert>) -> io::Resul
     }
 }
 
-/// Identifies a file also after its name has changed, and another file that got its inode later.
+/// The identity of a file: still equal after its name has changed, and different from a file that got its inode later.
 type Identity = (Option<Inode>, Vec<u8>);
 
 fn identity(file: &File) -> Identity {
@@ -152,7 +152,7 @@ fn identity(file: &File) -> Identity {
     (inode_of(file), first)
 }
 
-/// Follows the alerts of a directory: each call of [`next`](Self::next) returns what has come since the call before.
+/// A follower of the alerts of a directory: each call of [`next`](Self::next) returns the alerts since the call before.
 ///
 /// Each alert is returned once, also when the file is rotated in between, or renamed by another program: a file is
 /// read to its end before the next one is opened. A follower that is five files behind misses what was removed.
@@ -190,7 +190,7 @@ impl Follower {
     ///
     /// # Examples
     ///
-    /// Following from now on, without what is there already:
+    /// Following from now on, without the present alerts:
     ///
     /// ```
     /// use resilience::alerts::Follower;
@@ -205,7 +205,7 @@ impl Follower {
         Self { dir: dir.into(), at: None, known: Vec::new(), skipped: 0 }
     }
 
-    /// Returns how many lines were no alerts, since the follower was made.
+    /// Returns the number of lines that were no alerts, since the follower was made.
     pub const fn skipped(&self) -> u64 {
         self.skipped
     }
@@ -243,7 +243,8 @@ impl Follower {
         if !alerts.is_empty() {
             return Ok(alerts);
         }
-        // Nothing is renamed or written while a reader has the lock; a writer that has it is asked again later.
+        // Nothing is renamed or written while a reader has the lock; while a writer has it, the next call tries
+        // again.
         let Ok(_lock) = Lock::shared(&self.dir) else { return Ok(alerts) };
         let newest = paths(&self.dir).into_iter().next().unwrap_or_default();
         if self.at.as_ref().is_some_and(|(file, _)| is_at(file, &newest)) {
@@ -260,7 +261,7 @@ impl Follower {
         Ok(alerts)
     }
 
-    /// Opens the files that are newer than the one that is read, the oldest first.
+    /// Opens the files that are newer than the open one, the oldest first.
     fn later(&mut self) -> io::Result<Vec<File>> {
         let mut files = Vec::new();
         for path in paths(&self.dir) {

@@ -1,4 +1,4 @@
-//! Where alerts go besides the file.
+//! The destinations of alerts besides the file.
 
 use super::alert::Alert;
 use super::deliver::{ALL, Entry};
@@ -14,16 +14,16 @@ use std::sync::{Arc, Mutex};
 
 /// The most alerts that wait for a sink.
 const WAITING: usize = 100;
-/// Passes every alert to `send`, too, from now on, except those that are [held back](crate::alerts#limits).
+/// Passes every alert to `send` from now on, except those that are [held back](crate::alerts#limits).
 ///
-/// `send` has a thread of its own, on which it gets one alert after the other, so its state needs no lock, and one that
-/// is slow or hangs holds up neither calls nor the file. `name` says which sink it is.
+/// `send` has a thread of its own, which passes it one alert after the other, so its state needs no lock, and a slow
+/// or hanging sink holds up neither calls nor the file. `name` identifies the sink in alerts.
 ///
 /// # Limits
 ///
-/// - At most 100 alerts wait for it. Then the oldest warning is skipped, or else the oldest alert, and counted.
+/// - At most 100 alerts wait for a sink. Then the oldest warning is skipped, or else the oldest alert, and counted.
 /// - An error or a panic of `send` is the warning `an alert sink failed` in the file and in the other sinks, except
-///   webhooks. The sink gets the next alert; whether it tries again before that is its own concern.
+///   webhooks. The sink gets the next alert; `send` has to do its own retries.
 /// - An alert that is raised within `send` is not delivered to it, and not to webhooks.
 ///
 /// # Examples
@@ -50,7 +50,7 @@ where
     add(name, false, send)
 }
 
-/// Adds a sink. One that `is_webhook` gets no alerts that are raised within sinks.
+/// Adds a sink. One with `is_webhook` gets no alerts that are raised within sinks.
 pub(crate) fn add<E>(
     name: &str,
     is_webhook: bool,
@@ -84,7 +84,7 @@ fn has_failed(name: &str, reason: &str) {
     writer::submit(alert, None);
 }
 
-/// Refers to a sink of alerts that [`add_sink`] has added.
+/// A handle to a sink of alerts that [`add_sink`] has added.
 ///
 /// The sink stays when this is dropped; [`remove`](Self::remove) takes it away.
 ///
@@ -110,7 +110,7 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Removes the sink. It gets no alert after this; one that it has now is not cut off.
+    /// Removes the sink. It gets no further alert; a running `send` is not cut off.
     ///
     /// Alerts that wait for it are dropped, without being counted as skipped. It does not wait for `send` to return.
     ///
@@ -139,7 +139,7 @@ impl Sink {
         drop(entry);
     }
 
-    /// Returns how many alerts the sink did not get, because 100 waited or no thread could be had.
+    /// Returns how many alerts the sink did not get, because 100 waited or no thread could be started.
     ///
     /// # Examples
     ///
@@ -157,7 +157,7 @@ impl Sink {
         self.thread.skipped()
     }
 
-    /// Returns how often the sink has failed.
+    /// Returns the number of alerts for which the sink failed.
     ///
     /// An error and a panic count alike, once for each alert.
     ///

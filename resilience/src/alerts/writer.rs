@@ -13,8 +13,8 @@
 //! ```
 //!
 //! Sinks get an alert when it enters the queue, so that a disk that hangs does not keep it from them, and in the order
-//! of the file. What leaves the queue unwritten, or what the file does not take, is a *gap*: the next line that can be
-//! written says how many alerts it was and since when, in one write with that line.
+//! of the file. Alerts that leave the queue unwritten, or that the file does not take, are a *gap*: the next line that
+//! can be written has their number and the time of the first, in one write with that line.
 
 use super::alert::Alert;
 use super::file::LogFile;
@@ -42,11 +42,11 @@ const WAITING: usize = 1_000;
 #[derive(Debug)]
 struct Entry {
     alert: Alert,
-    /// Who waits for it.
+    /// The caller that waits for the entry.
     ticket: Option<Arc<Ticket>>,
 }
 
-/// What a caller waits for: whether its alert is in the file.
+/// The answer that a caller waits for: whether its alert is in the file.
 ///
 /// It is finished exactly once: by the writer, by the queue when the alert has to leave it, or at once if the alert is
 /// held back.
@@ -93,14 +93,14 @@ struct Writer {
     not_written: AtomicU64,
 }
 
-/// How many alerts there were.
+/// The numbers of alerts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counted {
     pub(crate) warnings: u64,
     pub(crate) criticals: u64,
-    /// How many were one of too many.
+    /// How many were over the limit.
     pub(crate) held_back: u64,
-    /// How many had to leave the full queue, or had no thread.
+    /// How many were removed from the full queue, or had no thread.
     pub(crate) put_out: u64,
     /// How many the file did not take.
     pub(crate) not_written: u64,
@@ -117,28 +117,28 @@ impl Counted {
     }
 }
 
-/// How many alerts there were so far.
+/// Returns the numbers of alerts so far.
 pub(crate) fn counted() -> Counted {
     let writer = of_world().unwrap_or_else(|| &*WRITER);
     let not_written = writer.not_written.load(Ordering::Relaxed);
     Counted { not_written, ..locked(&writer.queue).counted }
 }
 
-/// It is locked by whoever raises an alert, and never while the disk is written to; `is_writing` says that the thread
-/// has taken an entry that is not written yet.
+/// The queue is locked by every thread that raises an alert, and never while the disk is written to; `is_writing` means
+/// that the thread has taken an entry that is not written yet.
 #[derive(Debug)]
 struct Queue {
     entries: VecDeque<Entry>,
     /// Made with the first alert.
     limits: Option<Limits>,
-    /// How many were put out of the full queue since the last look.
+    /// How many entries were removed from the full queue since the thread last looked.
     lost: u64,
     has_thread: bool,
     is_writing: bool,
     counted: Counted,
 }
 
-/// Where the lines go. Only the thread locks it, or the thread of a test world.
+/// The destination of the lines. Only the thread locks it, or the thread of a test world.
 ///
 /// It is apart from the queue, so that a write that hangs holds this lock only.
 #[derive(Debug)]
@@ -171,7 +171,7 @@ impl Writer {
         }
     }
 
-    /// Takes what is next, as long as there is something.
+    /// Takes the next entry, if there is one.
     fn take(&self, queue: &mut Queue) -> Option<(Entry, u64)> {
         queue.sweep();
         let entry = queue.entries.pop_front();
@@ -204,7 +204,7 @@ impl Writer {
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// The thread's work.
+    /// Runs the loop of the thread.
     fn run(&self) {
         let mut queue = locked(&self.queue);
         loop {
@@ -264,7 +264,7 @@ impl Queue {
         tickets
     }
 
-    /// Adds lines for what was held back long enough, as far as there is room.
+    /// Adds lines for alerts that were held back long enough, while there is room.
     fn sweep(&mut self) {
         let mut summaries = Vec::new();
         if let Some(limits) = &mut self.limits {
@@ -336,7 +336,7 @@ pub(crate) fn not_written(alert: &Alert, error: &io::Error) {
     guarded(|| {
         tracing::error!(target: "resilience::alert", id = alert.id(), component = alert.component, error, "an alert is in no file: {}", alert.message);
     });
-    // One write, so that output of other processes cannot split the line.
+    // One write, so that the output of other processes cannot split the line.
     let line = format!("resilience: this alert is in no file ({error}): {alert}\n");
     let _ = io::stderr().write_all(line.as_bytes());
 }
@@ -344,7 +344,7 @@ pub(crate) fn not_written(alert: &Alert, error: &io::Error) {
 static WRITER: OfProcess<Writer> = OfProcess::new(Writer::new(), |_| Writer::new());
 static IN_WORLD: Site<Writer> = Site::new(Writer::new(), Writer::new);
 
-/// The queue of this thread's test world, if it is in one.
+/// Returns the queue of this thread's test world, if it is in one.
 fn of_world() -> Option<&'static Writer> {
     World::here().and_then(|world| IN_WORLD.in_world(&world))
 }
@@ -384,7 +384,7 @@ fn start() -> io::Result<()> {
     thread.spawn(|| WRITER.run()).map(drop)
 }
 
-/// Without a thread alerts are only shown; the next one tries again.
+/// Shows the waiting alerts on stderr, since there is no thread; the next alert tries again to start one.
 fn no_thread(writer: &Writer, error: &io::Error) {
     let mut queue = locked(&writer.queue);
     queue.has_thread = false;
@@ -401,8 +401,8 @@ fn no_thread(writer: &Writer, error: &io::Error) {
 
 /// Waits until the alerts that policies have raised are written, at most for `limit`; whether they are.
 ///
-/// Then it waits for the [sinks](super::add_sink), for what is left of `limit` and at most two seconds. The alerts of a
-/// program that ends are lost as long as they wait in a queue: call it at the end of `main`.
+/// Then waits for the [sinks](super::add_sink), for the rest of `limit` and at most two seconds. The alerts of a
+/// program that ends are lost while they wait in a queue: call this at the end of `main`.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! One value of a configuration with what it is for, and the policies that there are.
+//! One value of a configuration with its target, and the policies that exist.
 //!
 //! Both sources, the file and the environment, are read into the same [`Entry`]: a target, a policy, a setting and the
 //! raw value, with the place it comes from. Names are judged here, because they need only the tables of settings that
@@ -14,12 +14,12 @@ use crate::policy::{
 };
 use crate::settings::{Setting, Source};
 
-/// What a value is for.
+/// The target of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     /// Every function of the program.
     All,
-    /// Those of a module and of the modules in it.
+    /// The functions of a module and of the modules in it.
     Module(String),
     /// One function.
     Point(String),
@@ -28,7 +28,7 @@ pub(super) enum Target {
 }
 
 impl Target {
-    /// Its rank: what is narrower comes before what is wider.
+    /// Returns the rank of the target: narrower targets come before wider ones.
     pub(super) fn rank(&self) -> (u8, usize) {
         match self {
             Self::All => (0, 0),
@@ -39,8 +39,8 @@ impl Target {
     }
 }
 
-/// One of a function's policies: its kind and, where it has several of that kind, which of them, from the top and from
-/// 1.
+/// One of a function's policies: its kind and, if the function has several of that kind, its number from the top,
+/// counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Selector {
     pub(super) kind: &'static str,
@@ -71,7 +71,7 @@ pub(super) const TIMED: &str = "timed";
 pub(super) struct Policy {
     pub(super) kind: &'static str,
     tables: &'static [Rows],
-    /// Whether it can be switched off for all functions at once: the answer of a call stays what it was.
+    /// Whether the policy can be switched off for all functions at once, because the result of a call stays the same.
     pub(super) is_optional: bool,
 }
 
@@ -153,7 +153,7 @@ impl Policy {
         self.tables.iter().flat_map(|table| table.rows).map(|row| row.name)
     }
 
-    /// What is wrong with a value wherever it is used.
+    /// Returns what is wrong with a value whichever function it is for.
     pub(super) fn judge(&self, change: &Change) -> Vec<Mistake> {
         let has = |table: &&Rows| table.rows.iter().any(|row| row.name == change.name);
         let judged: Vec<_> = self.tables.iter().filter(has).map(|table| (table.judge)(change)).collect();
@@ -164,7 +164,7 @@ impl Policy {
         judged.into_iter().find_map(Result::err).unwrap_or_default()
     }
 
-    /// What is wrong with the name of a setting.
+    /// Returns what is wrong with the name of a setting.
     pub(super) fn complaint(&self, setting: &str) -> Option<String> {
         let kind = self.kind;
         if setting == ENABLED || self.settings().any(|name| name == setting) {
@@ -187,25 +187,25 @@ impl Policy {
 }
 
 impl Entry {
-    /// What is wrong with the value of a switch: [`ENABLED`] or [`TIMED`].
+    /// Returns what is wrong with the value of a switch: [`ENABLED`] or [`TIMED`].
     pub(super) fn no_switch(&self) -> Option<String> {
         let Self { setting, raw, .. } = self;
         let words = || format!("`{setting}` takes true or false, and this is {}", raw.described());
         raw.switch().is_none().then(words)
     }
 
-    /// Its place in the order in which values are put in: what is narrower comes later, and within that the environment.
+    /// Returns the order in which values are applied: narrower targets later, and within a target the environment.
     pub(super) fn precedence(&self) -> ((u8, usize), bool) {
         (self.target.rank(), matches!(self.source, Source::Environment { .. }))
     }
 
-    /// Whether it says if the calls of functions are measured.
+    /// Returns whether the value is a switch for measuring calls.
     pub(super) fn is_timed(&self) -> bool {
         self.policy.is_none() && self.setting == TIMED
     }
 }
 
-/// Why no function can have [`TIMED`] here, if none can.
+/// Returns why no function can have [`TIMED`] here, if none can.
 pub(super) const fn untimed() -> Option<&'static str> {
     if cfg!(feature = "ops") { None } else { Some("`timed` needs the feature `ops`, which measures calls") }
 }
@@ -223,13 +223,13 @@ impl Selector {
     }
 }
 
-/// A name from a file for a message: it may be anything.
+/// Returns a name from a file, shortened for a message: it may contain anything.
 pub(super) fn shortened(name: &str) -> String {
     let short: String = name.chars().take(80).collect();
     if short.len() < name.len() { format!("{short}..") } else { short }
 }
 
-/// The name that is most like `written`, if one is like it.
+/// Returns the name nearest to `written`, if one is near enough.
 ///
 /// A third of the letters may differ, at least 2 and at most 6; very long names have no neighbour, since a comparison
 /// costs the product of both lengths.
@@ -247,7 +247,7 @@ pub(super) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -
         .map(|(_, name)| name)
 }
 
-/// How many letters have to be added, removed or replaced.
+/// Returns the number of letters that have to be added, removed or replaced.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     // The distances of the letters of `a` so far to each beginning of `b` but the empty one.

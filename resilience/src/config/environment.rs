@@ -10,7 +10,7 @@ use crate::point::Raw;
 use crate::settings::Source;
 use std::ffi::OsString;
 
-/// What the names of all variables begin with.
+/// The prefix of the names of all variables.
 const PREFIX: &str = "RESILIENCE__";
 
 /// A variable: its name, and its value where that is a text.
@@ -20,7 +20,7 @@ pub(super) struct Variable {
     pub(super) value: Option<String>,
 }
 
-/// The variables of `all` that are meant for this module.
+/// Returns the variables of `all` that are meant for this module.
 pub(super) fn ours(all: impl Iterator<Item = (OsString, OsString)>) -> Vec<Variable> {
     let ours = all.filter_map(|(name, value)| {
         let name = name.into_string().ok()?;
@@ -33,13 +33,14 @@ pub(super) fn ours(all: impl Iterator<Item = (OsString, OsString)>) -> Vec<Varia
     ours
 }
 
-/// As a variable has it: in upper case, with `_` in place of `::` and of every other character that it cannot have.
+/// Returns a name as a variable spells it: in upper case, with `_` for `::` and every other character not allowed
+/// there.
 fn written(name: &str) -> String {
     let each = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
     name.replace("::", "_").chars().map(each).collect()
 }
 
-/// The values of `variables`.
+/// Returns the values of `variables`.
 pub(super) fn entries(variables: &[Variable], names: &Names) -> Result<Vec<Entry>, Vec<ConfigError>> {
     let spelled: Vec<_> = names.all().map(|name| (written(name), name)).collect();
     let (mut entries, mut errors, mut seen) = (Vec::new(), Vec::new(), Vec::<String>::new());
@@ -60,8 +61,8 @@ pub(super) fn entries(variables: &[Variable], names: &Names) -> Result<Vec<Entry
     if errors.is_empty() { Ok(entries) } else { Err(errors) }
 }
 
-/// A variable may be read in several ways, since `_` stands for `::` and for itself: exactly one reading has to fit the
-/// names of the program. Without any it must at least end in a policy and a setting.
+/// Returns the value of a variable. It may be read in several ways, since `_` stands for `::` and for itself: exactly
+/// one reading has to fit the names of the program. Without any it must at least end in a policy and a setting.
 fn entry(
     variable: &Variable,
     source: &Source,
@@ -112,7 +113,7 @@ fn entry(
     Ok(Entry { target, policy, setting, raw, source: source.clone() })
 }
 
-/// `WITH_RETRY__MAX`: a policy and a setting.
+/// Reads a policy and a setting: `WITH_RETRY__MAX`.
 fn tail(rest: &str) -> Option<(Option<Selector>, String)> {
     let (policy, setting) = rest.split_once("__")?;
     if setting.is_empty() {
@@ -121,7 +122,7 @@ fn tail(rest: &str) -> Option<(Option<Selector>, String)> {
     Some((Some(Selector::read(&policy.to_ascii_lowercase())?), setting.to_ascii_lowercase()))
 }
 
-/// The reading of a variable whose function nothing in the program has: it must end in a policy and a setting, or in
+/// Reads a variable whose function nothing in the program has: it must end in a policy and a setting, or in
 /// `TIMED`.
 fn unknown(rest: &str) -> Result<(Target, Option<Selector>, String), String> {
     let form = "expected `RESILIENCE__<function>__<policy>__<setting>`, or without the function";

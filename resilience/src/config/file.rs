@@ -53,7 +53,7 @@ pub(super) fn content(path: &Arc<Path>) -> Result<String, ConfigError> {
     Ok(text)
 }
 
-/// What distinguishes one content of a file from another one, or one reason why it cannot be used.
+/// A hash that distinguishes the contents of a file, or the reasons why it cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Content(u64);
 
@@ -68,14 +68,14 @@ impl Content {
     }
 }
 
-/// The content of the file at `path`; `None` where there is no file.
+/// Returns the content of the file at `path`; `None` where there is no file.
 pub(super) fn look(path: &Arc<Path>) -> Option<Content> {
     let is_missing = || std::fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
     let content = content(path);
     if content.is_err() && is_missing() { None } else { Some(Content::of(&content)) }
 }
 
-/// Why a file is not to be trusted.
+/// Returns why a file is not to be trusted.
 #[cfg(unix)]
 fn insecure(file: &std::fs::Metadata) -> Option<String> {
     use std::os::unix::fs::PermissionsExt as _;
@@ -94,7 +94,7 @@ fn number(line: usize) -> u32 {
     u32::try_from(line).unwrap_or(u32::MAX)
 }
 
-/// The values of `text`, the content of the file at `path`.
+/// Returns the values of `text`, the content of the file at `path`.
 pub(super) fn entries(path: &Arc<Path>, text: &str, names: &Names) -> Result<Vec<Entry>, Vec<ConfigError>> {
     let lines = Lines { path, starts: text.match_indices('\n').map(|(at, _)| at).collect() };
     let (table, mistakes) = DeTable::parse_recoverable(text);
@@ -114,7 +114,7 @@ pub(super) fn entries(path: &Arc<Path>, text: &str, names: &Names) -> Result<Vec
     if reader.errors.is_empty() { Ok(reader.entries) } else { Err(reader.errors) }
 }
 
-/// Where the lines of a file are.
+/// The positions of the lines of a file.
 struct Lines<'a> {
     path: &'a Arc<Path>,
     /// The ends of all lines but the last.
@@ -140,8 +140,8 @@ impl FileReader<'_> {
         self.errors.push(ConfigError::new(&self.lines.source(span), reason));
     }
 
-    /// A table at the top: a policy of all functions, or a function or a module with its policies; or the one switch of
-    /// all functions.
+    /// Reads a table at the top: a policy of all functions, or a function or a module with its policies; or the switch
+    /// of all functions.
     fn top(&mut self, name: &str, span: &Range<usize>, value: &Spanned<DeValue<'_>>) {
         let shown = shortened(name);
         if name == TIMED && !matches!(value.get_ref(), DeValue::Table(_)) {
@@ -174,7 +174,7 @@ impl FileReader<'_> {
         }
     }
 
-    /// A policy of a function or module, its switch, or its keys.
+    /// Reads a policy of a function or module, its switch, or its keys.
     fn member(&mut self, target: &Target, name: &str, span: &Range<usize>, value: &Spanned<DeValue<'_>>) {
         let shown = shortened(name);
         match value.get_ref() {
@@ -200,7 +200,7 @@ impl FileReader<'_> {
         }
     }
 
-    /// Whether the calls of functions are measured.
+    /// Reads whether the calls of functions are measured.
     fn timed(&mut self, target: &Target, span: &Range<usize>, value: &Spanned<DeValue<'_>>) {
         if let Target::Key(..) = target {
             return self.refuse(span, "`timed` is the same for all keys: write it at the function");
@@ -211,7 +211,7 @@ impl FileReader<'_> {
         }
     }
 
-    /// The tables of single keys.
+    /// Reads the tables of single keys.
     fn keys(&mut self, point: &str, keys: &DeTable<'_>) {
         for (key, value) in keys {
             let target = Target::Key(point.to_owned(), key.get_ref().to_string());

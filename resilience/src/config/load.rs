@@ -15,10 +15,10 @@ use crate::settings::Source;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// Chooses where settings come from: a file, the environment, or both.
+/// The sources of settings: a file, the environment, or both.
 ///
-/// [`load`](super::load) is this with a file and the environment. What was loaded last is what
-/// [`reload`](super::reload) loads anew.
+/// [`load`](super::load) is this with a file and the environment. The configuration that was loaded last is the one
+/// that [`reload`](super::reload) loads.
 ///
 /// # Examples
 ///
@@ -72,8 +72,8 @@ impl Config {
     ///
     /// It is opened anew by each load, through symbolic links.
     ///
-    /// It is TOML, at most 4 MiB, a regular file that its owner alone may write, and not empty; what is not is refused
-    /// as a whole. Nothing is read before [`load`](Self::load). A second call replaces the first.
+    /// The file is TOML, at most 4 MiB, a regular file that only its owner may write, and not empty; any other file is
+    /// refused as a whole. Nothing is read before [`load`](Self::load). A second call replaces the first.
     ///
     /// # Examples
     ///
@@ -175,9 +175,9 @@ impl Config {
     ///
     /// What it does not name has the value in the code.
     ///
-    /// It blocks the thread for reading the file and for judging every function of the program; loads of several
+    /// Blocks the thread for reading the file and for judging every function of the program; loads of several
     /// threads follow one another. Calls that run keep the settings with which they began. After an error this
-    /// configuration is all the same the one that [`reload`](super::reload) tries again.
+    /// configuration is still the one that [`reload`](super::reload) tries again.
     ///
     /// # Errors
     ///
@@ -197,14 +197,14 @@ impl Config {
     pub fn load(self) -> Result<Report, ConfigErrors> {
         let mut state = locked(&STATE);
         let loaded = state.load(&self);
-        // A reload may find what is missing now.
+        // A reload may find a file or function that is missing now.
         state.config = Some(self);
         drop(state);
         tell(loaded)
     }
 }
 
-/// What was loaded.
+/// The configuration that was loaded.
 ///
 /// It is locked for the whole of a load, so that two loads never mix. Events are made after the lock is free: a handler
 /// may load, too.
@@ -218,13 +218,13 @@ struct State {
     report: Option<Report>,
     /// The places of the functions that they change.
     places: Vec<usize>,
-    /// Each configuration that was in force, with its generation: one that comes back takes no further memory.
+    /// Each configuration that was in force, with its generation: one that is loaded again takes no further memory.
     known: Vec<(Vec<Entry>, usize)>,
 }
 
 static STATE: Site<Mutex<State>> = Site::new(Mutex::new(State::new()), || Mutex::new(State::new()));
 
-/// Loads anew what was loaded last.
+/// Loads the last configuration again.
 pub(super) fn reload() -> Result<Report, ConfigErrors> {
     let mut state = locked(&STATE);
     let Some(config) = state.config.clone() else {
@@ -237,7 +237,7 @@ pub(super) fn reload() -> Result<Report, ConfigErrors> {
     tell(loaded)
 }
 
-/// Loads anew what was loaded last, if the file still has this content.
+/// Loads the last configuration again, if the file still has this content.
 pub(super) fn reload_content(seen: Content) {
     let mut state = locked(&STATE);
     let Some(config) = state.config.clone() else { return };
@@ -251,17 +251,17 @@ pub(super) fn reload_content(seen: Content) {
     drop(tell(loaded));
 }
 
-/// What is in force; `None` before the first load.
+/// Returns the report of the settings in force; `None` before the first load.
 pub(super) fn current() -> Option<Report> {
     locked(&STATE).report.clone()
 }
 
-/// The file that is loaded.
+/// Returns the path of the loaded file.
 pub(super) fn path() -> Option<Arc<Path>> {
     locked(&STATE).config.as_ref()?.file.clone()
 }
 
-/// The content that was loaded or refused last.
+/// Returns the content that was loaded or refused last.
 pub(super) fn tried() -> Option<Content> {
     locked(&STATE).tried
 }
@@ -325,7 +325,7 @@ fn too_many(entries: &[Entry]) -> ConfigError {
 }
 
 impl Config {
-    /// The values of the file, then those of the environment.
+    /// Returns the values of the file, then those of the environment.
     fn entries(
         &self,
         text: Option<Result<String, ConfigError>>,

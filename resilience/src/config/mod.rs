@@ -5,8 +5,8 @@
 //! | how do I load a file? | [`load`], at the start of `main` |
 //! | only the environment, or in a test? | [`Config`] |
 //! | how do I load it again? | [`reload`]; [`watch`] when the file changes, `on_sighup` on a signal |
-//! | what is in force, and from where? | [`points()`](crate::points()), whose settings have a [`Source`](crate::settings::Source) |
-//! | how is the file written, and what is refused? | below |
+//! | which settings are in force, and where are they from? | [`points()`](crate::points()), whose settings have a [`Source`](crate::settings::Source) |
+//! | what is the format of the file, and what is refused? | below |
 //!
 #![doc = include_str!("../docs/configuration.md")]
 
@@ -32,8 +32,8 @@ mod tests;
 
 /// Puts the settings of the file at `path`, which must be absolute, and of the environment in force, all at once.
 ///
-/// Call it at the start of `main`, before the first call of an annotated function. It reads the file and blocks the thread
-/// for that; it is `Config::new().file(path).environment().load()`.
+/// Call it at the start of `main`, before the first call of an annotated function. It blocks the thread while it reads
+/// the file; it is `Config::new().file(path).environment().load()`.
 ///
 /// # Errors
 ///
@@ -54,9 +54,9 @@ pub fn load(path: impl Into<PathBuf>) -> Result<Report, ConfigErrors> {
     Config::new().file(path).environment().load()
 }
 
-/// Loads anew what was loaded last: the same file, and the environment as it is now.
+/// Loads the last configuration again: the same file, and the present environment.
 ///
-/// A setting that is no longer there goes back to its value in the code. Calls that run keep the settings with which they
+/// A setting that is gone returns to its value in the code. Calls that run keep the settings with which they
 /// began.
 ///
 /// # Errors
@@ -77,7 +77,7 @@ pub fn reload() -> Result<Report, ConfigErrors> {
     load::reload()
 }
 
-/// Returns what is in force; `None` before the first load that succeeded.
+/// Returns the report of the settings in force; `None` before the first load that succeeded.
 ///
 /// # Examples
 ///

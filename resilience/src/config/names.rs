@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The functions and modules of the program.
 ///
-/// The names are those that are unique in the program: `name#2` where several functions share one.
+/// The names of functions, unique in the program: `name#2` where several functions share one.
 pub(super) struct Names {
     /// By the name that is unique in the program.
     points: BTreeMap<String, &'static PointSite>,
@@ -35,17 +35,17 @@ impl Names {
         self.points.get(name).copied()
     }
 
-    /// Whether a function or a module has this name.
+    /// Returns whether a function or a module has this name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.points.contains_key(name) || self.modules.contains(name)
     }
 
-    /// Every name that a configuration may use.
+    /// Returns every name that a configuration may use.
     pub(super) fn all(&self) -> impl Iterator<Item = &str> {
         self.points.keys().chain(&self.modules).map(String::as_str)
     }
 
-    /// What `name` in a configuration means; a name that nothing has is taken for a function's.
+    /// Returns the target that `name` means in a configuration; an unknown name is treated as a function's.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl Names {
         }
     }
 
-    /// What is said of a name that nothing in the program has.
+    /// Returns the message about a name that nothing in the program has.
     pub(super) fn unknown(&self, name: &str) -> String {
         let help = nearest(name, self.all()).map_or_else(
             || "it may be linked into another version of the program".to_owned(),

@@ -1,9 +1,9 @@
-//! What a load says: what it has put in force, or everything that is wrong.
+//! The result of a load: the settings in force, or everything that is wrong.
 
 use crate::settings::Source;
 use std::fmt;
 
-/// Reports what a load has put in force.
+/// The result of a load that succeeded.
 ///
 /// # Examples
 ///
@@ -21,13 +21,13 @@ use std::fmt;
 pub struct Report {
     /// Whether other settings are in force than before.
     pub changed: bool,
-    /// How many settings the file and the environment name.
+    /// How many settings the file and the environment set.
     pub settings: usize,
-    /// What is worth a look, each in a sentence: names that no function has, settings that some functions cannot take.
+    /// Warnings, a sentence each: names that no function has, settings that some functions cannot take.
     pub warnings: Vec<ConfigError>,
 }
 
-/// Says what is wrong at one place of a configuration, or worth a look there.
+/// A mistake at one place of a configuration, or a warning about it.
 ///
 /// # Examples
 ///
@@ -64,7 +64,7 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Reports everything that is wrong with a configuration, of which nothing was put in force.
+/// Everything that is wrong with a configuration, of which nothing was put in force.
 ///
 /// `Display` writes a line for each.
 ///

@@ -1,11 +1,11 @@
-//! From values with targets to the settings of each policy: what is narrower comes first, then the environment, and the
+//! From values with targets to the settings of each policy: narrower targets come first, then the environment, and the
 //! settings of each stack are judged together.
 //!
 //! # The order of the checks
 //!
 //! 1. Names that no function has (`unknown_points`), and switches that are too wide (`wide_switches`).
 //! 2. Each value alone (`alone`): its form and its range, for whichever function.
-//! 3. For each function, what is written for it alone and does not fit (`misfit`): a policy that it does not have, one
+//! 3. For each function, the values for it alone that do not fit (`misfit`): a policy that it does not have, one
 //!    of several that is not named, a setting that is part of the code.
 //! 4. For each policy, the values that apply, from the widest target to the narrowest and within one target from the
 //!    file to the environment, so that the last one wins; the policy's own check judges them.
@@ -23,17 +23,17 @@ use crate::policy::contradictions::{contradiction, total};
 use crate::settings::Source;
 use std::collections::{BTreeMap, HashMap};
 
-/// The settings of all points that a configuration changes, by their places in the table, and what is worth a look.
+/// The settings of all points that a configuration changes, by their places in the table, and the warnings.
 #[derive(Debug, Default)]
 pub(super) struct Resolved {
     pub(super) points: HashMap<usize, PointOverrides>,
     pub(super) warnings: Vec<ConfigError>,
 }
 
-/// The values of one setting of one layer, the one that applies being the last.
+/// The values of one setting of one layer; the last one applies.
 type Values<'a> = BTreeMap<&'a str, &'a Entry>;
 
-/// The settings that `entries` come to, or all that is wrong with them.
+/// Returns the settings that result from `entries`, or everything that is wrong with them.
 pub(super) fn resolve(
     entries: &[Entry],
     names: &Names,
@@ -64,7 +64,7 @@ pub(super) fn resolve(
     if errors.is_empty() { Ok(resolved) } else { Err(errors) }
 }
 
-/// What is wrong with a value whichever functions it is for, and if there are none.
+/// Returns what is wrong with a value whichever functions it is for, even if there are none.
 fn alone(entry: &Entry) -> Vec<ConfigError> {
     let policy = entry.policy.as_ref().and_then(|policy| Policy::find(policy.kind));
     if entry.setting == ENABLED || entry.is_timed() {
@@ -78,7 +78,7 @@ fn change(entry: &Entry) -> Change {
     Change { name: entry.setting.clone(), raw: entry.raw.clone(), source: entry.source.clone() }
 }
 
-/// By file and line, then by variable.
+/// Returns a key that sorts by file and line, then by variable.
 fn place(source: &Source) -> (bool, u32, String) {
     match source {
         Source::File { line, .. } => (false, *line, String::new()),
@@ -86,7 +86,7 @@ fn place(source: &Source) -> (bool, u32, String) {
     }
 }
 
-/// Whether a value for `target` is one for the function called `name`.
+/// Returns whether a value for `target` applies to the function called `name`.
 fn fits(target: &Target, name: &str) -> bool {
     match target {
         Target::All => true,
@@ -97,13 +97,13 @@ fn fits(target: &Target, name: &str) -> bool {
     }
 }
 
-/// What applies of the values that say whether the calls of one function are measured.
+/// Returns which of the values that switch the measuring of one function's calls applies.
 fn timed(entries: &[&Entry]) -> Option<(bool, Source)> {
     let narrowest = entries.iter().filter(|entry| entry.is_timed()).max_by_key(|entry| entry.precedence())?;
     Some((narrowest.raw.switch()?, narrowest.source.clone()))
 }
 
-/// Whether a value for several policies is one for this one, too.
+/// Returns whether a value for several policies applies to this one.
 fn takes(layer: &dyn Layer, entry: &Entry) -> bool {
     if entry.setting == ENABLED {
         return !layer.table().is_empty() && layer.stays_on().is_none();
@@ -199,13 +199,13 @@ impl Stack<'_> {
         if errors.is_empty() { Ok(overrides) } else { Err(errors) }
     }
 
-    /// The policies of this kind, by their places from the top.
+    /// Returns the policies of this kind, by their places from the top.
     fn of_kind(&self, kind: &str) -> Vec<usize> {
         let is_such = |at: &usize| self.layers.get(*at).is_some_and(|layer| layer.kind() == kind);
         (0..self.layers.len()).filter(is_such).collect()
     }
 
-    /// Whether `selector` means the policy at this place.
+    /// Returns whether `selector` means the policy at this place.
     fn means(&self, selector: &Selector, at: usize) -> bool {
         let places = self.of_kind(selector.kind);
         match selector.number {
@@ -214,7 +214,8 @@ impl Stack<'_> {
         }
     }
 
-    /// What is wrong with values for this function alone: policies that it does not have, or not so.
+    /// Returns what is wrong with values for this function alone: policies that it does not have, or not in this
+    /// number.
     fn misfits(&self, entries: &[&Entry]) -> Vec<ConfigError> {
         let own = entries.iter().filter(|entry| matches!(entry.target, Target::Point(_) | Target::Key(..)));
         let complaint = |entry: &&&Entry| {
@@ -289,7 +290,7 @@ impl Stack<'_> {
         }
     }
 
-    /// The values that apply to the policy at this place, whatever its key.
+    /// Returns the values that apply to the policy at this place, whatever its key.
     fn values<'e>(
         &self,
         at: usize,
@@ -324,7 +325,7 @@ impl Stack<'_> {
         values
     }
 
-    /// The values for single keys of the policy at this place.
+    /// Returns the values for single keys of the policy at this place.
     fn keys<'e>(&self, at: usize, entries: &[&'e Entry]) -> BTreeMap<&'e str, Values<'e>> {
         let mut keys: BTreeMap<&str, Values<'_>> = BTreeMap::new();
         for entry in entries {
@@ -377,7 +378,7 @@ impl Stack<'_> {
         }
     }
 
-    /// The settings of `layer` with these values.
+    /// Returns the settings of `layer` with these values.
     fn judged(&self, layer: &dyn Layer, values: &Values<'_>) -> Result<Override, Vec<ConfigError>> {
         let (switches, settings): (Vec<&Entry>, Vec<&Entry>) =
             values.values().copied().partition(|entry| entry.setting == ENABLED);
@@ -405,7 +406,7 @@ impl Stack<'_> {
         Err(errors)
     }
 
-    /// What is wrong with the settings together, as the compiler would say it of those in the code.
+    /// Returns what is wrong with the settings together, as the compiler reports it for those in the code.
     fn contradiction(&self, overrides: &PointOverrides, entries: &[&Entry]) -> Option<ConfigError> {
         let changed = |layer: &&dyn Layer| overrides.at(address(*layer)).map(|layer| &layer.whole);
         let on: Vec<_> = self

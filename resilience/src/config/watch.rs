@@ -8,14 +8,14 @@ use crate::base::repeating::{Repeating, Stop, repeat};
 use std::io;
 use std::time::Duration;
 
-/// How long the thread waits between two looks.
+/// The wait of the thread between two looks.
 const EVERY: Duration = Duration::from_secs(5);
-/// How long a file must stay as it is before it is loaded: one that is written in pieces is not whole yet.
+/// The time for which a file must stay unchanged before it is loaded: it may still be incomplete while it is written.
 const CALM: Duration = Duration::from_millis(200);
-/// After how many changes within one look the next look goes on.
+/// The number of changes within one look after which the look is given up until the next one.
 const RESTLESS: u32 = 25;
 
-/// Loads a changed file anew until it is dropped; see [`watch`].
+/// The watch of a changing file, which is loaded again until this is dropped; see [`watch`].
 ///
 /// Dropping it ends the thread; a load that has begun is finished. Several at once look several times, and do no harm.
 ///
@@ -51,7 +51,7 @@ pub struct Watch {
 /// | is removed | nothing: the settings stay |
 /// | is empty, or writable for others | it is refused, once |
 ///
-/// What was loaded or refused is an [`Event::Config`](crate::Event::Config), in `tracing` under the target
+/// Each load or refusal is an [`Event::Config`](crate::Event::Config), in `tracing` under the target
 /// `resilience::config`.
 ///
 /// # Errors
@@ -72,7 +72,7 @@ pub fn watch() -> io::Result<Watch> {
     Ok(Watch { looks: repeat("resilience-config", EVERY, look)? })
 }
 
-/// Looks once: loads the file if its content is another one than that which was loaded or refused last.
+/// Looks once: loads the file if its content differs from the one that was loaded or refused last.
 fn look(stop: &Stop) {
     let Some(path) = load::path() else { return };
     let mut seen = file::look(&path);
@@ -97,8 +97,8 @@ fn look(stop: &Stop) {
 /// removed, and without it the signal ends the process: so call this before anything sends one.
 ///
 /// A load that is refused changes nothing and prints nothing: an operator reads the mistakes in the log (target
-/// `resilience::config`), in `alerts.jsonl`, or where the program puts them, as below. The file of alerts has one line a
-/// minute about refused configurations.
+/// `resilience::config`), in `alerts.jsonl`, or where the program writes them, as below. The file of alerts has one
+/// line a minute about refused configurations.
 ///
 /// A second call changes nothing.
 ///

@@ -80,7 +80,7 @@ impl Header {
     ///
     /// `x-timeout-ms` has whole milliseconds, at most `i64::MAX` of them, which other languages can read.
     /// `grpc-timeout` takes the shortest unit in which the number has at most eight digits: nanoseconds up to 0.1 s,
-    /// microseconds up to 100 s. What is lost by rounding is less than one unit.
+    /// microseconds up to 100 s. Rounding loses less than one unit.
     ///
     /// # Examples
     ///
@@ -138,7 +138,7 @@ impl Header {
 
     /// Renders the time left of the timeouts and deadlines around the running code; `None` outside of any.
     ///
-    /// Ask right before the call: what is rendered is the time left at that moment, and nothing is taken off for the
+    /// Call this right before the request: the value is the time left at that moment, and nothing is subtracted for the
     /// way. The name of the rejection is that of the header.
     ///
     /// # Errors
@@ -197,7 +197,7 @@ impl Header {
     }
 }
 
-/// The time of a number of digits alone, in a unit of this many nanoseconds.
+/// Returns the time of a number of digits alone, in a unit of this many nanoseconds.
 fn number(digits: &str, unit: u128) -> Option<Duration> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

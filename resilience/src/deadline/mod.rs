@@ -1,9 +1,8 @@
 //! Deadlines that travel with requests: the time left is sent along, taken from a request, and kept to.
 //!
-//! A service that works for a caller who has left helps no one, and in an overload it is most of the work.
-//! A request therefore carries the time that its caller still waits, in the header `grpc-timeout` or
-//! `x-timeout-ms`, and each service passes on what is left of it. What travels is a length of time, not a
-//! moment: clocks of different hosts differ.
+//! A service that works for a caller who has left helps no one, and in an overload it is most of the work. A request
+//! therefore carries the time that its caller still waits, in the header `grpc-timeout` or `x-timeout-ms`, and each
+//! service passes on the rest. The header has a length of time, not a moment: clocks of different hosts differ.
 //!
 //! # Sending
 //!
@@ -14,16 +13,15 @@
 //!
 //! # Receiving
 //!
-//! [`Deadline::at_most`] is the longest time that the service works on a request, and
-//! [`Deadline::header`] or `Deadline::headers` shortens it to what the client sent. It only shortens: a
-//! value that cannot be read is ignored, and one that is too long has no effect.
-//! [`Deadline::run`] ends the work when the time is over, and rejects at once what came with no time at all.
-//! Within it [`remaining()`](crate::remaining()) is the time left, and all policies respect it: a retry does
-//! not wait beyond it, and a bulkhead does not queue a call that would get its slot too late.
+//! [`Deadline::at_most`] is the longest time that the service works on a request, and [`Deadline::header`] or
+//! `Deadline::headers` shortens it to what the client sent. It only shortens: a value that cannot be read is ignored,
+//! and a longer one has no effect. [`Deadline::run`] ends the work when the time is over, and rejects at once a request
+//! that came without any time. Within it [`remaining()`](crate::remaining()) is the time left, and all policies respect
+//! it: a retry does not wait beyond it, and a bulkhead does not queue a call that would get its slot too late.
 //!
 //! # What it counts as
 //!
-//! A deadline says how long a client waits, and nothing about the services that are called meanwhile. A call
+//! A deadline says how long a client waits, and nothing about the services that are called in that time. A call
 //! that ends by the deadline of a request counts in a circuit breaker as cancelled, whether it is dropped or
 //! fails because its time is over; otherwise one client that sends deadlines of 1 ms would open the breaker
 //! for all. For the same reason no call with another value or a simpler one follows it, it enters no percentile, and it
@@ -37,7 +35,7 @@
 //!
 //! # Examples
 //!
-//! A server that takes the deadline of a request and passes on what is left:
+//! A server that takes the deadline of a request and passes on the remaining time:
 //!
 //! ```
 //! use resilience::Rejected;
@@ -218,7 +216,7 @@ impl Deadline {
 
     /// Returns the whole time that the request was given.
     ///
-    /// It stays the same while time passes; [`remaining`](Self::remaining) is what is left of it.
+    /// The limit stays the same while time passes; [`remaining`](Self::remaining) is the rest of it.
     pub const fn limit(&self) -> Duration {
         self.limit
     }

@@ -14,12 +14,12 @@ use crate::failure::Classification;
 use crate::failure::durable::StoreError;
 use serde_json::Value;
 
-/// Why a retry gives up whose budget is empty.
+/// The alert of a retry that gives up because its budget is empty.
 const BUDGET: &str = "the retry budget is used up";
 
 /// A configuration that was refused, and changes nothing.
 const REFUSED: &str = "a configuration was refused";
-/// One with values for functions that the program does not have, or that cannot take them.
+/// The alert of a configuration with values for functions that do not exist in the program, or that cannot take them.
 const WITHOUT_EFFECT: &str = "settings have no effect";
 
 /// Puts the alert of `event` into the queue, if it has one. It is called within calls of the program, and waits for
@@ -47,7 +47,7 @@ pub(crate) fn store_is_down(point: &str, error: &StoreError) {
     writer::submit(alert, None);
 }
 
-/// The level and the message; what differs between two alerts is in their details.
+/// Returns the level and the message; what differs between two alerts is in their details.
 fn alert_of(event: &Event) -> Option<(AlertLevel, &'static str)> {
     match event {
         Event::Opened { .. } => Some((AlertLevel::Warning, "a circuit breaker opened")),

@@ -1,8 +1,9 @@
 //! Passing events on.
 //!
-//! The order is fixed: the hook, then `tracing`, then the test world, then those who listen at run time (feature `ops`).
-//! Each is guarded, so that a panic in one keeps the event from none of the others and from no caller. An event is made only where it may be seen ([`is_heard`]), because
-//! a failing service can cause many, and making one clones names and reads clocks.
+//! The order is fixed: the hook, then `tracing`, then the test world, then the listeners at run time (feature `ops`).
+//! Each is guarded, so that a panic in one keeps the event from no other and from no caller. An event is made only if
+//! it may be seen ([`is_heard`]), because a failing service can cause many, and making one clones names and reads
+//! clocks.
 
 use super::kinds::{Event, Hook};
 use super::log::Log;
@@ -15,7 +16,7 @@ use crate::base::sync::locked;
 use crate::base::world::World;
 use std::sync::Mutex;
 
-/// Whether an event worth a debug line would be seen; if not, it need not be made.
+/// Returns whether an event worth a debug line would be seen; if not, it need not be made.
 ///
 /// With the feature `ops` each is kept for a while, and so is seen; else as [`is_rejection_heard`].
 #[inline]
@@ -23,7 +24,7 @@ pub(crate) fn is_heard(hook: Option<Hook>) -> bool {
     cfg!(feature = "ops") || is_rejection_heard(hook)
 }
 
-/// Whether a rejection would be seen. It has to be cheap: an overload is when many calls are rejected.
+/// Returns whether a rejection would be seen. It has to be cheap: many calls are rejected during an overload.
 ///
 /// By a hook, a test world, one who listens at run time, or a subscriber whose filter lets DEBUG through for anything.
 /// Without the feature `tracing` the last does not count.
@@ -48,7 +49,7 @@ pub(crate) fn emit(event: &Event, hook: Option<Hook>) {
     emit_as(event, hook, Log::default());
 }
 
-/// As [`emit`], logged as `log` says.
+/// Reports an event like [`emit`], logged as `log` says.
 ///
 /// Policies call it after their lock is free: hooks and subscribers may call the policy that reports.
 #[cold]
@@ -71,7 +72,7 @@ pub(crate) fn emit_as(event: &Event, hook: Option<Hook>, log: Log<'_>) {
     }
 }
 
-/// A sync function is about to wait on this thread: said once per point where that blocks an executor.
+/// Warns that a sync function is about to wait on this thread: once per point where that blocks an executor.
 #[cold]
 pub(crate) fn blocks(point: &PointName) {
     #[cfg(all(feature = "tokio", feature = "tracing"))]

@@ -1,8 +1,8 @@
-//! How well a component is, as a health check has found it.
+//! The level of a component's health, as a health check has found it.
 
 use std::fmt;
 
-/// Ranks what a health check found.
+/// The level that a health check found.
 ///
 /// # Examples
 ///
@@ -18,9 +18,9 @@ use std::fmt;
 pub enum HealthLevel {
     /// All is well.
     Pass,
-    /// It works, and a person should look: a disk is nearly full, a breaker is open.
+    /// The component works, but a person should look: a disk is nearly full, a breaker is open.
     Warn,
-    /// It does not work.
+    /// The component does not work.
     Fail,
 }
 

@@ -1,4 +1,4 @@
-//! What went wrong lately: the last errors, and how often each kind occurred where.
+//! The recent errors, and how often each kind occurred where.
 
 use crate::base::clock::{now, time_of_day};
 use crate::base::name::PointName;
@@ -13,12 +13,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
-/// How many components have patterns at most: their names can come from outside.
+/// The most components that have patterns: their names can come from outside.
 const POINTS: usize = 1_000;
 /// The most pairs of a context.
 const PAIRS: usize = 32;
 
-/// Describes one error, as the [history](ErrorHistory) keeps it.
+/// One error, as the [history](ErrorHistory) keeps it.
 ///
 /// It holds a category, a severity and a code, but no text of the error, which can contain secrets. Pairs
 /// that say where the call was are added by `context(key = expr)` in an attribute, or by
@@ -108,7 +108,7 @@ impl ErrorRecord {
     /// Adds a pair that says where the call was.
     ///
     /// A name that is added twice is kept twice. A history keeps the first 32 pairs, and 256 bytes of each text. Do not
-    /// add what is secret: everything that reads the history shows it.
+    /// add secrets: everything that reads the history shows them.
     ///
     /// # Examples
     ///
@@ -140,7 +140,7 @@ impl ErrorRecord {
     }
 }
 
-/// Counts one kind of failure at one point, since it was last forgotten.
+/// The count of one kind of failure at one point, since it was last forgotten.
 ///
 /// # Examples
 ///
@@ -158,11 +158,11 @@ pub struct ErrorPattern {
     pub point: PointName,
     /// The kind of the failure.
     pub category: Category,
-    /// How often.
+    /// The number of failures.
     pub count: u64,
 }
 
-/// Keeps the last errors and the counts of all, bounded in memory and shared between threads by reference.
+/// The last errors and the counts of all, bounded in memory and shared between threads by reference.
 ///
 /// It answers "what is failing, and where" without a metrics system. The [`history`] of the process has the
 /// failed attempts of every annotated function, and what [`report`] adds. A history of your own counts what
@@ -200,16 +200,16 @@ pub struct ErrorHistory {
     state: Mutex<State>,
 }
 
-/// Whose errors a history keeps.
+/// The scope of a history.
 #[derive(Debug)]
 enum Scope {
-    /// Those of the process, the failures of the annotated functions among them.
+    /// The errors of the process, the failures of the annotated functions among them.
     Process,
-    /// What its owner records, with its limit.
+    /// The errors that its owner records, with its limit.
     Own(AtomicUsize),
 }
 
-/// What is kept of everything that is no annotated function.
+/// The records of everything that is no annotated function.
 #[derive(Debug, Default)]
 struct State {
     records: VecDeque<(Moment, ErrorRecord)>,
@@ -227,7 +227,7 @@ impl State {
         self.points.entry(record.point.to_string()).or_default().add(record.category, now);
     }
 
-    /// Forgets what is stale once in a while, and the quietest point where there are too many.
+    /// Forgets stale entries once in a while, and the quietest point if there are too many.
     fn make_room(&mut self, point: &str, now: Instant) {
         let full = self.points.len() >= POINTS && !self.points.contains_key(point);
         let due = self.swept.is_none_or(|swept| now.saturating_duration_since(swept) >= FORGET / 10);
@@ -289,7 +289,7 @@ impl ErrorHistory {
         matches!(self.scope, Scope::Process)
     }
 
-    /// Sets how many records are kept, by default 100, and drops the oldest of those that are too many; 0
+    /// Sets the number of records that are kept, by default 100, and drops the oldest of those that are too many; 0
     /// keeps only the counts.
     ///
     /// # Examples
@@ -309,7 +309,7 @@ impl ErrorHistory {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The annotated functions whose failures belong to this history.
+    /// Returns the annotated functions whose failures belong to this history.
     fn points(&self) -> impl Iterator<Item = &'static PointSite> {
         self.is_of_process().then(|| POINTS_0_1.iter()).into_iter().flatten()
     }
@@ -346,7 +346,7 @@ impl ErrorHistory {
 
     /// Returns the records that are kept, oldest first.
     ///
-    /// They are copies; a record that is added meanwhile is not among them. The times of failed attempts of
+    /// The records are copies, without those that are added during the call. The times of failed attempts of
     /// annotated functions are worked out when they are read, from the monotonic clock.
     ///
     /// # Examples
@@ -380,7 +380,7 @@ impl ErrorHistory {
         records.into_iter().skip(more).map(|(_, record)| record).collect()
     }
 
-    /// Returns how many errors of `category` were seen since the start or the last [`clear`](Self::clear).
+    /// Returns the number of errors of `category` since the start or the last [`clear`](Self::clear).
     ///
     /// # Examples
     ///
@@ -398,7 +398,7 @@ impl ErrorHistory {
         own + points.sum::<u64>()
     }
 
-    /// Returns how many errors of `category` were seen at `point`; zero once none came for 10 minutes.
+    /// Returns the number of errors of `category` at `point`; zero once none came for 10 minutes.
     ///
     /// # Examples
     ///
@@ -487,7 +487,7 @@ impl ErrorHistory {
     }
 }
 
-/// The record of a failed attempt of `point`.
+/// Returns the record of a failed attempt of `point`.
 fn record(entry: &Entry, point: &'static PointSite, at: SystemTime) -> ErrorRecord {
     let context = entry.context.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
     ErrorRecord {

@@ -5,7 +5,7 @@ use std::fmt;
 
 macro_rules! kinds {
     ($($kind:ident $name:literal,)*) => {
-        /// Names a kind of event: that of the variant of [`Event`] with the same name.
+        /// A kind of event: the variant of [`Event`] with the same name.
         ///
         /// [`Kind::ALL`] has all of them, `as_str` and `Serialize` the name that a serialised event has as `kind`.
         ///
@@ -52,7 +52,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// The kind of `event`.
+            /// Returns the kind of `event`.
             pub(crate) const fn of(event: &Event) -> Self {
                 match event {
                     $(Event::$kind { .. } => Self::$kind,)*

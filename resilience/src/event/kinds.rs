@@ -6,7 +6,7 @@ use crate::base::name::PointName;
 use crate::failure::Classification;
 use std::time::Duration;
 
-/// Reports one thing that a policy did.
+/// One thing that a policy did.
 ///
 /// # Kinds
 ///
@@ -89,7 +89,7 @@ pub enum Event {
         attempts_max: u32,
         /// What the error means.
         class: Classification,
-        /// How long the next attempt waits, with jitter; `None` if no attempt follows.
+        /// The wait before the next attempt, with jitter; `None` if no attempt follows.
         #[cfg_attr(
             feature = "serde",
             serde(rename = "delay_s", serialize_with = "crate::base::serialise::seconds")
@@ -114,7 +114,7 @@ pub enum Event {
         attempts_max: u32,
         /// What the error means.
         class: Classification,
-        /// How long the retry waits, with jitter, or as long as the service asked for.
+        /// The wait before the retry, with jitter, or the wait that the service asked for.
         #[cfg_attr(
             feature = "serde",
             serde(rename = "delay_s", serialize_with = "crate::base::serialise::seconds")
@@ -135,7 +135,7 @@ pub enum Event {
         /// The points whose retries repeat this call, outermost first; empty where none does.
         inside: Vec<PointName>,
     },
-    /// A call failed for good after at least one retry, or although its error would have been retried.
+    /// A call failed permanently after at least one retry, or although its error would have been retried.
     /// `on_give_up` gets it; WARN.
     ///
     /// The second case is a budget that is used up, or a wait that does not fit into `give_up_after`,
@@ -145,7 +145,7 @@ pub enum Event {
     GaveUp {
         /// The point that was called.
         point: PointName,
-        /// How many attempts were made.
+        /// The number of attempts that were made.
         attempt: u32,
         /// How many attempts the call may make, those under `on(category, ..)` included.
         attempts_max: u32,
@@ -163,13 +163,13 @@ pub enum Event {
         point: PointName,
         /// The key, on a keyed breaker.
         key: Option<PointName>,
-        /// What the error that opened it means; `None` where a slow success did, or a person or the program.
+        /// The meaning of the error that opened it; `None` if a slow success, a person or the program did.
         class: Option<Classification>,
-        /// How many failures opened it: in a row, or within the window.
+        /// The number of failures that opened it: in a row, or within the window.
         failures: u32,
-        /// How many slow calls opened it; 0 where failures, a person or the program did.
+        /// The number of slow calls that opened it; 0 if failures, a person or the program did.
         slow: u32,
-        /// How long it stays open; `None` where only a person closes it.
+        /// The time for which it stays open; `None` if only a person closes it.
         #[cfg_attr(
             feature = "serde",
             serde(rename = "recovery_s", serialize_with = "crate::base::serialise::seconds")
@@ -205,7 +205,7 @@ pub enum Event {
         key: Option<PointName>,
         /// The policy that refused, as in its attribute.
         policy: &'static str,
-        /// How long the policy will reject calls, if it knows.
+        /// The time for which the policy will reject calls, if known.
         #[cfg_attr(
             feature = "serde",
             serde(rename = "retry_after_s", serialize_with = "crate::base::serialise::seconds")
@@ -325,7 +325,7 @@ pub enum Event {
     },
     /// A lock was lost while a call held it; WARN.
     ///
-    /// Other processes may have worked under the same lock meanwhile.
+    /// Other processes may have worked under the same lock since then.
     #[non_exhaustive]
     Lost {
         /// The point that was called.
@@ -425,7 +425,7 @@ pub enum Event {
         point: PointName,
         /// The job's id.
         job: String,
-        /// How many steps were undone.
+        /// The number of undone steps.
         steps: usize,
     },
     /// An operator should look: a job is dead or parked, an undo failed, a record is damaged.
@@ -453,7 +453,7 @@ pub enum Event {
         point: PointName,
         /// What the check found now.
         level: HealthLevel,
-        /// What the look before found; `None` for the first look.
+        /// The level of the look before; `None` for the first look.
         before: Option<HealthLevel>,
     },
     /// A configuration was loaded that changes something, has something worth a look, or was refused; INFO, else WARN.
@@ -461,9 +461,9 @@ pub enum Event {
     Config {
         /// Always `config`.
         point: PointName,
-        /// How many settings are in force; 0 beside a problem.
+        /// The number of settings in force; 0 beside a problem.
         settings: u32,
-        /// What is wrong or worth a look, with the line or the variable; a line for each.
+        /// The mistakes or warnings, with the line or the variable; a line for each.
         problem: Option<String>,
         /// Whether the configuration was refused, so that nothing has changed.
         refused: bool,

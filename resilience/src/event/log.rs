@@ -1,4 +1,4 @@
-//! How often, and with what, events appear in `tracing`.
+//! The rate and the content of events in `tracing`.
 //!
 //! A line for each rejection would be a line for each call while a breaker is open. Such lines are paced: the policy
 //! keeps the moment of the last one, and a line is due again after a second (or a minute, for fallbacks that hide an
@@ -14,13 +14,13 @@ use std::time::Duration;
 /// How an event appears in `tracing`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Log<'a> {
-    /// Limits how often a line appears that would repeat itself; without one it always does.
+    /// Limits how often a line appears that would repeat itself; without a pace it always does.
     pub(crate) pace: Option<&'a Pace>,
     /// Whether the key is shown.
     pub(crate) shows_key: bool,
 }
 
-/// When something was last logged: part of the policy that logs it.
+/// The time of the last line: part of the policy that logs it.
 #[derive(Debug, Default)]
 #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "only lines of `tracing` are limited"))]
 pub(crate) struct Pace(AtomicU64);
@@ -30,7 +30,7 @@ impl Pace {
         Self(AtomicU64::new(0))
     }
 
-    /// Whether the last `true` was at least `every` ago.
+    /// Returns whether the last `true` was at least `every` ago.
     ///
     /// Of several threads that ask at once, one gets `true`.
     #[cfg(feature = "tracing")]
@@ -43,7 +43,7 @@ impl Pace {
         is_due && self.0.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// One that stands in for a policy without state of its own, chosen by `name`.
+    /// Returns a pace for a policy without state of its own, chosen by `name`.
     ///
     /// 64 exist. Two names with one slot pace each other: a line can be missing, and none is ever repeated too soon.
     pub(crate) fn shared(name: &str) -> &'static Self {
@@ -55,7 +55,7 @@ impl Pace {
     }
 }
 
-/// Whether the environment asks for the keys of all policies in `tracing`; read once.
+/// Returns whether the environment asks for the keys of all policies in `tracing`; read once.
 ///
 /// `RESILIENCE_KEY_LABELS=1` is for a program that is being debugged: keys can have personal data in them.
 pub(crate) fn shows_all_keys() -> bool {

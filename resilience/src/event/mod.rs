@@ -1,4 +1,4 @@
-//! What happens inside the policies, reported to hooks, to `tracing`, and to test worlds.
+//! The events of the policies, reported to hooks, to `tracing`, and to test worlds.
 //!
 //! A policy makes an [`Event`] where something happens that a person may want to see: a
 //! failed attempt, an opened breaker, a finished job. A call that succeeds at once makes none, and costs
@@ -52,9 +52,9 @@
 //! | question | answer |
 //! |---|---|
 //! | what happens in my policy, as it happens? | a [`Hook`], or the events of a subscription |
-//! | what has happened at this point lately? | `events::recent` (feature `ops`) |
+//! | what has happened at this point recently? | `events::recent` (feature `ops`) |
 //! | what is failing, and how often? | [`classify::history`](crate::classify::history) |
-//! | how is it now? | [`snapshot()`](crate::snapshot) |
+//! | what is the state now? | [`snapshot()`](crate::snapshot) |
 //!
 //! The order is the same for every event: the hook of the policy, `tracing`, the test world, and then those who listen
 //! at run time. All of them run on the thread of the call and after the policy has released its locks, so that a hook

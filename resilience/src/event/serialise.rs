@@ -1,4 +1,4 @@
-//! What the feature `serde` adds: records of errors, written for other programs.
+//! The serialisation of records of errors (feature `serde`).
 
 use super::history::{ErrorPattern, ErrorRecord};
 use crate::base::calendar;

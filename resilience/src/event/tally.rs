@@ -1,4 +1,4 @@
-//! What happened to jobs, counted for the whole program.
+//! The counts of jobs, for the whole program.
 //!
 //! A job is rarely an event twice in a second, so its events are counted in one place, unlike those of calls.
 
@@ -36,7 +36,7 @@ impl Jobs {
         }
     }
 
-    /// What happened, with how often.
+    /// Returns the results of jobs and their counts.
     pub(crate) fn results(&self) -> [(&'static str, u64); 5] {
         [
             ("started", &self.started),
@@ -48,12 +48,12 @@ impl Jobs {
         .map(|(result, count)| (result, count.load(Ordering::Relaxed)))
     }
 
-    /// How many were undone.
+    /// Returns how many jobs were undone.
     pub(crate) fn rolled_back(&self) -> u64 {
         self.rolled_back.load(Ordering::Relaxed)
     }
 
-    /// How many steps were refused, by reason.
+    /// Returns how many steps were refused, by reason.
     pub(crate) fn refused(&self) -> Vec<(&'static str, u64)> {
         locked(&self.refused).clone()
     }
@@ -67,7 +67,7 @@ impl Jobs {
     }
 }
 
-/// The numbers of this process, or of a test world.
+/// Returns the counts of this process, or of a test world.
 pub(crate) fn jobs() -> &'static Jobs {
     let jobs: &'static Jobs = &JOBS;
     jobs

@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | ERROR | a critical alert: damage, lost work | a person has to act |
 //! | WARN | gave up, breaker opened, job interrupted or rolled back, a fallback that hides a permanent error, chaos that is armed | the program is worse than it should be |
-//! | INFO | succeeded after retries, breaker half-open or closed, job resumed | it is well again |
+//! | INFO | succeeded after retries, breaker half-open or closed, job resumed | the service works again |
 //! | DEBUG | each failed attempt, timeout, rejection, further copy or backend, fallback, stale or simpler answer, step and job | for a look at one call |
 //! | TRACE | the beginning of an attempt | |
 //!
@@ -49,12 +49,12 @@ fn code(class: &Classification) -> Option<DisplayValue<Code>> {
     class.code.map(display)
 }
 
-/// How many retries repeat the call, if any does.
+/// Returns how many retries repeat the call, if any does.
 fn depth(inside: &[PointName]) -> Option<u64> {
     u64::try_from(inside.len()).ok().filter(|depth| *depth > 0)
 }
 
-/// The point whose retry repeats the call, the innermost of several.
+/// Returns the point whose retry repeats the call, the innermost of several.
 fn inside(inside: &[PointName]) -> Option<&str> {
     inside.last().map(|point| &**point)
 }
@@ -69,7 +69,7 @@ pub(crate) fn started(point: &PointName, attempt: u32, attempts_max: u32) {
     });
 }
 
-/// A sync function waits inside a future.
+/// Logs that a sync function waits inside a future.
 ///
 /// Said once for each point, at WARN: it is a fault of the program that no test shows, since a blocked runtime only
 /// becomes slow.
@@ -94,13 +94,13 @@ pub(super) fn handler_is_slow() {
 }
 
 impl Log<'_> {
-    /// Whether a line that is logged at most once in `every` is due.
+    /// Returns whether a line that is logged at most once in `every` is due.
     fn is_due(self, every: Duration) -> bool {
         self.pace.is_none_or(|pace| pace.allows(every))
     }
 }
 
-/// Each policy has a target of its own, such as `resilience::retry`, so that a filter can silence one.
+/// Logs an event. Each policy has a target of its own, such as `resilience::retry`, so that a filter can silence one.
 pub(super) fn event(event: &Event, log: Log<'_>) {
     match event {
         Event::AttemptFailed { .. } | Event::Recovered { .. } | Event::GaveUp { .. } => retry(event),
@@ -241,7 +241,7 @@ fn breaker(event: &Event, log: Log<'_>) {
     }
 }
 
-/// A fallback for `Auth`, `Invalid` or `Permanent` hides an error that will come again at each call: WARN, once a
+/// Logs a fallback. One for `Auth`, `Invalid` or `Permanent` hides an error that will occur at each call: WARN, once a
 /// minute.
 fn fell_back(point: &PointName, class: &Classification, step: u32, log: Log<'_>) {
     use crate::failure::Category::{Auth, Invalid, Permanent};

@@ -3,9 +3,9 @@
 
 use std::fmt;
 
-/// Names the kind of a failure; policies decide by it.
+/// The kind of a failure; policies decide by it.
 ///
-/// An error gets its category from [`Classify`](trait@crate::Classify), derived or written by hand, or from
+/// An error gets its category from [`Classify`](trait@crate::Classify), derived or implemented directly, or from
 /// one of the [built-in](crate::classify#built-in) classifiers. The category fills all fields of a
 /// [`Classification`](crate::Classification), each of which an error can override:
 ///
@@ -27,9 +27,9 @@ use std::fmt;
 /// | `Rejected` | never | low | no | nothing | - |
 /// | `Unknown` | backoff | medium | maybe | failure | - |
 ///
-/// A breaker counts what says something about the health of the service: an answer such as "not found" is a
+/// A breaker counts failures that say something about the health of the service: an answer such as "not found" is a
 /// success to it, because the service worked. `delivered` says whether the service can have carried out the
-/// request; a retry with `idempotent = false` repeats only what was not delivered.
+/// request; a retry with `idempotent = false` repeats only requests that were not delivered.
 ///
 /// The enum is `non_exhaustive`: a `match` outside of this crate needs a `_` arm.
 ///
@@ -85,7 +85,7 @@ pub enum Category {
     Transient,
     /// Memory, disk or quota is used up, here or at the service.
     ///
-    /// Never retried, because another attempt uses more of what is missing. A breaker counts it as a failure.
+    /// Never retried, because another attempt uses more of the missing resource. A breaker counts it as a failure.
     Resource,
     /// Bad data came back: a response that cannot be decoded, a checksum that does not match.
     ///
@@ -120,7 +120,7 @@ pub enum Category {
     ///
     /// Never retried. A breaker counts it as nothing, because it says nothing about the service.
     Cancelled,
-    /// One of this library's own policies refused the call; see [`Rejected`](crate::Rejected).
+    /// A policy of this library refused the call; see [`Rejected`](crate::Rejected).
     ///
     /// Never retried, whatever `when` or the error itself says, except under a [`Rule`](crate::Rule) that
     /// names this category: otherwise each layer of a stack would repeat the refusals of the one below.
@@ -133,7 +133,7 @@ pub enum Category {
     Unknown,
 }
 
-/// Says whether a failed call is worth repeating.
+/// The worth of repeating a failed call.
 ///
 /// The word comes from the [`Category`], unless the error overrides it
 /// (`#[classify(timeout, retry = never)]`). A policy's `when`, `unless` and [`Rule`](crate::Rule)s are asked
@@ -153,7 +153,7 @@ pub enum Category {
 pub enum Retryable {
     /// The call would fail again, or a retry would do harm.
     Never,
-    /// One retry in a call, after the usual wait; a second error of this sort ends the call.
+    /// One retry in a call, after the usual wait; a second error of this kind ends the call.
     ///
     /// It counts against `max` like any other retry.
     Once,
@@ -161,9 +161,9 @@ pub enum Retryable {
     Backoff,
 }
 
-/// Says whether the service can have carried out the failed request.
+/// Whether the service can have carried out the failed request.
 ///
-/// A retry with `idempotent = false` repeats only what is [`No`](Self::No): a payment that may have been made
+/// A retry with `idempotent = false` repeats only requests that are [`No`](Self::No): a payment that may have been made
 /// is not made again.
 ///
 /// # Examples
@@ -182,13 +182,13 @@ pub enum Retryable {
 pub enum Delivered {
     /// The request certainly was not carried out: refused, rejected, or never sent.
     No,
-    /// It is not known: the answer is missing, and the request may have arrived.
+    /// Unknown: the answer is missing, and the request may have arrived.
     Maybe,
     /// The request certainly was carried out, and only its answer is bad.
     Yes,
 }
 
-/// Ranks how bad a failure is, in rising order.
+/// The severity of a failure, in rising order.
 ///
 /// No policy decides by it, except [`with_recovery`](crate#attributes), which can start from a severity;
 /// otherwise it is for logs, alerts and the [history of errors](crate::classify::ErrorHistory).
@@ -215,7 +215,7 @@ pub enum Severity {
     Fatal,
 }
 
-/// What a circuit breaker counts a category as.
+/// The way in which a circuit breaker counts a category.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Counts {
     Failure,

@@ -1,10 +1,10 @@
-//! What a policy knows about a failure, and the trait of errors that know it.
+//! The meaning of a failure for policies, and the trait of errors that have one.
 
 use super::{Category, Code, Counts, Delivered, Retryable, Severity};
 use crate::base::scope::left_of_request;
 use std::time::Duration;
 
-/// Describes a failure to policies, logs and people.
+/// The description of a failure for policies, logs and people.
 ///
 /// [`new`](Self::new) fills every field from the row of a [`Category`]; the setters, all `const`, override
 /// single ones. A function that is named in `classify = ..` or `#[classify(with = ..)]` returns one, or a
@@ -51,7 +51,7 @@ pub struct Classification {
     pub severity: Severity,
     /// Whether a retry repeats the call.
     pub retry: Retryable,
-    /// How long the service asked to wait before the next call; `None` if it said nothing.
+    /// The wait that the service asked for before the next call; `None` if it asked for none.
     ///
     /// A retry never waits less. Where the wait is longer than its `retry_after_cap`, or does not fit into a
     /// timeout, the call ends with this error instead.
@@ -102,28 +102,28 @@ impl Classification {
         self
     }
 
-    /// Whether a policy of this library refused the call.
+    /// Returns whether a policy of this library refused the call.
     pub(crate) const fn is_refusal(&self) -> bool {
         self.is_refusal
     }
 
-    /// Whether a failure with this class, which comes now, may be the work of the deadline of a request: that client
-    /// has left, and the failure says nothing about the service. A service that was sent the time left, rounded down,
-    /// answers `Timeout` up to a millisecond before.
+    /// Returns whether a failure with this class, which occurs now, may be caused by the deadline of a request: that
+    /// client has left, and the failure says nothing about the service. A service that was sent the time left, rounded
+    /// down, answers `Timeout` up to a millisecond before.
     pub(crate) fn is_of_request(&self) -> bool {
         const ROUNDED: Duration = Duration::from_millis(1);
         let slack = if self.category == Category::Timeout { ROUNDED } else { Duration::ZERO };
         left_of_request().is_some_and(|left| left <= slack)
     }
 
-    /// Whether the time of a call that failed with this class says nothing of the service: a policy, a step or a job
-    /// inside refused it before its body ran, or the deadline of a request has ended it.
+    /// Returns whether the time of a call that failed with this class says nothing of the service: a policy, a step or
+    /// a job inside refused it before its body ran, or the deadline of a request has ended it.
     pub(crate) fn is_unmeasured(&self) -> bool {
         let is_refused = self.category == Category::Rejected && self.delivered != Delivered::Yes;
         is_refused || self.is_refusal || self.is_of_request()
     }
 
-    /// What a breaker counts the failure as.
+    /// Returns how a breaker counts the failure.
     pub(crate) const fn counts(&self) -> Counts {
         if self.is_refusal { Counts::Nothing } else { self.category.counts() }
     }
@@ -217,7 +217,7 @@ impl From<Category> for Classification {
 ///
 /// # Examples
 ///
-/// Written by hand, where the class depends on a value:
+/// Implemented directly, where the class depends on a value:
 ///
 /// ```
 /// use resilience::classify::{self, Category, Classification, Classify};
@@ -268,8 +268,8 @@ pub trait Classify {
     /// Returns the text that the record of a job may keep when the job fails with this error; `None` by default, since
     /// texts of errors may contain what nothing else should.
     ///
-    /// The derive returns the message of a variant with the word `text`, and asks the field of one that is
-    /// `transparent`. A job records the text without secrets and control characters, in at most 1,000 bytes
+    /// The derive returns the message of a variant with the word `text`, and asks the field of a `transparent` variant.
+    /// A job records the text without secrets and control characters, in at most 1,000 bytes
     /// (`durable::JobInfo::text`); `#[job(.., record_text)]` records it for any error.
     ///
     /// # Examples

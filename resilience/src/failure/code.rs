@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-/// Holds the code that the service or the system returned with a failure, for people and machines that look
-/// it up.
+/// The code that the service or the system returned with a failure, for people and machines that look it up.
 ///
 /// It never decides anything: the [`Category`](super::Category) does. Logs and events show it beside the
 /// category, as `unavailable (503)`. A derive with `status = ..` fills it, as do the built-in classifiers of

@@ -21,10 +21,10 @@ use std::sync::Arc;
 #[doc(hidden)]
 pub static CLASSIFIERS_0_1: [Known];
 
-/// Looks for an error of one type in what hides it.
+/// A function that looks for an error of one type behind a pointer that hides it.
 pub type Known = for<'a> fn(Hidden<'a>) -> Option<&'a dyn Classify>;
 
-/// What hides the type of an error.
+/// A pointer that hides the type of an error.
 #[derive(Clone, Copy, Debug)]
 pub enum Hidden<'a> {
     /// Itself, behind `dyn Error`.
@@ -35,7 +35,7 @@ pub enum Hidden<'a> {
 }
 
 impl<'a> Hidden<'a> {
-    /// The error, if it is an `E` or a pointer to one: the source of a pointer is the source of its error.
+    /// Returns the error, if it is an `E` or a pointer to one: the source of a pointer is the source of its error.
     pub(super) fn error<E: Error + Classify + 'static>(self) -> Option<&'a dyn Classify> {
         match self {
             Self::Error(error) => {
@@ -49,7 +49,7 @@ impl<'a> Hidden<'a> {
         }
     }
 
-    /// The outermost context that is a `C`.
+    /// Returns the outermost context that is a `C`.
     pub(super) fn context<C: Context + Classify>(self) -> Option<&'a dyn Classify> {
         match self {
             Self::Error(_) => None,
@@ -59,12 +59,12 @@ impl<'a> Hidden<'a> {
     }
 }
 
-/// What can be the context of an `anyhow::Error`.
+/// The types that can be the context of an `anyhow::Error`.
 pub trait Context: fmt::Debug + fmt::Display + Send + Sync + 'static {}
 
 impl<C: fmt::Debug + fmt::Display + Send + Sync + 'static> Context for C {}
 
-/// How far a chain is followed: an error that names itself as its source must not hang the caller.
+/// The most errors of a chain that are followed: an error that is its own source must not hang the caller.
 const DEEPEST: usize = 64;
 
 /// Returns what an error means that is known only as `dyn Error`.
@@ -91,28 +91,28 @@ pub fn of_dyn(error: &(dyn Error + 'static)) -> Classification {
     known(Some(error)).unwrap_or(Category::Unknown.into())
 }
 
-/// The class of the first known error from `first` on.
+/// Returns the class of the first known error from `first` on.
 pub(super) fn known(first: Option<&(dyn Error + 'static)>) -> Option<Classification> {
     first_known(first).map(Classify::classify)
 }
 
-/// The first known error from `first` on.
+/// Returns the first known error from `first` on.
 pub(super) fn first_known<'a>(first: Option<&'a (dyn Error + 'static)>) -> Option<&'a dyn Classify> {
     let chain = std::iter::successors(first, |error: &&'a (dyn Error + 'static)| (*error).source());
     chain.take(DEEPEST).find_map(known_itself)
 }
 
-/// What is known of `error` without a look at its sources.
+/// Returns the classification of `error` without its sources.
 pub(super) fn known_itself<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a dyn Classify> {
     every_known().find_map(|find| find(Hidden::Error(error)))
 }
 
-/// The first error or context that is known, from the outermost one on.
+/// Returns the first error or context that is known, from the outermost one on.
 #[cfg(feature = "anyhow")]
 pub(super) fn known_in_anyhow(error: &anyhow::Error) -> Option<&dyn Classify> {
     let address = |found: &dyn Classify| std::ptr::from_ref(found).addr();
     // The type of a layer with a context is private to anyhow: where the context lies in memory shows which
-    // layer it belongs to. What is a layer itself is not a context.
+    // layer it belongs to. A layer itself is not a context.
     let contexts: Vec<_> = every_known()
         .filter_map(|find| Some((find, find(Hidden::Context(error))?)))
         .filter(|(find, found)| {

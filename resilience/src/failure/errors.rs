@@ -11,21 +11,21 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many records are kept unless said otherwise.
+/// The default number of records that are kept.
 pub(crate) const DEFAULT_LIMIT: usize = 100;
 /// A pattern that was not seen for this long is dropped.
 pub(crate) const FORGET: Duration = Duration::from_secs(600);
 /// The longest text of a context, in bytes.
 pub(crate) const TEXT: usize = 256;
 
-/// How many records of the process are kept.
+/// The number of records of the process that are kept.
 pub(crate) static LIMIT: Site<AtomicUsize> =
     Site::new(AtomicUsize::new(DEFAULT_LIMIT), || AtomicUsize::new(DEFAULT_LIMIT));
 
-/// How many errors there were of each category.
+/// The number of errors of each category.
 pub(crate) type Totals = [u64; Category::ALL.len()];
 
-/// When a record was made; `order` tells records apart while the clock of a test world stands still.
+/// The time of a record; `order` tells records apart while the clock of a test world stands still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment {
     pub(crate) at: Instant,
@@ -113,7 +113,7 @@ pub(crate) fn shorten<T>(entries: &mut VecDeque<T>, limit: usize) {
     entries.drain(..entries.len().saturating_sub(limit));
 }
 
-/// `value` as text, cut off where it becomes too long.
+/// Returns `value` as text, cut off where it becomes too long.
 fn bounded(value: &dyn Display) -> String {
     struct Bounded(String);
     impl fmt::Write for Bounded {
@@ -128,7 +128,7 @@ fn bounded(value: &dyn Display) -> String {
     text.0
 }
 
-/// At most `limit` bytes of `text`, in whole characters.
+/// Returns at most `limit` bytes of `text`, in whole characters.
 pub(crate) fn cut(text: &str, limit: usize) -> &str {
     let end = (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     text.get(..end.unwrap_or(0)).unwrap_or("")
@@ -167,7 +167,7 @@ impl Patterns {
         seen.filter(|seen| seen.is_fresh(now)).map_or(0, |seen| seen.count)
     }
 
-    /// Drops what is stale; false if nothing is left.
+    /// Drops stale entries; returns false if nothing is left.
     pub(crate) fn sweep(&mut self, now: Instant) -> bool {
         for place in &mut self.0 {
             *place = place.filter(|seen| seen.is_fresh(now));

@@ -1,4 +1,4 @@
-//! What error types of other crates mean.
+//! The classification of error types of other crates.
 //!
 //! Each implementation is behind the feature of its crate and version, except for those of std. The categories are
 //! chosen by what the documentation of the crate says about a variant, and a variant that says nothing is `Unknown`: a
@@ -142,7 +142,7 @@ impl Classify for io::Error {
     }
 }
 
-/// The error that `error` wraps, if that is known.
+/// Returns the error that `error` wraps, if that is known.
 fn known_inside(error: &io::Error) -> Option<&dyn Classify> {
     let wrapped = error.get_ref().map(|error| error as &(dyn Error + 'static));
     // A kind says more than a distant cause does, but less than the very error that was wrapped.
@@ -177,7 +177,7 @@ fn by_kind(kind: ErrorKind) -> Classification {
     category.into()
 }
 
-/// No process listened, so none can have carried out the request.
+/// Returns the class of a refused connection: no process listened, so none can have carried out the request.
 pub(super) const fn refused() -> Classification {
     Classification::new(Category::Connection).delivered(Delivered::No)
 }
@@ -198,14 +198,14 @@ impl Classify for serde_json::Error {
     }
 }
 
-/// What can stand in a field that `status = ..` names.
+/// The types of a field that `status = ..` names.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an HTTP status",
     label = "`status` takes a field of an integer type or `http::StatusCode` (feature `http`)"
 )]
 pub trait AsStatus {
-    /// The status code; what is too large for one is as good as none.
+    /// Returns the status code; `u16::MAX`, which is no status, for a number that does not fit.
     fn as_status(&self) -> u16;
 }
 
@@ -236,14 +236,14 @@ impl<S: AsStatus + ?Sized> AsStatus for &S {
     }
 }
 
-/// What can stand in a field that `retry_after = ..` names.
+/// The types of a field that `retry_after = ..` names.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "expected a `Duration` or `Option<Duration>`, found `{Self}`",
     label = "`retry_after` takes a field of type `Duration` or `Option<Duration>`"
 )]
 pub trait AsWait {
-    /// The wait, where there is one.
+    /// Returns the wait, if there is one.
     fn as_wait(&self) -> Option<Duration>;
 }
 

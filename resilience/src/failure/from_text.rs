@@ -2,9 +2,9 @@
 
 use super::{Category, Classification, foreign, wait_hint};
 
-/// How much of a message is read, in bytes: what matters is at its start.
+/// The bytes of a message that are read: the words that classify it are at its start.
 const READ: usize = 4096;
-/// How many words `..` in a phrase may stand for.
+/// The most words that `..` in a phrase may stand for.
 const GAP: usize = 8;
 
 type Row = (Classification, &'static [&'static str]);
@@ -38,7 +38,7 @@ const PHRASES: &[Row] = &[
     (Classification::new(Category::Cancelled), &["operation cancelled", "operation canceled", "operation was cancelled", "operation was canceled", "request cancelled", "request canceled", "request was cancelled", "request was canceled", "context cancelled", "context canceled", "due to user request", "client closed request"]),
 ];
 
-/// What a message says that consists of this word only.
+/// The categories of messages that consist of one word.
 const WORDS: &[(&str, Category)] = &[
     ("timeout", Category::Timeout),
     ("conflict", Category::Conflict),
@@ -93,7 +93,7 @@ const REASONS: &[(u16, &str)] = &[
     (529, "overloaded"),
 ];
 
-/// Classifies an error by its message, if the message says in plain words what is wrong; else `Unknown`.
+/// Classifies an error by its message, if the message names the failure in plain words; else `Unknown`.
 ///
 /// Only for errors that come as text and nothing else: no policy reads messages unless `text` in
 /// `#[classify(..)]` asks for it. Case does not matter; words are whole words, so that "port 4290" is no
@@ -119,7 +119,7 @@ const REASONS: &[(u16, &str)] = &[
 ///
 #[doc = include_str!("from_text.md")]
 ///
-/// 4. A message that is nothing but "timeout", "conflict", "unavailable", "cancelled" or "canceled".
+/// 4. A message that consists of "timeout", "conflict", "unavailable", "cancelled" or "canceled" only.
 ///
 /// The phrases are those of OpenAI, Anthropic, Gemini, Ollama, Azure, AWS, GitHub, Stripe, Postgres, MySQL,
 /// SQLite, Redis and MongoDB, and those of operating systems and HTTP clients.
@@ -143,7 +143,7 @@ pub fn from_text(message: &str) -> Classification {
         .unwrap_or(Category::Unknown.into())
 }
 
-/// What is said whatever the status.
+/// Returns the class of the phrases that apply whatever the status.
 fn first(words: &[Word], message: &str) -> Option<Classification> {
     let class = by_phrase(words, FIRST)?;
     let lasts = says(words, "insufficient quota") || says(words, "billing hard limit");
@@ -166,7 +166,7 @@ fn by_status(words: &[Word]) -> Option<Classification> {
     Some(Classification::from_status(status))
 }
 
-/// Whether the phrase is among the words and is not negated.
+/// Returns whether the phrase is among the words and is not negated.
 fn says(words: &[Word], phrase: &str) -> bool {
     (0..words.len()).any(|n| starts(words.get(n..), phrase) && !is_denied(words, n))
 }
@@ -176,7 +176,7 @@ fn is_denied(words: &[Word], n: usize) -> bool {
     !opens && DENIALS.contains(&text(words, n.checked_sub(1)))
 }
 
-/// Whether the words begin with the phrase, within one sentence.
+/// Returns whether the words begin with the phrase, within one sentence.
 fn starts(words: Option<&[Word]>, phrase: &str) -> bool {
     let mut words = words.unwrap_or_default().iter().enumerate();
     let mut reach = 1;
@@ -194,12 +194,12 @@ fn starts(words: Option<&[Word]>, phrase: &str) -> bool {
     true
 }
 
-/// The text of the word at `n`, or nothing where there is none.
+/// Returns the text of the word at `n`, or an empty one if there is none.
 fn text(words: &[Word], n: Option<usize>) -> &str {
     n.and_then(|n| words.get(n)).map_or("", |word| &word.text)
 }
 
-/// The HTTP status that the word at `n` is, going by the words around it.
+/// Returns the HTTP status in the word at `n`, if the words around it make it one.
 fn status(words: &[Word], n: usize) -> Option<u16> {
     let word = words.get(n).filter(|word| word.alone)?;
     let status: u16 = word.text.parse().ok().filter(|status| (400..600).contains(status))?;
@@ -218,7 +218,7 @@ fn status(words: &[Word], n: usize) -> Option<u16> {
 /// Words that can follow a status, but not a quantity.
 const LINKS: &[&str] = &["from", "for", "on", "error", "response", "while", "when", "after"];
 
-/// What the words before a number say about it.
+/// The meaning of the words before a number.
 enum Context {
     Sure,
     Likely,
@@ -249,11 +249,11 @@ fn context(before: &[Word]) -> Context {
 #[derive(Debug)]
 struct Word {
     text: String,
-    /// Whether it is the first one of its sentence.
+    /// Whether the word is the first one of its sentence.
     opens: bool,
-    /// Whether a clause ends behind it.
+    /// Whether a clause ends behind the word.
     ends: bool,
-    /// Whether nothing is attached to it that would make a number something else: a sign, a fraction.
+    /// Whether nothing attached to the word makes a number something else: a sign, a fraction.
     alone: bool,
 }
 
@@ -279,7 +279,7 @@ fn words(message: &str) -> Vec<Word> {
     }
 }
 
-/// A run of letters and digits, cut before each capital that follows a small letter.
+/// Splits a run of letters and digits before each capital that follows a small letter.
 fn parts(run: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let (mut start, mut small) = (0, false);
@@ -327,7 +327,7 @@ mod tests {
         from_text(message).category
     }
 
-    /// The rows of a documented table: category, whether it is undelivered, phrases.
+    /// Returns the rows of a documented table: category, whether it is undelivered, phrases.
     fn documented(table: &'static str) -> Vec<(String, bool, Vec<&'static str>)> {
         let rows = table.lines().skip(2);
         let cells = rows.map(|row| row.trim_matches(['|', ' ']).split_once(" | ").unwrap());

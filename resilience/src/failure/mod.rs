@@ -1,16 +1,16 @@
-//! What an error means, and the errors that policies make.
+//! The meaning of errors, and the errors that policies make.
 //!
-//! The room owns the vocabulary of failures: the [`Category`] with its table, the [`Classification`] of one error, the
-//! trait that gives it, and [`Rejected`](rejected::Rejected) with the errors of steps and jobs. A policy above asks two
-//! things of it: what an outcome means (`outcome`, `probe`), and how to return an error of its own.
+//! This folder has the vocabulary of failures: the [`Category`] with its table, the [`Classification`] of one error,
+//! the trait that assigns it, and [`Rejected`](rejected::Rejected) with the errors of steps and jobs. A policy above
+//! asks two things of it: what an outcome means (`outcome`, `probe`), and how to return an error of its own.
 //!
 //! It knows nothing of where a failure happened: no point, no event, no policy. Names that errors carry are those of
 //! `base/name.rs`. `classify.rs` at the root of the crate is the public face of most of this.
 //!
 //! | file | question |
 //! |---|---|
-//! | `category.rs` | what is done about this kind of failure? |
-//! | `classification.rs` | what is known about this one? |
+//! | `category.rs` | how do policies treat this kind of failure? |
+//! | `classification.rs` | what describes a single failure? |
 //! | `foreign.rs`, `foreign/` | what do errors of std and of other crates mean? |
 //! | `dynamic.rs` | what does a `dyn Error` mean? |
 //! | `from_text.rs`, `retry_after.rs`, `wait_hint.rs` | what does a text or a header say? |

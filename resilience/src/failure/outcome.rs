@@ -34,9 +34,8 @@ use std::ops::Deref;
 
 /// Judges a value as a success or a failure: `Result` and `Option`, under any alias.
 ///
-/// Implement it for a type of your own that is one or the other, such as a response that carries its status.
-/// The policies then judge it like a `Result`. For a single call, `call_judged` of a policy takes a closure
-/// instead.
+/// Implement it for a type of your own that is either, such as a response that carries its status. The policies then
+/// judge it like a `Result`. For a single call, `call_judged` of a policy takes a closure instead.
 ///
 /// # Examples
 ///
@@ -94,9 +93,9 @@ use std::ops::Deref;
     note = "return `Result<{Self}, E>`, or `Option<{Self}>` where `None` means that the call failed"
 )]
 pub trait Outcome: Sized {
-    /// What a success carries: the `T` of a `Result` or an `Option`.
+    /// The value of a success: the `T` of a `Result` or an `Option`.
     type Value;
-    /// What a failure carries: the `E` of a `Result`; [`Missing`] for an `Option`.
+    /// The error of a failure: the `E` of a `Result`; [`Missing`] for an `Option`.
     type Error;
 
     /// Returns the value of a success, or the error of a failure.
@@ -126,7 +125,7 @@ pub trait Outcome: Sized {
     }
 }
 
-/// Stands in for the error of a `None`, of which nothing is known.
+/// The error of a `None`, of which nothing is known.
 ///
 /// Its category is [`Unknown`](Category::Unknown). A [`Rejected`] converts into it, so that policies can
 /// reject calls of functions that return an `Option`: the caller gets `None`, and events have the reason.
@@ -213,7 +212,7 @@ impl<T> Outcome for Option<T> {
 )]
 #[doc(hidden)]
 pub trait FromRejected {
-    /// The error that stands for `rejected`.
+    /// Returns the error for `rejected`.
     fn from_rejected(rejected: Rejected) -> Self;
 }
 
@@ -223,7 +222,7 @@ impl<E: From<Rejected>> FromRejected for E {
     }
 }
 
-/// Asks whether an outcome of type `R` can carry a rejection; methods are looked up as those of a
+/// A question whether an outcome of type `R` can carry a rejection; methods are looked up as those of a
 /// [`Probe`](super::probe::Probe).
 #[doc(hidden)]
 #[derive(Debug)]
@@ -248,7 +247,7 @@ impl<R> Deref for MayRefuse<R> {
 }
 
 impl<R: Refuse> MayRefuse<R> {
-    /// What `ask` gives; or the outcome that stands for its rejection, with the class of that.
+    /// Returns the result of `ask`, or the outcome of its rejection with the class of that.
     ///
     /// # Errors
     ///
@@ -267,7 +266,7 @@ impl<R: Refuse> MayRefuse<R> {
 }
 
 impl<R> NeverRefuses<R> {
-    /// `otherwise`, without asking.
+    /// Returns `otherwise`, without asking.
     ///
     /// # Errors
     ///
@@ -285,7 +284,7 @@ impl<R> NeverRefuses<R> {
 /// An outcome that can carry a rejection: `Err` of it, or `None`.
 #[doc(hidden)]
 pub trait Refuse: Outcome<Error: FromRejected> {
-    /// The failure that stands for `rejected`.
+    /// Returns the failure for `rejected`.
     fn refuse(rejected: Rejected) -> Self {
         Self::failure(Self::Error::from_rejected(rejected))
     }

@@ -1,4 +1,4 @@
-//! How an expansion asks an error of any type what it means, without knowing which way to ask.
+//! The way in which an expansion classifies an error of any type, whatever traits the type implements.
 //!
 //! Method lookup takes the first type in a chain of dereferences whose method fits, so a [`Probe`] asks
 //! errors that implement `Classify` themselves, else [`BySource`] those that are `Error`, else
@@ -63,39 +63,39 @@ impl<'a, E: ?Sized> Deref for BySource<'a, E> {
 }
 
 impl<E: Classify + ?Sized> Probe<'_, E> {
-    /// What the error says; `Unknown` if there is none.
+    /// Returns the class of the error; `Unknown` if there is none.
     #[inline]
     pub fn probed_class(&self) -> Classification {
         self.0.0.0.map_or(UNKNOWN, Classify::classify)
     }
 
-    /// The text that the error lets a record keep.
+    /// Returns the text that the error lets a record keep.
     pub fn probed_text(&self) -> Option<String> {
         self.0.0.0.and_then(Classify::recorded_text)
     }
 }
 
 impl<E: Error + ?Sized> BySource<'_, E> {
-    /// What the first known source says, else `Unknown`.
+    /// Returns the class of the first known source, else `Unknown`.
     #[inline]
     pub fn probed_class(&self) -> Classification {
         self.0.0.and_then(source).unwrap_or(UNKNOWN)
     }
 
-    /// The text that the first known source lets a record keep.
+    /// Returns the text that the first known source lets a record keep.
     pub fn probed_text(&self) -> Option<String> {
         self.0.0.and_then(|error| dynamic::first_known(error.source())).and_then(Classify::recorded_text)
     }
 }
 
 impl<E: ?Sized> ByNothing<'_, E> {
-    /// `Unknown`.
+    /// Returns `Unknown`.
     #[inline]
     pub const fn probed_class(&self) -> Classification {
         UNKNOWN
     }
 
-    /// None.
+    /// Returns `None`.
     pub const fn probed_text(&self) -> Option<String> {
         None
     }
@@ -103,7 +103,7 @@ impl<E: ?Sized> ByNothing<'_, E> {
 
 pub(crate) const UNKNOWN: Classification = Classification::new(Category::Unknown);
 
-/// The class of the first known source.
+/// Returns the class of the first known source.
 pub(crate) fn source<E: Error + ?Sized>(error: &E) -> Option<Classification> {
     dynamic::known(error.source())
 }
@@ -147,28 +147,28 @@ macro_rules! derefs {
 derefs!(Registers to OnlyAsError, OnlyAsError to OnlyAsContext, OnlyAsContext to Nowhere);
 
 impl<T: Error + Classify + Send + Sync + 'static> Registers<T> {
-    /// The `T` that is hidden there.
+    /// Returns the hidden `T`, if it is one.
     pub fn find_in<'a>(&self, hidden: Hidden<'a>) -> Option<&'a dyn Classify> {
         hidden.error::<T>().or_else(|| hidden.context::<T>())
     }
 }
 
 impl<T: Error + Classify + 'static> OnlyAsError<T> {
-    /// The `T` that is hidden there.
+    /// Returns the hidden `T`, if it is one.
     pub fn find_in<'a>(&self, hidden: Hidden<'a>) -> Option<&'a dyn Classify> {
         hidden.error::<T>()
     }
 }
 
 impl<T: AsContext + Classify> OnlyAsContext<T> {
-    /// The `T` that is hidden there.
+    /// Returns the hidden `T`, if it is one.
     pub fn find_in<'a>(&self, hidden: Hidden<'a>) -> Option<&'a dyn Classify> {
         hidden.context::<T>()
     }
 }
 
 impl<T> Nowhere<T> {
-    /// Nothing.
+    /// Returns `None`.
     pub const fn find_in<'a>(&self, _: Hidden<'a>) -> Option<&'a dyn Classify> {
         None
     }
@@ -184,48 +184,48 @@ pub struct Asked<'a, E: ?Sized> {
 }
 
 impl<E: ?Sized> Asked<'_, E> {
-    /// The class of the error.
+    /// Returns the class of the error.
     pub fn class(self) -> Classification {
         (self.class)(self.error)
     }
 
-    /// What the record of a job may keep of its text.
+    /// Returns the text that the record of a job may keep.
     pub fn text(self) -> Option<String> {
         (self.text)(self.error)
     }
 }
 
-/// The field that `transparent` names: it says of itself what it means.
+/// Wraps the field that `transparent` names, which classifies the error.
 pub fn transparent<E: Classify + ?Sized>(error: &E) -> Asked<'_, E> {
     Asked { error, class: E::classify, text: E::recorded_text }
 }
 
-/// The class that a function returned.
+/// Returns the class that a function returned.
 pub fn class<C: Into<Classification>>(class: C) -> Classification {
     class.into()
 }
 
-/// An error whose message says what it means, and may be kept.
+/// Wraps an error whose message classifies it, and may be kept.
 pub fn by_text<E: Display + ?Sized>(error: &E) -> Asked<'_, E> {
     Asked { error, class: |error| from_text(&error.to_string()), text }
 }
 
-/// The message of `error`, for the record of a job.
+/// Returns the message of `error`, for the record of a job.
 pub fn text<E: Display + ?Sized>(error: &E) -> Option<String> {
     Some(format!("{error:#}"))
 }
 
-/// The class that `with` gives to `error`.
+/// Returns the class that `with` returns for `error`.
 pub fn asked<E: ?Sized, C: Into<Classification>>(error: &E, with: impl FnOnce(&E) -> C) -> Classification {
     with(error).into()
 }
 
-/// The class of an HTTP status.
+/// Returns the class of an HTTP status.
 pub fn by_status<S: AsStatus + ?Sized>(status: &S) -> Classification {
     Classification::from_status(status.as_status())
 }
 
-/// `class` with the wait that a field of the error holds, if it holds one.
+/// Returns `class` with the wait that a field of the error holds, if it holds one.
 pub fn waiting<W: AsWait + ?Sized>(class: Classification, wait: &W) -> Classification {
     match wait.as_wait() {
         Some(wait) => class.retry_after(wait),
@@ -239,7 +239,7 @@ mod tests {
     use std::fmt;
     use std::io;
 
-    /// What an expansion writes, for an `error: &E`.
+    /// The question that an expansion writes, for an `error: &E`.
     macro_rules! probe {
         ($error:expr) => {
             Probe::new($error).probed_class().category

@@ -71,7 +71,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
-/// Says why a policy rejected a call or ended it; the only error that this library makes.
+/// The reason why a policy rejected a call or ended it; the only error that this library makes.
 ///
 /// Texts are for people and may change; match on the variants and use the getters in programs. The enum and
 /// its variants are `non_exhaustive`: write `Rejected::TimedOut { .. }` and a `_` arm. An error type takes
@@ -89,8 +89,9 @@ use std::{fmt, io};
 /// | `Throttled` | `Rejected` | the `throttle` of a retry, or of its budget |
 /// | `ShuttingDown` | `Rejected` | jobs, their steps and recoveries while the process [shuts down](crate::shutdown()) |
 ///
-/// A retry repeats `TimedOut`, `RateLimited` and `LockTimeout`, and other rejections only if a [`Rule`](crate::Rule) names
-/// [`Category::Rejected`]. A breaker ignores every rejection except a `TimedOut` whose body had begun, which is a failure.
+/// A retry repeats `TimedOut`, `RateLimited` and `LockTimeout`, and other rejections only if a [`Rule`](crate::Rule)
+/// names [`Category::Rejected`]. A breaker ignores every rejection except a `TimedOut` whose body had begun, which is a
+/// failure.
 ///
 /// The type is 24 bytes large, because it is part of every error type that implements `From<Rejected>`. Tests
 /// make one with the functions of `testing::rejected` (feature `testing`).
@@ -119,7 +120,7 @@ pub enum Rejected {
     CircuitOpen {
         /// The point whose breaker rejected the call.
         point: Origin,
-        /// How long the breaker will reject calls; `None` where a person forced it open, or where its probes
+        /// The time for which the breaker will reject calls; `None` if a person forced it open, or if its probes
         /// are running. Read it with [`retry_after`](Self::retry_after).
         retry_after: Option<Wait>,
     },
@@ -142,14 +143,14 @@ pub enum Rejected {
     RateLimited {
         /// The point whose limit rejected the call.
         point: Origin,
-        /// When the next call will be admitted, if that is known; read by
+        /// The time until the next call will be admitted, if that is known; read by
         /// [`retry_after`](Self::retry_after).
         retry_after: Option<Wait>,
     },
-    /// The throttle of the retry budget of `point` refused the call: the service accepts too few of those that are made.
+    /// The throttle of the retry budget of `point` refused the call: the service accepts too few of the calls.
     ///
-    /// The body did not run. At most nine calls of ten are refused; the others find out when the service is well again. See
-    /// [`Budget::throttle`](crate::Budget::throttle).
+    /// The body did not run. At most nine calls of ten are refused; the others find out when the service has recovered.
+    /// See [`Budget::throttle`](crate::Budget::throttle).
     #[error("{} was throttled: its service accepts too few calls", point.label())]
     #[non_exhaustive]
     Throttled {
@@ -158,10 +159,10 @@ pub enum Rejected {
     },
     /// The call of `point` did not end within `limit`.
     ///
-    /// The body had begun, unless the call still waited for a slot or a permit, or no time was left at its
-    /// beginning: then the text says so, and nothing has reached the service. An async body was dropped at its current `.await`; a sync one was
-    /// abandoned on its helper thread, where it runs on to its end. Either way, what it had sent may still be
-    /// carried out.
+    /// The body had begun, unless the call still waited for a slot or a permit, or no time was left at its beginning:
+    /// then the text says so, and nothing has reached the service. An async body was dropped at its current `.await`; a
+    /// sync one was abandoned on its helper thread, where it runs on to its end. Either way, what it had sent may still
+    /// be carried out.
     #[error("{} timed out after {limit:?}{}", point.label(), point.unsent())]
     #[non_exhaustive]
     TimedOut {
@@ -174,8 +175,8 @@ pub enum Rejected {
     /// The lock of `point` could not be taken.
     ///
     /// The body did not run. Mostly others hold the lock for longer than the call may wait; the text says who. The same
-    /// error comes at once from a call inside of one that holds the lock, and where the lock cannot be used at all: these
-    /// are never retried. [`key`](Self::key) is the name of the lock.
+    /// error comes at once from a call inside of one that holds the lock, and where the lock cannot be used at all:
+    /// these are never retried. [`key`](Self::key) is the name of the lock.
     #[error("the lock of {} could not be taken{}", point.label(), point.detail())]
     #[non_exhaustive]
     LockTimeout {
@@ -203,7 +204,7 @@ pub enum Rejected {
     Job(Box<JobError>),
 }
 
-/// Names the point whose policy rejected a call, with the key on a keyed policy.
+/// The point whose policy rejected a call, with the key on a keyed policy.
 ///
 /// It dereferences to the name of the point, compares by name and key, and is cheap to clone. Texts show the
 /// key only on a policy with `key_label`, because keys are made of arguments.
@@ -228,11 +229,11 @@ struct Source {
     key: Option<PointName>,
     /// Whether texts show the key.
     shows_key: bool,
-    /// What texts add about a call that was ended before anything of it had reached the service.
+    /// The words for a call that was ended before anything of it had reached the service.
     unsent: Option<&'static str>,
-    /// What texts add about a lock.
+    /// The words about a lock.
     detail: Option<String>,
-    /// Whether a lock may be free later: not one that the call holds itself, or that cannot be used.
+    /// Whether a lock may be free later: not if the call holds it itself, or if it cannot be used.
     may_be_free: bool,
 }
 
@@ -246,17 +247,17 @@ impl Origin {
         self.0.key.as_deref()
     }
 
-    /// What texts add about a call that was ended before it was admitted.
+    /// Returns the words for a call that was ended before it was admitted.
     fn unsent(&self) -> &'static str {
         self.0.unsent.unwrap_or_default()
     }
 
-    /// What texts add about a lock.
+    /// Returns the words about a lock.
     fn detail(&self) -> Detail<'_> {
         Detail(self.0.detail.as_deref())
     }
 
-    /// The name as texts show it.
+    /// Returns the name as texts show it.
     const fn label(&self) -> Label<'_> {
         Label(self)
     }
@@ -317,7 +318,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Holds a length of time in eight bytes, to the nanosecond; at most about 584 years.
+/// A length of time in eight bytes, to the nanosecond; at most about 584 years.
 ///
 /// `Option<Wait>` needs no more room than `Wait`, which keeps [`Rejected`] small. Longer durations saturate.
 ///
@@ -334,7 +335,7 @@ impl fmt::Display for Origin {
 pub struct Wait(NonZeroU64);
 
 impl Wait {
-    /// `nanos` nanoseconds; one more is stored, so that `Option<Wait>` needs no room of its own.
+    /// Creates a wait of `nanos` nanoseconds; one more is stored, so that `Option<Wait>` needs no space of its own.
     #[inline]
     pub(crate) const fn nanos(nanos: u64) -> Self {
         Self(NonZeroU64::MIN.saturating_add(nanos))
@@ -364,7 +365,7 @@ impl fmt::Debug for Wait {
     }
 }
 
-/// What texts say after their main clause, if the time is known.
+/// The end of a text, if the time is known.
 struct After(&'static str, Option<Wait>);
 
 impl fmt::Display for After {
@@ -380,12 +381,13 @@ impl Rejected {
         Self::CircuitOpen { point, retry_after }
     }
 
-    /// `was_waiting`: no attempt of the call had got beyond its wait for admission.
+    /// Creates the rejection of a timeout; `was_waiting` if no attempt of the call had got beyond its wait for
+    /// admission.
     pub(crate) fn timed_out(point: PointName, limit: Duration, was_waiting: bool) -> Self {
         Self::out_of_time(point, limit, was_waiting.then_some(" while it waited for admission"))
     }
 
-    /// A call that is not made because no time is left for it.
+    /// Creates the rejection of a call that is not made because no time is left for it.
     pub(crate) fn no_time_left(point: PointName) -> Self {
         Self::out_of_time(point, Duration::ZERO, Some(": no time was left to make the call"))
     }
@@ -395,7 +397,8 @@ impl Rejected {
         Self::TimedOut { point: Origin(Arc::new(source)), limit }
     }
 
-    /// `detail` says why the lock `key` could not be taken, and `may_be_free` whether it can be asked for again.
+    /// Creates the rejection of a lock; `detail` says why `key` could not be taken, and `may_be_free` whether it can be
+    /// requested again.
     #[cfg(feature = "fs")]
     pub(crate) fn lock_timeout(
         point: PointName,
@@ -419,7 +422,7 @@ impl Rejected {
         Self::Throttled { point }
     }
 
-    /// Whether an attempt of the call may have reached the service; a step or a job says so itself.
+    /// Returns whether an attempt of the call may have reached the service; a step or a job reports that itself.
     fn has_reached_the_service(&self) -> bool {
         match self {
             Self::TimedOut { point, .. } => point.0.unsent.is_none(),
@@ -427,7 +430,7 @@ impl Rejected {
         }
     }
 
-    /// The point and key, unless they belong to a step or a job.
+    /// Returns the point and key, unless they belong to a step or a job.
     #[cfg_attr(
         not(feature = "durable"),
         expect(clippy::unnecessary_wraps, reason = "steps and jobs have none")

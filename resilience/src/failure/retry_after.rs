@@ -1,6 +1,6 @@
 //! The `Retry-After` header: seconds, or one of the three HTTP dates.
 //!
-//! RFC 9110 (10.2.3) has the header and 5.6.7 the dates: one that is sent today and two that old servers still send. A
+//! RFC 9110 (10.2.3) has the header and 5.6.7 the dates: a current format, and two that old servers still send. A
 //! date is compared with the caller's clock, so a moment in the past is a wait of zero, and a clock that is wrong makes
 //! the wait wrong: policies cap it (`retry_after_cap`).
 
@@ -55,7 +55,7 @@ fn date(text: &str, now: SystemTime) -> Option<Duration> {
     Some(at.duration_since(now).unwrap_or(Duration::ZERO))
 }
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT`
+/// Reads `Sun, 06 Nov 1994 08:49:37 GMT`.
 fn imf_fixdate(text: &str) -> Option<Moment> {
     let (weekday, rest) = text.split_once(", ")?;
     let [day, month, year, time, "GMT"] = words(rest)? else { return None };
@@ -65,7 +65,7 @@ fn imf_fixdate(text: &str) -> Option<Moment> {
     Moment::new(digits(year, 4)?, month_number(month)?, digits(day, 2)?, second_of_day(time)?)
 }
 
-/// `Sunday, 06-Nov-94 08:49:37 GMT`
+/// Reads `Sunday, 06-Nov-94 08:49:37 GMT`.
 fn rfc_850(text: &str, now: SystemTime) -> Option<Moment> {
     let (weekday, rest) = text.split_once(", ")?;
     let [date, time, "GMT"] = words(rest)? else { return None };
@@ -82,7 +82,7 @@ fn rfc_850(text: &str, now: SystemTime) -> Option<Moment> {
     Moment::new(if too_far { latest - 100 } else { latest }, month, day, second)
 }
 
-/// `Sun Nov  6 08:49:37 1994`
+/// Reads `Sun Nov  6 08:49:37 1994`.
 fn asctime(text: &str) -> Option<Moment> {
     let (weekday, rest) = text.split_once(' ')?;
     let (month, rest) = rest.split_once(' ')?;
@@ -98,7 +98,7 @@ fn asctime(text: &str) -> Option<Moment> {
     Moment::new(digits(year, 4)?, month_number(month)?, day, second_of_day(time)?)
 }
 
-/// `08:49:37`, up to the leap second `23:59:60`.
+/// Reads `08:49:37`, up to the leap second `23:59:60`.
 fn second_of_day(time: &str) -> Option<i64> {
     let [hour, minute, second] = split(time, ':')?;
     let (hour, minute, second) = (digits(hour, 2)?, digits(minute, 2)?, digits(second, 2)?);
@@ -117,7 +117,7 @@ fn all_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The number of exactly `length` digits.
+/// Reads the number of exactly `length` digits.
 fn digits(text: &str, length: usize) -> Option<i64> {
     (text.len() == length && all_digits(text)).then(|| i64::from_str(text).ok()).flatten()
 }

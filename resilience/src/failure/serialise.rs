@@ -1,4 +1,4 @@
-//! What the feature `serde` adds: the words of a class, written for other programs.
+//! The serialisation of the words of a class (feature `serde`).
 
 use super::{Category, Code, Severity};
 use serde::ser::{Serialize, Serializer};
@@ -6,7 +6,7 @@ use serde::ser::{Serialize, Serializer};
 macro_rules! by_name {
     ($($word:ty),+) => {
         $(
-            /// As its stable name: what `as_str` gives.
+            /// Serialises as its stable name, the result of `as_str`.
             impl Serialize for $word {
                 fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                     serializer.serialize_str(self.as_str())
@@ -18,7 +18,7 @@ macro_rules! by_name {
 
 by_name!(Category, Severity);
 
-/// As its text: `503`, `os error 104`.
+/// Serialises as its text: `503`, `os error 104`.
 impl Serialize for Code {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

@@ -1,12 +1,12 @@
 //! Durations with units, as services write them into headers and messages.
 //!
-//! Nothing specifies these texts: "try again in 20s", "1m30s", "250 ms" and "2.5 seconds" are all in use. What cannot be
-//! read as a duration is `None`, never a guess: a wait that is too short makes a service angry, and one that is too
+//! Nothing specifies these texts: "try again in 20s", "1m30s", "250 ms" and "2.5 seconds" are all in use. A text that
+//! is not a duration is `None`, never a guess: a wait that is too short annoys the service, and one that is too
 //! long makes a caller wait for nothing.
 
 use std::time::Duration;
 
-/// How many bytes of a text are read.
+/// The number of bytes of a text that are read.
 const READ: usize = 4096;
 
 /// Each unit with its words and its length in nanoseconds, the longest unit first.
@@ -49,7 +49,7 @@ const CUES: &[(&str, bool)] = &[
 /// A duration is a number, which may have decimals, and a unit: `d`, `h`, `m`, `s`, `ms`, `us`, `ns` or
 /// their names in English. Several of them, from long units to short ones, are added up. A number without
 /// a unit is seconds after "retry after" (also `Retry-After` and `retry_after`), else it is no duration;
-/// [`retry_after`](super::retry_after) reads the header of that name. What is too long for a `Duration`
+/// [`retry_after`](super::retry_after) reads the header of that name. A wait that is too long for a `Duration`
 /// becomes `Duration::MAX`. Case does not matter; the first 4 KiB are read.
 ///
 /// | text | wait |
@@ -90,7 +90,7 @@ fn after_a_cue(text: &str) -> Option<Duration> {
     waits.min_by_key(|(at, _)| *at).map(|(_, wait)| wait)
 }
 
-/// The duration at the start of `text`, and what follows it.
+/// Returns the duration at the start of `text`, and the text after it.
 fn duration(text: &str, bare: bool) -> Option<(Duration, &str)> {
     let (mut sum, mut last, mut rest) = (0_u128, u64::MAX, text);
     while let Some((number, after)) = number(rest) {
@@ -111,7 +111,7 @@ fn duration(text: &str, bare: bool) -> Option<(Duration, &str)> {
     (last != u64::MAX && !rest.starts_with(|c: char| c.is_alphanumeric())).then(|| (span(sum), rest))
 }
 
-/// Whether a number has a unit, so that it goes on with the duration before it.
+/// Returns whether a number has a unit, so that it continues the duration before it.
 fn follows((_, after): (Number<'_>, &str)) -> bool {
     unit(after).is_some()
 }
@@ -127,7 +127,7 @@ struct Number<'a> {
 }
 
 impl Number<'_> {
-    /// This many units of the given number of nanoseconds.
+    /// Returns this many units of the given number of nanoseconds.
     fn nanos(&self, unit: u64) -> u128 {
         let unit = u128::from(unit);
         let whole = self.whole.parse().unwrap_or(u128::MAX).saturating_mul(unit);
@@ -137,7 +137,7 @@ impl Number<'_> {
     }
 }
 
-/// The number at the start of `text`, and what follows it.
+/// Returns the number at the start of `text`, and the text after it.
 fn number(text: &str) -> Option<(Number<'_>, &str)> {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let (whole, rest) = text.split_at_checked(digits(text))?;
@@ -151,7 +151,7 @@ fn number(text: &str) -> Option<(Number<'_>, &str)> {
     Some((Number { whole, fraction: rest.get(1..=fraction)? }, rest.get(1 + fraction..)?))
 }
 
-/// The unit at the start of `text` in nanoseconds, and what follows it.
+/// Returns the unit at the start of `text` in nanoseconds, and the text after it.
 fn unit(text: &str) -> Option<(u64, &str)> {
     let text = text.strip_prefix(' ').unwrap_or(text);
     let end = text.find(|c: char| !c.is_alphabetic()).unwrap_or(text.len());

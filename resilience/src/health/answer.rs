@@ -1,11 +1,11 @@
-//! What a check answers.
+//! The answer of a check.
 
 use super::Level;
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt::{self, Display};
 
-/// Holds what a check found: a level, and optionally a message, an action and details.
+/// The result of a check: a level, and optionally a message, an action and details.
 ///
 /// A check function may also return less: `()` and texts pass, and the error of a `Result` is a failure.
 ///
@@ -28,7 +28,7 @@ pub struct Answer {
     pub(super) message: String,
     pub(super) action: Option<String>,
     pub(super) details: Vec<(String, String)>,
-    /// Whether it says something about the component: the call of one that a policy has rejected does not.
+    /// Whether the answer says something about the component: a call that a policy rejected does not.
     pub(super) is_judged: bool,
 }
 
@@ -69,12 +69,12 @@ impl Answer {
         self.level
     }
 
-    /// The call was rejected by a policy of ours: nothing was learned of the component.
+    /// Returns the answer of a call that a policy of this library rejected: it says nothing about the component.
     fn not_judged(error: impl Display) -> Self {
         Self { is_judged: false, ..Self::warn(format!("not judged: {error:#}")) }
     }
 
-    /// What an error means.
+    /// Returns the answer of an error.
     fn of_error(error: impl Display, is_rejected: bool) -> Self {
         if is_rejected { Self::not_judged(error) } else { Self::fail(format!("{error:#}")) }
     }
@@ -113,7 +113,7 @@ impl<T: Into<Answer>, E: Into<Box<dyn Error + Send + Sync>>> From<Result<T, E>> 
     }
 }
 
-/// What a function with `#[health_check]` returns.
+/// The types that a function with `#[health_check]` can return.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "a health check cannot return `{Self}`",
@@ -123,9 +123,9 @@ impl<T: Into<Answer>, E: Into<Box<dyn Error + Send + Sync>>> From<Result<T, E>> 
 pub trait CheckOutcome {
     /// The error.
     type Error;
-    /// The error, if it is one.
+    /// Returns the error, if there is one.
     fn error(&self) -> Option<&Self::Error>;
-    /// The answer; `is_rejected` says what the error means.
+    /// Returns the answer; `is_rejected` says whether a policy rejected the call.
     fn answer(self, is_rejected: bool) -> Answer;
 }
 

@@ -1,4 +1,4 @@
-//! One question.
+//! The code that answers one question.
 
 use super::flight::{Entry, Look, Question, late};
 use super::run::start;

@@ -5,7 +5,7 @@ use super::resources;
 use super::work::Work;
 use crate::point::registry::snapshot;
 
-/// Their names and their code.
+/// Returns the names and the code of the built-in checks.
 pub(super) fn checks() -> Vec<(&'static str, Work)> {
     let own = [
         ("breakers", Work::blocking(breakers)),
@@ -17,10 +17,10 @@ pub(super) fn checks() -> Vec<(&'static str, Work)> {
     own.into_iter().chain(resources::checks()).collect()
 }
 
-/// How many breakers or functions are named in the details.
+/// The most breakers or functions that the details name.
 const MOST: usize = 20;
 
-/// An open breaker is a warning: it is the protection at work, and restarting the program would not help.
+/// Warns of open breakers. An open breaker is no failure: it protects the program, and a restart would not help.
 ///
 /// Keys are made of arguments: they are counted, and not named.
 fn breakers() -> Answer {

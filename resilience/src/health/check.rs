@@ -8,7 +8,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-/// Builds a check that the program registers; a function takes `#[health_check]` instead.
+/// The builder of a check that the program registers; a function takes `#[health_check]` instead.
 ///
 /// # Examples
 ///
@@ -72,9 +72,9 @@ impl Check {
     /// Creates the check of all stores that jobs and steps use: the built-in one, to make it critical or to change its
     /// limit.
     ///
-    /// It fails while one of them takes no write: its disk is full, its files were removed, another process holds it, or
-    /// its server is gone. It writes to each store once for a look, which changes no record, and opens none that nothing
-    /// has used.
+    /// The check fails while one of them takes no write: its disk is full, its files were removed, another process
+    /// holds it, or its server is gone. It writes to each store once for a look, which changes no record, and opens no
+    /// store that is unused.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! What an address of HTTP answers.
+//! A check of an HTTP address.
 
 use super::work::LIMIT;
 use crate::base::scope::remaining;
@@ -8,11 +8,11 @@ use std::io;
 /// The most bytes of an answer that are read.
 const MOST: u64 = 1 << 20;
 
-/// Asks an address of HTTP whether a service is there: what most health checks do.
+/// An HTTP address that shows whether a service is up: what most health checks ask.
 ///
-/// A request takes at most as long as the look that it is part of ([`remaining`](crate::remaining())), and 2 s outside of
-/// any limit. Redirects are not followed: the page to log in is no answer of the service. The path of the address, its
-/// query and the headers may be secret, and are in no error. Proxies are those of the environment (`HTTPS_PROXY`,
+/// A request takes at most as long as the look that it is part of ([`remaining`](crate::remaining())), and 2 s outside
+/// of any limit. Redirects are not followed: the page to log in is no answer of the service. The path of the address,
+/// its query and the headers may be secret, and are in no error. Proxies are those of the environment (`HTTPS_PROXY`,
 /// `NO_PROXY`), but none for an address of this machine. Needs the feature `webhook`.
 ///
 /// It blocks the thread, which in a sync check is one of the checks' own.
@@ -69,8 +69,8 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// For no answer, an answer of another status than 2xx, one that is longer or no UTF-8, and one that ends too early.
-    /// The error wraps that of ureq, and is classified as it: `http status: 503` is `Unavailable`.
+    /// Without an answer, for a status other than 2xx, and for a body that is too long, no UTF-8, or ends too early.
+    /// The error wraps that of ureq, and is classified like it: `http status: 503` is `Unavailable`.
     pub fn get(&self) -> io::Result<String> {
         let limit = remaining().unwrap_or(LIMIT);
         let mut answer = self.0.get(limit).map_err(failed)?;

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - A look is counted once when it ends. One that hangs counts as a failed look when its limit is over, and again once
-//!   for each second in which a question was asked: else a check that hangs for ever would never be down.
+//! - A look is counted once when it ends. A look that hangs counts as a failed look when its limit is over, and again
+//!   once for each second in which a question was asked: otherwise a check that hangs for ever would never be down.
 //! - An answer that comes after the limit is a failure, too: questions were answered without it.
 //! - No code of the program runs under the lock: wakers and the event of a change are called after it.
 
@@ -22,9 +22,9 @@ use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime};
 
-/// How long an answer is used.
+/// The time for which an answer is used.
 const FRESH: Duration = Duration::from_secs(1);
-/// After how many failed looks in a row a component is down.
+/// The number of failed looks in a row after which a component is down.
 const FAILURES: u32 = 3;
 
 /// A check that the registry knows.
@@ -57,7 +57,7 @@ pub(super) struct Flight {
 #[derive(Debug, Default)]
 struct State {
     running: Option<Running>,
-    /// How many looks have begun.
+    /// The number of looks that have begun.
     begun: u64,
     last: Option<(Status, Instant)>,
     /// The questions that wait for the running look.
@@ -72,11 +72,11 @@ struct Running {
     number: u64,
     since: Instant,
     time: SystemTime,
-    /// When it was last counted as a failed look, once its limit is over.
+    /// When the look was last counted as failed, once its limit is over.
     late: Option<Instant>,
 }
 
-/// What a question has to do.
+/// The task of a question.
 pub(super) enum Question {
     Answered(Status),
     /// Begin a look with this number, and wait for it.
@@ -88,7 +88,7 @@ pub(super) enum Question {
 }
 
 impl Flight {
-    /// What a question at this moment has to do.
+    /// Returns what a question at this moment has to do.
     pub(super) fn question(&self, limit: Duration) -> Question {
         let now = clock::now();
         let mut state = locked(&self.state);
@@ -108,7 +108,7 @@ impl Flight {
         Question::Begins(number)
     }
 
-    /// The answer of the look with this number, once it has ended; else `waker` is called then.
+    /// Returns the answer of the look with this number, if it has ended; otherwise `waker` is called then.
     pub(super) fn poll(&self, number: u64, waker: &Waker) -> Option<Status> {
         let now = clock::now();
         let mut state = locked(&self.state);
@@ -121,12 +121,12 @@ impl Flight {
         state.aged(now)
     }
 
-    /// What the last look came to, if there was one.
+    /// Returns the level of the last look, if there was one.
     pub(super) fn last(&self) -> Option<Level> {
         locked(&self.state).last.as_ref().map(|(status, _)| status.level)
     }
 
-    /// Whether it has failed three times in a row, and not passed since.
+    /// Returns whether the component has failed three times in a row, and not passed since.
     pub(super) fn is_down(&self) -> bool {
         locked(&self.state).is_down
     }
@@ -158,7 +158,7 @@ impl State {
     }
 }
 
-/// The answer of a question whose look takes longer than its limit.
+/// Returns the answer of a question whose look takes longer than its limit.
 pub(super) fn late(entry: &Entry, number: u64) -> Status {
     let (now, time) = (clock::now(), clock::time_of_day());
     let mut state = locked(&entry.flight.state);
@@ -195,7 +195,7 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// The look with this number, which a question has begun.
+    /// Creates the look with this number, which a question has begun.
     pub(super) const fn new(entry: Arc<Entry>, number: u64) -> Self {
         Self { entry, number, answer: None }
     }

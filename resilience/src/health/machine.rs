@@ -1,14 +1,15 @@
 //! Memory, disk and processor: those of the control group, where the program runs in one.
 //!
 //! Read from `/proc` and `/sys` on each look; on other systems than Linux nothing is measured. The memory of a group is
-//! what it uses less its inactive file pages: the kernel takes those back when memory is needed, so a full page cache is
-//! no pressure. A group without a limit has the memory of the host, and the tightest limit of the groups above it counts.
+//! what it uses less its inactive file pages: the kernel takes those back when memory is needed, so a full page cache
+//! is no pressure. A group without a limit has the memory of the host, and the tightest limit of the groups above it
+//! counts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Where the kernel's files are.
+/// The folders of the kernel's files.
 #[derive(Clone, Debug)]
 pub(super) struct Roots {
     pub(super) proc: PathBuf,
@@ -21,7 +22,7 @@ impl Default for Roots {
     }
 }
 
-/// How much there is, and how much of it can be used still, in bytes.
+/// The total and the still usable amount, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Space {
     pub(super) total: u64,
@@ -29,19 +30,19 @@ pub(super) struct Space {
 }
 
 impl Space {
-    /// The used part in percent.
+    /// Returns the used part in percent.
     pub(super) fn percent(self) -> f64 {
         let used = self.total.saturating_sub(self.available);
         if self.total == 0 { 0.0 } else { used as f64 * 100.0 / self.total as f64 }
     }
 
-    /// What is available, in gigabytes of 10^9 bytes.
+    /// Returns what is available, in gigabytes of 10^9 bytes.
     pub(super) fn available_gb(self) -> f64 {
         self.available as f64 / 1e9
     }
 }
 
-/// How much processor time was used up to a moment, and how many processors may be used.
+/// The processor time used up to a moment, and the number of usable processors.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Busy {
     at: Instant,
@@ -50,7 +51,7 @@ pub(super) struct Busy {
 }
 
 impl Busy {
-    /// The used part since `before`, in percent.
+    /// Returns the used part since `before`, in percent.
     pub(super) fn percent_since(self, before: Self) -> Option<f64> {
         let passed = self.at.saturating_duration_since(before.at).as_secs_f64() * self.processors;
         let used = self.used.saturating_sub(before.used).as_secs_f64();
@@ -59,7 +60,7 @@ impl Busy {
 }
 
 impl Roots {
-    /// The memory that this program may use.
+    /// Returns the memory that this program may use.
     pub(super) fn memory(&self) -> Option<Space> {
         let info = fs::read_to_string(self.proc.join("meminfo")).ok()?;
         let host = Space {
@@ -72,12 +73,12 @@ impl Roots {
         Some(tightest.map_or(host, |group| Space { available: group.available.min(host.available), ..group }))
     }
 
-    /// The processor time used so far.
+    /// Returns the processor time used so far.
     pub(super) fn busy(&self, at: Instant) -> Option<Busy> {
         self.groups("cpu").iter().find_map(|group| group_busy(group, at)).or_else(|| self.host_busy(at))
     }
 
-    /// That of the host: `/proc/stat` counts in hundredths of a second.
+    /// Returns the processor time of the host: `/proc/stat` counts in hundredths of a second.
     fn host_busy(&self, at: Instant) -> Option<Busy> {
         let stat = fs::read_to_string(self.proc.join("stat")).ok()?;
         let line = stat.lines().next()?.strip_prefix("cpu ")?;
@@ -90,7 +91,7 @@ impl Roots {
         Some(Busy { at, used: Duration::from_millis(used.saturating_mul(10)), processors })
     }
 
-    /// The folders of this program's group for `controller` and of the groups above it, innermost first.
+    /// Returns the folders of this program's group for `controller` and of the groups above it, innermost first.
     fn groups(&self, controller: &str) -> Vec<PathBuf> {
         let Ok(own) = fs::read_to_string(self.proc.join("self/cgroup")) else { return Vec::new() };
         let path = |line: &str| {
@@ -119,7 +120,7 @@ impl Roots {
     }
 }
 
-/// The number behind `name` in lines of names and numbers.
+/// Returns the number behind `name` in lines of names and numbers.
 fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
@@ -129,7 +130,7 @@ fn number(path: &Path) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// The memory of one group with a limit, of version 2 or 1.
+/// Returns the memory of one group with a limit, of version 2 or 1.
 fn group_memory(group: &Path) -> Option<Space> {
     let files = [
         ("memory.max", "memory.current", "inactive_file "),
@@ -144,7 +145,7 @@ fn group_memory(group: &Path) -> Option<Space> {
     })
 }
 
-/// The processor time of one group with a quota, of version 2 or 1.
+/// Returns the processor time of one group with a quota, of version 2 or 1.
 fn group_busy(group: &Path, at: Instant) -> Option<Busy> {
     if let Ok(max) = fs::read_to_string(group.join("cpu.max")) {
         let mut parts = max.split_whitespace();
@@ -159,11 +160,11 @@ fn group_busy(group: &Path, at: Instant) -> Option<Busy> {
     Some(Busy { at, used, processors: quota / period })
 }
 
-/// The file system that `folder` is on, or will be.
+/// Returns the file system that `folder` is on, or will be.
 #[cfg(target_os = "linux")]
 pub(super) fn disk(folder: &Path) -> Option<Space> {
     let stat = folder.ancestors().find_map(|folder| rustix::fs::statvfs(folder).ok())?;
-    // As `df`: what only root may use is not available, and counts as neither used nor free.
+    // Like `df`: space that only root may use is not available, and counts as neither used nor free.
     let used = stat.f_blocks.saturating_sub(stat.f_bfree);
     let block = stat.f_frsize;
     Some(Space {
@@ -172,7 +173,7 @@ pub(super) fn disk(folder: &Path) -> Option<Space> {
     })
 }
 
-/// Nothing is measured here.
+/// Returns `None`: this system is not measured.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn disk(_: &Path) -> Option<Space> {
     None

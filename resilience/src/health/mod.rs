@@ -1,4 +1,4 @@
-//! How well the program and what it depends on are: checks, and the answers to "is it healthy?" and "is it ready?".
+//! The health of the program and of its dependencies: checks, and the answers to "is it healthy?" and "is it ready?".
 //!
 //! A check is a function with [`#[health_check]`](macro@crate::health_check), or a closure given to [`register`]. It
 //! returns `()`, a text, an [`Answer`] with a level, an action and details, or a `Result` of one of them, whose error
@@ -25,7 +25,7 @@
 //! - Of each check at most one look runs at a time. All questions of that time share it, and its answer is used for one
 //!   second, so that many questions cost what one costs.
 //! - A question waits for the limit of the check at most, 2 s by default. A look that hangs keeps its thread: until it
-//!   ends, each question gets a failure at once, with the time since when it runs. The code of a check sees its limit as
+//!   ends, each question gets a failure at once, with the time at which it began. The code of a check sees its limit as
 //!   [`remaining`](crate::remaining()).
 //! - Sync checks run on at most 16 helper threads, async ones on a runtime of this library. A panic is a failure.
 //! - Calls in a check take no probe of a half-open breaker, and spend no retry budget: only the traffic decides when a
@@ -42,7 +42,7 @@
 //! | `chaos` (feature `chaos`) | while the program has armed faults |
 //! | `store` (feature `durable`) | never: it fails while a store that jobs or steps have used takes no write |
 //!
-//! A check of the program with the same name takes its place. None of them is critical; [`Check::store`] makes the one of
+//! A check of the program with the same name replaces it. None of them is critical; [`Check::store`] makes the check of
 //! the stores critical.
 //!
 //! A service is asked by `Endpoint` (feature `webhook`): its answer, and the list of models of a server such as Ollama.
@@ -85,7 +85,7 @@ use crate::base::block_on::{all, block_on};
 use crate::base::name::PointName;
 use ask::ask;
 
-/// Looks at every component, at all of them at once, and returns what was found, sorted by name.
+/// Looks at every component at once, and returns the statuses, sorted by name.
 ///
 /// It blocks the thread for as long as the slowest check takes, at most for its limit. In async code call
 /// [`check_all_async`].
@@ -107,7 +107,7 @@ pub async fn check_all_async() -> Vec<Status> {
     all(registry::all().into_iter().map(ask)).await
 }
 
-/// The last answer of each check that was looked at, without looking again.
+/// Returns the last answer of each check that was looked at, without looking again.
 pub(crate) fn last() -> Vec<(PointName, Level)> {
     let known = registry::known();
     known.iter().filter_map(|entry| Some((entry.name.clone(), entry.flight.last()?))).collect()

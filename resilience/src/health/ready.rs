@@ -1,4 +1,4 @@
-//! Whether traffic should come.
+//! Whether the program should get traffic.
 
 use super::ask::ask;
 use super::flight::Entry;
@@ -10,10 +10,10 @@ use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
 
-/// The name of what is down while the process shuts down.
+/// The name of the component that is down while the process shuts down.
 const SHUTDOWN: &str = "shutdown";
 
-/// Holds whether the program should get traffic, and what the critical checks found.
+/// Whether the program should get traffic, and the results of the critical checks.
 ///
 /// `Display` writes one line, `Serialize` `{is_ready, checks}`.
 #[derive(Clone, Debug, Serialize)]
@@ -21,7 +21,7 @@ const SHUTDOWN: &str = "shutdown";
 pub struct Readiness {
     /// Whether no critical component is down.
     pub is_ready: bool,
-    /// What each critical check found, sorted by name.
+    /// The results of the critical checks, sorted by name.
     pub checks: Vec<Status>,
     /// The names of the components that are down, and `shutdown` once the process [shuts down](crate::shutdown()).
     pub down: Vec<String>,
@@ -68,7 +68,7 @@ pub fn ready() -> Readiness {
     block_on(ready_async())
 }
 
-/// Says whether the program should get traffic, as [`ready`], without blocking the thread.
+/// Returns whether the program should get traffic, like [`ready`], without blocking the thread.
 pub async fn ready_async() -> Readiness {
     let entries: Vec<Arc<Entry>> = registry::all().into_iter().filter(|entry| entry.is_critical).collect();
     let checks = all(entries.iter().cloned().map(ask)).await;

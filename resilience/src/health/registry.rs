@@ -1,4 +1,4 @@
-//! Which checks there are: those of the linker's table, those that are built in, and those that the program registered.
+//! The list of checks: those of the linker's table, the built-in ones, and those that the program registered.
 //!
 //! The list is made at the first question. The values of `each` are code of the program, so it is made outside of the
 //! lock; of two threads that make it at once, the first one's counts.
@@ -26,7 +26,7 @@ fn with<T>(work: impl FnOnce(&mut Entries) -> T) -> T {
     work(entries.get_or_insert_with(|| made.unwrap_or_default()))
 }
 
-/// The list of the binary.
+/// Returns the list, made on first use.
 fn made() -> Entries {
     let mut entries = Entries::new();
     for (name, work) in super::builtin::checks() {
@@ -43,7 +43,7 @@ fn made() -> Entries {
     entries
 }
 
-/// The checks of a function; one that fails where its values cannot be listed.
+/// Returns the checks of a function; one that fails if its values cannot be listed.
 fn listed(site: &CheckSite) -> Vec<Listed> {
     guarded(site.list).unwrap_or_else(|| {
         let failed = || Answer::fail("the values of `each` could not be listed: their expression panicked");
@@ -51,7 +51,7 @@ fn listed(site: &CheckSite) -> Vec<Listed> {
     })
 }
 
-/// `name`, or `name#2`, .. where that is taken.
+/// Returns `name`, or the first free one of `name#2`, ..
 fn free(entries: &Entries, name: String) -> String {
     if !entries.contains_key(&name) {
         return name;
@@ -63,7 +63,7 @@ fn free(entries: &Entries, name: String) -> String {
 /// Adds `entry`, in place of the one with its name.
 pub(super) fn add(entry: Arc<Entry>) {
     let before = with(|entries| entries.insert(entry.name.to_string(), entry));
-    // It is code of the program: dropped without the lock.
+    // The former check is code of the program: dropped without the lock.
     drop(before);
 }
 
@@ -73,17 +73,17 @@ pub(super) fn remove(name: &str) -> bool {
     removed.is_some()
 }
 
-/// The check called `name`.
+/// Returns the check called `name`.
 pub(super) fn find(name: &str) -> Option<Arc<Entry>> {
     with(|entries| entries.get(name).cloned())
 }
 
-/// Every check, by name.
+/// Returns every check, by name.
 pub(super) fn all() -> Vec<Arc<Entry>> {
     with(|entries| entries.values().cloned().collect())
 }
 
-/// Every entry by name, if the list was made already.
+/// Returns every entry by name, if the list was made already.
 pub(super) fn known() -> Vec<Arc<Entry>> {
     let entries = locked(&ENTRIES);
     entries.iter().flat_map(BTreeMap::values).cloned().collect()

@@ -1,4 +1,4 @@
-//! How much of the machine is used, and the warnings about it.
+//! The use of the machine, and the warnings about it.
 
 use super::answer::Answer;
 use super::machine::{Busy, Roots, Space, disk};
@@ -11,9 +11,9 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Holds how much of the memory, disk and processors is used.
+/// The used part of the memory, disk and processors.
 ///
-/// A value is `None` where it cannot be measured: on other systems than Linux, and for the processors at the first look.
+/// A value is `None` if it cannot be measured: on other systems than Linux, and for the processors at the first look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Resources {
@@ -23,7 +23,7 @@ pub struct Resources {
     pub memory_available_gb: Option<f64>,
     /// The used part of the file system of the state directory, in percent.
     pub disk_percent: Option<f64>,
-    /// What is free there, in gigabytes (10^9 bytes).
+    /// The free space of the disk, in gigabytes (10^9 bytes).
     pub disk_available_gb: Option<f64>,
     /// The used part of the processor time since the last look, in percent.
     pub cpu_percent: Option<f64>,
@@ -33,7 +33,8 @@ pub struct Resources {
 ///
 /// In a control group (a container) memory and processors are those that the group may use, and the page cache of the
 /// group does not count as used. The disk is the file system of the state directory; without the features
-/// `sqlite` and `fs` that of `RESILIENCE_STATE`, else of the current directory. It reads files of the kernel, and may block while the disk does.
+/// `sqlite` and `fs` that of `RESILIENCE_STATE`, else of the current directory. The function reads files of the kernel,
+/// and may block while the disk does.
 ///
 /// # Examples
 ///
@@ -54,7 +55,7 @@ pub fn resources() -> Resources {
     }
 }
 
-/// The directory whose file system is looked at.
+/// Returns the directory whose file system is measured.
 fn folder() -> PathBuf {
     #[cfg(any(feature = "sqlite", feature = "fs"))]
     let given = crate::base::state_dir::own_state_dir();
@@ -93,7 +94,7 @@ impl Threshold {
     }
 }
 
-/// The checks of memory, disk and processors.
+/// Returns the checks of memory, disk and processors.
 pub(super) fn checks() -> [(&'static str, Work); 3] {
     [
         ("memory", of_space(|| Roots::default().memory(), "end what is not needed, or raise the limit")),

@@ -1,7 +1,7 @@
-//! Where looks run: sync ones on helper threads, async ones on a runtime that no question waits on.
+//! The threads of looks: helper threads for sync ones, and for async ones a runtime that no question waits on.
 //!
 //! A body that hangs keeps its thread, and no second one is started for its check. At most 16 threads run at once;
-//! what is behind them waits, and its questions end by their limits. Each look runs in the test world of the question
+//! further looks wait, and their questions end by their limits. Each look runs in the test world of the question
 //! that began it, is marked (see [`check`](crate::base::check)), and sees its limit as the time that remains.
 
 use super::answer::Answer;
@@ -24,7 +24,7 @@ use std::pin::pin;
 use std::sync::Mutex;
 use std::task::Poll;
 
-/// How many helper threads run at once.
+/// The most helper threads that run at once.
 const MOST_THREADS: usize = 16;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -85,7 +85,7 @@ pub(super) fn start(look: Look) {
     }
 }
 
-/// The answer of a check that has panicked.
+/// Returns the answer of a check that has panicked.
 fn panicked(panic: Box<dyn Any + Send>) -> Answer {
     let text = panic_text(&*panic).map(str::to_owned);
     // The panic's own value may panic when it is dropped.
@@ -111,7 +111,7 @@ fn on_helper(job: Job) {
     }
 }
 
-/// The loop of a helper thread, which ends when nothing waits.
+/// Runs the loop of a helper thread, which ends when nothing waits.
 fn work() {
     loop {
         let mut pool = locked(&POOL);
@@ -120,7 +120,7 @@ fn work() {
             return;
         };
         drop(pool);
-        // What is caught here is a waker's.
+        // The panic that is caught here is a waker's.
         let _ = catch_unwind(AssertUnwindSafe(job));
     }
 }

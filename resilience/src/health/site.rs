@@ -28,7 +28,7 @@ pub struct CheckSite {
 }
 
 impl CheckSite {
-    /// The checks that `list` returns when they are first needed.
+    /// Creates the checks that `list` returns when they are first needed.
     pub const fn new(name: &'static str, list: fn() -> Vec<Listed>) -> Self {
         Self { name, limit: LIMIT, is_critical: false, list }
     }
@@ -65,12 +65,12 @@ impl fmt::Debug for Listed {
 }
 
 impl Listed {
-    /// A check by a sync function.
+    /// Creates a check by a sync function.
     pub fn blocking(name: impl Into<String>, check: impl Fn() -> Answer + Send + Sync + 'static) -> Self {
         Self { name: name.into(), work: Work::blocking(check) }
     }
 
-    /// A check by an async function.
+    /// Creates a check by an async function.
     pub fn of_future<F>(name: impl Into<String>, check: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Answer> + Send + 'static,
@@ -79,12 +79,12 @@ impl Listed {
     }
 }
 
-/// The checks for each of `values`.
+/// Returns the checks for each of `values`.
 pub fn each_check<I: IntoIterator>(values: I, check: impl FnMut(I::Item) -> Listed) -> Vec<Listed> {
     values.into_iter().map(check).collect()
 }
 
-/// The answer of an outcome whose error is of this category.
+/// Returns the answer of an outcome whose error is of this category.
 pub fn check_answer<R: CheckOutcome>(outcome: R, category: Option<Category>) -> Answer {
     outcome.answer(category == Some(Category::Rejected))
 }

@@ -1,4 +1,4 @@
-//! What a question returns.
+//! The result of a question.
 
 use super::{Answer, Level};
 use crate::base::name::PointName;
@@ -13,7 +13,7 @@ const MOST: usize = 1_000;
 /// The most details of a status.
 const MOST_DETAILS: usize = 100;
 
-/// Holds what the last look at a component found.
+/// The result of the last look at a component.
 ///
 /// `Display` writes one line. `Serialize` writes `{component, level, healthy, critical, message, action, details,
 /// timestamp, age_s}`, with an RFC 3339 time in UTC. Messages, actions and details are without control characters, and
@@ -35,13 +35,13 @@ const MOST_DETAILS: usize = 100;
 pub struct Status {
     /// The name of the check.
     pub component: PointName,
-    /// What it found.
+    /// The level of the component.
     pub level: Level,
     /// Whether the component works: its level is not `Fail`.
     pub healthy: bool,
     /// Whether the check decides [readiness](super::ready).
     pub critical: bool,
-    /// What it found, in words; may be empty.
+    /// The message of the check; may be empty.
     pub message: String,
     /// What a person should do.
     pub action: Option<String>,
@@ -49,7 +49,7 @@ pub struct Status {
     pub details: Vec<(String, String)>,
     /// When the look ended.
     pub timestamp: SystemTime,
-    /// How old the look is: looks are used again for one second.
+    /// The age of the look: an answer is used again for one second.
     pub age: Duration,
 }
 

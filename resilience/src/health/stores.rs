@@ -8,7 +8,7 @@ use crate::durable::store::StoreError;
 /// The number of an entry of the quarantine that no store has.
 const NO_ENTRY: u64 = i64::MAX as u64;
 
-/// Whether every store that is in use takes a write.
+/// Tests whether every store in use takes a write.
 ///
 /// A store that nothing has used is not opened. The write deletes an entry that is not there: it changes no record, and
 /// in a store on disk it takes the turn to write, the transaction and the sync that the next step will need, too.

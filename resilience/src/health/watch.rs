@@ -7,10 +7,10 @@ use crate::base::repeating::{Repeating, repeat};
 use std::io;
 use std::time::Duration;
 
-/// How long the thread waits between two looks.
+/// The wait of the thread between two looks.
 const EVERY: Duration = Duration::from_secs(30);
 
-/// Looks at every component in the background until it is dropped; see [`watch`].
+/// A thread that looks at every component until this is dropped; see [`watch`].
 #[derive(Debug)]
 #[must_use = "the looks end when it is dropped"]
 pub struct Watch {

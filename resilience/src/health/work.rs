@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a question waits for a look by default.
+/// The default time for which a question waits for a look.
 pub(super) const LIMIT: Duration = Duration::from_secs(2);
 
 type Running = Pin<Box<dyn Future<Output = Answer> + Send>>;

@@ -1,4 +1,4 @@
-//! What picks out an entry of a keyed policy.
+//! The keys of a keyed policy.
 
 use crate::base::template::Key as Template;
 use std::fmt;
@@ -60,7 +60,7 @@ pub trait Key {
     fn read<R>(&self, reader: impl FnOnce(KeyRef<'_>) -> R) -> R;
 }
 
-/// Borrows a key, as a map of keys sees it.
+/// A borrowed key, as a map of keys sees it.
 ///
 /// # Examples
 ///
@@ -173,7 +173,7 @@ impl<K: Key + ?Sized, V: Key + ?Sized> Key for KeyAndValue<'_, K, V> {
 
 /// A key that is kept.
 ///
-/// Compared by way of [`KeyRef`], as what is looked up is only borrowed.
+/// A key of an entry. It is compared as a [`KeyRef`], since a key that is looked up is only borrowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum OwnedKey {
     Text(Box<str>),

@@ -34,26 +34,26 @@ fn map(max_keys: usize) -> Map {
     ::loom::sync::Arc::new(Table::new(max_keys, &make))
 }
 
-/// The same with two parts, the odd keys in one and the even ones in the other.
+/// Creates a map with two parts, the odd keys in one and the even ones in the other.
 fn map_of_two_parts(max_keys: usize) -> Map {
     let shards = (0..2).map(|_| RwLock::new(Entries::default())).collect();
     ::loom::sync::Arc::new(Table { shards, ..Table::new(max_keys, &make) })
 }
 
-/// The entry for `key`. The key is its own hash, twice, so that each run is the same.
+/// Returns the entry for `key`. The key is its own hash, twice, so that each run is the same.
 fn get(map: &Map, key: u8) -> Arc<Probe> {
     let (hash, key) = (u64::from(key) << 32 | u64::from(key), KeyRef::Number(key.into()));
     map.find(hash, key).unwrap_or_else(|| map.add(hash, key, &make))
 }
 
-/// How many entries the map has; its count says the same.
+/// Returns how many entries the map has; its count says the same.
 fn entries(map: &Map) -> usize {
     let entries: usize = map.shards.iter().map(|shard| read(shard).len()).sum();
     assert_eq!(map.count.load(Ordering::Relaxed), entries as u64, "the count of the entries");
     entries
 }
 
-/// The same once other keys have come, while none is in use: what was too many is gone.
+/// Returns how many entries the map has once other keys were added, while none is in use: the surplus ones are evicted.
 fn entries_after(map: &Map) -> usize {
     (8..11).for_each(|key| drop(get(map, key)));
     entries(map)
@@ -73,7 +73,7 @@ fn together<A: 'static, B: 'static, C>(
     (first.join().unwrap(), second.join().unwrap(), c)
 }
 
-/// All orders of threads that are interrupted three times; each order of all of them would take minutes.
+/// Runs all orders of threads that are interrupted three times; each order of all of them would take minutes.
 fn model(run: impl Fn() + Sync + Send + 'static) {
     let mut model = ::loom::model::Builder::new();
     model.preemption_bound = Some(3);

@@ -1,4 +1,4 @@
-//! The same numbers for the recorder of the crate `metrics`.
+//! The metrics for the recorder of the crate `metrics`.
 
 use super::family::{Family, Kind, Label, Sink, Value};
 use super::write;
@@ -9,11 +9,11 @@ use ::metrics::{Key, Level, Metadata, Recorder, Unit, with_recorder};
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-/// Publishes every metric of [`prometheus`](super::prometheus) to the recorder of the crate `metrics` (version 0.24) that
-/// the program has installed; needs the feature `metrics`.
+/// Publishes every metric of [`prometheus`](super::prometheus) to the recorder of the crate `metrics` (version 0.24)
+/// that the program has installed; needs the feature `metrics`.
 ///
-/// It is one look at the inventory, and publishes nothing by itself later: call it before a scrape is answered, or from a
-/// task every few seconds. A recorder gets what was counted since the last call, and at its first one all of it; so it
+/// It reads the inventory once, and publishes nothing by itself later: call it before a scrape is answered, or from a
+/// task every few seconds. A recorder gets the counts since the last call, and at its first one all of them; so it
 /// may be installed late, and the page stays right beside it. Names, labels and values are those of the page, with two
 /// differences that the crate asks for: counters are whole numbers, so that seconds are rounded down; and a
 /// histogram gets a duration of the right bucket for each that was measured, with the same sum. With the buckets of
@@ -53,13 +53,13 @@ pub fn publish() {
     });
 }
 
-/// What was published so far.
+/// The values that were published so far.
 static PUBLISHED: Site<Mutex<Option<Published>>> = Site::new(Mutex::new(None), Mutex::default);
 
 /// The most recorders whose values are kept apart; programs have one.
 const RECORDERS: usize = 16;
 
-/// What each recorder has, by its address: one that is installed late has nothing yet.
+/// The values that each recorder has, by its address: a recorder that is installed late has none yet.
 #[derive(Debug, Default)]
 struct Published(HashMap<usize, Totals>);
 
@@ -85,7 +85,7 @@ const METADATA: Metadata<'static> = Metadata::new("resilience::metrics", Level::
 #[derive(Default)]
 struct Collected {
     gauges: Vec<(&'static Family, Key, f64)>,
-    /// What was counted since the last call, once it is known what that had.
+    /// The counts since the last call, once that call's values are known.
     counters: Vec<(&'static Family, Key, u64)>,
     histograms: Vec<(&'static Family, Key, Times)>,
 }
@@ -156,10 +156,11 @@ fn unit(name: &str) -> Option<Unit> {
     name.contains("_bytes").then_some(Unit::Bytes)
 }
 
-/// Durations that fall into the same buckets as `times` and have the same sum: a duration for each bucket, and how many.
+/// Returns durations that fall into the same buckets as `times` and have the same sum: one for each bucket, and its
+/// count.
 ///
-/// Within its bucket each is at the same share of the way from the lower bound to the upper one. What is longer than
-/// all bounds takes the rest of the sum.
+/// Within its bucket each is at the same share of the way from the lower bound to the upper one. Durations longer than
+/// all bounds take the rest of the sum.
 fn spread(times: &Times) -> Vec<(f64, u64)> {
     let lower = std::iter::once(0.0).chain(BOUNDS);
     let bounded: Vec<_> = lower.zip(BOUNDS).zip(times.buckets).collect();

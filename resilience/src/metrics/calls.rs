@@ -83,7 +83,7 @@ pub(super) fn write(sink: &mut dyn Sink, points: &[PointSnapshot]) {
     }
 }
 
-/// What is measured of the functions with `timed`.
+/// Writes the durations of the functions with `timed`.
 fn durations(sink: &mut dyn Sink, points: &[PointSnapshot]) {
     for family in [&DURATION, &ATTEMPT, &DELAY, &SLOT, &TURN] {
         let mut rows = Rows::new(sink, family);
@@ -102,7 +102,7 @@ fn durations(sink: &mut dyn Sink, points: &[PointSnapshot]) {
     }
 }
 
-/// The family of what was measured, and its label there.
+/// Returns the family of a measure, and its label there.
 const fn series(what: Measure) -> (&'static Family, Option<Label<'static>>) {
     match what {
         Measure::Call(outcome) => (&DURATION, Some(("outcome", outcome.as_str()))),
@@ -117,7 +117,8 @@ const fn series(what: Measure) -> (&'static Family, Option<Label<'static>>) {
     }
 }
 
-/// The last attempt of each call has the category of the call's error, or `none`; the others have a retry after them.
+/// Writes the attempts. The last one of each call has the category of the call's error, or `none`; the others have a
+/// retry after them.
 fn attempts(rows: &mut Rows<'_>, name: &str, calls: &CallCounts) {
     let mut add = |category, handled, count| {
         rows.count(&[("name", name), ("category", category), ("handled", handled)], count);
@@ -132,7 +133,7 @@ fn attempts(rows: &mut Rows<'_>, name: &str, calls: &CallCounts) {
     }
 }
 
-/// Each outcome with its count, and whether it is shown before the first one.
+/// Returns each outcome with its count, and whether it is shown before the first one.
 fn outcomes(calls: &CallCounts) -> [(&'static str, u64, bool); 6] {
     let timeouts = |(name, _): &&(&str, u64)| *name == Category::Timeout.as_str();
     let count = |of: &[(&'static str, u64)], is_timeout: bool| -> u64 {

@@ -58,15 +58,15 @@ impl From<bool> for Value {
 
 pub(super) type Label<'a> = (&'static str, &'a str);
 
-/// What takes the series, one family after the other.
+/// A writer that takes the series, one family after the other.
 pub(super) trait Sink {
-    /// A family begins that has at least one series.
+    /// Begins a family that has at least one series.
     fn begin(&mut self, family: &'static Family);
 
-    /// One of its series.
+    /// Adds one of the family's series.
     fn add(&mut self, family: &'static Family, labels: &[Label<'_>], value: Value);
 
-    /// One of its series, of a histogram.
+    /// Adds one of the family's series, of a histogram.
     fn times(&mut self, family: &'static Family, labels: &[Label<'_>], times: &Times);
 }
 

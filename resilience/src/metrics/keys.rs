@@ -1,10 +1,11 @@
 //! The counters of a policy by key, divided among the keys that have a label.
 //!
 //! A policy counts for each key that it has state for, and for all keys together, evicted ones included. What a page
-//! shows is the difference: a key that has a label shows what was counted for it since then, and `_other` the rest of
+//! shows is the difference: a key that has a label shows its counts since then, and `_other` the rest of
 //! the total. Three things would make a series fall, and are accounted for here:
 //!
-//! - A key gets its label after it was counted in `_other`: only what came since the last page is shown below the label.
+//! - A key gets its label after it was counted in `_other`: only the counts since the last page are shown below the
+//!   label.
 //! - A key is evicted and used again, so that its own count begins at zero: what a page has shown of it stays.
 //! - A count of a key is read before that of the total, or after: what a label gains is never more than what the total
 //!   has gained since the last page, and the rest is shown by the next one.
@@ -13,7 +14,7 @@
 
 use std::collections::HashMap;
 
-/// How the counters of keys were divided on the last page.
+/// The division of the counters of keys on the last page.
 #[derive(Debug, Default)]
 pub(super) struct Splits(HashMap<Counter, Split>);
 
@@ -23,7 +24,7 @@ type Counter = (String, &'static str, &'static str);
 /// One counter of one point.
 #[derive(Debug, Default)]
 struct Split {
-    /// What was shown, without a label and with each.
+    /// The shown values, without a label and with each.
     other: u64,
     labels: HashMap<String, Label>,
 }
@@ -31,11 +32,11 @@ struct Split {
 #[derive(Debug, Default)]
 struct Label {
     shown: u64,
-    /// How much of the key's present count is in `shown`, or stays in `_other`.
+    /// The part of the key's present count that is in `shown`, or stays in `_other`.
     seen: u64,
 }
 
-/// What the series of one counter show: those of the keys that have a label, in their order, and the rest.
+/// The values of the series of one counter: those of the keys that have a label, in their order, and the rest.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Shares {
     pub(super) labels: Vec<u64>,
@@ -97,7 +98,7 @@ mod tests {
     fn what_an_evicted_key_had_stays_and_the_rest_goes_to_the_others() {
         let mut split = Split::default();
         assert_eq!(split.divide(10, &[("a", 10)]), shares([10], 0));
-        // It counted 3 more before it was evicted, and 2 after it came back.
+        // The key counted 3 more before it was evicted, and 2 after it came back.
         assert_eq!(split.divide(15, &[("a", 2)]), shares([12], 3));
         assert_eq!(split.divide(16, &[("a", 0)]), shares([12], 4), "evicted again");
     }
@@ -126,7 +127,7 @@ mod tests {
                     counts[at] = 0;
                 }
                 let keys: Vec<_> = ["a", "b", "c"].into_iter().zip(counts).collect();
-                // The total lags behind, as where another thread counts meanwhile.
+                // The total lags behind, as if another thread counts at the same time.
                 let lag = draw(2);
                 let now = split.divide(total.saturating_sub(lag).max(sum(&last)), &keys);
                 let falls = now.labels.iter().zip(&last.labels).any(|(now, last)| now < last);

@@ -1,8 +1,8 @@
 //! Metrics of the whole program as text, for Prometheus and what reads its format.
 //!
 //! [`prometheus`] writes one page from one look at the inventory; a route of the program's own server returns it.
-//! Nothing is counted for it: a program that is never asked pays nothing. With the feature `metrics` the function `publish`
-//! passes the same numbers to the recorder of the crate of that name, and so to what has an exporter for it: Prometheus,
+//! Nothing is counted for it: a program that is never scraped has no cost. With the feature `metrics` the function
+//! `publish` passes the same numbers to the recorder of the crate of that name, and so to its exporters: Prometheus,
 //! OpenTelemetry, `StatsD`.
 //!
 //! | metric | type | labels |
@@ -23,7 +23,7 @@
 //! | `resilience_breaker_opened_total` | counter | `name` |
 //! | `resilience_breaker_calls_total` | counter | `name`, `result`: `failure`, `rejected`, `cancelled`, `panicked`, `slow` (a success that took too long), `ignored` (an error that says nothing of the service) |
 //! | `resilience_breaker_failure_ratio` | gauge, -1 for too few calls | `name`; only with a `rate` or `slow` |
-//! | `resilience_breaker_keys`, `resilience_breaker_keys_evicted_total`, `resilience_breaker_series_overflow_total`, and the same of `bulkhead`, `ratelimit` and `hedge` | gauge, counter | `name` |
+//! | `resilience_breaker_keys`, `resilience_breaker_keys_evicted_total`, `resilience_breaker_series_overflow_total`, and those of `bulkhead`, `ratelimit` and `hedge` | gauge, counter | `name` |
 //! | `resilience_retry_calls_total` | counter | `name`, `result`: `ok_retried`, `not_retryable`, `exhausted`, `deadline`, `retry_after` (the server asked for too long a wait), `budget_denied` |
 //! | `resilience_retry_budget_tokens` | gauge | `name` |
 //! | `resilience_retry_budget_denied_total`, `resilience_retry_throttled_total`, `resilience_nested_retries_total` | counter | `name` |
@@ -57,8 +57,8 @@
 //! | `resilience_health_status` | gauge: 1 pass, 0.5 warn, 0 fail | `component` |
 //!
 //! `name` is the point. A series that was never counted is left out, but for the calls with success and error, the
-//! state of breakers and the gauges of a point. Counters start at zero with the process and never go down: a policy that
-//! is reset keeps them. Health is the last answer of each check: a page looks at none.
+//! state of breakers and the gauges of a point. Counters start at zero with the process and never go down: a policy
+//! that is reset keeps them. Health is the last answer of each check: a page looks at none.
 //!
 //! All numbers of one point's calls are read in one pass, and totals are their sums: `resilience_attempts_total` with
 //! `handled="false"` is the sum of `resilience_calls_total` on each page, also under load. What succeeds at once is
@@ -68,39 +68,39 @@
 //! succeeds. Successes of a breaker, hits of a cache, and calls that the first call of a hedge or the first value of a
 //! failover answered are those of `resilience_calls_total` less the others of their metric. Records by store and state
 //! are not on the page, since a page asks no store; the inventory of jobs has them. A wait that a server asks for is
-//! never cut: what is longer than `retry_after_cap` ends the call as `retry_after`.
+//! never cut: a wait longer than `retry_after_cap` ends the call as `retry_after`.
 //!
 //! # Durations
 //!
-//! They appear for the functions that have `timed` in one of their attributes. Each call of such a function reads the clock
-//! twice, and twice more for each attempt of a retry, each bulkhead and each rate limit. A configuration (feature
-//! `config`) can switch that off, or on for other functions: of these it measures calls and the waits before retries, which
-//! need no preparation in the code. The buckets end at 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30 and 60
-//! seconds. On a clock that goes back a duration is 0.
+//! They exist for the functions that have `timed` in one of their attributes. Each call of such a function reads the
+//! clock twice, and twice more for each attempt of a retry, each bulkhead and each rate limit. A configuration (feature
+//! `config`) can switch that off, or on for other functions: of these it measures calls and the waits before retries,
+//! which need no preparation in the code. The buckets end at 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+//! 30 and 60 seconds. On a clock that goes back a duration is 0.
 //!
-//! An attempt of a retry lasts from its start to its failure or success, without the wait and the hooks after it. Those with
-//! `handled="true"` are as many as in `resilience_attempts_total`. Those with `handled="false"` are the last one of each call
-//! that came to the retry, also if the call was dropped in the wait after it: they are fewer than in
-//! `resilience_attempts_total` by the calls that a policy above the retry has answered, and more by those that one has
-//! repeated.
+//! An attempt of a retry lasts from its start to its failure or success, without the wait and the hooks after it. There
+//! are as many attempts with `handled="true"` as in `resilience_attempts_total`. Those with `handled="false"` are the
+//! last one of each call that came to the retry, also if the call was dropped in the wait after it: they are fewer than
+//! in `resilience_attempts_total` by the calls that a policy above the retry has answered, and more by those that it
+//! has repeated.
 //!
-//! The writes of results and positions of jobs and steps are measured always, each try of one: a try that the caller does not
-//! wait for to its end is not counted. How many records a store has is not on the page, since nothing in the program
-//! counts them by itself.
+//! The writes of results and positions of jobs and steps are always measured, each try separately: a try that the
+//! caller does not wait for is not counted. How many records a store has is not on the page, since nothing in the
+//! program counts them by itself.
 //!
-//! The waits for locks of files are measured always, whichever code takes the lock: a lock that was free counts with 0. They
-//! are real time, also in a test world, as other processes hold the locks.
+//! The waits for file locks are always measured, whichever code takes the lock: a lock that was free counts with 0.
+//! They are real time, also in a test world, as other processes hold the locks.
 //!
-//! The waits for a slot and for a turn are those of the calls, and of the attempts below a retry, that were admitted: one that
-//! was admitted at once counts with next to nothing, and a refused one does not count.
+//! The waits for a slot and for a turn are those of the calls, and of the attempts below a retry, that were admitted: a
+//! call that was admitted at once counts with next to nothing, and a refused one does not count.
 //!
 //! # Keys
 //!
 //! A policy with `key` has one series for all keys together. With `key_label` (or `RESILIENCE_KEY_LABELS=1`) it has one
-//! for each of the first 100 keys that are used 20 times, with the label `key`, and one with `key="_other"` for the rest;
-//! `series_overflow` counts how often a key was used as much that got no label any more.
-//! A key keeps its label until the process ends, also when its state is evicted; what it counted before it had one
-//! stays in `_other`, so that no series ever falls and their sum is what all keys have counted.
+//! for each of the first 100 keys that are used 20 times, with the label `key`, and one with `key="_other"` for the
+//! rest; `series_overflow` counts the keys that were used as much but got no label. A key keeps its label until the
+//! process ends, also when its state is evicted; what it counted before it had one stays in `_other`, so that no series
+//! ever falls and their sum is what all keys have counted.
 //!
 //! # Examples
 //!
@@ -152,12 +152,12 @@ pub fn prometheus() -> String {
     page.0
 }
 
-/// How the counters of keys were divided on the last page.
+/// The division of the counters of keys on the last page.
 static SPLITS: Site<Mutex<Option<Splits>>> = Site::new(Mutex::new(None), Mutex::default);
 
 /// Passes every series to `sink`, of one look at the inventory.
 fn write(sink: &mut dyn Sink) {
-    // Taken before the look: else a page could show what was read before that of another thread.
+    // Locked before the look: else a page could show values that are older than those of another thread's page.
     let mut splits = locked(&SPLITS);
     let points = snapshot().points;
     calls::write(sink, &points);

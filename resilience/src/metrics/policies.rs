@@ -8,7 +8,7 @@ use crate::point::info::{PointSnapshot, PolicySnapshot};
 const STATES: [&str; 6] = ["closed", "open", "half_open", "forced_open", "disabled", "metrics_only"];
 const BREAKER: &str = "circuit_breaker";
 
-/// What the keys without a label of their own are called.
+/// The label of the keys without a label of their own.
 const OTHER: &str = "_other";
 
 const BREAKER_STATE: Family = Family {
@@ -103,7 +103,7 @@ const NUMBERS: &[Numbers] = numbers! {
         "Faults that were injected on purpose.";
 };
 
-/// What a policy has for metrics beside its counters, by its name there.
+/// The metrics of policies besides their counters, by their names there.
 #[rustfmt::skip]
 const READINGS: &[Numbers] = numbers! {
     Counter "resilience_breaker_transitions_total" "circuit_breaker" ["breaker_transitions_total"] "Transitions of breakers, of all keys together.";
@@ -162,14 +162,14 @@ fn states(rows: &mut Rows<'_>, points: &[PointSnapshot]) {
         }
         let Some((policy, keys)) = breakers().find_map(labelled) else { continue };
         for key in keys {
-            // One that was evicted admits every call, as a closed one.
+            // An evicted breaker admits every call, like a closed one.
             let now = of_key(policy, key).map_or("closed", |row| row.state);
             add(&[("name", &point.name), ("key", key)], now);
         }
     }
 }
 
-/// The calls that the timeouts of `point` have ended: of attempts those below a retry.
+/// Returns the calls that the timeouts of `point` have ended: for attempts those below a retry.
 fn timeouts(point: &PointSnapshot, scope: &str) -> u64 {
     let retry = point.policies.iter().rposition(|policy| policy.kind == "with_retry");
     let is_attempt = |at: usize| retry.is_some_and(|retry| at > retry);
@@ -180,7 +180,7 @@ fn timeouts(point: &PointSnapshot, scope: &str) -> u64 {
 }
 
 impl Numbers {
-    /// The series of one point: a stack can have several layers of one kind, whose numbers are added.
+    /// Writes the series of one point: a stack can have several layers of one kind, whose numbers are added.
     fn write(&self, rows: &mut Rows<'_>, point: &PointSnapshot, splits: &mut Splits) {
         let layers = || point.policies.iter().filter(|policy| policy.kind == self.policy);
         if layers().next().is_none() {
@@ -210,7 +210,7 @@ impl Numbers {
         }
     }
 
-    /// The series of one number that is kept for each key.
+    /// Writes the series of one number that is kept for each key.
     fn divided<'a>(
         &self,
         rows: &mut Rows<'_>,
@@ -242,7 +242,7 @@ impl Numbers {
         }
     }
 
-    /// The readings of one point. Those with the same labels, of several layers, are added.
+    /// Writes the readings of one point. Readings with the same labels, of several layers, are added.
     fn read(&self, rows: &mut Rows<'_>, point: &PointSnapshot) {
         let layers = point.policies.iter().filter(|policy| policy.kind == self.policy);
         let wanted = |metric: &str| self.of.iter().any(|(name, _)| *name == metric);
@@ -266,12 +266,12 @@ fn number(numbers: &[(&'static str, u64)], name: &str) -> Option<u64> {
     numbers.iter().find(|(known, _)| *known == name).map(|(_, count)| *count)
 }
 
-/// A policy whose keys have labels, with those keys.
+/// Returns a policy whose keys have labels, with those keys.
 fn labelled(policy: &PolicySnapshot) -> Option<(&PolicySnapshot, &[String])> {
     Some((policy, policy.shown.labelled.as_deref()?))
 }
 
-/// What `policy` keeps for `key`, if it keeps anything now.
+/// Returns the state that `policy` keeps for `key`, if it keeps any now.
 fn of_key<'a>(policy: &'a PolicySnapshot, key: &str) -> Option<&'a KeySnapshot> {
     let at = policy.keys.binary_search_by(|row| row.key.as_str().cmp(key)).ok()?;
     policy.keys.get(at)

@@ -1,4 +1,4 @@
-//! What is counted for the whole program: alerts, lost events, health, jobs and recoveries.
+//! The metrics of the whole program: alerts, lost events, health, jobs and recoveries.
 
 #[cfg(any(feature = "fs", feature = "durable"))]
 use super::family::histogram;
@@ -82,7 +82,7 @@ fn lock_waits(sink: &mut dyn Sink) {
     }
 }
 
-/// The number and the durations are those of one look.
+/// Writes the number and the durations of writes, from one look.
 #[cfg(feature = "durable")]
 fn writes(sink: &mut dyn Sink) {
     const WRITES: Family = counter(

@@ -38,7 +38,7 @@ impl Sink for Page {
 }
 
 impl Page {
-    /// The name of a series with its labels, and a space.
+    /// Writes the name of a series with its labels, and a space.
     fn series(&mut self, name: &str, suffix: &str, labels: &[Label<'_>]) {
         self.0.push_str(name);
         self.0.push_str(suffix);

@@ -5,7 +5,7 @@
 //! failures are counted in one place for each category and severity. Nothing is counted twice: the number of calls is
 //! the sum of its outcomes, and the number of attempts that of the calls and of the retries, read in one pass.
 //!
-//! Where an attribute or a configuration has `timed`, a call reads the clock at both ends. What a configuration says of it
+//! If an attribute or a configuration has `timed`, a call reads the clock at both ends. The configuration's setting
 //! is in two bits of the number that each call raises when it begins, so that a call which is not timed pays a jump for
 //! them; a call that began untimed stays so.
 //!
@@ -23,18 +23,18 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// For how long a point is degraded after it answered with less than it should.
+/// The time for which a point is degraded after it answered with less than its own result.
 const DEGRADED: Duration = Duration::from_secs(60);
 const SEVERITIES: [Severity; 5] =
     [Severity::Low, Severity::Medium, Severity::High, Severity::Critical, Severity::Fatal];
 const CATEGORIES: usize = Category::ALL.len();
 
-/// What one function counts.
+/// The counters of one function.
 #[derive(Debug)]
 pub(crate) struct PointCalls {
     /// Made at the first call.
     counters: OnceLock<Box<Counters>>,
-    /// What a configuration says of whether calls are timed, as bits of [`Shard::begun`]; locked while they are set.
+    /// The setting of a configuration for timed calls, as bits of [`Shard::begun`]; locked while they are set.
     #[cfg(feature = "config")]
     timed: Mutex<i64>,
 }
@@ -61,18 +61,18 @@ pub(crate) struct Counters {
     durations: OnceLock<Box<Durations>>,
 }
 
-/// What some of the threads count, in a cache line of its own.
+/// The counters of some of the threads, in a cache line of its own.
 #[derive(Debug)]
 #[repr(align(128))]
 struct Shard {
-    /// How many calls have begun, below the bits [`TIMED`] and [`NOT_TIMED`].
+    /// The number of calls that have begun, below the bits [`TIMED`] and [`NOT_TIMED`].
     begun: AtomicI64,
     succeeded: AtomicU64,
     of: &'static PointCalls,
 }
 
 impl Shard {
-    /// A call ends that has failed, or is timed.
+    /// Counts the end of a call that has failed, or is timed.
     #[cold]
     #[inline(never)]
     fn ended(&self, since: u64, verdict: Option<&Classification>) {
@@ -84,7 +84,7 @@ impl Shard {
         }
     }
 
-    /// A call is dropped before its end.
+    /// Counts a call that is dropped before its end.
     #[cold]
     #[inline(never)]
     fn dropped(&self, since: u64) {
@@ -132,7 +132,7 @@ impl PointCalls {
         self.counters.get_or_init(|| Box::new(Counters::new(self, begun)))
     }
 
-    /// Where durations are counted, if a call that begins now is timed and one was before; `by_code` is as in
+    /// Returns the place of durations, if a call that begins now is timed and one was before; `by_code` is as in
     /// [`RunningCall::begin`].
     pub(super) fn durations(&self, by_code: bool) -> Option<&Durations> {
         let counters = self.counters.get()?;
@@ -155,14 +155,14 @@ impl PointCalls {
         *self.counters().degraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
-    /// Whether that was in the last 60 s.
+    /// Returns whether an answer was degraded in the last 60 s.
     pub(crate) fn is_degraded(&self) -> bool {
         let Some(counters) = self.counters.get() else { return false };
         let last = *counters.degraded.lock().unwrap_or_else(PoisonError::into_inner);
         last.is_some_and(|last| now().saturating_duration_since(last) < DEGRADED)
     }
 
-    /// What was counted so far.
+    /// Returns the counts so far.
     pub(crate) fn read(&self) -> CallCounts {
         self.counters.get().map_or_else(CallCounts::default, |counters| counters.read())
     }
@@ -228,7 +228,7 @@ impl Counters {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A call begins that is timed: the moment.
+    /// Counts the begin of a timed call; returns the moment.
     #[cold]
     #[inline(never)]
     fn start(&self) -> u64 {
@@ -236,7 +236,7 @@ impl Counters {
         nanos(now()).max(1)
     }
 
-    /// A call ends that began at the moment `since`, if it is timed.
+    /// Counts the end of a call that began at the moment `since`, if it is timed.
     fn record(&self, since: u64, outcome: Outcome) {
         if let (1.., Some(durations)) = (since, self.durations.get()) {
             let took = nanos(now()).saturating_sub(since);
@@ -244,8 +244,8 @@ impl Counters {
         }
     }
 
-    /// Calls begin and end while this reads: those in flight are the mean of what was begun before and after, less the
-    /// ends.
+    /// Reads the counters while calls begin and end: those in flight are the mean of the calls begun before and after,
+    /// less the ends.
     fn read(&self) -> CallCounts {
         let load = |count: &AtomicU64| count.load(Ordering::Acquire);
         let before = self.begun();
@@ -270,7 +270,7 @@ impl Counters {
     }
 }
 
-/// How a call has ended that failed with `class`.
+/// Returns the outcome of a call that failed with `class`.
 fn outcome(class: &Classification) -> Outcome {
     match class.category {
         Category::Timeout => Outcome::Timeout,
@@ -323,13 +323,13 @@ impl Ended {
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct RunningCall {
-    /// Where it is counted, also if it ends on another thread.
+    /// The shard in which the call is counted, even if it ends on another thread.
     shard: &'static Shard,
-    /// When it began, in nanoseconds after [`origin`](crate::base::clock::origin); 0 if it is not timed.
+    /// The begin of the call, in nanoseconds after [`origin`](crate::base::clock::origin); 0 if it is not timed.
     since: u64,
 }
 
-/// Whether a call is timed that finds these bits when it begins.
+/// Returns whether a call is timed that finds these bits when it begins.
 #[inline]
 const fn is_timed(bits: i64, by_code: bool) -> bool {
     // Without a configuration the compiler knows the answer.
@@ -338,7 +338,7 @@ const fn is_timed(bits: i64, by_code: bool) -> bool {
 }
 
 impl RunningCall {
-    /// A call begins; `by_code` says whether the attributes have it timed.
+    /// Begins a call; `by_code` says whether the attributes have it timed.
     #[inline]
     pub(super) fn begin(calls: &'static PointCalls, by_code: bool) -> Self {
         let shard = calls.counters().shard();
@@ -347,7 +347,7 @@ impl RunningCall {
         Self { shard, since }
     }
 
-    /// The call ends with this verdict on what it returns.
+    /// Ends the call with this verdict on what it returns.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a call of it costs more than it does")]
     #[expect(clippy::ref_option, reason = "the expansion lends what it has")]

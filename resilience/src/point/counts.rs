@@ -1,14 +1,15 @@
-//! How the calls of one annotated function ended, as the inventory shows it.
+//! The results of the calls of one annotated function, as the inventory shows them.
 
 #[cfg(feature = "ops")]
 use super::durations::{Measure, Times};
 use crate::failure::{Category, Severity};
 use std::fmt;
 
-/// Counts the calls of one annotated function by how they ended, since the program started; needs the feature `ops`.
+/// The number of calls of one annotated function by how they ended, since the program started; needs the feature `ops`.
 ///
 /// The counters only grow, but for `in_flight`. All parts are read in one pass and the totals are their sums, so that
-/// `total` is `succeeded`, the counts of `failed`, `rejected`, `cancelled` and `panicked` at every moment, also under load.
+/// `total` is `succeeded`, the counts of `failed`, `rejected`, `cancelled` and `panicked` at every moment, also under
+/// load.
 ///
 /// # Examples
 ///
@@ -35,7 +36,7 @@ use std::fmt;
 pub struct CallCounts {
     /// How many calls have ended.
     pub total: u64,
-    /// How many returned what counts as success.
+    /// How many returned a success.
     ///
     /// An answer of a `with_fallback` or a stale value of a cache is a success, too: for the caller nothing has failed.
     /// Where that is not meant, the [`policies`](crate::PointSnapshot::policies) have the counts of such answers.
@@ -51,7 +52,7 @@ pub struct CallCounts {
     pub cancelled: u64,
     /// How many panicked.
     pub panicked: u64,
-    /// How many run now; under load, about.
+    /// How many run now; an estimate under load.
     pub in_flight: u64,
     /// How many attempts were made: one for each call that has ended, and one for each retry.
     pub attempts: u64,
@@ -65,7 +66,7 @@ pub struct CallCounts {
     #[cfg(feature = "ops")]
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) runs: Vec<(Category, u64)>,
-    /// How long calls and what they consist of took, where that is measured.
+    /// The durations of calls and of their parts, where they are measured.
     #[cfg(feature = "ops")]
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) measured: Vec<(Measure, Times)>,

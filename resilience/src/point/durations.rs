@@ -1,19 +1,19 @@
-//! What is measured of one function that has its calls timed, as histograms.
+//! The measurements of one function with timed calls, as histograms.
 //!
-//! A duration is counted in the first bucket that it fits, apart for some threads. The sum has nanoseconds: 584 years of
-//! calls.
+//! A duration is counted in the first bucket that it fits, in several cells by thread. The sum has nanoseconds: 584
+//! years of calls.
 
 use crate::base::scope::nanos;
 use crate::base::shards::{SHARDS, own_or_assigned};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The upper bounds of the buckets, in seconds; one more takes what is longer.
+/// The upper bounds of the buckets, in seconds; one more takes longer durations.
 pub(crate) const BOUNDS: [f64; 13] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 const BUCKETS: usize = BOUNDS.len() + 1;
 
-/// How a call has ended, as metrics call it.
+/// The end of a call, as metrics call it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Success,
@@ -37,7 +37,7 @@ impl Outcome {
     }
 }
 
-/// What is measured of a function.
+/// The measures of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Measure {
     /// A call.
@@ -50,7 +50,7 @@ pub(crate) enum Measure {
     Admission(Admission),
 }
 
-/// What calls have to be admitted by.
+/// The policies that admit calls.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
@@ -90,7 +90,7 @@ impl Measure {
 /// Durations by bucket, as counted so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Times {
-    /// Not cumulative: each has those between its bound and the one before.
+    /// The counts are not cumulative: each has the durations between its bound and the one before.
     pub(crate) buckets: [u64; BUCKETS],
     pub(crate) sum: Duration,
 }
@@ -109,7 +109,7 @@ impl Times {
     }
 }
 
-/// The first bucket that a duration fits.
+/// Returns the first bucket that a duration fits.
 fn bucket(took: Duration) -> usize {
     let seconds = took.as_secs_f64();
     BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(BOUNDS.len())
@@ -134,7 +134,7 @@ impl Histogram {
         self.nanos.fetch_add(nanos(took), Ordering::Relaxed);
     }
 
-    /// What was counted so far.
+    /// Returns the counts so far.
     #[cfg(feature = "fs")]
     pub(crate) fn read(&self) -> Times {
         let mut times = Times::default();
@@ -166,7 +166,7 @@ impl Durations {
         }
     }
 
-    /// What was counted, of each measure that there was.
+    /// Returns the counts of each measure that has any.
     pub(super) fn read(&self) -> Vec<(Measure, Times)> {
         let of = |what: Measure| {
             let mut times = Times::default();

@@ -1,4 +1,4 @@
-//! What the inventory says of points and their policies.
+//! The data of the inventory about points and their policies.
 
 use super::counts::CallCounts;
 #[cfg(feature = "ops")]
@@ -12,10 +12,11 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
-/// Describes one annotated function as written, before any call.
+/// One annotated function as written, before any call.
 ///
-/// `Display` writes the name, the place, the most calls, the longest time and the function's own settings, then a line for
-/// each policy.
+/// `Display` writes the name, the place, the most calls, the longest time and the function's own settings, then a line
+/// for each policy.
+///
 /// With the feature `serde` it serialises as a map, with settings as the texts that an attribute has.
 ///
 /// # Examples
@@ -47,7 +48,8 @@ pub struct PointInfo {
     pub file: &'static str,
     /// The line of the topmost attribute, counted from 1.
     pub line: u32,
-    /// The settings of the function itself that an attribute or a configuration has set: `timed`, with the feature `ops`.
+    /// The settings of the function itself that an attribute or a configuration has set: `timed`, with the feature
+    /// `ops`.
     ///
     /// They are serialised as those of a [policy](PolicyInfo::settings), and left out where there are none.
     #[cfg_attr(
@@ -61,24 +63,24 @@ pub struct PointInfo {
     pub settings: Vec<Effective>,
     /// The policies, outermost first.
     pub stack: Vec<PolicyInfo>,
-    /// How often one call runs the body at most.
+    /// The most times that one call runs the body.
     ///
     /// It is `u64::MAX` while that is not known, for a retry that the program owns and has not used yet.
     pub max_calls: u64,
-    /// How long one call takes at most; `None` if no timeout bounds it.
+    /// The longest time that one call takes; `None` if no timeout bounds it.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "worst_case_s", serialize_with = "crate::base::serialise::seconds")
     )]
     pub worst_case: Option<Duration>,
-    /// Whether another point has the same name as written, so that this one got, or gave away, a number.
+    /// Whether another point has the same name as written, so that the names carry numbers.
     pub ambiguous: bool,
     /// Whether it is a policy that the program registered.
     #[cfg_attr(feature = "serde", serde(skip))]
     joined: bool,
 }
 
-/// Describes one policy of a point, with its effective settings.
+/// One policy of a point, with its effective settings.
 ///
 /// `Display` writes it as an attribute: `circuit_breaker(threshold = 5, recovery = 60s, ..)`.
 ///
@@ -110,16 +112,16 @@ pub struct PolicyInfo {
     pub kind: &'static str,
     /// Every setting with its effective value, defaults included.
     ///
-    /// They are serialised as a map of texts, as an attribute spells them, and a map `sources` that has the file and line
-    /// or the variable of each setting that a configuration changes.
+    /// They are serialised as a map of texts, as an attribute spells them, and a map `sources` that has the file and
+    /// line or the variable of each setting that a configuration changes.
     #[cfg_attr(feature = "serde", serde(flatten, serialize_with = "crate::base::serialise::settings"))]
     pub settings: Vec<Effective>,
-    /// What is worth a look: settings that seldom mean what they do, each in a sentence.
+    /// Notes: settings that seldom mean what they do, each in a sentence.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
     pub notes: Vec<&'static str>,
 }
 
-/// Holds the live state of every point at one moment; see [`snapshot`](crate::snapshot()).
+/// The live state of every point at one moment; see [`snapshot`](crate::snapshot()).
 ///
 /// The points are read one after another, so that a call can move between two of them. `Display` writes one
 /// block a point, for a log or a debug page; with the feature `serde` it serialises for a dashboard.
@@ -154,12 +156,12 @@ pub struct PolicyInfo {
 pub struct Snapshot {
     /// One entry for each point, sorted by name.
     pub points: Vec<PointSnapshot>,
-    /// What is worth a look in the configuration in force (feature `config`), a sentence each with its line or variable:
+    /// The warnings about the configuration in force (feature `config`), a sentence each with its line or variable:
     /// functions that the program does not have, settings that some functions cannot take.
     pub notes: Vec<String>,
 }
 
-/// Holds the live state of one point; [`Point::snapshot`](crate::Point::snapshot) reads it.
+/// The live state of one point; [`Point::snapshot`](crate::Point::snapshot) reads it.
 ///
 /// # Examples
 ///
@@ -193,7 +195,7 @@ pub struct PointSnapshot {
     pub policies: Vec<PolicySnapshot>,
 }
 
-/// Holds the live state of one policy.
+/// The live state of one policy.
 ///
 /// | policy | counters |
 /// |---|---|
@@ -211,7 +213,8 @@ pub struct PointSnapshot {
 /// | `with_lock` | `locked`, `waited` and `rejected` (calls), `lost` (calls whose lock file was removed meanwhile), `wait_max_ms` (the longest wait) |
 /// | `checkpoint` | `begun`, `reused` |
 ///
-/// Counters start at zero with the process and only grow, except `abandoned`, `in_use`, `available`, `waiting` and `entries`.
+/// Counters start at zero with the process and only grow, except `abandoned`, `in_use`, `available`, `waiting` and
+/// `entries`.
 ///
 /// # Examples
 ///
@@ -236,18 +239,18 @@ pub struct PolicySnapshot {
     pub kind: &'static str,
     /// The state in a word, for a policy that has one: `"closed"`.
     pub state: Option<&'static str>,
-    /// What was counted since the program started, for all keys together.
+    /// The counts since the program started, for all keys together.
     #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::map"))]
     pub counters: Vec<(&'static str, u64)>,
     /// The state for each key, sorted by key; empty on a policy without keys.
     pub keys: Vec<KeySnapshot>,
-    /// What only metrics show.
+    /// The state that only metrics show.
     #[cfg(feature = "ops")]
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) shown: Shown,
 }
 
-/// What only metrics show of a policy.
+/// The state of a policy that only metrics show.
 #[cfg(feature = "ops")]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shown {
@@ -319,7 +322,7 @@ impl PointInfo {
     }
 }
 
-/// How often one call runs the body at most, and how long it takes at most, with these layers, outermost first.
+/// Returns the most times that one call runs the body, and its longest time, with these layers, outermost first.
 fn bounds<'a>(
     layers: impl DoubleEndedIterator<Item = &'a &'static dyn Layer> + Clone,
 ) -> (u64, Option<Duration>) {
@@ -353,7 +356,7 @@ impl PointInfo {
 }
 
 impl PointInfo {
-    /// A policy that the program registered at `place`.
+    /// Describes a policy that the program registered at `place`.
     pub(super) fn joined<'a>(
         name: PointName,
         place: &Location<'static>,
@@ -374,7 +377,7 @@ impl PointInfo {
 }
 
 impl PolicyInfo {
-    /// The first of `layers`, above the others.
+    /// Describes the first of `layers`, above the others.
     fn of(layers: &[&dyn Layer]) -> Option<Self> {
         let (layer, below) = layers.split_first()?;
         Some(Self { kind: layer.kind(), settings: layer.settings(), notes: layer.notes(below) })

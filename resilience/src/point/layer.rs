@@ -1,4 +1,4 @@
-//! What the inventory asks of a policy.
+//! The trait through which the inventory reads a policy.
 //!
 //! A policy of a stack implements [`Layer`] for its `static`; the point has a list of them, outermost first. It is the
 //! only thing that the stack knows of its policies at run time, and it is asked only by the inventory: no call of an
@@ -17,78 +17,78 @@ use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 
-/// What the inventory asks of one layer of a stack; policies do not know each other, only this.
+/// One layer of a stack, as the inventory sees it; policies do not know each other, only this.
 ///
-/// Its answers are read one after the other while calls go on: two of them may be of different moments.
+/// The methods are called one after the other while calls go on: two results may be of different moments.
 #[doc(hidden)]
 pub trait Layer: Any + Send + Sync + fmt::Debug {
-    /// The policy's name, as in its attribute.
+    /// Returns the policy's name, as in its attribute.
     fn kind(&self) -> &'static str;
-    /// The effective settings, defaults included.
+    /// Returns the effective settings, defaults included.
     ///
     /// For a policy whose value the program owns they are known once that was used.
     fn settings(&self) -> Vec<Effective>;
-    /// What is worth a look in the settings, or in the place above the layers `below`.
+    /// Returns the notes about the settings, or about the place above the layers `below`.
     fn notes(&self, below: &[&dyn Layer]) -> Vec<&'static str> {
         let _ = below;
         Vec::new()
     }
-    /// The state in a word, for a policy that has one.
+    /// Returns the state in a word, for a policy that has one.
     fn state(&self) -> Option<&'static str> {
         None
     }
-    /// What was counted so far.
+    /// Returns the counts so far.
     fn counters(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
     }
-    /// What is kept for each key, sorted by key; empty on a policy without keys.
+    /// Returns the state that is kept for each key, sorted by key; empty for a policy without keys.
     fn keys(&self) -> Vec<KeySnapshot> {
         Vec::new()
     }
-    /// The keys that metrics show, in the order in which they became known; `None` if they are not to show any.
+    /// Returns the keys that metrics show, in the order in which they became known; `None` if metrics show none.
     #[cfg(feature = "ops")]
     fn labelled(&self) -> Option<Vec<String>> {
         None
     }
-    /// What metrics show of it, beside its state and counters.
+    /// Returns the values that metrics show besides state and counters.
     #[cfg(feature = "ops")]
     fn readings(&self) -> Vec<Reading> {
         Vec::new()
     }
-    /// How often this layer calls what is below it, at most.
+    /// Returns the most times that this layer calls the layers below it.
     fn calls(&self) -> u64 {
         1
     }
-    /// How long a call can take through this layer, if what is below takes at most `inner`.
+    /// Returns the longest time that a call takes through this layer, if the layers below take at most `inner`.
     fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
         inner
     }
-    /// The policy itself, for handles.
+    /// Returns the policy itself, for handles.
     fn policy(&self) -> &dyn Any;
-    /// The rows of its settings that a configuration may name; none where the program owns the policy.
+    /// Returns the rows of its settings that a configuration may name; none if the program owns the policy.
     #[cfg(feature = "config")]
     fn table(&self) -> &'static [Setting] {
         &[]
     }
-    /// Why a setting of the table cannot change while the program runs, if it cannot.
+    /// Returns why a setting of the table cannot change while the program runs, if it cannot.
     #[cfg(feature = "config")]
     fn fixed(&self, setting: &str) -> Option<&'static str> {
         let _ = setting;
         None
     }
-    /// What the other policies of the stack have to know of its numbers, with `changed` ones where there are some.
+    /// Returns the numbers that the other policies of the stack have to know, with `changed` ones where there are some.
     #[cfg(feature = "config")]
     fn facts(&self, changed: Option<&Override>) -> Facts {
         let _ = changed;
         Facts::default()
     }
-    /// What is wrong with its numbers below a timeout of the whole call.
+    /// Returns what is wrong with its numbers below a timeout of the whole call.
     #[cfg(feature = "config")]
     fn complaint_within(&self, changed: Option<&Override>, total: Duration) -> Option<String> {
         let _ = (changed, total);
         None
     }
-    /// Its settings in the code with these changes, of the type that it asks for when a call comes, or all that is wrong
+    /// Returns its settings in the code with these changes, in the type that it uses for a call, or all that is wrong
     /// with them.
     #[cfg(feature = "config")]
     fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
@@ -100,15 +100,15 @@ pub trait Layer: Any + Send + Sync + fmt::Debug {
         };
         Err(changes.iter().map(refuse).collect())
     }
-    /// Other settings than before may be in force: acts on what waits for that.
+    /// Handles a change of the settings in force: acts on calls that wait for it.
     #[cfg(feature = "config")]
     fn settings_changed(&self) {}
-    /// Why it cannot be switched off, if it cannot.
+    /// Returns why it cannot be switched off, if it cannot.
     #[cfg(feature = "config")]
     fn stays_on(&self) -> Option<&'static str> {
         Some("the function would no longer do what its callers rely on")
     }
-    /// Whether it keeps state for each key, so that a key may have settings of its own.
+    /// Returns whether it keeps state for each key, so that a key may have its own settings.
     #[cfg(feature = "config")]
     fn has_keys(&self) -> bool {
         false
@@ -134,26 +134,26 @@ impl Reading {
     }
 }
 
-/// What policies of one stack have to know of each other's numbers, so that they can be held against each other.
+/// The numbers that policies of one stack have to know of each other, so that they can be compared.
 #[cfg(feature = "config")]
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Facts {
-    /// It runs what is below more than once.
+    /// Whether the policy runs the layers below more than once.
     pub loops: bool,
-    /// How long what is below may take.
+    /// The longest time of the layers below.
     pub limit: Option<Duration>,
     /// The time within which failures count.
     pub window: Option<Duration>,
-    /// How long what is below may take before it counts as slow.
+    /// The time from which the layers below count as slow.
     pub slow: Option<Duration>,
-    /// When an extra call follows.
+    /// The time after which an extra call follows.
     pub after: Option<Duration>,
 }
 
-/// Holds the live state that a policy keeps for one key.
+/// The live state that a policy keeps for one key.
 ///
-/// A policy keeps state for a bounded number of keys: one that was not used for long may be missing.
+/// A policy keeps state for a bounded number of keys: a key that was not used for long may be missing.
 ///
 /// # Examples
 ///
@@ -179,13 +179,13 @@ pub struct KeySnapshot {
     pub key: String,
     /// The state in a word: `"closed"`, `"open"`, `"half_open"`, ..
     pub state: &'static str,
-    /// How long calls are rejected; `None` if they are not, or if it is not known.
+    /// The time for which calls are rejected; `None` if they are not, or if it is not known.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "retry_after_s", serialize_with = "crate::base::serialise::seconds")
     )]
     pub retry_after: Option<Duration>,
-    /// What was counted for this key since it was first used, or used again after its eviction.
+    /// The counts of this key since it was first used, or used again after its eviction.
     #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::map"))]
     pub counters: Vec<(&'static str, u64)>,
 }

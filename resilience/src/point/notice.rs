@@ -1,4 +1,4 @@
-//! Says in the log that nothing classifies a type of error: once for each point and type.
+//! The log line that nothing classifies a type of error: once for each point and type.
 //!
 //! An error of an unknown type is `Unknown`, which is retried: convenient on the first day, and wrong for an error that
 //! would come again. At DEBUG the log has a line for it, with what to write.
@@ -8,16 +8,16 @@ use crate::base::site::Site;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How many pairs of a point and a type are remembered; nothing is said of further ones.
+/// The most pairs of a point and a type that are remembered; further ones are not logged.
 const SLOTS: usize = 1024;
-/// How many slots are tried for one pair.
+/// The number of slots that are tried for one pair.
 const REACH: usize = 8;
 
 static SAID: Site<Said> = Site::new(Said::new(), Said::new);
 
-/// The hashes of what was said, without a lock: calls of different functions fail at the same time.
+/// The hashes of the logged pairs, without a lock: calls of different functions fail at the same time.
 ///
-/// Pairs are placed by hash; one that finds its eight slots taken is taken for known, so that a program with
+/// Pairs are placed by hash; a pair whose eight slots are taken is treated as known, so that a program with
 /// thousands of types of errors logs a bounded number of lines.
 #[derive(Debug)]
 struct Said([AtomicU64; SLOTS]);
@@ -27,7 +27,7 @@ impl Said {
         Self([const { AtomicU64::new(0) }; SLOTS])
     }
 
-    /// Whether this pair is seen for the first time.
+    /// Returns whether this pair is seen for the first time.
     fn is_first(&self, point: &PointSite, name: &str) -> bool {
         let mut hasher = DefaultHasher::new();
         (std::ptr::from_ref(point).addr(), name).hash(&mut hasher);
@@ -45,7 +45,7 @@ impl Said {
     }
 }
 
-/// Says that nothing classifies the type called `name`, of which an error came out of `point`.
+/// Logs that nothing classifies the type called `name`, of which an error came out of `point`.
 #[cold]
 pub(super) fn unclassified(point: &'static PointSite, name: &'static str) {
     #[cfg(feature = "tracing")]
@@ -94,7 +94,7 @@ const FEATURES: &[Feature] = features![
     "ureq" "ureq" "ureq 3",
 ];
 
-/// What to write, so that a type is classified.
+/// Returns the advice how to classify a type.
 fn way(name: &str) -> String {
     let fits = |feature: &&Feature| !feature.enabled && names(name, feature.of);
     let features: Vec<_> = FEATURES
@@ -111,7 +111,7 @@ fn way(name: &str) -> String {
     )
 }
 
-/// Whether the name of a type begins, or has inside, the path of a crate.
+/// Returns whether the name of a type begins with, or contains, the path of a crate.
 fn names(name: &str, of: &str) -> bool {
     name.match_indices(of).any(|(at, _)| {
         let (before, after) = (name.get(..at).unwrap_or(""), name.get(at + of.len()..).unwrap_or(""));

@@ -1,4 +1,4 @@
-//! What a configuration puts in place of the settings in the code.
+//! The settings of a configuration that replace those in the code.
 //!
 //! A configuration that was loaded is a *generation*: for each point that it changes, the whole settings of each of its
 //! policies, judged and ready to use. One number says which generation is in force; zero stands for the code alone. A
@@ -9,7 +9,7 @@
 //!
 //! Where nothing was loaded, a call reads one number, which no call writes. Generations are kept for as long as the
 //! process lives, because calls refer to their settings without counting references. So a reload costs a little memory,
-//! but only one that brings a configuration which the process has not had before: see [`publish`].
+//! but only for a configuration that the process has not had before: see [`publish`].
 
 use super::changed::{Override, PointOverrides, address};
 use super::site::{POINTS_0_1, PointSite, index_of};
@@ -20,12 +20,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// The settings with which a call began; nothing where those in the code apply.
+/// The settings with which a call began; `None` if those in the code apply.
 #[derive(Clone, Copy, Debug)]
 pub struct Pinned(Option<&'static PointOverrides>);
 
 impl Pinned {
-    /// What is in place of the settings of `layer`, the `static` of a policy.
+    /// Returns the override of the settings of `layer`, the `static` of a policy.
     #[inline]
     pub(crate) fn of<T>(self, layer: &T) -> Option<&'static Override> {
         match self.0 {
@@ -42,7 +42,7 @@ impl Pinned {
 /// The points of one generation, each at its place in the table of points.
 type Generation = Vec<Option<Box<PointOverrides>>>;
 
-/// How many slots the largest room has, as a power of two: more generations than a process makes.
+/// The most rooms: together they have space for more generations than a process makes.
 const ROOMS: usize = 32;
 
 /// Generations in the order in which they were published. A room has twice as many as the one before and is made whole,
@@ -54,7 +54,7 @@ struct Generations {
 }
 
 impl Generations {
-    /// The room of generation `number`, from 1, and its place there.
+    /// Returns the room of generation `number`, from 1, and its place there.
     const fn place(number: usize) -> (usize, usize) {
         let room = number.ilog2() as usize;
         (room, number - (1 << room))
@@ -103,7 +103,7 @@ pub(crate) fn return_to(number: usize) {
     CURRENT.store(number, Ordering::Release);
 }
 
-/// The settings in force for the point whose `static` is at this address.
+/// Returns the settings in force for the point whose `static` is at this address.
 #[inline]
 pub(crate) fn pinned_at(point: usize) -> Pinned {
     match CURRENT.load(Ordering::Acquire) {
@@ -119,13 +119,13 @@ fn look_up(number: usize, point: usize) -> Pinned {
     Pinned(overrides())
 }
 
-/// The settings in force for the policy called `owner`; `None` for a policy that no annotated function owns.
+/// Returns the settings in force for the policy called `owner`; `None` for a policy that no annotated function owns.
 #[inline]
 pub(crate) fn current(owner: &PointName) -> Pinned {
     owner.address().map_or(Pinned(None), pinned_at)
 }
 
-/// The settings in force for `policy` of this kind that `owner` has: a `static`, or a value for each key.
+/// Returns the settings in force for `policy` of this kind that `owner` has: a `static`, or a value for each key.
 #[inline]
 pub(crate) fn of_state<T>(
     owner: &PointName,
@@ -138,7 +138,7 @@ pub(crate) fn of_state<T>(
     whole.map(|layer| &layer.whole).or_else(|| point.of_keys(kind, key.map(|key| &**key)))
 }
 
-/// What is worth a look in the configuration in force, a sentence each.
+/// The warnings about the configuration in force, a sentence each.
 static NOTES: Site<Mutex<Vec<String>>> = Site::new(Mutex::new(Vec::new()), || Mutex::new(Vec::new()));
 
 /// Has the inventory show these sentences about the configuration.
@@ -146,13 +146,13 @@ pub(crate) fn note(notes: Vec<String>) {
     *locked(&NOTES) = notes;
 }
 
-/// What is worth a look in the configuration in force.
+/// Returns the warnings about the configuration in force.
 pub(super) fn notes() -> Vec<String> {
     locked(&NOTES).clone()
 }
 
 impl PointSite {
-    /// The settings with which a call begins that begins now.
+    /// Returns the settings for a call that begins now.
     #[inline]
     pub fn pinned(&'static self) -> Pinned {
         pinned_at(address(self))

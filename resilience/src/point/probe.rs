@@ -1,4 +1,4 @@
-//! What an error means that came out of an attempt of a point: as a [`Probe`] asks, and noted with the point.
+//! The classification of an error from an attempt of a point: as a [`Probe`] asks, and noted with the point.
 //!
 //! This is where an expansion crosses from the value that the body returned to a verdict of its policies. A failure is
 //! classified once for each attempt and the verdict is passed outwards, so that all policies of a stack see the same
@@ -12,7 +12,7 @@ use std::any::type_name;
 use std::error::Error;
 use std::fmt::Display;
 
-/// What `context(..)` adds to a record.
+/// The pairs that `context(..)` adds to a record.
 pub type Context<'a> = &'a [(&'static str, &'a dyn Display)];
 
 /// Records a failed attempt of `point` in its history of errors, and returns its class.
@@ -28,13 +28,13 @@ pub fn noted(
 }
 
 impl<E: Classify + ?Sized> Probe<'_, E> {
-    /// What the error of an attempt of `point` says; `Unknown` if there is none.
+    /// Returns the classification of the error of an attempt of `point`; `Unknown` if there is none.
     #[inline]
     pub fn probed_class_at(&self, _: &'static PointSite) -> Classification {
         self.probed_class()
     }
 
-    /// The same of an attempt of `point`, noted in the history of errors; nothing of a success.
+    /// Classifies the error of an attempt of `point`, and notes it in the history of errors; `None` for a success.
     #[inline]
     pub fn probed_verdict(&self, point: &'static PointSite, attempt: u32) -> Option<Classification> {
         self.0.0.0.and_then(|error| seen(point, attempt, || error.classify()))
@@ -42,13 +42,13 @@ impl<E: Classify + ?Sized> Probe<'_, E> {
 }
 
 impl<E: Error + ?Sized> BySource<'_, E> {
-    /// What the first known source of the error of an attempt of `point` says; logs once where there is none.
+    /// Classifies the error of an attempt of `point` by its first known source; logs once if there is none.
     #[inline]
     pub fn probed_class_at(&self, point: &'static PointSite) -> Classification {
         self.0.0.map_or(UNKNOWN, |error| source_at(point, error))
     }
 
-    /// The same of an attempt of `point`, noted in the history of errors; nothing of a success.
+    /// Classifies the error of an attempt of `point`, and notes it in the history of errors; `None` for a success.
     #[inline]
     pub fn probed_verdict(&self, point: &'static PointSite, attempt: u32) -> Option<Classification> {
         self.0.0.and_then(|error| seen(point, attempt, || source_at(point, error)))
@@ -56,14 +56,15 @@ impl<E: Error + ?Sized> BySource<'_, E> {
 }
 
 impl<E: ?Sized> ByNothing<'_, E> {
-    /// `Unknown`; logs so once.
+    /// Returns `Unknown`; logs once that nothing classifies the type.
     #[inline]
     pub fn probed_class_at(&self, point: &'static PointSite) -> Classification {
         unclassified(point, type_name::<E>());
         UNKNOWN
     }
 
-    /// The same of an attempt of `point`, noted in the history of errors; nothing of a success.
+    /// Returns `Unknown` for an error of an attempt of `point`, and notes it in the history of errors; `None` for a
+    /// success.
     #[inline]
     pub fn probed_verdict(&self, point: &'static PointSite, attempt: u32) -> Option<Classification> {
         self.0.and_then(|_| seen(point, attempt, || self.probed_class_at(point)))
@@ -77,7 +78,7 @@ fn source_at<E: Error + ?Sized>(point: &'static PointSite, error: &E) -> Classif
     })
 }
 
-/// Out of line with the question, so that a success pays for neither.
+/// Notes the verdict. It is out of line with the classification, so that a success pays for neither.
 #[cold]
 #[inline(never)]
 fn seen(

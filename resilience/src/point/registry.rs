@@ -1,9 +1,9 @@
 //! The inventory: every annotated function of the binary, before its first call and after.
 //!
-//! It joins two lists. The functions of the binary are known from the start, by the linker, and never change. What is
-//! a plain value joins by [`Point::register`]: a `static` for good, an `Arc` until its last clone is dropped. Of the
-//! latter only weak references are kept, so that the inventory keeps no policy alive; dead ones are removed when the
-//! list has about doubled.
+//! It joins two lists. The functions of the binary are known from the start, by the linker, and never change. A policy
+//! that is a plain value joins by [`Point::register`]: a `static` permanently, an `Arc` until its last clone is
+//! dropped. Of the latter only weak references are kept, so that the inventory keeps no policy alive; dead ones are
+//! removed when the list has about doubled.
 //!
 //! Two members with one name are `name` and `name#2`. A number stays with its member for as long as it lives, and a
 //! free one is used again, so that a program that makes and drops policies does not count up for ever.
@@ -20,15 +20,15 @@ use std::ops::Deref;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// What the program registered: policies for as long as they live, and `static`s.
+/// The policies that the program registered: for as long as they live, or permanently as `static`s.
 #[derive(Debug, Default)]
 struct Joined {
     /// By their own name: what has it, each at the index of its number. The first is `name`, the second
     /// `name#2`, ..
     groups: HashMap<PointName, Vec<Member>>,
-    /// How many members there are, dead ones included.
+    /// The number of members, dead ones included.
     members: usize,
-    /// How many members are allowed before dead ones are removed.
+    /// The number of members above which dead ones are removed.
     bound: usize,
 }
 
@@ -39,7 +39,7 @@ struct Member {
     label: Label,
 }
 
-/// What a registered policy is called.
+/// The name of a registered policy.
 #[derive(Clone, Debug)]
 struct Label {
     /// Its own name, in events and errors.
@@ -77,11 +77,11 @@ impl Handle {
 /// A policy that can be registered.
 #[doc(hidden)]
 pub trait Joins: Layer + Sized {
-    /// The name that it was given.
+    /// Returns the name that the program gave it.
     fn own_name(&self) -> &PointName;
 }
 
-/// Refers to a policy of a point, and dereferences to that policy.
+/// A handle to a policy of a point, which dereferences to that policy.
 ///
 /// [`Point::breaker`], [`Point::bulkhead`] and their like return it. That of a function is a reference to its `static`;
 /// that of a policy that [`Point::register`] added keeps the policy alive. It may be cloned, kept and sent to other
@@ -109,10 +109,10 @@ pub trait Joins: Layer + Sized {
 /// ```
 #[derive(Debug)]
 pub enum PolicyHandle<T: 'static> {
-    /// That of an annotated function.
+    /// The policy of an annotated function.
     #[doc(hidden)]
     Function(&'static T),
-    /// One that the program registered.
+    /// A policy that the program registered.
     #[doc(hidden)]
     Joined(Arc<T>),
 }
@@ -138,7 +138,7 @@ impl<T> Deref for PolicyHandle<T> {
 }
 
 impl<T: Layer> PolicyHandle<T> {
-    /// The policy of this kind that `point` has, outermost first.
+    /// Returns the policies of this kind that `point` has, outermost first.
     pub(crate) fn of(point: &Point) -> Option<Self> {
         let joined = || point.shared().map(Self::Joined);
         point.policy().map(Self::Function).or_else(joined)
@@ -187,13 +187,13 @@ impl Joined {
         }
     }
 
-    /// Whether a function, or something whose own name it is, has this name.
+    /// Returns whether a function, or a member under its own name, has this name.
     fn is_taken(&self, name: &PointName) -> bool {
         let first = self.groups.get(name).and_then(|group| group.first());
         table().point(name).is_some() || first.is_some_and(Member::is_alive)
     }
 
-    /// What is called `name`: the first of its group, or the one with the number after the `#`.
+    /// Returns the member called `name`: the first of its group, or the one with the number after the `#`.
     fn find(&self, name: &str) -> Option<&Member> {
         let numbered = || {
             let (own, number) = name.rsplit_once('#')?;
@@ -215,7 +215,7 @@ impl Joined {
         self.bound = self.members * 2 + 64;
     }
 
-    /// How many living members have this name of their own.
+    /// Returns how many living members have this name of their own.
     fn sharing(&self, own: &str) -> usize {
         let group = self.groups.get(own).map_or(&[][..], |group| group);
         group.iter().filter(|member| member.is_alive()).count()
@@ -233,7 +233,7 @@ fn with_joined<R>(work: impl FnOnce(&mut Joined) -> R) -> R {
     work(JOINED.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default())
 }
 
-/// Every point there is now, and whether its name is shared: annotated functions, and what joined and lives.
+/// Returns every point, and whether its name is shared: annotated functions, and living members.
 fn all() -> Vec<(Point, bool)> {
     with_joined(|joined| {
         let function = |site: &'static PointSite| {
@@ -336,7 +336,7 @@ pub fn point(name: &str) -> Option<Point> {
     function.or_else(|| with_joined(|joined| joined.find(name).and_then(Member::point)))
 }
 
-/// Refers to one annotated function, or to a registered policy, to look at it and control it.
+/// An annotated function, or a registered policy, to look at and to control.
 ///
 /// It is cheap to clone. [`point`] finds one by name.
 ///
@@ -394,7 +394,7 @@ impl Point {
         })
     }
 
-    /// The same, where it is known whether its name is shared.
+    /// Describes the point, where it is known whether its name is shared.
     fn info_if(&self, is_shared: bool) -> PointInfo {
         let mut info = match &self.kind {
             Kind::Function(site) => PointInfo::of(site),
@@ -406,7 +406,7 @@ impl Point {
         info
     }
 
-    /// The layers of the stack, outermost first.
+    /// Returns the layers of the stack, outermost first.
     fn layers(&self) -> impl Iterator<Item = &dyn Layer> {
         let (many, one) = match &self.kind {
             Kind::Function(site) => (site.layers(), None),
@@ -478,7 +478,7 @@ impl Point {
         PointSnapshot { name: self.name(), calls, degraded, policies }
     }
 
-    /// Refers to the state that the policies of this point keep for `key`, written as text.
+    /// Returns a handle to the state that the policies of this point keep for `key`, written as text.
     ///
     /// The key need not have been used yet.
     ///
@@ -503,7 +503,7 @@ impl Point {
         PointKey { point: self.clone(), key: key.into() }
     }
 
-    /// The first policy of type `T` in the stack of a function, outermost first, or the `static` that joined.
+    /// Returns the first policy of type `T` in the stack of a function, outermost first, or the `static` that joined.
     pub(crate) fn policy<T: 'static>(&self) -> Option<&'static T> {
         match self.kind {
             Kind::Function(site) => site.layers().iter().find_map(|layer| layer.policy().downcast_ref()),
@@ -512,7 +512,7 @@ impl Point {
         }
     }
 
-    /// The policy of type `T` that joined until its last `Arc` is dropped.
+    /// Returns the policy of type `T` that joined until its last `Arc` is dropped.
     pub(crate) fn shared<T: Layer>(&self) -> Option<Arc<T>> {
         let Kind::Shared(layer, _) = &self.kind else { return None };
         let policy: Arc<dyn Any + Send + Sync> = layer.clone();
@@ -520,10 +520,10 @@ impl Point {
     }
 }
 
-/// Refers to one key of an annotated function, or of a registered set; see [`Point::key`].
+/// One key of an annotated function, or of a registered set; see [`Point::key`].
 ///
-/// It is a name, not a state: it may be kept although the key is evicted, and finds the state that there is when it is
-/// asked. [`breaker`](Self::breaker) and [`budget`](Self::budget) return that, and `None` after an eviction until the key is
+/// It is a name, not a state: it may be kept although the key is evicted, and finds the present state when it is used.
+/// [`breaker`](Self::breaker) and [`budget`](Self::budget) return that, and `None` after an eviction until the key is
 /// used again.
 ///
 /// # Examples
@@ -572,7 +572,7 @@ mod serialise {
     use super::Point;
     use serde::ser::{Serialize, Serializer};
 
-    /// As its [`PointInfo`](crate::PointInfo).
+    /// Serialises like its [`PointInfo`](crate::PointInfo).
     impl Serialize for Point {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             self.info().serialize(serializer)

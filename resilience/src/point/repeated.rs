@@ -7,16 +7,17 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// The future of an attempt that is not the first of its call, marked; boxed, since few calls have one and the future of
-/// each would have room for it.
+/// The future of an attempt that is not the first of its call, marked; boxed, since few calls have one and the future
+/// of each would have room for it.
 ///
-/// A type of its own, not a `Pin<Box<_>>`: every annotated async function awaits it, and the compiler has less to prove.
+/// A type of its own, not a `Pin<Box<_>>`: every annotated async function awaits it, and the compiler has less to
+/// prove.
 #[doc(hidden)]
 #[must_use = "futures do nothing unless polled"]
 pub struct RepeatedBox<F>(Pin<Box<Repeated<&'static PointSite, F>>>);
 
 impl PointSite {
-    /// The `future` of an attempt that is not the first of its call.
+    /// Wraps the `future` of an attempt that is not the first of its call.
     #[cold]
     pub fn repeated<F>(&'static self, future: F) -> RepeatedBox<F> {
         RepeatedBox(Box::pin(Repeated::again(self, future)))

@@ -8,10 +8,10 @@ use crate::failure::Category;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// From which error on errors are many in a row.
+/// The number of errors in a row from which they count as many.
 const MANY: u64 = 5;
 
-/// How many supervisors there are in the process.
+/// The number of supervisors in the process.
 static LOOKING: AtomicUsize = AtomicUsize::new(0);
 
 /// A supervisor that looks, until this is dropped.
@@ -39,7 +39,7 @@ pub(super) struct Runs(Mutex<Run>);
 struct Run {
     /// The category of the last error.
     category: Option<Category>,
-    /// How many successes there had been by then.
+    /// The number of successes by then.
     succeeded: u64,
     length: u64,
     late: Vec<(Category, u64)>,
@@ -72,7 +72,7 @@ impl Runs {
         }
     }
 
-    /// How many errors of each category were at least the fifth in a row; these counts only grow.
+    /// Returns how many errors of each category were at least the fifth in a row; these counts only grow.
     pub(super) fn read(&self) -> Vec<(Category, u64)> {
         locked(&self.0).late.clone()
     }

@@ -13,7 +13,7 @@
 //! line and column, which is the same in every build of the same source; a note in the inventory asks for a name,
 //! since an edit can change that order.
 //!
-//! What is recorded durably uses [`PointSite::identity`] instead: crate and function without the modules, so that
+//! Durable records use [`PointSite::identity`] instead: crate and function without the modules, so that
 //! moving a function into another module keeps its records.
 
 #[cfg(feature = "ops")]
@@ -68,7 +68,7 @@ pub struct PointSite {
 }
 
 impl PointSite {
-    /// The point of `module::function` with its layers, outermost first; its location is where this is called.
+    /// Creates the point of `module::function` with its layers, outermost first; its location is that of the call.
     #[track_caller]
     pub const fn new(
         module: &'static str,
@@ -91,26 +91,26 @@ impl PointSite {
         }
     }
 
-    /// The calls of this point.
+    /// Returns the calls of this point.
     #[cfg(feature = "ops")]
     #[inline]
     pub(crate) fn calls(&'static self) -> &'static PointCalls {
         &self.calls
     }
 
-    /// The failed attempts of this point.
+    /// Returns the failed attempts of this point.
     pub(crate) fn errors(&self) -> &PointErrors {
         &self.errors
     }
 
-    /// A call begins.
+    /// Begins a call.
     #[cfg(feature = "ops")]
     #[inline]
     pub fn call(&'static self) -> RunningCall {
         RunningCall::begin(&self.calls, false)
     }
 
-    /// A call begins whose duration is measured, unless a configuration says otherwise.
+    /// Begins a call whose duration is measured, unless a configuration says otherwise.
     #[cfg(feature = "ops")]
     pub fn timed_call(&'static self) -> RunningCall {
         RunningCall::begin(&self.calls, true)
@@ -122,7 +122,7 @@ impl PointSite {
         self.calls().durations(self.is_timed)
     }
 
-    /// Gives the point a name of its own in place of its path.
+    /// Sets a name in place of the path.
     pub const fn named(mut self, name: &'static str) -> Self {
         self.name = Some(name);
         self
@@ -135,19 +135,19 @@ impl PointSite {
         self
     }
 
-    /// Whether its attributes have `timed`.
+    /// Returns whether its attributes have `timed`.
     #[cfg(feature = "ops")]
     pub(crate) const fn is_timed(&self) -> bool {
         self.is_timed
     }
 
-    /// The name that it was given in place of its path.
+    /// Returns the name that it was given in place of its path.
     #[cfg(feature = "durable")]
     pub(crate) const fn own_name(&self) -> Option<&'static str> {
         self.name
     }
 
-    /// The name as written, not yet told apart from others that read the same.
+    /// Returns the name as written, which other points may have, too.
     pub(crate) fn written(&self) -> String {
         match self.name {
             Some(name) => name.to_owned(),
@@ -155,7 +155,7 @@ impl PointSite {
         }
     }
 
-    /// What records call the function: its name if it was given one, else crate and function without the
+    /// Returns the name of the function in records: the name that it was given, else crate and function without the
     /// modules between, so that it can be moved.
     #[cfg(feature = "durable")]
     pub(crate) fn identity(&self) -> String {
@@ -165,14 +165,14 @@ impl PointSite {
         }
     }
 
-    /// Whether another point has the same name as written.
+    /// Returns whether another point has the same name as written.
     ///
     /// Then its number depends on the order in the source, and the inventory has a note.
     pub(crate) fn is_ambiguous(&'static self) -> bool {
         table().is_ambiguous(self)
     }
 
-    /// The name, unique in the binary: points that share one are `name`, `name#2`, .. in order of file and
+    /// Returns the name, unique in the binary: points that share one are `name`, `name#2`, .. in order of file and
     /// line, then of their place in the table.
     #[inline]
     pub const fn name(&'static self) -> PointName {
@@ -207,7 +207,7 @@ impl Named for PointSite {
     }
 }
 
-/// The place in the table of the point whose `static` is at this address.
+/// Returns the place in the table of the point whose `static` is at this address.
 pub(super) fn index_of(address: usize) -> Option<usize> {
     Some(address.checked_sub(POINTS_0_1.as_ptr().addr())? / size_of::<PointSite>())
 }
@@ -228,7 +228,7 @@ struct Name {
     is_ambiguous: bool,
 }
 
-/// The table of the points of this binary.
+/// Returns the table of the points of this binary.
 pub(crate) fn table() -> &'static Names {
     static TABLE: OnceLock<Names> = OnceLock::new();
     TABLE.get_or_init(|| {
@@ -244,8 +244,8 @@ pub(crate) fn table() -> &'static Names {
     })
 }
 
-/// Notes that a call of the function called `point` was answered with less than its own result; nothing of a policy that
-/// is used as a value.
+/// Notes that a call of the function called `point` was answered with less than its own result; nothing of a policy
+/// that is used as a value.
 #[cfg(feature = "ops")]
 pub(crate) fn note_degraded(point: &PointName) {
     if let Some(site) = table().point(point) {
@@ -262,7 +262,7 @@ impl Names {
         self.of(site).is_some_and(|name| name.is_ambiguous)
     }
 
-    /// The point called `name`.
+    /// Returns the point called `name`.
     pub(crate) fn point(&self, name: &str) -> Option<&'static PointSite> {
         self.points.get(name).and_then(|n| POINTS_0_1.get(*n))
     }

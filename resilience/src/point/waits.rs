@@ -1,4 +1,4 @@
-//! How long the calls of a function that is timed wait until a bulkhead or a rate limit admits them.
+//! The time that the timed calls of a function wait until a bulkhead or a rate limit admits them.
 
 use super::durations::{Admission, Durations, Measure};
 use super::site::PointSite;
@@ -19,7 +19,7 @@ pub fn admitting(point: &'static PointSite, by: Admission) -> Admitting {
 }
 
 impl Admitting {
-    /// The policy has answered: the wait of a call that it admits is counted.
+    /// Ends the wait with the policy's answer: the wait of an admitted call is counted.
     ///
     /// # Errors
     ///

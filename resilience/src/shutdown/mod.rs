@@ -1,4 +1,4 @@
-//! Ending a program in order: what runs may finish, what waits ends, and what is left is named.
+//! Ending a program in order: running code may finish, waits end, and the rest is reported.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -19,8 +19,8 @@
 //! 1. `health::ready()` is not ready any more.
 //! 2. No job begins, none is recovered, and a running job begins no further step: [`Rejected::ShuttingDown`].
 //! 3. Waits end. A retry makes no further attempt: its call ends with the error that it has, also where a server has
-//!    asked for a wait. One that waits already makes its last attempt at once. Calls that wait for a slot of a bulkhead,
-//!    a permit of a rate limit or a lock are refused, with the error of that policy. `sleep_until` ends.
+//!    asked for a wait. One that waits already makes its last attempt at once. Calls that wait for a slot of a
+//!    bulkhead, a permit of a rate limit or a lock are refused, with the error of that policy. `sleep_until` ends.
 //! 4. Steps and undos that run are waited for, and jobs until their next step.
 //! 5. Jobs that have not ended become `Interrupted`, and their leases are given back; their recovery goes on with them.
 //! 6. Handlers of events, the file of alerts and the stores are waited for.
@@ -32,12 +32,13 @@
 //! - It ends neither the process nor a thread. A body that blocks is left, and [`Report::left`] names it. Its job is
 //!   given back, so another process may begin the job while that body runs on: exit soon. What the body still
 //!   returns is not recorded.
-//! - It waits for jobs and steps (feature `durable`) only, and not for other calls, such as the requests of a server: see below.
-//! - It never goes back. Calls, policies and alerts work after it, but nothing waits, and no job begins.
+//! - The shutdown waits for jobs and steps (feature `durable`) only, and not for other calls, such as the requests of a
+//!   server: see below.
+//! - The shutdown is permanent. Calls, policies and alerts work after it, but nothing waits, and no job begins.
 //!
 //! # Beside a server
 //!
-//! A server has its own way to finish requests, mostly without a limit of time. Let both begin at the signal: the shutdown
+//! A server finishes its requests itself, usually without a limit of time. Let both begin at the signal: the shutdown
 //! ends the waits that would hold the requests up, and makes `health::ready()` false. The server gets the same limit.
 //!
 //! ```no_run
@@ -65,14 +66,14 @@
 //!
 //! # Jobs
 //!
-//! A job that fails while the process shuts down becomes `Interrupted`, never `Failed`, whatever it failed with: waits that
-//! ended early may be why. A failure of its own comes again when the job is recovered. One that was refused a step is
-//! `Interrupted` even if its body returns a success.
+//! A job that fails while the process shuts down becomes `Interrupted`, never `Failed`, whatever it failed with: waits
+//! that ended early may be why. A failure of its own occurs again when the job is recovered. One that was refused a
+//! step is `Interrupted` even if its body returns a success.
 //!
 //! # From inside
 //!
-//! Called from a job, a step, a hook or a handler of events, it does not wait for the code that called it, and lists it as
-//! left.
+//! Called from a job, a step, a hook or a handler of events, it does not wait for the code that called it, and reports
+//! it as left.
 
 mod report;
 mod run;
@@ -90,11 +91,11 @@ use std::time::Duration;
 
 /// Shuts the library down within `limit`, and returns what it had to leave.
 ///
-/// [The module](self) says in which order. Admission ends when the future is polled first; dropped later, the shutdown goes
-/// on without it. A second call joins the first, and the earlier of their limits holds.
+/// [The module](self) has the order. Admission ends when the future is first polled; if it is dropped later, the
+/// shutdown goes on without it. A second call joins the first, and the earlier of their limits holds.
 ///
-/// A limit of zero ends admission and waits for nothing: the work at the end goes on while the process does, and the
-/// report names what is not written yet.
+/// A limit of zero ends admission and waits for nothing: the final writes go on while the process lives, and the
+/// report names the ones that are not complete yet.
 ///
 /// Call it at the end of `main`, and exit afterwards.
 ///

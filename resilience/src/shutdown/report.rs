@@ -1,11 +1,11 @@
-//! What a shutdown had to leave.
+//! The report of a shutdown.
 
 use crate::base::text::About;
 use crate::base::visible::Visible;
 use std::fmt;
 use std::time::Duration;
 
-/// Says what a shutdown has left: code that runs, and what is not written.
+/// The result of a shutdown: code that still runs, and data that is not written.
 ///
 /// `Display` writes one line, and one more for each [`Left`], for the log.
 ///
@@ -25,11 +25,11 @@ use std::time::Duration;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Report {
-    /// How long the shutdown has taken.
+    /// The time that the shutdown has taken.
     pub took: Duration,
     /// The code that runs on: steps, undos, jobs outside of a step, and handlers of events.
     pub left: Vec<Left>,
-    /// What is not known to be written or delivered: `leases`, `events`, `alerts` or `store`.
+    /// The data that is not known to be written or delivered: `leases`, `events`, `alerts` or `store`.
     pub unflushed: Vec<&'static str>,
 }
 
@@ -54,14 +54,14 @@ pub struct Left {
     pub job: Option<String>,
     /// The key of the step.
     pub key: Option<String>,
-    /// How long it has run.
+    /// The time that it has run.
     pub age: Duration,
 }
 
 impl Report {
     /// Returns whether nothing is left, and everything is written.
     ///
-    /// A program can make its exit status of it: what is left may have been cut off.
+    /// A program can derive its exit status from it: code that still runs may be cut off.
     ///
     /// # Examples
     ///

@@ -1,7 +1,7 @@
 //! The one shutdown of a process, which all callers join.
 //!
 //! It has a thread of its own: a caller may be dropped, and a store whose disk hangs must not keep one beyond the
-//! limit. Each caller waits for the end of that thread or of the time, whichever is first, and reports what is left
+//! limit. Each caller waits for the end of that thread or of its time, whichever is first, and reports the state
 //! then.
 
 use super::report::{Left, Report};
@@ -26,7 +26,7 @@ static RUN: Site<Run> = Site::new(Run::new(), Run::new);
 
 /// The shutdown of a process or test world.
 ///
-/// It begins once, and never goes back: later callers wait for the same end, and report what is left at their own.
+/// The shutdown begins once, permanently: later callers wait for the same end, and report the state at their own.
 #[derive(Debug)]
 pub(super) struct Run {
     state: Mutex<State>,
@@ -50,9 +50,9 @@ struct State {
 /// is not all reserve. Joining callers keep the pair with the earlier end whole: each wait belongs to its end.
 #[derive(Clone, Copy, Debug)]
 struct Time {
-    /// Until when it waits for running code.
+    /// The time until which the shutdown waits for running code.
     wait: Instant,
-    /// Until when it writes what is left.
+    /// The time until which the shutdown writes data.
     end: Instant,
 }
 
@@ -67,7 +67,7 @@ impl Time {
         if other.end < self.end { other } else { self }
     }
 
-    /// The same without the wait for running code.
+    /// Returns the times without the wait for running code.
     #[cfg(all(unix, any(feature = "durable", feature = "ops")))]
     fn hurried(self, now: Instant) -> Self {
         let left = self.end.saturating_duration_since(self.wait).max(Duration::from_secs(1));
@@ -211,7 +211,7 @@ impl Run {
     }
 
     #[cfg(any(feature = "durable", feature = "ops"))]
-    /// The end of a stage that may take `part` of the time that is left.
+    /// Returns the end of a stage that may take `part` of the remaining time.
     fn part(&self, part: f64) -> Instant {
         let now = clock::now();
         let left = locked(&self.state).time().end.saturating_duration_since(now);
@@ -219,7 +219,7 @@ impl Run {
     }
 
     #[cfg(feature = "durable")]
-    /// What `work` gives, unless it takes longer than `part` of the time that is left.
+    /// Returns the result of `work`, or `None` if it takes longer than `part` of the remaining time.
     async fn within<T>(&self, part: f64, work: impl Future<Output = T>) -> Option<T> {
         let left = self.part(part).saturating_duration_since(clock::now());
         let (mut work, mut alarm) = (std::pin::pin!(work), std::pin::pin!(clock::alarm(left)));
@@ -230,7 +230,7 @@ impl Run {
         .await
     }
 
-    /// Waits until `is_ready`, at most until the `end` of the time, which may come nearer meanwhile.
+    /// Waits until `is_ready`, at most until the `end` of the time, which may be moved forward during the wait.
     async fn until(
         &self,
         end: fn(&Time) -> Instant,
@@ -261,7 +261,7 @@ impl Run {
         (state.callers.clone(), end(&state.time()), state.is_done)
     }
 
-    /// Ready when the shutdown has ended, or its time; in real time, since a paused clock would pass it at once.
+    /// Waits until the shutdown has ended, or its time; in real time, since a paused clock would pass it at once.
     pub(super) async fn ended(&self) {
         self.until(|time| time.end, clock::real_time, |_, _| false).await;
     }
@@ -280,7 +280,7 @@ impl Run {
         }
     }
 
-    /// What is left now.
+    /// Returns the report of the present state.
     pub(super) fn report(&self) -> Report {
         let now = clock::now();
         let (began, unflushed) = {
@@ -301,11 +301,11 @@ impl Run {
     }
 }
 
-/// How long a shutdown may write what is left that is asked for after the second signal.
+/// The time for the last writes of a shutdown that is requested after the second signal.
 #[cfg(all(unix, any(feature = "durable", feature = "ops")))]
 const LATE: Duration = Duration::from_secs(30);
 
-/// What is written or delivered at the end, in order.
+/// Returns the data that is written or delivered at the end, in order.
 const fn stages() -> &'static [&'static str] {
     match (cfg!(feature = "durable"), cfg!(feature = "ops")) {
         (true, true) => &["leases", "events", "alerts", "store"],

@@ -30,7 +30,7 @@ struct Received {
 /// Takes `SIGTERM` and `SIGINT` from here on, and returns what waits for the first of them.
 ///
 /// Await it, or call [`Signal::wait`], and then [`shutdown`](crate::shutdown()). The second signal ends the wait for
-/// running code, so that the shutdown only writes what is left; the third ends the process as the signal does without
+/// running code, so that the shutdown only does its last writes; the third ends the process as the signal does without
 /// this library. Without a call of this function the library handles no signal.
 ///
 /// A handler cannot be removed: once this was called, a program that does not react to the first signal takes three to
@@ -58,7 +58,7 @@ pub fn signal() -> io::Result<Signal> {
     Ok(Signal { _private: () })
 }
 
-/// Waits for the first signal; see [`signal`].
+/// The wait for the first signal; see [`signal`].
 ///
 /// It is ready at once if a signal has come before. It can be awaited on any runtime.
 ///
@@ -120,7 +120,7 @@ impl Future for Signal {
     }
 }
 
-/// The thread is there before the handler: without it signals would be lost.
+/// Installs the handler. The thread is started before: without it signals would be lost.
 fn install() -> io::Result<()> {
     let (installed, answer) = channel();
     std::thread::Builder::new().name("resilience-signals".to_owned()).spawn(move || {

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// The most calls that wait.
 const WAITING: usize = 100;
-/// How long a call keeps the others waiting.
+/// The time after which a call counts as overrun and no longer holds up the others.
 const LIMIT: Duration = Duration::from_secs(2);
 /// The most calls that have taken longer, and run on.
 const ABANDONED: usize = 16;
@@ -100,7 +100,7 @@ impl Actions {
             actions.run.fetch_add(1, Ordering::Relaxed);
             if let Err(panic) = result {
                 actions.panicked.fetch_add(1, Ordering::Relaxed);
-                // What a panic carries may panic, too.
+                // The value of a panic may panic when it is dropped.
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
             }
             actions.running.fetch_sub(1, Ordering::SeqCst);

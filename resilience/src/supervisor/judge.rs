@@ -1,4 +1,4 @@
-//! What follows from the errors of one pattern: a pure function.
+//! The severity and the steps for the errors of one pattern: a pure function.
 
 use super::{Rule, Step};
 use crate::failure::Severity;
@@ -10,12 +10,12 @@ const FREQUENT: u64 = 5;
 /// enough, too.
 const SHARE: f64 = 0.1;
 
-/// How bad a pattern is for people, and for what is done about it.
+/// The severity of a pattern for people, and for the steps about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Judged {
     pub(super) alert: Severity,
     pub(super) action: Severity,
-    /// Whether the pattern is frequent and no small part of the calls: only then a breaker is opened.
+    /// Whether the pattern is frequent and not a small part of the calls: only then a breaker is opened.
     pub(super) is_heavy: bool,
 }
 
@@ -29,7 +29,7 @@ impl Judged {
         Self { alert: raised(is_frequent), action: raised(is_heavy), is_heavy }
     }
 
-    /// What `rules` ask for.
+    /// Returns the steps of `rules`.
     ///
     /// The alert follows from the severity for people, everything else from that for actions: a frequent pattern that
     /// is a small part of the calls is reported, and opens no breaker.
@@ -42,7 +42,7 @@ impl Judged {
     }
 }
 
-/// One step more.
+/// Returns the severity one step above this one.
 const fn raised(severity: Severity) -> Severity {
     match severity {
         Severity::Low => Severity::Medium,
@@ -61,7 +61,8 @@ mod tests {
     use Severity::{Critical, Fatal, High, Low, Medium};
     use Step::{Alert, FallBack, OpenBreaker, Retry};
 
-    /// The severity of the errors, how many, of how many calls, those from the fifth in a row on; the alert, the action, the steps.
+    /// The severity of the errors, how many, of how many calls, those from the fifth in a row on; the alert, the
+    /// action, the steps.
     type Row = (Severity, u64, u64, u64, Severity, Severity, &'static [Step]);
 
     #[test]

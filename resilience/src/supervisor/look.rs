@@ -1,4 +1,4 @@
-//! One look at all functions: samples, decisions, and what is done.
+//! One look at all functions: samples, decisions, and steps.
 //!
 //! It works in three steps, so that no code of the program runs under the lock: the counters of each function become a
 //! sample, the samples become decisions (`judge`, `follow`), and the decisions are carried out once the lock is free
@@ -25,9 +25,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// How long a pattern is left alone after it was acted on.
+/// The time for which a pattern is left alone after it was acted on.
 const PAUSE: Duration = Duration::from_secs(600);
-/// How many calls of the last minute a trend needs.
+/// The number of calls of the last minute that a trend needs.
 const TREND: u64 = 20;
 /// The window of a breaker that counts calls, for its trend.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -41,7 +41,7 @@ pub(super) struct Looks {
     _looking: Looking,
 }
 
-/// What it remembers: of functions that were called, and of categories that they had, both bounded by the program.
+/// The state of functions that were called, and of the categories that they had, both bounded by the program.
 #[derive(Debug, Default)]
 struct Seen {
     /// By the place in the inventory.
@@ -59,7 +59,7 @@ struct Watched {
     is_open: bool,
 }
 
-/// What is known of a pattern.
+/// The state of a pattern.
 ///
 /// Each of the three moments is a pause of its own: acting, alerting and warning do not hold each other back. The
 /// severities let a pattern that has become worse act or alert again within the pause.
@@ -79,7 +79,7 @@ struct Acted {
 }
 
 impl Known {
-    /// A pattern without errors so far, at a point with these attempts.
+    /// Creates a pattern without errors so far, at a point with these attempts.
     const fn new(attempts: Trend) -> Self {
         Self { trend: attempts, acted: None, alerted: None, warned: None }
     }
@@ -208,7 +208,7 @@ impl Looks {
     }
 }
 
-/// What is done once the lock is free.
+/// The work that is done once the lock is free.
 enum Decided {
     Act(Pattern, Option<&'static CircuitBreaker>),
     Alert(Pattern),
@@ -221,7 +221,7 @@ impl Watched {
         Self { window: Window::default(), patterns: HashMap::new(), attempts, is_open: false }
     }
 
-    /// Whether the supervisor has opened the breaker, which had not closed again by the last look.
+    /// Returns whether the supervisor has opened the breaker, which had not closed again by the last look.
     fn waits_for(&mut self, breaker: Option<&CircuitBreaker>) -> bool {
         let was_open = self.is_open;
         self.is_open &= breaker.is_some_and(|breaker| breaker.state() != State::Closed);
@@ -267,7 +267,7 @@ impl Watched {
     }
 }
 
-/// The outermost breaker of a function that has no key.
+/// Returns the outermost breaker of a function that has no key.
 fn breaker(site: &'static PointSite) -> Option<&'static CircuitBreaker> {
     site.layers().iter().find_map(|layer| layer.policy().downcast_ref())
 }

@@ -23,8 +23,8 @@
 //! - for *actions*, if they are also at least 10 % of the function's calls in that time, or 5 of them came in a row,
 //!   without a success or another error in between.
 //!
-//! An attempt that a retry followed counts like a call that failed: a call whose three attempts fail has three errors. So
-//! for a function with a retry the 10 % are errors for each call, not failed calls, and 4 calls in 100 whose three
+//! An attempt that a retry followed counts like a call that failed: a call whose three attempts fail has three errors.
+//! So for a function with a retry the 10 % are errors for each call, not failed calls, and 4 calls in 100 whose three
 //! attempts fail are 12 %.
 //!
 //! | severity | what is done |
@@ -41,8 +41,8 @@
 //! `recovery`. Afterwards only errors count that occur after it has closed again. A pattern is acted on at most once in
 //! ten minutes, or once more if it became worse before a breaker was opened for it.
 //!
-//! A breaker with a `key` is left to its own count: what is counted here is of all keys together, and errors of one say
-//! nothing of the others.
+//! A breaker with a `key` is left to its own count: the counts here are those of all keys together, and errors of one
+//! key say nothing about the others.
 //!
 //! [`Supervisor::rules`] replaces the table, and [`Supervisor::action`] adds functions of the program.
 //!
@@ -73,10 +73,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often it looks.
+/// The period of the looks.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// What is done about errors.
+/// A step that is taken about errors.
 ///
 /// # Examples
 ///
@@ -98,7 +98,7 @@ pub enum Step {
     Alert,
 }
 
-/// What is done about errors of one severity.
+/// The steps for errors of one severity.
 ///
 /// # Examples
 ///
@@ -119,7 +119,7 @@ pub enum Step {
 pub struct Rule {
     /// The severity.
     pub severity: Severity,
-    /// What is done.
+    /// The steps.
     pub steps: &'static [Step],
 }
 
@@ -142,7 +142,7 @@ impl Rule {
     }
 }
 
-/// Holds the rules unless others are set: the table of [the module](self).
+/// The default rules: the table of [the module](self).
 ///
 /// # Examples
 ///
@@ -167,7 +167,7 @@ pub const RULES: [Rule; 5] = [
     Rule::new(Severity::Fatal, &[Step::OpenBreaker, Step::FallBack, Step::Alert]),
 ];
 
-/// Errors of one category at one point, and what is done about them.
+/// Errors of one category at one point, and the steps that are taken.
 ///
 /// `Display` writes one line, for the log.
 ///
@@ -188,13 +188,14 @@ pub struct Pattern {
     pub point: PointName,
     /// The category of the errors.
     pub category: Category,
-    /// The severity that decides what is done: that of the errors, or one step more.
+    /// The severity that decides the steps: that of the errors, or one step more.
     pub severity: Severity,
-    /// How many errors there were in ten minutes.
+    /// The number of errors in ten minutes.
     pub count: u64,
-    /// How many calls of the function ended in the same time. One call can have several errors, where it retries.
+    /// The number of calls of the function that ended in the same time. One call can have several errors, if it
+    /// retries.
     pub calls: u64,
-    /// What is done.
+    /// The steps that are taken.
     pub steps: Vec<Step>,
     /// Whether a breaker was opened.
     pub has_opened: bool,
@@ -209,7 +210,7 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// Holds the settings of a supervisor about to start.
+/// The settings of a supervisor that is about to start.
 ///
 /// # Examples
 ///
@@ -342,7 +343,7 @@ impl Supervisor {
         let actions = Arc::<Actions>::default();
         let looks = Arc::new(Looks::new(self, actions.clone()));
         let of_thread = looks.clone();
-        // A test world's looks are those that the test asks for.
+        // In a test world only the test itself looks.
         let thread = match crate::base::world::World::here() {
             Some(_) => None,
             None => Some(repeat("resilience-supervisor", EVERY, move |_: &_| of_thread.look())?),
@@ -367,7 +368,7 @@ pub fn start() -> io::Result<Supervision> {
     Supervisor::new().start()
 }
 
-/// Runs a supervisor until this is dropped.
+/// A supervisor that runs until this is dropped.
 ///
 /// Dropping it waits for no action: those that run go on. A breaker that the supervisor has opened stays open for its
 /// `recovery`.
@@ -390,7 +391,7 @@ pub struct Supervision {
 impl Supervision {
     /// Looks at all functions now.
     ///
-    /// It is for tests: in a test world nothing else does, and each look is to be 10 s of its clock after the one
+    /// It is for tests: in a test world no thread looks, and each look should be 10 s of its clock after the one
     /// before. The first look, and one that comes more than 20 s after the last, only takes the counters to compare the
     /// next with.
     ///
@@ -438,7 +439,7 @@ impl Supervision {
     }
 }
 
-/// Counts the calls of [actions](Supervisor::action).
+/// The counts of the calls of [actions](Supervisor::action).
 ///
 /// # Examples
 ///
@@ -450,12 +451,12 @@ impl Supervision {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ActionCounts {
-    /// How many have ended.
+    /// How many calls have ended.
     pub run: u64,
     /// How many of them panicked.
     pub panicked: u64,
     /// How many took more than two seconds.
     pub overran: u64,
-    /// How many were not called.
+    /// How many calls were skipped.
     pub dropped: u64,
 }

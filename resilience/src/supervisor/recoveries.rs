@@ -1,17 +1,17 @@
-//! Whether recoveries work, over ten minutes.
+//! The success of recoveries, over ten minutes.
 //!
 //! It compares totals that only grow, taken at each look, with those of ten minutes ago. With fewer than 20 recoveries
-//! in between nothing is said, and what was said last stays: "below" is reported once, and so is "back".
+//! in between nothing is reported, and the last report holds: "below" is reported once, and so is "back".
 
 use super::EVERY;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 const WINDOW: Duration = Duration::from_secs(600);
-/// How many recoveries there have to be before their share is judged.
+/// The least number of recoveries for which their share is judged.
 const LEAST: u64 = 20;
 
-/// How many recoveries there were until a moment, and how many of them ended well.
+/// The number of recoveries until a moment, and of those that ended well.
 #[derive(Clone, Copy, Debug)]
 struct Total {
     at: Instant,
@@ -26,7 +26,7 @@ pub(super) struct SuccessRate {
     is_below: bool,
 }
 
-/// What has changed about it.
+/// The change of the share.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Change {
     Below(f64),

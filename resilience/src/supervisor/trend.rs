@@ -1,4 +1,4 @@
-//! Where the failure rate of a pattern goes: two means with different memories, and the line through them.
+//! The trend of a pattern's failure rate: two means with different memories, and the line through them.
 //!
 //! A mean that weighs each sample by `exp(-age / memory)` has the mean age `memory`, so the one-minute mean stands for
 //! a minute ago and the ten-minute mean for ten: they are 9 minutes apart. The line through both, `window` ahead of the
@@ -54,7 +54,7 @@ impl Trend {
         self.ten.add(passed, failures, attempts);
     }
 
-    /// The failure rate that a breaker with this window sees at its end, if it goes on as it does:
+    /// Returns the failure rate that a breaker with this window sees at its end, if the trend continues:
     /// `r1 + (r1 - r10) * window / 9 min`.
     pub(super) fn expected(&self, window: Duration) -> f64 {
         let (one, ten) = (self.one.rate(), self.ten.rate());
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The means as they are defined: over all samples, by their ages.
+    /// Returns the means by their definition: over all samples, by their ages.
     fn expected(samples: &[(u64, u64, u64)], window: f64) -> f64 {
         let now: u64 = samples.iter().map(|sample| sample.0).sum::<u64>() - samples[0].0;
         let rate = |memory: f64| {

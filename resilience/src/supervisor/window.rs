@@ -1,4 +1,4 @@
-//! What happened at one point in the last ten minutes, from counters that only grow.
+//! The events at one point in the last ten minutes, from counters that only grow.
 
 use super::EVERY;
 use crate::failure::{Category, Severity};
@@ -6,7 +6,7 @@ use crate::point::counts::CallCounts;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// How far back errors count.
+/// The time for which errors count.
 const WINDOW: Duration = Duration::from_secs(600);
 
 /// The errors of one category.
@@ -19,26 +19,26 @@ pub(super) struct Errors {
     pub(super) in_a_row: u64,
 }
 
-/// What happened between two looks.
+/// The difference of the counters between two looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Sample {
     pub(super) at: Instant,
-    /// How many calls have ended.
+    /// The number of calls that have ended.
     pub(super) calls: u64,
-    /// How many attempts those were.
+    /// The number of their attempts.
     pub(super) attempts: u64,
     pub(super) errors: Vec<Errors>,
 }
 
 impl Sample {
-    /// What `now` has counted more than `before`.
+    /// Returns how much more `now` has counted than `before`.
     ///
     /// Both come from counters that only grow, so a sample is a difference. A counter that was reset (in a test world)
-    /// gives zero, never a huge number.
+    /// results in zero, never in a huge number.
     fn between(at: Instant, before: &CallCounts, now: &CallCounts) -> Self {
         let mut errors: Vec<Errors> = Vec::new();
         let mut add = |category: Category, severity: Severity, count: u64| {
-            // What our own policies refuse, and what callers gave up, is no error of the service.
+            // Refusals by policies of this library, and cancellations by callers, are no errors of the service.
             if count == 0 || matches!(category, Category::Rejected | Category::Cancelled) {
                 return;
             }
@@ -79,7 +79,7 @@ pub(super) struct Window {
     samples: VecDeque<Sample>,
 }
 
-/// What a window has of one category.
+/// The counts of one category in a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) errors: Errors,
@@ -106,7 +106,7 @@ impl Window {
         self.samples.clear();
     }
 
-    /// What it has of `category`.
+    /// Returns the counts of `category`.
     pub(super) fn seen(&self, category: Category) -> Option<Seen> {
         let of_category = self.samples.iter().flat_map(|sample| &sample.errors);
         let errors = of_category.filter(|errors| errors.category == category).copied();
@@ -120,7 +120,7 @@ impl Window {
         Some(Seen { errors: errors.reduce(sum)?, calls })
     }
 
-    /// The calls of the last minute.
+    /// Returns the calls of the last minute.
     pub(super) fn last_minute(&self, now: Instant) -> u64 {
         let is_late = |sample: &&Sample| now.saturating_duration_since(sample.at) < Duration::from_secs(60);
         self.samples.iter().filter(is_late).map(|sample| sample.calls).sum()

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-/// Plays outcomes that are written down beforehand: `e` fails, `ok` succeeds, the last one repeats.
+/// A script of outcomes: `e` fails, `ok` succeeds, the last one repeats.
 ///
 /// It can be shared between threads, and counts its calls.
 ///
@@ -80,7 +80,7 @@ impl Flaky {
         if *step.unwrap_or(&true) { Ok(()) } else { Err(*calls) }
     }
 
-    /// Returns how often [`next`](Self::next) was called.
+    /// Returns the number of calls of [`next`](Self::next).
     ///
     /// Calls of all threads count.
     pub fn calls(&self) -> usize {

@@ -26,11 +26,11 @@ use crate::point::PointName;
 use crate::rejected::{Origin, Rejected};
 use std::time::Duration;
 
-/// Who holds a lease that the tests' own process does not.
+/// The holder of a lease of another process than the test's own.
 #[cfg(feature = "durable")]
 const ANOTHER: &str = "another process";
 
-/// The point by its name alone: no annotated function has to be called so.
+/// Returns the origin by the name of a point alone, whether or not a function has that name.
 fn origin(point: &str) -> Origin {
     PointName::from(point.to_owned()).into()
 }

@@ -1,4 +1,4 @@
-//! What a test does with a world of its own.
+//! The operations of a test on a world of its own.
 
 use crate::base::sync::locked;
 use crate::base::world::{self, Entered};
@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::event::emit::SEEN;
 use std::time::{Duration, Instant};
 
-/// Gives this thread a world of its own until the returned guard is dropped.
+/// Moves this thread into a world of its own until the returned guard is dropped.
 ///
 /// Inside it every clock reading comes from a manual clock, a sleep on the thread moves that clock and
 /// returns at once, jitter comes from a seeded generator, and every static state of the crate (budgets,
@@ -60,7 +60,7 @@ pub fn no_waits() -> NoWaits {
     NoWaits { _world: World::entered(true) }
 }
 
-/// Guards a test world, which ends when this is dropped; see [`isolate`].
+/// The guard of a test world, which ends when this is dropped; see [`isolate`].
 ///
 /// # Examples
 ///
@@ -85,7 +85,7 @@ pub struct World {
     _entered: Entered,
 }
 
-/// Guards the time without waits, which ends when this is dropped; see [`no_waits`].
+/// The guard of the time without waits, which ends when this is dropped; see [`no_waits`].
 ///
 /// Unlike [`World`], it keeps the clock, the random numbers and the state of the process.
 ///
@@ -108,7 +108,7 @@ pub struct NoWaits {
     _world: World,
 }
 
-/// Refers to a world that another thread can enter; see [`World::handle`].
+/// A handle to a world that another thread can enter; see [`World::handle`].
 ///
 /// It may outlive the guard: the world's clock and state are there as long as a handle is.
 ///
@@ -144,7 +144,7 @@ impl WorldHandle {
 }
 
 impl World {
-    /// The thread enters the world before the guard exists, and leaves it with the guard.
+    /// Enters the world before the guard exists; the thread leaves it with the guard.
     fn entered(only_waits: bool) -> Self {
         let world = world::World::new(only_waits);
         Self { _entered: world.enter(), world }
@@ -176,8 +176,8 @@ impl World {
 
     /// Returns the present moment on the world's clock.
     ///
-    /// It begins at the moment at which the world was made, and is ahead of the system's clock by what was waited
-    /// and advanced.
+    /// It begins at the moment at which the world was made, and is ahead of the system's clock by the time that was
+    /// waited and advanced.
     ///
     /// # Examples
     ///

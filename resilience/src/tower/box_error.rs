@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Boxes any error: the error type of many services.
+/// A box of any error: the error type of many services.
 ///
 /// It is made from a [`Rejected`](crate::Rejected), and is classified by the error in it, or by the first known one
 /// among its sources.
@@ -23,7 +23,7 @@ use tower_service::Service;
 /// ```
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Turns the errors of a service into a [`BoxError`]; place it below the policies.
+/// A layer that turns the errors of a service into a [`BoxError`]; place it below the policies.
 ///
 /// # Examples
 ///

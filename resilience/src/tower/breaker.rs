@@ -1,6 +1,6 @@
 //! A circuit breaker around a service.
 //!
-//! The permit is taken in the future of a call, and settled with what the response or the error means. A future that is
+//! The permit is taken in the future of a call, and settled by the class of the response or the error. A future that is
 //! dropped before that gives the permit back without a result.
 
 use super::judge::{ByStatus, Judge, JudgedBy, class_of};
@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Rejects requests while the service behind it fails.
+/// A layer that rejects requests while the service behind it fails.
 ///
 /// A request that an open breaker rejects is not sent: the error is made from [`Rejected::CircuitOpen`], which says
 /// when to come again. Responses are judged as soon as their head is there; a body that breaks off later is not seen.
@@ -112,7 +112,7 @@ impl<J, B> CircuitBreakerLayer<J, B> {
     }
 }
 
-/// Says which breaker guards a request: always the same one, or that of its key ([`ByKey`]).
+/// The choice of the breaker that guards a request: always the same one, or that of its key ([`ByKey`]).
 ///
 /// Implement it where one key is not enough, for instance because some requests need no breaker of their own.
 ///
@@ -153,7 +153,7 @@ impl<Req> ChooseBreaker<Req> for Arc<CircuitBreaker> {
     }
 }
 
-/// Chooses a breaker by a key of the request; made by [`CircuitBreakerLayer::by_key`].
+/// The choice of a breaker by a key of the request; made by [`CircuitBreakerLayer::by_key`].
 #[derive(Clone, Debug)]
 pub struct ByKey<F> {
     breakers: Arc<CircuitBreakers>,

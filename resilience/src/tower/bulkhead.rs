@@ -15,15 +15,15 @@ use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Holds a slot until the body of the answer has ended, or is dropped.
+/// A marker: the slot is held until the body of the answer has ended, or is dropped.
 #[derive(Clone, Copy, Debug)]
 pub struct UntilBodyEnds;
 
-/// Holds a slot until the service has answered.
+/// A marker: the slot is held until the service has answered.
 #[derive(Clone, Copy, Debug)]
 pub struct UntilResponse;
 
-/// Limits how many requests run at once.
+/// A layer that limits the number of requests that run at once.
 ///
 /// A slot is held until the body of the `http::Response` has ended or is dropped, because the service works on until
 /// then. [`until_response`](Self::until_response) is for services that answer with anything else. A bulkhead that is

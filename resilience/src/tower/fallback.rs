@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Answers a request in place of a service that has failed.
+/// A layer that answers a request in place of a service that has failed.
 ///
 /// The async function gets the [`Classification`] of the failure, and returns the answer, or `None` to leave the
 /// failure as it is. Place it outermost, so that it answers when the layers below have given up.

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Sends a slow request once more, and returns the first answer that is no failure.
+/// A layer that sends a slow request once more, and returns the first answer that is no failure.
 ///
 /// It does so for requests whose method is idempotent by RFC 9110, and for those with the header `Idempotency-Key`; any
 /// other, and one whose body cannot be copied, is sent once. The answers that come later are dropped, and with them
@@ -63,7 +63,7 @@ impl<C, J> HedgeLayer<C, J> {
         HedgeLayer { hedge: self.hedge, repeat: EmptyBodies, judge: self.judge }
     }
 
-    /// Sets the function that copies the requests that may be sent again; it returns `None` for one that may not.
+    /// Sets the function that copies the requests that may be sent again; it returns `None` for the others.
     ///
     /// Requests that it copies are taken to be idempotent, whatever their method.
     pub fn repeated_by<Req, F: Fn(&Req) -> Option<Req>>(self, copy: F) -> HedgeLayer<RepeatedBy<F>, J> {
@@ -126,12 +126,13 @@ where
     }
 }
 
-/// A further request that cannot be copied once more: as one that a policy below refuses, it is no outcome.
+/// Returns the class of a further request that cannot be copied: like one that a policy below refuses, it is no
+/// outcome.
 fn nothing_sent() -> Classification {
     Classification::from(Category::Rejected).refused()
 }
 
-/// What is left to be sent of one call.
+/// The requests of one call that are still to be sent.
 struct Sender<S, Req, C> {
     /// The service that is ready, with the request itself.
     first: Option<(S, Req)>,
@@ -141,7 +142,7 @@ struct Sender<S, Req, C> {
 }
 
 impl<S: Clone, Req, C: Repeat<Req>> Sender<S, Req, C> {
-    /// The next request, and its service, which may have to be made ready; `None` if there is no further copy.
+    /// Returns the next request, and its service, which may have to be made ready; `None` if there is no further copy.
     fn next(&mut self) -> Option<(S, bool, Req)> {
         if let Some((service, request)) = self.first.take() {
             return Some((service, true, request));

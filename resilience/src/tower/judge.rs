@@ -1,12 +1,12 @@
-//! What a response means.
+//! The judgement of a response.
 
 use crate::classify::{Category, Classification, Classify, from_response};
 use http::{HeaderMap, Response, StatusCode};
 
-/// Says whether a response is a failure, and what it means.
+/// The judgement whether a response is a failure, and its class.
 ///
-/// [`ByStatus`] does for an `http::Response`; `judged_by` of a layer takes a function for all others. Without either,
-/// the layer is none of that service:
+/// [`ByStatus`] judges an `http::Response`; `judged_by` of a layer takes a function for other responses. Without
+/// either, the layer is none of that service:
 ///
 /// ```compile_fail
 /// use resilience::CircuitBreaker;
@@ -62,7 +62,7 @@ pub(super) fn class_of<R, E: Classify>(
     }
 }
 
-/// Judges an `http::Response` by its status: 400 and above is a failure.
+/// The judge of an `http::Response` by its status: 400 and above is a failure.
 ///
 /// # Examples
 ///
@@ -86,12 +86,12 @@ impl<B> Judge<Response<B>> for ByStatus {
     }
 }
 
-/// What a response means that has this status: 400 and above is a failure, also beyond 599.
+/// Returns the class of a response with this status: 400 and above is a failure, also beyond 599.
 pub(super) fn by_status(status: StatusCode, headers: &HeaderMap) -> Option<Classification> {
     (status.as_u16() >= 400).then(|| from_response(status, headers))
 }
 
-/// Judges responses by a function; made by `judged_by` of a layer.
+/// The judge of responses by a function; made by `judged_by` of a layer.
 #[derive(Clone, Copy, Debug)]
 pub struct JudgedBy<F>(pub(super) F);
 

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Limits how many requests are made in a time.
+/// A layer that limits the number of requests in a time.
 ///
 /// A request waits for its permit in the future of the call, up to the `wait` of the limit, and is rejected with
 /// [`Rejected::RateLimited`] where that is not enough. Retries below this layer take no permit; above it each attempt
@@ -80,7 +80,7 @@ where
     }
 }
 
-/// Ends a request that takes too long to be answered; the body of the answer is not limited.
+/// A layer that ends a request that takes too long to be answered; the body of the answer is not limited.
 ///
 /// The time counts from the first poll of the call's future. The request is dropped when it is over, and the error is
 /// made from [`Rejected::TimedOut`]. Above a [`RetryLayer`](super::RetryLayer) it limits the whole call, below it each
@@ -150,7 +150,7 @@ where
     }
 }
 
-/// Ends a request that takes much longer than those before it; the body of the answer is not limited.
+/// A layer that ends a request that takes much longer than those before it; the body of the answer is not limited.
 ///
 /// The limit follows the times of the requests that it has seen; see
 /// [`AdaptiveTimeout`](crate::policy::AdaptiveTimeout). Place it around single attempts: a whole call with its waits

@@ -37,7 +37,7 @@ fn refused(rejected: Rejected) -> Error {
     Error::middleware(rejected)
 }
 
-/// What an outcome means: a status of 400 and above is a failure.
+/// Returns the class of an outcome: a status of 400 and above is a failure.
 fn judge(outcome: &Result<Response>) -> Option<Classification> {
     match outcome {
         Ok(response) => by_status(response.status(), response.headers()),

@@ -30,11 +30,11 @@
 //!
 //! # Responses
 //!
-//! A service answers `Ok` where the request has failed, too: with a status. [`RetryLayer`],
-//! [`HedgeLayer`], [`FallbackLayer`] and [`CircuitBreakerLayer`] judge an `http::Response` by its status (400 and above is a failure, with the category of
-//! [`Category::from_status`](crate::Category::from_status) and the wait of its `Retry-After`); for other responses
-//! `judged_by` of each takes a function. Without either the layer is
-//! no layer of that service, which the compiler says.
+//! A service answers `Ok` where the request has failed, too: with a status. [`RetryLayer`], [`HedgeLayer`],
+//! [`FallbackLayer`] and [`CircuitBreakerLayer`] judge an `http::Response` by its status (400 and above is a failure,
+//! with the category of [`Category::from_status`](crate::Category::from_status) and the wait of its `Retry-After`); for
+//! other responses `judged_by` of each takes a function. Without either the layer is no layer of that service, which
+//! the compiler says.
 //!
 //! # Errors
 //!
@@ -62,11 +62,12 @@
 //!
 //! # State
 //!
-//! A breaker, a bulkhead, a limit and the budget of a retry belong to the value of the layer: all services that it wraps
-//! share them, and all clones of those, such as axum makes for each connection. To share one between layers, make
+//! A breaker, a bulkhead, a limit and the budget of a retry belong to the value of the layer: all services that it
+//! wraps share them, and all clones of those, such as axum makes for each connection. To share one between layers, make
 //! each of them with a clone of one `Arc`.
 //!
-//! [`CircuitBreakerLayer::by_key`] keeps a breaker for each host, or whatever else of the request tells the services apart.
+//! [`CircuitBreakerLayer::by_key`] keeps a breaker for each host, or whatever else of the request identifies the
+//! service.
 //!
 //! Caches, failover and simpler calls are no layers: which part of a request is the key, the model or the size, and how
 //! another one is put in its place, is known where the request is made. Annotate that function.
@@ -104,10 +105,10 @@ use tower_service::Service;
 
 /// A service inside a layer of this module; made by [`Layer::layer`](tower_layer::Layer::layer).
 ///
-/// It is a [`Service`] of the requests that `S` takes, if `S` and its error satisfy the bounds of the implementation for
-/// that layer below: `From<Rejected>` of the error for a layer that rejects, [`Classify`](crate::Classify) for one that
-/// judges, `Clone` and a `Send` future of the service for all but [`BoxErrorLayer`]. Clones share the state of the layer,
-/// and each has a clone of the service.
+/// It is a [`Service`] of the requests that `S` takes, if `S` and its error satisfy the bounds of the implementation
+/// for that layer below: `From<Rejected>` of the error for a layer that rejects, [`Classify`](crate::Classify) for one
+/// that judges, `Clone` and a `Send` future of the service for all but [`BoxErrorLayer`]. Clones share the state of the
+/// layer, and each has a clone of the service.
 ///
 /// # Examples
 ///

@@ -1,9 +1,9 @@
-//! Which requests may be sent again.
+//! The requests that may be sent again.
 
 use http::{HeaderMap, Method, Request};
 use http_body::Body;
 
-/// Says which requests a retry may send again, and makes the copy that is sent.
+/// The choice of the requests that a retry may send again, and the copy that is sent.
 ///
 /// # Examples
 ///
@@ -48,12 +48,12 @@ pub trait Repeat<Req> {
 
     /// Returns whether a request may be sent again that may have been carried out.
     ///
-    /// One that may not is repeated by a retry only after an error that proves it was not carried out, and never by a
-    /// hedge.
+    /// A retry repeats other requests only after an error that proves they were not carried out, and a hedge never
+    /// does.
     fn is_idempotent(&self, request: &Req) -> bool;
 }
 
-/// By RFC 9110, or by the header that a client sends so that the service recognises a repetition.
+/// Returns whether a request is idempotent by RFC 9110, or by the header with which a client marks repetitions.
 pub(super) fn is_repeatable(method: &Method, headers: &HeaderMap) -> bool {
     const METHODS: [Method; 6] =
         [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE, Method::PUT, Method::DELETE];
@@ -64,7 +64,7 @@ fn is_idempotent<B>(request: &Request<B>) -> bool {
     is_repeatable(request.method(), request.headers())
 }
 
-/// Repeats HTTP requests whose body can be cloned.
+/// The repetition of HTTP requests whose body can be cloned.
 ///
 /// Idempotent are the methods of RFC 9110 that are (`GET`, `HEAD`, `OPTIONS`, `TRACE`, `PUT`, `DELETE`), and requests
 /// with the header `Idempotency-Key`.
@@ -93,7 +93,7 @@ impl<B: Clone> Repeat<Request<B>> for ClonedBodies {
     }
 }
 
-/// Repeats HTTP requests without a body, and sends those with one once.
+/// The repetition of HTTP requests without a body; requests with a body are sent once.
 ///
 /// It suits bodies that are streams, such as axum's and hyper's. Idempotent is what it is for [`ClonedBodies`].
 ///
@@ -120,7 +120,7 @@ impl<B: Body + Default> Repeat<Request<B>> for EmptyBodies {
     }
 }
 
-/// Repeats the requests that a function copies; made by `repeated_by` of a layer.
+/// The repetition of the requests that a function copies; made by `repeated_by` of a layer.
 #[derive(Clone, Copy, Debug)]
 pub struct RepeatedBy<F>(pub(super) F);
 

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Sends a request again that has failed.
+/// A layer that sends a failed request again.
 ///
 /// It repeats requests whose method is idempotent by RFC 9110, and those with the header `Idempotency-Key`; any
 /// other only after an error which proves that the request was not carried out, such as a refused connection. A request
@@ -75,7 +75,7 @@ impl<C, J> RetryLayer<C, J> {
         self.with_repeat(EmptyBodies)
     }
 
-    /// Sets the function that copies the requests that may be sent again; it returns `None` for one that may not.
+    /// Sets the function that copies the requests that may be sent again; it returns `None` for the others.
     ///
     /// Requests that it copies are taken to be idempotent, whatever their method.
     ///

@@ -21,7 +21,7 @@ use tokio::signal::unix::{self, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-/// How an attempt ended.
+/// The end of an attempt.
 #[derive(Debug)]
 pub(super) enum End {
     Exited(ExitStatus),
@@ -36,7 +36,7 @@ pub(super) enum End {
     },
     /// A signal came that ends the run.
     Stopped(i32),
-    /// It was stopped because it wants the terminal.
+    /// The command was stopped because it wants the terminal.
     WantsTerminal,
     NotStarted {
         /// Its first word.
@@ -45,7 +45,7 @@ pub(super) enum End {
     },
     /// A lock was held by others: it never began.
     Busy(String),
-    /// What has to happen before or after it could not be done.
+    /// Work before or after the command failed.
     Failed(String),
 }
 
@@ -54,7 +54,7 @@ impl End {
         matches!(self, Self::Exited(status) if status.success())
     }
 
-    /// Whether the command died of a signal by which people and systems end programs.
+    /// Returns whether the command died of a signal by which people and systems end programs.
     pub(super) fn was_asked_to_end(&self) -> bool {
         let asked = [Signal::INT, Signal::QUIT, Signal::TERM, Signal::HUP].map(Signal::as_raw);
         matches!(self, Self::Exited(status) if status.signal().is_some_and(|signal| asked.contains(&signal)))
@@ -83,7 +83,7 @@ impl End {
         }
     }
 
-    /// How a run ends whose last attempt this was.
+    /// Returns the end of a run whose last attempt this was.
     pub(super) fn ended(&self, attempts: u32) -> Ended {
         match self {
             Self::Exited(_) => Ended::Code { code: self.code(), attempts },
@@ -124,9 +124,9 @@ impl fmt::Display for End {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) attempt: Option<Duration>,
-    /// What is left of the time for all attempts.
+    /// The rest of the time for all attempts.
     pub(super) total: Option<Duration>,
-    /// How long a command may take to end that was asked to.
+    /// The time that a command may take to end after it was asked to.
     pub(super) kill_after: Duration,
 }
 
@@ -145,7 +145,7 @@ pub(super) struct Attempt<'a> {
 #[derive(Debug, Default)]
 struct Ending {
     cause: Option<Cause>,
-    /// When the command is asked to end, where it was not yet.
+    /// The time at which the command is asked to end, if it was not yet.
     ask_at: Option<Instant>,
     kill_at: Option<Instant>,
     was_killed: bool,
@@ -162,7 +162,7 @@ enum Cause {
 impl Attempt<'_> {
     /// Runs the command; returns how it ended, and its output where that is held back.
     pub(super) async fn run(&self, input: Source) -> (End, Captured) {
-        // One signal handler for all children: it has to be there before the first.
+        // One signal handler for all children: it has to be installed before the first one starts.
         let started =
             signal(SignalKind::child()).and_then(|children| Ok((children, self.command(&input).spawn()?)));
         let (mut children, mut child) = match started {
@@ -183,7 +183,7 @@ impl Attempt<'_> {
         };
 
         let end = self.ended(pid, &mut child, &mut children).await;
-        // What it would still take belongs to the next attempt.
+        // Input that the command would still take belongs to the next attempt.
         if let Some(feeder) = feeder {
             feeder.abort();
         }
@@ -265,7 +265,8 @@ impl Attempt<'_> {
         self.ask(pid, ending);
     }
 
-    /// Ends the command because of a signal. From a terminal that it shares with us, it has got the signal itself.
+    /// Ends the command because of a signal. From a terminal that it shares with this program, it gets the signal
+    /// itself.
     fn stop(&self, pid: Pid, ending: &mut Ending, signal: i32) {
         let is_from_terminal = [Signal::INT, Signal::QUIT].map(Signal::as_raw).contains(&signal);
         if self.group.is_shared && is_from_terminal {
@@ -304,7 +305,7 @@ impl Attempt<'_> {
     }
 }
 
-/// The end of an attempt whose command, the program `word`, was not started.
+/// Returns the end of an attempt whose command, the program `word`, was not started.
 fn not_started(word: &OsStr, error: io::Error) -> End {
     let end = End::NotStarted { command: print::visible(&word.to_string_lossy()), error };
     match &end {

@@ -1,8 +1,8 @@
 //! Standard output of an attempt, held back until it is known to be the last one.
 //!
-//! It is held in memory up to 1 MiB, then in a file without a name up to the limit; beyond that all of it is passed on, and
-//! the attempt is not repeated. When the reader of what is passed on has gone, the pipe of the command is closed, so that
-//! it gets SIGPIPE as in a pipeline.
+//! Output is held in memory up to 1 MiB, then in a file without a name up to the limit; beyond that all of it is passed
+//! on, and the attempt is not repeated. When the reader of the passed output has gone, the pipe of the command is
+//! closed, so that it gets SIGPIPE as in a pipeline.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -14,11 +14,11 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 const IN_MEMORY: usize = 1 << 20;
-/// How long a pipe is read whose command has ended, and how long it may be empty then.
+/// The time for which a pipe is read whose command has ended, and for which it may be empty then.
 const AFTER: Duration = Duration::from_secs(1);
 const EMPTY: Duration = Duration::from_millis(20);
 
-/// Where the output of an attempt goes.
+/// The destination of the output of an attempt.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Output {
     Inherited,
@@ -35,7 +35,7 @@ impl Output {
     }
 }
 
-/// What was held back of the output of one attempt.
+/// The output of one attempt that was held back.
 #[derive(Debug, Default)]
 pub(super) struct Captured {
     memory: Vec<u8>,
@@ -49,12 +49,12 @@ impl Captured {
         self.len
     }
 
-    /// Whether it was too much to be held back.
+    /// Returns whether the output was too large to be held back.
     pub(super) fn has_passed(&self) -> bool {
         self.has_passed
     }
 
-    /// All of it, where it was held back.
+    /// Returns all of the output, if it was held back.
     pub(super) fn bytes(&self) -> io::Result<Vec<u8>> {
         let Some(file) = &self.file else { return Ok(self.memory.clone()) };
         let (mut file, mut all) = (file.try_clone()?, Vec::new());
@@ -88,7 +88,7 @@ impl Captured {
         Ok(true)
     }
 
-    /// Writes what is held back to our own standard output.
+    /// Writes the output that was held back to standard output.
     pub(super) async fn pass_on(mut self) -> io::Result<()> {
         self.pass().await.map(drop)
     }
@@ -122,8 +122,8 @@ async fn write(part: &[u8]) -> io::Result<bool> {
     }
 }
 
-/// Reads `pipe` until its end, until its output has no reader, or until the command has `ended` and what it wrote has been
-/// read.
+/// Reads `pipe` until its end, until its output has no reader, or until the command has `ended` and what it wrote has
+/// been read.
 pub(super) async fn capture(
     mut pipe: ChildStdout,
     limit: u64,

@@ -8,10 +8,11 @@ use std::io;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// In which process group commands run.
+/// The process group in which commands run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Group {
-    /// They stay in ours, which is in the foreground of a terminal: Ctrl-C and Ctrl-Z reach them by themselves.
+    /// Whether commands stay in the group of this program, which is in the foreground of a terminal: Ctrl-C and Ctrl-Z
+    /// reach them directly.
     pub(super) is_shared: bool,
 }
 
@@ -25,12 +26,12 @@ impl Group {
 
     /// Sends a signal to a command, with all of its group where that is its own.
     pub(super) fn send(self, command: Pid, signal: Signal) {
-        // One that has ended is reaped only after this.
+        // An ended process is reaped only after this.
         let _ =
             if self.is_shared { kill_process(command, signal) } else { kill_process_group(command, signal) };
     }
 
-    /// Whether the command was stopped because it wants the terminal.
+    /// Returns whether the command was stopped because it wants the terminal.
     pub(super) fn wants_terminal(self, command: Pid) -> bool {
         if self.is_shared {
             return false;
@@ -42,7 +43,7 @@ impl Group {
     }
 }
 
-/// Kills and reaps what a command has left behind; returns how many processes that were.
+/// Kills and reaps the processes that a command has left behind; returns their number.
 pub(super) fn kill_leftovers() -> usize {
     const LIMIT: Duration = Duration::from_secs(1);
     let (began, mut killed) = (Instant::now(), 0);
@@ -59,7 +60,7 @@ pub(super) fn kill_leftovers() -> usize {
     }
 }
 
-/// How many processes a command has left behind that still run.
+/// Returns how many processes of a command still run.
 pub(super) fn leftovers() -> usize {
     children().len()
 }
@@ -75,7 +76,7 @@ fn reap(child: Pid) {
     let _ = waitid(WaitId::Pid(child), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
 }
 
-/// The children of this process, orphans that it was given included. None are seen where `/proc` is that of another PID
+/// Returns the children of this process, adopted orphans included. None are seen if `/proc` is that of another PID
 /// namespace: its numbers are not those of the processes here.
 fn children() -> Vec<Pid> {
     let pid = getpid().as_raw_pid();
@@ -100,12 +101,12 @@ pub(super) struct Process {
     foreground: i32,
 }
 
-/// This process.
+/// Returns this process.
 pub(super) fn own() -> Option<Process> {
     process("self")
 }
 
-/// All processes that can be seen.
+/// Returns all visible processes.
 pub(super) fn groups() -> Vec<Process> {
     let Ok(all) = fs::read_dir("/proc") else { return Vec::new() };
     let names = all.filter_map(|entry| entry.ok()?.file_name().into_string().ok());

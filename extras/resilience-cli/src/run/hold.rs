@@ -1,8 +1,8 @@
-//! What a run holds while its command works: a lock, and the files that are put back if it fails.
+//! The locks of a run while its command works, and the files that are put back if it fails.
 //!
-//! Both are locks of the library. The command inherits their descriptors, as that of flock(1) does: a run that is killed
-//! frees nothing under a command that still works. When the run ends it unlocks, for all processes that have inherited
-//! them.
+//! Both are locks of the library. The command inherits their descriptors, as that of flock(1) does: a run that is
+//! killed frees nothing under a command that still works. When the run ends it unlocks, for all processes that have
+//! inherited them.
 
 use super::Run;
 use super::attempt::End;
@@ -33,9 +33,9 @@ const LOOK: Duration = Duration::from_millis(250);
 /// The locks that a run asks for.
 pub(super) struct Held {
     lock: Option<(String, FileLock)>,
-    /// Those of its own and those that it has inherited, as the command finds them in [`HELD`].
+    /// The locks of this run and those that it has inherited, as the command finds them in [`HELD`].
     words: Option<String>,
-    /// Whether a run around this one holds one of them: waiting would never end.
+    /// Whether a run around this one holds one of the locks: waiting would never end.
     is_nested: bool,
 }
 
@@ -69,14 +69,14 @@ impl Held {
     }
 }
 
-/// One entry of [`HELD`]: no character of it ends an entry.
+/// Returns one entry of [`HELD`]: no character of it ends an entry.
 fn word(kind: &str, name: &OsStr) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     let plain = |byte: u8| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     format!("{kind}={}", name.as_bytes().iter().copied().map(plain).collect::<String>())
 }
 
-/// `path` from the root on, as far as that is known.
+/// Returns `path` from the root on, as far as that is known.
 fn whole(path: &Path) -> PathBuf {
     if let Ok(whole) = canonicalize(path) {
         return whole;
@@ -106,7 +106,7 @@ fn inherited<'a>(locks: impl IntoIterator<Item = &'a LockGuard>) -> std::io::Res
     locks.into_iter().map(|lock| Ok(rustix::io::dup(lock)?)).collect()
 }
 
-/// What is waited for, since when.
+/// The lock that is waited for, and since when.
 #[derive(Default)]
 pub(super) struct Waits(RefCell<Option<(String, Instant)>>);
 
@@ -134,18 +134,18 @@ impl Waits {
 }
 
 impl Run<'_> {
-    /// What is left of the time for all of it.
+    /// Returns the rest of the time for the whole run.
     pub(super) fn left(&self) -> Option<Duration> {
         self.args.total_timeout.map(|total| total.saturating_sub(self.began.elapsed()))
     }
 
-    /// How long a lock may be waited for.
+    /// Returns how long a lock may be waited for.
     fn wait(&self) -> Duration {
         let wait = if self.held.is_nested { Duration::ZERO } else { self.args.hold.wait.unwrap_or_default() };
         self.left().map_or(wait, |left| wait.min(left))
     }
 
-    /// All that happens under the lock.
+    /// Runs the part of the run that happens under the lock.
     pub(super) async fn locked(&self) -> Result<Ended, Failure> {
         let Some((name, lock)) = &self.held.lock else { return self.recorded().await };
         self.waits.begin(format!("waiting for the lock {name}"));
@@ -170,7 +170,7 @@ impl Run<'_> {
         }
     }
 
-    /// How a run ends that has waited for a lock in vain.
+    /// Returns the end of a run that has waited for a lock in vain.
     fn busy(&self, error: &str) -> End {
         if self.left().is_some_and(|left| left.is_zero()) {
             return End::OutOfTime { was_killed: false };
@@ -189,7 +189,7 @@ impl Run<'_> {
             (self.args.hold.backup.clone(), self.wait(), self.args.hold.rollback);
         let files =
             Transaction::many(&paths).follow(true).limit(u64::MAX).keep(self.args.hold.keep).wait(wait);
-        // Its waits are for other processes: signals are handled meanwhile.
+        // The rollback waits for other processes: signals are handled during these waits.
         let work = tokio::task::spawn_blocking(move || {
             let put_back = recover(&paths, wait)?;
             let rollback = files.back_up()?;
@@ -220,7 +220,7 @@ impl Run<'_> {
         files.as_ref().is_none_or(|files| undisturbed(|| files.rollback.restore().is_ok()))
     }
 
-    /// Puts the files back for good; `None` if there are none.
+    /// Puts the files back permanently; `None` if there are none.
     pub(super) fn roll_back(&self) -> Option<Result<(), String>> {
         let files = self.files.take()?;
         let done = undisturbed(|| files.rollback.roll_back());

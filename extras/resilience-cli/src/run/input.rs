@@ -1,16 +1,16 @@
 //! Standard input, which each attempt reads from its beginning.
 //!
-//! A terminal and `/dev/null` are inherited. A file is inherited, too, and set back to where it began. What comes through
-//! a pipe is kept, up to 8 MiB, and written to each attempt; with more than that an attempt is not repeated.
+//! A terminal and `/dev/null` are inherited. A file is inherited, too, and set back to where it began. Input through
+//! a pipe is kept, up to 8 MiB, and written to each attempt; with more input an attempt is not repeated.
 
 use rustix::fs::{FileType, SeekFrom, fstat, major, minor, seek};
 use std::io::{self, Read as _};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// How much of a pipe is kept for further attempts.
+/// The bytes of a pipe that are kept for further attempts.
 const KEPT: usize = 8 << 20;
-/// How much of it is read ahead of the command once no more is kept.
+/// The bytes that are read ahead of the command once no more are kept.
 const AHEAD: usize = 1 << 20;
 
 #[derive(Debug)]
@@ -21,14 +21,14 @@ pub(super) enum Input {
     Pipe(Arc<Pipe>),
 }
 
-/// What one attempt reads.
+/// The input of one attempt.
 #[derive(Debug)]
 pub(super) enum Source {
     Inherited,
     Pipe(Arc<Pipe>),
 }
 
-/// What was read of a pipe so far, by a thread of its own.
+/// The input of a pipe that was read so far, by a thread of its own.
 #[derive(Debug, Default)]
 pub(super) struct Pipe {
     kept: Mutex<Kept>,
@@ -39,9 +39,9 @@ pub(super) struct Pipe {
 #[derive(Debug, Default)]
 struct Kept {
     data: Vec<u8>,
-    /// How much was dropped before `data`.
+    /// The number of bytes that were dropped before `data`.
     dropped: usize,
-    /// How far the running attempt has come.
+    /// The number of bytes that the running attempt has read.
     taken: usize,
     has_ended: bool,
 }
@@ -70,7 +70,7 @@ impl Input {
         }
     }
 
-    /// What the attempt of this number, counted from 1, reads.
+    /// Returns the input of the attempt of this number, counted from 1.
     pub(super) fn open(&self, number: u32) -> io::Result<Source> {
         match self {
             Self::Inherited => Ok(Source::Inherited),
@@ -89,7 +89,7 @@ impl Input {
         }
     }
 
-    /// Whether a further attempt could not read all of it.
+    /// Returns whether a further attempt could not read all of it.
     pub(super) fn is_lost(&self) -> bool {
         matches!(self, Self::Pipe(pipe) if pipe.lock().dropped > 0)
     }
@@ -123,7 +123,7 @@ impl Pipe {
         }
     }
 
-    /// The next part for the running attempt; empty at the end.
+    /// Returns the next part for the running attempt; empty at the end.
     pub(super) async fn next(&self) -> Vec<u8> {
         loop {
             {

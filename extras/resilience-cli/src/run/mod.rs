@@ -33,19 +33,19 @@ use std::time::{Duration, Instant};
 /// The function to which the records of `run` belong.
 const STEP: &str = "shell::run";
 
-/// One attempt that has ended.
+/// An attempt that has ended.
 #[derive(Debug)]
 struct Attempted {
     end: End,
     output: Captured,
     /// Why it cannot be repeated although it may have failed.
     is_final: bool,
-    /// Whether the files were put back after it; an error says why they could not be.
+    /// Whether the files were put back after it; an error has the reason why they could not be.
     rolled_back: Option<Result<(), String>>,
 }
 
 impl Attempted {
-    /// One that never began, or that is none because something else failed.
+    /// Creates an attempt that never began, or that is none because something else failed.
     fn never(end: End) -> Self {
         Self { end, output: Captured::default(), is_final: true, rolled_back: None }
     }
@@ -89,7 +89,7 @@ struct Run<'a> {
     /// The files that are put back if the command fails.
     files: RefCell<Option<Files>>,
     attempts: Cell<u32>,
-    /// Whether a command runs, which ends by itself when a signal comes.
+    /// Whether a command runs, which ends directly when a signal comes.
     is_busy: Cell<bool>,
     /// Output of attempts that have failed is dropped; that of the last one is kept here.
     last: RefCell<Option<Captured>>,
@@ -135,7 +135,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// All of it; a signal ends what waits.
+    /// Runs the whole command line; a signal ends its waits.
     async fn all(&self) -> Result<Ended, crate::Failure> {
         let ended = tokio::select! {
             biased;
@@ -143,14 +143,14 @@ impl<'a> Run<'a> {
             signal = self.stops.while_idle(&self.is_busy) => Ok(Ended::Signal(signal)),
             () = self.waits.shown(self.report) => Ok(Ended::Failed(String::new())),
         };
-        // Where a signal ended a wait, or something else failed, the files are put back here.
+        // If a signal ended a wait, or something else failed, the files are put back here.
         if let Some(Err(error)) = self.roll_back() {
             self.report.fault(&format!("the files could not be put back: {error}"));
         }
         ended
     }
 
-    /// The recorded result, or the attempts.
+    /// Returns the recorded result, or makes the attempts.
     async fn recorded(&self) -> Result<Ended, crate::Failure> {
         let (Some(checkpoint), Some(key)) = (self.checkpoint, &self.args.checkpoint) else {
             let attempted = self.attempts(true).await;
@@ -190,7 +190,7 @@ impl<'a> Run<'a> {
         self.waits.end(self.report);
         if !attempted.end.is_success() {
             let rolled_back = self.roll_back();
-            // One that came meanwhile acts now.
+            // A signal during the rollback acts now.
             let signal = self.stops.now().filter(|_| rolled_back.is_some());
             let end = signal.map_or(attempted.end, End::Stopped);
             return Attempted { end, rolled_back, ..attempted };
@@ -245,7 +245,7 @@ impl<'a> Run<'a> {
         if !end.is_success() {
             self.report.step(|| format!("attempt {number} of {most}: {end}"));
         }
-        // After the last one the files are put back for good.
+        // After the last attempt the files are put back permanently.
         let is_final = is_last || output.has_passed() || self.input.is_lost();
         let may_follow = !is_final && !end.is_success() && self.is_repeated(&end);
         let is_final = is_final || (may_follow && !self.restore());
@@ -255,7 +255,7 @@ impl<'a> Run<'a> {
         Attempted { end, output, is_final, rolled_back: None }
     }
 
-    /// Runs a command within `limit` and what is left of the total timeout.
+    /// Runs a command within `limit` and the rest of the total timeout.
     async fn command(
         &self,
         words: &[OsString],
@@ -279,7 +279,7 @@ impl<'a> Run<'a> {
         ended
     }
 
-    /// The end of the attempts, or that of the fallback.
+    /// Returns the end of the attempts, or that of the fallback.
     async fn fall_back(&self, attempted: Attempted) -> Result<Ended, crate::Failure> {
         let Attempted { end, output, rolled_back, .. } = attempted;
         let attempts = self.attempts.get();
@@ -298,7 +298,7 @@ impl<'a> Run<'a> {
             let (command_code, what) = (end.code(), end.to_string());
             ended = Ended::RolledBack { command_code, attempts, what, failure };
         }
-        // Where no time is left, a signal came, or the files are not what they were, nothing follows.
+        // If no time is left, a signal came, or the files have changed, nothing follows.
         let is_over = is_stopped
             || is_broken
             || end.is_success()

@@ -1,4 +1,4 @@
-//! What a checkpoint records of a command, and printing it again.
+//! The record of a command in a checkpoint, and printing it again.
 
 use super::report::Result as Ended;
 use super::{Attempted, Run};
@@ -10,7 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 
-/// How much output a record holds.
+/// The most bytes of output in a record.
 pub(super) const RECORDED: u64 = 1 << 20;
 
 /// Why no result was recorded.
@@ -38,7 +38,7 @@ impl Classify for NotRecorded {
     }
 }
 
-/// What a checkpoint records: of which command, and what it wrote.
+/// The record of a checkpoint: the command and its output.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Record {
     command: Vec<Word>,
@@ -73,7 +73,7 @@ impl fmt::Display for Word {
     }
 }
 
-/// What a command wrote, readable where it is text.
+/// The output of a command, readable if it is text.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Written {
@@ -95,7 +95,7 @@ impl Written {
 }
 
 impl Run<'_> {
-    /// Makes the attempts, and what is to be recorded of one that succeeded. Its output has been printed then.
+    /// Makes the attempts, and returns the record of one that succeeded. Its output has been printed then.
     pub(super) async fn record(&self) -> Result<Record, NotRecorded> {
         let attempted = self.attempts(false).await;
         if !attempted.end.is_success() {
@@ -152,7 +152,7 @@ fn words(command: &[OsString]) -> Vec<Word> {
     command.iter().map(|word| word.as_os_str().into()).collect()
 }
 
-/// A command as one line of text.
+/// Returns a command as one line of text.
 pub(super) fn line(command: &[OsString]) -> String {
     joined(&words(command))
 }

@@ -1,16 +1,16 @@
-//! What is said of a run: each step where that was asked for, and how it ended.
+//! The messages about a run: each step if requested, and the end.
 
 use serde_json::json;
 use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
-/// What a run ends with whose lock is held by others, and one whose files were, or could not be, put back.
+/// The exit codes of a run whose lock is held by others, and of one whose files were, or could not be, put back.
 pub(super) const BUSY: u8 = 75;
 const ROLLED_BACK: u8 = 76;
 const NOT_ROLLED_BACK: u8 = 77;
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Debug)]
 pub(super) enum Result {
     /// With the exit code of the last attempt.
@@ -45,7 +45,7 @@ pub(super) enum Result {
     },
     /// A signal ended it.
     Signal(i32),
-    /// It could not be done.
+    /// The run failed before or after its command.
     Failed(String),
 }
 
@@ -53,7 +53,7 @@ pub(super) enum Result {
 pub(super) struct Report {
     status_file: Option<PathBuf>,
     is_verbose: bool,
-    /// Whether the last line of the terminal says what is waited for.
+    /// Whether the last line of the terminal shows the wait.
     shows_wait: Cell<bool>,
 }
 
@@ -62,13 +62,13 @@ impl Report {
         Self { status_file, is_verbose, shows_wait: Cell::new(false) }
     }
 
-    /// Says a fault in one line.
+    /// Reports a fault in one line.
     pub(super) fn fault(&self, text: &str) {
         self.shows(None);
         eprintln!("resilience: {}", crate::print::visible(text));
     }
 
-    /// Shows on a terminal what is waited for, in place of what was shown before.
+    /// Shows the wait on a terminal, in place of the previous line.
     pub(super) fn shows(&self, wait: Option<&str>) {
         const LONGEST: usize = 78;
         let mut stderr = io::stderr();
@@ -77,16 +77,16 @@ impl Report {
         }
         self.shows_wait.set(wait.is_some());
         let line: String = crate::print::visible(wait.unwrap_or_default()).chars().take(LONGEST).collect();
-        // It is for people: a terminal that has gone is no failure.
+        // The line is for people: a closed terminal is no failure.
         let _ = write!(stderr, "\r\x1b[K{line}");
     }
 
-    /// Says a step, where that was asked for.
+    /// Reports a step, if requested.
     pub(super) fn step(&self, text: impl FnOnce() -> String) {
         self.step_if(|| Some(text()));
     }
 
-    /// Says a step if there was one, where that was asked for.
+    /// Reports a step if there was one, and if requested.
     pub(super) fn step_if(&self, text: impl FnOnce() -> Option<String>) {
         if self.is_verbose
             && let Some(text) = text()
@@ -95,7 +95,7 @@ impl Report {
         }
     }
 
-    /// Says in one line what only this program knows, writes the status file, and returns the exit code.
+    /// Reports in one line the facts that only this program knows, writes the status file, and returns the exit code.
     pub(super) fn end(&self, ended: &Result) -> u8 {
         let (word, code, attempts, text) = match ended {
             Result::Code { code: 0, attempts } => ("ok", 0, *attempts, None),

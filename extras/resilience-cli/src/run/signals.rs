@@ -3,7 +3,7 @@
 //! A signal that was ignored when the process was started (`nohup`, `&` in a script) stays ignored, here and in the
 //! command.
 //!
-//! Files are put back without a pause, and no signal comes in between: those that end the run are noted and looked at
+//! Files are put back without a pause, and no signal interrupts that: signals that end the run are noted and handled
 //! afterwards ([`Stops::now`]), and Ctrl-Z is kept back until then ([`undisturbed`]).
 
 use super::group;
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// The signal that came first, and how many came.
+/// The signal that came first, and the number of signals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stop {
     pub(super) signal: i32,
@@ -27,7 +27,7 @@ pub(super) struct Stop {
 #[derive(Debug)]
 pub(super) struct Stops {
     stops: watch::Receiver<Stop>,
-    /// The last one that came, also where the runtime has not seen it yet; zero for none.
+    /// The last signal, even if the runtime has not seen it yet; zero for none.
     came: Arc<AtomicUsize>,
 }
 
@@ -62,7 +62,7 @@ impl Stops {
         self.stops.clone()
     }
 
-    /// The signal that has come, if one has.
+    /// Returns the signal that has come, if one has.
     pub(super) fn now(&self) -> Option<i32> {
         let stop = *self.stops.borrow();
         let came = i32::try_from(self.came.load(Ordering::Relaxed)).unwrap_or_default();
@@ -94,17 +94,17 @@ pub(super) fn undisturbed<R>(work: impl FnOnce() -> R) -> R {
     done
 }
 
-/// Keeps SIGTSTP back from its beginning to its end.
+/// A guard that keeps SIGTSTP back until it is dropped.
 ///
-/// A handler, once installed, cannot be taken away, so the first one stays and stops the process at once, as the default
-/// does, while nothing is kept back.
+/// A handler, once installed, cannot be taken away, so the first one stays and stops the process at once, as the
+/// default does, while nothing is kept back.
 struct Later {
     acts: Arc<AtomicBool>,
     came: Arc<AtomicBool>,
 }
 
 impl Later {
-    /// `None` where the signal does nothing.
+    /// Begins to keep the signal back; `None` if the signal has no effect.
     fn begin() -> Option<Self> {
         static HANDLER: std::sync::OnceLock<Option<Later>> = std::sync::OnceLock::new();
         let install = || {
@@ -131,8 +131,8 @@ impl Later {
     }
 }
 
-/// Whether a shell could continue our process group: a process of it has its parent in another group of the session. The
-/// kernel stops no other group on Ctrl-Z.
+/// Returns whether a shell could continue our process group: a process of it has its parent in another group of the
+/// session. The kernel stops no other group on Ctrl-Z.
 fn can_be_continued() -> bool {
     let Some(own) = group::own() else { return false };
     let groups = group::groups();
@@ -143,7 +143,7 @@ fn can_be_continued() -> bool {
         .any(|parent| parent.group != own.group && parent.session == own.session)
 }
 
-/// The signals that are ignored, a bit each: the lowest is signal 1.
+/// Returns the signals that are ignored, a bit each: the lowest is signal 1.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

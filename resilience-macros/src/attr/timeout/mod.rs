@@ -167,7 +167,7 @@ fn check_dependent(reader: &mut Reader<'_>, errors: &Errors) {
     }
 }
 
-/// The same of the settings of helper threads.
+/// Reports settings of helper threads without `thread`: they would do nothing.
 fn check_threads(reader: &Reader<'_>, has_thread: bool, errors: &Errors) {
     for (key, verb) in [("threads", "bounds"), ("stack", "is the stack of")] {
         if let (Some(at), false) = (reader.span_of(key), has_thread) {
@@ -181,12 +181,12 @@ fn check_threads(reader: &Reader<'_>, has_thread: bool, errors: &Errors) {
     }
 }
 
-/// What to write instead of a word of another library, if the key is one.
+/// Returns what to write instead of a word of another library, if the key is one.
 fn foreign(entry: &Entry) -> Option<&'static str> {
     SPEC.foreign.iter().find(|(word, _)| entry.is(word)).map(|(_, words)| *words)
 }
 
-/// What is wrong with a limit that is an argument.
+/// Returns what is wrong with a limit that is an argument.
 fn no_limit(entry: &Entry, item: &Item) -> Option<String> {
     let mut tokens = entry.tokens().into_iter();
     let Some(TokenTree::Ident(word)) = tokens.next() else { return None };
@@ -241,7 +241,7 @@ fn borrowed_arguments(item: &Item, errors: &Errors) {
                 };
                 (is_reference, "`self: Arc<Self>`")
             }
-            // Whether an argument under a condition is there at all is the compiler's to say.
+            // Only the compiler knows whether an argument under a condition exists.
             syn::FnArg::Typed(typed) => (
                 borrows(&typed.ty) && item::cfgs(&typed.attrs).is_empty(),
                 "an owned value, for instance an `Arc`",
@@ -343,7 +343,7 @@ impl Layer for Checked {
 }
 
 impl Checked {
-    /// `body` with the limit around it: what it gives is bound to `name`, and `done` makes an outcome of it.
+    /// Wraps `body` in the limit: its result is bound to `name`, and `done` makes an outcome of it.
     fn around(
         &self,
         cx: &Context<'_>,

@@ -11,23 +11,23 @@ use syn::Result;
 const BUDGETS: &str =
     "expected `default`, `none`, `per_key`, `shared` (one for all keys), or the path of a `static` budget";
 
-/// Which budget pays for retries, as far as the attribute says.
+/// The budget that pays for retries, as far as the attribute says.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum BudgetSource {
-    /// One for each key where the stack has a `key`, else one of the function.
+    /// One for each key if the stack has a `key`, else one of the function.
     Default,
     /// One for each key.
     PerKey,
     /// One of the function, whatever its keys.
     Function,
-    /// None.
+    /// No budget.
     None,
-    /// The one that the settings name at run time.
+    /// The budget that the settings name at run time.
     Settings,
 }
 
 impl Checked {
-    /// Whether the budgets of keys pay, in a stack that has a `key` or not: at least those of the settings
+    /// Returns whether the budgets of keys pay, in a stack that has a `key` or not: at least those of the settings
     /// that name none.
     pub(super) fn has_keyed_budgets(&self, has_key: bool) -> bool {
         let may = match self.budget {
@@ -38,7 +38,7 @@ impl Checked {
         has_key && may
     }
 
-    /// Whether categories decide what is retried, and the function's own budget pays.
+    /// Returns whether categories decide what is retried, and the function's own budget pays.
     pub(super) fn is_plain(&self, is_keyed: bool) -> bool {
         let own = match self.budget {
             BudgetSource::Default | BudgetSource::PerKey => !is_keyed,
@@ -48,13 +48,13 @@ impl Checked {
         own && !self.is_given() && !self.rules.any()
     }
 
-    /// What has the budgets: the `static`, or the policy that the program owns.
+    /// Returns the owner of the budgets: the `static`, or the policy that the program owns.
     pub(super) fn owner(&self, place: &Place) -> TokenStream {
         let name = if self.is_given() { given_local() } else { place.site.clone() };
         quote_spanned!(Span::mixed_site()=> (&#name))
     }
 
-    /// The budget that pays for retries, `keyed` where the stack has a `key`.
+    /// Returns the budget that pays for retries, `keyed` if the stack has a `key`.
     pub(super) fn budget(&self, site: &TokenStream, is_keyed: bool) -> TokenStream {
         let here = Span::mixed_site();
         match self.budget {
@@ -66,7 +66,7 @@ impl Checked {
         }
     }
 
-    /// What follows an attempt whose retries `budget` pays for.
+    /// Returns the code after an attempt whose retries `budget` pays for.
     pub(super) fn settled(
         &self,
         cx: &Context<'_>,
@@ -86,7 +86,7 @@ impl Checked {
     }
 }
 
-/// Before and after an attempt whose budget the body's own calls may have, too.
+/// Returns the code before and after an attempt whose budget may also be that of the body's own calls.
 pub(super) fn shared(cx: &Context<'_>, share: &TokenStream) -> Option<(TokenStream, TokenStream)> {
     let (here, name) = (Span::mixed_site(), cx.share.as_ref()?);
     let new = quote_spanned!(here=> let #name = #share;);

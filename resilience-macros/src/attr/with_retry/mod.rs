@@ -66,16 +66,16 @@ pub(crate) struct Checked {
     setters: Vec<Setter>,
     rules: Rules,
     on: Vec<TokenStream>,
-    /// Whether more of a call matters than how many attempts have failed, as far as can be seen here.
+    /// Whether a call needs more than the number of failed attempts, as far as the attribute shows.
     remembers: bool,
-    /// Where a complaint points about settings that make sense alone and not together, if there are such.
+    /// The place of complaints about settings that make sense alone and not together, if there are such.
     depends: Option<Span>,
     budget: BudgetSource,
     throttle: Option<Throttle>,
 }
 
 impl Checked {
-    /// Whether the settings are those of a policy that the program owns.
+    /// Returns whether the settings are those of a policy that the program owns.
     fn is_given(&self) -> bool {
         self.instance.is_some()
     }
@@ -87,7 +87,7 @@ impl Checked {
         Some(quote_spanned!(here=> #instance let #given = (&#own).given(__instance);))
     }
 
-    /// What the call remembers of its attempts, before the first of them.
+    /// Returns the state that the call keeps of its attempts, before the first of them.
     fn started(&self, cx: &Context<'_>, place: &Place) -> TokenStream {
         let (here, site) = (Span::mixed_site(), self.handle(place));
         let start = if self.remembers || self.is_given() { "start_remembering" } else { "start" };
@@ -136,19 +136,19 @@ fn check(input: Input<'_>) -> Checked {
     }
     let throttle = throttle.map(|(throttle, _)| throttle);
     setters.extend(setter);
-    // What is wrong with all settings together is reported at the last one.
+    // Mistakes of all settings together are reported at the last one.
     setters.sort_by_key(|setter| setter.value_of("give_up_after").is_some());
     let rules = Rules::read(&mut reader);
     let start = start.unwrap_or_default();
     Checked { instance, start, setters, rules, on, remembers, depends, budget, throttle }
 }
 
-/// The local that holds the policy that the program owns.
+/// Returns the local that holds the policy that the program owns.
 fn given_local() -> Ident {
     Ident::new("__given", Span::mixed_site())
 }
 
-/// The category that `entry` means, where it is a path to one: `Category::RateLimited`.
+/// Returns the category that `entry` means, if it is a path to one: `Category::RateLimited`.
 fn category_in(entry: &Entry) -> String {
     let last = match &entry.value {
         Value::Bare(tokens) => tokens.clone().into_iter().last().map(|token| token.to_string()),
@@ -160,7 +160,7 @@ fn category_in(entry: &Entry) -> String {
     }
 }
 
-/// `on(category, max = .., ..)`.
+/// Reads `on(category, max = .., ..)`.
 fn rule(entry: Entry, around: &Bounds, seen: &mut Vec<Ident>, errors: &Errors) -> Option<TokenStream> {
     let Value::List(list) = entry.value else {
         errors.here(entry.span, "`on` needs a list\nhelp: write `on(category, max = 5, ..)`");
@@ -211,7 +211,7 @@ fn rule(entry: Entry, around: &Bounds, seen: &mut Vec<Ident>, errors: &Errors) -
     Some(Setter::all(&setters, &quote!(__rt::Rule), start))
 }
 
-/// The settings: one expression.
+/// Returns the settings as one expression.
 fn policy(checked: &Checked) -> TokenStream {
     let ty = quote!(__rt::Retry);
     let start = if checked.start.is_empty() { quote!(#ty::new()) } else { value::typed(&checked.start, &ty) };
@@ -227,7 +227,7 @@ fn policy(checked: &Checked) -> TokenStream {
     quote!(#policy #on #together)
 }
 
-/// Whether the stack has a key for the budgets.
+/// Returns whether the stack has a key for the budgets.
 fn has_key(stack: Stack<'_>) -> bool {
     stack.any(|traits| traits.key.is_some()) || stack.varied().is_some()
 }

@@ -1,4 +1,4 @@
-//! When and how often: the keys that `with_retry` and its `on(..)` have in common.
+//! The times and the number of attempts: the keys that `with_retry` and its `on(..)` share.
 
 use super::SPEC;
 use crate::errors::Errors;
@@ -8,7 +8,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::{Error, Result};
 
-/// The settings that say when and how often, those that an `on(..)` has, too.
+/// The settings of the times and the number, those that an `on(..)` has, too.
 pub(super) struct Schedule {
     pub(super) setters: Vec<Setter>,
     /// Whether each wait depends on the one before.
@@ -20,7 +20,7 @@ pub(super) struct Schedule {
 pub(super) struct Bounds {
     base: Option<value::Duration>,
     cap: Option<value::Duration>,
-    /// Whether one that is not written is the default.
+    /// Whether a setting that is not written is the default.
     has_defaults: bool,
 }
 
@@ -52,7 +52,7 @@ impl Bounds {
         }
     }
 
-    /// As [`check`](Self::check), for a rule among settings that have the bounds `around`.
+    /// Checks like [`check`](Self::check), for a rule among settings that have the bounds `around`.
     pub(super) fn check_within(&self, around: &Self, errors: &Errors) {
         let Self { base, cap, .. } = self;
         if base.is_some() || cap.is_some() {
@@ -133,7 +133,7 @@ fn backoff(tokens: TokenStream) -> Result<Backoff> {
 
 const EXPONENTIAL: &str = "`exponential` needs its factor\nhelp: write the factor alone: `backoff = 2.0` doubles the wait each time";
 
-/// A backoff of another library that is written as a call: `exponential(2)`, `fixed(1s)`.
+/// Returns the error about a backoff of another library that is written as a call: `exponential(2)`, `fixed(1s)`.
 fn no_such_backoff(call: &syn::ExprCall, span: Span) -> Error {
     let name = call.func.to_token_stream().to_string().replace(' ', "");
     let argument =
@@ -155,7 +155,7 @@ fn no_such_backoff(call: &syn::ExprCall, span: Span) -> Error {
     Error::new(span, format!("`backoff` takes no call: found `{name}(..)`\nhelp: {help}"))
 }
 
-/// A function is written in snake case, a const factor in capitals.
+/// Returns whether the path is a function, which is in snake case; a const factor is in capitals.
 fn is_function(path: &syn::Path) -> bool {
     path.segments.last().is_some_and(|segment| segment.ident.to_string().chars().any(char::is_lowercase))
 }

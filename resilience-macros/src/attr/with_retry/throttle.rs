@@ -8,14 +8,14 @@ use crate::value;
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-/// Calls ask the throttle of the budget that pays.
+/// The throttle of the budget that pays, which calls ask.
 pub(super) struct Throttle {
     /// The factor of the function's own budgets, if it is written.
     factor: Option<TokenStream>,
 }
 
 impl Throttle {
-    /// A function that makes the budget of a key.
+    /// Returns a function that makes the budget of a key.
     pub(super) fn budget(&self) -> TokenStream {
         self.factor.as_ref().map_or_else(
             || quote!(__rt::Budget::new),
@@ -23,7 +23,7 @@ impl Throttle {
         )
     }
 
-    /// The call that sets it for the site.
+    /// Returns the call that sets it for the site.
     pub(super) fn setter(&self) -> TokenStream {
         let Some(factor) = &self.factor else { return quote!(.throttled(__rt::None)) };
         let at = Span::mixed_site().located_at(value::own_span_of(factor));
@@ -31,7 +31,7 @@ impl Throttle {
     }
 }
 
-/// `throttle`, or `throttle = 2.0`, and where that is written.
+/// Reads `throttle`, or `throttle = 2.0`, and its place.
 pub(super) fn throttle(reader: &mut Reader<'_>) -> Option<(Throttle, Span)> {
     let at = reader.span_of("throttle")?;
     let is_word = matches!(reader.peek("throttle"), Some(Value::Word));
@@ -70,7 +70,7 @@ pub(super) fn check_throttle(
     }
 }
 
-/// What a function with a throttle does beside its retries.
+/// The further code of a function with a throttle beside its retries.
 #[derive(Default)]
 pub(super) struct Throttled {
     /// Before the first attempt.
@@ -81,7 +81,8 @@ pub(super) struct Throttled {
 }
 
 impl Throttled {
-    /// A budget that is named may have a throttle, which is asked where the function can return its refusal.
+    /// Creates the code. A budget that is named may have a throttle, which is asked if the function can return its
+    /// refusal.
     pub(super) fn new(checked: &Checked, cx: &Context<'_>, place: &Place, is_keyed: bool) -> Option<Self> {
         let here = Span::mixed_site();
         let (site, label) = (&place.site, place.label());

@@ -1,4 +1,4 @@
-//! How long calls wait for handlers.
+//! The time for which calls wait for handlers.
 //!
 //! A call waits until the handlers of its event have handled it, so that what a handler writes is there when the call
 //! returns. It waits for one second at most for all its events and all their handlers together.
@@ -21,16 +21,16 @@ use std::task::Poll;
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
-/// How long a call waits for handlers.
+/// The time for which a call waits for handlers.
 const LIMIT: Duration = Duration::from_secs(1);
-/// How long it does in real time in a test world whose clock nothing moves: a mistake in a test ends as a slow one.
+/// The same limit in real time in a test world whose clock nothing moves: a mistake in a test ends as a slow test.
 const LIMIT_IN_WORLD: Duration = Duration::from_secs(60);
 /// After which time a task or thread is in another call.
 const FORGET: Duration = Duration::from_secs(10);
 /// The most tasks and threads that are remembered; further ones do not wait.
 const MOST: usize = 1_000;
 
-/// Who makes a call.
+/// The origin of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Caller {
     Thread(ThreadId),
@@ -60,17 +60,17 @@ struct Spent {
 
 static SPENT: Site<Mutex<Vec<Spent>>> = Site::new(Mutex::new(Vec::new()), Mutex::default);
 
-/// What a call may still wait, from the moment before its event is handed over.
+/// The time that a call may still wait, from the moment before its event is handed over.
 pub(super) struct Wait {
     caller: Caller,
     began: Instant,
     left: Duration,
-    /// Ends the wait by the clock of a test world, where that is moved by hand.
+    /// Ends the wait by the clock of a test world, if the test moves it.
     alarm: Option<Pin<Box<clock::Timer>>>,
 }
 
 impl Wait {
-    /// That of the running code.
+    /// Returns the wait of the running code.
     pub(super) fn here() -> Self {
         let (caller, began) = (Caller::here(), clock::now());
         let left = LIMIT.saturating_sub(spent(caller, began));
@@ -94,7 +94,7 @@ impl Wait {
         }
     }
 
-    /// Whether all are handled before the time is over.
+    /// Returns whether all are handled before the time is over.
     fn is_in_time(&mut self, handled: &[Handled]) -> bool {
         let limit = if self.alarm.is_some() { LIMIT_IN_WORLD } else { self.left };
         let end = poll_fn(|cx| {
@@ -108,7 +108,7 @@ impl Wait {
     }
 }
 
-/// How long `caller` has waited in its call.
+/// Returns how long `caller` has waited in its call.
 fn spent(caller: Caller, now: Instant) -> Duration {
     let mut all = locked(&SPENT);
     all.retain(|spent| now.saturating_duration_since(spent.since) < FORGET);
@@ -124,7 +124,7 @@ fn spend(caller: Caller, since: Instant, time: Duration) {
     }
 }
 
-/// Whether a call of its point makes no event after this one, or the event is made outside of calls.
+/// Returns whether a call of its point makes no event after this one, or the event is made outside of calls.
 const fn is_last_of_call(event: &Event) -> bool {
     match event {
         Event::Recovered { .. }
@@ -139,7 +139,7 @@ const fn is_last_of_call(event: &Event) -> bool {
         | Event::JobInterrupted { .. }
         | Event::Health { .. }
         | Event::Config { .. } => true,
-        // By hand.
+        // Opened directly.
         Event::Opened { class, slow, .. } => class.is_none() && *slow == 0,
         _ => false,
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// Calls `handler` with every event of one of `kinds` from now on; the call that raised the event waits for it.
 ///
 /// What the handler has written is there when that call returns. The handler has a thread of its own, on which
-/// it gets one event after the other, so its state needs no lock. It goes on when the call is dropped.
+/// it gets one event after the other, so its state needs no lock. It continues when the call is dropped.
 ///
 /// # Limits
 ///
@@ -51,7 +51,7 @@ pub fn on(
     Handler { worker, listening }
 }
 
-/// Refers to a handler that [`on`] has added.
+/// A handle to a handler that [`on`] has added.
 ///
 /// The handler stays when this is dropped; [`remove`](Self::remove) takes it away.
 ///
@@ -71,7 +71,7 @@ pub struct Handler {
 }
 
 impl Handler {
-    /// Removes the handler. It gets no event after this; one that it handles now is not cut off.
+    /// Removes the handler. It gets no further event; one that it handles now is not cut off.
     ///
     /// Events that wait for it are dropped. What the handler owns is dropped when the thread has ended, on any thread.
     ///
@@ -95,14 +95,14 @@ impl Handler {
         drop(ManuallyDrop::into_inner(self.listening));
     }
 
-    /// Returns how many events the handler did not get, because 1,000 waited or no thread could be had.
+    /// Returns how many events the handler did not get, because 1,000 waited or no thread could be started.
     ///
     /// Above zero, the handler is too slow for its events: choose fewer kinds, or hand the work on.
     pub fn skipped(&self) -> u64 {
         self.worker.skipped()
     }
 
-    /// Returns how often a call went on before the handler had handled its event.
+    /// Returns how many times a call continued before the handler had handled its event.
     ///
     /// Three in a row let no call wait for the handler during 60 s; the number itself is never reset.
     pub fn overruns(&self) -> u64 {

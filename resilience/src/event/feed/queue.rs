@@ -41,7 +41,7 @@ impl Queue {
         locked(&self.state).waiting.pop_front()
     }
 
-    /// The oldest event; else the task is woken when one comes.
+    /// Returns the oldest event; if there is none, the task is woken when one comes.
     pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<Arc<EventRecord>> {
         if let Some(record) = self.pop() {
             return Poll::Ready(record);

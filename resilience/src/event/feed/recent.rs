@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 const MOST: usize = 100;
 /// The most bytes of all rings.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
-/// What a ring takes beside its events and its name.
+/// The bytes that a ring takes besides its events and its name.
 const OVERHEAD: usize = 128;
-/// How often a rejection is kept: an open breaker makes one for each call, which would push out why it opened.
+/// The period in which one rejection is kept: an open breaker rejects each call, which would evict why it opened.
 const PACE: Duration = Duration::from_secs(1);
 const TABLES: usize = 16;
 
@@ -120,7 +120,7 @@ impl Rings {
         if added == removed {
             return;
         }
-        // The same number is subtracted when the ring goes; the order of two threads does not matter.
+        // The same number is subtracted when the ring is removed; the order of two threads does not matter.
         self.bytes.fetch_add(added.wrapping_sub(removed), Ordering::Relaxed);
         if self.bytes.load(Ordering::Relaxed) > most_bytes {
             self.evict(most_bytes / 8 * 7);
@@ -173,7 +173,7 @@ impl Ring {
 }
 
 impl Kept {
-    /// The bytes of its texts.
+    /// Returns the bytes of its texts.
     fn texts(&self) -> usize {
         let Self { event, job, .. } = self;
         let own = match event {

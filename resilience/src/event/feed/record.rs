@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use std::fmt;
 use std::time::SystemTime;
 
-/// Holds an event, the time at which it happened, and the job that it belongs to.
+/// An event, the time at which it happened, and the job that it belongs to.
 ///
 /// `Display` writes one line for people, without the key and without characters that a terminal obeys. It
 /// serialises as the event with two fields before its own, `at`, an RFC 3339 time in UTC with milliseconds, and
@@ -35,7 +35,7 @@ pub struct EventRecord {
 }
 
 impl EventRecord {
-    /// Whether the event has a field for its job, which it serialises.
+    /// Returns whether the event has a field for its job, which it serialises.
     const fn event_has_job(&self) -> bool {
         matches!(
             self.event,
@@ -53,7 +53,7 @@ impl EventRecord {
     }
 }
 
-/// The id of the job that `event` is about, or that the running code is part of.
+/// Returns the id of the job that `event` is about, or that the running code is part of.
 pub(super) fn job_of(event: &Event) -> Option<String> {
     event.job().map(str::to_owned).or_else(carry::job_id)
 }

@@ -1,4 +1,4 @@
-//! Who listens, and passing an event to them.
+//! The listeners, and passing an event to them.
 
 use super::budget::Wait;
 use super::queue::Queue;
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-/// How many listeners there are, those of all test worlds together: while it is zero nothing looks for one.
+/// The number of listeners, those of all test worlds together: while it is zero nothing looks for one.
 static LISTENERS: AtomicUsize = AtomicUsize::new(0);
 
 /// The listeners of this process, or of a test world.
@@ -22,7 +22,7 @@ static ALL: Site<Mutex<Listeners>> = Site::new(Mutex::new(Listeners::NONE), Mute
 #[derive(Debug, Default)]
 struct Listeners {
     all: Vec<Listener>,
-    /// What those did not get that are gone.
+    /// The events that were lost by listeners which were removed.
     lost: Lost,
 }
 
@@ -30,7 +30,7 @@ impl Listeners {
     const NONE: Self = Self { all: Vec::new(), lost: Lost { lagged: 0, skipped: 0 } };
 }
 
-/// How many events listeners did not get.
+/// The numbers of events that listeners did not get.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Lost {
     /// By subscriptions that were read too slowly.
@@ -48,7 +48,7 @@ impl Lost {
     }
 }
 
-/// How many events were lost so far, by those too that no longer listen.
+/// Returns how many events were lost so far, also by listeners that were removed.
 pub(crate) fn lost() -> Lost {
     let listeners = locked(&ALL);
     listeners.all.iter().fold(listeners.lost, Lost::add)
@@ -97,7 +97,7 @@ impl Drop for Listening {
     }
 }
 
-/// Whether anyone listens, in whichever world.
+/// Returns whether there are listeners, in whichever world.
 #[inline]
 pub(crate) fn has_listeners() -> bool {
     LISTENERS.load(Ordering::Relaxed) > 0
@@ -134,15 +134,15 @@ fn deliver(event: &Event) {
     }
 }
 
-/// Waits until the handlers have done with their events, at most until `end`; whether all have. Those that `callers`
-/// names are not waited for.
+/// Waits until the handlers have handled their events, at most until `end`; returns whether all have. The handlers in
+/// `callers` are not waited for.
 pub(crate) fn flush(end: Instant, callers: &[u64]) -> bool {
-    // Each is waited for, also after one that was not in time.
+    // Every worker is waited for, also after one that was late.
     let are_done: Vec<_> = workers().iter().map(|worker| worker.flush(end, callers)).collect();
     are_done.into_iter().all(|is_done| is_done)
 }
 
-/// Since when the handlers that handle an event now have done so.
+/// Returns the times at which the handlers that handle an event now began it.
 pub(crate) fn handling() -> Vec<Instant> {
     workers().iter().filter_map(|worker| worker.handling()).collect()
 }

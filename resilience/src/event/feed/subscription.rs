@@ -29,7 +29,7 @@ pub fn subscribe() -> Subscription {
     Subscription { _listening: Listening::begin(Listener::Queue(Arc::clone(&queue))), queue }
 }
 
-/// Receives the events of the process; [`subscribe`] makes it.
+/// A receiver of the events of the process; [`subscribe`] makes it.
 ///
 /// It keeps the last 1,000 events that were not received. Each event is shared with other subscriptions, and
 /// cheap to clone. It is a queue for one receiver: several make a subscription each.
@@ -97,7 +97,7 @@ impl Subscription {
         poll_fn(|cx| self.queue.poll(cx)).await
     }
 
-    /// Waits for the next event on this thread, which sleeps meanwhile.
+    /// Waits for the next event and blocks this thread.
     ///
     /// # Examples
     ///
@@ -115,7 +115,7 @@ impl Subscription {
         block_on(self.recv())
     }
 
-    /// Returns how many events were dropped because they were not received in time.
+    /// Returns the number of events that were dropped because they were not received in time.
     ///
     /// It counts from the start of the subscription. The events that are left are the newest 1,000, without a gap.
     ///

@@ -16,9 +16,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// After how many overruns in a row no call waits for the handler.
+/// The number of overruns in a row after which no call waits for the handler.
 const OVERRUNS: u32 = 3;
-/// How long no call waits then.
+/// The time for which no call waits then.
 const APART: Duration = Duration::from_secs(60);
 
 /// A handler with its queue.
@@ -29,12 +29,12 @@ pub(super) struct Worker {
     waits: Mutex<Waits>,
 }
 
-/// How the calls fared that have waited for a handler.
+/// The results of the calls that have waited for a handler.
 #[derive(Debug, Default)]
 struct Waits {
     overruns: u64,
     overruns_in_row: u32,
-    /// Until when no call waits.
+    /// The time until which no call waits.
     apart_until: Option<Instant>,
 }
 
@@ -51,10 +51,10 @@ impl Drop for Item {
     }
 }
 
-/// Whether a handler has done with an event.
+/// The end of the handling of an event.
 #[derive(Debug, Default)]
 struct End {
-    /// Whether it is reached, and who waits for it.
+    /// Whether the end is reached, and the task that waits for it.
     state: Mutex<(bool, Option<Waker>)>,
 }
 
@@ -87,7 +87,7 @@ pub(super) struct Handled {
 }
 
 impl Handled {
-    /// Whether the handler has done with the event.
+    /// Returns whether the handler has handled the event.
     pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<()> {
         if self.end.poll(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -146,7 +146,7 @@ impl Worker {
         self.thread.flush(end, callers)
     }
 
-    /// Since when the handler handles the event that it has now.
+    /// Returns when the handler began the event that it handles now.
     pub(super) fn handling(&self) -> Option<Instant> {
         self.thread.busy_since()
     }

@@ -1,4 +1,4 @@
-//! What the errors of steps and jobs have in common: one row for each variant, and what follows from it.
+//! The common data of the errors of steps and jobs: one row for each variant, and the properties derived from it.
 //!
 //! The two errors stay two types, because their variants and texts differ: a step cannot be dead, and a job has no
 //! occurrence. What a caller does with them does not: [`Facts`] has where it happened, what a person can do about it,
@@ -20,7 +20,7 @@ pub(super) const TOO_LARGE: &str = "store the value elsewhere and record a refer
 pub(super) const KEY_TOO_LONG: &str = "shorten the key";
 pub(super) const STORE: &str = "check that the store can be used";
 
-/// What is known of an error of a step or job.
+/// The data of an error of a step or job.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
     pub(super) at: &'a Place,
@@ -30,33 +30,34 @@ pub(super) struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// A refusal: the body did not run, and a further call is refused, too, until a person has done `action`.
+    /// Describes a refusal: the body did not run, and a further call is refused, too, until a person has done `action`.
     pub(super) const fn refused(at: &'a Place, action: &'static str) -> Self {
         let class = Classification::new(Category::Rejected).action(action);
         Self { at, class, is_interruption: false, value: None }
     }
 
-    /// One for no fault of the code that runs: called again, it may succeed, so that a job around it is interrupted.
+    /// Describes an interruption, no fault of the running code: another call may succeed, so a job around it is
+    /// interrupted.
     pub(super) const fn interrupted(at: &'a Place, action: &'static str) -> Self {
         Self { is_interruption: true, ..Self::refused(at, action) }
     }
 
-    /// Where the body has run: what it did is done.
+    /// Adds that the body has run: its effects have happened.
     pub(super) const fn done(self) -> Self {
         Self { class: self.class.delivered(Delivered::Yes), ..self }
     }
 
-    /// With the encoded value of the body, which the store did not keep; empty if the body did not run.
+    /// Adds the encoded value of the body, which the store did not keep; empty if the body did not run.
     pub(super) const fn with_value(self, value: &'a [u8]) -> Self {
         Self { value: Some(value), ..self }
     }
 
-    /// Where it is known when to come back.
+    /// Adds the wait after which a further call may succeed.
     pub(super) const fn until(self, wait: Duration) -> Self {
         Self { class: self.class.retry_after(wait), ..self }
     }
 
-    /// With the class of the error that is the reason. It is not retried: a further call would only get it again.
+    /// Adds the class of the error that is the reason. It is not retried: a further call would only fail with it again.
     pub(super) const fn of_class(self, class: Classification) -> Self {
         let class = Classification { retry: Retryable::Never, retry_after: None, ..class };
         Self { class, ..self }

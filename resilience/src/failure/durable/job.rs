@@ -5,7 +5,7 @@ use super::{Contradiction, Corrupt, Place, Status, StoreError};
 use crate::failure::Classification;
 use std::time::Duration;
 
-/// Says why a job rejected a call, or could not keep its result.
+/// The reason why a job rejected a call, or could not keep its result.
 ///
 /// It arrives inside [`Rejected::Job`](crate::Rejected::Job), and from the functions of [`jobs`](crate::jobs)
 /// directly.
@@ -67,7 +67,7 @@ pub enum JobError {
         at: Box<Place>,
         /// The process that runs it.
         owner: String,
-        /// How long its lease still lasts. The owner renews it while it is alive.
+        /// The remaining time of its lease. The owner renews it while it is alive.
         retry_after: Duration,
     },
     /// The job was called inside of itself, with one id: it would wait for its own end.
@@ -86,11 +86,11 @@ pub enum JobError {
     Stopped {
         /// The job.
         at: Box<Place>,
-        /// How it ended.
+        /// The status with which it ended.
         status: Status,
-        /// What its error meant, if it had one.
+        /// The class of its error, if it had one.
         class: Option<Box<Classification>>,
-        /// What its error said, where that is recorded; see [`JobInfo::text`](crate::durable::JobInfo::text).
+        /// The text of its error, if that is recorded; see [`JobInfo::text`](crate::durable::JobInfo::text).
         text: Option<String>,
     },
     /// The lease was lost to another holder while the body ran; its result is discarded.
@@ -110,16 +110,16 @@ pub enum JobError {
         at: Box<Place>,
         /// The encoded result, as JSON.
         value: Vec<u8>,
-        /// What the store said.
+        /// The error of the store.
         store: Box<StoreError>,
     },
-    /// What is recorded contradicts the code: another function, version or input.
+    /// The record contradicts the code: another function, version or input.
     #[error("job {at} was recorded for {contradiction}")]
     #[non_exhaustive]
     Mismatch {
         /// The job.
         at: Box<Place>,
-        /// In what.
+        /// The contradiction.
         contradiction: Box<Contradiction>,
     },
     /// The job's record is damaged; its bytes are kept.
@@ -128,7 +128,7 @@ pub enum JobError {
     Corrupt {
         /// The job.
         at: Box<Place>,
-        /// What is wrong with them.
+        /// The damage.
         reason: Corrupt,
     },
     /// Records of steps that were done are missing: running the job again would repeat their effects.
@@ -137,9 +137,9 @@ pub enum JobError {
     Lost {
         /// The job.
         at: Box<Place>,
-        /// How many steps were recorded.
+        /// The number of recorded steps.
         recorded: u64,
-        /// How many of them are there.
+        /// The number of steps that were found.
         found: u64,
     },
     /// An argument or the result cannot be encoded, or a recorded one not be read.
@@ -148,7 +148,7 @@ pub enum JobError {
     Codec {
         /// The job.
         at: Box<Place>,
-        /// What the encoder or decoder said.
+        /// The message of the encoder or decoder.
         message: String,
     },
     /// The result or the arguments have more bytes than a record may have, 1 MiB; see
@@ -171,7 +171,7 @@ pub enum JobError {
     KeyTooLong {
         /// The job.
         at: Box<Place>,
-        /// How many.
+        /// The size of the value.
         bytes: usize,
     },
     /// The key renders to nothing, so that all calls would be one job.
@@ -207,7 +207,7 @@ pub enum JobError {
         /// The job.
         at: Box<Place>,
     },
-    /// It was not called; the next sweep tries again.
+    /// The job was not called; the next sweep tries again.
     #[error("job `{}` was not started: {reason}; the next sweep tries again", .at.shown_key())]
     #[non_exhaustive]
     NotStarted {
@@ -251,7 +251,7 @@ pub enum JobError {
     SameName {
         /// The name and where it is.
         at: Box<Place>,
-        /// What they are: `"jobs"`, or `"steps with an undo"`.
+        /// The kind of the entries: `"jobs"`, or `"steps with an undo"`.
         what: &'static str,
     },
     /// The job is in a state in which this cannot be done: a finished job cannot be cancelled, for instance.
@@ -269,7 +269,7 @@ pub enum JobError {
     Store {
         /// The job.
         at: Box<Place>,
-        /// What the store said.
+        /// The error of the store.
         store: Box<StoreError>,
     },
 }
@@ -285,22 +285,22 @@ impl JobError {
         self.facts().class.retry_after
     }
 
-    /// What the call's error means.
+    /// Returns the class of the call's error.
     pub(crate) fn class(&self) -> Classification {
         self.facts().class
     }
 
-    /// Whether the call was refused for no fault of the code that runs: called again, it may succeed.
+    /// Returns whether the call was refused without a fault of the running code: another call may succeed.
     pub(crate) fn is_interruption(&self) -> bool {
         self.facts().is_interruption
     }
 
-    /// The encoded value of a body that has run, where the store did not keep it.
+    /// Returns the encoded value of a body that has run, if the store did not keep it.
     pub(crate) fn not_recorded(&self) -> Option<&[u8]> {
         self.facts().value
     }
 
-    /// What `error` of the store means for the job.
+    /// Returns the error of the job for `error` of the store.
     pub(crate) fn store(at: Box<Place>, error: StoreError) -> Self {
         match error {
             StoreError::Fenced { .. } => Self::Fenced { at },
@@ -310,7 +310,7 @@ impl JobError {
         }
     }
 
-    /// Whose call has found the store to be down, and how.
+    /// Returns the place whose call found the store to be down, and the store's error.
     #[cfg(feature = "ops")]
     pub(crate) fn outage(&self) -> Option<(&Place, &StoreError)> {
         match self {
@@ -366,7 +366,7 @@ impl JobError {
     }
 }
 
-/// The category of a class, in brackets.
+/// Returns the category of a class, in brackets.
 fn in_brackets(class: Option<&Classification>) -> String {
     class.map_or(String::new(), |class| format!(" ({})", class.category))
 }

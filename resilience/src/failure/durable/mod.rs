@@ -20,7 +20,7 @@ use crate::base::visible::Visible;
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Counts milliseconds since 1970-01-01 UTC, by the clock of the store.
+/// Milliseconds since 1970-01-01 UTC, by the clock of the store.
 ///
 /// The times of records are numbers, because they are compared, stored and serialised as such. They are for people, and
 /// for how long a finished record is kept; nothing else is decided by them. A time that has not come is 0.
@@ -40,7 +40,7 @@ use std::time::{Duration, UNIX_EPOCH};
 /// ```
 pub type Millis = u64;
 
-/// Says how far the work under a key has come: of a job, a step or a cursor.
+/// The progress of the work under a key: of a job, a step or a cursor.
 ///
 /// ```text
 ///            begin                 result
@@ -124,7 +124,7 @@ impl Status {
         self as u8
     }
 
-    /// Returns the status of a stored number; `None` for one that this release does not know.
+    /// Returns the status of a stored number; `None` for a number that this release does not know.
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.code() == code)
     }
@@ -140,7 +140,7 @@ impl Status {
     }
 }
 
-/// As it reads.
+/// Serialises like its `Display`.
 impl serde::Serialize for Status {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -153,7 +153,7 @@ impl fmt::Display for Status {
     }
 }
 
-/// Names in what a record contradicts the code.
+/// The way in which a record contradicts the code.
 ///
 /// The library compares in this order, and reports the first difference: function, version, inputs.
 ///
@@ -171,7 +171,7 @@ pub enum Mismatch {
     Function,
     /// Another `version` of the code recorded it.
     Version,
-    /// It was recorded for other inputs: the key does not tell two calls apart.
+    /// The record is of other inputs: the key does not tell two calls apart.
     Inputs,
 }
 
@@ -185,7 +185,7 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// Names the step or job that an error is about.
+/// The step or job that an error is about.
 ///
 /// It reads as `` `page:7` of `shop::fetch_page` ``.
 ///
@@ -203,7 +203,7 @@ impl fmt::Display for Mismatch {
 pub struct Place {
     /// The point that was called, as [`points()`](crate::points()) spells it.
     pub point: PointName,
-    /// The key of the step, or the id of the job; empty for what is about all jobs, such as `recover`.
+    /// The key of the step, or the id of the job; empty for functions about all jobs, such as `recover`.
     pub key: String,
 }
 
@@ -213,12 +213,12 @@ impl Place {
         Box::new(Self { point, key: key.into() })
     }
 
-    /// The key as texts show it.
+    /// Returns the key as texts show it.
     const fn shown_key(&self) -> Visible<'_> {
         Visible(self.key.as_str())
     }
 
-    /// The job that was not run, or the function that is about all jobs.
+    /// Returns the job that was not run, or the function about all jobs.
     fn not_run(&self) -> String {
         if self.key.is_empty() {
             format!("`{}`", self.shown_point())
@@ -227,7 +227,7 @@ impl Place {
         }
     }
 
-    /// The name of the point as texts show it.
+    /// Returns the name of the point as texts show it.
     fn shown_point(&self) -> Visible<'_> {
         Visible(&self.point)
     }
@@ -239,7 +239,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// Describes in what a record contradicts the code: what is recorded, and what the code says now.
+/// A contradiction between a record and the code: the recorded value, and that of the code now.
 ///
 /// Its text ends with what to write: `was = ".."` after a renaming, `version = ..` to go on with records of
 /// an earlier version, `on_mismatch = rerun` to begin anew.
@@ -266,15 +266,15 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Contradiction {
-    /// In what they differ.
+    /// The kind of the contradiction.
     pub what: Mismatch,
-    /// What is recorded: a function's name, a version, or the arguments.
+    /// The recorded value: a function's name, a version, or the arguments.
     pub stored: String,
-    /// What the code says, in the same form.
+    /// The value of the code, in the same form.
     pub current: String,
     /// The arguments that differ; empty where that is not known, and for another function or version.
     pub names: Vec<String>,
-    /// When it was recorded.
+    /// The time of the record.
     pub recorded: Millis,
 }
 

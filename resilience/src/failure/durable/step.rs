@@ -5,7 +5,7 @@ use super::{Contradiction, Corrupt, Place, StoreError};
 use crate::failure::{Category, Classification};
 use std::time::Duration;
 
-/// Says why a checkpoint rejected a call, or could not keep its result.
+/// The reason why a checkpoint rejected a call, or could not keep its result.
 ///
 /// It arrives inside [`Rejected::Checkpoint`](crate::Rejected::Checkpoint). "Ran" says whether the body has
 /// run in this call: what it did is then done, and calling again may do it twice.
@@ -65,7 +65,7 @@ pub enum CheckpointError {
         at: Box<Place>,
         /// The process that does it.
         owner: String,
-        /// How long its lease still lasts. The owner renews it while it is alive.
+        /// The remaining time of its lease. The owner renews it while it is alive.
         retry_after: Duration,
     },
     /// The lease was lost to another holder while the body ran; its value is discarded.
@@ -88,16 +88,16 @@ pub enum CheckpointError {
         at: Box<Place>,
         /// The encoded value, as JSON.
         value: Vec<u8>,
-        /// What the store said.
+        /// The error of the store.
         store: Box<StoreError>,
     },
-    /// What is recorded contradicts the code, which would return a value that belongs to something else.
+    /// The record contradicts the code, which would return a value that belongs to something else.
     #[error("step {at} was recorded for {contradiction}")]
     #[non_exhaustive]
     Mismatch {
         /// The step.
         at: Box<Place>,
-        /// In what.
+        /// The contradiction.
         contradiction: Box<Contradiction>,
     },
     /// The bytes under the key are damaged; they are kept.
@@ -106,7 +106,7 @@ pub enum CheckpointError {
     Corrupt {
         /// The step.
         at: Box<Place>,
-        /// What is wrong with them.
+        /// The damage.
         reason: Corrupt,
     },
     /// The recorded value is no longer a value of the function's type: a field was renamed or removed.
@@ -117,7 +117,7 @@ pub enum CheckpointError {
     Undecodable {
         /// The step.
         at: Box<Place>,
-        /// What the decoder said.
+        /// The message of the decoder.
         message: String,
     },
     /// The value cannot be encoded, so nothing was recorded; for instance a map whose keys are no texts, or a
@@ -127,7 +127,7 @@ pub enum CheckpointError {
     Encode {
         /// The step.
         at: Box<Place>,
-        /// What the encoder said.
+        /// The message of the encoder.
         message: String,
     },
     /// The value has more bytes than a record may have, 1 MiB; see
@@ -150,7 +150,7 @@ pub enum CheckpointError {
     KeyTooLong {
         /// The step.
         at: Box<Place>,
-        /// How many.
+        /// The size of the value.
         bytes: usize,
     },
     /// The key renders to nothing, so that all calls would share it.
@@ -206,7 +206,7 @@ pub enum CheckpointError {
     Store {
         /// The step.
         at: Box<Place>,
-        /// What the store said.
+        /// The error of the store.
         store: Box<StoreError>,
     },
 }
@@ -222,7 +222,7 @@ impl CheckpointError {
         self.facts().class.retry_after
     }
 
-    /// The name of the variant in snake case.
+    /// Returns the name of the variant in snake case.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Busy { .. } => "busy",
@@ -244,22 +244,22 @@ impl CheckpointError {
         }
     }
 
-    /// What the call's error means.
+    /// Returns the class of the call's error.
     pub(crate) fn class(&self) -> Classification {
         self.facts().class
     }
 
-    /// Whether the call was refused for no fault of the code that runs: called again, it may succeed.
+    /// Returns whether the call was refused without a fault of the running code: another call may succeed.
     pub(crate) fn is_interruption(&self) -> bool {
         self.facts().is_interruption
     }
 
-    /// The encoded value of a body that has run, where the store did not keep it.
+    /// Returns the encoded value of a body that has run, if the store did not keep it.
     pub(crate) fn not_recorded(&self) -> Option<&[u8]> {
         self.facts().value
     }
 
-    /// What `error` of the store means for the step.
+    /// Returns the error of the step for `error` of the store.
     pub(crate) fn store(at: Box<Place>, error: StoreError) -> Self {
         match error {
             StoreError::Fenced { .. } => Self::Fenced { at },
@@ -270,7 +270,7 @@ impl CheckpointError {
         }
     }
 
-    /// Whose call has found the store to be down, and how.
+    /// Returns the place whose call found the store to be down, and the store's error.
     #[cfg(feature = "ops")]
     pub(crate) fn outage(&self) -> Option<(&Place, &StoreError)> {
         match self {

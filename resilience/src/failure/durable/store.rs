@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Says what is wrong with bytes that are no record, or not the one that was asked for.
+/// The damage of bytes that are no record, or not the requested one.
 ///
 /// The bytes are never deleted: a store moves them into quarantine, where `jobs` and `checkpoints` list them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +22,11 @@ pub enum Corrupt {
     Field,
     /// The bytes are the record of another key: it was copied or moved.
     OtherKey,
-    /// What the store keeps beside the record, in its columns, contradicts it.
+    /// The columns of the store contradict the record.
     Contradiction,
 }
 
-/// As it reads.
+/// Serialises like its `Display`.
 impl serde::Serialize for Corrupt {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -48,7 +48,7 @@ impl fmt::Display for Corrupt {
     }
 }
 
-/// Says why a store did not do what it was asked.
+/// The reason why a store failed.
 ///
 /// Either the store itself is out of order ([`is_outage`](Self::is_outage)), or the request cannot be done as
 /// things are now. A store of your own returns the variant that fits: the library decides by them.
@@ -101,7 +101,7 @@ pub enum StoreError {
     /// The files of the store were removed or replaced while it was open; which, and what to do.
     #[error("the store is lost: {0}")]
     Lost(String),
-    /// The place of the store is not safe, for instance writable by other users; what is wrong with it.
+    /// The place of the store is not safe, for instance writable by other users; the text has the reason.
     #[error("the store was not opened: {0}")]
     Refused(String),
     /// The bytes under a key are no record.
@@ -109,7 +109,7 @@ pub enum StoreError {
     Corrupt {
         /// The key.
         key: String,
-        /// What is wrong with them.
+        /// The damage.
         reason: Corrupt,
     },
     /// The lease has another holder by now, so that this one may not write.
@@ -133,7 +133,7 @@ pub enum StoreError {
     /// The value has more bytes than a record may have: 1 MiB in every store.
     #[error("{bytes} bytes are more than a record may have")]
     TooLarge {
-        /// How many.
+        /// The size of the value.
         bytes: usize,
     },
 }

@@ -79,7 +79,7 @@ fn undelivered(category: Category) -> Classification {
     Classification::new(category).delivered(Delivered::No)
 }
 
-/// The class of a database's code: an SQLSTATE has five characters, a code of SQLite has fewer.
+/// Returns the class of a database's code: an SQLSTATE has five characters, a code of SQLite has fewer.
 #[cfg(any(feature = "sqlx", feature = "sqlx_08"))]
 fn by_code(code: &str, message: &str) -> Classification {
     match code.parse::<u32>() {
@@ -114,7 +114,7 @@ fn by_sqlstate(code: &str, message: &str) -> Classification {
 
 #[cfg(any(feature = "sqlx", feature = "sqlx_08"))]
 fn by_sqlite(number: u32) -> Classification {
-    // The low byte is the result code, what is above it says more.
+    // The low byte is the result code, the bits above are the details.
     let category = match (number, number & 0xff) {
         (_, 5 | 6 | 15 | 17) => return undelivered(Category::Transient),
         (2067 | 1555, _) | (_, 4) => Category::Conflict,
@@ -178,7 +178,7 @@ impl Classify for redis::RedisError {
     }
 }
 
-/// The class of the first word of an error that the server sent.
+/// Returns the class of the first word of an error that the server sent.
 #[cfg(feature = "redis")]
 fn by_redis_code(code: &str) -> Classification {
     let category = match code {

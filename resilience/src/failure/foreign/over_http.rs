@@ -45,7 +45,7 @@ reqwest!(reqwest of "0.13");
 #[cfg(feature = "reqwest_012")]
 reqwest!(reqwest_012 of "0.12");
 
-/// The class of the first known source, else that of a category.
+/// Returns the class of the first known source, else that of a category.
 #[cfg(any(feature = "reqwest", feature = "reqwest_012", feature = "ureq"))]
 fn by_source(error: &dyn Error, otherwise: Category) -> Classification {
     dynamic::known(error.source()).unwrap_or(otherwise.into())
@@ -133,7 +133,7 @@ mod reqwest_tests {
     use std::net::{SocketAddr, TcpListener};
     use std::time::Duration;
 
-    /// A server on loopback that answers its first request with `answer`, or waits until the client leaves.
+    /// Starts a server on loopback that answers its first request with `answer`, or waits until the client leaves.
     fn server(answer: Option<&'static str>) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -148,7 +148,7 @@ mod reqwest_tests {
         address
     }
 
-    /// An address where nothing listens.
+    /// Returns an address where nothing listens.
     fn unused() -> SocketAddr {
         TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
     }

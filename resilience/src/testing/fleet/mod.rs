@@ -1,10 +1,10 @@
 //! Simulates many clients of one service, to see what their policies do to it together.
 //!
-//! A retry that helps one client can hold a service down when a thousand have it. [`Fleet`] runs many clients, each in a
-//! world of its own, so that each has breakers, budgets and limits of its own as a process would; they call a
-//! [`Server`] with a capacity, a latency and outages. The policies are those of the program: its annotated functions, and
-//! its values in a `static` or `const`. Time is tokio's paused clock: minutes of a fleet take seconds, and the same seed
-//! gives the same [`Report`].
+//! A retry that helps one client can hold a service down when a thousand have it. [`Fleet`] runs many clients, each in
+//! a world of its own, so that each has breakers, budgets and limits of its own as a process would; they call a
+//! [`Server`] with a capacity, a latency and outages. The policies are those of the program: its annotated functions,
+//! and its values in a `static` or `const`. Time is tokio's paused clock: minutes of a fleet take seconds, and the same
+//! seed results in the same [`Report`].
 //!
 //! # Examples
 //!
@@ -98,14 +98,14 @@ impl Fleet {
     /// Runs the clients for `lasting`, at most a day, and returns what has happened.
     ///
     /// `call` is one call of a client, with the policies to try: it makes [requests](Service::request), and waits only
-    /// by tokio's timers or by policies. A wait that blocks the thread holds up all clients. Calls that run at the end are
-    /// dropped.
+    /// by tokio's timers or by policies. A wait that blocks the thread holds up all clients. Calls that still run at
+    /// the end are dropped.
     ///
     /// It runs on a thread of its own, and may be called in a runtime, which it blocks.
     ///
     /// # Errors
     ///
-    /// That of the system, if it has no thread or no runtime to give.
+    /// That of the system, if it cannot start a thread or a runtime.
     ///
     /// # Panics
     ///
@@ -162,7 +162,7 @@ impl Fleet {
         self.every.max(Duration::from_millis(1))
     }
 
-    /// When the client begins its first call, from the begin of the run.
+    /// Returns when the client begins its first call, from the start of the run.
     fn offset(&self, client: u32) -> Duration {
         self.interval().mul_f64(f64::from(client) / f64::from(self.clients.max(1)))
     }
@@ -171,7 +171,8 @@ impl Fleet {
 /// The longest run, so that a report has a bounded size.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// The moment that is `by` after `begin`; one after the end of every run where the clock does not reach that far.
+/// Returns the moment that is `by` after `begin`, or one after the end of every run if the clock does not reach that
+/// far.
 fn moment(begin: Instant, by: Duration) -> Instant {
     begin.checked_add(by).unwrap_or_else(|| begin + 2 * LONGEST)
 }
@@ -220,7 +221,7 @@ impl<C> Client<C> {
     }
 }
 
-/// The result of `future`, or its panic.
+/// Returns the result of `future`, or its panic.
 async fn caught<F: Future>(future: F) -> Result<F::Output, Panic> {
     let mut future = std::pin::pin!(future);
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {

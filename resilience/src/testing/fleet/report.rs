@@ -1,4 +1,4 @@
-//! What has happened in a run of a fleet.
+//! The result of a run of a fleet.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 /// The share of its calls that succeed in each second of a fleet that has recovered.
 const WELL: f64 = 0.95;
 
-/// Says what the clients of a [`Fleet`](super::Fleet) asked for, and what they got.
+/// The calls of the clients of a [`Fleet`](super::Fleet), and their results.
 ///
-/// `Display` writes a line for a message of a test: `24000 calls, 90.2 % succeeded, 541.0 a second; 1.12 requests a call;
-/// recovered after 2s`.
+/// `Display` writes a line for a message of a test:
+/// `24000 calls, 90.2 % succeeded, 541.0 a second; 1.12 requests a call; recovered after 2s`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -17,18 +17,18 @@ pub struct Report {
     pub calls: u64,
     /// Calls that ended with `Ok`.
     pub succeeded: u64,
-    /// Calls that ended with an error. Those that are in neither ran at the end.
+    /// Calls that ended with an error. Calls that are in neither number still ran at the end.
     pub failed: u64,
     /// Requests that reached the service, those that it refused included.
     pub requests: u64,
-    /// The same for each whole second of the run.
+    /// The counts of each whole second of the run.
     pub seconds: Vec<Second>,
-    /// When the last outage ended.
+    /// The end of the last outage.
     well_since: Duration,
     lasted: Duration,
 }
 
-/// Counts what happened in one second of a run.
+/// The counts of one second of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Second {
@@ -43,7 +43,7 @@ pub struct Second {
 }
 
 impl Second {
-    /// Whether nearly all calls that ended in it succeeded. Where none ends, none may have begun.
+    /// Returns whether nearly all calls that ended in this second succeeded. If none ends, none may have begun.
     fn is_well(&self) -> bool {
         match self.succeeded + self.failed {
             0 => self.calls == 0,
@@ -66,14 +66,14 @@ impl Report {
         }
     }
 
-    /// Returns how many requests the service got for each call on average, 1.0 without any call.
+    /// Returns the average number of requests that the service got for each call, 1.0 without any call.
     ///
     /// More than 1 is the work that retries and hedges add; less is what breakers and limits have kept away.
     pub fn amplification(&self) -> f64 {
         if self.calls == 0 { 1.0 } else { self.requests as f64 / self.calls as f64 }
     }
 
-    /// Returns how many calls succeeded a second.
+    /// Returns the number of successful calls a second.
     pub fn goodput(&self) -> f64 {
         if self.lasted.is_zero() { 0.0 } else { self.succeeded as f64 / self.lasted.as_secs_f64() }
     }

@@ -1,4 +1,4 @@
-//! The model of a service: how many requests it works at, how long each takes, and when it is down.
+//! The model of a service: the number of requests at work, the time of each, and the outages.
 
 use super::moment;
 use super::report::{Report, Second};
@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// Models a service with a fixed number of workers; see [the module](super).
+/// A model of a service with a fixed number of workers; see [the module](super).
 ///
-/// A request that finds no worker waits in a queue, and one that finds the queue full is refused as overloaded. A
+/// A request that finds no worker waits in a queue, and a request that finds the queue full is refused as overloaded. A
 /// request whose caller has gone is worked at all the same: the service does not know. So it answers at most
 /// `capacity / latency` requests a second.
 ///
@@ -58,7 +58,7 @@ impl Server {
         }
     }
 
-    /// Sets how many requests wait for a worker; more are refused as overloaded.
+    /// Sets the number of requests that wait for a worker; more are refused as overloaded.
     pub const fn queue(mut self, length: usize) -> Self {
         self.queue = length;
         self
@@ -83,13 +83,13 @@ impl Server {
         self
     }
 
-    /// The end of its last outage, and zero if it has none.
+    /// Returns the end of its last outage, and zero if it has none.
     fn well_since(&self) -> Duration {
         let slow = self.slow.iter().map(|(time, _)| time.end);
         self.down.iter().chain(&self.hangs).map(|time| time.end).chain(slow).max().unwrap_or_default()
     }
 
-    /// When the work at a request begins for which there is a worker at `at`, and how long it takes.
+    /// Returns when the work at a request begins for which there is a worker at `at`, and how long it takes.
     fn work(&self, at: Duration) -> (Duration, Duration) {
         let begins =
             self.hangs.iter().filter(|time| time.contains(&at)).map(|time| time.end).fold(at, Ord::max);
@@ -153,16 +153,16 @@ impl Service {
     }
 }
 
-/// The service at work, and what is counted of it.
+/// The service at work, and its counts.
 #[derive(Debug)]
 pub(super) struct Load {
     server: Server,
     begin: Instant,
-    /// When each worker is free that is at work.
+    /// The times at which the busy workers are free.
     busy: BinaryHeap<Reverse<Duration>>,
-    /// When the work at each request begins that waits.
+    /// The times at which the work at the waiting requests begins.
     waiting: VecDeque<Duration>,
-    /// How many outages have begun.
+    /// The number of outages that have begun.
     outages: usize,
     report: Report,
 }
@@ -178,20 +178,20 @@ impl Load {
         self.report.seconds.get_mut(usize::try_from(second).ok()?)
     }
 
-    /// A call begins.
+    /// Counts the start of a call.
     pub(super) fn begins(&mut self, at: Instant) {
         self.report.calls += 1;
         self.second(at).into_iter().for_each(|second| second.calls += 1);
     }
 
-    /// A call has ended.
+    /// Counts the end of a call.
     pub(super) fn ends(&mut self, at: Instant, is_success: bool) {
         *(if is_success { &mut self.report.succeeded } else { &mut self.report.failed }) += 1;
         let Some(second) = self.second(at) else { return };
         *(if is_success { &mut second.succeeded } else { &mut second.failed }) += 1;
     }
 
-    /// When and with what a request is answered that comes at `at`.
+    /// Returns when and with what a request is answered that arrives at `at`.
     fn request(&mut self, at: Instant) -> (Instant, Result<(), ServiceError>) {
         self.report.requests += 1;
         self.second(at).into_iter().for_each(|second| second.requests += 1);

@@ -1,4 +1,4 @@
-//! How far a holder's work has come.
+//! The progress of a holder's work.
 //!
 //! A cursor is written only under the lease of its job, or its own; one of an earlier holder is refused by its fence.
 
@@ -13,13 +13,13 @@ cases![
     a_cursor_that_is_too_large_is_refused,
 ];
 
-/// One cursor of the job `holder`, at `value`.
+/// Returns a cursor of the job `holder`, at `value`.
 fn cursor(holder: &Record, value: &[u8]) -> Cursor {
     let holder = Holder { key: holder.key.clone(), fence: holder.fence };
     Cursor { key: "p/job/rows".to_owned(), holder, value: value.to_vec() }
 }
 
-/// The last one counts, and writing it leaves the record of the job as it is.
+/// The last cursor counts, and writing it leaves the record of the job as it is.
 async fn a_cursor_is_kept_and_moved_on(store: &dyn Store) -> Verdict {
     let job = hold(store, claim(store, "job")).await?;
     for value in [b"1", b"2"] {
@@ -29,7 +29,7 @@ async fn a_cursor_is_kept_and_moved_on(store: &dyn Store) -> Verdict {
     same(present(store, "job").await?.status, job.status, "the job goes on")
 }
 
-/// An earlier holder would set the work back, and its successor would do again what is done.
+/// An earlier holder would set the work back, and its successor would repeat finished work.
 async fn a_cursor_of_a_lost_lease_is_refused(store: &dyn Store) -> Verdict {
     let late = lapsed(store, "job").await?;
     ok(store.put_cursor(cursor(&late, b"1")).await, "a cursor of a lease that was not taken")?;

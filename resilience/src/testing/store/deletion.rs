@@ -1,6 +1,6 @@
-//! What is deleted, and what never is.
+//! The deletion of records, and the records that are never deleted.
 //!
-//! Only what is over and was not held is deleted by age; a job goes with its steps and cursors, in one step, so that no
+//! Only ended and unheld work is deleted by age; a job is deleted with its steps and cursors, in one step, so that no
 //! reader sees a job without them. A removed record leaves nothing that a later one under its key could be taken for.
 
 use super::{
@@ -19,7 +19,7 @@ cases![
     a_step_outside_of_jobs_goes_by_its_own_time_to_live,
 ];
 
-/// What is held, what has lapsed and what waits for a person has not ended, however old it is.
+/// Work that is held, has lapsed or waits for a person has not ended, however old it is.
 async fn only_what_ended_is_deleted_by_age(store: &dyn Store) -> Verdict {
     hold(store, claim(store, "running")).await?;
     lapsed(store, "lapsed").await?;
@@ -94,7 +94,7 @@ async fn what_is_removed_goes_with_what_belongs_to_it(store: &dyn Store) -> Verd
     present(store, "s/ab/1").await.map(drop)
 }
 
-/// A failed job is evidence, and its steps are what `resume` goes on with.
+/// A failed job is evidence, and `resume` continues from its steps.
 async fn only_jobs_that_are_done_or_undone_are_removed_by_their_end(store: &dyn Store) -> Verdict {
     hold(store, claim(store, "j/running")).await?;
     ended(store, claim(store, "j/failed"), Status::Failed, b"").await?;

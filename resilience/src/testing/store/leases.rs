@@ -1,4 +1,4 @@
-//! Who may do the work of a key, and for how long.
+//! The right to do the work of a key, and its duration.
 //!
 //! A lease is taken by a compare-and-swap in the store, and each one has a larger fence than those before it. Whoever
 //! has lost a lease, knowingly or not, must not be able to write: the cases let it lapse, take it over, and try.
@@ -47,7 +47,7 @@ async fn a_lock_that_was_given_back_leaves_no_record(store: &dyn Store) -> Verdi
     same(present(store, "l/a").await?, second, "what a late holder does changes nothing")
 }
 
-/// What a claim returns is the record as it is kept, field by field.
+/// The record that a claim returns is the one that is kept, field by field.
 async fn a_claim_gives_a_lease_under_a_fence(store: &dyn Store) -> Verdict {
     let before = ok(store.now().await, "the clock")?;
     let held = hold(store, Claim { input: b"[1]".to_vec(), ..claim(store, "a") }).await?;
@@ -60,7 +60,7 @@ async fn a_claim_gives_a_lease_under_a_fence(store: &dyn Store) -> Verdict {
     same(present(store, "a").await?, held, "what a claim returns is what is recorded")
 }
 
-/// Also to another claim of the same process: a lease is held by one call, not by a process.
+/// The key is busy for another claim of the same process, too: a lease is held by one call, not by a process.
 async fn what_is_held_is_busy(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     for owner in [store.owner(), "another".to_owned()] {
@@ -85,7 +85,7 @@ async fn a_lapsed_lease_is_taken_under_a_higher_fence(store: &dyn Store) -> Verd
     same(second.incarnation, first.incarnation, "it goes on with the same incarnation")
 }
 
-/// A process that was suspended wakes up and goes on. Nothing that it writes may be seen, before and after the end
+/// A suspended process wakes up and continues. Nothing that it writes may be seen, before and after the end
 /// of the work in other hands.
 async fn a_late_holder_is_fenced_in_everything_it_does(store: &dyn Store) -> Verdict {
     let first = lapsed(store, "a").await?;
@@ -100,7 +100,7 @@ async fn a_late_holder_is_fenced_in_everything_it_does(store: &dyn Store) -> Ver
     same(present(store, "a").await?.value, b"in time".to_vec(), "the one result")
 }
 
-/// Whether the store asks a lock or a counter: an owner that is alive is not dead because its lease was short.
+/// An owner that is alive is not dead because its lease was short, whether the store uses a lock or a counter.
 async fn an_owner_that_lives_keeps_its_lease(store: &dyn Store) -> Verdict {
     let held = hold(store, Claim { lease: super::SHORT, ..claim(store, "a") }).await?;
     watch(store, "a").await?;
@@ -109,7 +109,7 @@ async fn an_owner_that_lives_keeps_its_lease(store: &dyn Store) -> Verdict {
     same(present(store, "a").await?, held, "nothing changed")
 }
 
-/// The store itself judges whether the owner is dead, since the one that asks may be wrong, and counts one recovery.
+/// The store itself judges whether the owner is dead, since the claiming process may be wrong, and counts one recovery.
 async fn the_lease_of_a_dead_owner_is_abandoned(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     let refused = Err(StoreError::Conflict { key: "a".to_owned() });
@@ -125,7 +125,7 @@ async fn the_lease_of_a_dead_owner_is_abandoned(store: &dyn Store) -> Verdict {
     same((second.attempts, second.recoveries), (2, 1), "it is counted once")
 }
 
-/// Idempotency keys are made of the incarnation: kept where the work goes on, changed where it begins anew.
+/// Idempotency keys are made of the incarnation: kept if the work continues, changed if it begins anew.
 async fn a_fresh_start_is_another_incarnation(store: &dyn Store) -> Verdict {
     let first = ended(store, claim(store, "j/a"), Status::Failed, b"").await?;
     ended(store, claim(store, "s/a/step"), Status::Done, b"1").await?;

@@ -1,4 +1,4 @@
-//! What is listed, and in which order.
+//! The entries of listings, and their order.
 //!
 //! Pages follow each other without gaps and without repetition while others write, by the order of the keys; a filter
 //! changes what is on a page and never the order.
@@ -14,7 +14,7 @@ cases![
     pages_show_each_record_once,
 ];
 
-/// The keys on the first page of `query`.
+/// Returns the keys on the first page of `query`.
 async fn keys(store: &dyn Store, query: Query) -> Result<Vec<String>, String> {
     let page = ok(store.list(query).await, "a listing")?;
     Ok(page.records.into_iter().map(|record| record.key).collect())
@@ -55,7 +55,7 @@ async fn only_the_states_asked_for_are_listed(store: &dyn Store) -> Verdict {
     same(only(&[]).await?.len(), 4, "all states")
 }
 
-/// Each page is asked for with the end of the one before, as another process would that knows nothing else.
+/// Each page is requested with the end of the one before, like another process that knows nothing else.
 async fn pages_show_each_record_once(store: &dyn Store) -> Verdict {
     let all: Vec<String> = (0..25).map(|n| format!("k{n:02}")).collect();
     for key in &all {

@@ -1,4 +1,4 @@
-//! What a record of other code means: never a value, and never lost.
+//! The meaning of a record of other code: never a value, and never lost.
 //!
 //! A program that was changed meets the records of its earlier self. The store reports another function, version or
 //! input as a mismatch, whatever the caller does about it, and a record that is replaced is quarantined first.
@@ -31,7 +31,7 @@ async fn another_function_is_reported(store: &dyn Store) -> Verdict {
     reported(store, changed, Mismatch::Function).await
 }
 
-/// A function that was renamed finds its records, as long as the claim names what it was called.
+/// A function that was renamed finds its records, as long as the claim has its former name.
 async fn an_earlier_name_of_the_function_is_accepted(store: &dyn Store) -> Verdict {
     let stored = ended(store, claim(store, "a"), Status::Done, b"1").await?;
     let was = vec!["suite::elder".to_owned(), "suite::step".to_owned()];
@@ -39,17 +39,17 @@ async fn an_earlier_name_of_the_function_is_accepted(store: &dyn Store) -> Verdi
     same(ok(store.claim(renamed).await, "a claim")?, Claimed::Done(stored), "a claim by its later name")
 }
 
-/// The version is how a program says that the result of today is not that of yesterday.
+/// With the version a program declares that the result of today is not that of yesterday.
 async fn another_version_is_reported(store: &dyn Store) -> Verdict {
     reported(store, Claim { version: 2, inputs: Some(1), ..claim(store, "a") }, Mismatch::Version).await
 }
 
-/// The key names the work; that the inputs behind it have changed is a mistake in one of the two.
+/// The key identifies the work; if the inputs behind it have changed, one of the two is wrong.
 async fn other_inputs_are_reported(store: &dyn Store) -> Verdict {
     reported(store, Claim { inputs: Some(2), ..claim(store, "a") }, Mismatch::Inputs).await
 }
 
-/// A wrong `rerun` can be undone by hand for 30 days: the bytes are kept, listed and removed.
+/// A wrong `rerun` can be reverted by a person for 30 days: the bytes are kept, listed and removed.
 async fn what_is_replaced_is_quarantined(store: &dyn Store) -> Verdict {
     let stored = ended(store, claim(store, "a"), Status::Done, b"1").await?;
     let rerun = Claim { version: 2, on_mismatch: Otherwise::Rerun, ..claim(store, "a") };

@@ -12,7 +12,7 @@
 //! | mismatch | other functions, versions and inputs are reported, never returned as values |
 //! | cursors | recorded progress is written by the holder only |
 //! | listings | the order of bytes, literal prefixes, pages that show each record once |
-//! | deletion | what is removed with a job, and what must not be removed |
+//! | deletion | the records that are removed with a job, and those that must not be |
 //!
 //! The suite cannot see what only a crash shows: that an acknowledged write survives. Test that with
 //! processes that are killed ([`on_moment`](crate::testing::on_moment)).
@@ -52,7 +52,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How one case ended: the rule that was broken, in words.
+/// The result of one case: the rule that was broken, in words.
 type Verdict = Result<(), String>;
 /// A rule, checked on an empty store.
 type Case = for<'a> fn(&'a dyn Store) -> Pin<Box<dyn Future<Output = Verdict> + 'a>>;
@@ -67,7 +67,7 @@ macro_rules! cases {
 }
 use cases;
 
-/// Lists the rules that a store broke; it is the error of [`conformance`].
+/// The rules that a store broke; it is the error of [`conformance`].
 ///
 /// Its text has a line for each, which `panic!("{violations}")` shows in the output of a test.
 ///
@@ -91,9 +91,9 @@ use cases;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violations {
-    /// The name of each failed case, and what was seen.
+    /// The name of each failed case, and the result that was seen.
     pub failed: Vec<(&'static str, String)>,
-    /// How many cases there are.
+    /// The number of cases.
     pub cases: usize,
 }
 
@@ -106,15 +106,15 @@ impl fmt::Display for Violations {
 
 impl std::error::Error for Violations {}
 
-/// Runs every case on a store of its own, and returns how many there were.
+/// Runs every case on a store of its own, and returns their number.
 ///
-/// `fresh` makes an empty store, once for each case; what one of them holds must not be seen by another: give
+/// `fresh` makes an empty store, once for each case; a store must not see the records of another: give
 /// each a directory, a schema or a prefix of its own. The suite waits some milliseconds for leases to lapse,
 /// in real time, or in that of the test world it runs in. All cases run, also after one has failed.
 ///
 /// # Errors
 ///
-/// Every rule that was broken, with what was seen.
+/// Every rule that was broken, with the result that was seen.
 ///
 /// # Panics
 ///
@@ -146,23 +146,23 @@ pub async fn conformance<S: Store>(mut fresh: impl FnMut() -> Arc<S>) -> Result<
     if violations.failed.is_empty() { Ok(violations.cases) } else { Err(violations) }
 }
 
-/// `rule`, unless `holds`.
+/// Returns `rule` as an error, unless `holds`.
 fn rule(holds: bool, rule: impl Into<String>) -> Verdict {
     if holds { Ok(()) } else { Err(rule.into()) }
 }
 
-/// `rule` and both values, unless they are the same.
+/// Returns `rule` and both values as an error, unless they are equal.
 #[expect(clippy::needless_pass_by_value, reason = "most callers give what they have no more use for")]
 fn same<T: PartialEq + fmt::Debug>(seen: T, expected: T, rule: &str) -> Verdict {
     if seen == expected { Ok(()) } else { Err(format!("{rule}: expected {expected:?}, saw {seen:?}")) }
 }
 
-/// What an operation gave that must not fail.
+/// Returns the result of an operation that must not fail.
 fn ok<T>(result: Result<T, StoreError>, doing: &str) -> Result<T, String> {
     result.map_err(|error| format!("{doing}: {error}"))
 }
 
-/// The operation must have been refused since the lease of `key` is no longer held.
+/// Checks that the operation was refused because the lease of `key` is no longer held.
 ///
 /// The error names the key whose lease is lost: that of the job where a step was refused.
 fn fenced<T: fmt::Debug>(result: Result<T, StoreError>, key: &str, rule: &str) -> Verdict {
@@ -171,15 +171,15 @@ fn fenced<T: fmt::Debug>(result: Result<T, StoreError>, key: &str, rule: &str) -
 
 /// Longer than any case takes: such a lease lapses in none of them.
 const LONG: Duration = Duration::from_secs(600);
-/// So short that a case can wait for its end.
+/// A duration so short that a case can wait for its end.
 const SHORT: Duration = Duration::from_millis(2);
 
-/// A claim of `key` that lasts for the whole case.
+/// Returns a claim of `key` that lasts for the whole case.
 fn claim(store: &dyn Store, key: &str) -> Claim {
     Claim { lease: LONG, ..Claim::new(key, store.owner(), "suite::step") }
 }
 
-/// A claim of `key` by an owner of another host, whose lease lapses at once.
+/// Returns a claim of `key` by an owner of another host, whose lease lapses at once.
 fn short(store: &dyn Store, key: &str) -> Claim {
     Claim { lease: SHORT, owner: "elsewhere/1".to_owned(), ..claim(store, key) }
 }
@@ -192,7 +192,7 @@ async fn hold(store: &dyn Store, claim: Claim) -> Result<Record, String> {
     }
 }
 
-/// The record of `key`, which must be there.
+/// Returns the record of `key`, which must exist.
 async fn present(store: &dyn Store, key: &str) -> Result<Record, String> {
     ok(store.get(key).await, "a read")?.ok_or_else(|| format!("nothing is recorded under {key:?}"))
 }

@@ -1,7 +1,7 @@
 //! The one result of a key.
 //!
 //! A key has at most one recorded result, whoever asks and however often. A completion is all or nothing: the record,
-//! its fence and its counters change together. What was given back leaves no result and no lease.
+//! its fence and its counters change together. A released lease leaves no result and no lease.
 
 use super::{Verdict, cases, claim, ended, fenced, hold, lapse, lapsed, ok, present, rule, same};
 use crate::durable::store::rules::VALUE_LIMIT;
@@ -26,7 +26,7 @@ cases![
     a_record_is_written_only_over_the_one_that_was_read,
 ];
 
-/// The end of the work of `record`, under its fence.
+/// Returns the completion of the work of `record`, under its fence.
 fn done(record: &Record, value: &[u8]) -> Completion {
     Completion::done(record.key.clone(), record.fence, value.to_vec())
 }
@@ -54,7 +54,7 @@ async fn a_result_recorded_twice_is_one_result(store: &dyn Store) -> Verdict {
     same(second, first, "recorded again, it changes nothing")
 }
 
-/// Neither the value nor the status, also not by the holder that wrote it.
+/// Neither the value nor the status can be changed, also not by the holder that wrote it.
 async fn a_result_cannot_be_changed(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     ok(store.complete(done(&held, b"1")).await, "a result")?;
@@ -80,7 +80,7 @@ async fn values_are_kept_byte_for_byte(store: &dyn Store) -> Verdict {
     same(present(store, "a").await?, recorded, "what is read")
 }
 
-/// The limit is the same in every store, so that a program that moves to another one meets no new error.
+/// The limit is the same in every store, so that a program that changes its store sees no new error.
 async fn what_is_too_large_is_refused_whole(store: &dyn Store) -> Verdict {
     let (fits, large) = (vec![b'x'; VALUE_LIMIT], vec![b'x'; VALUE_LIMIT + 1]);
     let refused = Err(StoreError::TooLarge { bytes: VALUE_LIMIT + 1 });
@@ -95,7 +95,7 @@ async fn what_is_too_large_is_refused_whole(store: &dyn Store) -> Verdict {
     ok(store.complete(done(&held, &fits)).await, "a result of 1 MiB").map(drop)
 }
 
-/// None of these runs again by being called: that is what `resume` and `rerun` are for.
+/// None of these runs again by being called: `resume` and `rerun` start it again.
 async fn what_stopped_waits_to_be_restarted(store: &dyn Store) -> Verdict {
     for status in [Status::Failed, Status::Manual, Status::RolledBack, Status::Dead] {
         let key = status.as_str();
@@ -110,7 +110,7 @@ async fn what_stopped_waits_to_be_restarted(store: &dyn Store) -> Verdict {
     Ok(())
 }
 
-/// As short as a store can tell apart: the clock of records counts milliseconds.
+/// The shortest time that a store can tell apart: the clock of records counts milliseconds.
 const TTL: Duration = Duration::from_millis(2);
 
 /// An expired result is absent to a claim, whether it was deleted or not.
@@ -125,7 +125,7 @@ async fn a_result_ages(store: &dyn Store) -> Verdict {
     same(answer, Claimed::Done(forever), "without a time to live it counts for ever")
 }
 
-/// The lease of `job`, as its steps name it.
+/// Returns the lease of `job`, as its steps name it.
 fn holder(job: &Record) -> Holder {
     Holder { key: job.key.clone(), fence: job.fence }
 }
