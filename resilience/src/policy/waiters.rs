@@ -4,8 +4,10 @@
 //! Wakers are such code: they are cloned before the lock is taken, and woken and dropped after it is free ([`After`]).
 
 use crate::base::guarded::release;
+use crate::event::Pace;
 use std::collections::{VecDeque, vec_deque};
 use std::mem;
+use std::sync::atomic::AtomicU64;
 use std::task::Waker;
 
 #[cfg(all(test, loom))]
@@ -25,6 +27,21 @@ pub(crate) struct Waiter {
     /// How long it keeps its place, as a moment in nanoseconds.
     pub(crate) until: u64,
     waker: Waker,
+}
+
+/// What a policy counts whose calls wait or are rejected.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) rejected: AtomicU64,
+    pub(crate) waited: AtomicU64,
+    /// How often `tracing` gets a line about a rejection, for all keys of a keyed policy together.
+    pub(crate) pace: Pace,
+}
+
+impl Counters {
+    pub(crate) const fn new() -> Self {
+        Self { rejected: AtomicU64::new(0), waited: AtomicU64::new(0), pace: Pace::new() }
+    }
 }
 
 /// What is left to do when the lock is free.

@@ -3,7 +3,7 @@
 use super::Bulkhead;
 use super::adaptive::Bounds;
 use crate::base::setting::Complaint;
-use crate::base::settings::{Count, Flag, Time, settings};
+use crate::base::settings::{Count, Flag, Settings, Time, settings};
 
 settings! {
     /// The settings of a [`Bulkhead`], for [`try_new`](Bulkhead::try_new); one that has only a number of slots is
@@ -21,7 +21,7 @@ settings! {
     /// ```
     #[derive(Clone, Copy, Debug, PartialEq)]
     pub struct BulkheadConfig {
-        for policy Bulkhead(setup.settings) {
+        for policy Bulkhead(settings) {
             slots: Count from 1 to 2147483647 = required, "how many calls may run at once";
             /// With zero a call that finds no free slot is rejected at once.
             wait: Time = 0s, "how long a call may wait for a slot";
@@ -45,8 +45,10 @@ settings! {
 }
 
 impl BulkheadConfig {
-    /// The settings that were set where only the slots are given.
-    pub(super) const SLOTS_ONLY: u32 = 1 << Row::slots as u32;
+    /// The settings of a bulkhead where only the slots are set.
+    pub(super) const fn only(slots: u32) -> Settings<Self> {
+        Settings { config: Self::of(slots), set: 1 << Row::slots as u32 }
+    }
 
     /// Between which numbers the slots are, where they follow the latency.
     #[inline]

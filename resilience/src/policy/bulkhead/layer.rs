@@ -12,6 +12,7 @@ use crate::point::Reading;
 use crate::point::{Layer, PointName};
 use crate::policy::keyed::{EntryMap, Key, Keyed, PerKey};
 use crate::policy::stateful::{Described, Instance, Stateful};
+use crate::policy::waiters::Counters;
 use crate::rejected::Rejected;
 #[cfg(feature = "config")]
 use std::any::Any;
@@ -91,7 +92,7 @@ impl Stateful for Bulkhead {
 
     fn totals(entries: &EntryMap<Self>) -> Vec<(&'static str, u64)> {
         let totals = entries.whole().and_then(|whole| whole.totals.as_deref());
-        let count = |of: fn(&super::Counters) -> u64| totals.map_or(0, of);
+        let count = |of: fn(&Counters) -> u64| totals.map_or(0, of);
         let now: Vec<_> = entries.all().iter().map(|(_, bulkhead)| bulkhead.snapshot()).collect();
         vec![
             ("in_use", now.iter().map(|now| u64::from(now.in_use)).sum()),
@@ -122,12 +123,7 @@ impl Stateful for Bulkhead {
 
     #[cfg(feature = "config")]
     fn with_changes(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
-        judged(
-            self.setup.settings,
-            changes,
-            |setting| Stateful::fixed(self, setting),
-            BulkheadConfig::complaint,
-        )
+        judged(self.settings, changes, |setting| Stateful::fixed(self, setting), BulkheadConfig::complaint)
     }
 
     #[cfg(feature = "config")]

@@ -71,11 +71,12 @@ use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
 use crate::base::visible::Visible;
-use crate::event::{Event, Hook, Log, Pace, emit_as, is_rejection_heard};
+use crate::event::{Event, Hook, Log, emit_as, is_rejection_heard};
 #[cfg(feature = "config")]
 use crate::point::{Override, overrides::of_state};
 use crate::point::{PointName, PointSite};
 use crate::policy::InvalidPolicy;
+use crate::policy::waiters::Counters;
 use crate::rejected::{Origin, Rejected};
 use adaptive::Adaptive;
 use gate::Gate;
@@ -114,7 +115,8 @@ pub struct Bulkhead {
     origin: OnceLock<Origin>,
     /// The counters of all keys, on a keyed bulkhead.
     totals: Option<Arc<Counters>>,
-    setup: Setup,
+    settings: Settings<BulkheadConfig>,
+    on_reject: Option<Hook>,
 }
 
 /// What changes while a bulkhead is used; fresh in a test world.
@@ -138,34 +140,6 @@ impl Live {
 
     fn watch(&self) -> &Arc<Watch> {
         self.watch.get_or_init(|| Watch::new(self.gate.queue().clone()))
-    }
-}
-
-/// What is set once.
-#[derive(Clone, Copy, Debug)]
-struct Setup {
-    settings: Settings<BulkheadConfig>,
-    on_reject: Option<Hook>,
-}
-
-impl Setup {
-    const fn of(slots: u32) -> Self {
-        let settings = Settings { config: BulkheadConfig::of(slots), set: BulkheadConfig::SLOTS_ONLY };
-        Self { settings, on_reject: None }
-    }
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    rejected: AtomicU64,
-    waited: AtomicU64,
-    /// How often `tracing` gets a line about a rejection, for all keys of a keyed bulkhead together.
-    pace: Pace,
-}
-
-impl Counters {
-    const fn new() -> Self {
-        Self { rejected: AtomicU64::new(0), waited: AtomicU64::new(0), pace: Pace::new() }
     }
 }
 
@@ -251,7 +225,7 @@ impl Bulkhead {
     /// ```
     #[track_caller]
     pub const fn new(name: &'static str, slots: u32) -> Self {
-        Self::with(PointName::new(name), Setup::of(slots)).checked()
+        Self::with(PointName::new(name), BulkheadConfig::only(slots)).checked()
     }
 
     /// Creates a bulkhead with a name and settings that are known only at run time: a number of slots, or a whole
@@ -276,15 +250,14 @@ impl Bulkhead {
     ) -> Result<Self, InvalidPolicy> {
         let config = config.into();
         InvalidPolicy::unless_valid(config.complaint())?;
-        let setup = Setup { settings: Settings::whole(config), on_reject: None };
-        Ok(Self::with(PointName::from(name.into()), setup))
+        Ok(Self::with(PointName::from(name.into()), Settings::whole(config)))
     }
 
     /// The bulkhead of an annotated function.
     #[doc(hidden)]
     #[track_caller]
     pub const fn of(point: &'static PointSite, slots: u32) -> Self {
-        Self::with(PointName::of(point), Setup::of(slots)).checked()
+        Self::with(PointName::of(point), BulkheadConfig::only(slots)).checked()
     }
 
     /// The adaptive bulkhead of an annotated function that names no number to begin at.
@@ -294,14 +267,15 @@ impl Bulkhead {
         Self::of(point, adaptive::START)
     }
 
-    const fn with(owner: PointName, setup: Setup) -> Self {
+    const fn with(owner: PointName, settings: Settings<BulkheadConfig>) -> Self {
         Self {
             live: Site::new(Live::new(), Live::new),
             owner,
             key: None,
             origin: OnceLock::new(),
             totals: None,
-            setup,
+            settings,
+            on_reject: None,
         }
     }
 
@@ -327,7 +301,7 @@ impl Bulkhead {
     /// # drop(running);
     /// ```
     pub const fn on_reject(mut self, hook: Hook) -> Self {
-        self.setup.on_reject = Some(hook);
+        self.on_reject = Some(hook);
         self
     }
 
@@ -335,7 +309,7 @@ impl Bulkhead {
     #[doc(hidden)]
     #[track_caller]
     pub const fn checked(self) -> Self {
-        enforce(self.setup.settings.config.complaint());
+        enforce(self.settings.config.complaint());
         self
     }
 
@@ -344,9 +318,9 @@ impl Bulkhead {
     fn config(&self) -> &BulkheadConfig {
         #[cfg(feature = "config")]
         if let Some(changed) = self.changed() {
-            return changed.get().unwrap_or(&self.setup.settings.config);
+            return changed.get().unwrap_or(&self.settings.config);
         }
-        &self.setup.settings.config
+        &self.settings.config
     }
 
     /// What a configuration puts in place of the settings.
@@ -400,12 +374,12 @@ impl Bulkhead {
 
     fn report(&self) {
         self.count(|counters| &counters.rejected);
-        if is_rejection_heard(self.setup.on_reject) {
+        if is_rejection_heard(self.on_reject) {
             let (point, key) = (self.owner.clone(), self.key.clone());
             let event = Event::Rejected { point, key, policy: KIND, retry_after: None };
             let all_keys = self.totals.as_deref().unwrap_or(&self.live.counters);
             let log = Log { pace: Some(&all_keys.pace), shows_key: self.shows_key() };
-            emit_as(&event, self.setup.on_reject, log);
+            emit_as(&event, self.on_reject, log);
         }
     }
 

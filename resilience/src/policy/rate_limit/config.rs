@@ -3,7 +3,7 @@
 use super::RateLimit;
 
 use crate::base::setting::Complaint;
-use crate::base::settings::{Count, Flag, Time, settings};
+use crate::base::settings::{Count, Flag, Settings, Time, settings};
 use std::time::Duration;
 
 settings! {
@@ -21,7 +21,7 @@ settings! {
     /// ```
     #[derive(Clone, Copy, Debug, PartialEq)]
     pub struct RateLimitConfig {
-        for policy RateLimit(setup.settings) {
+        for policy RateLimit(settings) {
             count: Count from 1 = required, "how many calls are admitted in each `per`";
             per: Time above 0s = required, "the time in which `count` calls are admitted";
             /// With 1 calls are admitted evenly spaced, one every `per / count`.
@@ -43,8 +43,10 @@ settings! {
 const LONGEST: u128 = 1 << 63;
 
 impl RateLimitConfig {
-    /// The settings that were set where only the rate is given.
-    pub(super) const RATE_ONLY: u32 = 1 << Row::count as u32 | 1 << Row::per as u32;
+    /// The settings of a limit where only the rate is set.
+    pub(super) const fn only(count: u32, per: Duration) -> Settings<Self> {
+        Settings { config: Self::of(count, per), set: 1 << Row::count as u32 | 1 << Row::per as u32 }
+    }
 
     /// Creates the settings of a limit of `count` calls in each `per`, with all defaults.
     pub const fn of(count: u32, per: Duration) -> Self {

@@ -11,6 +11,7 @@ use crate::base::setting::Setting;
 use crate::point::{Layer, PointName};
 use crate::policy::keyed::{EntryMap, Key, Keyed, PerKey};
 use crate::policy::stateful::{Described, Instance, Stateful};
+use crate::policy::waiters::Counters;
 use crate::rejected::Rejected;
 #[cfg(feature = "config")]
 use std::any::Any;
@@ -81,7 +82,7 @@ impl Stateful for RateLimit {
 
     fn totals(entries: &EntryMap<Self>) -> Vec<(&'static str, u64)> {
         let totals = entries.whole().and_then(|whole| whole.totals.as_deref());
-        let count = |of: fn(&super::Counters) -> u64| totals.map_or(0, of);
+        let count = |of: fn(&Counters) -> u64| totals.map_or(0, of);
         let waiting = entries.all().iter().map(|(_, limit)| limit.snapshot().waiting as u64).sum();
         vec![
             ("waiting", waiting),
@@ -105,7 +106,7 @@ impl Stateful for RateLimit {
 
     #[cfg(feature = "config")]
     fn with_changes(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
-        judged(self.setup.settings, changes, |_| None, RateLimitConfig::complaint)
+        judged(self.settings, changes, |_| None, RateLimitConfig::complaint)
     }
 }
 

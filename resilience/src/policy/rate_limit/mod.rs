@@ -60,12 +60,13 @@ use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
 use crate::base::visible::Visible;
-use crate::event::{Event, Hook, Log, Pace, emit_as, is_rejection_heard};
+use crate::event::{Event, Hook, Log, emit_as, is_rejection_heard};
 use crate::outcome::Refuse;
 #[cfg(feature = "config")]
 use crate::point::{Override, overrides::of_state};
 use crate::point::{PointName, PointSite};
 use crate::policy::InvalidPolicy;
+use crate::policy::waiters::Counters;
 use crate::rejected::{Origin, Rejected, Wait};
 use gate::{Gate, Rate};
 use std::fmt;
@@ -108,7 +109,8 @@ pub struct RateLimit {
     origin: OnceLock<Origin>,
     /// The counters of all keys, on a keyed limit.
     totals: Option<Arc<Counters>>,
-    setup: Setup,
+    settings: Settings<RateLimitConfig>,
+    on_reject: Option<Hook>,
     /// That of the settings: a call would have to divide for it.
     interval: u64,
 }
@@ -123,34 +125,6 @@ struct Live {
 impl Live {
     const fn new() -> Self {
         Self { gate: Gate::new(), counters: Counters::new() }
-    }
-}
-
-/// What is set once.
-#[derive(Clone, Copy, Debug)]
-struct Setup {
-    settings: Settings<RateLimitConfig>,
-    on_reject: Option<Hook>,
-}
-
-impl Setup {
-    const fn of(count: u32, per: Duration) -> Self {
-        let settings = Settings { config: RateLimitConfig::of(count, per), set: RateLimitConfig::RATE_ONLY };
-        Self { settings, on_reject: None }
-    }
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    rejected: AtomicU64,
-    waited: AtomicU64,
-    /// How often `tracing` gets a line about a rejection, for all keys of a keyed limit together.
-    pace: Pace,
-}
-
-impl Counters {
-    const fn new() -> Self {
-        Self { rejected: AtomicU64::new(0), waited: AtomicU64::new(0), pace: Pace::new() }
     }
 }
 
@@ -242,7 +216,7 @@ impl RateLimit {
     /// ```
     #[track_caller]
     pub const fn new(name: &'static str, count: u32, per: Duration) -> Self {
-        Self::with(PointName::new(name), Setup::of(count, per)).checked()
+        Self::with(PointName::new(name), RateLimitConfig::only(count, per)).checked()
     }
 
     /// Creates a limit with a name and settings that are known only at run time.
@@ -264,26 +238,26 @@ impl RateLimit {
     /// ```
     pub fn try_new(name: impl Into<String>, config: RateLimitConfig) -> Result<Self, InvalidPolicy> {
         InvalidPolicy::unless_valid(config.complaint())?;
-        let setup = Setup { settings: Settings::whole(config), on_reject: None };
-        Ok(Self::with(PointName::from(name.into()), setup))
+        Ok(Self::with(PointName::from(name.into()), Settings::whole(config)))
     }
 
     /// The limit of an annotated function.
     #[doc(hidden)]
     #[track_caller]
     pub const fn of(point: &'static PointSite, count: u32, per: Duration) -> Self {
-        Self::with(PointName::of(point), Setup::of(count, per)).checked()
+        Self::with(PointName::of(point), RateLimitConfig::only(count, per)).checked()
     }
 
-    const fn with(owner: PointName, setup: Setup) -> Self {
+    const fn with(owner: PointName, settings: Settings<RateLimitConfig>) -> Self {
         Self {
             live: Site::new(Live::new(), Live::new),
             owner,
             key: None,
             origin: OnceLock::new(),
             totals: None,
-            interval: setup.settings.config.interval(),
-            setup,
+            interval: settings.config.interval(),
+            settings,
+            on_reject: None,
         }
     }
 
@@ -291,7 +265,7 @@ impl RateLimit {
     ///
     /// An extra call of a hedge that is not let through is no rejected call, and does not call it.
     pub const fn on_reject(mut self, hook: Hook) -> Self {
-        self.setup.on_reject = Some(hook);
+        self.on_reject = Some(hook);
         self
     }
 
@@ -299,7 +273,7 @@ impl RateLimit {
     #[doc(hidden)]
     #[track_caller]
     pub const fn checked(self) -> Self {
-        enforce(self.setup.settings.config.complaint());
+        enforce(self.settings.config.complaint());
         self
     }
 
@@ -308,9 +282,9 @@ impl RateLimit {
     fn config(&self) -> &RateLimitConfig {
         #[cfg(feature = "config")]
         if let Some(changed) = self.changed() {
-            return changed.get().unwrap_or(&self.setup.settings.config);
+            return changed.get().unwrap_or(&self.settings.config);
         }
-        &self.setup.settings.config
+        &self.settings.config
     }
 
     /// What a configuration puts in place of the settings.
@@ -326,7 +300,7 @@ impl RateLimit {
         if self.changed().is_some() {
             return Rate::new(self.config().interval(), self.config().burst());
         }
-        Rate::new(self.interval, self.setup.settings.config.burst())
+        Rate::new(self.interval, self.settings.config.burst())
     }
 
     /// Lets a call through, or says after how many nanoseconds one would be.
@@ -456,12 +430,12 @@ impl RateLimit {
 
     fn report(&self, wait: Wait) {
         self.count(|counters| &counters.rejected);
-        if is_rejection_heard(self.setup.on_reject) {
+        if is_rejection_heard(self.on_reject) {
             let (point, key) = (self.owner.clone(), self.key.clone());
             let event = Event::Rejected { point, key, policy: KIND, retry_after: Some(wait.duration()) };
             let all_keys = self.totals.as_deref().unwrap_or(&self.live.counters);
             let log = Log { pace: Some(&all_keys.pace), shows_key: self.shows_key() };
-            emit_as(&event, self.setup.on_reject, log);
+            emit_as(&event, self.on_reject, log);
         }
     }
 
