@@ -31,7 +31,7 @@ macro_rules! hooks {
             /// assert_eq!(*CHANGES.lock().unwrap(), ["search: forced open", "search: closed"]);
             /// ```
             pub const fn on_open(mut self, hook: Hook) -> Self {
-                self.setup.hooks.open = Some(hook);
+                self.setup.on_open = Some(hook);
                 self
             }
 
@@ -40,7 +40,7 @@ macro_rules! hooks {
             /// The first call after the open time is what makes it so, and that call's thread calls the function,
             /// before the probe runs.
             pub const fn on_half_open(mut self, hook: Hook) -> Self {
-                self.setup.hooks.half_open = Some(hook);
+                self.setup.on_half_open = Some(hook);
                 self
             }
 
@@ -48,7 +48,7 @@ macro_rules! hooks {
             ///
             /// Probes close it, or a [`reset`](CircuitBreaker::reset).
             pub const fn on_close(mut self, hook: Hook) -> Self {
-                self.setup.hooks.close = Some(hook);
+                self.setup.on_close = Some(hook);
                 self
             }
 
@@ -74,7 +74,7 @@ macro_rules! hooks {
             /// assert_eq!(REJECTED.load(Ordering::Relaxed), 1);
             /// ```
             pub const fn on_reject(mut self, hook: Hook) -> Self {
-                self.setup.hooks.reject = Some(hook);
+                self.setup.on_reject = Some(hook);
                 self
             }
         }

@@ -16,40 +16,29 @@ pub(super) const PROBE: &str = "probe";
 /// The open time is over.
 pub(super) const TIMER: &str = "timer";
 
-/// Why a breaker opens: nothing where a person or the program opens it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Cause<'a> {
-    /// The error of the call that opens it.
-    pub(super) class: Option<&'a Classification>,
-    pub(super) failures: u32,
-    /// How many calls were slow, where that opens it.
-    pub(super) slow: u32,
-}
-
-impl<'a> Cause<'a> {
-    pub(super) const fn of_failures(failures: u32, class: &'a Classification) -> Self {
-        Self { class: Some(class), failures, slow: 0 }
+impl Opening {
+    pub(super) fn of_failures(failures: u32, class: &Classification) -> Self {
+        Self { class: Some(*class), failures, ..Self::default() }
     }
 
     pub(super) fn of_shares(
         shares: Shares,
-        class: Option<&'a Classification>,
+        class: Option<&Classification>,
         config: &CircuitBreakerConfig,
     ) -> Self {
         let slow = if shares.trip_by_slowness(config) { shares.slow } else { 0 };
-        Self { class, failures: failures_in(shares), slow: u32::try_from(slow).unwrap_or(u32::MAX) }
+        let slow = u32::try_from(slow).unwrap_or(u32::MAX);
+        Self { class: class.copied(), failures: failures_in(shares), slow, recovery: None }
     }
 
-    /// That it goes from the state `from` into `to`, which rejects calls.
-    pub(super) fn opened(self, from: State, to: State, recovery: Option<Duration>) -> Change {
+    /// That it goes from the state `from` into `to`, which rejects calls for the time `recovery`.
+    pub(super) fn change(self, from: State, to: State, recovery: Duration) -> Change {
         let cause = match self.class {
             _ if self.slow > 0 => SLOW,
             Some(class) => class.category.as_str(),
             None => MANUAL,
         };
-        let opening =
-            Opening { class: self.class.copied(), failures: self.failures, slow: self.slow, recovery };
-        Change { opening, ..Change::new(from, to, cause) }
+        Change { from, to, cause, opening: Self { recovery: Some(recovery), ..self } }
     }
 }
 

@@ -6,49 +6,19 @@ use super::{CircuitBreaker, Counters};
 use crate::base::sync::locked;
 use crate::point::Reading;
 use crate::policy::keyed::EntryMap;
-use std::sync::{Mutex, OnceLock};
-
-/// How often a breaker went from one state to another, by cause.
-///
-/// There are few kinds of transitions, so they are a list; it is made with the first.
-#[derive(Debug, Default)]
-pub(super) struct Changes(OnceLock<Box<Mutex<Vec<Counted>>>>);
-
-#[derive(Debug)]
-struct Counted {
-    from: State,
-    to: State,
-    cause: &'static str,
-    count: u64,
-}
-
-impl Changes {
-    pub(super) const fn new() -> Self {
-        Self(OnceLock::new())
-    }
-
-    pub(super) fn count(&self, Change { from, to, cause, .. }: Change) {
-        let mut all = locked(self.0.get_or_init(Box::default));
-        match all.iter_mut().find(|other| (other.from, other.to, other.cause) == (from, to, cause)) {
-            Some(counted) => counted.count += 1,
-            None => all.push(Counted { from, to, cause, count: 1 }),
-        }
-    }
-
-    fn readings(&self) -> Vec<Reading> {
-        let Some(all) = self.0.get() else { return Vec::new() };
-        let reading = |Counted { from, to, cause, count }: &Counted| Reading {
-            labels: vec![("from", from.as_str()), ("to", to.as_str()), ("cause", cause)],
-            ..Reading::new("breaker_transitions_total", *count as f64)
-        };
-        locked(all).iter().map(reading).collect()
-    }
-}
 
 impl Counters {
-    /// The transitions that these counters have.
+    pub(super) fn count_change(&self, Change { from, to, cause, .. }: Change) {
+        *locked(&self.changes).entry([from.as_str(), to.as_str(), cause]).or_default() += 1;
+    }
+
+    /// How often the breaker went from one state to another, by cause.
     pub(super) fn transitions(&self) -> Vec<Reading> {
-        self.changes.readings()
+        let reading = |([from, to, cause], count): (&[&'static str; 3], &u64)| Reading {
+            labels: vec![("from", *from), ("to", *to), ("cause", *cause)],
+            ..Reading::new("breaker_transitions_total", *count as f64)
+        };
+        locked(&self.changes).iter().map(reading).collect()
     }
 }
 

@@ -25,11 +25,11 @@
 //! `loom.rs` runs these under every interleaving, `model.rs` compares random histories with a simple model, and
 //! `tests.rs` has the cases one by one.
 
-use super::cause::{Cause, PROBE, TIMER, failures_in};
+use super::cause::{PROBE, TIMER, failures_in};
 use super::config::CircuitBreakerConfig;
-use super::rates::{Counted, Results, Seen, Shares, Successes};
+use super::rates::{Counted, Results, Shares, Successes};
 use super::snapshot::State;
-use super::state::{Change, Memory, Token, Word};
+use super::state::{Change, Memory, Opening, Token, Word};
 use crate::base::check;
 use crate::base::clock::{later, nanos, now};
 use crate::base::sync::{AtomicU64, Mutex, Ordering, fence};
@@ -50,9 +50,6 @@ pub(super) struct Gate {
     /// What a breaker with a rate counts without the lock, from its first success or failure on.
     successes: OnceLock<Box<Successes>>,
 }
-
-/// The token of an admitted call, or how long to wait after a rejected one, if that is known.
-pub(super) type Admission = Result<Token, Option<Wait>>;
 
 impl Gate {
     pub(super) const fn new() -> Self {
@@ -101,7 +98,12 @@ impl Gate {
     }
 
     /// Admits a call to a breaker that is not closed, or was not a moment ago.
-    pub(super) fn admit(&self, config: &CircuitBreakerConfig) -> (Admission, Option<Change>) {
+    ///
+    /// Returns its token, or how long to wait if that is known.
+    pub(super) fn admit(
+        &self,
+        config: &CircuitBreakerConfig,
+    ) -> (Result<Token, Option<Wait>>, Option<Change>) {
         let word = self.word();
         if !matches!(word.state(), State::Open | State::HalfOpen) {
             return (without_probe(word), None);
@@ -242,7 +244,7 @@ impl Gate {
             return None;
         }
         memory.reopenings = memory.reopenings.saturating_add(1);
-        Some(self.open(&mut memory, &Cause { slow: 1, ..Cause::default() }, config))
+        Some(self.open(&mut memory, Opening { slow: 1, ..Opening::default() }, config))
     }
 
     /// A success of a breaker with a rate whose time is to be known. A slow one, and the one that makes them enough, is
@@ -254,10 +256,9 @@ impl Gate {
             return None;
         }
         let is_judged = word.state() == State::Closed && (is_slow || self.successes().records_each());
-        let seen = Seen { is_failure: false, is_slow };
-        let shares = self.shares(&mut memory, now(), config, Some(seen));
+        let shares = self.shares(&mut memory, now(), config, Some(Shares::one(false, is_slow)));
         let trips = is_judged && shares.trip(config);
-        trips.then(|| self.open(&mut memory, &Cause::of_shares(shares, None, config), config))
+        trips.then(|| self.open(&mut memory, Opening::of_shares(shares, None, config), config))
     }
 
     fn successes(&self) -> &Successes {
@@ -270,14 +271,14 @@ impl Gate {
         memory: &mut Memory,
         now: Instant,
         config: &CircuitBreakerConfig,
-        result: Option<Seen>,
+        result: Option<Shares>,
     ) -> Shares {
         let successes = self.successes();
         memory.results = memory.results.take().filter(|results| results.are_of(config));
         let results = memory.results.get_or_insert_with(|| Box::new(Results::new(successes, now, config)));
         results.take(successes, now);
-        if let Some(seen) = result {
-            results.record(seen, now);
+        if let Some(result) = result {
+            results.record(result, now);
         }
         let shares = results.shares(now, config);
         successes.record_each(shares.calls < config.fewest_calls());
@@ -316,15 +317,14 @@ impl Gate {
         match word.state() {
             State::HalfOpen if memory.probes()?.end(token, word.token()) => {
                 memory.reopenings = memory.reopenings.saturating_add(1);
-                Some(self.open(&mut memory, &Cause::of_failures(1, class), config))
+                Some(self.open(&mut memory, Opening::of_failures(1, class), config))
             }
             _ if !word.admitted(token) => None,
             State::Closed | State::MetricsOnly if config.has_shares() => {
-                let seen = Seen { is_failure: true, is_slow };
-                let shares = self.shares(&mut memory, now(), config, Some(seen));
+                let shares = self.shares(&mut memory, now(), config, Some(Shares::one(true, is_slow)));
                 if word.state() == State::Closed && shares.trip(config) {
-                    let cause = Cause::of_shares(shares, Some(class), config);
-                    return Some(self.open(&mut memory, &cause, config));
+                    let opening = Opening::of_shares(shares, Some(class), config);
+                    return Some(self.open(&mut memory, opening, config));
                 }
                 let counts_in_row = word.state() == State::Closed && config.has_threshold();
                 if counts_in_row { self.failed_closed(&mut memory, word, class, config) } else { None }
@@ -366,8 +366,8 @@ impl Gate {
     ) -> Option<Change> {
         if let Some(window) = config.window {
             let failures = memory.count(now(), window, config.threshold);
-            let cause = Cause::of_failures(failures, class);
-            return (failures >= config.threshold).then(|| self.open(memory, &cause, config));
+            let opening = Opening::of_failures(failures, class);
+            return (failures >= config.threshold).then(|| self.open(memory, opening, config));
         }
         let (now, recovery) = (now(), config.open_time(memory.reopenings, class.retry_after));
         // Without the lock, others count and clear up to the moment of the swap.
@@ -384,21 +384,21 @@ impl Gate {
                     let (from, to) = (State::Closed, State::Open);
                     self.remember(memory, (from, to), word.next(to).token(), now);
                     memory.failures = failures;
-                    return Some(Cause::of_failures(failures, class).opened(from, to, Some(recovery)));
+                    return Some(Opening::of_failures(failures, class).change(from, to, recovery));
                 }
             }
         }
     }
 
     /// Opens it for the time that its settings and the error say.
-    fn open(&self, memory: &mut Memory, cause: &Cause<'_>, config: &CircuitBreakerConfig) -> Change {
-        let asked = cause.class.and_then(|class| class.retry_after);
+    fn open(&self, memory: &mut Memory, opening: Opening, config: &CircuitBreakerConfig) -> Change {
+        let asked = opening.class.and_then(|class| class.retry_after);
         let (now, recovery) = (now(), config.open_time(memory.reopenings, asked));
         self.stay_open_until(later(now, recovery));
         let from = self.word().state();
         self.enter(memory, State::Open, now);
-        memory.failures = cause.failures;
-        cause.opened(from, State::Open, Some(recovery))
+        memory.failures = opening.failures;
+        opening.change(from, State::Open, recovery)
     }
 
     /// A call ended without a result that counts.
@@ -472,7 +472,7 @@ pub(super) struct Reading {
 }
 
 /// The admission by a breaker that is neither open nor half-open.
-fn without_probe(word: Word) -> Admission {
+fn without_probe(word: Word) -> Result<Token, Option<Wait>> {
     match word.state() {
         State::ForcedOpen => Err(None),
         _ => Ok(word.token()),

@@ -4,7 +4,7 @@
 //! that the program owns ([`Instance`]). All of them admit with a permit, which the expansion settles in the same way.
 //! The settings of the third are known only after the first call, and the inventory says so.
 
-use super::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, OwnedAdmitted, OwnedPermit, Permit};
+use super::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, OwnedPermit, Permit, PermitOf};
 #[cfg(feature = "config")]
 use crate::base::change::{Change, Mistake, together};
 use crate::base::setting::Effective;
@@ -21,6 +21,7 @@ use crate::policy::keyed::{EntryMap, Key, Keyed};
 use crate::policy::stateful::{self, Described, Instance, Stateful};
 use crate::rejected::Rejected;
 use std::any::Any;
+use std::sync::Arc;
 use std::time::Duration;
 
 impl Described for CircuitBreakerConfig {
@@ -162,8 +163,8 @@ impl Keyed<CircuitBreaker> {
     /// If it refuses.
     #[inline]
     #[doc(hidden)]
-    pub fn admit<K: Key + ?Sized>(&self, key: &K) -> Result<OwnedAdmitted, Rejected> {
-        OwnedAdmitted::ask(self.get(key))
+    pub fn admit<K: Key + ?Sized>(&self, key: &K) -> Result<PermitOf<Arc<CircuitBreaker>, ()>, Rejected> {
+        PermitOf::ask(self.get(key))
     }
 
     /// The same of breakers that measure how long calls take.

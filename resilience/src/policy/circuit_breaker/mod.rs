@@ -100,7 +100,7 @@ mod window;
 
 pub use config::CircuitBreakerConfig;
 #[doc(hidden)]
-pub use permit::{Admitted, Began, OwnedAdmitted, Timing};
+pub use permit::{Began, Timing};
 pub use permit::{OwnedPermit, Permit, PermitOf};
 pub use set::CircuitBreakers;
 pub use snapshot::{BreakerSnapshot, State};
@@ -114,10 +114,12 @@ use crate::outcome::Refuse;
 use crate::point::{PointName, PointSite};
 use crate::policy::{InvalidPolicy, Ruling, Verdict};
 use crate::rejected::{Origin, Rejected, Wait};
-#[cfg(feature = "ops")]
-use changes::Changes;
-use gate::{Admission, Gate};
+use gate::Gate;
 use state::{Change, Opening, Token, Word};
+#[cfg(feature = "ops")]
+use std::collections::BTreeMap;
+#[cfg(feature = "ops")]
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -185,36 +187,20 @@ impl Live {
 #[derive(Clone, Copy, Debug)]
 struct Setup {
     settings: Settings<CircuitBreakerConfig>,
-    hooks: Hooks,
+    on_open: Option<Hook>,
+    on_half_open: Option<Hook>,
+    on_close: Option<Hook>,
+    on_reject: Option<Hook>,
 }
 
 impl Setup {
     const DEFAULT: Self = Self {
         settings: Settings { config: CircuitBreakerConfig::DEFAULT, set: 0 },
-        hooks: Hooks { open: None, half_open: None, close: None, reject: None },
+        on_open: None,
+        on_half_open: None,
+        on_close: None,
+        on_reject: None,
     };
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Hooks {
-    open: Option<Hook>,
-    half_open: Option<Hook>,
-    close: Option<Hook>,
-    reject: Option<Hook>,
-}
-
-/// One thing that is counted.
-#[derive(Clone, Copy, Debug)]
-enum Counted {
-    Opened,
-    Rejected,
-    Failure,
-    Cancelled,
-    Panicked,
-    /// A success that took too long.
-    Slow,
-    /// An error that says nothing of the service.
-    Ignored,
 }
 
 #[derive(Debug, Default)]
@@ -224,12 +210,15 @@ struct Counters {
     failures: AtomicU64,
     cancelled: AtomicU64,
     panicked: AtomicU64,
+    /// Successes that took too long.
     slow: AtomicU64,
+    /// Errors that say nothing of the service.
     ignored: AtomicU64,
     /// How often `tracing` gets a line about a rejection, for all keys of a keyed breaker together.
     pace: Pace,
+    /// How often it went from one state to another, by cause.
     #[cfg(feature = "ops")]
-    changes: Changes,
+    changes: Mutex<BTreeMap<[&'static str; 3], u64>>,
 }
 
 impl CircuitBreaker {
@@ -496,7 +485,7 @@ impl CircuitBreaker {
     /// If it refuses.
     #[doc(hidden)]
     #[inline]
-    pub fn admit(&self) -> Result<Admitted<'_>, Rejected> {
+    pub fn admit(&self) -> Result<PermitOf<&Self, ()>, Rejected> {
         PermitOf::ask(self)
     }
 
@@ -515,7 +504,7 @@ impl CircuitBreaker {
     /// Asks a breaker that is not closed; counts and reports a rejection.
     #[cold]
     #[inline(never)]
-    fn admit_unless_open(&self, word: Word, stack: Option<Stack>) -> Admission {
+    fn admit_unless_open(&self, word: Word, stack: Option<Stack>) -> Result<Token, Option<Wait>> {
         if self.admits_by_config(word) {
             return Ok(Token::SPENT);
         }
@@ -529,7 +518,7 @@ impl CircuitBreaker {
 
     #[cold]
     #[inline(never)]
-    fn admit_half_open(&self, stack: Option<Stack>) -> Admission {
+    fn admit_half_open(&self, stack: Option<Stack>) -> Result<Token, Option<Wait>> {
         let (admission, change) = self.live.gate.admit(&self.config());
         self.tell(change);
         admission.inspect_err(|left| self.count_rejection(*left, stack))
@@ -540,8 +529,8 @@ impl CircuitBreaker {
         if is_extra(stack.unwrap_or_else(|| self.owner.stack())) {
             return;
         }
-        self.count(Counted::Rejected);
-        if is_rejection_heard(self.setup.hooks.reject) {
+        self.count(|counters| &counters.rejected);
+        if is_rejection_heard(self.setup.on_reject) {
             self.report_rejection(left);
         }
     }
@@ -554,7 +543,7 @@ impl CircuitBreaker {
             Event::Rejected { point, key, policy: "circuit_breaker", retry_after: left.map(Wait::duration) };
         let all_keys = self.totals.as_deref().unwrap_or(&self.live.counters);
         let log = Log { pace: Some(&all_keys.pace), ..self.log() };
-        emit_as(&event, self.setup.hooks.reject, log);
+        emit_as(&event, self.setup.on_reject, log);
     }
 
     fn log(&self) -> Log<'_> {
@@ -570,10 +559,10 @@ impl CircuitBreaker {
         self.origin.get_or_init(|| Origin::new(self.owner.clone(), self.key.clone(), self.shows_key()))
     }
 
-    fn count(&self, what: Counted) {
-        self.live.counters.of(what).fetch_add(1, Ordering::Relaxed);
+    fn count(&self, what: impl Fn(&Counters) -> &AtomicU64) {
+        what(&self.live.counters).fetch_add(1, Ordering::Relaxed);
         if let Some(totals) = &self.totals {
-            totals.of(what).fetch_add(1, Ordering::Relaxed);
+            what(totals).fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -581,7 +570,7 @@ impl CircuitBreaker {
     #[cfg_attr(not(feature = "ops"), expect(clippy::unused_self, reason = "nothing shows it"))]
     fn count_change(&self, change: Change) {
         #[cfg(feature = "ops")]
-        self.totals.as_deref().unwrap_or(&self.live.counters).changes.count(change);
+        self.totals.as_deref().unwrap_or(&self.live.counters).count_change(change);
         #[cfg(not(feature = "ops"))]
         let _ = (change.from, change.cause);
     }
@@ -620,13 +609,13 @@ impl CircuitBreaker {
         };
         match counts {
             Counts::Failure if class.is_of_request() => {
-                self.count(Counted::Cancelled);
+                self.count(|counters| &counters.cancelled);
                 self.live.gate.given_back(token);
             }
             Counts::Failure => self.failed(token, &class, is_slow),
             Counts::Success => self.succeeded(token, is_slow),
             Counts::Nothing => {
-                self.count(Counted::Ignored);
+                self.count(|counters| &counters.ignored);
                 self.live.gate.given_back(token);
             }
         }
@@ -655,13 +644,13 @@ impl CircuitBreaker {
             return self.live.gate.given_back(token);
         }
         if is_slow {
-            self.count(Counted::Slow);
+            self.count(|counters| &counters.slow);
         }
         self.tell(self.live.gate.succeeded(token, is_slow, &self.config()));
     }
 
     fn failed(&self, token: Token, class: &Classification, is_slow: bool) {
-        self.count(Counted::Failure);
+        self.count(|counters| &counters.failures);
         self.tell(self.live.gate.failed(token, class, is_slow, &self.config()));
     }
 
@@ -674,11 +663,11 @@ impl CircuitBreaker {
             return self.live.gate.given_back(token);
         }
         if std::thread::panicking() {
-            self.count(Counted::Panicked);
+            self.count(|counters| &counters.panicked);
         } else if is_cut(stack) {
             return self.failed(token, &Classification::new(Category::Timeout), is_slow);
         } else {
-            self.count(Counted::Cancelled);
+            self.count(|counters| &counters.cancelled);
             if is_slow && left_of_request() != Some(Duration::ZERO) {
                 return self.tell(self.live.gate.dropped_slow(token, &self.config()));
             }
@@ -698,16 +687,15 @@ impl CircuitBreaker {
     #[inline(never)]
     fn tell_of(&self, change: Change) {
         let (point, key) = (self.owner.clone(), self.key.clone());
-        let hooks = &self.setup.hooks;
         let Change { to, opening: Opening { class, failures, slow, recovery }, .. } = change;
         self.count_change(change);
         let (event, hook) = match to {
             State::Open | State::ForcedOpen => {
-                self.count(Counted::Opened);
-                (Event::Opened { point, key, class, failures, slow, recovery }, hooks.open)
+                self.count(|counters| &counters.opened);
+                (Event::Opened { point, key, class, failures, slow, recovery }, self.setup.on_open)
             }
-            State::HalfOpen => (Event::HalfOpened { point, key }, hooks.half_open),
-            State::Closed => (Event::Closed { point, key }, hooks.close),
+            State::HalfOpen => (Event::HalfOpened { point, key }, self.setup.on_half_open),
+            State::Closed => (Event::Closed { point, key }, self.setup.on_close),
             State::Disabled | State::MetricsOnly => return,
         };
         emit_as(&event, hook, self.log());
@@ -734,19 +722,7 @@ impl Counters {
             ignored: AtomicU64::new(0),
             pace: Pace::new(),
             #[cfg(feature = "ops")]
-            changes: Changes::new(),
-        }
-    }
-
-    const fn of(&self, what: Counted) -> &AtomicU64 {
-        match what {
-            Counted::Opened => &self.opened,
-            Counted::Rejected => &self.rejected,
-            Counted::Failure => &self.failures,
-            Counted::Cancelled => &self.cancelled,
-            Counted::Panicked => &self.panicked,
-            Counted::Slow => &self.slow,
-            Counted::Ignored => &self.ignored,
+            changes: Mutex::new(BTreeMap::new()),
         }
     }
 

@@ -83,20 +83,12 @@ pub struct PermitOf<B: Deref<Target = CircuitBreaker>, T: Timing = Began> {
     timing: T,
 }
 
-/// An admission by a breaker that does not measure: what an expansion without `slow` asks for.
-#[doc(hidden)]
-pub type Admitted<'a> = PermitOf<&'a CircuitBreaker, ()>;
-
-/// The same of a keyed breaker.
-#[doc(hidden)]
-pub type OwnedAdmitted = PermitOf<Arc<CircuitBreaker>, ()>;
-
 /// Since when a call runs, if its breaker measures that.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Began(Option<Since>);
 
-/// What a permit knows of the time: nothing, or [`Began`].
+/// What a permit knows of the time: nothing where an attribute has no `slow`, or [`Began`].
 #[doc(hidden)]
 pub trait Timing {
     /// Whether it knows the time.
@@ -162,7 +154,7 @@ pub(super) fn run<R: Refuse>(
     judge: impl FnOnce(&R) -> (Verdict, Ruling),
 ) -> R {
     if breaker.setup.settings.config.slow.is_none() {
-        return match Admitted::ask(breaker) {
+        return match PermitOf::<_, ()>::ask(breaker) {
             Ok(permit) => permit.judge(body(), judge),
             Err(rejected) => R::refuse(rejected),
         };
@@ -186,7 +178,7 @@ pub(super) async fn run_async<R: Refuse>(
     judge: impl FnOnce(&R) -> (Verdict, Ruling),
 ) -> R {
     if breaker.setup.settings.config.slow.is_none() {
-        return match Admitted::ask(breaker) {
+        return match PermitOf::<_, ()>::ask(breaker) {
             Ok(permit) => permit.judge(body().await, judge),
             Err(rejected) => R::refuse(rejected),
         };

@@ -9,6 +9,7 @@ use super::config::CircuitBreakerConfig;
 use crate::base::shards::{self, SHARDS};
 use crate::base::sync::{AtomicBool, AtomicU64, Ordering};
 use std::collections::VecDeque;
+use std::ops::{AddAssign, SubAssign};
 use std::time::{Duration, Instant};
 
 /// At which success of a thread the time is read, in a window of time.
@@ -70,7 +71,7 @@ pub(super) enum Counted {
     Not,
 }
 
-/// How many results are inside the window.
+/// How many results there are: inside the window, in a run, or one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Shares {
     pub(super) calls: u64,
@@ -78,14 +79,28 @@ pub(super) struct Shares {
     pub(super) slow: u64,
 }
 
-/// One result whose time is known.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
-    pub(super) is_failure: bool,
-    pub(super) is_slow: bool,
+impl AddAssign for Shares {
+    fn add_assign(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.failures += other.failures;
+        self.slow += other.slow;
+    }
+}
+
+impl SubAssign for Shares {
+    fn sub_assign(&mut self, other: Self) {
+        self.calls -= other.calls;
+        self.failures -= other.failures;
+        self.slow -= other.slow;
+    }
 }
 
 impl Shares {
+    /// One result.
+    pub(super) const fn one(is_failure: bool, is_slow: bool) -> Self {
+        Self { calls: 1, failures: is_failure as u64, slow: is_slow as u64 }
+    }
+
     /// The share of failures, once there are enough calls to tell.
     pub(super) fn failure_rate(self, config: &CircuitBreakerConfig) -> Option<f64> {
         self.share(self.failures, config)
@@ -162,16 +177,15 @@ impl Results {
         self.taken = sum;
         self.looked = now;
         if new > 0 {
-            self.push(Run { from, to: now, successes: new, failures: 0, slow: 0 });
+            self.push(Run { from, to: now, counts: Shares { calls: new, ..Shares::default() } });
         }
     }
 
     /// Records a result at `now`; from then on the thread counts its successes.
-    pub(super) fn record(&mut self, seen: Seen, now: Instant) {
+    pub(super) fn record(&mut self, one: Shares, now: Instant) {
         shards::assign();
         let now = self.latest(now);
-        let (failures, slow) = (u64::from(seen.is_failure), u64::from(seen.is_slow));
-        self.push(Run { from: now, to: now, successes: 1 - failures, failures, slow });
+        self.push(Run { from: now, to: now, counts: one });
     }
 
     fn latest(&mut self, now: Instant) -> Instant {
@@ -182,11 +196,11 @@ impl Results {
     fn push(&mut self, run: Run) {
         match &mut self.window {
             Window::Calls { all, failures, slow } => {
-                *all += run.calls();
-                if run.failures > 0 {
+                *all += run.counts.calls;
+                if run.counts.failures > 0 {
                     failures.push_back(*all);
                 }
-                if run.slow > 0 {
+                if run.counts.slow > 0 {
                     slow.push_back(*all);
                 }
             }
@@ -224,17 +238,10 @@ fn size(config: &CircuitBreakerConfig) -> (Option<Duration>, u64) {
 struct Run {
     from: Instant,
     to: Instant,
-    successes: u64,
-    failures: u64,
-    /// How many of both were slow.
-    slow: u64,
+    counts: Shares,
 }
 
 impl Run {
-    const fn calls(&self) -> u64 {
-        self.successes + self.failures
-    }
-
     /// How many of `count` results, spread evenly and the last of them at the end, are younger than `cut`.
     fn after(&self, cut: Instant, count: u64) -> u64 {
         let length = self.to.saturating_duration_since(self.from).as_nanos();
@@ -249,23 +256,15 @@ impl Run {
 #[derive(Debug, Default)]
 struct Runs {
     all: VecDeque<Run>,
-    successes: u64,
-    failures: u64,
-    slow: u64,
+    sum: Shares,
 }
 
 impl Runs {
     fn push(&mut self, run: Run) {
-        self.successes += run.successes;
-        self.failures += run.failures;
-        self.slow += run.slow;
+        self.sum += run.counts;
         match self.all.back_mut() {
             // Of one moment: the order does not matter.
-            Some(last) if last.from == run.to => {
-                last.successes += run.successes;
-                last.failures += run.failures;
-                last.slow += run.slow;
-            }
+            Some(last) if last.from == run.to => last.counts += run.counts,
             _ => self.all.push_back(run),
         }
         if self.all.len() > RUNS {
@@ -279,9 +278,7 @@ impl Runs {
         while let Some(mut run) = self.all.pop_front() {
             if let Some(next) = self.all.pop_front() {
                 run.to = next.to;
-                run.successes += next.successes;
-                run.failures += next.failures;
-                run.slow += next.slow;
+                run.counts += next.counts;
             }
             joined.push_back(run);
         }
@@ -292,23 +289,22 @@ impl Runs {
     fn inside(&mut self, now: Instant, window: Duration, fewest: u64) -> Shares {
         let is_over = |at: Instant| now.saturating_duration_since(at) >= window;
         while let Some(run) = self.all.front().filter(|run| is_over(run.to)) {
-            self.successes -= run.successes;
-            self.failures -= run.failures;
-            self.slow -= run.slow;
+            self.sum -= run.counts;
             self.all.pop_front();
         }
-        let (mut successes, mut failures, mut slow) = (self.successes, self.failures, self.slow);
+        let mut inside = self.sum;
         if let Some(run) = self.all.front().filter(|run| is_over(run.from))
             && let Some(cut) = now.checked_sub(window)
         {
             // The last few results are inside until as many have ended after them as it takes to judge.
-            let later = self.successes + self.failures - run.calls();
-            let last = fewest.saturating_sub(later).min(run.successes);
-            successes -= run.successes - run.after(cut, run.successes).max(last);
-            failures -= run.failures - run.after(cut, run.failures);
-            slow -= run.slow - run.after(cut, run.slow);
+            inside -= run.counts;
+            let successes = run.counts.calls - run.counts.failures;
+            let last = fewest.saturating_sub(inside.calls).min(successes);
+            let (failures, slow) = (run.after(cut, run.counts.failures), run.after(cut, run.counts.slow));
+            let calls = run.after(cut, successes).max(last) + failures;
+            inside += Shares { calls, failures, slow };
         }
-        Shares { calls: successes + failures, failures, slow }
+        inside
     }
 }
 
@@ -317,8 +313,8 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const FAILURE: Seen = Seen { is_failure: true, is_slow: false };
-    const SUCCESS: Seen = Seen { is_failure: false, is_slow: false };
+    const FAILURE: Shares = Shares::one(true, false);
+    const SUCCESS: Shares = Shares::one(false, false);
 
     fn config(window: Option<Duration>, calls: Option<u32>, min_calls: u32) -> CircuitBreakerConfig {
         CircuitBreakerConfig {
@@ -350,19 +346,19 @@ mod tests {
             let successes = Successes::new();
             successes.record_each(false);
             let mut results = Results::new(&successes, now, &config);
-            let mut all: VecDeque<Seen> = VecDeque::new();
+            let mut all: VecDeque<Shares> = VecDeque::new();
             for _ in 0..200 {
                 let is_failure = random(3) == 0;
-                let seen = Seen { is_failure, is_slow: random(4) == 0 };
+                let seen = Shares::one(is_failure, random(4) == 0);
                 all.push_back(seen);
                 if all.len() as u64 > size {
                     all.pop_front();
                 }
-                if is_failure || seen.is_slow {
+                if is_failure || seen.slow > 0 {
                     results.take(&successes, now);
                     results.record(seen, now);
-                    let failures = all.iter().filter(|seen| seen.is_failure).count() as u64;
-                    let slow = all.iter().filter(|seen| seen.is_slow).count() as u64;
+                    let failures = all.iter().filter(|seen| seen.failures > 0).count() as u64;
+                    let slow = all.iter().filter(|seen| seen.slow > 0).count() as u64;
                     assert_eq!(
                         results.shares(now, &config),
                         Shares { calls: all.len() as u64, failures, slow }
@@ -390,7 +386,7 @@ mod tests {
     struct Model {
         clock: i64,
         latest: i64,
-        all: Vec<(i64, Seen)>,
+        all: Vec<(i64, Shares)>,
     }
 
     impl Model {
@@ -403,8 +399,8 @@ mod tests {
             let inside = self.all.iter().enumerate().filter(|(at, (time, _))| is_inside(*at, *time));
             inside.fold(Shares::default(), |shares, (_, (_, seen))| Shares {
                 calls: shares.calls + 1,
-                failures: shares.failures + u64::from(seen.is_failure),
-                slow: shares.slow + u64::from(seen.is_slow),
+                failures: shares.failures + seen.failures,
+                slow: shares.slow + seen.slow,
             })
         }
     }
@@ -426,7 +422,7 @@ mod tests {
                 model.pass(passes(&mut random));
                 let now = at(model.clock);
                 if random(4) > 0 {
-                    let seen = Seen { is_failure: random(3) == 0, is_slow: random(4) == 0 };
+                    let seen = Shares::one(random(3) == 0, random(4) == 0);
                     model.all.push((model.latest, seen));
                     by_time.record(seen, now);
                     by_count.record(seen, now);

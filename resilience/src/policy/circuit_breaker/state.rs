@@ -139,12 +139,15 @@ pub(super) struct Change {
     pub(super) opening: Opening,
 }
 
-/// How a breaker was opened.
+/// How a breaker was opened: by nothing that is counted where a person or the program opens it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Opening {
+    /// The error of the call that opens it.
     pub(super) class: Option<Classification>,
     pub(super) failures: u32,
+    /// How many calls were slow, where that opens it.
     pub(super) slow: u32,
+    /// How long it stays open; `None` until that is known.
     pub(super) recovery: Option<Duration>,
 }
 

@@ -570,7 +570,10 @@ fn its_size_is_bounded() {
     assert!(size_of::<CircuitBreaker>() <= 472 + for_metrics, "{}", size_of::<CircuitBreaker>());
     // With `testing` a permit knows its world, too.
     let world = size_of::<Option<crate::testing::WorldHandle>>();
-    assert_eq!((size_of::<Admitted<'_>>(), size_of::<OwnedAdmitted>()), (16 + world, 16 + world));
+    assert_eq!(
+        (size_of::<PermitOf<&CircuitBreaker, ()>>(), size_of::<PermitOf<Arc<CircuitBreaker>, ()>>()),
+        (16 + world, 16 + world)
+    );
     // One by hand knows when it began.
     assert_eq!((size_of::<Permit<'_>>(), size_of::<OwnedPermit>()), (32 + world, 32 + world));
 }

@@ -1,9 +1,9 @@
 //! What a person does to a breaker.
 
-use super::super::cause::{Cause, MANUAL};
+use super::super::cause::MANUAL;
 use super::super::config::CircuitBreakerConfig;
 use super::super::snapshot::State;
-use super::super::state::Change;
+use super::super::state::{Change, Opening};
 use super::Gate;
 use crate::base::clock::{later, now};
 use std::time::Instant;
@@ -40,8 +40,8 @@ impl Gate {
         }
         self.enter(&mut memory, State::Open, now);
         memory.is_by_hand = true;
-        let recovery = Some(until.saturating_duration_since(now));
-        Some(Cause::default().opened(was, State::Open, recovery))
+        let recovery = until.saturating_duration_since(now);
+        Some(Opening::default().change(was, State::Open, recovery))
     }
 
     /// Whether it is open because a person opened it, and not yet for long enough.
