@@ -19,7 +19,7 @@ use super::Cache;
 use super::call::{Call, Place, Role, note_stale, table_address};
 use super::flight::NONE;
 use super::key::{AskedKey, OwnedKey, Shape};
-use super::table::{Erased, Found, Freshness, Stamp, Stored, Table, freshness};
+use super::table::{Erased, Failed, Freshness, Stamp, Stored, Table, freshness};
 use super::wait::Waits;
 use crate::base::clock::{nanos, now};
 use crate::base::marks;
@@ -63,10 +63,8 @@ impl Cache {
 
     /// Answers with a stale value although nothing failed in this call.
     #[cold]
-    fn answer_stale(&self, table: &Table, stored: &Arc<Stored>) -> Boarded {
-        if let Some(failed) = stored.failed() {
-            note_stale(table, &self.owner, stored, failed.class);
-        }
+    fn answer_stale(&self, table: &Table, stored: &Stored, failed: Failed) -> Boarded {
+        note_stale(table, &self.owner, stored, failed.class);
         Boarded::Answer(stored.value.clone())
     }
 }
@@ -81,17 +79,6 @@ struct Asked<'a> {
     stack: Stack,
 }
 
-/// What a stored value is good for at this moment.
-enum Use {
-    Fresh,
-    /// A refresh has failed, and no call is to try again yet.
-    Held,
-    /// A refresh has failed: one call tries again, and the others are answered.
-    Failing,
-    /// The value does not answer before the body has run.
-    No,
-}
-
 impl Asked<'_> {
     fn is(&self, owned: &OwnedKey) -> bool {
         owned.shape == *self.shape && self.key.is(owned)
@@ -99,17 +86,25 @@ impl Asked<'_> {
 
     /// One look at the table and its flights; `None` if they changed in between, so that the call looks again.
     fn board(&self, owned: &mut Option<Arc<OwnedKey>>) -> Option<Boarded> {
-        let (found, plain) = self.find();
-        let usable = found.stored.as_ref().map_or(Use::No, |stored| self.judge(stored));
-        match (&found.stored, &usable) {
-            (Some(stored), Use::Fresh) => return Some(Boarded::Answer(stored.value.clone())),
-            (Some(stored), Use::Held) => return Some(self.cache.answer_stale(self.table, stored)),
-            _ => {}
+        let entry = self.table.entry(self.hash);
+        let (stored, plain) = self.find(entry.clone());
+        // A stale value whose refresh has failed: one call tries again, and the others are answered.
+        let mut failing = None;
+        if let Some(stored) = &stored {
+            let now = Stamp::now();
+            match freshness(&self.cache.config(), stored.at.age(now)) {
+                Freshness::Fresh => return Some(Boarded::Answer(stored.value.clone())),
+                Freshness::Stale => failing = stored.failed().map(|failed| (stored, failed)),
+                Freshness::Over => {}
+            }
+            if let Some((stored, failed)) = failing.filter(|(_, failed)| failed.holds(now)) {
+                return Some(self.cache.answer_stale(self.table, stored, failed));
+            }
         }
         let is_inside = marks::is_inside((table_address(self.table), self.hash));
         let current = if is_inside { None } else { self.table.flights.current(self.hash) };
-        if let (Use::Failing, Some(_), Some(stored)) = (&usable, &current, &found.stored) {
-            return Some(self.cache.answer_stale(self.table, stored));
+        if let (Some((stored, failed)), Some(_)) = (failing, &current) {
+            return Some(self.cache.answer_stale(self.table, stored, failed));
         }
         let owned = owned.get_or_insert_with(|| {
             self.table.note(self.shape);
@@ -125,7 +120,7 @@ impl Asked<'_> {
                 Some(Boarded::Wait(Waits { place, flight, number, is_over: false }))
             }
             None => {
-                let is_unchanged = || self.table.is_still(self.hash, found.raw.as_ref());
+                let is_unchanged = || self.table.is_still(self.hash, entry.as_ref());
                 let flight = self.table.flights.lead(self.hash, place.key.clone(), is_unchanged)?;
                 Some(Boarded::Run(Call::new(place, Role::Leads(flight))))
             }
@@ -133,28 +128,15 @@ impl Asked<'_> {
     }
 
     /// What is stored for the key, and its hash for all types of a generic function where that was looked up, too.
-    fn find(&self) -> (Found, Option<u64>) {
-        let mut found = self.table.find(self.hash, |owned| self.is(owned));
-        if found.stored.is_some() || self.shape.is_plain() || !self.table.has_plain(self.shape.value) {
-            return (found, None);
+    fn find(&self, entry: Option<Arc<Stored>>) -> (Option<Arc<Stored>>, Option<u64>) {
+        let stored = entry.filter(|stored| self.is(&stored.key));
+        if stored.is_some() || self.shape.is_plain() || !self.table.has_plain(self.shape.value) {
+            return (stored, None);
         }
         let shape = Shape::plain(self.shape.value);
         let hash = self.table.hash(&shape, self.key);
-        found.stored = self.table.find(hash, |owned| owned.shape == shape && self.key.is(owned)).stored;
-        (found, Some(hash))
-    }
-
-    fn judge(&self, stored: &Stored) -> Use {
-        let now = Stamp::now();
-        match freshness(&self.cache.config(), stored.at.age(now)) {
-            Freshness::Fresh => Use::Fresh,
-            Freshness::Stale => match stored.failed() {
-                Some(failed) if failed.holds(now) => Use::Held,
-                Some(_) => Use::Failing,
-                None => Use::No,
-            },
-            Freshness::Over => Use::No,
-        }
+        let stored = self.table.find(hash, |owned| owned.shape == shape && self.key.is(owned));
+        (stored, Some(hash))
     }
 
     fn place(&self, key: Arc<OwnedKey>, plain: Option<u64>, left: u64) -> Place {

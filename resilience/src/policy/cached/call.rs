@@ -76,11 +76,9 @@ impl Place {
     ///
     /// Under its own shape, or put by hand for all types of a generic function.
     fn stored(&self) -> Option<Arc<Stored>> {
-        let own = self.table.find(self.hash, |owned| *owned == *self.key).stored;
+        let own = self.table.find(self.hash, |owned| *owned == *self.key);
         own.or_else(|| {
-            let plain =
-                self.table.find(self.plain?, |owned| owned.shape.is_plain() && owned.is_key_of(&self.key));
-            plain.stored
+            self.table.find(self.plain?, |owned| owned.shape.is_plain() && owned.is_key_of(&self.key))
         })
     }
 

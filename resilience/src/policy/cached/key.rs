@@ -243,21 +243,23 @@ impl<K: CacheKey> AskedKey for K {
     }
 
     fn owned(&self, shape: &Shape) -> OwnedKey {
-        let same: Same = |one, other| match (one.downcast_ref::<K::Owned>(), other.downcast_ref()) {
-            (Some(one), Some(other)) => one == other,
-            _ => false,
-        };
-        OwnedKey { shape: shape.clone(), key: Box::new(self.to_key()), same }
+        OwnedKey { shape: shape.clone(), key: Box::new(self.to_key()), same: same::<K::Owned> }
     }
 }
 
-type Same = fn(&(dyn Any + Send + Sync), &(dyn Any + Send + Sync)) -> bool;
+/// Whether both are of the type `T`, and equal.
+fn same<T: Eq + 'static>(one: &dyn Any, other: &dyn Any) -> bool {
+    match (one.downcast_ref::<T>(), other.downcast_ref()) {
+        (Some(one), Some(other)) => one == other,
+        _ => false,
+    }
+}
 
 /// A key that a cache keeps.
 pub(super) struct OwnedKey {
     pub(super) shape: Shape,
     key: Box<dyn Any + Send + Sync>,
-    same: Same,
+    same: fn(&dyn Any, &dyn Any) -> bool,
 }
 
 impl PartialEq for OwnedKey {

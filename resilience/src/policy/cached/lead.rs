@@ -12,7 +12,7 @@ use super::board::{Boarded, time_left};
 use super::call::{Call, Place};
 use super::key::{CacheKey, Ids, Shape};
 use super::table::{Cacheable, Erased, Landing, SharedError};
-use super::wait::{Waited, alone_or_leading};
+use super::wait::alone_or_leading;
 use crate::base::block_on::block_on;
 use crate::base::each_poll::each_poll;
 use crate::base::guarded::guarded;
@@ -135,14 +135,14 @@ impl<R: Outcome<Value: Cacheable, Error: 'static>> Pending<R> {
 
 impl<R: Outcome<Value: Cacheable, Error: 'static>> Lead<R> {
     /// What follows the wait for another call.
-    fn after(place: &Place, waited: Waited) -> Result<Self, (R, Verdict)> {
+    fn after(place: &Place, waited: Result<Call, Landing>) -> Result<Self, (R, Verdict)> {
         let call = match waited {
-            Waited::Run(call) => call,
-            Waited::Landed(Landing::Value(value, class)) => match cloned(&value) {
+            Ok(call) => call,
+            Err(Landing::Value(value, class)) => match cloned(&value) {
                 Some(answer) => return Err((answer, class)),
                 None => unreachable!("the type of the value is part of the key"),
             },
-            Waited::Landed(Landing::Failed(failure)) => {
+            Err(Landing::Failed(failure)) => {
                 let (left, _) = time_left();
                 let is_for_us = !(failure.is_out_of_time && left > failure.left);
                 let error = failure.error.as_ref().filter(|_| is_for_us);

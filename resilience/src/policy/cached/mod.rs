@@ -139,19 +139,10 @@ use table::Table;
 /// ```
 #[derive(Debug)]
 pub struct Cache {
-    live: Site<Live>,
+    /// Made at the first use; fresh in a test world.
+    table: Site<OnceLock<Arc<Table>>>,
     owner: PointName,
     settings: Settings<CacheConfig>,
-}
-
-/// What changes while a cache is used; fresh in a test world. The table is made at the first use.
-#[derive(Debug)]
-struct Live(OnceLock<Arc<Table>>);
-
-impl Live {
-    const fn new() -> Self {
-        Self(OnceLock::new())
-    }
 }
 
 /// The tables of all caches that were used.
@@ -227,7 +218,7 @@ impl Cache {
     }
 
     const fn with(owner: PointName, settings: Settings<CacheConfig>) -> Self {
-        Self { live: Site::new(Live::new(), Live::new), owner, settings }
+        Self { table: Site::new(OnceLock::new(), OnceLock::new), owner, settings }
     }
 
     /// The cache, once its settings are known to make sense together.
@@ -263,8 +254,7 @@ impl Cache {
     }
 
     fn table(&self) -> &Arc<Table> {
-        let live: &Live = &self.live;
-        live.0.get_or_init(|| {
+        self.table.get_or_init(|| {
             let table = Arc::new(Table::new(self.config().max));
             let mut all = locked(&TABLES);
             all.retain(|other| other.strong_count() > 0);

@@ -105,7 +105,7 @@ pub(super) fn freshness(config: &CacheConfig, age: Duration) -> Freshness {
 
 /// A value in a cache.
 pub(super) struct Stored {
-    key: Arc<OwnedKey>,
+    pub(super) key: Arc<OwnedKey>,
     pub(super) value: Erased,
     pub(super) at: Stamp,
     weight: u64,
@@ -231,14 +231,6 @@ impl fmt::Debug for Table {
     }
 }
 
-/// The entry for a hash.
-pub(super) struct Found {
-    /// Whatever is stored under the hash.
-    pub(super) raw: Option<Arc<Stored>>,
-    /// What is stored for the key.
-    pub(super) stored: Option<Arc<Stored>>,
-}
-
 impl Table {
     pub(super) fn new(max: u32) -> Self {
         // In one part all of `max` fit, whatever their hashes; many values have parts with locks of their own.
@@ -272,17 +264,21 @@ impl Table {
         hasher.finish()
     }
 
-    pub(super) fn find(&self, hash: u64, is: impl Fn(&OwnedKey) -> bool) -> Found {
-        let raw = self.values.get(&hash);
-        let stored = raw.clone().filter(|stored| is(&stored.key));
-        Found { raw, stored }
+    /// The entry for the hash, of whatever key.
+    pub(super) fn entry(&self, hash: u64) -> Option<Arc<Stored>> {
+        self.values.get(&hash)
     }
 
-    /// Whether the entry for the hash is still `raw`; for use under the lock of the flights.
-    pub(super) fn is_still(&self, hash: u64, raw: Option<&Arc<Stored>>) -> bool {
-        match (self.values.peek(&hash), raw) {
+    /// The entry for the hash, if it is that of the key.
+    pub(super) fn find(&self, hash: u64, is: impl Fn(&OwnedKey) -> bool) -> Option<Arc<Stored>> {
+        self.entry(hash).filter(|stored| is(&stored.key))
+    }
+
+    /// Whether the entry for the hash is still this one; for use under the lock of the flights.
+    pub(super) fn is_still(&self, hash: u64, entry: Option<&Arc<Stored>>) -> bool {
+        match (self.values.peek(&hash), entry) {
             (None, None) => true,
-            (Some(now), Some(raw)) => Arc::ptr_eq(&now, raw),
+            (Some(now), Some(entry)) => Arc::ptr_eq(&now, entry),
             _ => false,
         }
     }

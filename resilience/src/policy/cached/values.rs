@@ -35,7 +35,7 @@ impl Cache {
         let shapes = table.shapes().into_iter().filter(|shape| shape.value == TypeId::of::<V>());
         let all = shapes.filter_map(|shape| {
             let is = |owned: &OwnedKey| owned.shape == shape && AskedKey::is(&key, owned);
-            let stored = table.find(table.hash(&shape, &key), is).stored?;
+            let stored = table.find(table.hash(&shape, &key), is)?;
             Some((stored.at.age(now), stored))
         });
         let (age, youngest) = all.min_by_key(|(age, _)| *age)?;

@@ -24,18 +24,14 @@ impl Drop for Waits {
     }
 }
 
-/// What a waiter does when its wait is over.
-pub(super) enum Waited {
-    Landed(Landing),
-    Run(Call),
-}
-
 impl Waits {
     /// Waits for the leader, at most as long as the settings say.
     ///
     /// The timer is made at the first poll that finds no result. A caller whose wait is over takes the place of a
     /// leader that does not end, unless another caller has done so before; then it runs alone.
-    pub(super) async fn until_over(mut self) -> Waited {
+    ///
+    /// Returns its call, or what the leader has left to it.
+    pub(super) async fn until_over(mut self) -> Result<Call, Landing> {
         let wait = self.place.config.wait;
         let mut timer: Option<Box<Timer>> = None;
         let turn = poll_fn(|cx| {
@@ -51,7 +47,7 @@ impl Waits {
         let role = match turn {
             Some(Turn::Landed(landing)) => {
                 Table::count(&self.place.table.joined);
-                return Waited::Landed(landing);
+                return Err(landing);
             }
             Some(Turn::Lead) => Role::Leads(self.flight),
             None => {
@@ -64,7 +60,7 @@ impl Waits {
                 ))
             }
         };
-        Waited::Run(Call::new(self.place.clone(), role))
+        Ok(Call::new(self.place.clone(), role))
     }
 }
 
