@@ -12,10 +12,9 @@ use std::time::Duration;
 
 /// What is wrong with two values.
 type Sentence = Text<240>;
-type Contradiction = Option<Sentence>;
 
 #[track_caller]
-const fn refuse(contradiction: Contradiction) {
+const fn refuse(contradiction: Option<Sentence>) {
     if let Some(text) = contradiction {
         panic!("{}", text.as_str());
     }
@@ -31,7 +30,7 @@ pub const fn check_attempt(total: Duration, attempt: Duration) {
     refuse(attempt_complaint(total, attempt));
 }
 
-const fn attempt_complaint(total: Duration, attempt: Duration) -> Contradiction {
+const fn attempt_complaint(total: Duration, attempt: Duration) -> Option<Sentence> {
     if attempt.as_nanos() >= total.as_nanos() {
         let text = Sentence::new()
             .push("the timeout of one attempt (")
@@ -54,7 +53,7 @@ pub const fn check_slow(slow: Duration, limit: Duration) {
     refuse(slow_complaint(slow, limit));
 }
 
-const fn slow_complaint(slow: Duration, limit: Duration) -> Contradiction {
+const fn slow_complaint(slow: Duration, limit: Duration) -> Option<Sentence> {
     if slow.as_nanos() >= limit.as_nanos() {
         let text = Sentence::new()
             .push("`slow` of the circuit breaker (")
@@ -77,7 +76,7 @@ pub const fn check_window(window: Duration, attempt: Duration) {
     refuse(window_complaint(window, attempt));
 }
 
-const fn window_complaint(window: Duration, attempt: Duration) -> Contradiction {
+const fn window_complaint(window: Duration, attempt: Duration) -> Option<Sentence> {
     if window.as_nanos() < attempt.as_nanos() {
         let text = Sentence::new()
             .push("the window of the circuit breaker (")
@@ -100,7 +99,7 @@ pub const fn check_hedge(total: Duration, after: Duration) {
     refuse(hedge_complaint(total, after));
 }
 
-const fn hedge_complaint(total: Duration, after: Duration) -> Contradiction {
+const fn hedge_complaint(total: Duration, after: Duration) -> Option<Sentence> {
     if after.as_nanos().saturating_mul(2) >= total.as_nanos() {
         let text = Sentence::new()
             .push("the extra call of the hedge follows after ")
@@ -123,7 +122,7 @@ pub const fn check_hedged(attempt: Duration, after: Duration) {
     refuse(hedged_complaint(attempt, after));
 }
 
-const fn hedged_complaint(attempt: Duration, after: Duration) -> Contradiction {
+const fn hedged_complaint(attempt: Duration, after: Duration) -> Option<Sentence> {
     if after.as_nanos() >= attempt.as_nanos() {
         let text = Sentence::new()
             .push("the extra call of the hedge follows after ")

@@ -121,7 +121,7 @@ struct Listed {
 struct State {
     memories: Memories,
     /// How many calls each value answered in place of the caller's own.
-    answered: EntryMap<Count>,
+    answered: EntryMap<AtomicU64>,
     failed_over: AtomicU64,
 }
 
@@ -131,11 +131,8 @@ impl State {
     }
 }
 
-/// A counter for each value.
-#[derive(Debug, Default)]
-struct Count(AtomicU64);
-
-impl PerKey for Count {
+/// How often a value has answered.
+impl PerKey for AtomicU64 {
     fn for_key(self, _: PointName, _: &Self) -> Self {
         self
     }
@@ -419,16 +416,12 @@ impl Failover {
     /// The counts only grow; [`reset`](Self::reset) forgets `sticky` alone.
     pub fn snapshot(&self) -> FailoverSnapshot {
         let state = &*self.state;
-        let count = |(value, count): (String, Arc<Count>)| (value, count.0.load(Ordering::Relaxed));
-        let sticks = |stick: sticky::Sticks| {
-            let sticky::Sticks { key, value, left } = stick;
-            StickySnapshot { key, value, left }
-        };
+        let count = |(value, count): (String, Arc<AtomicU64>)| (value, count.load(Ordering::Relaxed));
         FailoverSnapshot {
             name: self.name.clone(),
             failed_over: state.failed_over.load(Ordering::Relaxed),
             answered: state.answered.all().into_iter().map(count).collect(),
-            sticky: state.memories.all().into_iter().map(sticks).collect(),
+            sticky: state.memories.all(),
         }
     }
 
@@ -465,8 +458,8 @@ impl Failover {
 
     /// A listed value has answered in place of the caller's own.
     fn answered(&self, value: KeyRef<'_>) {
-        let count = self.state.answered.get(&value, MAX_KEYS, &Count::default);
-        count.0.fetch_add(1, Ordering::Relaxed);
+        let count = self.state.answered.get(&value, MAX_KEYS, &AtomicU64::default);
+        count.fetch_add(1, Ordering::Relaxed);
         #[cfg(feature = "ops")]
         crate::point::note_degraded(&self.name);
         #[cfg(feature = "cache")]

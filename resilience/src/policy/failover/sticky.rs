@@ -10,6 +10,7 @@
 //!
 //! While no memory has a good value, a call reads two counters and looks nothing up.
 
+use super::StickySnapshot;
 use crate::base::clock::{later, now};
 use crate::base::name::PointName;
 use crate::base::sync::{AtomicU64, Mutex, Ordering};
@@ -63,14 +64,6 @@ pub(super) enum Beginning {
     Good(Arc<OwnedKey>),
 }
 
-/// A memory with a good value, as the inventory sees it.
-#[derive(Debug)]
-pub(super) struct Sticks {
-    pub(super) key: String,
-    pub(super) value: String,
-    pub(super) left: Duration,
-}
-
 impl Memories {
     pub(super) const fn new() -> Self {
         Self(EntryMap::new())
@@ -95,13 +88,13 @@ impl Memories {
     }
 
     /// All memories that have a good value, sorted by key.
-    pub(super) fn all(&self) -> Vec<Sticks> {
+    pub(super) fn all(&self) -> Vec<StickySnapshot> {
         let now = now();
         let sticks = |(key, memory): (String, Arc<Memory>)| {
             let state = memory.state.lock();
             let good = state.good.as_ref()?;
             let left = good.ends.saturating_duration_since(now);
-            Some(Sticks { key, value: good.value.as_ref().as_ref().to_string(), left })
+            Some(StickySnapshot { key, value: good.value.as_ref().as_ref().to_string(), left })
         };
         self.0.all().into_iter().filter_map(sticks).collect()
     }

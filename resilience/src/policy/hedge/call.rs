@@ -1,7 +1,7 @@
 //! What the copies of one call ask of their hedge: when the next one follows, whether it may, and what is counted.
 
+use super::Hedge;
 use super::config::After;
-use super::{Counted, Hedge};
 use crate::base::clock::{nanos, now};
 use crate::base::scope::{self, Stack};
 use crate::base::world::World;
@@ -80,7 +80,7 @@ impl<'b, H: Deref<Target = Hedge>> Hedging<'b, H> {
     }
 
     pub(super) fn denied(&self) {
-        self.hedge.count(Counted::Denied);
+        self.hedge.count(|counters| &counters.denied);
     }
 
     pub(super) fn hedged(&self) {
@@ -90,7 +90,7 @@ impl<'b, H: Deref<Target = Hedge>> Hedging<'b, H> {
     /// The copy of this number has answered the call.
     pub(super) fn won(&self, number: u8) {
         if number > 0 {
-            self.hedge.count(Counted::WonByExtra);
+            self.hedge.count(|counters| &counters.won_by_extra);
         }
         self.deposit();
     }

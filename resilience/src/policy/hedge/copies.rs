@@ -81,9 +81,6 @@ pin_project_lite::pin_project! {
     }
 }
 
-/// An outcome, and what it means.
-type Judged<T> = (T, Verdict);
-
 impl<F: Future> Copied<F> {
     fn runs(&self) -> bool {
         matches!(self, Self::Runs { .. })
@@ -237,7 +234,7 @@ where
         })
     }
 
-    fn poll_copy(mut self: Pin<&mut Self>, number: u8, cx: &mut Context<'_>) -> Poll<Judged<F::Output>> {
+    fn poll_copy(mut self: Pin<&mut Self>, number: u8, cx: &mut Context<'_>) -> Poll<(F::Output, Verdict)> {
         let this = self.as_mut().project();
         let Some(copy) = nth(this.first, this.extras, number) else { return Poll::Pending };
         let polled = caught(|| {
@@ -257,7 +254,7 @@ where
     fn settle(
         mut self: Pin<&mut Self>,
         number: u8,
-        (outcome, verdict): Judged<F::Output>,
+        (outcome, verdict): (F::Output, Verdict),
     ) -> Option<F::Output> {
         let this = self.as_mut().project();
         if number == 0 {

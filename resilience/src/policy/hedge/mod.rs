@@ -143,29 +143,9 @@ struct Counters {
     denied: AtomicU64,
 }
 
-/// What is counted of a hedge.
-#[derive(Clone, Copy, Debug)]
-enum Counted {
-    Hedged,
-    WonByExtra,
-    Denied,
-}
-
 impl Counters {
     const fn new() -> Self {
         Self { hedged: AtomicU64::new(0), won_by_extra: AtomicU64::new(0), denied: AtomicU64::new(0) }
-    }
-
-    const fn of(&self, what: Counted) -> &AtomicU64 {
-        match what {
-            Counted::Hedged => &self.hedged,
-            Counted::WonByExtra => &self.won_by_extra,
-            Counted::Denied => &self.denied,
-        }
-    }
-
-    fn read(&self, what: Counted) -> u64 {
-        self.of(what).load(Ordering::Relaxed)
     }
 }
 
@@ -383,17 +363,17 @@ impl Hedge {
         self.key.is_some() && (self.config().key_label || crate::event::shows_all_keys())
     }
 
-    fn count(&self, what: Counted) {
-        self.live.counters.of(what).fetch_add(1, Ordering::Relaxed);
+    fn count(&self, what: impl Fn(&Counters) -> &AtomicU64) {
+        what(&self.live.counters).fetch_add(1, Ordering::Relaxed);
         if let Some(totals) = &self.totals {
-            totals.of(what).fetch_add(1, Ordering::Relaxed);
+            what(totals).fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Counts and reports an extra call.
     #[cold]
     fn hedged(&self, number: u32, after: Duration) {
-        self.count(Counted::Hedged);
+        self.count(|counters| &counters.hedged);
         if is_heard(None) {
             let event = Event::Hedged { point: self.owner.clone(), key: self.key.clone(), number, after };
             emit_as(&event, None, Log { pace: None, shows_key: self.shows_key() });
@@ -483,14 +463,15 @@ impl Hedge {
     /// The counts only grow, also over a [`reset`](Self::reset).
     pub fn snapshot(&self) -> HedgeSnapshot {
         let counters = &self.live.counters;
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         HedgeSnapshot {
             name: self.owner.clone(),
             key: self.key.clone(),
             after: self.delay_at(crate::base::clock::now()),
             tokens: self.own_budget().tokens(),
-            hedged: counters.read(Counted::Hedged),
-            won_by_extra: counters.read(Counted::WonByExtra),
-            denied: counters.read(Counted::Denied),
+            hedged: count(&counters.hedged),
+            won_by_extra: count(&counters.won_by_extra),
+            denied: count(&counters.denied),
         }
     }
 
