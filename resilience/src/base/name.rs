@@ -78,6 +78,12 @@ impl PointName {
         }
     }
 
+    /// `stack`, or that of the point for a policy that is used as a value.
+    #[inline]
+    pub(crate) fn stack_or(&self, stack: Option<Stack>) -> Stack {
+        stack.unwrap_or_else(|| self.stack())
+    }
+
     /// What distinguishes the stack of this point from another one's.
     #[inline]
     pub(crate) fn stack(&self) -> Stack {

@@ -76,7 +76,7 @@ impl Handle {
 
 /// A policy that can be registered.
 #[doc(hidden)]
-pub trait Joins: Layer + Sized {
+pub trait Registrable: Layer + Sized {
     /// Returns the name that the program gave it.
     fn own_name(&self) -> &PointName;
 }
@@ -436,7 +436,7 @@ impl Point {
     /// assert!(point("search backend").is_none());
     /// ```
     #[track_caller]
-    pub fn register<P: Joins>(policy: &Arc<P>) {
+    pub fn register<P: Registrable>(policy: &Arc<P>) {
         let shared: Weak<P> = Arc::downgrade(policy);
         join(policy.own_name(), Handle::Shared(shared), Location::caller());
     }

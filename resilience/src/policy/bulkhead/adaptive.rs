@@ -189,7 +189,7 @@ impl Course {
         let recent = window.mean();
         self.window = Window::from(end.now);
         self.overloaded = None;
-        let usual = self.usual(recent);
+        let usual = self.follow(recent);
         let limit = self.limit(bounds);
         if (most as f64) < limit / 2.0 {
             self.slow = None;
@@ -197,7 +197,7 @@ impl Course {
         }
         let gradient = (TOLERANCE * usual / recent.max(1.0)).clamp(0.5, 1.0);
         let gradient =
-            if gradient < 1.0 && self.is_slow_for_good(bounds, most, recent) { 1.0 } else { gradient };
+            if gradient < 1.0 && self.accepts_slower(bounds, most, recent) { 1.0 } else { gradient };
         if gradient >= 1.0 {
             self.slow = None;
         }
@@ -205,7 +205,7 @@ impl Course {
     }
 
     /// The long mean, with one more window whose mean is `recent`.
-    fn usual(&mut self, recent: f64) -> f64 {
+    fn follow(&mut self, recent: f64) -> f64 {
         let share = if self.windows < WARM {
             self.windows += 1;
             1.0 / f64::from(self.windows)
@@ -221,7 +221,7 @@ impl Course {
 
     /// Whether calls have stayed as slow while ever fewer ran: then the load is not the reason, and the latency of
     /// now is the usual one.
-    fn is_slow_for_good(&mut self, bounds: Bounds, most: u64, recent: f64) -> bool {
+    fn accepts_slower(&mut self, bounds: Bounds, most: u64, recent: f64) -> bool {
         let slow = *self.slow.get_or_insert(Slow { most, mean: recent });
         let left = most as f64 / slow.most as f64;
         // Half of what calls would gain if they waited for each other.

@@ -359,7 +359,7 @@ impl Bulkhead {
 impl Bulkhead {
     /// Whether the running code is an extra call of a hedge in `stack`, or in the bulkhead's own.
     fn is_extra(&self, stack: Option<Stack>) -> bool {
-        scope::is_extra(stack.unwrap_or_else(|| self.owner.stack()))
+        scope::is_extra(self.owner.stack_or(stack))
     }
 
     /// Counts and reports a call in `stack` that gets no slot, unless it is an extra one.

@@ -130,7 +130,7 @@ impl<B: Deref<Target = Bulkhead>> SlotOf<B> {
     /// panicked, is none.
     #[cold]
     fn abandoned(&self) {
-        let stack = self.stack.unwrap_or_else(|| self.bulkhead.owner.stack());
+        let stack = self.bulkhead.owner.stack_or(self.stack);
         if !std::thread::panicking() && scope::is_cut(stack) {
             self.ended(Some(Category::Timeout.into()));
         }
@@ -187,10 +187,10 @@ impl<B: Deref<Target = Bulkhead>> Enter<B> {
         Self { bulkhead: Some(bulkhead), stack, attempt, queued: None }
     }
 
-    /// What measures the call begins now. Returns whether its caller still waits for it.
-    fn waits_no_longer(&self, bulkhead: &Bulkhead) -> bool {
+    /// Starts what measures the call. Returns whether its caller still waits for it.
+    fn start_measuring(&self, bulkhead: &Bulkhead) -> bool {
         let Some(queued) = &self.queued else { return true };
-        let stack = self.stack.unwrap_or_else(|| bulkhead.owner.stack());
+        let stack = bulkhead.owner.stack_or(self.stack);
         run_in(queued.world.as_ref(), || admission::admitted(stack))
     }
 
@@ -219,7 +219,7 @@ impl<B: Deref<Target = Bulkhead>> Enter<B> {
             Arrival::Refused => Poll::Ready(None),
             Arrival::Waits(number) => {
                 bulkhead.count_wait();
-                admission::waits(self.stack.unwrap_or_else(|| bulkhead.owner.stack()), self.attempt);
+                admission::waits(bulkhead.owner.stack_or(self.stack), self.attempt);
                 let until = now.saturating_add(patience);
                 let queued = Queued { number, until, timer: alarm(wait), world: World::here() };
                 self.queued.insert(Box::new(queued)).rest(bulkhead, cx)
@@ -278,14 +278,14 @@ impl<B: Deref<Target = Bulkhead> + Unpin> Future for Enter<B> {
                 Poll::Pending
             }
             Poll::Ready(Some(since)) => {
-                if !this.waits_no_longer(&bulkhead) {
+                if !this.start_measuring(&bulkhead) {
                     bulkhead.leave(since);
                     return Poll::Ready(Err(bulkhead.refuse(this.stack)));
                 }
                 Poll::Ready(Ok(SlotOf::new(bulkhead, since, this.stack)))
             }
             Poll::Ready(None) => {
-                this.waits_no_longer(&bulkhead);
+                this.start_measuring(&bulkhead);
                 Poll::Ready(Err(bulkhead.refuse(this.stack)))
             }
         }
@@ -296,7 +296,7 @@ impl<B: Deref<Target = Bulkhead>> Drop for Enter<B> {
     #[inline]
     fn drop(&mut self) {
         if let (Some(bulkhead), Some(queued)) = (&self.bulkhead, &self.queued) {
-            let stack = self.stack.unwrap_or_else(|| bulkhead.owner.stack());
+            let stack = bulkhead.owner.stack_or(self.stack);
             queued.cancel(bulkhead, stack, self.attempt);
         }
     }

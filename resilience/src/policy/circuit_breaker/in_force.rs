@@ -11,7 +11,7 @@ use crate::point::{Override, overrides::of_state};
 use std::time::Duration;
 
 impl CircuitBreaker {
-    /// The settings in force: the one place that reads them. No call of a closed breaker that succeeds comes here.
+    /// The settings in force: those of the code, or of a configuration.
     pub(crate) fn config(&self) -> CircuitBreakerConfig {
         #[cfg(feature = "config")]
         if let Some(changed) = self.changed().and_then(Override::get::<Settings<CircuitBreakerConfig>>) {

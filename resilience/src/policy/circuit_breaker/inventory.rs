@@ -1,16 +1,16 @@
-//! Breakers in the inventory: those of a point, and those that join by hand.
+//! Breakers in the inventory: those of a point, and those that the program registers.
 
 use super::{CircuitBreaker, CircuitBreakers, State};
 use crate::base::name::PointName;
 use crate::base::visible::Visible;
 use crate::keyed::Keyed;
 use crate::point::PolicyHandle;
-use crate::point::registry::{Handle, Joins, Point, PointKey, join};
+use crate::point::registry::{Handle, Point, PointKey, Registrable, join};
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-impl Joins for CircuitBreaker {
+impl Registrable for CircuitBreaker {
     fn own_name(&self) -> &PointName {
         &self.owner
     }

@@ -526,7 +526,7 @@ impl CircuitBreaker {
 
     /// Counts and reports a rejection in `stack`, or in the breaker's own, unless it is that of an extra call.
     fn count_rejection(&self, left: Option<Wait>, stack: Option<Stack>) {
-        if is_extra(stack.unwrap_or_else(|| self.owner.stack())) {
+        if is_extra(self.owner.stack_or(stack)) {
             return;
         }
         self.count(|counters| &counters.rejected);
@@ -658,7 +658,7 @@ impl CircuitBreaker {
     #[cold]
     #[inline(never)]
     fn abandoned(&self, stack: Option<Stack>, token: Token, is_slow: bool) {
-        let stack = stack.unwrap_or_else(|| self.owner.stack());
+        let stack = self.owner.stack_or(stack);
         if self.is_off() {
             return self.live.gate.given_back(token);
         }

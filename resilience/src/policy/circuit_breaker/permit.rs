@@ -124,8 +124,7 @@ impl Timing for Began {
     #[inline]
     fn is_slow(&self, breaker: &CircuitBreaker) -> bool {
         let Some(since) = self.0.as_ref() else { return false };
-        let measured = Some(since).zip(breaker.longest());
-        measured.is_some_and(|(since, slow)| since.ran() > nanos(slow))
+        breaker.longest().is_some_and(|slow| since.ran() > nanos(slow))
     }
 }
 
@@ -134,7 +133,7 @@ impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
     #[doc(hidden)]
     #[inline]
     pub fn measure(&self) -> impl Sized {
-        let stack = || self.stack.unwrap_or_else(|| self.breaker.owner.stack());
+        let stack = || self.breaker.owner.stack_or(self.stack);
         self.timing.0.as_ref().map(|since| since.enter(stack()))
     }
 

@@ -8,12 +8,12 @@ use crate::base::change::{Change, Mistake, judged};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
-use crate::point::registry::{Joins, Point};
+use crate::point::registry::{Point, Registrable};
 use crate::point::{KeySnapshot, Layer, PointName, PolicyHandle};
 use std::any::Any;
 use std::time::Duration;
 
-impl Joins for Failover {
+impl Registrable for Failover {
     fn own_name(&self) -> &PointName {
         &self.name
     }

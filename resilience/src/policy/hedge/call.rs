@@ -41,7 +41,7 @@ impl<'b, H: Deref<Target = Hedge>> Hedging<'b, H> {
     }
 
     pub(super) fn stack(&self) -> Stack {
-        self.stack.unwrap_or_else(|| self.hedge.owner.stack())
+        self.hedge.owner.stack_or(self.stack)
     }
 
     /// Whether another extra call may follow.

@@ -2,11 +2,11 @@
 
 use super::Hedge;
 use crate::keyed::Keyed;
-use crate::point::registry::{Joins, Point, PointKey};
+use crate::point::registry::{Point, PointKey, Registrable};
 use crate::point::{PointName, PolicyHandle};
 use std::sync::Arc;
 
-impl Joins for Hedge {
+impl Registrable for Hedge {
     fn own_name(&self) -> &PointName {
         &self.owner
     }

@@ -2,11 +2,11 @@
 
 use super::RateLimit;
 use crate::keyed::Keyed;
-use crate::point::registry::{Joins, Point, PointKey};
+use crate::point::registry::{Point, PointKey, Registrable};
 use crate::point::{PointName, PolicyHandle};
 use std::sync::Arc;
 
-impl Joins for RateLimit {
+impl Registrable for RateLimit {
     fn own_name(&self) -> &PointName {
         &self.owner
     }

@@ -414,7 +414,7 @@ impl RateLimit {
 
     /// Whether the running code is an extra call of a hedge in `stack`, or in the limit's own.
     fn is_extra(&self, stack: Option<Stack>) -> bool {
-        scope::is_extra(stack.unwrap_or_else(|| self.owner.stack()))
+        scope::is_extra(self.owner.stack_or(stack))
     }
 
     /// Counts and reports a call in `stack` that is not let through for `nanos` nanoseconds, unless it is an extra one.

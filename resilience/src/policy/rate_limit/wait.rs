@@ -75,7 +75,7 @@ impl<L: Deref<Target = RateLimit>> Pass<L> {
             Arrival::Refused(wait) => Poll::Ready(Err(wait)),
             Arrival::Waits(number, wait) => {
                 limit.count_wait();
-                admission::waits(self.stack.unwrap_or_else(|| limit.owner.stack()), self.attempt);
+                admission::waits(limit.owner.stack_or(self.stack), self.attempt);
                 let (now, world) = (now(), World::here());
                 let (at, deadline) = (now.saturating_add(wait), now.saturating_add(patience));
                 let queued = Queued { number, deadline, at, timer: alarm(Duration::from_nanos(wait)), world };
@@ -151,7 +151,7 @@ impl<L: Deref<Target = RateLimit> + Unpin> Future for Pass<L> {
             }
             Poll::Ready(passed) => {
                 let is_wanted = this.queued.as_ref().is_none_or(|queued| {
-                    let stack = this.stack.unwrap_or_else(|| limit.owner.stack());
+                    let stack = limit.owner.stack_or(this.stack);
                     run_in(queued.world.as_ref(), || admission::admitted(stack))
                 });
                 let passed = if is_wanted { passed } else { passed.and(Err(0)) };
@@ -165,7 +165,7 @@ impl<L: Deref<Target = RateLimit>> Drop for Pass<L> {
     #[inline]
     fn drop(&mut self) {
         if let (Some(limit), Some(queued)) = (&self.limit, &self.queued) {
-            let stack = self.stack.unwrap_or_else(|| limit.owner.stack());
+            let stack = limit.owner.stack_or(self.stack);
             queued.cancel(limit, stack, self.attempt);
         }
     }

@@ -1,7 +1,7 @@
 //! The retry of one annotated function: its `static`.
 //!
 //! The expansion makes one [`RetrySite`] for each `with_retry`, and calls it with the settings in it or, with
-//! `instance`, through a [`GivenRetry`] with those of the call. Both are a [`CallSite`] to `run.rs`, which does the work;
+//! `instance`, through a [`RetryInForce`] with those of the call. Both are a [`CallSite`] to `run.rs`, which does the work;
 //! what is here is what only an annotated function has: a point, counters, budgets for its keys, and a pause that the
 //! future of the function need not hold.
 //!
@@ -54,10 +54,10 @@ pub struct RetrySite {
     remembers: bool,
 }
 
-/// A retry that the program owns, in the stack of a `with_retry`.
+/// The settings in force for one call of a `with_retry`: those of an `instance` or of a configuration.
 #[derive(Clone, Copy, Debug)]
 #[doc(hidden)]
-pub struct GivenRetry<'a> {
+pub struct RetryInForce<'a> {
     site: &'static RetrySite,
     retry: &'a Retry,
 }
@@ -143,11 +143,11 @@ impl RetrySite {
     }
 
     /// The settings of `retry` for one call.
-    pub fn given<'a>(&'static self, retry: &'a Retry) -> GivenRetry<'a> {
+    pub fn given<'a>(&'static self, retry: &'a Retry) -> RetryInForce<'a> {
         if let Some(given) = &self.given {
             given.get_or_init(|| *retry);
         }
-        GivenRetry { site: self, retry }
+        RetryInForce { site: self, retry }
     }
 
     /// The settings in the code, where they are there.
@@ -175,9 +175,9 @@ impl RetrySite {
     /// The settings with which a call began.
     #[cfg(feature = "config")]
     #[inline]
-    pub fn pinned(&'static self, settings: Pinned) -> GivenRetry<'static> {
+    pub fn pinned(&'static self, settings: Pinned) -> RetryInForce<'static> {
         let retry = settings.of(self).and_then(in_force).unwrap_or(&self.retry);
-        GivenRetry { site: self, retry }
+        RetryInForce { site: self, retry }
     }
 
     /// Sets the budgets of the stack's keys: they pay unless the settings name another budget.
@@ -354,7 +354,7 @@ fn share<'b>(retry: &Retry, budget: Option<&'b Budget>) -> Share<'b> {
 }
 
 /// The same as of [`RetrySite`], with the settings that the call was given.
-impl<'a> GivenRetry<'a> {
+impl<'a> RetryInForce<'a> {
     /// See [`RetrySite::start`].
     #[cfg(feature = "config")]
     #[inline]
@@ -497,7 +497,7 @@ impl PerKey for Budget {
 /// The budgets of `budget = per_key`.
 pub type KeyedBudgets = Site<Keyed<Budget>>;
 
-impl CallSite for GivenRetry<'_> {
+impl CallSite for RetryInForce<'_> {
     fn retry(&self) -> &Retry {
         self.retry
     }

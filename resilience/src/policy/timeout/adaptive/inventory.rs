@@ -4,10 +4,10 @@ use super::AdaptiveTimeout;
 use crate::keyed::Keyed;
 use crate::point::PointName;
 use crate::point::PolicyHandle;
-use crate::point::registry::{Joins, Point, PointKey};
+use crate::point::registry::{Point, PointKey, Registrable};
 use std::sync::Arc;
 
-impl Joins for AdaptiveTimeout {
+impl Registrable for AdaptiveTimeout {
     fn own_name(&self) -> &PointName {
         &self.owner
     }

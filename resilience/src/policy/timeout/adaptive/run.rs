@@ -120,7 +120,7 @@ pin_project_lite::pin_project! {
 impl<'t, F> AdaptiveTimed<'t, F> {
     /// A call of `body` that begins now, in `stack` where the timeout does not know its own.
     pub(super) fn new(timeout: &'t AdaptiveTimeout, stack: Option<Stack>, attempt: u32, body: F) -> Self {
-        let stack = stack.unwrap_or_else(|| timeout.owner.stack());
+        let stack = timeout.owner.stack_or(stack);
         let is_strict = timeout.config().strict;
         let (sample, limit) = Sample::begin(timeout, attempt);
         Self { body: Some(body), timer: is_strict.then(|| alarm(limit)), sample: Some(sample), limit, stack }
@@ -156,7 +156,7 @@ pub(super) fn on_thread<R: Send + 'static>(
     body: impl FnOnce() -> Ended<R> + Send + 'static,
 ) -> Result<R, Rejected> {
     let (mut sample, limit) = Sample::begin(timeout, attempt);
-    let stack = stack.unwrap_or_else(|| timeout.owner.stack());
+    let stack = timeout.owner.stack_or(stack);
     match thread::run((timeout.group(), stack), timeout.config().helpers(), limit, body) {
         Ok(Ended { value, is_nothing }) => {
             sample.end(is_nothing);
