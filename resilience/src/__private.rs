@@ -1,8 +1,8 @@
-//! What expansions name, and nothing else does. No part of the public interface: it may change in any
+//! The names that expansions use, and nothing else does. No part of the public interface: they may change in any
 //! release together with the macros.
 //!
 //! Both crates are released together and depend on each other's exact version, so a name here can be renamed in one
-//! commit. Most of it is gathered from the rooms; what is written here has no other home because only an expansion
+//! commit. Most are re-exports from other modules; the code here has no other home because only an expansion
 //! needs it: passing arguments to more than one attempt, and saying in the compiler's words why that is not possible.
 //!
 //! Expansions import it under one alias and call everything by path, because a trait or a method in scope could be
@@ -37,11 +37,11 @@ pub use crate::policy::with_fallback::{FallbackSite, Instead, Settled, Step};
 #[cfg(feature = "ops")]
 pub use crate::policy::with_retry::timed_attempts;
 pub use crate::policy::with_retry::{Budget, KeyedBudgets, RetrySite, check_waits, here};
-// Every policy's own module, so that an expansion can name what is in it.
+// Every policy's own module, so that an expansion can name its items.
 pub use crate::base::repeats::Repeated;
 pub use crate::base::site::Site;
 pub use crate::base::template::Key;
-// For the command `resilience`.
+// Items for the command `resilience`.
 pub use crate::base::visible::Visible;
 pub use crate::policy::*;
 #[cfg(feature = "macros")]
@@ -63,8 +63,8 @@ pub fn boxed<F: Future>(future: F) -> Pin<Box<F>> {
     Box::pin(future)
 }
 
-/// Runs a body that borrows or consumes what is around it; without this call the compiler would take
-/// the closure for one that can run again, and refuse borrowed results.
+/// Runs a body that borrows or consumes its environment; without this call the compiler would treat the closure as one
+/// that can run again, and refuse borrowed results.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "the body belongs into the annotated function")]
 pub fn call_once<R>(body: impl FnOnce() -> R) -> R {
@@ -75,7 +75,7 @@ pub fn call_once<R>(body: impl FnOnce() -> R) -> R {
 #[inline]
 pub const fn keep<T>(_: &T) {}
 
-/// What a returned value means that has to pass `when_ok`.
+/// Returns the verdict on a returned value that has to pass `when_ok`.
 ///
 /// `Unknown` is retried with backoff and counts as a failure, as nothing is known but that the value will not do.
 #[inline]
@@ -83,7 +83,7 @@ pub fn returned<T>(value: &T, when_ok: impl FnOnce(&T) -> bool) -> Verdict {
     when_ok(value).then(|| Classification::new(Category::Unknown))
 }
 
-/// What `when` says of a failure; a rejection and a returned value are not for it to judge.
+/// Returns the ruling of `when` on a failure; rejections and returned values are not judged.
 ///
 /// A rejection is left to its category, so that no `when` makes a layer repeat the refusals of the one below.
 #[inline]
@@ -100,7 +100,7 @@ pub fn when<R: Outcome>(outcome: &R, verdict: &Verdict, when: impl FnOnce(&R::Er
     }
 }
 
-/// What `unless` says of a failure.
+/// Returns the ruling of `unless` on a failure.
 ///
 /// It is asked only about an error; a success is left to its value.
 #[inline]
@@ -111,7 +111,7 @@ pub fn unless<R: Outcome>(outcome: &R, unless: impl FnOnce(&R::Error) -> bool) -
     }
 }
 
-/// The outcome that stands for a rejection.
+/// Returns the outcome of a rejection.
 ///
 /// An `Option` is `None`, a `Result` the error that its type makes of the rejection.
 #[inline]
@@ -122,13 +122,13 @@ where
     R::failure(FromRejected::from_rejected(rejected))
 }
 
-/// The outcome that stands for a rejection, as `rejected = ..` makes it.
+/// Returns the outcome of a rejection, as `rejected = ..` makes it.
 #[inline]
 pub fn refused_by<R: Outcome>(rejected: Rejected, make: impl FnOnce(Rejected) -> R::Error) -> R {
     R::failure(make(rejected))
 }
 
-/// As [`refused`], for a layer above that asks for the class.
+/// Returns the outcome like [`refused`], with the class for a layer above that asks for it.
 #[cold]
 pub fn refused_with_class<R: Outcome>(rejected: Rejected) -> (R, Verdict)
 where
@@ -137,7 +137,7 @@ where
     refused_by_with_class(rejected, FromRejected::from_rejected)
 }
 
-/// As [`refused_by`], for a layer above that asks for the class.
+/// Returns the outcome like [`refused_by`], with the class for a layer above that asks for it.
 #[cold]
 pub fn refused_by_with_class<R: Outcome>(
     rejected: Rejected,
@@ -147,7 +147,7 @@ pub fn refused_by_with_class<R: Outcome>(
     (refused_by(rejected, make), Some(class))
 }
 
-/// A fallback's answer, if it has one for an outcome such as `like`.
+/// Returns a fallback's answer, if it has one for an outcome such as `like`.
 ///
 /// `like` only names the type: the value of the fallback has to be that of the function.
 #[inline]
@@ -168,7 +168,7 @@ impl<T: Clone> Lent<T> {
         Self(Some(argument))
     }
 
-    /// The argument for the next attempt; the original, if it is the last possible one.
+    /// Returns the argument for the next attempt; the original, if this is the last possible one.
     ///
     /// # Panics
     ///
@@ -189,7 +189,7 @@ impl<T: Clone> Lent<T> {
     note = "to go on with what the last attempt left, take it by `&mut`, for instance `call: &mut impl FnMut()`"
 )]
 pub trait StartsAgain: Sized {
-    /// The argument for this attempt.
+    /// Returns the argument for this attempt.
     fn start(&self) -> Self;
 }
 
@@ -209,7 +209,7 @@ impl<T: Copy> StartsAgain for T {
     note = "write `clone(..)` with its name in the attribute: then each attempt gets a clone"
 )]
 pub trait TakenEachTime {
-    /// Nothing happens.
+    /// Does nothing.
     fn taken(&self);
 }
 

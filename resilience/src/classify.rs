@@ -1,4 +1,4 @@
-//! What an error means: its kind, whether to repeat the call, and what to do about it.
+//! The meaning of errors: their kind, whether to repeat the call, and what to do about them.
 //!
 //! A policy calls [`trait@Classify`] if the error implements it. Otherwise, if the error is an
 //! [`Error`](std::error::Error), the first known error in its chain of sources decides; otherwise the category is
@@ -31,7 +31,7 @@
 //! | `action` | a string literal: what an operator can do about the error |
 //!
 //! For a response of HTTP, `from_response` (feature `http`) reads the status and the wait that its headers ask for. A
-//! [`Classification`] classifies as itself, so that a variant can keep what was read:
+//! [`Classification`] classifies as itself, so that a variant can keep the result:
 //!
 //! ```
 //! # #[cfg(feature = "http")] {

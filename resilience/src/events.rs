@@ -7,7 +7,7 @@
 //! |---|---|
 //! | all events, some may be lost | [`subscribe`] |
 //! | some kinds, and the call waits until they are handled | [`on`] |
-//! | what happened lately at one point | [`recent`] |
+//! | the recent events of one point | [`recent`] |
 //! | a function of one policy, without state | a [hook](crate::event) |
 //! | lines in the log | `tracing` |
 //!
@@ -36,8 +36,9 @@
 //!
 //! # What they contain
 //!
-//! Names, numbers, categories and codes, and the ids of jobs; never arguments, values or the text of an error. The key of
-//! a keyed policy is made of arguments: it is in the event and in its serialised form, and not in `Display`.
+//! Events hold names, numbers, categories and codes, and the ids of jobs; never arguments, values or the text of an
+//! error. The key of a keyed policy is made of arguments: it is in the event and in its serialised form, and not in
+//! `Display`.
 //!
 //! # In tests
 //!

@@ -10,7 +10,7 @@ use std::time::Duration;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response, Uri};
 use ureq::{Agent, Body};
 
-/// Where requests go, checked.
+/// The destination of requests, checked.
 #[derive(Clone)]
 pub(crate) struct Target {
     uri: Uri,
@@ -25,7 +25,7 @@ impl fmt::Debug for Target {
 }
 
 impl Target {
-    /// The target at `address`; `what` it is the address of stands in the error.
+    /// Returns the target at `address`; the error says that it is the address of `what`.
     ///
     /// # Errors
     ///
@@ -63,7 +63,7 @@ impl Target {
         &self.host
     }
 
-    /// What sends requests that take at most `limit` each, with the answer, and follow no redirect.
+    /// Returns an agent whose requests take at most `limit` each, with the answer, and follow no redirect.
     ///
     /// Proxies are those of the environment, but none for an address of this machine.
     fn agent(&self, limit: Duration) -> Agent {
@@ -87,7 +87,7 @@ impl Target {
         request.send(text)
     }
 
-    /// Gets what is at the address; the answer may have any status.
+    /// Gets the content of the address; the answer may have any status.
     pub(crate) fn get(&self, limit: Duration) -> Result<Response<Body>, ureq::Error> {
         let mut request = self.agent(limit).get(&self.uri);
         if let Some(headers) = request.headers_mut() {

@@ -19,15 +19,15 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-/// How long an alert may take, with all attempts.
+/// The time that an alert may take, with all attempts.
 const LIMIT: Duration = Duration::from_secs(10);
-/// How long the first wait between two attempts is.
+/// The first wait between two attempts.
 const BASE: Duration = Duration::from_millis(500);
 
-/// What is posted for an alert.
+/// The function that makes the posted value of an alert.
 type Body = Box<dyn Fn(&Alert) -> Value + Send>;
 
-/// Describes an address to which alerts are posted as JSON, one request at a time.
+/// An address to which alerts are posted as JSON, one request at a time.
 ///
 /// [`add`](Self::add) makes it a [sink](crate::alerts::add_sink). An alert has 10 s in all, with at most two retries
 /// under the rules of [`Retry`]; after five failed alerts in a row the address gets nothing for a minute. An answer
@@ -120,7 +120,7 @@ impl Webhook {
 
     /// Posts every alert from now on.
     ///
-    /// Keep the [`Sink`] to remove it or to read how often it has failed; dropping it changes nothing.
+    /// Keep the [`Sink`] to remove it or to read its number of failures; dropping it has no effect.
     ///
     /// # Errors
     ///

@@ -1,11 +1,11 @@
-//! Since when the running code is admitted, for what measures how long a service takes: a call that waits for a slot or a
-//! permit below is not slow.
+//! The moment at which the running code was admitted, for measuring how long a service takes: a call that waits for a
+//! slot or a permit below is not slow.
 //!
-//! What measures keeps the moment in a word of its own and makes it known while its body runs or is polled. What waits for
-//! admission in the same stack writes there that it waits, and then since when it does not. A timeout that runs its body on
-//! a helper thread lends the moment to that thread ([`lend`]), and takes it back when it no longer waits for the body.
-//! It also watches whether the body waits for admission ([`Watch`]): one that is abandoned then is not admitted any more,
-//! so that nothing of it reaches the service.
+//! A measuring policy keeps the moment in a word of its own and publishes it while its body runs or is polled. A policy
+//! that waits for admission in the same stack writes to that word that it waits, and then when it was admitted. A
+//! timeout that runs its body on a helper thread lends the moment to that thread ([`lend`]), and takes it back when it
+//! no longer waits for the body. The timeout also watches whether the body waits for admission ([`Watch`]): a body that
+//! is abandoned then is not admitted any more, so that nothing of it reaches the service.
 
 use super::clock::{nanos, now};
 use super::replaced::replace;
@@ -16,14 +16,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-/// The call that the running code is part of, and since when it is admitted.
+/// The call that the running code is part of, and the moment at which it was admitted.
 #[derive(Clone, Copy, Debug)]
 struct Measured {
     stack: Stack,
     since: u64,
 }
 
-/// It waits for admission.
+/// The call waits for admission.
 const WAITING: u64 = u64::MAX;
 
 thread_local! {
@@ -34,7 +34,7 @@ thread_local! {
     static LENT: RefCell<Option<Lent>> = const { RefCell::new(None) };
 }
 
-/// The moment of a measured call whose body runs on another thread meanwhile.
+/// The moment of a measured call whose body runs on another thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Lent {
     stack: Stack,
@@ -67,7 +67,7 @@ impl Lent {
     }
 }
 
-/// Since when one call is admitted.
+/// The moment at which one call was admitted.
 #[derive(Debug)]
 pub(crate) struct Since(AtomicU64);
 
@@ -76,7 +76,7 @@ impl Since {
         Self(AtomicU64::new(nanos(now())))
     }
 
-    /// How many nanoseconds it has run since then; none while it waits.
+    /// Returns the nanoseconds that the call has run since then; 0 while it waits.
     pub(crate) fn ran(&self) -> u64 {
         nanos(now()).saturating_sub(self.0.load(Ordering::Relaxed))
     }
@@ -94,7 +94,7 @@ pub(crate) struct Entered<'a> {
     cell: &'a AtomicU64,
     before: Option<Measured>,
     since: u64,
-    // It restores its own thread, so it must be dropped there.
+    // The guard restores its own thread, so it must be dropped there.
     stays: PhantomData<Rc<()>>,
 }
 
@@ -103,13 +103,13 @@ impl Drop for Entered<'_> {
         let Some(own) = swap(self.before) else { return };
         self.cell.store(own.since, Ordering::Relaxed);
         if own.since != self.since {
-            // It was below what is around it, too.
+            // The call was below the policies around it, too.
             set(own.stack, own.since);
         }
     }
 }
 
-/// What was measured before; nothing on a thread whose locals are gone.
+/// Replaces the measured call and returns the former one; `None` on a thread whose locals are gone.
 fn swap(measured: Option<Measured>) -> Option<Measured> {
     INNERMOST.try_with(|innermost| innermost.replace(measured)).ok().flatten()
 }
@@ -128,15 +128,15 @@ fn set(stack: Stack, since: u64) {
     });
 }
 
-/// The running call of `stack` waits for admission from now on, in its `attempt`th attempt, from 1.
+/// Notes that the running call of `stack` waits for admission from now on, in its `attempt`th attempt, from 1.
 pub(crate) fn waits(stack: Stack, attempt: u32) {
     set(stack, WAITING);
     let state = if attempt <= 1 { WAITS_FIRST } else { WAITS_LATER };
     watches(stack, |watch| _ = watch.change(&[RUNS], state));
 }
 
-/// The running call of `stack` waits no longer. Returns whether its caller still waits for it: a call without one does
-/// not begin.
+/// Notes that the running call of `stack` waits no longer. Returns whether its caller still waits for it: a call
+/// without one does not begin.
 #[must_use = "a call that was abandoned while it waited does not begin"]
 pub(crate) fn admitted(stack: Stack) -> bool {
     if INNERMOST.try_with(Cell::get).ok().flatten().is_some() {
@@ -150,23 +150,23 @@ pub(crate) fn admitted(stack: Stack) -> bool {
     is_wanted
 }
 
-/// Those of this stack: a timeout of another function learns nothing of the waits in this one.
+/// Calls `each` with the watches of this stack: a timeout of another function learns nothing of the waits in this one.
 fn watches(stack: Stack, each: impl FnMut(&Watch)) {
     let _ = WATCHES.try_with(|watches| {
         watches.borrow().iter().filter(|watch| watch.stack == stack).for_each(each);
     });
 }
 
-/// What a body does on its helper thread, as far as the timeout knows that waits for it.
+/// The state of a body on its helper thread, as the timeout that waits for it sees it.
 const RUNS: u8 = 0;
-/// It waits for admission, and nothing of the call has reached the service.
+/// The body waits for admission, and nothing of the call has reached the service.
 const WAITS_FIRST: u8 = 1;
-/// It waits for admission in a later attempt.
+/// The body waits for admission in a later attempt.
 const WAITS_LATER: u8 = 2;
-/// It was abandoned while it waited.
+/// The body was abandoned while it waited.
 const LEFT: u8 = 3;
 
-/// Watches whether a body that runs on a helper thread waits for admission.
+/// The watch of a body on a helper thread that may wait for admission.
 #[derive(Clone, Debug)]
 pub(crate) struct Watch {
     stack: Stack,
@@ -199,7 +199,7 @@ impl Watch {
     }
 }
 
-/// The timeouts that wait for the running code, if it runs on a helper thread.
+/// Returns the watches of the timeouts that wait for the running code, if it runs on a helper thread.
 pub(crate) fn watched() -> Vec<Watch> {
     WATCHES.try_with(|watches| watches.borrow().clone()).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
-//! How bad an alert is: for events and for the file of alerts.
+//! The level of an alert: for events and for the file of alerts.
 
-/// Ranks an alert.
+/// The severity of an alert.
 ///
 /// # Examples
 ///

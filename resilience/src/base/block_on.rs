@@ -4,8 +4,7 @@
 //! the two is [`Mode`]: how a wait passes, and whether the thread may work for a store while it waits.
 //!
 //! A sync caller needs no runtime and starts none: the thread parks, and a waker unparks it. A token of `unpark` may
-//! come from anywhere, so each wake-up is checked against a flag of its own, which also keeps one that arrives before
-//! the park.
+//! come from anywhere, so each wake-up sets a flag, which also keeps a wake-up that arrives before the park.
 
 #[cfg(feature = "durable")]
 use super::clock;
@@ -23,7 +22,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "durable")]
-/// How the caller waits: a sync one by blocking its thread.
+/// The way in which the caller waits: a sync one by blocking its thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Async,
@@ -42,7 +41,7 @@ impl Mode {
         }
     }
 
-    /// What `work` gives, unless it takes longer than `limit`.
+    /// Returns the result of `work`, unless it takes longer than `limit`.
     ///
     /// `work` is polled before the limit is looked at, so that a limit of zero is one look.
     pub(crate) async fn within<F: Future + Unpin>(self, limit: Duration, mut work: F) -> Option<F::Output> {
@@ -65,7 +64,7 @@ impl Mode {
     }
 }
 
-/// Wakes the thread that waits in [`block_on`]; the flag distinguishes its wake-ups from other calls of `unpark`.
+/// The waker of a thread that waits in [`block_on`]; the flag distinguishes its wake-ups from other calls of `unpark`.
 struct Unpark {
     thread: Thread,
     woken: AtomicBool,
@@ -79,11 +78,11 @@ impl Wake for Unpark {
 }
 
 thread_local! {
-    /// What [`may_block`] returns.
+    /// The value that [`may_block`] returns.
     static BLOCKS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether the calling thread waits for a store anyway, and so may work for it.
+/// Returns whether the calling thread waits for a store anyway, and so may work for it.
 ///
 /// `true` inside of [`block_on`], except while several futures are run together by `all`: a store that worked for the
 /// first would commit it alone.
@@ -114,7 +113,7 @@ pub(crate) async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::O
 
 /// Runs `future` on this thread, which sleeps while there is nothing to do.
 ///
-/// The future has to be woken by another thread, or by itself: one that only a runtime on this very thread drives
+/// The future has to be woken by another thread, or by itself: a future that only a runtime on this very thread drives
 /// (tokio's timer or sockets) never ends here. The futures of stores are woken by the store's own thread.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let _before = replace(&BLOCKS, true);
@@ -131,7 +130,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// As [`block_on`], but gives up after `limit` of the system's clock, if that is a moment that it can reach.
+/// Waits like [`block_on`], but gives up after `limit` of the system's clock, if that clock can reach the moment.
 ///
 /// The future is polled once more after each wake-up, so that a result which arrives at the last moment counts.
 #[cfg(any(feature = "durable", feature = "ops"))]

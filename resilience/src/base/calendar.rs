@@ -6,7 +6,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// In seconds: POSIX time has no leap seconds.
+/// The seconds of a day: POSIX time has no leap seconds.
 const DAY: i64 = 24 * 3600;
 
 /// A moment in GMT that the calendar has; compares in the order of time.
@@ -20,19 +20,19 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    /// The moment, if the calendar has that day: there is no 30 February. `second` is that of the day, from 0.
+    /// Creates the moment, if the calendar has that day: there is no 30 February. `second` is that of the day, from 0.
     pub(crate) fn new(year: i64, month: i64, day: i64, second: i64) -> Option<Self> {
         (1..=length(year, month)).contains(&day).then_some(Self { year, month, day, second })
     }
 
-    /// The same moment for the system's clock; `None` where that cannot hold it.
+    /// Returns the moment for the system's clock; `None` if that cannot hold it.
     pub(crate) fn system_time(self) -> Option<SystemTime> {
         let seconds = days_from_epoch(self.year, self.month, self.day) * DAY + self.second;
         let distance = Duration::from_secs(seconds.unsigned_abs());
         if seconds < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) }
     }
 
-    /// The moment of `time`, cut to the second below it, also before 1970.
+    /// Returns the moment of `time`, cut to the second below it, also before 1970.
     pub(crate) fn of(time: SystemTime) -> Option<Self> {
         let seconds = match time.duration_since(UNIX_EPOCH) {
             Ok(since) => i64::try_from(since.as_secs()).ok()?,
@@ -43,7 +43,7 @@ impl Moment {
     }
 }
 
-/// `1994-11-06T08:49:37.250Z`: RFC 3339, in UTC; nothing for times too far off to count in seconds.
+/// Returns the text `1994-11-06T08:49:37.250Z`: RFC 3339, in UTC; `None` for times too far off to count in seconds.
 #[cfg(feature = "serde")]
 pub(crate) fn rfc_3339(time: SystemTime) -> Option<String> {
     let Moment { year, month, day, second } = Moment::of(time)?;
@@ -53,7 +53,7 @@ pub(crate) fn rfc_3339(time: SystemTime) -> Option<String> {
     Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"))
 }
 
-/// How many days a month has; none outside of 1 to 12.
+/// Returns the number of days of a month; 0 outside of 1 to 12.
 fn length(year: i64, month: i64) -> i64 {
     match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
@@ -74,7 +74,7 @@ fn days_from_epoch(year: i64, month: i64, day: i64) -> i64 {
     before_year + before_month + day - 1 - 719_468
 }
 
-/// Year, month and day of a day since 1970-01-01.
+/// Returns year, month and day of a day since 1970-01-01.
 ///
 /// The inverse of [`days_from_epoch`], found by looking: at most four years and twelve months are tried.
 fn civil(days: i64) -> (i64, i64, i64) {

@@ -1,4 +1,4 @@
-//! What the running code is part of, taken along into spawned tasks and other threads.
+//! The scopes that the running code is part of, taken along into spawned tasks and other threads.
 //!
 //! All of it is kept in thread-locals, which a task or a thread of its own does not have. A timeout that runs its body
 //! on a helper thread takes the same along.
@@ -20,7 +20,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// Makes a thread part of a job and a step, until what it returns is dropped.
+/// A function that makes a thread part of a job and a step, until its result is dropped.
 pub(crate) type EnterJob = Arc<dyn Fn() -> Box<dyn Any> + Send + Sync>;
 
 /// Set by the durable part, which is above this module: `base` knows no jobs.
@@ -41,13 +41,13 @@ pub(crate) fn set_job_id(job_id: fn() -> Option<String>) {
     JOB_ID.get_or_init(|| job_id);
 }
 
-/// The id of the job that the running code is part of.
+/// Returns the id of the job that the running code is part of.
 #[cfg(feature = "ops")]
 pub(crate) fn job_id() -> Option<String> {
     JOB_ID.get()?()
 }
 
-/// What the code was part of that made it.
+/// The scopes of the code that made it.
 #[derive(Clone)]
 pub(crate) struct Carried {
     limits: Limits,
@@ -70,7 +70,7 @@ pub(crate) struct Carried {
 }
 
 impl Carried {
-    /// What the running code is part of.
+    /// Returns the scopes of the running code.
     pub(crate) fn here() -> Self {
         Self {
             limits: scope::limits(),
@@ -89,12 +89,12 @@ impl Carried {
         }
     }
 
-    /// The same, with one more limit that begins now.
+    /// Returns the scopes with one more limit that begins now.
     pub(crate) fn within(self, limit: Duration) -> Self {
         Self { limits: self.limits.until(super::clock::later(super::clock::now(), limit)), ..self }
     }
 
-    /// The same for code that runs on without the caller: limits that have not begun begin now.
+    /// Returns the scopes for code that continues without the caller: limits that have not begun begin now.
     fn on_its_own(self) -> Self {
         Self { limits: self.limits.begun(), ..self }
     }
@@ -180,7 +180,7 @@ pub fn carry<F: Future>(future: F) -> Carry<F> {
 
 /// Takes the limits and marks of the running code along to another thread; see [`carry`].
 ///
-/// What is around the code is noted here, and the limits begin to run here, not when the closure is called.
+/// The scopes around the code are noted here, and the limits begin here, not when the closure is called.
 ///
 /// # Examples
 ///

@@ -1,7 +1,7 @@
 //! Values from a configuration: what a file or a variable says of one setting, until its policy has judged it.
 //!
-//! A file has typed values and a variable has text, so the same duration is `"2s"` in the one and `2s` in the other. Both
-//! become a [`Value`] of the kind that the table of the policy asks for; ranges are judged by the policy itself.
+//! A file has typed values and a variable has text, so the same duration is `"2s"` in the one and `2s` in the other.
+//! Both become a [`Value`] of the kind that the table of the policy asks for; ranges are judged by the policy itself.
 
 use super::forms::Bytes;
 use super::setting::{Complaint, InvalidPolicy, Kind, Setting, Source, Table, Value};
@@ -26,7 +26,7 @@ pub enum Raw {
     Other(&'static str),
 }
 
-/// What a configuration says of one setting.
+/// The value of a configuration for one setting.
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
@@ -34,24 +34,25 @@ pub struct Change {
     pub name: String,
     /// The value.
     pub raw: Raw,
-    /// Where it is.
+    /// The place of the value.
     pub source: Source,
 }
 
-/// What is wrong with one value.
+/// The mistake in one value.
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mistake {
     /// The value's place.
     pub source: Source,
-    /// What is wrong, in a sentence.
+    /// The mistake, in a sentence.
     pub reason: String,
     /// Whether the value is wrong wherever it is used.
     pub is_alone: bool,
 }
 
 impl<C: Table> Settings<C> {
-    /// These settings with `changes`, each judged alone; those that `fixed` gives a reason for are refused.
+    /// Returns these settings with `changes`, each judged alone; settings for which `fixed` returns a reason are
+    /// refused.
     pub(crate) fn changed(
         mut self,
         changes: &[Change],
@@ -69,7 +70,7 @@ impl<C: Table> Settings<C> {
         if mistakes.is_empty() { Ok(self) } else { Err(mistakes) }
     }
 
-    /// Sets one setting and its bit. A value of the wrong kind and one that is out of range get different sentences:
+    /// Sets one setting and its bit. A value of the wrong kind and a value out of range have different messages:
     /// the first says what the setting takes, the second is the policy's own.
     fn change(&mut self, change: &Change) -> Result<(), String> {
         let place = C::ROWS.iter().position(|row| row.name == change.name);
@@ -88,7 +89,7 @@ impl<C: Table> Settings<C> {
     }
 }
 
-/// `settings` with `changes`, judged alone and by `complaint` together: the config, as a policy asks for it.
+/// Returns `settings` with `changes`, judged alone and by `complaint` together: the config, as a policy uses it.
 pub(crate) fn judged<C: Table + Send + Sync + 'static>(
     settings: Settings<C>,
     changes: &[Change],
@@ -100,7 +101,7 @@ pub(crate) fn judged<C: Table + Send + Sync + 'static>(
     Ok(Box::new(config))
 }
 
-/// The judgement of settings that were changed: what is wrong with them together, at the first value that was changed.
+/// Judges changed settings together: the mistake is reported at the first value that was changed.
 pub(crate) fn together(complaint: Complaint, changes: &[Change]) -> Result<(), Vec<Mistake>> {
     match (complaint, changes.first()) {
         (Some(reason), Some(first)) => {
@@ -113,7 +114,7 @@ pub(crate) fn together(complaint: Complaint, changes: &[Change]) -> Result<(), V
     }
 }
 
-/// What a setting takes, in words.
+/// Returns what a setting takes, in words.
 fn expected(row: &Setting) -> &'static str {
     match row.kind {
         Kind::Count => "a whole number such as 3",
@@ -127,7 +128,7 @@ fn expected(row: &Setting) -> &'static str {
 }
 
 impl Raw {
-    /// What it is, in words; a text is cut, since it may be anything.
+    /// Describes the value in words; a text is cut, since it may be anything.
     pub(crate) fn described(&self) -> String {
         let cut = |text: &String| {
             let short: String = text.chars().take(40).collect();
@@ -142,7 +143,7 @@ impl Raw {
         }
     }
 
-    /// Whether it switches something on or off.
+    /// Returns whether the value switches something on or off.
     pub(crate) fn switch(&self) -> Option<bool> {
         match self {
             Self::Switch(is_on) => Some(*is_on),
@@ -151,7 +152,7 @@ impl Raw {
         }
     }
 
-    /// As a value of the kind of `row`; `None` if it is none.
+    /// Returns the value in the kind of `row`; `None` if it is of another kind.
     fn read(&self, row: &Setting) -> Option<Value> {
         if let Self::Text(text) | Self::Variable(text) = self
             && text == "off"
@@ -178,12 +179,12 @@ impl Raw {
         }
     }
 
-    /// What a person wrote as text; a variable always is.
+    /// Returns the text that a person wrote; a variable always is one.
     fn text(&self) -> Option<&str> {
         if let Self::Text(text) | Self::Variable(text) = self { Some(text) } else { None }
     }
 
-    /// A whole number; `-1` and `+1` are none, and neither is `1.0`.
+    /// Returns a whole number; `-1`, `+1` and `1.0` are none.
     fn whole(&self) -> Option<u64> {
         match self {
             Self::Integer(number) => u64::try_from(*number).ok(),
@@ -192,7 +193,7 @@ impl Raw {
         }
     }
 
-    /// Any number. `inf` and `nan`, which Rust reads as numbers, begin with no digit.
+    /// Returns any number. `inf` and `nan`, which Rust reads as numbers, begin with no digit.
     fn number(&self) -> Option<f64> {
         match self {
             Self::Integer(number) => Some(*number as f64),
@@ -208,18 +209,18 @@ fn starts_with_digit(text: &str) -> Option<&str> {
     text.starts_with(|first: char| first.is_ascii_digit()).then_some(text)
 }
 
-/// A duration by the same parser that reads the defaults of the tables.
+/// Reads a duration by the same parser that reads the defaults of the tables.
 fn time(text: &str) -> Option<Value> {
     Time::read(starts_with_digit(text)?).map(Value::Time)
 }
 
-/// `50%` as `0.5`; whether it is at most 1 is for the policy to say.
+/// Reads `50%` as `0.5`; the policy judges whether it is at most 1.
 fn percent(text: &str) -> Option<f64> {
     let share: f64 = starts_with_digit(text)?.strip_suffix('%')?.parse().ok()?;
     Some(share / 100.0)
 }
 
-/// A word, or a range of two factors.
+/// Reads a word, or a range of two factors.
 fn word(text: &str) -> Value {
     let range = text.split_once("..").and_then(|(low, high)| {
         Some(Value::Range(starts_with_digit(low)?.parse().ok()?, starts_with_digit(high)?.parse().ok()?))

@@ -16,7 +16,7 @@ mod marked {
         static INSIDE: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// Whether the running code is part of a health check.
+    /// Returns whether the running code is part of a health check.
     pub(crate) fn is_inside() -> bool {
         INSIDE.try_with(Cell::get).unwrap_or(false)
     }
@@ -27,7 +27,7 @@ mod marked {
     }
 }
 
-/// Whether the running code is part of a health check: there are none.
+/// Returns `false`: there are no health checks.
 #[cfg(not(feature = "ops"))]
 #[inline]
 pub(crate) const fn is_inside() -> bool {

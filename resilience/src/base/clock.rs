@@ -24,18 +24,18 @@ use super::real_clock;
 use super::world::World;
 use std::time::{Duration, Instant, SystemTime};
 
-/// The present moment, never earlier than one seen before on the same clock.
+/// Returns the present moment, never earlier than one seen before on the same clock.
 pub(crate) fn now() -> Instant {
     World::here().map_or_else(real_clock::real_now, |world| world.now())
 }
 
-/// Whether the clock of this thread is a test world's, which moves only when the test says so.
+/// Returns whether the clock of this thread is that of a test world, which moves only when the test moves it.
 #[cfg(feature = "durable")]
 pub(crate) fn is_manual() -> bool {
     World::here().is_some()
 }
 
-/// The time of day, moved on with [`now`] where that is not the system's clock.
+/// Returns the time of day, moved on with [`now`] if that is not the system's clock.
 ///
 /// For what leaves the process: records in a store, dates from servers. It may jump when the system's clock is set, so
 /// no policy measures a wait with it.
@@ -62,7 +62,7 @@ pub(crate) fn slept(wait: Duration) {
     real_clock::slept(wait);
 }
 
-/// Whether this thread is polling a future for tokio, so that blocking it stops other tasks.
+/// Returns whether this thread is polling a future for tokio, so that blocking it stops other tasks.
 ///
 /// What tokio polls has a budget, and what runs on a thread for blocking work has none: units are taken
 /// until the budget is used up or larger than any, and then all of them are given back.

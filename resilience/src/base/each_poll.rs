@@ -12,7 +12,7 @@ pin_project_lite::pin_project! {
     }
 }
 
-/// `future`, of which each poll runs while what `enter` returns is alive.
+/// Wraps `future` so that the result of `enter` is alive during each poll.
 #[inline]
 pub(crate) fn each_poll<G, F: Future>(enter: impl Fn() -> G, future: F) -> impl Future<Output = F::Output> {
     EachPoll { enter, future }

@@ -1,4 +1,4 @@
-//! Whether a place in the file system is safe, and which file is at a path.
+//! The safety of a place in the file system, and the identity of the file at a path.
 //!
 //! What others can write to could make this process do their work. So a directory of the library is used only if it
 //! belongs to this user, no other user may write to it, and no link leads to it; new ones are made for this user alone.
@@ -17,18 +17,18 @@ use std::path::Path;
 /// The modules above turn it into errors of their own.
 #[derive(Debug)]
 pub(crate) enum Unusable {
-    /// It is not safe.
+    /// The place is not safe.
     Refused(String),
     /// The system refused an operation.
     Failed { kind: io::ErrorKind, words: String },
 }
 
-/// What an error with the file or directory at `path` means.
+/// Returns the error about the file or directory at `path`.
 pub(crate) fn failed(path: &Path) -> impl Fn(io::Error) -> Unusable {
     move |error| Unusable::Failed { kind: error.kind(), words: format!("{}: {error}", path.display()) }
 }
 
-/// The words follow the path, as in "/var/state belongs to ..".
+/// Refuses a path. The words follow it, as in "/var/state belongs to ..".
 fn refused<T>(path: &Path, words: &str) -> Result<T, Unusable> {
     Err(Unusable::Refused(format!("{} {words}", path.display())))
 }
@@ -36,7 +36,7 @@ fn refused<T>(path: &Path, words: &str) -> Result<T, Unusable> {
 /// Makes `dir` and the directories above it, as far as they are missing, for this user alone.
 ///
 /// Each directory that is made is synced into the one above it, so that a store in it is found after a power cut.
-/// What is there already is not changed, whatever its mode: [`inspect`] judges it.
+/// Existing directories are not changed, whatever their mode: [`inspect`] judges them.
 fn make(dir: &Path) -> Result<(), Unusable> {
     if dir.as_os_str().is_empty() || dir.is_dir() {
         return Ok(());
@@ -54,7 +54,7 @@ fn make(dir: &Path) -> Result<(), Unusable> {
     }
 }
 
-/// Why `dir` could not be made in the directory `above`, which is what refused it.
+/// Returns why `dir` could not be made in the directory `above`, which refused it.
 fn not_made(dir: &Path, above: &Path, error: &io::Error) -> Unusable {
     let words = || {
         let words = format!("{} cannot be made in {}: {error}", dir.display(), above.display());
@@ -66,7 +66,7 @@ fn not_made(dir: &Path, above: &Path, error: &io::Error) -> Unusable {
     Unusable::Failed { kind: error.kind(), words: words() }
 }
 
-/// Whose directory `dir` is and which user this process has, for an error; nothing where that is not known.
+/// Returns the owner of `dir` and the user of this process, for an error; an empty text if that is not known.
 #[cfg(unix)]
 fn owner_and_user(dir: &Path) -> String {
     use std::os::unix::fs::MetadataExt;
@@ -80,8 +80,8 @@ fn owner_and_user(_: &Path) -> String {
     String::new()
 }
 
-/// Makes `dir` if it is not there, for this user alone, and checks that it is safe; `advice` says what to do where it is on
-/// a network file system, which is allowed without one.
+/// Makes `dir` if it does not exist, for this user alone, and checks that it is safe; `advice` says what to do if it is
+/// on a network file system, which is allowed without one.
 pub(crate) fn prepare(dir: &Path, advice: Option<&str>) -> Result<(), Unusable> {
     make(dir)?;
     inspect(dir, advice)
@@ -124,22 +124,22 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<(), Unusable> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Inode(pub(crate) u64, pub(crate) u64);
 
-/// The file at `path`; `None` if there is none.
+/// Returns the file at `path`; `None` if there is none.
 ///
 /// A link at `path` is not followed: it is a file of its own.
 pub(crate) fn inode(path: &Path) -> Option<Inode> {
     seen(path).map(|(inode, _)| inode)
 }
 
-/// How many bytes the file at `path` has; 0 if there is none.
+/// Returns the size of the file at `path` in bytes; 0 if there is none.
 #[cfg(feature = "sqlite")]
 pub(crate) fn size(path: &Path) -> u64 {
     seen(path).map_or(0, |(_, bytes)| bytes)
 }
 
-/// The file at `path` and its size, looked up before every commit.
+/// Returns the file at `path` and its size, which is looked up before every commit.
 ///
-/// The times are not asked for: once they were, Linux gives the next write a time of its own, which the next sync has
+/// The times are not requested: after a request Linux gives the next write a time of its own, which the next sync has
 /// to write, too.
 #[cfg(target_os = "linux")]
 fn seen(path: &Path) -> Option<(Inode, u64)> {
@@ -160,7 +160,7 @@ fn seen(path: &Path) -> Option<(Inode, u64)> {
     metadata(path)
 }
 
-/// The same from `lstat`, on systems without `statx`.
+/// Returns the file and its size from `lstat`, on systems without `statx`.
 #[cfg(unix)]
 fn metadata(path: &Path) -> Option<(Inode, u64)> {
     use std::os::unix::fs::MetadataExt;
@@ -168,14 +168,14 @@ fn metadata(path: &Path) -> Option<(Inode, u64)> {
     Some((Inode(found.dev(), found.ino()), found.len()))
 }
 
-/// Without inodes all files are one: that a file was replaced is not noticed.
+/// Returns the size. Without inodes all files are equal: that a file was replaced is not noticed.
 #[cfg(not(unix))]
 fn metadata(path: &Path) -> Option<(Inode, u64)> {
     let found = fs::symlink_metadata(path).ok()?;
     Some((Inode(0, 0), found.len()))
 }
 
-/// The file that the link at `path` leads to.
+/// Returns the file that the link at `path` leads to.
 #[cfg(all(unix, feature = "fs"))]
 pub(crate) fn inode_behind(path: &Path) -> Option<Inode> {
     use std::os::unix::fs::MetadataExt;
@@ -187,7 +187,7 @@ pub(crate) fn inode_behind(_: &Path) -> Option<Inode> {
     None
 }
 
-/// The inode of an open file.
+/// Returns the inode of an open file.
 #[cfg(unix)]
 pub(crate) fn inode_of(file: &File) -> Option<Inode> {
     use std::os::unix::fs::MetadataExt;
@@ -199,7 +199,7 @@ pub(crate) fn inode_of(_: &File) -> Option<Inode> {
     Some(Inode(0, 0))
 }
 
-/// Whether `file` is the one at `path`.
+/// Returns whether `file` is the one at `path`.
 pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     let own = inode_of(file);
     own.is_some() && own == inode(path)
@@ -215,8 +215,8 @@ pub(crate) fn open_file(file: &Path) -> io::Result<File> {
     options.open(file)
 }
 
-/// Checks that this process's user owns `path`, and that no other user may write to it. Another owner is reported first:
-/// only that user can change the mode.
+/// Checks that this process's user owns `path`, and that no other user may write to it. Another owner is reported
+/// first: only that user can change the mode.
 #[cfg(unix)]
 pub(crate) fn private(path: &Path, found: &fs::Metadata) -> Result<(), Unusable> {
     use std::os::unix::fs::MetadataExt;
@@ -243,7 +243,7 @@ pub(crate) fn private(_: &Path, _: &fs::Metadata) -> Result<(), Unusable> {
     Ok(())
 }
 
-/// The user of this process, where the system says so in a file.
+/// Returns the user of this process, if the system shows it in a file.
 ///
 /// The effective user, which decides what the kernel allows. `None` where there is no `/proc`: then owners are not
 /// compared.
@@ -254,7 +254,7 @@ pub(crate) fn own_user() -> Option<u32> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// The kind of file system that `dir` is on, where the system says so in a file.
+/// Returns the kind of file system that `dir` is on, if the system shows it in a file.
 ///
 /// `None` where there is no `/proc`, as on macOS: such a directory is taken for a local one.
 fn file_system(dir: &Path) -> Option<String> {
@@ -270,8 +270,8 @@ fn file_system(dir: &Path) -> Option<String> {
     mounts.lines().filter_map(kind).max_by_key(|(length, _)| *length).map(|(_, kind)| kind)
 }
 
-/// File systems whose locks or caches are not shared by all hosts that mount them; of those in user space (`fuse.*`)
-/// all but one count, because what is behind them is not known.
+/// Returns whether the locks or caches of a file system are not shared by all hosts that mount it; of those in user
+/// space (`fuse.*`) all but one count, because their servers are not known.
 fn is_network(kind: &str) -> bool {
     const KINDS: [&str; 17] = [
         "gpfs",
@@ -296,20 +296,20 @@ fn is_network(kind: &str) -> bool {
     KINDS.contains(&kind) || (kind.starts_with("fuse.") && kind != "fuse.fuse-overlayfs")
 }
 
-/// Whether what is written to `dir` is gone with the power.
+/// Returns whether files in `dir` are lost with the power.
 #[cfg(feature = "sqlite")]
 pub(crate) fn is_volatile(dir: &Path) -> bool {
     matches!(file_system(dir).as_deref(), Some("tmpfs" | "ramfs"))
 }
 
-/// How often a file is opened again that others remove between opening and locking it.
+/// The number of times that a file is opened again that others remove between opening and locking it.
 #[cfg(any(feature = "sqlite", feature = "fs"))]
 const TRIES: u32 = 1_000;
 
 /// Opens the file at `path` with `open` and locks it; `None` if another handle has it locked.
 ///
-/// What was opened is compared with what is at the path once it is locked: a file that was removed meanwhile is locked
-/// for no other process, so the one that is there now is opened again.
+/// The opened file is compared with that at the path once it is locked: a file that was removed before that is locked
+/// for no other process, so the new one is opened again.
 #[cfg(any(feature = "sqlite", feature = "fs"))]
 pub(crate) fn try_lock(
     path: &Path,

@@ -3,9 +3,9 @@
 //!
 //! A form is a type without values whose functions [`settings!`](super::settings::settings) calls. All of them have
 //!
-//! - `KIND`: what documentation and the inventory call it;
+//! - `KIND`: its name in documentation and the inventory;
 //! - `read(text)`: the value of a literal in a row, `None` if it is none;
-//! - `complaint(value)`: what is wrong with a value whatever its range, such as "not a number";
+//! - `complaint(value)`: the mistake in a value whatever its range, such as "not a number";
 //! - `value(value)` and `of(&value)`: to and from a [`Value`]; `of` is `None` for a value of another kind;
 //!
 //! and `UNSET`, the field of a required setting before the constructor has set it, where there is such a setting, and
@@ -42,7 +42,7 @@ impl Count {
         None
     }
 
-    /// A literal without unit, point and sign, that fits.
+    /// Reads a literal without unit, point and sign, that fits.
     pub(crate) const fn read(text: &str) -> Option<u32> {
         match Number::read(text) {
             Some(Number { digits, decimals: 0, unit: b"" }) if digits <= u32::MAX as u128 => {
@@ -76,7 +76,7 @@ impl Factor {
         None
     }
 
-    /// A literal with or without a point: infinity and NaN cannot be written.
+    /// Reads a literal with or without a point: infinity and NaN cannot be written.
     pub(crate) const fn read(text: &str) -> Option<f64> {
         match Number::read(text) {
             Some(Number { digits, decimals, unit: b"" }) => {
@@ -86,7 +86,7 @@ impl Factor {
         }
     }
 
-    /// NaN and infinity are in no range.
+    /// Returns whether the factor is in the range; NaN and infinity are in none.
     pub(crate) const fn from(factor: f64, least: f64) -> bool {
         factor >= least && factor < f64::INFINITY
     }
@@ -140,7 +140,8 @@ impl Time {
         None
     }
 
-    /// A number with a unit; a part of a nanosecond is cut off. Without a unit it is none: `100` could be anything.
+    /// Reads a number with a unit; a part of a nanosecond is cut off. A number without a unit is refused: `100` could
+    /// be anything.
     pub(crate) const fn read(text: &str) -> Option<Duration> {
         let Some(Number { digits, decimals, unit }) = Number::read(text) else { return None };
         let nanos = match unit {
@@ -165,7 +166,7 @@ impl Time {
         time.as_nanos() > bound.as_nanos()
     }
 
-    /// The longer one, for `not below`; `Ord::max` is not `const`.
+    /// Returns the longer duration, for `not below`; `Ord::max` is not `const`.
     pub(crate) const fn max(time: Duration, other: Duration) -> Duration {
         if Self::from(time, other) { time } else { other }
     }
@@ -186,7 +187,7 @@ impl Bytes {
         None
     }
 
-    /// A whole number, alone or with a binary unit; `MB` and `kb` are refused, because they mean two things.
+    /// Reads a whole number, alone or with a binary unit; `MB` and `kb` are refused, because they are ambiguous.
     pub(crate) const fn read(text: &str) -> Option<usize> {
         let Some(Number { digits, decimals: 0, unit }) = Number::read(text) else { return None };
         let shift = match unit {
@@ -244,7 +245,7 @@ impl Ttl {
         None
     }
 
-    // A setter takes zero for `never`; an attribute refuses `0s`, which was hardly meant so.
+    // Reads a duration. A setter takes zero for `never`; an attribute refuses `0s`, which is hardly intended.
     pub(crate) const fn read(text: &str) -> Option<Duration> {
         if let b"never" = text.as_bytes() { Some(Duration::ZERO) } else { Time::read(text) }
     }
@@ -287,7 +288,7 @@ impl<'a> Number<'a> {
     }
 }
 
-/// The value of a literal in a table, which is read while the library is compiled.
+/// Returns the value of a literal in a table, which is read while the library is compiled.
 ///
 /// # Panics
 ///

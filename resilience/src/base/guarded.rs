@@ -12,7 +12,7 @@ use std::task::Waker;
 
 static HOOK_PANICS: AtomicU64 = AtomicU64::new(0);
 
-/// Returns how often a hook or a subscriber has panicked in this process at an event of this library.
+/// Returns the number of panics of hooks and subscribers in this process at events of this library.
 ///
 /// The panic goes no further: the call ends as it would have ended without it. A number above zero is worth
 /// an alert, because events were lost. Rust's panic hook has printed the message.
@@ -43,7 +43,7 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
     result.ok()
 }
 
-/// The text of a panic, where its value is one.
+/// Returns the text of a panic, if its value is one.
 #[cfg(any(feature = "durable", feature = "ops"))]
 pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> Option<&str> {
     let text = panic.downcast_ref::<&str>().copied();

@@ -1,4 +1,4 @@
-//! Which handlers of events and sinks of alerts the running code is part of.
+//! The handlers of events and sinks of alerts that the running code is part of.
 //!
 //! An event that is raised inside a handler is not delivered to that handler, or it would cause itself without end. The
 //! mark goes where the code of the handler goes: to helper threads and carried tasks ([`carry`](super::carry)), and to
@@ -12,13 +12,13 @@ thread_local! {
     static INSIDE: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The number of a new handler.
+/// Returns the number of a new handler.
 pub(crate) fn new_number() -> u64 {
     static LAST: AtomicU64 = AtomicU64::new(0);
     LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
-/// The numbers of the handlers that the running code is part of.
+/// Returns the numbers of the handlers that the running code is part of.
 pub(crate) fn here() -> Vec<u64> {
     INSIDE.try_with(|inside| inside.borrow().clone()).unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use super::scope;
 use std::future::Future;
 use std::ops::Deref;
 
-/// What code can hold.
+/// A resource that code can hold.
 ///
 /// # Implementing it
 ///
@@ -13,11 +13,11 @@ use std::ops::Deref;
 /// addresses, even.
 #[doc(hidden)]
 pub trait Holds {
-    /// What identifies it to the code that holds it.
+    /// Returns the number that identifies the resource to the code that holds it.
     fn number(&self) -> usize;
 }
 
-/// `body`, which knows at each poll that it holds `held`, or what that points to.
+/// Returns `body`, which knows at each poll that it holds `held`, or the target of `held`.
 #[doc(hidden)]
 #[inline]
 pub fn holding<F: Future>(held: &impl Holds, body: F) -> impl Future<Output = F::Output> {

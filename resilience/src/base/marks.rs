@@ -1,4 +1,4 @@
-//! The cached calls that the running code is part of, innermost first: one that meets itself must not wait for
+//! The cached calls that the running code is part of, innermost first: a call that meets itself must not wait for
 //! itself. They travel where the limits of timeouts travel.
 
 use super::replaced::{Replaced, replace};
@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct Mark {
     /// The table and the hash of the key.
     of: (usize, u64),
-    /// Whether a retry in it gave up for lack of time.
+    /// Whether a retry in the call gave up for lack of time.
     out_of_time: AtomicBool,
-    /// Whether a simpler call in it answered, or one with another value.
+    /// Whether a simpler call in it answered, or a call with another value.
     degraded: AtomicBool,
     around: Option<Arc<Self>>,
 }
@@ -22,22 +22,22 @@ thread_local! {
     static INNERMOST: RefCell<Option<Arc<Mark>>> = const { RefCell::new(None) };
 }
 
-/// The innermost call that the running code is part of.
+/// Returns the innermost call that the running code is part of.
 pub(crate) fn innermost() -> Option<Arc<Mark>> {
     INNERMOST.try_with(|innermost| innermost.borrow().clone()).ok().flatten()
 }
 
-/// A mark and those around it: each keeps the one that it was made in.
+/// Returns a mark and those around it: each keeps the mark that it was made in.
 fn chain(first: Option<&Arc<Mark>>) -> impl Iterator<Item = &Arc<Mark>> {
     std::iter::successors(first, |mark| mark.around.as_ref())
 }
 
-/// Whether the running code is part of a call for the key with this hash in this table.
+/// Returns whether the running code is part of a call for the key with this hash in this table.
 pub(crate) fn is_inside(of: (usize, u64)) -> bool {
     chain(innermost().as_ref()).any(|mark| mark.of == of)
 }
 
-/// A retry gives up because its time is over: so do the calls that it is part of.
+/// Notes that a retry gives up because its time is over, and so do the calls that it is part of.
 #[cold]
 pub(crate) fn out_of_time() {
     for mark in chain(innermost().as_ref()) {
@@ -45,7 +45,7 @@ pub(crate) fn out_of_time() {
     }
 }
 
-/// A simpler call answers, or one with another value: what the calls that it is part of return is less than was asked for.
+/// Notes that a simpler call answers, or one with another value: the calls around it return less than was requested.
 #[cold]
 pub(crate) fn degraded() {
     for mark in chain(innermost().as_ref()) {
@@ -54,7 +54,7 @@ pub(crate) fn degraded() {
 }
 
 impl Mark {
-    /// A call inside those that the running code is part of.
+    /// Creates the mark of a call inside those that the running code is part of.
     pub(crate) fn new(of: (usize, u64)) -> Arc<Self> {
         Arc::new(Self {
             of,
@@ -64,12 +64,12 @@ impl Mark {
         })
     }
 
-    /// Whether a simpler call inside it answered, or one with another value.
+    /// Returns whether a simpler call inside it answered, or a call with another value.
     pub(crate) fn is_degraded(&self) -> bool {
         self.degraded.load(Ordering::Relaxed)
     }
 
-    /// Whether a retry inside it gave up for lack of time.
+    /// Returns whether a retry inside it gave up for lack of time.
     pub(crate) fn is_out_of_time(&self) -> bool {
         self.out_of_time.load(Ordering::Relaxed)
     }

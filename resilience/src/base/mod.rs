@@ -1,4 +1,4 @@
-//! What the rest of the crate is built on: time, randomness, state and text. It knows nothing of failures or policies.
+//! The foundation of the crate: time, randomness, state and text. It knows nothing of failures or policies.
 //!
 //! The room owns the seams of the crate: the clock, waiting and random numbers. Nothing outside of it reads a clock,
 //! sleeps or draws a number, so that a test world can put its own in their place and no test has to wait. It also owns
@@ -10,9 +10,9 @@
 //!
 //! | what | modules |
 //! |---|---|
-//! | time | `clock` (the seam), `time`, `timer`, `real_clock` and `paused` (what is behind it), `calendar` |
+//! | time | `clock` (the seam), `time`, `timer`, `real_clock` and `paused` (its implementations), `calendar` |
 //! | randomness and test worlds | `rng`, `world`, `site` (state that a world replaces) |
-//! | what the running code is part of | `scope` (limits), `admission`, `repeats`, `payers`, `marks`, `holding`, `handling`, `check`; `carry` takes it along to other tasks and threads, all but `admission`; `replaced` is their guard, `each_poll` a future that enters them |
+//! | scopes of the running code | `scope` (limits), `admission`, `repeats`, `payers`, `marks`, `holding`, `handling`, `check`; `carry` takes it along to other tasks and threads, all but `admission`; `replaced` is their guard, `each_poll` a future that enters them |
 //! | threads | `sync`, `block_on`, `promise` (a value of another thread), `own_thread`, `repeating`, `runtime`, `shards`, `of_process` (forks), `guarded` (panics of the program) |
 //! | settings | `setting` (as data), `settings` (the declaration), `forms` (kinds of values), `change` (from a configuration) |
 //! | text | `name`, `template` (keys), `text` (without allocation), `scrub` (without secrets), `visible` (for terminals), `serialise` |
@@ -20,7 +20,7 @@
 //!
 //! # Thread-locals
 //!
-//! What the running code is part of is kept in thread-locals, most with a guard that restores what was there before.
+//! The scopes of the running code are kept in thread-locals, most with a guard that restores the former value.
 //! Three rules hold for all of them. A guard is dropped on the thread that made it. A future sets them for the time
 //! of each poll, as tasks share a thread. And a thread whose locals are gone is no error: code that runs in the
 //! destructor of another thread-local is part of nothing.

@@ -10,7 +10,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// Names a point or a policy; cheap to clone, reads as a `str`.
+/// The name of a point or a policy; cheap to clone, reads as a `str`.
 ///
 /// Two names that read the same are equal, and a map with names as keys can be asked with a `&str`.
 ///
@@ -29,13 +29,13 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct PointName(Kept);
 
-/// Something whose name is worked out when it is first asked for: until then it need not be known which others share it.
+/// An item whose name is computed on first use: until then the other items with that name need not be known.
 pub(crate) trait Named: Sync {
-    /// The name, which no other has.
+    /// Returns the name, which no other item has.
     fn unique(&'static self) -> &'static str;
 }
 
-/// Where a name comes from. Only [`Shared`](Self::Shared) owns memory, which all clones share.
+/// The source of a name. Only [`Shared`](Self::Shared) owns memory, which all clones share.
 #[derive(Clone)]
 enum Kept {
     /// A policy value that was named in the source.
@@ -47,8 +47,7 @@ enum Kept {
 }
 
 impl PointName {
-    /// Creates a name that is known when the program is compiled; [`From`] takes one that is made at run
-    /// time.
+    /// Creates a name that is known at compile time; [`From`] takes one that is made at run time.
     ///
     /// # Examples
     ///
@@ -62,13 +61,13 @@ impl PointName {
         Self(Kept::Static(name))
     }
 
-    /// The name of an annotated function, unique in the binary.
+    /// Creates the name of an annotated function, unique in the binary.
     #[inline]
     pub(crate) const fn of(point: &'static dyn Named) -> Self {
         Self(Kept::Named(point))
     }
 
-    /// The address of the point's `static`; `None` for a policy that is no annotated function's.
+    /// Returns the address of the point's `static`; `None` for a policy that belongs to no annotated function.
     #[cfg(feature = "config")]
     #[inline]
     pub(crate) fn address(&self) -> Option<usize> {
@@ -78,13 +77,13 @@ impl PointName {
         }
     }
 
-    /// `stack`, or that of the point for a policy that is used as a value.
+    /// Returns `stack`, or that of the point for a policy that is used as a value.
     #[inline]
     pub(crate) fn stack_or(&self, stack: Option<Stack>) -> Stack {
         stack.unwrap_or_else(|| self.stack())
     }
 
-    /// What distinguishes the stack of this point from another one's.
+    /// Returns the stack of this point, which distinguishes it from others.
     #[inline]
     pub(crate) fn stack(&self) -> Stack {
         match self.0 {
@@ -152,7 +151,7 @@ impl PartialOrd for PointName {
     }
 }
 
-/// As their texts.
+/// Orders names by their texts.
 impl Ord for PointName {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (**self).cmp(&**other)

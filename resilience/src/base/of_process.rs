@@ -2,8 +2,8 @@
 //! and the threads that would answer are not there.
 //!
 //! Nothing announces a fork to a library without `unsafe` code, so each access compares the id of the process with the
-//! one that was there first: a relaxed load and a system call. The parent's
-//! value is never dropped in the child, because dropping it could wait for a lock that no thread will release.
+//! process that used the value first: a relaxed load and a system call. The parent's value is never dropped in the
+//! child, because dropping it could wait for a lock that no thread will release.
 
 use std::fmt::Debug;
 use std::ops::Deref;
@@ -22,7 +22,7 @@ pub(crate) struct OfProcess<T> {
 }
 
 impl<T> OfProcess<T> {
-    /// `value`, until a fork's child has its own.
+    /// Creates a cell with `value`, until a fork's child has its own.
     ///
     /// `fresh` runs in the child only, at its first access.
     pub(crate) const fn new(value: T, fresh: fn(&T) -> T) -> Self {
@@ -33,7 +33,8 @@ impl<T> OfProcess<T> {
 impl<T: Debug> Deref for OfProcess<T> {
     type Target = T;
 
-    /// A fork of a fork walks the chain from the first process on; nearly every program has a chain of one.
+    /// Returns the value of this process. A fork of a fork walks the chain from the first process on; nearly every
+    /// program has a chain of one.
     fn deref(&self) -> &T {
         let own = std::process::id();
         let mut at = self;
@@ -59,7 +60,7 @@ mod tests {
     fn a_child_has_its_own_value_whatever_its_parent_had_locked() {
         let value: OfProcess<Mutex<u32>> = OfProcess::new(Mutex::new(1), |_| Mutex::new(2));
         let of_parent = value.lock();
-        // As after a fork.
+        // The state after a fork.
         value.process.store(std::process::id() + 1, Ordering::Relaxed);
         let of_child = value.try_lock().map(|value| *value);
         assert_eq!((of_parent.map(|value| *value).ok(), of_child.ok()), (Some(1), Some(2)));

@@ -13,7 +13,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long the thread stays without a value.
+/// The time that the thread stays without a value.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// The code, with its state.
@@ -34,13 +34,13 @@ pub(crate) struct OwnThread<T> {
     changed: Condvar,
 }
 
-/// What the pushing threads and the one of the code share. Values are dropped outside of the lock: they may be the
-/// program's.
+/// The state shared by the pushing threads and the thread of the code. Values are dropped outside of the lock: they may
+/// be the program's.
 struct State<T> {
     waiting: VecDeque<Item<T>>,
     /// The process in which the thread runs: a fork's child has the code, and not the thread.
     running: Option<u32>,
-    /// Since when the code has the value that it has now.
+    /// When the code got the value that it has now.
     busy_since: Option<Instant>,
     is_removed: bool,
     skipped: u64,
@@ -55,7 +55,7 @@ struct Item<T> {
 }
 
 impl<T: Send + 'static> OwnThread<T> {
-    /// `name` is that of the thread, which starts with the first value, not here.
+    /// Returns `name` is that of the thread, which starts with the first value, not here.
     pub(crate) fn new(
         name: &'static str,
         most: usize,
@@ -104,7 +104,7 @@ impl<T: Send + 'static> OwnThread<T> {
         state.skipped += u64::from(out.is_some());
         let is_running = state.running == Some(process);
         if !is_running {
-            // What a parent's thread had at the fork is no business of its child.
+            // The value of the parent's thread at the fork does not concern its child.
             state.busy_since = None;
             state.running = Some(process);
         }
@@ -124,7 +124,7 @@ impl<T: Send + 'static> OwnThread<T> {
         thread.spawn(move || while own.handle_next() {}).is_ok()
     }
 
-    /// There is no thread: what waits is skipped, and the next value tries again.
+    /// Skips all waiting values, since there is no thread; the next value tries again to start one.
     fn skip_all(&self) {
         let mut state = locked(&self.state);
         state.running = None;
@@ -173,7 +173,7 @@ impl<T: Send + 'static> OwnThread<T> {
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// Since when the code has the value that it has now.
+    /// Returns when the code got the value that it has now.
     pub(crate) fn busy_since(&self) -> Option<Instant> {
         locked(&self.state).busy_since
     }
@@ -188,7 +188,7 @@ impl<T: Send + 'static> OwnThread<T> {
         self.changed.notify_all();
     }
 
-    /// How many values have not reached the code.
+    /// Returns the number of values that have not reached the code.
     pub(crate) fn skipped(&self) -> u64 {
         locked(&self.state).skipped
     }

@@ -13,14 +13,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, Id};
 
-/// How long sync functions have waited under the paused clock of each runtime: the last few runtimes.
+/// The time that sync functions have waited under the paused clock of each runtime: the last few runtimes.
 static SLEPT: Mutex<Vec<(Id, Duration)>> = Mutex::new(Vec::new());
-/// Whether there is any; outside of tests there is none.
+/// Whether there is such a runtime; outside of tests there is none.
 static ANY: AtomicBool = AtomicBool::new(false);
-/// How many runtimes are remembered.
+/// The number of runtimes that are remembered.
 const RUNTIMES: usize = 64;
 
-/// Tokio's reading of the time where its clock is not the system's: in a runtime that has paused it.
+/// Returns tokio's reading of the time if its clock is not the system's: in a runtime that has paused it.
 ///
 /// A clock that runs with the system's reads between two readings of that, and moves on in between; where
 /// the clock is too coarse to show either, it is read again.
@@ -38,13 +38,13 @@ pub(crate) fn paused_clock() -> Option<Instant> {
     }
 }
 
-/// A reading of tokio's clock, with what sync functions have waited on it.
+/// Returns a reading of tokio's clock plus the waits of sync functions on it.
 #[inline]
 pub(super) fn moved_on(reading: Instant) -> Instant {
     if ANY.load(Ordering::Relaxed) { with_all_slept(reading) } else { reading }
 }
 
-/// A reading, with how long sync functions have waited under the clock of this runtime.
+/// Returns a reading plus the time that sync functions have waited under the clock of this runtime.
 ///
 /// Only tests come here: the lock is no cost of a program.
 #[cold]
@@ -56,7 +56,7 @@ fn with_all_slept(reading: Instant) -> Instant {
     of_this.map_or(reading, |(_, slept)| later(reading, *slept))
 }
 
-/// A sync function has waited on this thread.
+/// Notes that a sync function has waited on this thread.
 ///
 /// Outside of a paused clock nothing is noted: there the wait has passed on the clock by itself.
 pub(super) fn slept(wait: Duration) {

@@ -1,4 +1,4 @@
-//! The attempts around the running code whose budget other functions can share, and what those inside have done with it.
+//! The attempts around the running code whose budget other functions can share, and the payments of the calls inside.
 //!
 //! Of functions that call one another and share a budget only the innermost pays. So what a call does with a budget is
 //! noted at every attempt around it that has the same one, and the retry of such an attempt reads the note when the
@@ -16,31 +16,31 @@ thread_local! {
     static AROUND: RefCell<Vec<Payer>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What a call has done last with the budget of an attempt around it.
+/// The last payment of a call from the budget of an attempt around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Payment {
-    /// It has paid for a retry, which has begun.
+    /// The call has paid for a retry, which has begun.
     Paid,
-    /// It has found too little for a retry.
+    /// The call has found too little for a retry.
     Denied,
-    /// It has succeeded.
+    /// The call has succeeded.
     Refunded,
 }
 
-/// What the calls inside an attempt have done with its budget.
+/// The payments of the calls inside an attempt from its budget.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Notes {
     pub(crate) payment: Option<Payment>,
-    /// Whether the budget's throttle has counted an attempt of theirs.
+    /// Whether the budget's throttle has counted an attempt of these calls.
     pub(crate) is_counted: bool,
-    /// Whether the throttle has admitted the attempt, and none of them has used that yet.
+    /// Whether the throttle has admitted the attempt, and no call has used that yet.
     pub(crate) admits: bool,
 }
 
 /// An attempt whose budget other functions can share.
 #[derive(Clone, Debug)]
 pub(crate) struct Payer {
-    /// Where the budget is: it is compared only.
+    /// The address of the budget: it is compared only.
     budget: usize,
     notes: Notes,
     /// The notes, once there are copies on other threads.
@@ -48,12 +48,12 @@ pub(crate) struct Payer {
 }
 
 impl Payer {
-    /// An attempt that `budget` pays for.
+    /// Creates the payer of an attempt that `budget` pays for.
     pub(crate) fn of<B>(budget: &B) -> Self {
         Self { budget: address(budget), notes: Notes::default(), elsewhere: None }
     }
 
-    /// What the calls inside have done so far.
+    /// Returns the notes of the calls inside so far.
     pub(crate) fn notes(&self) -> Notes {
         self.elsewhere.as_ref().map_or(self.notes, |notes| *locked(notes))
     }
@@ -65,7 +65,7 @@ impl Payer {
         }
     }
 
-    /// A copy for another thread, with the same notes.
+    /// Returns a copy for another thread, with the same notes.
     fn copy(&mut self) -> Self {
         let notes = self.notes;
         let elsewhere = self.elsewhere.get_or_insert_with(|| Arc::new(Mutex::new(notes)));
@@ -77,18 +77,18 @@ fn address<B>(budget: &B) -> usize {
     std::ptr::from_ref(budget).addr()
 }
 
-/// The attempts around the running code, for another thread or task.
+/// Returns the attempts around the running code, for another thread or task.
 pub(crate) fn around() -> Vec<Payer> {
     let copies = |around: &RefCell<Vec<Payer>>| around.borrow_mut().iter_mut().map(Payer::copy).collect();
     AROUND.try_with(copies).unwrap_or_default()
 }
 
-/// `attempt` begins or is polled on this thread, until [`leave`].
+/// Enters `attempt`, which begins or is polled on this thread, until [`leave`].
 pub(crate) fn enter(attempt: Payer) {
     let _ = AROUND.try_with(|around| around.borrow_mut().push(attempt));
 }
 
-/// The innermost attempt on this thread has ended, or its poll has.
+/// Leaves the innermost attempt on this thread, which has ended, or its poll has.
 pub(crate) fn leave() -> Option<Payer> {
     AROUND.try_with(|around| around.borrow_mut().pop()).ok().flatten()
 }

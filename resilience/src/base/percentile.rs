@@ -1,15 +1,16 @@
-//! How long the calls of the recent past took: a percentile of the last 1,000 of them, none older than 10 minutes.
+//! The durations of recent calls: a percentile of the last 1,000 of them, none older than 10 minutes.
 //!
-//! A limit that follows the latency is read at every call and fed by every call, so both are cheap. A sample is two words
-//! in a ring, and recording it takes no lock: a number is drawn, and the words in its place are overwritten. The
-//! percentile itself is kept in a word, too. It is reckoned anew
+//! A limit that follows the latency is read at every call and fed by every call, so both are cheap. A sample is two
+//! words in a ring, and recording it takes no lock: a number is drawn, and the words in its place are overwritten. The
+//! percentile itself is kept in a word, too. It is computed again
 //!
 //! - when 16 samples more are above it than its share says: a service that slows down is seen at once;
 //! - with every 1,000th sample, and at a look a second after the last time;
 //! - while there are too few samples, with each of them.
 //!
-//! Whoever measures calls records those that were cut or dropped as well, with the time that they had run. A service that
-//! has slowed down to over the limit would otherwise yield no more samples, and the limit would never rise again.
+//! Policies that measure calls record those that were cut or dropped as well, with the time that they had run. A
+//! service that has slowed down to over the limit would otherwise yield no more samples, and the limit would never rise
+//! again.
 //!
 //! # Invariants
 //!
@@ -23,15 +24,15 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// How many samples are kept.
+/// The number of samples that are kept.
 const SAMPLES: usize = 1_000;
-/// From how many samples on there is a percentile.
+/// The least number of samples for a percentile.
 const ENOUGH: usize = 100;
-/// How long a sample counts, in nanoseconds.
+/// The time for which a sample counts, in nanoseconds.
 const RECENT: u64 = 600 * SECOND;
-/// How many samples too many are above the percentile until it is reckoned anew.
+/// The surplus of samples above the percentile at which it is computed again.
 const EXCESS: f64 = 16.0;
-/// After how many nanoseconds a look reckons it anew.
+/// The nanoseconds after which a look computes it again.
 const SECOND: u64 = 1_000_000_000;
 /// There is no percentile.
 const UNKNOWN: u64 = u64::MAX;
@@ -39,7 +40,7 @@ const UNKNOWN: u64 = u64::MAX;
 /// A percentile of how long the calls of the recent past took.
 #[derive(Debug)]
 pub(crate) struct Percentile {
-    /// Which one: 0.99 is the time that 99 of 100 calls do not exceed.
+    /// The share of the percentile: 0.99 is the time that 99 of 100 calls do not exceed.
     share: f64,
     ring: OnceLock<Box<Ring>>,
 }
@@ -49,17 +50,17 @@ pub(crate) struct Percentile {
 /// About 16 KB, in a box of its own: a policy that never measures has no ring.
 #[derive(Debug)]
 struct Ring {
-    /// How many were recorded since the last reset.
+    /// The number of samples that were recorded since the last reset.
     recorded: AtomicUsize,
     /// The percentile in nanoseconds, and when it was reckoned.
     known: AtomicU64,
     reckoned: AtomicU64,
-    /// How many samples too many were above the percentile since it was reckoned, as the bits of an `f64`.
+    /// The surplus of samples above the percentile since it was computed, as the bits of an `f64`.
     excess: AtomicU64,
     samples: [Sample; SAMPLES],
 }
 
-/// How long a call took, and when it ended.
+/// The duration of a call, and when it ended.
 #[derive(Debug)]
 struct Sample {
     took: AtomicU64,
@@ -67,7 +68,7 @@ struct Sample {
 }
 
 impl Percentile {
-    /// No samples; `share` is above 0 and at most 1.
+    /// Creates a percentile without samples; `share` is above 0 and at most 1.
     pub(crate) const fn new(share: f64) -> Self {
         Self { share, ring: OnceLock::new() }
     }
@@ -85,7 +86,7 @@ impl Percentile {
         }
     }
 
-    /// The percentile at `now`; `None` with fewer than 100 samples in the last 10 minutes.
+    /// Returns the percentile at `now`; `None` with fewer than 100 samples in the last 10 minutes.
     pub(crate) fn get(&self, now: Instant) -> Option<Duration> {
         let (ring, now) = (self.ring.get()?, nanos(now));
         let age = now.saturating_sub(ring.reckoned.load(Ordering::Relaxed));
@@ -94,7 +95,7 @@ impl Percentile {
         (known != UNKNOWN).then(|| Duration::from_nanos(known))
     }
 
-    /// How many samples it is of at `now`.
+    /// Returns the number of samples that count at `now`.
     pub(crate) fn samples(&self, now: Instant) -> usize {
         self.ring.get().map_or(0, |ring| ring.recent(nanos(now)).count())
     }
@@ -120,7 +121,7 @@ impl Ring {
         }
     }
 
-    /// The times of the samples that count at `now`.
+    /// Returns the times of the samples that count at `now`.
     fn recent(&self, now: u64) -> impl Iterator<Item = u64> {
         let used = self.recorded.load(Ordering::Relaxed).min(SAMPLES);
         let samples = self.samples.iter().take(used);
@@ -128,10 +129,11 @@ impl Ring {
         samples.filter(counts).map(|sample| sample.took.load(Ordering::Relaxed))
     }
 
-    /// Whether the percentile is not known, or too many of the last samples are above it, with one of `took`.
+    /// Returns whether the percentile is not known, or too many of the last samples are above it, including one of
+    /// `took`.
     ///
-    /// A sum that never falls below zero: a few slow samples are forgotten among the others. That another thread changes
-    /// it meanwhile costs one sample of it.
+    /// The surplus is a sum that never falls below zero: a few slow samples are forgotten among the others. If another
+    /// thread changes it at the same time, one sample of it is lost.
     fn is_out_of_date(&self, took: u64, share: f64) -> bool {
         let known = self.known.load(Ordering::Relaxed);
         let change = if took > known { share } else { share - 1.0 };
@@ -140,7 +142,7 @@ impl Ring {
         known == UNKNOWN || excess >= EXCESS
     }
 
-    /// The percentile of the samples that count at `now`, and keeps it. It copies the times to the stack and
+    /// Computes the percentile of the samples that count at `now`, and keeps it. It copies the times to the stack and
     /// selects, in time proportional to their number; of two threads that do so at once, the later one counts.
     #[cold]
     #[inline(never)]
@@ -172,7 +174,7 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    /// A sequence of numbers that looks random.
+    /// Returns a sequence of numbers that looks random.
     fn random(seed: u64) -> impl FnMut(u64) -> u64 {
         let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
         move |below| {
@@ -183,7 +185,7 @@ mod tests {
         }
     }
 
-    /// The same by a list of all samples.
+    /// The same percentile by a list of all samples.
     struct Model {
         share: f64,
         all: VecDeque<(Instant, Duration)>,
@@ -223,7 +225,7 @@ mod tests {
             let mut model = Model { share, all: VecDeque::new() };
             let (range, pace) = (1 + random(2_000_000), 1 + random(2_000));
             for n in 0..3_000 {
-                // So far that each look reckons anew.
+                // So far that each look computes it again.
                 now += Duration::from_millis(1_000 + random(pace) * random(2));
                 if random(500) == 0 {
                     // Up to two hours, as after a suspension.

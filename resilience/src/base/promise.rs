@@ -1,4 +1,4 @@
-//! One value that a thread gives and a future waits for.
+//! One value that a thread sets and a future waits for.
 
 use super::guarded::wake;
 use super::sync::locked;
@@ -15,7 +15,7 @@ impl<T> Promise<T> {
         Self(Mutex::new((None, None)))
     }
 
-    /// Gives the value; the first one counts. The waker is code of an executor, and is called without the lock.
+    /// Sets the value; the first one counts. The waker is code of an executor, and is called without the lock.
     pub(crate) fn give(&self, value: T) {
         let waker = {
             let mut state = locked(&self.0);

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 #[cfg(feature = "tokio")]
 pub(super) use super::paused::paused_clock;
 
-/// Tokio's reading of the time where its clock is not the system's.
+/// Returns tokio's reading of the time if its clock is not the system's.
 #[cfg(all(feature = "testing", not(feature = "tokio")))]
 pub(super) const fn paused_clock() -> Option<Instant> {
     None
 }
 
-/// The present moment outside of any test world.
+/// Returns the present moment outside of any test world.
 pub(super) fn real_now() -> Instant {
     #[cfg(feature = "tokio")]
     return super::paused::moved_on(tokio::time::Instant::now().into_std());

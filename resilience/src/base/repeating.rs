@@ -12,13 +12,13 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-/// Ends the work of a thread when it is dropped.
+/// The handle of a thread, whose work ends when it is dropped.
 ///
 /// It does not wait for the thread: work that runs goes on to its end, and is not begun again.
 #[derive(Debug)]
 pub(crate) struct Repeating(Arc<Stop>);
 
-/// What the thread asks and waits on.
+/// The flag that the thread asks and waits on.
 #[derive(Debug, Default)]
 pub(crate) struct Stop(Mutex<State>);
 
@@ -54,7 +54,7 @@ pub(crate) fn repeat(
 }
 
 impl Stop {
-    /// Long work looks at it now and then.
+    /// Returns whether the thread should stop; long work asks now and then.
     pub(crate) fn is_stopped(&self) -> bool {
         locked(&self.0).is_stopped
     }

@@ -1,10 +1,10 @@
-//! The retries around the running code that are repeating it, outermost first: a retry inside one of them multiplies its
-//! attempts.
+//! The retries around the running code that are repeating it, outermost first: a retry inside one of them multiplies
+//! its attempts.
 //!
 //! Only repeated attempts are marked, the second of a call and those after it: so a call whose first attempt succeeds
-//! pays nothing for this. A sync retry enters at the end of its wait and leaves when the attempt has ended; what it keeps
-//! of the call remembers that it has entered, also when the body panics. The future of an async attempt enters for the
-//! time of each poll.
+//! costs nothing here. A sync retry enters at the end of its wait and leaves when the attempt has ended; the state that
+//! it keeps of the call remembers that it has entered, also when the body panics. The future of an async attempt enters
+//! for the time of each poll.
 
 use super::name::PointName;
 use super::replaced::{Replaced, replace};
@@ -22,18 +22,18 @@ pub(crate) fn around() -> Vec<PointName> {
     AROUND.try_with(|around| around.borrow().clone()).unwrap_or_default()
 }
 
-/// How many retries are repeating the running code.
+/// Returns how many retries are repeating the running code.
 pub(crate) fn depth() -> usize {
     AROUND.try_with(|around| around.borrow().len()).unwrap_or(0)
 }
 
-/// A retry of `point` begins a repeated attempt on this thread, which ends at [`leave`].
+/// Begins a repeated attempt by a retry of `point` on this thread, which ends at [`leave`].
 #[cold]
 pub(crate) fn enter(point: PointName) {
     let _ = AROUND.try_with(|around| around.borrow_mut().push(point));
 }
 
-/// The innermost repeated attempt on this thread has ended.
+/// Ends the innermost repeated attempt on this thread.
 #[cold]
 pub(crate) fn leave() {
     let _ = AROUND.try_with(|around| around.borrow_mut().pop());
@@ -44,7 +44,7 @@ pub(crate) fn within(points: Vec<PointName>) -> Replaced<RefCell<Vec<PointName>>
     replace(&AROUND, points)
 }
 
-/// What repeats attempts: an annotated function, or a call of a value.
+/// The owner of repeated attempts: an annotated function, or a call of a value.
 #[doc(hidden)]
 pub trait Repeats {
     /// Its name in events.
@@ -64,13 +64,13 @@ pin_project_lite::pin_project! {
 }
 
 impl<R, F> Repeated<R, F> {
-    /// The `attempt`th attempt of a call of `by`, from 1.
+    /// Creates the `attempt`th attempt of a call of `by`, from 1.
     #[inline]
     pub fn new(by: R, attempt: u32, future: F) -> Self {
         Self { by: if attempt > 1 { Some(by) } else { None }, future }
     }
 
-    /// An attempt of a call of `by` that is not the first.
+    /// Creates an attempt of a call of `by` that is not the first.
     pub(crate) fn again(by: R, future: F) -> Self {
         Self { by: Some(by), future }
     }
@@ -88,7 +88,7 @@ impl<R: Repeats, F: Future> Future for Repeated<R, F> {
     }
 }
 
-/// Leaves when it is dropped.
+/// A guard that leaves when it is dropped.
 ///
 /// A guard for one poll; it leaves also when the poll panics.
 struct Entered;

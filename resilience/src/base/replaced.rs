@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::thread::LocalKey;
 
-/// What a thread-local keeps its value in.
+/// The cell in which a thread-local keeps its value.
 pub(crate) trait Slot {
     type Value;
 
@@ -31,16 +31,16 @@ impl<T> Slot for RefCell<T> {
     }
 }
 
-/// Puts the value back that a thread-local had before.
+/// A guard that restores the former value of a thread-local.
 ///
 /// Guards are dropped in the reverse order of their making.
 #[derive(Debug)]
 #[must_use = "the value is put back when the guard is dropped"]
 pub(crate) struct Replaced<S: Slot + 'static> {
     local: &'static LocalKey<S>,
-    /// The value before; on a thread whose locals are gone, the one that was to replace it.
+    /// The former value; on a thread whose locals are gone, the new one.
     other: S::Value,
-    // It restores its own thread, so it must be dropped there.
+    // The guard restores its own thread, so it must be dropped there.
     stays: PhantomData<Rc<()>>,
 }
 
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!((NUMBER.get(), text().as_str()), (0, ""));
     }
 
-    /// What its destructor finds in the thread-local that it was in; then it panics, if it is to.
+    /// A value whose destructor records the content of its thread-local; then it panics, if required.
     struct Loud {
         seen: Sender<(u32, Option<bool>)>,
         number: u32,
@@ -136,7 +136,7 @@ mod tests {
         static TWO: RefCell<Option<Last>> = const { RefCell::new(None) };
     }
 
-    /// Replaces the value of another thread-local when the thread ends, and reports whether that was still there.
+    /// A value that replaces that of another thread-local when the thread ends, and reports whether it still existed.
     struct Last {
         other: &'static LocalKey<RefCell<Option<Self>>>,
         found: Sender<bool>,

@@ -2,7 +2,7 @@
 //!
 //! Each thread has a small generator of its own, seeded from the randomness of std's hash maps, so that no two threads
 //! or processes wait in step and none contends for a lock. It is not for secrets. In a test world the numbers come from
-//! the world's generator, in the order of the draws: the same seed gives the same waits.
+//! the world's generator, in the order of the draws: the same seed results in the same waits.
 
 use super::world::World;
 use rand::rngs::SmallRng;
@@ -14,7 +14,7 @@ thread_local! {
     static RNG: RefCell<SmallRng> = RefCell::new(SmallRng::seed_from_u64(RandomState::new().hash_one(0)));
 }
 
-/// The `n`th number in `0.0..1.0` of the sequence with this seed: the same in every run and on every machine.
+/// Returns the `n`th number in `0.0..1.0` of the sequence with this seed: the same in every run and on every machine.
 ///
 /// Any `n` costs the same: nothing is kept between two calls.
 #[cfg(feature = "chaos")]
@@ -26,7 +26,7 @@ pub(crate) fn seeded(seed: u64, n: u64) -> f64 {
     ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// A number in `0.0..1.0`; from the world's seeded generator on a thread inside a test world.
+/// Returns a number in `0.0..1.0`; from the world's seeded generator on a thread inside a test world.
 ///
 /// Where the generator is borrowed already, it is the middle: a wait without spread is better than a panic.
 pub(crate) fn uniform() -> f64 {

@@ -13,12 +13,12 @@ pub(crate) struct OwnRuntime {
     runtime: OfProcess<Mutex<Option<Runtime>>>,
     /// The name of its threads.
     name: &'static str,
-    /// It has a thread for each processor within these bounds.
+    /// The bounds of the number of threads, which is that of the processors.
     threads: RangeInclusive<usize>,
 }
 
 impl OwnRuntime {
-    /// For a `static`; nothing is started before [`handle`](Self::handle).
+    /// Creates a runtime for a `static`; nothing is started before [`handle`](Self::handle).
     pub(crate) const fn new(name: &'static str, threads: RangeInclusive<usize>) -> Self {
         Self { runtime: OfProcess::new(Mutex::new(None), |_| Mutex::new(None)), name, threads }
     }

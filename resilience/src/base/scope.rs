@@ -1,13 +1,13 @@
-//! What a running call can know of the timeouts around it: the time left, and whether one of them is
+//! The knowledge of a running call about the timeouts around it: the time left, and whether one of them is
 //! just dropping it.
 //!
 //! It is kept in thread-locals, set while a body runs or its future is polled and restored afterwards, so that it holds
 //! for what the body calls and for nothing else: tasks on the same thread interleave between polls, and each poll sets
-//! it anew. Policies use it in two ways. A retry does not start a wait that a timeout around it would cut off. A breaker
-//! whose call is dropped asks [`is_cut`] whether a timeout of its own stack dropped it, which counts as a failure, or
-//! the caller lost interest, which counts as nothing.
+//! it anew. Policies use it in two ways. A retry does not start a wait that a timeout around it would cut off. A
+//! breaker whose call is dropped asks [`is_cut`] whether a timeout of its own stack dropped it, which counts as a
+//! failure, or the caller lost interest, which counts as nothing.
 //!
-//! Two numbers are enough. Timers that run have fixed ends, of which the earliest counts; those that have not begun
+//! Two numbers are enough. Timers that run have fixed ends, of which the earliest counts; timers that have not begun
 //! have only a length, of which the shortest counts. Neither needs a reading of the clock when a call begins.
 
 use super::clock::{later, now, origin};
@@ -29,16 +29,16 @@ pub(crate) struct Limits {
 const NONE: u64 = u64::MAX;
 const NO_LIMITS: Limits = Limits { at: NONE, whole: NONE };
 
-/// What distinguishes the stack of one function from those of all others: the address of its point, without the
-/// bits that are zero and those that no program is large enough for.
+/// The identity of the stack of one function: the address of its point, without the bits that are zero and those that
+/// no program is large enough for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stack(NonZeroU32);
 
 impl Stack {
-    /// That of every policy that is called by hand: an even number, which no point has.
+    /// The stack of every policy that is called directly: an even number, which no point has.
     pub(crate) const BY_HAND: Self = Self(NonZeroU32::MIN.saturating_add(1));
 
-    /// The stack of the function whose point is `point`.
+    /// Returns the stack of the function whose point is `point`.
     #[inline]
     pub(crate) fn of(point: &'static impl ?Sized) -> Self {
         // A point has more than the 16 bytes that no longer differ.
@@ -49,7 +49,7 @@ impl Stack {
 thread_local! {
     static LIMITS: Cell<Limits> = const { Cell::new(NO_LIMITS) };
     static CUT: Cell<Option<Cut>> = const { Cell::new(None) };
-    /// When the deadline of the request ends that the running code answers, counted from `origin`.
+    /// The end of the deadline of the request that the running code answers, counted from `origin`.
     static REQUEST: Cell<u64> = const { Cell::new(NONE) };
     /// The bulkheads whose slots the running code holds, and its locks, as [`holding`] calls them.
     static HELD: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
@@ -66,7 +66,7 @@ struct Cut {
     dropped: Dropped,
 }
 
-/// What a timeout drops.
+/// The call that a timeout drops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dropped {
     /// An attempt that runs.
@@ -75,18 +75,18 @@ pub(crate) enum Dropped {
     Left,
     /// An attempt that waits for admission: nothing of it has reached the service.
     Waiting,
-    /// The same of the first attempt: nothing of the call has.
+    /// Like `Waiting`, of the first attempt: nothing of the call has reached the service.
     OnlyWaiting,
 }
 
 impl Dropped {
-    /// Whether nothing has reached the service of what a layer runs that is part of the `attempt`th attempt, from 1.
+    /// Returns whether nothing has reached the service from a layer that is part of the `attempt`th attempt, from 1.
     pub(crate) fn is_unsent(self, attempt: u32) -> bool {
         self == Self::OnlyWaiting || self == Self::Waiting && attempt > 1
     }
 }
 
-/// `wait` in nanoseconds, at most 584 years of them.
+/// Returns `wait` in nanoseconds, at most 584 years of them.
 pub(crate) const fn nanos(wait: Duration) -> u64 {
     let nanos = wait.as_nanos();
     if nanos < NONE as u128 { nanos as u64 } else { NONE - 1 }
@@ -122,7 +122,7 @@ pub fn remaining() -> Option<Duration> {
     running.into_iter().chain(whole).min()
 }
 
-/// Puts the limits back that were in force before.
+/// A guard that restores the former limits.
 ///
 /// Dropped on the thread that made it, in the reverse order of the guards around it. A guard of its own, not a
 /// [`Replaced`]: each poll of a timeout makes one, and this one is compiled into a few moves.
@@ -144,12 +144,12 @@ pub(crate) fn within_until(at: Instant) -> Within {
 }
 
 impl Limits {
-    /// With one more limit that ends at `at`; a limit never extends those around it.
+    /// Returns the limits with one more that ends at `at`; a limit never extends those around it.
     pub(crate) fn until(self, at: Instant) -> Self {
         Self { at: self.at.min(after_origin(at)), whole: self.whole }
     }
 
-    /// The same for a task of its own, whose limits all run from now on.
+    /// Returns the limits for a task of its own: all of them run from now on.
     pub(crate) fn begun(self) -> Self {
         match self.whole {
             NONE => self,
@@ -158,17 +158,17 @@ impl Limits {
     }
 }
 
-/// A moment before `origin` is 0, and so is over.
+/// Returns the time after `origin`. A moment before it is 0, and so is over.
 fn after_origin(at: Instant) -> u64 {
     nanos(at.saturating_duration_since(origin()))
 }
 
-/// The time from now until `at`, counted from `origin`.
+/// Returns the time from now until `at`, counted from `origin`.
 fn until(at: u64) -> Duration {
     later(origin(), Duration::from_nanos(at)).saturating_duration_since(now())
 }
 
-/// The limits around the running code.
+/// Returns the limits around the running code.
 #[inline]
 pub(crate) fn limits() -> Limits {
     LIMITS.try_with(Cell::get).unwrap_or(NO_LIMITS)
@@ -187,13 +187,13 @@ impl Drop for Within {
     }
 }
 
-/// Runs `end`, which drops the body of a timeout of the stack `stack`: what is dropped in it can ask.
+/// Runs `end`, which drops the body of a timeout of the stack `stack`: code that is dropped in it can ask.
 pub(crate) fn cutting(stack: Stack, end: impl FnOnce()) -> Dropped {
     dropping(stack, Dropped::Running, end)
 }
 
-/// Runs `end`, which drops a call of the stack `stack` because its caller has dropped it: what waits for admission in it
-/// says so. A timeout of the stack that is just dropping the call is the one that is asked about.
+/// Runs `end`, which drops a call of the stack `stack` because its caller has dropped it: a call in it that waits for
+/// admission reports that. A timeout of the stack that is just dropping the call is the one that answers.
 pub(crate) fn leaving(stack: Stack, end: impl FnOnce()) -> Dropped {
     if dropped(stack).is_none() {
         return dropping(stack, Dropped::Left, end);
@@ -209,13 +209,13 @@ fn dropping(stack: Stack, kind: Dropped, end: impl FnOnce()) -> Dropped {
     dropped(stack).unwrap_or(kind)
 }
 
-/// What the timeout of the stack `stack` drops, if the running drop is its work.
+/// Returns what the timeout of the stack `stack` drops, if it caused the running drop.
 pub(crate) fn dropped(stack: Stack) -> Option<Dropped> {
     let cut = CUT.try_with(Cell::get).ok().flatten()?;
     (cut.stack == stack).then_some(cut.dropped)
 }
 
-/// Whether the running drop is the work of a timeout of the stack `stack`, which ends an attempt that may have
+/// Returns whether a timeout of the stack `stack` caused the running drop, and ends an attempt that may have
 /// reached the service. Once the deadline of a request has passed, it is that deadline's.
 pub(crate) fn is_cut(stack: Stack) -> bool {
     dropped(stack) == Some(Dropped::Running) && left_of_request() != Some(Duration::ZERO)
@@ -226,12 +226,12 @@ pub(crate) fn is_cut(stack: Stack) -> bool {
 pub(crate) struct RequestEnd(u64);
 
 impl RequestEnd {
-    /// The end of the request that the running code answers.
+    /// Returns the end of the request that the running code answers.
     pub(crate) fn here() -> Self {
         Self(REQUEST.try_with(Cell::get).unwrap_or(NONE))
     }
 
-    /// The earlier one of this and `at`.
+    /// Returns the earlier one of this and `at`.
     pub(crate) fn until(self, at: Instant) -> Self {
         Self(self.0.min(after_origin(at)))
     }
@@ -242,15 +242,15 @@ impl RequestEnd {
     }
 }
 
-/// The time left until the deadline of the request that the running code answers; `None` without one.
+/// Returns the time left until the deadline of the request that the running code answers; `None` without one.
 ///
-/// That deadline says how long a client waits, and nothing about the services that are called meanwhile.
+/// That deadline says how long a client waits, and nothing about the services that are called in that time.
 pub(crate) fn left_of_request() -> Option<Duration> {
     let RequestEnd(at) = RequestEnd::here();
     (at != NONE).then(|| until(at))
 }
 
-/// Notes that what is dropped was waiting for admission, in the `attempt`th attempt of `stack`, from 1.
+/// Notes that the dropped call was waiting for admission, in the `attempt`th attempt of `stack`, from 1.
 pub(crate) fn dropped_waiting(stack: Stack, attempt: u32) {
     let waiting = if attempt <= 1 { Dropped::OnlyWaiting } else { Dropped::Waiting };
     if dropped(stack).is_some() {
@@ -258,14 +258,14 @@ pub(crate) fn dropped_waiting(stack: Stack, attempt: u32) {
     }
 }
 
-/// How long something may wait that is allowed `wait`: not longer than the timeouts around it.
+/// Returns `wait`, cut to the timeouts around the running code.
 ///
 /// Outside of any timeout it is `wait` itself.
 pub(crate) fn at_most(wait: Duration) -> Duration {
     remaining().map_or(wait, |remaining| remaining.min(wait))
 }
 
-/// Until it is dropped, the running code holds a slot.
+/// A guard: until it is dropped, the running code holds a slot.
 ///
 /// Guards are dropped in the reverse order of their making: the list is a stack, and a poll leaves it as it was.
 #[derive(Debug)]
@@ -283,18 +283,18 @@ impl Drop for Holding {
     }
 }
 
-/// Whether the running code holds a slot of the bulkhead `number`.
+/// Returns whether the running code holds a slot of the bulkhead `number`.
 pub(crate) fn holds(number: usize) -> bool {
     HELD.try_with(|held| held.borrow().contains(&number)).unwrap_or(false)
 }
 
-/// The bulkheads whose slots the running code holds, for another thread.
+/// Returns the bulkheads whose slots the running code holds, for another thread.
 pub(crate) fn held() -> Vec<usize> {
     HELD.try_with(|held| held.borrow().clone()).unwrap_or_default()
 }
 
-/// The locks that the running code holds, for another thread or task: their numbers are odd, and those of bulkheads,
-/// which are addresses, are not.
+/// Returns the locks that the running code holds, for another thread or task: their numbers are odd, and those of
+/// bulkheads, which are addresses, are not.
 #[cfg(feature = "durable")]
 pub(crate) fn held_locks() -> Vec<usize> {
     held().into_iter().filter(|number| number % 2 == 1).collect()
@@ -305,8 +305,8 @@ pub(crate) fn extra(stack: Stack) -> Replaced<Cell<Option<Stack>>> {
     replace(&EXTRA, Some(stack))
 }
 
-/// Whether the running code is an extra call of a hedge in `stack`: it waits for no admission, and a refusal of it
-/// concerns no caller.
+/// Returns whether the running code is an extra call of a hedge in `stack`: it waits for no admission, and a refusal of
+/// it concerns no caller.
 pub(crate) fn is_extra(stack: Stack) -> bool {
     EXTRA.try_with(Cell::get).is_ok_and(|extra| extra == Some(stack))
 }

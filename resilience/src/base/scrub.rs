@@ -37,7 +37,7 @@ pub(crate) fn scrub(text: &str, most: usize) -> String {
     cut(scrubbed.trim(), most)
 }
 
-/// At most `most` bytes of `text`.
+/// Returns at most `most` bytes of `text`.
 ///
 /// It never cuts a character in two.
 fn cut(text: &str, most: usize) -> String {
@@ -50,7 +50,8 @@ fn cut(text: &str, most: usize) -> String {
     format!("{}{MARK}", shown.unwrap_or_default())
 }
 
-/// What a terminal shows as it is: white space is a space, what would move its cursor or turn its text is `U+FFFD`.
+/// Returns a character that a terminal shows as it is: white space is a space, and a character that would move the
+/// cursor or turn the text is `U+FFFD`.
 fn harmless(c: char) -> char {
     match c {
         '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
@@ -59,7 +60,7 @@ fn harmless(c: char) -> char {
     }
 }
 
-/// How many bytes at the beginning of a text stay, and how many after them are a secret.
+/// The number of bytes at the beginning of a text that stay, and of the secret bytes after them.
 ///
 /// Both may not be zero: each matcher moves on, or finds nothing.
 #[derive(Debug)]
@@ -68,17 +69,17 @@ struct Found {
     secret: usize,
 }
 
-/// Looks at the beginning of a text, and at the character before it.
+/// A function that looks for a secret at the beginning of a text, given the character before it.
 type Matcher = fn(&str, Option<char>) -> Option<Found>;
 
-/// The first that finds something decides. They are asked at each character, so each looks at the beginning only, and
+/// The first match decides. They are called at each character, so each looks at the beginning only, and
 /// gives up early.
 const MATCHERS: [Matcher; 5] = [private_key, user_of_address, behind_scheme, behind_name, by_form];
 
-/// How far the end of one secret is looked for, where no character must end it.
+/// The bytes in which the end of a secret is searched that ends with no particular character.
 const FAR: usize = 8 * 1024;
 
-/// `-----BEGIN RSA PRIVATE KEY-----`, to the end of the block, or of the text if that was cut.
+/// Finds `-----BEGIN RSA PRIVATE KEY-----`, to the end of the block, or of the text if that was cut.
 fn private_key(text: &str, _: Option<char>) -> Option<Found> {
     const DASHES: &str = "-----";
     let title = text.strip_prefix("-----BEGIN ")?;
@@ -91,7 +92,7 @@ fn private_key(text: &str, _: Option<char>) -> Option<Found> {
     Some(Found { kept: 0, secret: end.unwrap_or(text.len()) })
 }
 
-/// `postgres://user:password@host`: all between the slashes and the `@`.
+/// Finds `postgres://user:password@host`: all between the slashes and the `@`.
 fn user_of_address(text: &str, _: Option<char>) -> Option<Found> {
     const SLASHES: &str = "://";
     let rest = text.strip_prefix(SLASHES)?;
@@ -101,7 +102,7 @@ fn user_of_address(text: &str, _: Option<char>) -> Option<Found> {
     let host = whole.split(['/', '?', '#']).next()?;
     let at = match (host.rfind('@'), host.split_once(':')) {
         (Some(at), _) => at,
-        // A password with a slash in it: what is behind the colon is no port.
+        // A password with a slash in it: the text after the colon is no port.
         (None, Some((_, port))) if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) => {
             whole.rfind('@')?
         }
@@ -110,7 +111,7 @@ fn user_of_address(text: &str, _: Option<char>) -> Option<Found> {
     (at > 0).then_some(Found { kept: SLASHES.len(), secret: at })
 }
 
-/// `Bearer <token>`, `Basic <credentials>`.
+/// Finds `Bearer <token>`, `Basic <credentials>`.
 ///
 /// The scheme stays. What follows is a secret unless it is a short word of small letters.
 fn behind_scheme(text: &str, before: Option<char>) -> Option<Found> {
@@ -130,7 +131,7 @@ fn behind_scheme(text: &str, before: Option<char>) -> Option<Found> {
         .then_some(Found { kept: scheme.len() + spaces, secret: token.len() })
 }
 
-/// `password=..`, `"api_key": ".."`, `Authorization: ..`.
+/// Finds `password=..`, `"api_key": ".."`, `Authorization: ..`.
 fn behind_name(text: &str, before: Option<char>) -> Option<Found> {
     if before.is_some_and(is_of_token) {
         return None;
@@ -186,8 +187,8 @@ const ANYWHERE: [&str; 9] = [
 const AT_THE_END: [&str; 7] =
     ["token", "pwd", "pass", "sessionid", "signature", "signingkey", "encryptionkey"];
 
-/// The length of a value that ends with `quote`, which a backslash makes part of the value; or, where the opening quote
-/// itself had one, with the quote behind the next backslash: `{\"password\":\"..\"}`.
+/// Returns the length of a value that ends with `quote`, which a backslash makes part of the value; or, if the opening
+/// quote itself had one, with the quote behind the next backslash: `{\"password\":\"..\"}`.
 fn quoted(value: &str, quote: char, is_quoted_twice: bool) -> usize {
     let mut is_escaped = false;
     for (at, c) in value.char_indices() {
@@ -200,7 +201,7 @@ fn quoted(value: &str, quote: char, is_quoted_twice: bool) -> usize {
     value.len()
 }
 
-/// The length of a value without quotes.
+/// Returns the length of a value without quotes.
 ///
 /// It ends at white space and at what separates values; closing brackets, commas and dots end it only where nothing
 /// of the value follows, since passwords have them.
@@ -220,7 +221,7 @@ fn bare(value: &str) -> usize {
     value.len()
 }
 
-/// How a secret of a known service begins, and how many characters follow at least.
+/// The prefixes of secrets of known services, and the least number of characters after them.
 ///
 /// The least length keeps words that begin alike, such as `sk-8`, from being hidden.
 const FORMS: [(&str, usize); 30] = [
@@ -256,7 +257,7 @@ const FORMS: [(&str, usize); 30] = [
     ("shpat_", 16),
 ];
 
-/// A key or token that shows by its form what it is.
+/// Finds a key or token that is recognised by its form.
 ///
 /// Hashes stay: they have digits and letters of one case, and help to find what they are of.
 fn by_form(text: &str, before: Option<char>) -> Option<Found> {
@@ -286,22 +287,22 @@ fn by_form(text: &str, before: Option<char>) -> Option<Found> {
     if is_mixed { hidden(word.len()) } else { None }
 }
 
-/// What names and tokens are made of.
+/// Returns whether names and tokens contain the character.
 fn is_of_token(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
 }
 
-/// Whether a word goes on: a form is looked for at the beginning of words only.
+/// Returns whether a word continues: a form is searched for at the beginning of words only.
 fn is_part_of_word(before: Option<char>) -> bool {
     before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Without regard to case; `start` is ASCII.
+/// Compares without regard to case; `start` is ASCII.
 fn begins_with(text: &str, start: &str) -> bool {
     text.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start))
 }
 
-/// How many bytes at the beginning of `text` are such characters, as far as a secret is looked for.
+/// Returns how many bytes at the beginning of `text` are such characters, up to the searched length.
 fn run(text: &str, is: impl Fn(char) -> bool) -> usize {
     text.char_indices().find(|(at, c)| *at >= FAR || !is(*c)).map_or(text.len(), |(at, _)| at)
 }
@@ -312,7 +313,7 @@ mod tests {
 
     const MOST: usize = 2_000;
 
-    /// A text with a secret, and what is left of it.
+    /// Texts with a secret, and the texts without it.
     const CANARIES: &[(&str, &str)] = &[
         ("401 for Bearer abc123.def-456", "401 for Bearer ***"),
         ("Authorization: Bearer CANARYCANARY", "Authorization: ***"),
@@ -418,7 +419,8 @@ mod tests {
         assert_eq!(scrub("aaaaaaaa password=hunter2", 20), "aaaaaaaa password=..");
     }
 
-    /// Each is read once, as far as it is kept: these take minutes if a part is read again for each character.
+    /// Each text is read once, up to the kept length: the test takes minutes if a part is read again for each
+    /// character.
     #[test]
     fn hostile_texts_are_read_in_linear_time() {
         for part in ["://", "-----BEGIN ", "password=", "a.", "\"", "eyJ", "Bearer ", "世", "pwd: Some(\"\\"]

@@ -1,5 +1,5 @@
-//! How values without a natural form in JSON are serialised: durations as seconds, moments as RFC 3339 times, and pairs
-//! as maps.
+//! The serialisation of values without a natural form in JSON: durations as seconds, moments as RFC 3339 times, and
+//! pairs as maps.
 //!
 //! These forms are part of the public interface (dashboards read them): `tests/serialise.rs` holds them. An [`Instant`]
 //! means nothing outside of its process, so it is converted by way of the time of day at the moment of serialising.
@@ -34,8 +34,8 @@ pub(crate) fn map<T: Value, S: Serializer>(
     map.end()
 }
 
-/// Serialises settings as two fields: `settings`, a map of texts, and `sources`, a map with where those are set that are
-/// not from the code. Without any of them the second is left out.
+/// Serialises settings as two fields: `settings`, a map of texts, and `sources`, a map with the places of those that
+/// are not from the code. Without any of them the second is left out.
 pub(crate) fn settings<S: Serializer>(settings: &[Effective], serializer: S) -> Result<S::Ok, S::Error> {
     let values: Vec<_> = settings.iter().map(|setting| (setting.name, setting.value.to_string())).collect();
     let mut fields = serializer.serialize_map(None)?;
@@ -60,9 +60,9 @@ impl Serialize for Texts {
     }
 }
 
-/// What a map of [`map`] has as values.
+/// The values of a [`map`].
 pub(crate) trait Value: Serialize + Clone {
-    /// What one entry has that stands for two of the same key: texts in a row, numbers as a sum.
+    /// Returns one value for two of the same key: texts in a row, numbers as a sum.
     fn join(self, other: &Self) -> Self;
 }
 

@@ -24,7 +24,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-/// Describes one setting of a policy: a row of its table.
+/// One setting of a policy: a row of its table.
 ///
 /// # Examples
 ///
@@ -42,13 +42,13 @@ use std::time::Duration;
 pub struct Setting {
     /// The name, which is also the key in the attribute.
     pub name: &'static str,
-    /// What its values are.
+    /// The kind of its values.
     pub kind: Kind,
-    /// Which values are valid, as in ``from `1` to `5` ``; empty if all are.
+    /// The valid values, as in ``from `1` to `5` ``; empty if all are.
     pub range: &'static str,
     /// The default as an attribute spells it: a value, `off`, `required`, or the setting whose value it is.
     pub default: &'static str,
-    /// What the value means: "how long the breaker stays open".
+    /// The meaning of the value: "how long the breaker stays open".
     pub meaning: &'static str,
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for Setting {
     }
 }
 
-/// Says what the values of a setting are.
+/// The kind of the values of a setting.
 ///
 /// It is the variant of [`Value`] that a setting takes, and the word for it in messages and pages.
 ///
@@ -90,7 +90,7 @@ pub enum Kind {
     Bytes,
     /// Yes or no: `idempotent`, `thread`.
     Switch,
-    /// One of a few words, or what the page of the attribute says.
+    /// One of a few words, or a value that the page of the attribute describes.
     Word,
 }
 
@@ -108,7 +108,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Holds the value of a setting, whatever its kind.
+/// The value of a setting, whatever its kind.
 ///
 /// `get` and `set` of each config take and return it, and the inventory lists it. Its text is what an attribute
 /// would have: `Display` of `Value::Time` writes `60s`, `1.5s` or `10m`.
@@ -155,7 +155,7 @@ pub enum Value {
     Off,
 }
 
-/// As an attribute spells it.
+/// Writes the value as an attribute spells it.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -187,7 +187,7 @@ impl fmt::Display for Value {
     }
 }
 
-/// Holds a setting with the value that applies.
+/// A setting with the value that applies.
 ///
 /// [`PolicyInfo::settings`](crate::PolicyInfo::settings) lists them for each policy of a point, and `effective` of
 /// each config those of a policy value. A setting that is switched off is in neither list.
@@ -216,13 +216,13 @@ pub struct Effective {
     pub is_default: bool,
     /// The row of the policy's table; `None` for what has none, such as `instance`.
     pub setting: Option<&'static Setting>,
-    /// Which line or variable of a [`config`](crate::config) sets it; `None` where the code or the default does.
+    /// The line or variable of a [`config`](crate::config) that sets it; `None` if the code or the default does.
     #[cfg(feature = "config")]
     #[cfg_attr(docsrs, doc(cfg(feature = "config")))]
     pub source: Option<Source>,
 }
 
-/// Says where a configuration has a value from.
+/// The source of a value in a configuration.
 ///
 /// # Examples
 ///
@@ -267,7 +267,7 @@ impl fmt::Display for Source {
 }
 
 impl Effective {
-    /// Something that was set and has no row in the table of its policy.
+    /// Creates a setting that has no row in the table of its policy.
     pub(crate) fn text(name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         Self {
             name,
@@ -279,13 +279,13 @@ impl Effective {
         }
     }
 
-    /// A switch that was set and has no row in the table of a policy.
+    /// Creates a switch that has no row in the table of a policy.
     #[cfg(any(feature = "ops", feature = "config"))]
     pub(crate) fn switch(name: &'static str, is_on: bool) -> Self {
         Self { value: Value::Switch(is_on), ..Self::text(name, "") }
     }
 
-    /// A number that has no row in the table of its policy.
+    /// Creates a number that has no row in the table of its policy.
     ///
     /// It counts as not set where it has the value of the default.
     pub(crate) fn count(name: &'static str, count: usize, default: usize) -> Self {
@@ -319,7 +319,7 @@ pub(crate) trait Table: Copy {
     fn set_by_name(&mut self, name: &str, value: Value) -> Result<(), InvalidPolicy>;
 }
 
-/// What is wrong with a setting, in a sentence; nothing where all is well.
+/// The mistake in a setting, in a sentence; `None` if there is none.
 ///
 /// A plain `Option` of a text in the program, so that a `const fn` can return it.
 pub(crate) type Complaint = Option<&'static str>;
@@ -336,7 +336,7 @@ pub(crate) const fn enforce(complaint: Complaint) {
     }
 }
 
-/// Reports settings that make no sense; see the `try_new` of each policy.
+/// The error about settings that make no sense; see the `try_new` of each policy.
 ///
 /// # Examples
 ///
@@ -360,7 +360,7 @@ impl InvalidPolicy {
         Self { message }
     }
 
-    /// The complaint as an error, if there is one.
+    /// Returns the complaint as an error, if there is one.
     pub(crate) const fn unless_valid(complaint: Complaint) -> Result<(), Self> {
         match complaint {
             Some(message) => Err(Self { message }),

@@ -16,13 +16,13 @@
 //! - `required`: there is none, and no setter, because the constructor takes it;
 //! - `off`: the field is an `Option`;
 //! - `as other`: an `Option`; the default is the value of `other`;
-//! - `value not below other`: an `Option`; the default is at least the value of `other`, and so is what is set;
+//! - `value not below other`: an `Option`; the default and the set value are at least that of `other`;
 //! - `value unless set`: an `Option`, where it matters whether the value was set.
 //!
 //! # Why a macro
 //!
-//! A setting is needed as a field, as a `const` setter, as a compile-time check, as text and as data. Each of these by
-//! hand is a place where a default or a range can differ from the others; from a row they cannot. The generated code is
+//! A setting is needed as a field, as a `const` setter, as a compile-time check, as text and as data. Each of these
+//! repeats a default or a range that can differ from the others; from a row they cannot. The generated code is
 //! plain: a struct, an `impl` and `match`es, no trait and no allocation, and the setters are `const`, so that a wrong
 //! literal in an attribute is a compile error at its token.
 //!
@@ -30,8 +30,8 @@
 //!
 //! - The order of the rows is that of the table, of the bits in [`Settings::set`], of the inventory and of the page.
 //! - A row whose default is another setting (`as`, `not below`) is read by the accessor of its own name, never by its
-//!   field: the field says only what was set.
-//! - What is judged for one setting never depends on another; pairs are judged once both were set (`together`), because
+//!   field: the field has only the set value.
+//! - The judgement of one setting never depends on another; pairs are judged once both were set (`together`), because
 //!   setters may come in any order.
 //!
 //! `tests/settings.rs` compares the tables with the keys of the attributes and with the pages.
@@ -49,7 +49,7 @@ pub(crate) struct Settings<C> {
 }
 
 impl<C: Copy> Settings<C> {
-    /// Whether the setting in this row of the table was set.
+    /// Returns whether the setting in this row of the table was set.
     ///
     /// Rows are counted from 0; a table has at most 32.
     pub(crate) const fn has(&self, row: u32) -> bool {
@@ -65,7 +65,7 @@ impl<C: Copy> Settings<C> {
 /// Declares the settings of a policy; the documentation of this module explains the rows.
 ///
 /// `for policy Timeout(settings) { rows }` makes the setters of `Timeout`, whose field `settings` is the
-/// [`Settings`]; `rule` in place of `policy` says that what is not set is that of a policy. `also` has fields
+/// [`Settings`]; `rule` in place of `policy` says that values that are not set are those of a policy. `also` has fields
 /// that are no settings of the table. `together { (base, cap): order; }` names a `const fn order(&self) ->
 /// Complaint` of the struct, which judges two settings that were both set.
 macro_rules! settings {
@@ -116,7 +116,7 @@ macro_rules! settings {
                 meaning: $meaning,
             }, )+ )+ ];
 
-            /// Returns the value of the setting called `name`: the one that applies, where it is not set.
+            /// Returns the value of the setting called `name`: the value that applies, if it is not set.
             pub fn get(&self, name: &str) -> Option<$crate::base::setting::Value> {
                 match name {
                     $( $( stringify!($name) => Some(settings!(@value self $name $Form $default $($more)*)), )+ )+
@@ -153,7 +153,7 @@ macro_rules! settings {
                 Ok(())
             }
 
-            /// Lists the settings with the values that apply; what is switched off is left out.
+            /// Lists the settings with the values that apply, without those that are switched off.
             pub fn effective(&self) -> Vec<$crate::base::setting::Effective> {
                 use $crate::base::setting::{Effective, Value};
                 let mut all = Vec::new();
@@ -173,7 +173,7 @@ macro_rules! settings {
                 all
             }
 
-            /// What is wrong with one setting, whatever the others are.
+            /// Returns the complaint about one setting, whatever the others are.
             const fn alone(&self, row: Row) -> $crate::base::setting::Complaint {
                 match row {
                     $( $( Row::$name => {
@@ -198,7 +198,7 @@ macro_rules! settings {
                 None
             }
 
-            /// What is wrong with two settings together, of those whose bit is in `set`.
+            /// Returns the complaint about two settings together, of those whose bit is in `set`.
             const fn together(&self, set: u32) -> $crate::base::setting::Complaint {
                 $( $( settings!(@floor self set $name $Form $meaning, $default $($more)*); )+ )+
                 $( $(
@@ -213,7 +213,7 @@ macro_rules! settings {
                 None
             }
 
-            /// What is wrong with the settings: with one alone, then with two together.
+            /// Returns the complaint about the settings: about one alone, then about two together.
             pub(crate) const fn complaint(&self) -> $crate::base::setting::Complaint {
                 $( $(
                     let complaint = self.alone(Row::$name);

@@ -1,12 +1,12 @@
-//! Which of several counters a thread counts in.
+//! The choice of one of several counters for a thread.
 //!
-//! A counter that all threads write is a cache line that they take from each other. So what every call counts is counted
+//! A counter that all threads write is a cache line that they take from each other. So events of every call are counted
 //! in one of [`SHARDS`] lines, and read as their sum. A thread gets its number once; more threads than lines share.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many threads count apart; more of them share, and all of a model.
+/// The number of threads that count separately; more threads share, and all of a model.
 pub(crate) const SHARDS: usize = if cfg!(loom) { 1 } else { 8 };
 
 thread_local! {
@@ -14,13 +14,13 @@ thread_local! {
     static OWN: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
-/// The number of this thread; beyond [`SHARDS`] until it is given one.
+/// Returns the number of this thread; at least [`SHARDS`] until it is assigned one.
 #[inline]
 pub(crate) fn own() -> usize {
     OWN.get()
 }
 
-/// Gives this thread a number, if it has none; returns it.
+/// Assigns a number to this thread, if it has none; returns it.
 #[cold]
 #[inline(never)]
 pub(crate) fn assign() -> usize {
@@ -31,7 +31,7 @@ pub(crate) fn assign() -> usize {
     OWN.get()
 }
 
-/// The number of this thread, which is given one now if it has none.
+/// Returns the number of this thread, which is assigned now if it has none.
 #[cfg(feature = "ops")]
 #[inline]
 pub(crate) fn own_or_assigned() -> usize {

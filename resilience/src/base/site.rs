@@ -19,7 +19,7 @@ pub struct Site<T> {
 }
 
 impl<T> Site<T> {
-    /// A site holding `real`; `fresh` makes the copy of a test world.
+    /// Creates a site holding `real`; `fresh` makes the copy of a test world.
     ///
     /// `fresh` makes what the `static` has when the program starts, so that a world begins as a program does.
     pub const fn new(real: T, fresh: fn() -> T) -> Self {
@@ -28,7 +28,7 @@ impl<T> Site<T> {
 }
 
 impl<T: Send + Sync + 'static> Site<T> {
-    /// The copy of `world`; `None` in one that uses the state of the process.
+    /// Returns the copy of `world`; `None` in a world that uses the state of the process.
     #[inline]
     pub(crate) fn in_world(&self, world: &World) -> Option<&'static T> {
         world.copy_of(&self.copies)
@@ -38,7 +38,7 @@ impl<T: Send + Sync + 'static> Site<T> {
 impl<T: Debug + Send + Sync + 'static> Deref for Site<T> {
     type Target = T;
 
-    /// The copy of the thread's world, or the state of the process.
+    /// Returns the copy of the thread's world, or the state of the process.
     #[inline]
     fn deref(&self) -> &T {
         World::here().and_then(|world| self.in_world(&world)).unwrap_or(&self.real)

@@ -1,4 +1,4 @@
-//! What this program is called, and where its state is.
+//! The name of this program, and the place of its state.
 
 #[cfg(feature = "fs")]
 pub(crate) use dirs::common_dir;
@@ -14,7 +14,8 @@ use std::sync::OnceLock;
 
 static APPLICATION: OnceLock<String> = OnceLock::new();
 
-/// Names this program: its store and its locks are in a directory of that name below the platform's directory for state.
+/// Sets the name of this program: its store and its locks are in a directory of that name below the platform's
+/// directory for state.
 ///
 /// Without it the name is that of the file by which the program was started, whole: a file that is called by
 /// its version (`importer-1.4.0`) has another store after an update, so set the name. Call this before the
@@ -37,7 +38,7 @@ pub fn application(name: impl Into<String>) {
 #[derive(Debug)]
 pub(crate) struct ChosenDir {
     pub(crate) dir: Mutex<Option<PathBuf>>,
-    /// Whether it is that of a test world.
+    /// Whether the directory is that of a test world.
     pub(crate) in_world: bool,
 }
 
@@ -54,18 +55,18 @@ mod dirs {
     use crate::base::template::part;
     use std::path::{Path, PathBuf};
 
-    /// Whether this is a test binary of cargo's for which nothing says where its state is.
+    /// Returns whether this is a test binary of cargo's without a configured place of its state.
     pub(crate) fn is_bare_test() -> bool {
         given("RESILIENCE_STATE").is_none() && APPLICATION.get().is_none() && is_test()
     }
 
-    /// By the path of the program, as nothing else distinguishes a test at run time.
+    /// Judges by the path of the program, as nothing else distinguishes a test at run time.
     fn is_test() -> bool {
         std::env::current_exe().is_ok_and(|program| is_test_binary(&program))
     }
 
-    /// Whether cargo built `program` as a test, `target/debug/deps/name-0123456789abcdef`, or rustdoc as an example of
-    /// the documentation, `rustdoctestAbCdEf/rust_out`.
+    /// Returns whether cargo built `program` as a test, `target/debug/deps/name-0123456789abcdef`, or rustdoc as an
+    /// example of the documentation, `rustdoctestAbCdEf/rust_out`.
     fn is_test_binary(program: &Path) -> bool {
         let name = program.file_stem().unwrap_or_default().to_string_lossy();
         let hash = name.rsplit_once('-').map_or("", |(_, hash)| hash);
@@ -74,35 +75,35 @@ mod dirs {
         (is_hash && dir == "deps") || (name == "rust_out" && dir.starts_with("rustdoctest"))
     }
 
-    /// The name of the file by which this program was started: also after that file was replaced or removed.
+    /// Returns the name of the file by which this program was started: also after that file was replaced or removed.
     fn program() -> String {
         let started = std::env::args_os().next().and_then(|started| name_of(started.as_ref()));
         let name = started.or_else(|| name_of(&std::env::current_exe().ok()?));
         name.unwrap_or_else(|| "program".to_owned())
     }
 
-    /// The name of a program that is at `path`.
+    /// Returns the name of a program that is at `path`.
     fn name_of(path: &Path) -> Option<String> {
         let file = path.file_name()?.to_string_lossy();
         let file = file.strip_suffix(" (deleted)").unwrap_or(&file);
         Some(file.strip_suffix(".exe").unwrap_or(file).to_owned())
     }
 
-    /// A variable that is set to nothing counts as not set.
+    /// Returns the path in a variable; an empty variable counts as not set.
     fn given(name: &str) -> Option<PathBuf> {
         std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
-    /// The directory of this program's state.
+    /// Returns the directory of this program's state.
     pub(crate) fn own_state_dir() -> Option<PathBuf> {
         given("RESILIENCE_STATE")
             .or_else(|| state_dir_of(given, home, &APPLICATION.get().cloned().unwrap_or_else(program)))
     }
 
-    /// Returns the directory in which the program of this name keeps its state, as long as `RESILIENCE_STATE` names none:
-    /// `~/.local/state/resilience/<application>` on Linux, below `XDG_STATE_HOME` where that is set.
+    /// Returns the directory in which the program of this name keeps its state, unless `RESILIENCE_STATE` names
+    /// another: `~/.local/state/resilience/<application>` on Linux, below `XDG_STATE_HOME` where that is set.
     ///
-    /// Where the environment has no `HOME`, as in a service or a cron job, the home directory is the one that the system's
+    /// If the environment has no `HOME`, as in a service or a cron job, the home directory is the one that the system's
     /// user database names. `None` if there is none.
     ///
     /// # Examples
@@ -118,7 +119,8 @@ mod dirs {
         state_dir_of(given, home, application)
     }
 
-    /// `<platform state>/resilience/<application>`, by the variables of the environment, `given`, and the user database, `home`.
+    /// Returns `<platform state>/resilience/<application>`, by the variables of the environment, `given`, and the user
+    /// database, `home`.
     fn state_dir_of(
         given: impl Fn(&str) -> Option<PathBuf>,
         home: impl FnOnce() -> Option<PathBuf>,
@@ -127,18 +129,18 @@ mod dirs {
         Some(platform(given, home)?.join(part(application)))
     }
 
-    /// The directory of the state that all programs of this user share.
+    /// Returns the directory of the state that all programs of this user share.
     #[cfg(feature = "fs")]
     pub(crate) fn common_dir() -> Option<PathBuf> {
         platform(given, home)
     }
 
-    /// The home directory of this user by the system's user database.
+    /// Returns the home directory of this user by the system's user database.
     fn home() -> Option<PathBuf> {
         std::env::home_dir().filter(|home| home.is_absolute())
     }
 
-    /// The directory in which this library keeps the state of this user's programs.
+    /// Returns the directory in which this library keeps the state of this user's programs.
     fn platform(
         given: impl Fn(&str) -> Option<PathBuf>,
         home: impl FnOnce() -> Option<PathBuf>,

@@ -1,8 +1,8 @@
-//! Whether the process shuts down, and waits that end when it begins to.
+//! The shutdown of the process, and waits that end when it begins.
 //!
-//! A wait looks at the flag each time that it is polled, and once more after its timer is registered. [`begin`] sets the
-//! flag first and wakes the timers afterwards, so that no wait misses it. Before a shutdown this costs a load for each
-//! poll of a call that waits, and nothing for a call that does not.
+//! A wait looks at the flag each time that it is polled, and once more after its timer is registered. [`begin`] sets
+//! the flag first and wakes the timers afterwards, so that no wait misses it. Before a shutdown this costs a load for
+//! each poll of a call that waits, and nothing for a call that does not.
 
 use super::clock::{self, Timer};
 use super::site::Site;
@@ -34,7 +34,7 @@ impl Stopping {
     }
 }
 
-/// Whether the shutdown has begun. It never ends: the process does.
+/// Returns whether the shutdown has begun. It never ends: the process does.
 pub(crate) fn has_begun() -> bool {
     STOPPING.has_begun.load(Ordering::SeqCst)
 }

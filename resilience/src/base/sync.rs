@@ -1,8 +1,8 @@
 //! The atomics and the lock of the policies: std's, or loom's in a model.
 //!
 //! The state of several policies is changed by many threads with orderings weaker than `SeqCst`. The models in their
-//! `loom.rs`, in `keyed.rs`, in `policy/failover/sticky.rs` and in `policy/budget.rs` run the same code under loom, which tries every
-//! interleaving; `RUSTFLAGS="--cfg loom"` selects them. Other modules use std directly.
+//! `loom.rs`, in `keyed.rs`, in `policy/failover/sticky.rs` and in `policy/budget.rs` run the same code under loom,
+//! which tries every interleaving; `RUSTFLAGS="--cfg loom"` selects them. Other modules use std directly.
 
 #[cfg(loom)]
 pub(crate) use ::loom::sync::atomic::fence;
@@ -48,7 +48,7 @@ mod plain {
     }
 }
 
-/// A word that a thread makes while a model runs, for others that find it later.
+/// Creates a word that a thread makes while a model runs, for others that find it later.
 #[cfg(not(loom))]
 #[inline]
 pub(crate) const fn made(value: u64) -> AtomicU64 {
@@ -71,7 +71,7 @@ mod model {
     use std::sync::{OnceLock, PoisonError};
 
     /// Loom's atomic, made at its first use: loom's own cannot stand in a `static` or a `const fn`. A model
-    /// uses each once before it starts threads, or loom takes the making for a data race.
+    /// uses each once before it starts threads, or loom treats the creation as a data race.
     #[derive(Debug)]
     pub(crate) struct AtomicU64 {
         first: u64,
@@ -139,7 +139,7 @@ mod model {
         }
     }
 
-    /// As a word, of which a model has one kind only.
+    /// A flag in a word, of which a model has one kind only.
     #[derive(Debug)]
     pub(crate) struct AtomicBool(AtomicU64);
 

@@ -16,7 +16,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// An empty key.
+    /// Creates an empty key.
     pub fn new() -> Self {
         Self::default()
     }
@@ -36,27 +36,27 @@ impl Key {
         self
     }
 
-    /// The finished key.
+    /// Returns the finished key.
     pub fn finish(self) -> String {
         self.text
     }
 }
 
-/// What stands for an empty id, which would leave nothing between two slashes; no other id becomes this.
+/// The part of an empty id, which would leave nothing between two slashes; no other id has this part.
 ///
 /// A percent sign in an id is escaped itself, as `%25`.
 #[cfg(any(feature = "durable", feature = "fs", feature = "ops"))]
 const EMPTY: &str = "%";
 
-/// `id` as one part of a longer key.
+/// Returns `id` as one part of a longer key.
 #[cfg(any(feature = "durable", feature = "fs", feature = "ops"))]
 pub(crate) fn part(id: &str) -> String {
     if id.is_empty() { EMPTY.to_owned() } else { Key::new().value(id).finish() }
 }
 
-/// The id that [`part`] made a part of a key.
+/// Returns the id that [`part`] made a part of a key.
 ///
-/// What is no escape stays as it is, and bytes that are no UTF-8 become U+FFFD.
+/// Text that is no escape stays unchanged, and bytes that are no UTF-8 become U+FFFD.
 #[cfg(any(feature = "durable", feature = "fs"))]
 pub(crate) fn whole(part: &str) -> String {
     if part == EMPTY {
@@ -78,7 +78,7 @@ pub(crate) fn whole(part: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Writes what a `Display` writes, byte by byte escaped: no value is printed into a text of its own first.
+/// A writer that escapes the bytes of a `Display`: no value is printed into a text of its own first.
 struct Escaped<'a>(&'a mut String);
 
 impl Write for Escaped<'_> {

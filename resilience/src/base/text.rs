@@ -1,7 +1,7 @@
 //! Text put together without allocation, also while compiling: for the messages of `const` checks.
 //!
 //! `format!` is not `const`, and a message such as "the waits alone take 12.3s" has numbers in it that are known only
-//! when the constants of the program are evaluated. The size is fixed by the caller, and what is too long is cut off:
+//! when the constants of the program are evaluated. The size is fixed by the caller, and a longer text is cut off:
 //! a message that is short is better than a panic inside of a panic.
 
 use std::fmt;
@@ -81,7 +81,7 @@ impl<const N: usize> Text<N> {
         text
     }
 
-    /// The text so far; empty if it was cut inside of a character, which ASCII rules out.
+    /// Returns the text so far; empty if it was cut inside of a character, which ASCII rules out.
     pub(crate) const fn as_str(&self) -> &str {
         match std::str::from_utf8(self.bytes.split_at(self.len).0) {
             Ok(text) => text,
@@ -96,7 +96,7 @@ const MICROSECOND: u128 = 1_000;
 /// Texts, because `push` takes no `char`.
 const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
-/// Displays a length of time to three digits or so, for people.
+/// A length of time, displayed to three digits or so, for people.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct About(pub(crate) Duration);
 

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// A moment before every reading of every clock, a paused one included, as far as the machine has been up
+/// Returns a moment before every reading of every clock, a paused one included, as far as the machine has been up
 /// that long: moments counted from it fit an integer.
 ///
 /// It is a day ago, or less on a machine that has just started: a paused clock can be behind the system's.
@@ -11,7 +11,7 @@ pub(crate) fn origin() -> Instant {
     ends().0
 }
 
-/// The first moment that was asked for: when this process began to use the crate.
+/// Returns the first moment that was requested: when this process began to use the crate.
 #[cfg(feature = "ops")]
 pub(crate) fn beginning() -> Instant {
     ends().1
@@ -27,14 +27,14 @@ fn ends() -> (Instant, Instant) {
     })
 }
 
-/// A moment in nanoseconds after [`origin`]: 584 years fit.
+/// Returns a moment in nanoseconds after [`origin`]: 584 years fit.
 #[inline]
 pub(crate) fn nanos(moment: Instant) -> u64 {
     let after = moment.saturating_duration_since(origin());
     after.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(after.subsec_nanos()))
 }
 
-/// `from + wait`, or a moment about thirty years ahead where that would overflow.
+/// Returns `from + wait`, or a moment about thirty years ahead if that would overflow.
 pub(crate) fn later(from: Instant, wait: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
     from.checked_add(wait).or_else(|| from.checked_add(FAR)).unwrap_or(from)

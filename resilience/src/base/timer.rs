@@ -28,8 +28,8 @@
 //! | under tokio's paused clock | tokio's timer, which moves that clock |
 //! | in a test world with a clock of its own | [`pause`] at once, and moves the clock; [`alarm`] when the clock has passed it |
 //!
-//! [`pause`] is for waits that the code under test wants (a backoff), [`alarm`] for limits that should not go off (a timeout), and
-//! [`watch`] for the looks of a policy after its own callers, which in a test happen by the test's clock only.
+//! [`pause`] is for waits of the code under test (a backoff), [`alarm`] for limits that should not go off (a timeout),
+//! and [`watch`] for the looks of a policy after its own callers, which in a test happen by the test's clock only.
 
 use super::guarded::wake;
 use super::real_clock::real_now;
@@ -59,7 +59,7 @@ pub(crate) enum Timer {
     World(WorldAlarm<Box<Self>>),
 }
 
-/// A pause between two attempts. In a test world whose runtime has no paused clock it moves the world's
+/// Returns a pause between two attempts. In a test world whose runtime has no paused clock it moves the world's
 /// clock and ends at once.
 pub(crate) fn pause(wait: Duration) -> Timer {
     match World::here() {
@@ -68,7 +68,7 @@ pub(crate) fn pause(wait: Duration) -> Timer {
     }
 }
 
-/// A limit that goes off after `wait` unless it is dropped before. In a test world whose runtime has no
+/// Returns a limit that goes off after `wait` unless it is dropped before. In a test world whose runtime has no
 /// paused clock it goes off when the world's clock is moved past it, or in real time if it is not moved.
 pub(crate) fn alarm(wait: Duration) -> Timer {
     match World::here() {
@@ -77,7 +77,7 @@ pub(crate) fn alarm(wait: Duration) -> Timer {
     }
 }
 
-/// As [`alarm`], but in a test world whose clock is moved by hand it goes off only by that clock.
+/// Returns an alarm like [`alarm`], but in a test world whose clock the test moves it goes off only by that clock.
 pub(crate) fn watch(wait: Duration) -> Timer {
     const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
     match World::here() {
@@ -86,8 +86,8 @@ pub(crate) fn watch(wait: Duration) -> Timer {
     }
 }
 
-/// Tokio's timer under a paused clock, else the thread's. That the clock is paused is looked at once, when the wait
-/// begins.
+/// Returns tokio's timer under a paused clock, else the thread's. Whether the clock is paused is looked up once, when
+/// the wait begins.
 fn real(wait: Duration) -> Timer {
     #[cfg(feature = "tokio")]
     if super::real_clock::paused_clock().is_some()
@@ -98,12 +98,12 @@ fn real(wait: Duration) -> Timer {
     Timer::Thread(Alarm::new(&THREAD, later(Instant::now(), wait)))
 }
 
-/// A wait in real time, whatever the clock of the running code: other processes do not follow that one.
+/// Returns a wait in real time, whatever the clock of the running code: other processes do not follow that one.
 pub(crate) fn real_time(wait: Duration) -> Timer {
     Timer::Thread(Alarm::new(&THREAD, later(Instant::now(), wait)))
 }
 
-/// Tokio's timer, for a paused clock. The panic that is caught belongs to a runtime that was built with a
+/// Returns tokio's timer, for a paused clock. The panic that is caught belongs to a runtime that was built with a
 /// paused clock but without timers.
 #[cfg(feature = "tokio")]
 fn tokio_sleep(wait: Duration) -> Option<Pin<Box<tokio::time::Sleep>>> {
@@ -111,7 +111,7 @@ fn tokio_sleep(wait: Duration) -> Option<Pin<Box<tokio::time::Sleep>>> {
 }
 
 impl Timer {
-    /// The moment at which it goes off, on the clock of this thread.
+    /// Returns the moment at which it goes off, on the clock of this thread.
     ///
     /// A test world's clock and the system's differ; a moment of the latter is as far away on either.
     pub(crate) fn ends(&self) -> Instant {
@@ -147,7 +147,7 @@ impl Future for Timer {
     }
 }
 
-/// A moment of the real clock as this thread's clock reads it.
+/// Returns a moment of the real clock as this thread's clock reads it.
 ///
 /// Only the distance counts: the two clocks have different readings for one moment.
 fn on_this_clock(at: Instant) -> Instant {
@@ -169,12 +169,12 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
-    /// Not registered yet: a body that is ready at its first poll never is.
+    /// Creates an alarm that is not registered yet: a body that is ready at its first poll never is.
     const fn new(timers: &'static TimerThread, at: Instant) -> Self {
         Self { timers, at, number: None, waker: None }
     }
 
-    /// Whether the moment has passed; if not, `waker` is called when it has.
+    /// Polls whether the moment has passed; if not, `waker` is called when it has.
     ///
     /// A moment that has passed is ready without a lock; so is a second poll with the same waker.
     fn poll(&mut self, waker: &Waker) -> Poll<()> {
@@ -235,12 +235,12 @@ impl std::fmt::Debug for TimerThread {
     }
 }
 
-/// What the lock guards: the waiting tasks in the order of their moments, and what the thread knows of them.
+/// The state under the lock: the waiting tasks in the order of their moments, and the state of the thread.
 struct Entries {
     wakers: BTreeMap<(Instant, u64), Waker>,
     last_number: u64,
     is_started: bool,
-    /// When the thread looks at the entries again by itself.
+    /// The time of the thread's next look at the entries.
     next_look: Option<Instant>,
 }
 
@@ -283,7 +283,7 @@ impl TimerThread {
         drop(removed);
     }
 
-    /// The loop of the thread: wakes what is due, and sleeps until the next entry or until an earlier one is added.
+    /// Runs the loop of the thread: wakes due tasks, and sleeps until the next entry or until an earlier one is added.
     fn run(&self) {
         let mut entries = locked(&self.entries);
         loop {
@@ -295,7 +295,7 @@ impl TimerThread {
                 due.push(first.remove());
             }
             if !due.is_empty() {
-                // It looks again before it waits: until then, no entry has to notify it.
+                // The thread looks again before it waits: until then, no entry has to notify it.
                 entries.next_look = Some(now);
                 drop(entries);
                 due.into_iter().for_each(wake);
@@ -327,7 +327,7 @@ mod tests {
     const SOON: Duration = Duration::from_millis(1);
     const LONG: Duration = Duration::from_secs(3600);
 
-    /// A timer thread of this test's own.
+    /// Returns a timer thread of this test's own.
     fn timers(start: fn(&'static TimerThread) -> io::Result<()>) -> &'static TimerThread {
         Box::leak(Box::new(TimerThread::new(start)))
     }

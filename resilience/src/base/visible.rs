@@ -1,11 +1,11 @@
 //! Text for a terminal: what a terminal would obey is written out.
 //!
-//! Names of points, keys and jobs can be made of arguments, and arguments come from outside. A line that is printed must
-//! not move the cursor, change colours, begin another line, or turn the direction of writing.
+//! Names of points, keys and jobs can be made of arguments, and arguments come from outside. A line that is printed
+//! must not move the cursor, change colours, begin another line, or turn the direction of writing.
 
 use std::fmt;
 
-/// Shows a text with its control characters and bidirectional marks written out as `\u{1b}`.
+/// A text that is shown with its control characters and bidirectional marks written out as `\u{1b}`.
 ///
 /// Everything else is shown as it is: spaces, and letters of every script.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ impl fmt::Display for Visible<'_> {
     }
 }
 
-/// Writes what is written to it, with the same characters written out.
+/// A writer that passes on text with the same characters written out.
 pub(crate) struct VisibleTo<'a, 'f>(pub(crate) &'a mut fmt::Formatter<'f>);
 
 impl fmt::Write for VisibleTo<'_, '_> {
@@ -32,7 +32,7 @@ impl fmt::Write for VisibleTo<'_, '_> {
     }
 }
 
-/// Whether `c` changes the direction in which the text after it is shown.
+/// Returns whether `c` changes the direction in which the text after it is shown.
 pub(crate) const fn turns_text(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -4,10 +4,10 @@
 //! into a thread-local and restores the one before, so worlds nest. Helper threads and spawned tasks are outside unless
 //! they are brought in ([`World::run`], [`in_world`]).
 //!
-//! The clock moves by `advance`, by each wait of the code under test, and along with tokio's clock where that is paused.
+//! The clock moves by `advance`, by each wait of the code under test, and along with tokio's clock if that is paused.
 //! Nothing in a world sleeps: a wait moves the clock and is written down, and alarms wake when the clock has passed
-//! them. A lone alarm in a runtime that waits for something real goes off in real time, so that a mistake in a test ends
-//! as a slow test and not as one that hangs.
+//! them. A lone alarm in a runtime that waits for something real goes off in real time, so that a mistake in a test
+//! ends as a slow test and not as a hanging one.
 //!
 //! # What a world replaces
 //!
@@ -19,8 +19,8 @@
 //! | `Site<T>` | a copy of the state of each `static`, made fresh at its first use in the world |
 //! | events | kept, for the test to read |
 //!
-//! A world that `only_waits` replaces only waits and random numbers: it is for tests of code that keeps its state in the
-//! process.
+//! A world that `only_waits` replaces only waits and random numbers: it is for tests of code that keeps its state in
+//! the process.
 //!
 //! # Cost outside of tests
 //!
@@ -49,7 +49,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
-/// How many times worlds are entered now: while it is zero nothing looks for one.
+/// The number of times that worlds are entered now: while it is zero nothing looks for one.
 ///
 /// It counts guards, not worlds: a world that two threads have entered counts twice.
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
@@ -73,7 +73,7 @@ struct State {
     copies: Mutex<HashMap<usize, &'static (dyn Any + Send + Sync)>>,
     waits: Mutex<Vec<Duration>>,
     sleepers: Mutex<Vec<Waker>>,
-    /// Whether it only ends waits, and leaves the process's clock and state in place.
+    /// Whether the world only ends waits, and leaves the process's clock and state in place.
     only_waits: bool,
 }
 
@@ -87,7 +87,7 @@ struct Time {
 /// The thread is in a world until this is dropped, then in the one before.
 #[derive(Debug)]
 pub(crate) struct Entered {
-    // It restores the world before when that is counted by its own guard alone.
+    // Restores the former world once that is counted by its own guard alone.
     _before: Replaced<RefCell<Option<World>>>,
 }
 
@@ -98,7 +98,7 @@ impl Drop for Entered {
 }
 
 impl World {
-    /// The world of this thread, if it is in one.
+    /// Returns the world of this thread, if it is in one.
     pub(crate) fn here() -> Option<Self> {
         if IN_USE.load(Ordering::Relaxed) == 0 {
             return None;
@@ -106,7 +106,7 @@ impl World {
         CURRENT.try_with(|current| current.try_borrow().ok().and_then(|world| world.clone())).ok().flatten()
     }
 
-    /// A world with a clock at the present moment and the seed 0; `only_waits` keeps the process's state.
+    /// Creates a world with a clock at the present moment and the seed 0; `only_waits` keeps the process's state.
     pub(crate) fn new(only_waits: bool) -> Self {
         let world = Self(Arc::new(State {
             origin: Instant::now(),
@@ -136,7 +136,7 @@ impl World {
         work()
     }
 
-    /// The reading of its clock.
+    /// Returns the reading of its clock.
     pub(crate) fn now(&self) -> Instant {
         if self.0.only_waits {
             return real_now();
@@ -149,7 +149,7 @@ impl World {
         later(self.0.origin, time.moved.saturating_add(followed))
     }
 
-    /// The time of day by this clock; `None` where it is the system's.
+    /// Returns the time of day by this clock; `None` if it is the system's.
     pub(crate) fn time_of_day(&self) -> Option<SystemTime> {
         let moved = self.now().saturating_duration_since(self.0.origin);
         self.0.began.checked_add(moved).filter(|_| !self.0.only_waits)
@@ -184,24 +184,24 @@ impl World {
         true
     }
 
-    /// Whether waits in this thread's runtime pass on tokio's own paused clock.
+    /// Returns whether waits in this thread's runtime pass on tokio's own paused clock.
     pub(crate) fn follows_tokio(&self) -> bool {
         !self.0.only_waits && paused_clock().is_some()
     }
 
-    /// Whether its clock is moved only by the test and by waits.
+    /// Returns whether its clock is moved only by the test and by waits.
     ///
     /// Then the test alone decides what happens at which moment.
     pub(crate) fn is_manual(&self) -> bool {
         !self.0.only_waits && !self.follows_tokio()
     }
 
-    /// All waits so far, in order.
+    /// Returns all waits so far, in order.
     pub(crate) fn waits(&self) -> Vec<Duration> {
         locked(&self.0.waits).clone()
     }
 
-    /// The next number of its seeded generator, in `0.0..1.0`.
+    /// Returns the next number of its seeded generator, in `0.0..1.0`.
     pub(crate) fn uniform(&self) -> f64 {
         locked(&self.0.rng).random()
     }
@@ -213,7 +213,7 @@ impl World {
         *locked(&self.0.rng) = SmallRng::seed_from_u64(seed);
     }
 
-    /// This world's own copy of a static's state; `None` where it uses that of the process.
+    /// Returns this world's own copy of a static's state; `None` if the world uses that of the process.
     pub(crate) fn copy_of<T: Any + Send + Sync>(&self, copies: &Copies<T>) -> Option<&'static T> {
         if self.0.only_waits {
             return None;
@@ -235,12 +235,12 @@ pub(crate) struct WorldAlarm<R> {
 }
 
 impl World {
-    /// An alarm that goes off when the clock is moved on by `wait`, or with `real`.
+    /// Returns an alarm that goes off when the clock is moved on by `wait`, or with `real`.
     pub(crate) fn alarm<R>(self, wait: Duration, real: R) -> WorldAlarm<R> {
         WorldAlarm { at: later(self.now(), wait), world: self, real: Some(real) }
     }
 
-    /// An alarm that goes off at once.
+    /// Returns an alarm that goes off at once.
     ///
     /// What a wait is whose time the world has let pass already.
     pub(crate) fn alarm_now<R>(self) -> WorldAlarm<R> {
@@ -272,7 +272,8 @@ impl<R: Future<Output = ()> + Unpin> WorldAlarm<R> {
 #[derive(Debug)]
 pub(crate) struct Copies<T> {
     make: fn() -> T,
-    /// Which static it is, from 1; 0 until a world asks. An address would not do: another value may live there later.
+    /// The number of the static, from 1; 0 until a world asks. An address would not do: another value may live there
+    /// later.
     number: AtomicUsize,
 }
 
@@ -281,7 +282,7 @@ impl<T> Copies<T> {
         Self { make, number: AtomicUsize::new(0) }
     }
 
-    /// The number, given out once; of two threads that ask first, both get the number of the one that was faster.
+    /// Returns the number, assigned once; of two threads that ask first, both get the number of the faster one.
     fn number(&self) -> usize {
         static LAST: AtomicUsize = AtomicUsize::new(0);
         match self.number.load(Ordering::Relaxed) {
@@ -334,7 +335,7 @@ pin_project_lite::pin_project! {
 }
 
 impl<F> InWorld<F> {
-    /// A future that is polled inside `world`.
+    /// Wraps a future that is polled inside `world`.
     #[cfg(feature = "tokio")]
     pub(crate) const fn new(world: World, future: F) -> Self {
         Self { world: Some(world), future }

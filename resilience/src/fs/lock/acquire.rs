@@ -3,9 +3,10 @@
 //! # The way to a lock
 //!
 //! 1. The caller queues behind the others of its process ([`queue`](super::queue)).
-//! 2. The first of them locks the *turn*, a file of its own. Who has it is the only one of all processes that tries to
-//!    lock the lock itself, and everyone passes it: a process that releases the lock and wants it again queues behind
-//!    the one that waits. Only a stopped process that has it is passed by, and a future that is not polled loses it.
+//! 2. The first of them locks the *turn*, a file of its own. Its holder is the only one of all processes that tries to
+//!    lock the lock itself, and every caller takes the turn first: a process that releases the lock and wants it again
+//!    queues behind the waiting one. Only a stopped holder of the turn is passed by, and a future that is not polled
+//!    loses the turn.
 //! 3. It tries to lock the file, again and again with pauses that grow to 20 ms, until it has it or its time is over.
 //!
 //! Nothing blocks: every try returns at once, and between two the caller waits for its timer or for a release in its
@@ -40,7 +41,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// A caller on its way to a lock.
 ///
-/// Sync code takes its steps, async code polls it. Dropping it leaves the queue and gives up the turn. It never holds
+/// Sync code calls its steps, async code polls it. Dropping it leaves the queue and gives up the turn. It never holds
 /// the lock itself: a step that takes it returns the guard at once.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
@@ -52,16 +53,16 @@ pub(crate) struct Acquire {
     until: Instant,
     pause: Duration,
     has_waited: bool,
-    /// Until the next step of a future.
+    /// The timer until the next step of a future.
     timer: Option<Box<Timer>>,
 }
 
-/// What a caller has of a lock. Its ticket has the turn, and gives that up first.
+/// The state of a caller on its way to a lock. Its ticket has the turn, and gives that up first.
 #[derive(Debug)]
 struct Way {
     ticket: Ticket,
     place: Place,
-    /// Where the inode of the lock file was looked at, and compared with those of the locks that the caller holds.
+    /// Whether the inode of the lock file was compared with those of the locks that the caller holds.
     is_compared: bool,
 }
 
@@ -73,7 +74,7 @@ impl Acquire {
         Self { lock, way: None, began, until, pause: FIRST_PAUSE, has_waited: false, timer: None }
     }
 
-    /// Whether it had to wait.
+    /// Returns whether it had to wait.
     pub(crate) fn has_waited(&self) -> bool {
         self.has_waited
     }
@@ -143,14 +144,14 @@ impl Way {
                     place::once(place.dir(), Check::Excludes, || excludes(place, &turn.file))?;
                     Some(turn)
                 }
-                // It does not come back by itself: everyone goes before it.
+                // A stopped holder does not continue by itself: every caller passes it.
                 None if list::is_held_by_stopped(&place.turn) => None,
                 None => return Ok(None),
             },
         };
         let Some(file) = try_lock(place, &place.path, lock.is_shared)? else {
             if let Some(turn) = turn {
-                // For those who list locks.
+                // The text is for lists of locks.
                 let _ = holder::write_unless_foreign(&turn.file, &place.label, None);
             }
             return Ok(None);

@@ -8,7 +8,7 @@ use super::{FileLock, LockError, LockGuard};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Locks a directory: the file `.lock` in it.
+/// The lock of a directory: the file `.lock` in it.
 ///
 /// The file and its neighbour `.lock.turn` stay in the directory when the lock is released. It excludes other users of
 /// the lock, not changes of the directory. It does not lock the directories in it.

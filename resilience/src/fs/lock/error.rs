@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// Says why a lock could not be taken.
+/// The reason why a lock could not be taken.
 ///
 /// | variant | category |
 /// |---|---|
@@ -45,7 +45,7 @@ pub enum LockError {
     Timeout {
         /// The name or path of the lock.
         lock: String,
-        /// How long the caller has waited.
+        /// The time that the caller has waited.
         waited: Duration,
         /// The processes that hold it, as far as they are known.
         holders: Vec<Holder>,
@@ -63,27 +63,27 @@ pub enum LockError {
     #[error("{reason}")]
     #[non_exhaustive]
     Refused {
-        /// What is wrong, and what to do.
+        /// The fault and its remedy.
         reason: String,
     },
     /// The operating system refused an operation on a file.
     #[error("{reason}")]
     #[non_exhaustive]
     Failed {
-        /// What kind of error it was.
+        /// The kind of the I/O error.
         kind: io::ErrorKind,
         /// The file and the error.
         reason: String,
     },
 }
 
-/// Who holds a lock, as an error or a listing adds it; nothing if that is not known.
+/// Returns the holders of a lock, as an error or a listing adds them; an empty text if they are not known.
 pub(super) fn held_by(holders: &[Holder]) -> String {
     let all: Vec<_> = holders.iter().map(Holder::to_string).collect();
     if all.is_empty() { String::new() } else { format!(": held by {}", all.join(", ")) }
 }
 
-/// How a holder goes on that is stopped.
+/// Returns the advice about a stopped holder.
 fn stopped(holders: &[Holder]) -> String {
     let stopped = holders.iter().find(|holder| holder.is_stopped);
     stopped.map_or(String::new(), |stopped| {
@@ -91,7 +91,7 @@ fn stopped(holders: &[Holder]) -> String {
     })
 }
 
-/// What an error adds about the locks that the running code holds.
+/// Returns the words of an error about the locks that the running code holds.
 pub(crate) fn holds_words(holds: &[String]) -> String {
     if holds.is_empty() { String::new() } else { format!("; this call holds {}", holds.join(", ")) }
 }

@@ -20,7 +20,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-/// Holds a lock until it is dropped.
+/// The guard of a lock, which is held until this is dropped.
 ///
 /// In a child that was forked while it is held it does nothing: the lock stays with the process that has taken it. Send
 /// it to the thread or task that does the work; it may be dropped on any thread.
@@ -102,13 +102,13 @@ impl LockGuard {
         self.locked.is_ours() && files::is_at(&self.locked.file, &self.place.path)
     }
 
-    /// The journal of a transaction that the lock file names.
+    /// Returns the journal of a transaction that the lock file names.
     #[cfg(target_os = "linux")]
     pub(crate) fn journal(&self) -> Option<String> {
         Text::read(&self.locked.file).journal
     }
 
-    /// The format of the lock file, where a later version has written it: what it says is not known.
+    /// Returns the format of the lock file, if a later version has written it: its content is not known.
     #[cfg(target_os = "linux")]
     pub(crate) fn later_format(&self) -> Option<u32> {
         Text::read(&self.locked.file).later
@@ -123,7 +123,7 @@ impl LockGuard {
         self.locked.file.sync_all()
     }
 
-    /// Whether this is the process that has taken the lock, and not a forked child.
+    /// Returns whether this is the process that has taken the lock, and not a forked child.
     pub(crate) fn is_of_this_process(&self) -> bool {
         self.locked.is_ours()
     }

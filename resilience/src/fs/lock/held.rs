@@ -39,7 +39,7 @@ pub(crate) fn leave(number: usize) {
     drop(left);
 }
 
-/// The locks that the running code holds.
+/// Returns the locks that the running code holds.
 pub(crate) fn here() -> Vec<HeldLock> {
     let numbers = scope::held();
     if numbers.is_empty() {
@@ -49,12 +49,12 @@ pub(crate) fn here() -> Vec<HeldLock> {
     numbers.iter().filter_map(|number| held.get(number).cloned()).collect()
 }
 
-/// What the running code holds, for errors.
+/// Returns the locks of the running code, for errors.
 pub(crate) fn here_quoted() -> Vec<String> {
     here().iter().map(|held| format!("{:?}", held.label)).collect()
 }
 
-/// Says once for two places that they take two locks against the order in which `lock_all` takes them.
+/// Warns once for two places that take two locks against the order of `lock_all`.
 ///
 /// The order is that of the inodes. It is a warning and no error: whether two calls ever do so at the same time is not
 /// known here. Each pair of places is named once in the life of the process, and only with the feature `tracing`.

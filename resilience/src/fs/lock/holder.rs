@@ -1,7 +1,7 @@
-//! Who holds a lock: the text in its file, and whether that text can be trusted.
+//! The holders of a lock: the text in its file, and whether that text can be trusted.
 //!
-//! A text outlives its lock, and so does a process id. So a text counts only while the kernel says that the lock is held,
-//! and only if its process lives: with the same start time, in the same boot and the same pid namespace.
+//! A text outlives its lock, and so does a process id. So a text counts only while the kernel shows that the lock is
+//! held, and only if its process lives: with the same start time, in the same boot and the same pid namespace.
 
 use crate::base::of_process::OfProcess;
 use crate::base::template::{part, whole};
@@ -12,7 +12,7 @@ use std::io::{self, Read, Seek, Write};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Describes a process that holds a lock, or waits for it.
+/// A process that holds a lock, or waits for it.
 ///
 /// `Display` writes one line: `process 123 (importer), for 12s`.
 ///
@@ -36,18 +36,18 @@ pub struct Holder {
     pub pid: u32,
     /// The file name of its program; empty where that is not known.
     pub program: String,
-    /// For how long it has held the lock, or waited; `None` where that is not known.
+    /// The time for which it has held the lock, or waited; `None` if that is not known.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "age_s", serialize_with = "crate::base::serialise::seconds")
     )]
     pub age: Option<Duration>,
-    /// Whether it is stopped by a signal, so that it does not go on by itself. Its lock is never taken away.
+    /// Whether it is stopped by a signal, so that it does not continue by itself. Its lock is never taken away.
     pub is_stopped: bool,
 }
 
 impl Holder {
-    /// One of which only the process is known, if that.
+    /// Creates a holder of which at most the process is known.
     pub(super) fn unknown(pid: u32) -> Self {
         let program = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
         Self {
@@ -108,14 +108,14 @@ fn own() -> &'static Process {
     })
 }
 
-/// This process among all others: its id and start time, and the boot.
+/// Returns the identity of this process: its id and start time, and the boot.
 #[cfg(target_os = "linux")]
 pub(crate) fn this_process() -> String {
     let Process { pid, start, boot, .. } = own();
     format!("{pid} {start} {boot}")
 }
 
-/// The state and the start time of the process `pid`, where the system says so in a file.
+/// Returns the state and the start time of the process `pid`, if the system shows them in a file.
 fn process(pid: u32) -> Option<(char, String)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may have any character in it.
@@ -124,7 +124,7 @@ fn process(pid: u32) -> Option<(char, String)> {
     Some((state, fields.nth(18)?.to_owned()))
 }
 
-/// Whether no process `pid` runs any more; one that waits to be reaped has ended.
+/// Returns whether no process `pid` runs any more; a process that waits to be reaped has ended.
 pub(super) fn has_ended(pid: u32) -> bool {
     process(pid).is_none_or(|(state, _)| is_over(state))
 }
@@ -155,7 +155,7 @@ const HEAD: u64 = 32;
 const LIMIT: u64 = 16 << 10;
 
 impl Text {
-    /// The text of `file`; an empty one where it has none.
+    /// Returns the text of `file`; an empty one if it has none.
     pub(super) fn read(mut file: &File) -> Self {
         let mut text = String::new();
         let read = file.rewind().and_then(|()| file.take(LIMIT).read_to_string(&mut text));
@@ -187,12 +187,12 @@ impl Text {
         }
     }
 
-    /// Whether a transaction may have to be finished before the lock is used.
+    /// Returns whether a transaction may have to be finished before the lock is used.
     pub(super) fn may_name_a_journal(&self) -> bool {
         self.journal.is_some() || self.later.is_some()
     }
 
-    /// The process of the text, if it lives in this boot and in the pid namespace of this process.
+    /// Returns the process of the text, if it lives in this boot and in the pid namespace of this process.
     pub(super) fn living(&self) -> Option<Holder> {
         let written = self.process.as_ref()?;
         let own = own();
@@ -210,24 +210,24 @@ impl Text {
         })
     }
 
-    /// Whether the process of the text has ended.
+    /// Returns whether the process of the text has ended.
     pub(super) fn has_ended(&self) -> bool {
         self.process.is_some() && self.living().is_none()
     }
 
-    /// Whether the text was written in another pid namespace, whose locks `/proc/locks` may not show here.
+    /// Returns whether the text was written in another pid namespace, whose locks `/proc/locks` may not show here.
     pub(super) fn is_of_another_namespace(&self) -> bool {
         self.process.as_ref().is_some_and(|process| process.namespace != own().namespace)
     }
 }
 
-/// The format of a text; `None` for what no lock has written.
+/// Returns the format of a text; `None` for a text that no lock has written.
 fn format_of(text: &str) -> Option<u32> {
     text.lines().next()?.strip_prefix(MAGIC)?.parse().ok()
 }
 
-/// As [`write`], unless `file` has a content that no lock has written, or a later version: it may be a file with data that
-/// is used as a lock.
+/// Writes like [`write`], unless `file` has a content that no lock has written, or a later version: it may be a file
+/// with data that is used as a lock.
 pub(super) fn write_unless_foreign(mut file: &File, label: &str, journal: Option<&str>) -> io::Result<()> {
     let mut head = Vec::new();
     file.rewind()?;

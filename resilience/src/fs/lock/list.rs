@@ -1,4 +1,4 @@
-//! Who holds and who waits, and removing files of locks that are not in use.
+//! The holders and waiters of locks, and removing files of locks that are not in use.
 //!
 //! Listing must not disturb: a lock that a listing held for an instant would look busy. So on Linux it reads
 //! `/proc/locks`, which has the inodes of all files that are locked and who has locked them; elsewhere, and for locks
@@ -16,7 +16,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Describes one lock of a directory: who holds it, and who waits.
+/// One lock of a directory, with its holders and waiters.
 ///
 /// It is what the system showed at one moment, and may be out of date when it is read. `Display` writes one line:
 /// `task:7: held by process 123 (importer), for 12s; process 130 (importer), for 1s waits`.
@@ -44,7 +44,7 @@ pub struct LockInfo {
     pub name: String,
     /// The file that is locked.
     pub path: PathBuf,
-    /// Whether it is held, by any process.
+    /// Whether the lock is held, by any process.
     pub is_held: bool,
     /// The processes that hold it, as far as they are known: several of a reader's lock.
     pub holders: Vec<Holder>,
@@ -73,13 +73,14 @@ impl fmt::Display for LockInfo {
 struct Kernel {
     /// The inode and the process of each.
     locks: Vec<(Inode, u32)>,
-    /// Whether they were read at one moment, so that none is missing.
+    /// Whether the lines were read at one moment, so that none is missing.
     is_whole: bool,
 }
 
-/// The locks that the kernel shows; `None` where it shows none.
+/// Returns the locks that the kernel shows; `None` if it shows none.
 fn kernel_locks() -> Option<Kernel> {
-    // One call reads lines of one moment; between two calls locks may come and go, so that a line is left out.
+    // One call reads lines of one moment; between two calls locks may be taken and released, so that a line is left
+    // out.
     let (mut file, mut bytes) = (File::open("/proc/locks").ok()?, vec![0; 64 << 10]);
     let first = file.read(&mut bytes).ok()?;
     bytes.truncate(first);
@@ -110,7 +111,7 @@ fn device(_: u64, _: u64) -> u64 {
     0
 }
 
-/// Who has the file at `path` locked: whether anyone, and those that are known.
+/// The holders of the file at `path`: whether there are any, and those that are known.
 struct Holding {
     is_held: bool,
     holders: Vec<Holder>,
@@ -151,14 +152,14 @@ fn look(path: &Path, kernel: Option<&Kernel>) -> Holding {
     Holding { is_held, holders: pids.into_iter().map(holder).collect(), text }
 }
 
-/// Whether `file` cannot be locked.
+/// Returns whether `file` cannot be locked.
 fn probe(file: &File) -> bool {
     let is_held = file.try_lock().is_err();
     let _ = file.unlock();
     is_held
 }
 
-/// Whether a process holds the lock of the file at `path` that is stopped by a signal. It never tries to lock.
+/// Returns whether a stopped process holds the lock of the file at `path`. It never tries to lock.
 pub(super) fn is_held_by_stopped(path: &Path) -> bool {
     let Ok(file) = open_to_read(path) else { return false };
     // The kernel knows a process that was stopped before it wrote who it is.
@@ -168,7 +169,7 @@ pub(super) fn is_held_by_stopped(path: &Path) -> bool {
         || Text::read(&file).living().is_some_and(|waiter| waiter.is_stopped)
 }
 
-/// The processes that have the file `inode` open and locked, although another one has locked it.
+/// Returns the processes that have the file `inode` open and locked, although another one has locked it.
 ///
 /// It reads the descriptors of every process, so it is asked only where the process that has locked the file has ended
 /// and the file is locked all the same.
@@ -185,7 +186,7 @@ fn heirs(inode: Inode) -> Vec<u32> {
     pids.filter(|pid| *pid != std::process::id() && is_heir(*pid)).collect()
 }
 
-/// Who holds the lock at `place`, as far as that is known.
+/// Returns the holders of the lock at `place`, as far as they are known.
 pub(super) fn holders(place: &Place) -> Vec<Holder> {
     look(&place.path, kernel_locks().as_ref()).holders
 }
@@ -194,7 +195,7 @@ pub(super) fn holders(place: &Place) -> Vec<Holder> {
 ///
 /// On Linux it takes no lock, so that listing never makes one look busy; where the system does not show which files are
 /// locked, it tries each for an instant. Locks [at a path](crate::fs::FileLock::at) outside of the directory are not
-/// listed. A file that is removed meanwhile is left out or shown as free.
+/// listed. A file that is removed during the call is left out or shown as free.
 ///
 /// # Errors
 ///
@@ -319,7 +320,7 @@ pub fn prune_in(dir: impl AsRef<Path>) -> Result<usize, LockError> {
     let mut removed = 0;
     for path in lock_files(dir.as_ref())? {
         let turn = path.with_extension("turn");
-        // The turn first, as everyone does: who has it is the only one that tries to lock the file.
+        // The turn first, as every caller does: its holder is the only one that tries to lock the file.
         files::remove_unlocked(&turn, |_| {
             let is_gone = files::remove_unlocked(&path, |file| !Text::read(file).may_name_a_journal());
             removed += usize::from(is_gone);

@@ -4,9 +4,9 @@ use std::fs::File;
 
 /// A file that is locked, and unlocked when this is dropped.
 ///
-/// It is unlocked before it is closed: a child between fork and exec, or a duplicate of the descriptor, would keep a lock
-/// that is only closed. In any other process than the one that has locked it nothing happens: an unlock in a forked child
-/// would free the lock of its parent.
+/// The file is unlocked before it is closed: a child between fork and exec, or a duplicate of the descriptor, would
+/// keep a lock that is only closed. In a process other than the one that has locked it nothing happens: an unlock in a
+/// forked child would free the lock of its parent.
 #[derive(Debug)]
 pub(super) struct Locked {
     pub(super) file: File,

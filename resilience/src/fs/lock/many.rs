@@ -52,7 +52,7 @@ pub fn lock_all<L: Into<FileLock>>(
 
 /// Takes all `locks`, for which it waits without blocking; see [`lock_all`].
 ///
-/// A future that is dropped gives back what it has taken so far.
+/// A future that is dropped releases the locks that it has taken so far.
 ///
 /// # Errors
 ///
@@ -109,7 +109,7 @@ impl Round {
         })
     }
 
-    /// The locks in the order of their files, which are made if they are not there, each once.
+    /// Returns the locks in the order of their files, which are made if they do not exist, each once.
     fn sorted(&self) -> Result<Vec<FileLock>, LockError> {
         let mut found = Vec::<(Option<Inode>, FileLock)>::new();
         for (lock, place) in &self.locks {
@@ -127,12 +127,12 @@ impl Round {
         Ok(found.into_iter().map(|(_, lock)| lock).collect())
     }
 
-    /// `lock`, which waits for as long as all together still may.
+    /// Returns `lock`, which waits for as long as all together still may.
     fn limited(&self, lock: FileLock) -> FileLock {
         lock.wait(self.wait.saturating_sub(self.began.elapsed()))
     }
 
-    /// The guards, unless a file was removed meanwhile, so that the order was another one.
+    /// Returns the guards, unless a file was removed before the end, so that the order was another one.
     fn finished(guards: Vec<LockGuard>) -> Option<Vec<LockGuard>> {
         let inodes: Vec<_> = guards.iter().map(|guard| files::inode(guard.path())).collect();
         inodes.is_sorted().then_some(guards)

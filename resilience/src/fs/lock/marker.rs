@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// How long a marker without a heartbeat is left alone unless said otherwise.
+/// The default time for which a marker without a heartbeat is left alone.
 const LEASE: Duration = Duration::from_secs(30);
 /// A shorter lease would be over before a slow server has answered.
 const LEAST_LEASE: Duration = Duration::from_millis(100);
@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 ///
 /// The holder raises a counter in the marker at a third of the lease. A marker is taken over when its counter was seen
 /// unchanged for a whole lease of the observer's own clock; no time of day takes part. It is renamed to a private name
-/// first, and compared there with what was seen.
+/// first, and compared there with its former content.
 ///
 /// # Examples
 ///
@@ -60,7 +60,7 @@ struct Owner {
 }
 
 impl Owner {
-    /// What is in the marker at `path`; an empty one where its maker has not come so far.
+    /// Reads the marker at `path`; an empty one if its maker has not written it yet.
     fn read(path: &Path) -> Self {
         let text = open_to_read(&path.join(OWNER)).and_then(io::read_to_string).unwrap_or_default();
         let mut words = text.split_whitespace();
@@ -87,7 +87,7 @@ impl MarkerLock {
     /// Describes the lock that is the directory at `path`, which exists while the lock is held.
     ///
     /// Its parent has to exist. Three neighbours belong to it: `<path>.fence`, which keeps the last fence and must
-    /// stay, and `<path>.taken-..` and `<path>.left-..`, which are there for a moment while a marker is taken over or
+    /// stay, and `<path>.taken-..` and `<path>.left-..`, which exist for a moment while a marker is taken over or
     /// released.
     ///
     /// # Examples
@@ -211,7 +211,7 @@ impl MarkerLock {
         }
     }
 
-    /// The marker was made: puts the owner in it and begins the heartbeat.
+    /// Puts the owner into the new marker and begins the heartbeat.
     fn enter(&self, id: String) -> io::Result<MarkerGuard> {
         let fence_file = beside(&self.path, "fence");
         let before = open_to_read(&fence_file)
@@ -236,7 +236,7 @@ impl MarkerLock {
         })
     }
 
-    /// Removes the marker of a holder that is taken for dead, if it still is what was seen.
+    /// Removes the marker of a holder that is treated as dead, if it is still the one that was seen.
     fn take_over(&self, seen: &Owner, id: &str) {
         let private = beside(&self.path, &format!("taken-{id}"));
         if fs::rename(&self.path, &private).is_err() {
@@ -282,10 +282,10 @@ fn beat(
     thread::Builder::new().name("resilience-marker".into()).spawn(work)
 }
 
-/// Holds a [`MarkerLock`] until it is dropped.
+/// The guard of a [`MarkerLock`], which is held until this is dropped.
 ///
-/// A thread of its own writes the heartbeat. Dropping it ends that thread and waits for its last write, so that it
-/// blocks while the server does not answer. A marker that was taken over meanwhile is left to its new holder.
+/// A thread of its own writes the heartbeat. Dropping the guard ends that thread and waits for its last write, so that
+/// it blocks while the server does not answer. A marker that was taken over is left to its new holder.
 ///
 /// # Examples
 ///
@@ -327,8 +327,8 @@ impl MarkerGuard {
 
     /// Returns whether the marker is still the one that this guard has made.
     ///
-    /// It reads a file on the server. `true` says what was so at that moment: the marker may be taken over right after
-    /// it.
+    /// The function reads a file on the server. `true` is the answer of that moment: the marker may be taken over right
+    /// after it.
     pub fn still_ours(&self) -> bool {
         self.process == std::process::id() && Owner::read(&self.path).id == self.owner.id
     }
@@ -350,7 +350,7 @@ impl Drop for MarkerGuard {
             let _ = heart.join();
         }
         let private = beside(&self.path, &format!("left-{}", self.owner.id));
-        // Renamed first: what is removed file by file could be taken for a marker without an owner.
+        // Renamed first: a marker that is removed file by file could look like one without an owner.
         if self.still_ours() && fs::rename(&self.path, &private).is_ok() {
             let _ = fs::remove_dir_all(&private);
         }

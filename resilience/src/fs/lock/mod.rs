@@ -54,13 +54,13 @@ use std::panic::Location;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long a lock is waited for unless said otherwise.
+/// The default time for which a lock is waited for.
 const WAIT: Duration = Duration::from_secs(30);
 
-/// Describes a lock between processes, by a path or by a name: what to lock and how long to wait for it.
+/// A lock between processes, by a path or by a name: the file to lock and the time to wait for it.
 ///
 /// The value holds nothing: [`acquire`](Self::acquire) takes the lock. It is waited for up to 30 s, or as long as the
-/// timeouts around the code leave. Making one touches no file; what is wrong with a name or a path shows when it is
+/// timeouts around the code leave. Making the value touches no file; a wrong name or path is reported when it is
 /// taken.
 ///
 /// # Which call
@@ -90,7 +90,7 @@ pub struct FileLock {
     target: Target,
     is_shared: bool,
     wait: Duration,
-    /// Where it was made, for warnings.
+    /// The place where the lock was made, for warnings.
     taken_at: String,
 }
 
@@ -103,10 +103,10 @@ impl FileLock {
 
     /// Describes the lock that is the file at `path`, which is made when it is first taken.
     ///
-    /// Use a file of its own, not one with data: what replaces a file by renaming leaves its lock behind. A file that
-    /// has other content keeps it, and then nothing says since when the lock is held. A second file, `<path>.turn`,
-    /// makes the waits fair. A link and a directory are refused when the lock is taken. Users who share the lock need
-    /// the right to read the file. Its directory has to exist.
+    /// Use a file of its own, not one with data: a program that replaces a file by renaming leaves its lock behind. A
+    /// file that has other content keeps it, and then the time since the lock was taken is not known. A second file,
+    /// `<path>.turn`, makes the waits fair. A link and a directory are refused when the lock is taken. Users who share
+    /// the lock need the right to read the file. Its directory has to exist.
     ///
     /// # Examples
     ///
@@ -158,7 +158,7 @@ impl FileLock {
         self
     }
 
-    /// The same, taken at a place that is called `name` in warnings.
+    /// Returns the lock, taken at a place that is called `name` in warnings.
     pub(crate) fn taken_at(mut self, name: &str) -> Self {
         name.clone_into(&mut self.taken_at);
         self
@@ -206,7 +206,7 @@ impl FileLock {
         self.acquire_with(|| {})
     }
 
-    /// The same, which calls `waits` before each sleep.
+    /// Takes the lock like `acquire`, and calls `waits` before each sleep.
     pub(crate) fn acquire_with(&self, waits: impl FnMut()) -> Result<LockGuard, LockError> {
         acquire::acquire(self.clone(), waits)
     }
@@ -302,7 +302,7 @@ impl FileLock {
     }
 }
 
-/// Describes the lock of the task `id`: the one that `#[with_lock("task:{id}")]` takes.
+/// Returns the lock of the task `id`: the one that `#[with_lock("task:{id}")]` takes.
 ///
 /// The id may have any characters; ids that differ have different locks. It is written into the name as the template of
 /// the attribute writes it, with the characters escaped that would make two ids alike.

@@ -1,4 +1,4 @@
-//! Where locks are: the directory of named ones, and the file of each.
+//! The places of locks: the directory of named ones, and the file of each.
 
 use super::super::LockError;
 use crate::base::files::{self, Inode};
@@ -85,7 +85,7 @@ fn no_home() -> LockError {
     LockError::Refused { reason }
 }
 
-/// The directory of the locks that all programs of this user share.
+/// Returns the directory of the locks that all programs of this user share.
 pub(super) fn common_dir() -> Result<PathBuf, LockError> {
     if DIR.in_world || state_dir::is_bare_test() || locked(&DIR.dir).is_some() {
         return Ok(dir()?.join("common"));
@@ -93,7 +93,7 @@ pub(super) fn common_dir() -> Result<PathBuf, LockError> {
     state_dir::common_dir().map(|dir| dir.join("locks")).ok_or_else(no_home)
 }
 
-/// A directory for the locks of one test world. Those of processes that are gone are removed.
+/// Returns a directory for the locks of one test world. Those of processes that are gone are removed.
 fn temporary() -> PathBuf {
     const PREFIX: &str = "resilience-locks-";
     let all = std::env::temp_dir();
@@ -109,7 +109,7 @@ fn temporary() -> PathBuf {
     all.join(format!("{PREFIX}{}-{own:016x}", std::process::id()))
 }
 
-/// What a lock is for.
+/// The target of a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     /// A name in the directory of the program, of the user, or another one.
@@ -138,7 +138,7 @@ pub(crate) struct Place {
     is_own: bool,
 }
 
-/// The readable beginning of a file's name, and 128 bits of hash of the exact bytes of the name.
+/// Returns the readable beginning of a file's name, and 128 bits of hash of the exact bytes of the name.
 ///
 /// The hash has lower-case letters only, so that file systems that ignore case, or change the form of letters, keep
 /// the names apart.
@@ -155,7 +155,7 @@ fn hash(bytes: &[u8]) -> u128 {
 }
 
 impl Target {
-    /// The files of the lock. Those of a name are in a directory that is made if it is not there.
+    /// Returns the files of the lock. Those of a name are in a directory that is made if it does not exist.
     pub(super) fn place(&self) -> Result<Place, LockError> {
         match self {
             Self::Named { name, dir } => {
@@ -180,7 +180,7 @@ impl Target {
         }
     }
 
-    /// The name or path, for people.
+    /// Returns the name or path, for people.
     pub(super) fn label(&self) -> String {
         match self {
             Self::Named { name, .. } => name.clone(),
@@ -217,7 +217,7 @@ pub(super) fn once(
     Ok(())
 }
 
-/// The directory `dir` of the library's own, made if it is not there, without links in its path.
+/// Returns the directory `dir` of the library's own, made if it does not exist, without links in its path.
 pub(super) fn prepared(dir: &Path) -> Result<PathBuf, LockError> {
     once(dir, Check::Own, || {
         files::prepare(dir, Some(ON_NETWORK)).map_err(|unusable| match LockError::from(unusable) {
@@ -229,7 +229,7 @@ pub(super) fn prepared(dir: &Path) -> Result<PathBuf, LockError> {
             other => other,
         })?;
         let made = OpenOptions::new().write(true).create_new(true).open(dir.join(README));
-        // It is for people: a directory without it works as well.
+        // The file is for people: a directory without it works as well.
         let _ = made.and_then(|mut file| io::Write::write_all(&mut file, ABOUT.as_bytes()));
         Ok(())
     })?;
@@ -237,7 +237,7 @@ pub(super) fn prepared(dir: &Path) -> Result<PathBuf, LockError> {
 }
 
 impl Place {
-    /// The lock of the file at `path`.
+    /// Returns the lock of the file at `path`.
     fn at(path: &Path) -> Result<Self, LockError> {
         let Some(name) = path.file_name() else {
             return Err(LockError::refused(path, "names no file that could be locked"));
@@ -265,12 +265,12 @@ impl Place {
         Ok(Self { turn: dir.join(turn), path: whole, label, is_own: false })
     }
 
-    /// The directory of its files.
+    /// Returns the directory of its files.
     pub(super) fn dir(&self) -> &Path {
         self.path.parent().unwrap_or(&self.path)
     }
 
-    /// Whether its directory was made again after another program has removed it.
+    /// Makes its directory again if another program has removed it; returns whether it was made.
     pub(super) fn make_again(&self) -> bool {
         self.is_own && prepared(self.dir()).is_ok()
     }
@@ -288,7 +288,7 @@ impl Place {
             rustix::fs::OFlags::NOFOLLOW.bits().cast_signed(),
         );
         match options.open(path) {
-            // Systems refuse to create what is there and belongs to another user, so it is created only if it is not.
+            // Systems refuse to create an existing file of another user, so it is created only if it does not exist.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 options.create(true).truncate(false);
                 #[cfg(unix)]

@@ -3,7 +3,7 @@
 //! Only the first tries to lock the file, and has the turn. The queue decides who may try, not who holds: the kernel
 //! does that, so a mistake here could only be unfair.
 //!
-//! A future may never be polled again without being dropped. So the first has to come back in time: one that is late
+//! A future may never be polled again without being dropped. So the first waiter has to come back in time: a late one
 //! loses the turn, and the next one goes before it until it is polled again.
 
 use super::locked::Locked;
@@ -26,12 +26,12 @@ const GRACE: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 struct Waiting {
     waker: Option<Waker>,
-    /// When it is late; `None` until it rests as the first.
+    /// When the waiter is late; `None` until it rests as the first.
     due: Option<Instant>,
     is_late: bool,
 }
 
-/// Its order is that of the tickets' numbers. The turn, once this process has it, goes from waiter to waiter of the
+/// The order is that of the tickets' numbers. The turn, once this process has it, goes from waiter to waiter of the
 /// queue without being given back, as long as the first one comes in time.
 #[derive(Debug, Default)]
 struct Queue {
@@ -39,7 +39,7 @@ struct Queue {
     waiting: BTreeMap<u64, Waiting>,
     /// The turn, and the number of the waiter that has it.
     turn: Option<(u64, Arc<Locked>)>,
-    /// When the first waiter is looked at, and the timer for that.
+    /// When the first waiter is checked, and the timer for that.
     watch: Option<(Instant, Timer)>,
 }
 
@@ -47,7 +47,7 @@ static QUEUES: OfProcess<Mutex<BTreeMap<PathBuf, Queue>>> =
     OfProcess::new(Mutex::new(BTreeMap::new()), |_| Mutex::default());
 
 impl Queue {
-    /// The waiter that may try: the first that is not late.
+    /// Returns the waiter that may try: the first that is not late.
     fn first(&self) -> Option<u64> {
         let in_time = self.waiting.iter().find(|(_, waiting)| !waiting.is_late);
         in_time.or_else(|| self.waiting.first_key_value()).map(|(number, _)| *number)
@@ -74,7 +74,7 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    /// The last place of the queue for the lock at `path`.
+    /// Takes the last place of the queue for the lock at `path`.
     pub(super) fn new(path: &Path) -> Self {
         let mut queues = locked(&QUEUES);
         let queue = queues.entry(path.to_owned()).or_default();
@@ -88,7 +88,7 @@ impl Ticket {
         locked(&QUEUES).get_mut(&self.path).map(work)
     }
 
-    /// Whether it is its turn; `waker` is called when it is, or when the lock may be free.
+    /// Returns whether it is its turn; `waker` is called when it is, or when the lock may be free.
     pub(super) fn is_first(&self, waker: &Waker) -> bool {
         let asked = self.with(|queue| {
             let waiting = queue.waiting.entry(self.number).or_default();
@@ -100,7 +100,7 @@ impl Ticket {
         asked.is_none_or(|(_before, is_first)| is_first)
     }
 
-    /// The turn, if this process has it: that of the first waiter, which this one is.
+    /// Returns the turn, if this process has it: that of the first waiter, which this one is.
     pub(super) fn turn(&self) -> Option<Arc<Locked>> {
         self.with(|queue| {
             let (owner, turn) = queue.turn.as_mut()?;
@@ -117,7 +117,7 @@ impl Ticket {
         turn
     }
 
-    /// This waiter comes again then, if it is the first.
+    /// Notes that this waiter comes again at `until`, if it is the first.
     pub(super) fn rests(&self, until: Instant) {
         self.with(|queue| {
             if queue.first() == Some(self.number)
@@ -146,7 +146,7 @@ impl Drop for Ticket {
     }
 }
 
-/// The lock at `path` was released in this process: the first waiter tries again.
+/// Notes that the lock at `path` was released in this process: the first waiter tries again.
 pub(super) fn released(path: &Path) {
     let mut queues = locked(&QUEUES);
     let first = queues.get_mut(path).and_then(Queue::call_first);
@@ -181,7 +181,7 @@ fn watch(path: &Path) {
     drop(before);
 }
 
-/// What the timer calls when the first waiter of a queue is due.
+/// The waker that the timer calls when the first waiter of a queue is due.
 struct Look {
     path: PathBuf,
     is_set: AtomicBool,

@@ -1,4 +1,4 @@
-//! What was counted about waits for locks.
+//! The counts of waits for locks.
 
 use crate::base::site::Site;
 #[cfg(feature = "ops")]
@@ -6,7 +6,7 @@ use crate::point::{Histogram, Times};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Holds what this process, or test world, has counted about its locks; see [`stats`].
+/// The counts of this process, or test world, about its locks; see [`stats`].
 ///
 /// Locks of files count, whoever asks for them: [`FileLock`](crate::fs::FileLock), `#[with_lock]` and transactions.
 /// Errors other than a wait in vain are in no counter, and [`MarkerLock`](crate::fs::MarkerLock) counts nothing.
@@ -104,7 +104,7 @@ pub(super) fn timed_out(wait: Duration) {
     counters.wait(wait);
 }
 
-/// How long locks were waited for, by how that ended.
+/// Returns how long locks were waited for, by how the wait ended.
 #[cfg(feature = "ops")]
 pub(crate) fn waits() -> [(&'static str, Times); 2] {
     let [taken, in_vain] = &COUNTERS.waits;

@@ -14,9 +14,9 @@ use rustix::fs::fstat;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-/// Describes one backup of a file, which [`backups`] lists and [`restore`] puts back.
+/// One backup of a file, which [`backups`] lists and [`restore`] puts back.
 ///
-/// It is an ordinary file beside the other one, whose name begins with a dot. Reading it needs no lock; a later
+/// It is an ordinary file beside the original, whose name begins with a dot. Reading it needs no lock; a later
 /// transaction may remove it.
 ///
 /// # Examples
@@ -42,9 +42,9 @@ use std::path::{Path, PathBuf};
 pub struct Backup {
     /// Its number: a later backup has a higher one.
     pub number: u64,
-    /// Where it is.
+    /// The path of the backup.
     pub path: PathBuf,
-    /// Whether there was a file; a backup also keeps that there was none.
+    /// Whether there was a file; a backup also records an absent one.
     pub was_there: bool,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Found {
 }
 
 impl Target {
-    /// The backups of the file, the oldest first.
+    /// Returns the backups of the file, the oldest first.
     pub(super) fn backups(&self) -> io::Result<Vec<Found>> {
         let stem = format!(".{}-", file_stem(&self.name));
         let parsed = |name: String| {

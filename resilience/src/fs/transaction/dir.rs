@@ -1,8 +1,8 @@
 //! A directory that is opened once, and everything that a transaction does in it.
 //!
 //! Each operation goes through the descriptor, so that neither a change of the working directory, nor a renamed
-//! directory, nor a link put in its place leads elsewhere. Each one that changes the disk reports its name first, so that
-//! a crash test can end the process there.
+//! directory, nor a link put in its place leads elsewhere. Each operation that changes the disk reports its name first,
+//! so that a crash test can end the process there.
 
 use crate::base::world::reached;
 use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags};
@@ -18,7 +18,7 @@ pub(super) struct Dir {
     pub(super) path: PathBuf,
 }
 
-/// What identifies a file and its content, as far as the system knows.
+/// The identity of a file and its content, as far as the system knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) device: u64,
@@ -48,7 +48,7 @@ impl Dir {
         Ok(Self { file, path: path.to_owned() })
     }
 
-    /// What is called `name`; `None` if there is nothing.
+    /// Returns the status of `name`; `None` if there is no such file.
     pub(super) fn stat(&self, name: &str) -> io::Result<Option<fs::Stat>> {
         match fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW) {
             Err(Errno::NOENT) => Ok(None),
@@ -118,7 +118,8 @@ impl Dir {
         }
     }
 
-    /// Gives the file `name`, which is `found`, the owner, group and mode of `of`, as far as this process may.
+    /// Sets the owner, group and mode of the file `name`, which is `found`, to those of `of`, as far as this process
+    /// may.
     pub(super) fn adopt(&self, name: &str, found: &fs::Stat, of: &fs::Stat) {
         // The owner writes into it which journal there is.
         let mode = of.st_mode & 0o666 | 0o600;
@@ -136,13 +137,13 @@ impl Dir {
         self.file.sync_all()
     }
 
-    /// How many bytes this user may still write.
+    /// Returns the bytes that this user may still write.
     pub(super) fn free(&self) -> io::Result<u64> {
         let found = fs::fstatvfs(&self.file)?;
         Ok(found.f_bavail.saturating_mul(found.f_frsize))
     }
 
-    /// The names in it.
+    /// Returns the names in it.
     pub(super) fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::Dir::read_from(&self.file)? {

@@ -5,7 +5,7 @@ use crate::fs::LockError;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Says why a transaction did not happen, or has not been finished.
+/// The reason why a transaction did not happen, or has not been finished.
 ///
 /// Except with `Unfinished`, no file was changed.
 ///
@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransactionError {
-    /// The lock of a file could not be taken, or its lock file was removed meanwhile.
+    /// The lock of a file could not be taken, or its lock file was removed during the transaction.
     #[error("{0}")]
     Lock(LockError),
     /// Something about the file could not be kept, or the file cannot be edited at all.
@@ -42,10 +42,10 @@ pub enum TransactionError {
     Refused {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and what to do.
+        /// The fault and its remedy.
         reason: String,
     },
-    /// Another program has changed the file meanwhile, without the lock.
+    /// Another program has changed the file during the transaction, without the lock.
     #[error("{}: another program has changed it meanwhile, without the lock", path.display())]
     #[non_exhaustive]
     Conflict {
@@ -56,19 +56,19 @@ pub enum TransactionError {
     #[error("{reason}")]
     #[non_exhaustive]
     Failed {
-        /// What kind of error it was.
+        /// The kind of the I/O error.
         kind: io::ErrorKind,
         /// The file and the error.
         reason: String,
     },
-    /// The journal of an earlier transaction, which has to be finished first, cannot be read; or a file that is to be
+    /// The journal of an earlier transaction, which has to be finished first, cannot be read; or a file that should be
     /// edited as JSON is none.
     #[error("{}: {reason}", path.display())]
     #[non_exhaustive]
     Corrupt {
         /// The journal or the file.
         path: PathBuf,
-        /// What is wrong with it, and where.
+        /// The damage, and its place.
         reason: String,
     },
     /// The transaction is committed, and a file could not be replaced.
@@ -77,10 +77,10 @@ pub enum TransactionError {
     #[error("the transaction is committed, but not finished: {reason}")]
     #[non_exhaustive]
     Unfinished {
-        /// The journal that says what is left to do; `None` for one file without backups, which has only not been
+        /// The journal of the remaining work; `None` for one file without backups, which has only not been
         /// synced.
         journal: Option<PathBuf>,
-        /// What could not be done.
+        /// The operation that failed.
         reason: String,
     },
 }

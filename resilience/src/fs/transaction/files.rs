@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often the rest of a committed transaction is tried.
+/// The number of times that the rest of a committed transaction is tried.
 const TRIES: u32 = 3;
 
 /// The files of a transaction, and their locks.
@@ -31,7 +31,7 @@ impl Files {
         self.guards.iter().find(|guard| guard.path() == target.lock_path())
     }
 
-    /// The directory and the path of the journal.
+    /// Returns the directory and the path of the journal.
     pub(super) fn journal_of(&self, journal: &Journal) -> Option<(Target, PathBuf)> {
         let first = self.target_of(journal.entries.first()?)?;
         Some((first.clone(), first.dir.path.join(journal.file_name())))
@@ -57,7 +57,7 @@ impl Files {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(TransactionError::failed(path, &error));
                 }
-                // What is called so counts for nothing.
+                // A file with such a name counts for nothing.
                 _ => drop(first.dir.remove(&over)),
             }
         }

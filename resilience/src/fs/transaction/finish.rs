@@ -1,8 +1,8 @@
-//! What follows the commit: replacing the files, keeping what was displaced, and removing the journal.
+//! The work after the commit: replacing the files, keeping the displaced ones, and removing the journal.
 //!
-//! Every step looks first at what is there, so that it can be repeated: after an error, and by the process that finishes
-//! the transaction of one that has died. A file that is neither the old nor the new content was written by another
-//! program without the lock: it is kept as a backup, with an alert.
+//! Every step looks first at the present files, so that it can be repeated: after an error, and by the process that
+//! finishes the transaction of a dead process. A file that is neither the old nor the new content was written by
+//! another program without the lock: it is kept as a backup, with an alert.
 
 use super::error::TransactionError;
 use super::files::{Files, alert, tried};
@@ -75,7 +75,8 @@ pub(super) fn finish_one(files: &Files, entry: &Entry, id: &str) -> Result<(), T
     rest.map_err(|error| TransactionError::Unfinished { journal: None, reason: error.to_string() })
 }
 
-/// Puts the new content in its place, or takes the old one away; whether it could, which after the commit it always can.
+/// Puts the new content in its place, or removes the old one; returns whether it could, which after the commit it
+/// always can.
 fn place(target: &Target, entry: &Entry, id: &str, is_committed: bool) -> io::Result<bool> {
     let (dir, name, temp) = (&target.dir, &*target.name, &*entry.temp);
     let (now, new) = (target.content(name)?, target.content(temp)?);
@@ -102,7 +103,7 @@ fn place(target: &Target, entry: &Entry, id: &str, is_committed: bool) -> io::Re
     }
 }
 
-/// Keeps or removes what was displaced.
+/// Keeps or removes the displaced file.
 fn keep(target: &Target, entry: &Entry, id: &str) -> io::Result<()> {
     for name in [&entry.temp, &target.displaced(id)] {
         let Some(content) = target.content(name)? else { continue };
@@ -117,7 +118,7 @@ fn keep(target: &Target, entry: &Entry, id: &str) -> io::Result<()> {
             target.dir.remove(name)?;
         }
     }
-    // That there was no file is kept as well.
+    // An absent file is recorded as well.
     if entry.old.is_none() && entry.keep > 0 && !target.backups()?.iter().any(|backup| backup.id == id) {
         target.dir.create(&target.backup(target.next_backup()?, id, false))?;
     }

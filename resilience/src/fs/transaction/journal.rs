@@ -10,10 +10,10 @@ use std::hash::Hasher as _;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// A hash of the content of a file; `None` for one that is not there.
+/// The hash of the content of a file; `None` for an absent one.
 pub(super) type Content = Option<u128>;
 
-/// What the journal says of one file.
+/// The entry of the journal for one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) dir: PathBuf,
@@ -22,16 +22,16 @@ pub(super) struct Entry {
     pub(super) temp: String,
     pub(super) old: Content,
     pub(super) new: Content,
-    /// How many backups are kept.
+    /// The number of backups that are kept.
     pub(super) keep: u32,
 }
 
-/// What a journal asks for.
+/// The direction of a journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     /// The new content belongs in the files.
     Forward,
-    /// The old content belongs in the files: `temp` of each entry is a copy of it. The text says which process it was that
+    /// The old content belongs in the files: `temp` of each entry is a copy of it. The text identifies the process that
     /// let other code change them.
     Back(String),
 }
@@ -44,9 +44,9 @@ pub(super) struct Journal {
 }
 
 const MAGIC: &str = "resilience journal 1";
-/// The first line of one that goes back.
+/// The first line of a journal that goes back.
 const MAGIC_BACK: &str = "resilience rollback 1";
-/// What is before the format in a first line.
+/// The words before the format in a first line.
 const KINDS: [&str; 2] = ["resilience journal ", "resilience rollback "];
 const FORMAT: u32 = 1;
 
@@ -56,7 +56,7 @@ pub(super) fn hash(bytes: &[u8]) -> u128 {
     hasher.finish128().as_u128()
 }
 
-/// The hash of what is left to read of `file`.
+/// Returns the hash of the rest of `file`.
 pub(super) fn hash_of(mut file: impl Read) -> io::Result<u128> {
     let (mut hasher, mut bytes) = (SipHasher24::new(), vec![0; 64 << 10]);
     loop {
@@ -78,7 +78,7 @@ fn read_content(word: &str) -> Option<Content> {
     u128::from_str_radix(word, 16).ok().map(Some)
 }
 
-/// The format of a journal that a later version has written.
+/// Returns the format of a journal that a later version has written.
 fn later_format(text: &str) -> Option<u32> {
     let first = text.lines().next()?;
     let format = KINDS.iter().find_map(|kind| first.strip_prefix(kind))?.parse().ok()?;
@@ -148,7 +148,7 @@ impl Journal {
         Ok(dir.sync().err())
     }
 
-    /// The journal at `path`; `None` if there is none, because the transaction was not committed, or is finished.
+    /// Reads the journal at `path`; `None` if there is none, because the transaction was not committed, or is finished.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, TransactionError> {
         let corrupt =
             |reason: &str| TransactionError::Corrupt { path: path.to_owned(), reason: reason.to_owned() };

@@ -1,7 +1,7 @@
 //! Changing single values in the text of a JSON file.
 //!
 //! The text is never written anew from a tree of values: that would sort keys, round numbers and change the layout.
-//! What is read here has been checked as a whole before, so that the scanner only has to find where values begin and
+//! The text has been checked as a whole before, so that the scanner only has to find where values begin and
 //! end.
 
 use super::error::TransactionError;
@@ -12,7 +12,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// Holds the text of a JSON file in which single values are read and changed; see [`Draft::edit_json`].
+/// The text of a JSON file in which single values are read and changed; see [`Draft::edit_json`].
 ///
 /// Everything else stays as it was written: the order of keys, numbers of any size, the layout and the end of the file.
 /// Values are named by pointers as in RFC 6901: `/tasks/0/state` is the member `state` of the first item of `tasks`,
@@ -253,7 +253,7 @@ impl Json {
         TransactionError::refused(&self.path, format!("`{pointer}`: {reason}"))
     }
 
-    /// Where the value at `pointer` is, or would be.
+    /// Returns where the value at `pointer` is, or would be.
     fn find(&self, pointer: &str) -> Result<Place, TransactionError> {
         let start = space(self.text.as_bytes(), 0);
         let whole = start..value_end(self.text.as_bytes(), start);
@@ -297,7 +297,7 @@ impl Json {
         Ok(Place::Nowhere)
     }
 
-    /// The members of the object or array that begins at `start`.
+    /// Returns the members of the object or array that begins at `start`.
     fn members(&self, start: usize) -> Vec<Member> {
         let bytes = self.text.as_bytes();
         let (is_object, mut at, mut members) = (bytes.get(start) == Some(&b'{'), start, Vec::new());
@@ -327,7 +327,7 @@ impl Json {
         }
     }
 
-    /// What is to be put where, to add a member to `container`.
+    /// Returns the text to insert, and its place, to add a member to `container`.
     fn added<T: Serialize + ?Sized>(
         &self,
         pointer: &str,
@@ -337,7 +337,7 @@ impl Json {
     ) -> Result<(Range<usize>, String), TransactionError> {
         let key = |colon: &str| key.map_or(String::new(), |key| format!("{}{colon}", quoted(key)));
         if let Some(last) = self.members(container.start).last() {
-            // As the last one is written.
+            // Like the last member.
             let head = self.text.get(..last.start).unwrap_or_default();
             let gap = head.get(head.trim_end().len()..).unwrap_or_default();
             let between = self.text.get(last.start..last.value.start).unwrap_or_default();
@@ -357,7 +357,7 @@ impl Json {
         Ok((container.start + 1..container.end - 1, new))
     }
 
-    /// `value` as it is written in this text, its further lines behind `indent`.
+    /// Returns `value` as it is written in this text, its further lines behind `indent`.
     fn written<T: Serialize + ?Sized>(
         &self,
         pointer: &str,
@@ -378,20 +378,20 @@ impl Json {
         text.map_err(|error| self.refused(pointer, &error.to_string()))
     }
 
-    /// What ends the lines of the text; `None` if it has one line.
+    /// Returns the line ending of the text; `None` if it has one line.
     fn line_end(&self) -> Option<&'static str> {
         let text = self.text.trim_end();
         text.contains('\n').then(|| if text.contains("\r\n") { "\r\n" } else { "\n" })
     }
 
-    /// What the line that has the place `at` begins with.
+    /// Returns the indentation of the line that contains `at`.
     fn indent_at(&self, at: usize) -> String {
         let head = self.text.get(..at).unwrap_or_default();
         let line = self.text.get(head.rfind('\n').map_or(0, |end| end + 1)..).unwrap_or_default();
         line.chars().take_while(|c| matches!(c, ' ' | '\t')).collect()
     }
 
-    /// By how much a level is indented: as the first line that is.
+    /// Returns the indentation of one level: that of the first indented line.
     fn unit(&self) -> String {
         let indents = self
             .text
@@ -401,7 +401,7 @@ impl Json {
     }
 }
 
-/// Where a value is: with its key, in which object or array.
+/// The place of a value: with its key, in its object or array.
 enum Place {
     There { member: Range<usize>, value: Range<usize>, container: Option<Range<usize>> },
     Missing { container: Range<usize>, key: Option<String> },
@@ -410,7 +410,7 @@ enum Place {
 
 struct Member {
     key: Option<String>,
-    /// Where it begins: its key, or its value in an array.
+    /// The start of the entry: its key, or its value in an array.
     start: usize,
     value: Range<usize>,
 }
@@ -419,13 +419,13 @@ fn quoted(key: &str) -> String {
     serde_json::to_string(key).unwrap_or_default()
 }
 
-/// The first place from `at` on that is no space.
+/// Returns the first place from `at` on that is no space.
 fn space(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
     at + rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count()
 }
 
-/// Where the value ends that begins at `start`.
+/// Returns the end of the value that begins at `start`.
 fn value_end(bytes: &[u8], start: usize) -> usize {
     let (mut at, mut depth) = (start, 0_usize);
     while let Some(byte) = bytes.get(at) {

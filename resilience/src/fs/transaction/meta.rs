@@ -1,4 +1,4 @@
-//! What belongs to a file besides its content: owner, group, mode, and extended attributes, among them access lists and
+//! The metadata of a file besides its content: owner, group, mode, and extended attributes, among them access lists and
 //! security labels.
 
 use rustix::fs::{self, Gid, Mode, Stat, StatxAttributes, Uid, XattrFlags};
@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::io;
 
-/// What the new content takes over from the old one.
+/// The metadata that the new content takes over from the old one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Meta {
     /// `None` for a new file.
@@ -40,7 +40,7 @@ fn value(file: &File, name: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
 }
 
 impl Meta {
-    /// That of a file which is not there yet: readable and writable as far as the process's mask allows.
+    /// Returns the metadata of a new file: readable and writable as far as the process's mask allows.
     pub(super) fn of_new() -> Self {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
@@ -60,7 +60,7 @@ impl Meta {
         Ok(Self { owner: Some((stat.st_uid, stat.st_gid)), mode: stat.st_mode & 0o7777, attributes })
     }
 
-    /// Gives all of it to `file`.
+    /// Sets all of it on `file`.
     ///
     /// # Errors
     ///
@@ -95,7 +95,7 @@ impl Meta {
     }
 }
 
-/// Why a file with these attributes cannot be replaced.
+/// Returns why a file with these attributes cannot be replaced.
 pub(super) fn unreplaceable(found: &fs::Statx) -> Option<&'static str> {
     let has = |attribute| found.stx_attributes.contains(attribute);
     if has(StatxAttributes::IMMUTABLE) {

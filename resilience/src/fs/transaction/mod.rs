@@ -5,18 +5,18 @@
 //! | part | does |
 //! |---|---|
 //! | `session` | the way to the commit: locks, copies, the caller's code, syncs |
-//! | `target` | names the neighbours of one file, copies it, and compares it with what was copied |
+//! | `target` | names the neighbours of one file, copies it, and compares it with the copy |
 //! | `dir` | every operation on the disk, through the descriptor of a directory |
-//! | `journal` | the text of what a commit promises, with a checksum |
-//! | `finish` | what follows the commit, by this process or the next one |
+//! | `journal` | the promised changes of a commit as text, with a checksum |
+//! | `finish` | the work after the commit, by this process or the next one |
 //! | `rollback`, `restore` | the other direction: files that are changed in place, and put back |
-//! | `backup` | numbered copies of what was there before |
+//! | `backup` | numbered copies of earlier contents |
 //!
 //! # Invariants
 //!
 //! - Before the commit no target is touched; after it the transaction only goes forward.
-//! - Each step after the commit looks first at what is there, so that any process can repeat it.
-//! - Whatever is found that no transaction has written is kept as a backup, never overwritten.
+//! - Each step after the commit looks first at the present files, so that any process can repeat it.
+//! - A file that no transaction has written is kept as a backup, never overwritten.
 
 mod backup;
 mod dir;
@@ -44,7 +44,7 @@ use session::Session;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Edits one or several files so that all changes happen, or none: also after a crash, a full disk, or a power cut.
+/// A transaction on one or several files: all changes happen, or none, also after a crash, a full disk, or a power cut.
 ///
 /// The closure edits private copies. If it returns an error or panics, no file was touched. Otherwise the copies
 /// replace the files, with owner, group, mode, access lists and extended attributes kept; several files change together
@@ -194,10 +194,10 @@ impl Transaction {
         self
     }
 
-    /// Sets how many backups of each file are kept beside it; none by default. See [`backups`] and [`restore`].
+    /// Sets the number of backups of each file that are kept beside it; 0 by default. See [`backups`] and [`restore`].
     ///
-    /// They are made of what was replaced, and numbered from 1. Older ones are removed after the commit, when the newer
-    /// one is safe. Zero makes none, and leaves those alone that other transactions have made.
+    /// They are made of the replaced files, and numbered from 1. Older ones are removed after the commit, when the
+    /// newer one is safe. Zero makes none, and leaves those alone that other transactions have made.
     ///
     /// # Examples
     ///
@@ -220,7 +220,7 @@ impl Transaction {
         self
     }
 
-    /// Sets how many bytes a file may have to be copied; 1 GiB by default.
+    /// Sets the most bytes of a file that is copied; 1 GiB by default.
     ///
     /// A larger file is refused before the closure runs. What the closure writes is not limited.
     ///
@@ -370,7 +370,7 @@ impl Transaction {
         })
     }
 
-    /// As [`run`](Self::run), unless `may_commit` says no at the last moment.
+    /// Runs like [`run`](Self::run), unless `may_commit` refuses at the last moment.
     fn run_unless<T, E: From<TransactionError>>(
         &self,
         body: impl FnOnce(&mut [Draft]) -> Result<T, E>,
@@ -382,7 +382,7 @@ impl Transaction {
         Ok(value)
     }
 
-    /// As [`run`](Self::run), on a thread of its own, so that no reactor waits for the disk.
+    /// Runs like [`run`](Self::run), on a thread of its own, so that no reactor waits for the disk.
     ///
     /// A future that is dropped before the commit rolls back; after it the transaction finishes without its caller, and
     /// holds the locks until then.

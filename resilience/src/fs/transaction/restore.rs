@@ -1,7 +1,7 @@
 //! Putting files back: what a journal asks for that goes back.
 //!
-//! Every step looks first at what is there, so that it can be repeated: after an error, and by the process that finds the
-//! journal of one that was killed.
+//! Every step looks first at the present files, so that it can be repeated: after an error, and by the process that
+//! finds the journal of a killed one.
 
 use super::dir::sync;
 use super::error::TransactionError;
@@ -53,7 +53,7 @@ pub(super) fn pairs<'a>(
     journal.entries.iter().filter_map(|entry| Some((files.target_of(entry)?, entry)))
 }
 
-/// Puts all files back; returns those that were something else. With `keeps`, that is kept as a backup.
+/// Puts all files back; returns those that had another content. With `keeps`, that content is kept as a backup.
 pub(super) fn put_back(
     files: &Files,
     journal: &Journal,
@@ -62,7 +62,7 @@ pub(super) fn put_back(
     let mut changed = Vec::new();
     for (target, entry) in pairs(files, journal) {
         let failed = |error: io::Error| TransactionError::failed(&target.path, &error);
-        // What an earlier try has displaced.
+        // The file that an earlier try has displaced.
         clear(target, entry, &journal.id, keeps).map_err(failed)?;
         if !is_as_before(target, entry).map_err(failed)? {
             replace(target, entry, &journal.id).map_err(failed)?;
@@ -74,7 +74,7 @@ pub(super) fn put_back(
     Ok(changed)
 }
 
-/// The metadata of the file `name`; `None` if there is none.
+/// Returns the metadata of the file `name`; `None` if there is none.
 pub(super) fn meta_of(target: &Target, name: &str) -> io::Result<Option<Meta>> {
     let Some(file) = target.dir.read(name)? else { return Ok(None) };
     let stat = fstat(&file)?;
@@ -88,7 +88,7 @@ pub(super) fn is_as_before(target: &Target, entry: &Entry) -> io::Result<bool> {
     Ok(entry.old.is_none() || meta_of(target, &target.name)? == meta_of(target, &entry.temp)?)
 }
 
-/// Replaces the file by what was there before; what it was then has the name of a temporary file.
+/// Replaces the file by its former content; the present one gets the name of a temporary file.
 fn replace(target: &Target, entry: &Entry, id: &str) -> io::Result<()> {
     let (dir, name, temp, draft) = (&target.dir, &*target.name, target.temp(id), target.draft_of_copy(id));
     let is_there = dir.stat(name)?.is_some();
@@ -115,12 +115,12 @@ fn replace(target: &Target, entry: &Entry, id: &str) -> io::Result<()> {
     }
     meta.give(&file).map_err(io::Error::other)?;
     sync(&file)?;
-    // From here on what is called `temp` is whole: the old content, or what was displaced.
+    // From here on the file called `temp` is whole: the old content, or the displaced one.
     dir.rename_new(&draft, &temp)?;
     if is_there { dir.exchange(&temp, name, &target.displaced(id)) } else { dir.rename_new(&temp, name) }
 }
 
-/// Keeps or removes what was displaced.
+/// Keeps or removes the displaced file.
 fn clear(target: &Target, entry: &Entry, id: &str, keeps: bool) -> io::Result<()> {
     for name in [target.temp(id), target.displaced(id)] {
         let Some(content) = target.content(&name)? else { continue };

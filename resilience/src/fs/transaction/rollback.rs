@@ -1,8 +1,8 @@
 //! Files that are changed in place by code which knows nothing of transactions, and put back if it fails.
 //!
-//! Copies come first, then a journal that says where they are; both are synced before anything may change. While the
-//! journal is there, the files are to be put back (`restore.rs`): by this process, or, if it was killed, by the next
-//! one that opens one of them. Removing the journal ends it: the changes stay.
+//! Copies come first, then a journal with their places; both are synced before anything may change. While the
+//! journal exists, the files have to be put back (`restore.rs`): by this process, or, if it was killed, by the next
+//! process that opens one of them. Removing the journal ends that: the changes stay.
 
 use super::Transaction;
 use super::dir::sync;
@@ -18,7 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Holds the locks of files and can put them back, while other code changes them in place; see
+/// The locks of files, and the copies to put them back, while other code changes them in place; see
 /// [`Transaction::back_up`].
 ///
 /// Dropping it puts the files back, as [`roll_back`](Self::roll_back) does.
@@ -200,7 +200,7 @@ impl Rollback {
 
     /// Lets the changes stay, once they are on the disk, and releases the locks.
     ///
-    /// Where the transaction [keeps](Transaction::keep) backups, what was there before becomes one, unless the newest
+    /// If the transaction [keeps](Transaction::keep) backups, the former content becomes one, unless the newest
     /// backup is the same.
     ///
     /// # Errors
@@ -266,11 +266,11 @@ impl Drop for Rollback {
     }
 }
 
-/// Puts back the files that killed processes were to put back, and finishes their transactions, as every transaction on
+/// Puts back the files that killed processes had to put back, and finishes their transactions, as every transaction on
 /// one of the files does first; returns those that were put back.
 ///
-/// It waits up to `wait` for their locks. Files without a lock beside them have nothing to finish. What is replaced is
-/// kept as a backup: it may be the work of another program.
+/// It waits up to `wait` for their locks. Files without a lock beside them have nothing to finish. The replaced content
+/// is kept as a backup: it may be the work of another program.
 ///
 /// # Errors
 ///
@@ -310,7 +310,7 @@ fn copy(target: &Target, id: &str, transaction: &Transaction) -> Result<Entry, T
     Ok(Entry { dir, name: target.name.clone(), temp, old, new: old, keep })
 }
 
-/// Makes what was there before the newest backup, unless that is the same.
+/// Makes the former content the newest backup, unless that is the same.
 fn keep(target: &Target, entry: &Entry, id: &str) -> io::Result<()> {
     if let Some(newest) = target.backups()?.last() {
         let is_same = match entry.old {

@@ -80,7 +80,7 @@ impl Session {
         self.write(&Journal { id, direction, entries: changed })
     }
 
-    /// Checks that the locks are held, and that the files are what was copied.
+    /// Checks that the locks are held, and that the files are equal to the copies.
     fn check(&self, changed: &[Entry]) -> Result<(), TransactionError> {
         if let Some(lost) = self.files.guards.iter().find(|guard| !guard.still_ours()) {
             let words = "was removed while the transaction held it: nothing was changed";
@@ -117,7 +117,7 @@ impl Drop for Session {
     }
 }
 
-/// Syncs the copy, and says what is to happen to its file.
+/// Syncs the copy, and returns the change of its file.
 fn ready(draft: &mut Draft, new: Option<u128>, keep: u32) -> Result<Entry, TransactionError> {
     let failed = |error: io::Error| TransactionError::failed(&draft.target.path, &error);
     match &draft.file {
@@ -178,7 +178,7 @@ pub(super) fn lock(
                 unfinished = Some(journal);
                 break;
             }
-            // Not committed, or finished.
+            // The transaction is not committed, or is finished.
             guard.set_journal(None).map_err(|error| TransactionError::failed(guard.path(), &error))?;
         }
         let Some(journal) = unfinished else { return Ok(guards) };

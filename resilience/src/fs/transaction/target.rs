@@ -1,4 +1,4 @@
-//! One file of a transaction: where it is, what its neighbours are called, and the private copy.
+//! One file of a transaction: its place, the names of its neighbours, and the private copy.
 
 use super::Transaction;
 use super::dir::{Dir, Seen};
@@ -13,7 +13,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How often a copy is tried of a file that changes meanwhile.
+/// The number of tries to copy a file that changes during the copy.
 const TRIES: u32 = 3;
 
 /// A file, by the descriptor of its directory and its name there.
@@ -25,7 +25,7 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// The file at `path`, whose directory has to be there; with `follows`, the one that a link leads to.
+    /// Returns the file at `path`, whose directory has to exist; with `follows`, the file that a link leads to.
     pub(super) fn resolve(path: &Path, follows: bool) -> Result<Self, TransactionError> {
         let failed = |error: io::Error| TransactionError::failed(path, &error);
         let real =
@@ -41,14 +41,15 @@ impl Target {
         Self::at(&dir, name)
     }
 
-    /// The file `name` in the directory `dir`, which has no links in its path.
+    /// Returns the file `name` in the directory `dir`, which has no links in its path.
     pub(super) fn at(dir: &Path, name: &str) -> Result<Self, TransactionError> {
         let path = dir.join(name);
         let dir = Dir::open(dir).map_err(|error| TransactionError::failed(dir, &error))?;
         Ok(Self { dir: Arc::new(dir), name: name.to_owned(), path })
     }
 
-    /// The name of a neighbour: it begins with a dot, never ends like the target, and fits whatever that is called.
+    /// Returns the name of a neighbour: it begins with a dot, never ends like the target, and fits whatever the
+    /// target's name.
     fn neighbour(&self, middle: &str, end: &str) -> String {
         let is_same = Path::new(&self.name).extension().is_some_and(|extension| extension == end);
         let end = if is_same { format!("{end}_") } else { end.to_owned() };
@@ -59,32 +60,32 @@ impl Target {
         self.neighbour(&format!("-{id}"), "new")
     }
 
-    /// What a journal is called until it is whole.
+    /// Returns the name of a journal until it is whole.
     pub(super) fn draft_of_journal(&self, id: &str) -> String {
         self.neighbour(&format!("-{id}-journal"), "new")
     }
 
-    /// What the copy is called from which a rollback puts the file back.
+    /// Returns the name of the copy from which a rollback puts the file back.
     pub(super) fn before(&self, id: &str) -> String {
         self.neighbour(&format!("-{id}-before"), "old")
     }
 
-    /// What a copy of that copy is called until it is whole.
+    /// Returns the name of a copy of that copy until it is whole.
     pub(super) fn draft_of_copy(&self, id: &str) -> String {
         self.neighbour(&format!("-{id}-copy"), "new")
     }
 
-    /// What the old file is called for a moment where two files cannot be exchanged at once.
+    /// Returns the name of the old file for a moment, if two files cannot be exchanged at once.
     pub(super) fn displaced(&self, id: &str) -> String {
         self.neighbour(&format!("-{id}"), "old")
     }
 
-    /// The name of a backup; an absent file has an empty one with another end.
+    /// Returns the name of a backup; an absent file has an empty one with another end.
     pub(super) fn backup(&self, number: u64, id: &str, was_there: bool) -> String {
         self.neighbour(&format!("-{number:08}-{id}"), if was_there { "backup" } else { "absent" })
     }
 
-    /// The lock beside it.
+    /// Returns the lock beside it.
     pub(super) fn lock(&self) -> FileLock {
         FileLock::at(self.lock_path())
     }
@@ -97,9 +98,9 @@ impl Target {
         |error| TransactionError::failed(&self.path, &error)
     }
 
-    /// The content of the file `name` beside it, or of itself.
+    /// Returns the content of the file `name` beside it, or of itself.
     ///
-    /// What is no file, such as a link or a directory, has a content that no transaction has seen.
+    /// Anything but a file, such as a link or a directory, has a content that no transaction has seen.
     pub(super) fn content(&self, name: &str) -> io::Result<Content> {
         const NO_FILE: Content = Some(u128::MAX);
         let read = self.dir.read(name).and_then(|file| file.map(hash_of).transpose());
@@ -110,19 +111,20 @@ impl Target {
         }
     }
 
-    /// The neighbours that transactions have left behind which were never committed.
+    /// Returns the neighbours that uncommitted transactions have left behind.
     pub(super) fn leftovers(&self) -> io::Result<Vec<String>> {
         let (stem, ends) = (format!(".{}-", file_stem(&self.name)), [".new", ".old", ".new_", ".old_"]);
         let names = self.dir.names()?;
         let id = |name: &str| name.strip_prefix(".resilience-")?.strip_suffix(".journal").map(str::to_owned);
-        // A lock file that was removed names no journal: one that is here needs its files all the same.
+        // A lock file that was removed names no journal: a journal that exists needs its files all the same.
         let needed: Vec<_> = names.iter().filter_map(|name| id(name)).collect();
         let is_left = |name: &String| name.starts_with(&stem) && ends.iter().any(|end| name.ends_with(end));
         let is_needed = |name: &String| needed.iter().any(|id| name.contains(id.as_str()));
         Ok(names.iter().filter(|name| is_left(name) && !is_needed(name)).cloned().collect())
     }
 
-    /// The lock file and its turn take owner, group and mode of the target, so that who may write it may lock it.
+    /// Sets owner, group and mode of the lock file and its turn to those of the target, so that its writers may lock
+    /// it.
     pub(super) fn adopt(&self, lock: &Path) {
         let Ok(Some(target)) = self.dir.stat(&self.name) else { return };
         let Some(name) = lock.file_name().and_then(|name| name.to_str()) else { return };
@@ -193,16 +195,16 @@ impl Target {
         self.dir.read(&self.name).map_err(self.failed())
     }
 
-    /// Checks that the file is what was copied.
+    /// Checks that the file is equal to its copy.
     pub(super) fn is_unchanged(&self, old: Content, seen: Option<Seen>) -> io::Result<bool> {
         let now = self.dir.stat(&self.name)?.map(|now| Seen::of(&now));
         Ok(now == seen && self.content(&self.name)? == old)
     }
 }
 
-/// Edits the private copy of one file of a transaction.
+/// The private copy of one file of a transaction, to edit.
 ///
-/// A file that is absent has no copy until it is written; what is removed here is absent after the commit. Nothing that
+/// A file that is absent has no copy until it is written; a file removed here is absent after the commit. Nothing that
 /// is done to a draft shows at the path before the commit, and nothing of it is left if the closure fails.
 ///
 /// # Examples
@@ -271,7 +273,7 @@ impl Draft {
 
     /// Returns the whole content.
     ///
-    /// It includes what was written to the draft before. The whole content is in memory, up to the
+    /// The content includes earlier writes to the draft. All of it is in memory, up to the
     /// [limit](super::Transaction::limit); use [`file`](Self::file) to read parts.
     ///
     /// # Errors
@@ -348,8 +350,8 @@ impl Draft {
 
     /// Makes the file absent.
     ///
-    /// A later [`write`](Self::write) makes an empty file of it again, with the metadata that it had. Removing what is
-    /// absent does nothing.
+    /// A later [`write`](Self::write) makes an empty file of it again, with its former metadata. Removing an
+    /// absent file does nothing.
     ///
     /// # Examples
     ///
@@ -373,7 +375,7 @@ impl Draft {
         self.file = None;
     }
 
-    /// The content that the commit will leave there.
+    /// Returns the content that the commit will leave there.
     pub(super) fn new_content(&mut self) -> io::Result<Content> {
         let Some(file) = &mut self.file else { return Ok(None) };
         file.rewind()?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Builder;
 
-/// Cancels the work when it is dropped, unless that has been committed.
+/// A guard that cancels the work when it is dropped, unless that has been committed.
 struct Cancels(Arc<AtomicBool>);
 
 impl Drop for Cancels {

@@ -4,7 +4,7 @@ use super::LockSite;
 use crate::base::settings::{Flag, Time, settings};
 
 settings! {
-    /// Holds the settings of `#[with_lock]`; see the [attribute](macro@crate::with_lock).
+    /// The settings of `#[with_lock]`; see the [attribute](macro@crate::with_lock).
     ///
     /// The inventory shows them, and a configuration changes `wait` and, of a lock in a store, `lease`. Which lock it
     /// is, and how it is held, is part of the code.

@@ -23,7 +23,7 @@ pub struct LockSite {
     /// The template of the name, where it is one.
     template: &'static str,
     settings: Settings<WithLockConfig>,
-    /// Whether it is a lease in a store, and not a file.
+    /// Whether the lock is a lease in a store, and not a file.
     is_lease: bool,
     counters: Site<Counters>,
 }
@@ -32,17 +32,17 @@ pub struct LockSite {
 #[derive(Debug)]
 pub(crate) struct NotLocked {
     pub(crate) words: String,
-    /// Whether the lock may be free when it is asked for again.
+    /// Whether the lock may be free when it is requested again.
     pub(crate) may_be_free: bool,
 }
 
 impl NotLocked {
-    /// A timeout around the call has passed.
+    /// Creates the refusal of a call around which a timeout has passed.
     pub(crate) fn left() -> Self {
         Self::busy("a timeout ended the call while it waited for the lock".to_owned())
     }
 
-    /// Another holder has it, or it cannot be judged now.
+    /// Creates the refusal of a lock that another holder has, or that cannot be judged now.
     pub(crate) const fn busy(words: String) -> Self {
         Self { words, may_be_free: true }
     }
@@ -55,20 +55,20 @@ impl From<LockError> for NotLocked {
 }
 
 impl LockSite {
-    /// The site of the lock named by `template` in the stack of `point`.
+    /// Creates the site of the lock named by `template` in the stack of `point`.
     pub const fn new(point: &'static PointSite, template: &'static str) -> Self {
         let settings = Settings { config: WithLockConfig::DEFAULT, set: 0 };
         let counters = Site::new(Counters::new(), Counters::new);
         Self { point, template, settings, is_lease: false, counters }
     }
 
-    /// The same lock as a lease in the store that each call names.
+    /// Makes the lock a lease in the store that each call names.
     pub const fn leased(mut self) -> Self {
         self.is_lease = true;
         self
     }
 
-    /// The site, once its settings are known to make sense.
+    /// Returns the site, once its settings are known to make sense.
     #[track_caller]
     pub const fn checked(self) -> Self {
         enforce(self.settings.config.complaint());

@@ -62,13 +62,13 @@ impl LockSite {
         lock.shared(config.shared).wait(config.wait).taken_at(&self.point.name())
     }
 
-    /// The function whose lock it is.
+    /// Returns the function whose lock it is.
     #[cfg(feature = "durable")]
     pub(crate) fn point(&self) -> &'static crate::point::PointSite {
         self.point
     }
 
-    /// The settings of the lock.
+    /// Returns the settings of the lock.
     pub(crate) fn config(&self) -> &super::WithLockConfig {
         #[cfg(feature = "config")]
         if let Some(changed) = self.point.pinned().of(self).and_then(crate::point::Override::get) {
@@ -144,15 +144,15 @@ pub struct Enter {
     site: &'static LockSite,
     name: String,
     attempt: u32,
-    /// Until the first poll.
+    /// The lock, until the first poll.
     lock: Option<FileLock>,
     began: Instant,
-    /// Until the last one.
+    /// The wait, until the last poll.
     waiting: Option<Box<(Acquire, Option<World>)>>,
 }
 
 impl Enter {
-    /// A lock that a caller waited for who has left since is given back.
+    /// Ends the wait: a lock whose caller has left is released.
     fn ended(
         &mut self,
         taken: Result<LockGuard, LockError>,
@@ -216,7 +216,7 @@ pub struct CallLock {
 }
 
 impl CallLock {
-    /// Marks the running code as one that holds the lock, until the guard is dropped.
+    /// Marks the running code as a holder of the lock, until the guard is dropped.
     pub fn hold(&self) -> impl Sized + use<> {
         scope::holding(self.number())
     }

@@ -9,7 +9,8 @@ static STRIKE: OnceLock<fn(&'static str)> = OnceLock::new();
 /// For crash tests: a child process that blocks in `strike` can be killed at just that moment, and its parent
 /// then checks what a new process recovers. The moments are `"after claim"`, `"after body"`,
 /// `"before complete"`, `"after complete"`, `"rollback started"`, `"after undo"`, `"in rollback"`,
-/// `"in sweep"` and `"after save"`; and, before each change of the disk in a transaction, names that begin with `"fs "`. The first call decides; later ones change nothing.
+/// `"in sweep"` and `"after save"`; and, before each change of the disk in a transaction, names that begin with
+/// `"fs "`. The first call decides; later ones have no effect.
 ///
 /// # Examples
 ///
