@@ -18,7 +18,7 @@ use crate::base::sync::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-/// Chooses which budget pays for the retries of a policy.
+/// The budget that pays for the retries of a policy.
 ///
 /// It is the field [`budget`](super::RetryConfig::budget) of a config. [`Retry::budget`](super::Retry::budget) sets a
 /// shared one on a value, and the key `budget` in an attribute.
@@ -38,8 +38,8 @@ use std::time::Instant;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub enum BudgetOf {
-    /// In an attribute: a budget of the annotated function, one for each key if its stack has a `key`.
-    /// A plain value has no state, so it has no budget unless it is given one.
+    /// In an attribute: a budget of the annotated function, one for each key if its stack has a `key`. A plain value
+    /// has no state, so it has no budget unless one is set.
     Own,
     /// None: every retry is made.
     None,
@@ -47,7 +47,7 @@ pub enum BudgetOf {
     Shared(&'static Budget),
 }
 
-/// Limits the rate of retries: a bucket of tokens, shared by all policies that are given the same `static`.
+/// A limit of the rate of retries: a bucket of tokens, shared by all policies that use the same `static`.
 ///
 /// In words: about 100 failed retries at once, then one a second, until successes return. A retry that cannot
 /// pay is not made, is counted, and the call ends with its last error. A full bucket is only read, so that it
@@ -63,7 +63,7 @@ pub enum BudgetOf {
 ///
 /// # Choosing numbers
 ///
-/// - `capacity / cost` is how many retries can follow each other at once: 100 by default.
+/// - `capacity / cost` is the number of retries that can follow each other at once: 100 by default.
 /// - `refill / cost` is the rate of retries a second that goes on in an outage: 1 by default.
 /// - `deposit / cost` is the part of successful calls that may be followed by a retry: 20 % by default.
 /// - A function with a few calls a minute needs none of this changed; one with thousands a second can have a
@@ -156,8 +156,8 @@ pub struct Budget {
 }
 
 settings! {
-    /// The numbers of a [`Budget`], for [`try_new`](Budget::try_new): how many tokens what costs, and what
-    /// returns them. All go up to 200,000.
+    /// The numbers of a [`Budget`], for [`try_new`](Budget::try_new): the tokens that a retry costs, and the
+    /// events that return them. All go up to 200,000.
     ///
     /// # Examples
     ///
@@ -173,15 +173,15 @@ settings! {
     #[derive(Clone, Copy, Debug, PartialEq)]
     pub struct BudgetConfig {
         for policy Budget(settings) {
-            /// It is how long a burst of retries can be: `capacity / cost` retries at once.
+            /// The length of a burst of retries: `capacity / cost` retries at once.
             capacity: Count from 1 to 200000 = 500, "how many tokens the full bucket has";
-            /// It is at most all that the full bucket has.
+            /// At most the capacity of the bucket.
             cost: Count from 1 to 200000 = 5, "how many tokens a retry costs";
-            /// It is at most all that the full bucket has.
+            /// At most the capacity of the bucket.
             timeout_cost: Count from 1 to 200000 = 10, "how many tokens a retry after a timeout costs";
-            /// It is not 0 where nothing flows back with time either.
+            /// Not 0 if nothing flows back with time either.
             deposit: Count to 200000 = 1, "how many tokens a success returns";
-            /// It is not 0 where successes return nothing either.
+            /// Not 0 if successes return nothing either.
             refill: Count to 200000 = 5, "how many tokens flow back each second";
             /// Calls that ask this budget's throttle are refused while the service accepts a smaller part of the
             /// attempts of the last two minutes: with `2.0` less than half. See "Throttling" at [`Budget`]. A smaller
@@ -215,7 +215,7 @@ impl Default for BudgetConfig {
 #[derive(Debug)]
 pub(super) struct Withdrawal<'b> {
     budget: &'b Budget,
-    /// In thousandths.
+    /// The tokens, in thousandths.
     tokens: u64,
 }
 
@@ -323,7 +323,7 @@ impl Budget {
             .saturating_sub(u32::try_from(missing.div_ceil(MILLI)).unwrap_or(u32::MAX))
     }
 
-    /// Returns how many retries were not made because the bucket had too little; it only grows.
+    /// Returns the number of retries that were not made because the bucket had too little; it only grows.
     ///
     /// A number that grows says that a dependency is failing, and that calls end with errors that more
     /// retries might have hidden.
@@ -394,14 +394,14 @@ impl Budget {
     }
 }
 
-/// What the attempts around a call have to know of its payments.
+/// The parts of a budget that the attempts around a call use for its payments.
 impl Budget {
     fn note(&self, payment: Payment) {
         payers::note(self, |notes| notes.payment = Some(payment));
     }
 }
 
-/// What changes of a budget. The word is 0 while the bucket is full; otherwise its low bits are the
+/// The changing part of a budget. The word is 0 while the bucket is full; otherwise its low bits are the
 /// thousandths of tokens that are missing, never 0, and the others the millisecond up to which time has
 /// been reckoned.
 #[derive(Debug)]
@@ -426,7 +426,7 @@ const _: () = {
     assert!(too_many.complaint().is_some());
 };
 
-/// The thousandths missing at `ticks`, when time has given back its part.
+/// Returns the thousandths missing at `ticks`, after the refill until then.
 fn missing(word: u64, ticks: u64, refill: u32) -> u64 {
     let passed = ticks.wrapping_sub(word >> MISSING_BITS) & TICKS;
     // Another thread may have read a later clock before this one: that is no time, not two years.
@@ -434,7 +434,7 @@ fn missing(word: u64, ticks: u64, refill: u32) -> u64 {
     (word & MISSING).saturating_sub(passed.saturating_mul(u64::from(refill)))
 }
 
-/// The later of the word's moment and `ticks`.
+/// Returns the later of the word's moment and `ticks`.
 fn latest(word: u64, ticks: u64) -> u64 {
     let before = word >> MISSING_BITS;
     let passed = ticks.wrapping_sub(before) & TICKS;
@@ -458,7 +458,7 @@ impl Bucket {
         u64::try_from(now.saturating_duration_since(origin).as_millis()).unwrap_or(u64::MAX) & TICKS
     }
 
-    /// Takes the tokens for one retry; how many thousandths, or `None` if there is too little.
+    /// Takes the tokens for one retry; returns how many thousandths, or `None` if there is too little.
     fn withdraw(&self, settings: &BudgetConfig, after_timeout: bool, ticks: u64) -> Option<u64> {
         let cost = if after_timeout { settings.timeout_cost } else { settings.cost };
         let taken = self.take(settings, cost, ticks, |_| true);

@@ -1,16 +1,16 @@
 //! Contradictions between the policies of one stack that need their values: judged while compiling, and
 //! again by whoever changes a value at run time.
 //!
-//! The macro refuses stacks that are wrong whatever their numbers are (`stack/rules.rs` there). What depends on numbers,
-//! which may be constants of the program, is judged here by `const fn`s: the expansion calls them in a `const`, and the
-//! compiler shows a failure at the token of the value.
+//! The macro refuses stacks that are wrong whatever their numbers are (`stack/rules.rs` there). Rules about numbers,
+//! which may be constants of the program, are judged here by `const fn`s: the expansion calls them in a `const`, and
+//! the compiler shows a failure at the token of the value.
 
 use crate::base::text::Text;
 #[cfg(feature = "config")]
 use crate::point::Facts;
 use std::time::Duration;
 
-/// What is wrong with two values.
+/// The mistake in two values.
 type Sentence = Text<240>;
 
 #[track_caller]
@@ -135,7 +135,7 @@ const fn hedged_complaint(attempt: Duration, after: Duration) -> Option<Sentence
     None
 }
 
-/// What is wrong with the numbers of a stack, whose policies are listed from the top.
+/// Returns what is wrong with the numbers of a stack, whose policies are listed from the top.
 ///
 /// It asks what the expansion asks of the numbers in the code.
 #[cfg(feature = "config")]
@@ -156,7 +156,8 @@ pub(crate) fn contradiction(stack: &[Facts]) -> Option<String> {
     found.chain(attempts).next().map(|text| text.as_str().to_owned())
 }
 
-/// The limit of the whole call, for the policy at this place: the nearest above that is not itself run more than once.
+/// Returns the limit of the whole call, for the policy at this place: the nearest above that is not itself run more
+/// than once.
 #[cfg(feature = "config")]
 pub(crate) fn total(stack: &[Facts], at: usize) -> Option<Duration> {
     let above = stack.iter().take(at).take_while(|facts| !facts.loops);

@@ -46,7 +46,7 @@ pub struct Judged<P, C = Unset, W = Unset, U = Unset> {
     unless: U,
 }
 
-/// Takes the place of a function of [`Judged`] that is not set.
+/// The placeholder of a function of [`Judged`] that is not set.
 ///
 /// Then the error's own [`Classify`] classifies it, and its category decides.
 ///
@@ -92,7 +92,7 @@ impl<E: ?Sized, C: Into<Classification>, F: Fn(&E) -> C> Classifier<E> for F {
     }
 }
 
-/// Answers whether `when` or `unless` is true of an error, if it is set.
+/// A `when` or `unless` that may be true of an error, if it is set.
 ///
 /// It is implemented for closures and functions of `&E` that return a `bool`.
 ///
@@ -198,7 +198,7 @@ impl<P, C, W> Judged<P, C, W, Unset> {
 }
 
 impl<P, C, W, U> Judged<P, C, W, U> {
-    /// What `error` means, and what `when` and `unless` say of it.
+    /// Returns the class of `error`, and the ruling of `when` and `unless` on it.
     pub(super) fn judge_error<E: ?Sized>(&self, error: &E) -> (Classification, Ruling)
     where
         C: Classifier<E>,
@@ -220,7 +220,7 @@ impl<P, C, W, U> Judged<P, C, W, U> {
         (class, ruling)
     }
 
-    /// The same of an outcome; nothing of a success.
+    /// Returns the verdict and the ruling on an outcome; none for a success.
     pub(super) fn judge<R: Outcome>(&self, outcome: &R) -> (Verdict, Ruling)
     where
         C: Classifier<R::Error>,

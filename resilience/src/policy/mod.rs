@@ -118,7 +118,7 @@ pub mod presets;
 pub mod with_retry;
 
 pub mod keyed {
-    //! What can be the key of a policy: [`Key`], for a type of your own in `key = ..` and in
+    //! The types that can be the key of a policy: [`Key`], for a type of your own in `key = ..` and in
     //! [`CircuitBreakers::get`](crate::CircuitBreakers::get).
 
     pub use crate::keyed::*;
@@ -128,20 +128,20 @@ pub use crate::base::setting::InvalidPolicy;
 use crate::classify::{Classification, Classify};
 use crate::outcome::Outcome;
 
-/// What a stack knows of an outcome: `None` for a success, else what the failure means.
+/// The verdict of a stack on an outcome: `None` for a success, else the class of the failure.
 #[doc(hidden)]
 pub type Verdict = Option<Classification>;
 
-/// The verdict on an outcome whose error classifies itself.
+/// Returns the verdict on an outcome whose error classifies itself.
 pub(crate) fn verdict_of<R: Outcome<Error: Classify>>(outcome: &R) -> Verdict {
     outcome.judge().err().map(Classify::classify)
 }
 
-/// What `when` and `unless` say of an error to one policy.
+/// The ruling of `when` and `unless` on an error, for one policy.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ruling {
-    /// Nothing: the category's rule decides.
+    /// No ruling: the category's rule decides.
     ByCategory,
     /// `when` is true: the policy acts on it.
     Yes,
@@ -152,7 +152,7 @@ pub enum Ruling {
 }
 
 impl Ruling {
-    /// This ruling, or `next` where it says nothing.
+    /// Returns this ruling, or `next` if it says nothing.
     #[doc(hidden)]
     pub fn or_else(self, next: impl FnOnce() -> Self) -> Self {
         match self {

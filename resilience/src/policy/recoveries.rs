@@ -1,7 +1,8 @@
-//! How often a failure was recovered from, by strategy and point, where no `static` of an annotated function counts it.
+//! The number of failures that were recovered from, by strategy and point, if no `static` of an annotated function
+//! counts it.
 //!
-//! `durable::recovery_stats()` adds these to the counters of the annotated functions, so that a program has one table of
-//! what its recoveries did, whichever form it uses.
+//! `durable::recovery_stats()` adds these to the counters of the annotated functions, so that a program has one table
+//! of its recoveries, whichever form it uses.
 
 use crate::base::of_process::OfProcess;
 use crate::base::site::Site;
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-/// How often a strategy was taken, and how often it worked.
+/// The number of uses of a strategy, and of those that worked.
 pub(crate) type Count = (u64, u64);
 
 /// Callers of one point share its counters, and no lock keeps one waiting for the other.
@@ -39,7 +40,7 @@ static COUNTS: Site<OfProcess<RwLock<Counts>>> =
         OfProcess::new(RwLock::default(), |_| RwLock::default())
     });
 
-/// How many points are counted one by one: names of jobs made by hand have no limit.
+/// The most points that are counted one by one: names of jobs as plain values have no limit.
 const MOST_POINTS: usize = 1_000;
 
 fn counts() -> &'static RwLock<Counts> {
@@ -62,10 +63,10 @@ pub(crate) fn count(point: &PointName, strategy: &'static str, worked: bool) {
     points.entry(point).or_default().count(worked);
 }
 
-/// What is counted beside the strategies.
+/// The counts besides the strategies.
 #[derive(Debug)]
 struct Sums {
-    /// The waits before retries, in nanoseconds, and how many.
+    /// The waits before retries, in nanoseconds, and their number.
     waited: AtomicU64,
     waits: AtomicU64,
     /// The bytes of recorded values.
@@ -87,7 +88,7 @@ pub(crate) fn count_wait(wait: Duration) {
     sums.waits.fetch_add(1, Ordering::Relaxed);
 }
 
-/// The mean wait before a retry; `None` before the first.
+/// Returns the mean wait before a retry; `None` before the first.
 pub(crate) fn mean_wait() -> Option<Duration> {
     let waited = SUMS.waited.load(Ordering::Relaxed);
     waited.checked_div(SUMS.waits.load(Ordering::Relaxed)).map(Duration::from_nanos)
@@ -98,7 +99,7 @@ pub(crate) fn count_recorded(bytes: usize) {
     SUMS.recorded.fetch_add(bytes as u64, Ordering::Relaxed);
 }
 
-/// The bytes of all values that steps have recorded.
+/// Returns the bytes of all values that steps have recorded.
 pub(crate) fn recorded() -> u64 {
     SUMS.recorded.load(Ordering::Relaxed)
 }
@@ -108,7 +109,7 @@ pub(crate) fn count_resumed(point: &PointName, worked: bool) {
     count(point, "resume", worked);
 }
 
-/// What was counted so far.
+/// Returns the counts so far.
 pub(crate) fn counted() -> Vec<(&'static str, PointName, Count)> {
     let counts = counts().read().unwrap_or_else(PoisonError::into_inner);
     let all = counts.iter().flat_map(|(strategy, points)| {

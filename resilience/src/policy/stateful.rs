@@ -5,7 +5,8 @@
 //!
 //! - a policy itself, the `static` of a function without a key;
 //! - `Site<Keyed<P>>`, with a value for each key;
-//! - [`Instance`], for `instance = ..`, where the program owns the value and its settings are known from the first call on.
+//! - [`Instance`], for `instance = ..`, where the program owns the value and its settings are known from the first call
+//!   on.
 
 #[cfg(feature = "config")]
 use crate::base::change::{Change, Mistake};
@@ -25,12 +26,12 @@ use std::fmt::Debug;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// What the inventory asks of the settings of a policy.
+/// The settings of a policy, as the inventory reads them.
 pub(crate) trait Described: Copy + Debug + Send + Sync + 'static {
     /// The policy's name, as in its attribute.
     const KIND: &'static str;
 
-    /// The settings that apply, without those that others take the place of.
+    /// Returns the settings that apply, without those that others replace.
     fn settings(&self) -> Vec<Effective>;
 
     /// See [`Layer::notes`]; `None` while the settings are not known, here and below.
@@ -52,27 +53,27 @@ pub(crate) trait Described: Copy + Debug + Send + Sync + 'static {
     }
 }
 
-/// What the inventory asks of a policy that has state, for a function or for each key.
+/// A policy that has state, for a function or for each key, as the inventory reads it.
 pub(crate) trait Stateful: PerKey + Debug + 'static {
     type Settings: Described;
 
     fn described(&self) -> Self::Settings;
 
-    /// The state in a word.
+    /// Returns the state in a word.
     fn word(&self) -> &'static str;
 
-    /// What was counted, and what is so now.
+    /// Returns the counts, and the present numbers.
     fn numbers(&self) -> Vec<(&'static str, u64)>;
 
-    /// The same of all keys, evicted ones included.
+    /// Returns the counts of all keys, evicted ones included.
     fn totals(entries: &EntryMap<Self>) -> Vec<(&'static str, u64)>;
 
-    /// How long calls are rejected; `None` if they are not, or if it is not known.
+    /// Returns how long calls are rejected; `None` if they are not, or if it is not known.
     fn retry_after(&self) -> Option<Duration> {
         None
     }
 
-    /// Whether its keys may be shown.
+    /// Returns whether its keys may be shown.
     #[cfg(feature = "ops")]
     fn labels_keys(&self) -> bool;
 
@@ -82,7 +83,7 @@ pub(crate) trait Stateful: PerKey + Debug + 'static {
         Vec::new()
     }
 
-    /// The same of all keys, evicted ones included.
+    /// Returns the readings of all keys, evicted ones included.
     #[cfg(feature = "ops")]
     fn total_readings(entries: &EntryMap<Self>) -> Vec<Reading> {
         let _ = entries;
@@ -268,14 +269,14 @@ impl<P: Stateful> Layer for Site<Keyed<P>> {
     }
 }
 
-/// The settings of a policy by key: those of each key, and how many keys are kept.
+/// Returns the settings of a policy by key: those of each key, and how many keys are kept.
 pub(crate) fn keyed(each: &impl Described, max_keys: usize) -> Vec<Effective> {
     let mut all = each.settings();
     all.push(Effective::count("max_keys", max_keys, MAX_KEYS));
     all
 }
 
-/// What metrics show of a policy by key, beside its counters.
+/// Returns the metrics of a policy by key, besides its counters.
 #[cfg(feature = "ops")]
 pub(crate) fn keyed_readings<P: Stateful>(entries: &EntryMap<P>, is_labelled: bool) -> Vec<Reading> {
     let (keys, evicted) = entries.population();
@@ -287,7 +288,7 @@ pub(crate) fn keyed_readings<P: Stateful>(entries: &EntryMap<P>, is_labelled: bo
     all
 }
 
-/// What is kept for each key, sorted by key.
+/// Returns the state that is kept for each key, sorted by key.
 pub(crate) fn rows<P: Stateful>(entries: &EntryMap<P>) -> Vec<KeySnapshot> {
     let row = |(key, policy): (String, Arc<P>)| KeySnapshot {
         key,
@@ -308,7 +309,7 @@ pub struct Instance<C> {
 }
 
 impl<C> Instance<C> {
-    /// The place of a policy of the program in the stack of `point`.
+    /// Creates the place of a policy of the program in the stack of `point`.
     pub const fn of(point: &'static PointSite) -> Self {
         Self { point, seen: OnceLock::new() }
     }

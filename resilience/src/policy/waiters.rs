@@ -1,4 +1,4 @@
-//! The callers that wait for a policy, and what is left to do for them when its lock is free.
+//! The callers that wait for a policy, and the work for them when its lock is free.
 //!
 //! Bulkhead, rate limit and cache each keep such a queue behind a lock. No code of the program runs under that lock.
 //! Wakers are such code: they are cloned before the lock is taken, and woken and dropped after it is free ([`After`]).
@@ -24,7 +24,7 @@ pub(crate) struct Waiters {
 #[derive(Debug)]
 pub(crate) struct Waiter {
     pub(crate) number: u64,
-    /// How long it keeps its place, as a moment in nanoseconds.
+    /// The end of the time that it keeps its place, as a moment in nanoseconds.
     pub(crate) until: u64,
     waker: Waker,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Waiter {
 pub(crate) struct Counters {
     pub(crate) rejected: AtomicU64,
     pub(crate) waited: AtomicU64,
-    /// How often `tracing` gets a line about a rejection, for all keys of a keyed policy together.
+    /// The rate of lines about rejections in `tracing`, for all keys of a keyed policy together.
     pub(crate) pace: Pace,
 }
 
@@ -44,14 +44,14 @@ impl Counters {
     }
 }
 
-/// What is left to do when the lock is free.
+/// The work that remains when the lock is free.
 #[derive(Debug, Default)]
 #[must_use = "callers would not be woken"]
 pub(crate) struct After {
     pub(crate) wake: Vec<Waker>,
-    /// Not needed any more: dropping one runs code of the executor.
+    /// Wakers that are not needed any more: dropping one runs code of the executor.
     pub(crate) drop: Vec<Waker>,
-    /// When the queue has to be looked at next, even if no caller does; of a bulkhead.
+    /// When the queue has to be checked next, even if no caller does; of a bulkhead.
     pub(crate) due: Option<u64>,
 }
 
@@ -87,7 +87,7 @@ impl Waiters {
         self.last
     }
 
-    /// The place of the caller with this number; `None` where it waits no longer.
+    /// Returns the place of the caller with this number; `None` if it waits no longer.
     pub(crate) fn place(&self, number: u64) -> Option<usize> {
         self.all.iter().position(|waiter| waiter.number == number)
     }
@@ -116,7 +116,7 @@ impl Waiters {
 
     /// Wakes the caller at `place`, which stays.
     ///
-    /// Its waker is taken, not cloned; the caller gives a new one when it looks.
+    /// Wakes a caller. Its waker is taken, not cloned; the caller passes a new one when it looks.
     pub(crate) fn wake(&mut self, place: usize, after: &mut After) {
         let waiter = self.all.get_mut(place);
         after.wake.extend(waiter.map(|waiter| mem::replace(&mut waiter.waker, Waker::noop().clone())));

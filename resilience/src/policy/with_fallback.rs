@@ -8,9 +8,9 @@
 //! # When not to
 //!
 //! - Where the caller must know that the work was not done: a payment, a write.
-//! - For errors that will not pass by themselves. Limit the fallback with `on` to what may pass; one that
-//!   hides `Auth`, `Invalid` or `Permanent` logs a WARN once a minute.
-//! - With a fallback that uses what has just failed: it fails as well, under load.
+//! - For permanent errors. Limit the fallback with `on` to transient ones; a fallback that hides `Auth`, `Invalid` or
+//!   `Permanent` logs a WARN once a minute.
+//! - With a fallback that uses the service that has just failed: it fails as well, under load.
 //!
 //! Place it outermost, so that it answers when the retries, the breaker and the timeouts below have given up.
 
@@ -28,7 +28,7 @@ use std::any::Any;
 use std::future::{Future, Ready, ready};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Decides when a fallback answers, and under which name.
+/// A fallback: when it answers, and under which name.
 ///
 /// # Examples
 ///
@@ -287,7 +287,7 @@ impl Fallback {
         Judged::new(self).unless(unless)
     }
 
-    /// Whether an error of this class is answered.
+    /// Returns whether an error of this class is answered.
     fn applies(&self, class: &Classification, ruling: Ruling) -> bool {
         match ruling {
             Ruling::Yes => true,
@@ -300,8 +300,8 @@ impl Fallback {
         self.on.is_empty() || self.on.contains(&class.category)
     }
 
-    /// The success that replaces the failed `outcome`, an error of `class`, with its event; or that outcome, if the
-    /// fallback has no value either.
+    /// Returns the success that replaces the failed `outcome`, an error of `class`, with its event; or that outcome, if
+    /// the fallback has no value either.
     pub(crate) fn settle<R: Outcome>(&self, outcome: R, class: Classification, value: Option<R::Value>) -> R {
         // A plain value has no counters of its own.
         #[cfg(feature = "durable")]
@@ -386,7 +386,7 @@ impl<C, W, U> Judged<Fallback, C, W, U> {
         self.policy.settle(outcome, class, value)
     }
 
-    /// The error of `outcome` and its class, if it is one that the fallback answers.
+    /// Returns the error of `outcome` and its class, if it is one that the fallback answers.
     fn to_answer<'r, R: Outcome>(&self, outcome: &'r R) -> Option<(&'r R::Error, Classification)>
     where
         C: Classifier<R::Error>,
@@ -427,7 +427,7 @@ impl Counters {
 }
 
 impl FallbackSite {
-    /// The site of the fallbacks `steps` in the stack of `point`.
+    /// Creates the site of the fallbacks `steps` in the stack of `point`.
     pub const fn new(point: &'static PointSite, steps: &'static [&'static str]) -> Self {
         let policy = Fallback::new("");
         let pace = Site::new(Pace::new(), Pace::new);
@@ -447,19 +447,19 @@ impl FallbackSite {
         self
     }
 
-    /// The class of the failure to answer, if there is one.
+    /// Returns the class of the failure to answer, if there is one.
     #[inline]
     pub fn handles(&self, verdict: Verdict, ruling: Ruling) -> Option<Classification> {
         verdict.filter(|class| self.applies(class, ruling))
     }
 
-    /// Whether an error of this class is answered.
+    /// Returns whether an error of this class is answered.
     #[cold]
     fn applies(&self, class: &Classification, ruling: Ruling) -> bool {
         self.policy.applies(class, ruling)
     }
 
-    /// The `step`th fallback answered an error of this class.
+    /// Reports that the `step`th fallback answered an error of this class.
     #[cold]
     pub fn answered(&self, class: &Classification, step: u32) {
         let at = (step.max(1) as usize).min(STEPS.len()) - 1;
@@ -470,7 +470,7 @@ impl FallbackSite {
         emit_as(&Event::FellBack { point: self.point.name(), class: *class, step }, self.policy.hook, log);
     }
 
-    /// Every fallback failed.
+    /// Counts that every fallback failed.
     #[cold]
     pub fn failed(&self) {
         self.counters.failed.fetch_add(1, Ordering::Relaxed);
@@ -550,25 +550,25 @@ impl<T> Instead<T> for Option<T> {
     }
 }
 
-/// What a step of an async function's fallback returned: a future, or the answer itself.
+/// The result of a step of an async function's fallback: a future, or the answer itself.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Step<T>(pub T);
 
 impl<F: Future> Step<F> {
-    /// The future, to be awaited.
+    /// Returns the future, to be awaited.
     pub fn __settle(self) -> F {
         self.0
     }
 }
 
-/// The other case of [`Step`]: found only where the inherent method does not apply.
+/// The other case of [`Step`]: found only if the inherent method does not apply.
 #[doc(hidden)]
 pub trait Settled {
-    /// What there is to wait for: nothing.
+    /// The future to wait for: none.
     type Now: Future;
 
-    /// The answer, ready at once.
+    /// Returns the answer, ready at once.
     fn __settle(self) -> Self::Now;
 }
 

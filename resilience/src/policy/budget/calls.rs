@@ -1,4 +1,4 @@
-//! Calls by hand that ask the throttle of a budget.
+//! Direct calls that ask the throttle of a budget.
 
 use super::Budget;
 use super::share::{Share, sharing};
@@ -18,7 +18,8 @@ fn ask<'b>(budget: &'b Budget, place: &'static Location<'static>) -> Result<Thro
     Throttled::ask(Some(budget), Stack::BY_HAND, name)
 }
 
-/// Calls that ask the throttle; for retries by hand, put them around the retry: a retry is not throttled.
+/// Calls that ask the throttle; for a plain [`Retry`](crate::Retry), put them around the retry: a retry is not
+/// throttled.
 impl Budget {
     /// Runs `body`, unless the throttle refuses the call.
     ///
@@ -87,8 +88,8 @@ impl Budget {
 
     /// Runs the async `body`, unless the throttle refuses the call.
     ///
-    /// A call that is dropped counts as nothing; one that a [`Timeout`](crate::Timeout) around it drops counts as one
-    /// that the service did not accept.
+    /// A call that is dropped counts as nothing; one that a [`Timeout`](crate::Timeout) around it drops counts as a
+    /// call that the service did not accept.
     ///
     /// # Errors
     ///

@@ -13,7 +13,7 @@
 //! where it has admitted a call, it does not ask again at the first call inside each of its attempts.
 //!
 //! A retry that costs nothing follows at least one that was paid for, and none is made where the budget is used up: so
-//! the budget limits what all of them make together.
+//! the budget limits the retries of all of them together.
 
 use super::Budget;
 use super::throttle::{Throttled, ThrottledAttempt};
@@ -33,11 +33,11 @@ pub struct Share<'b> {
     attempt: Option<Mutex<Option<Payer>>>,
 }
 
-/// What pays for the retry after an attempt.
+/// The payer of the retry after an attempt.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::policy) enum PaidBy<'b> {
     Budget(&'b Budget),
-    /// Nothing has to.
+    /// The retry costs nothing.
     Nothing,
     /// A call inside the attempt was denied its retry, and so is this one.
     Denied,
@@ -51,14 +51,15 @@ impl<'b> From<Option<&'b Budget>> for PaidBy<'b> {
 }
 
 impl<'b> Share<'b> {
-    /// The budget of one attempt; `is_shared` says whether other functions can have it.
+    /// Creates the share of one attempt in its budget; `is_shared` says whether other functions can have it.
     #[inline]
     pub(in crate::policy) fn new(budget: Option<&'b Budget>, is_shared: bool) -> Self {
         let attempt = budget.filter(|_| is_shared).map(|budget| Mutex::new(Some(Payer::of(budget))));
         Self { budget, attempt }
     }
 
-    /// The same of an attempt of a call that the throttle has admitted: the first call inside it is not asked again.
+    /// Returns the share of an attempt of a call that the throttle has admitted: the first call inside it is not asked
+    /// again.
     #[inline]
     pub fn admitted(self, call: &Throttled<'_>) -> Self {
         if call.has_asked()
@@ -70,7 +71,7 @@ impl<'b> Share<'b> {
         self
     }
 
-    /// The attempt runs on this thread until the guard is dropped.
+    /// Enters the attempt, which runs on this thread until the guard is dropped.
     #[inline]
     pub fn enter(&self) -> Inside<'_> {
         match &self.attempt {
@@ -79,14 +80,14 @@ impl<'b> Share<'b> {
         }
     }
 
-    /// What the calls inside have done with the budget.
+    /// Returns the payments of the calls inside from the budget.
     #[inline(never)]
     fn notes(&self) -> Notes {
         let attempt = self.attempt.as_ref();
         attempt.and_then(|attempt| locked(attempt).as_ref().map(Payer::notes)).unwrap_or_default()
     }
 
-    /// The throttled `attempt` has ended with `verdict`; it counts unless a call inside has.
+    /// Ends the throttled `attempt` with `verdict`; it counts unless a call inside has.
     #[inline]
     pub fn ended(&self, attempt: ThrottledAttempt<'_>, verdict: &Verdict) {
         if !attempt.counts() || self.notes().is_counted {
@@ -96,19 +97,19 @@ impl<'b> Share<'b> {
         }
     }
 
-    /// Whether a success has nothing to return.
+    /// Returns whether a success has nothing to return.
     #[inline]
     pub(in crate::policy) fn is_full(&self) -> bool {
         self.budget.is_none_or(Budget::is_full)
     }
 
-    /// The budget to which a success of the attempt returns a token.
+    /// Returns the budget to which a success of the attempt returns a token.
     #[cold]
     pub(in crate::policy) fn refunded(&self) -> Option<&'b Budget> {
         self.budget.filter(|_| self.notes().payment.is_none())
     }
 
-    /// What pays for the retry after the attempt.
+    /// Returns the payer of the retry after the attempt.
     #[cold]
     pub(in crate::policy) fn paid_by(&self) -> PaidBy<'b> {
         match self.notes().payment {
@@ -128,7 +129,7 @@ pub struct Inside<'s> {
 }
 
 impl Inside<'_> {
-    /// The attempt has ended.
+    /// Leaves the attempt, which has ended.
     #[inline]
     pub fn leave(self) {
         drop(self);
@@ -144,7 +145,7 @@ impl Drop for Inside<'_> {
     }
 }
 
-/// Not inlined, like [`leave`]: most attempts share nothing.
+/// Enters the attempt. Not inlined, like [`leave`]: most attempts share nothing.
 #[inline(never)]
 fn enter(attempt: &Mutex<Option<Payer>>) -> Inside<'_> {
     let Some(payer) = locked(attempt).take() else { return Inside { attempt: None } };
@@ -157,7 +158,7 @@ fn leave(attempt: &Mutex<Option<Payer>>) {
     *locked(attempt) = payers::leave();
 }
 
-/// The `future` of the attempt that has `share`, which is on a thread while it is polled there.
+/// Wraps the `future` of the attempt that has `share`, which is on a thread while it is polled there.
 #[inline]
 pub fn sharing<F: Future>(share: &Share<'_>, future: F) -> impl Future<Output = F::Output> {
     each_poll(|| share.enter(), future)

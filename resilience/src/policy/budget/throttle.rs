@@ -1,4 +1,4 @@
-//! Adaptive throttling: refusing calls here, while the service accepts too few of those that are made.
+//! Adaptive throttling: refusing calls locally, while the service accepts too few of them.
 //!
 //! The formula is that of Google's "Site Reliability Engineering", chapter 21, "Client-Side Throttling": with the
 //! attempts of the last two minutes a call is refused with the probability
@@ -34,14 +34,14 @@ use crate::policy::Verdict;
 use crate::rejected::{Origin, Rejected};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How many seconds the window has.
+/// The length of the window in seconds.
 const SPAN: u64 = 120;
-/// The largest share of calls that is refused: the others find out whether the service is well again.
+/// The largest share of calls that is refused: the others find out whether the service has recovered.
 const MOST: f64 = 0.9;
 /// The factor of a budget that has none of its own: at most one attempt of two is refused by the service.
 const USUAL: f64 = 2.0;
 
-/// What the throttle of a budget remembers.
+/// The memory of a budget's throttle.
 #[derive(Debug)]
 pub(super) struct Throttle {
     history: Mutex<History>,
@@ -71,7 +71,7 @@ impl Default for History {
 }
 
 impl History {
-    /// Forgets what is two minutes old at `second`; an earlier second than before counts as that one.
+    /// Forgets entries that are two minutes old at `second`; an earlier second than before counts as that one.
     fn advance(&mut self, second: u64) {
         let passed = second.saturating_sub(self.last).min(SPAN);
         let first = second.saturating_sub(passed);
@@ -95,7 +95,7 @@ impl History {
         }
     }
 
-    /// The probability with which the next call is refused.
+    /// Returns the probability with which the next call is refused.
     fn refusal(&self, factor: f64) -> f64 {
         let Tally { requests, accepts } = self.total;
         let (requests, accepts) = (requests as f64, accepts as f64);
@@ -108,14 +108,14 @@ impl Throttle {
         Self { history: Mutex::new(History::default()), refused: AtomicU64::new(0), pace: Pace::new() }
     }
 
-    /// The probability with which a call is refused at `second`.
+    /// Returns the probability with which a call is refused at `second`.
     fn refusal(&self, factor: f64, second: u64) -> f64 {
         let mut history = self.history.lock();
         history.advance(second);
         history.refusal(factor)
     }
 
-    /// Whether a call at `second` is refused, which is then counted; `draw` gives a random number below 1.
+    /// Returns whether a call at `second` is refused, which is then counted; `draw` returns a random number below 1.
     fn refuses(&self, factor: f64, second: u64, draw: impl FnOnce() -> f64) -> bool {
         let refusal = self.refusal(factor, second);
         let refuses = refusal > 0.0 && draw() < refusal;
@@ -135,7 +135,7 @@ impl Throttle {
     }
 }
 
-/// What an attempt counts as: an accept or not, or nothing at all.
+/// Returns how an attempt counts: as an accept or not, or not at all.
 fn counted(verdict: &Verdict) -> Option<bool> {
     let Some(class) = verdict else { return Some(true) };
     match class.counts() {
@@ -168,7 +168,7 @@ impl Budget {
         throttle.refusal(self.factor(), self.second())
     }
 
-    /// Returns how many calls the throttle has refused; it only grows.
+    /// Returns the number of calls that the throttle has refused; it only grows.
     ///
     /// These calls have made no attempt: the service has not seen them. They end with
     /// [`Rejected::Throttled`](crate::Rejected::Throttled).
@@ -201,12 +201,12 @@ impl Budget {
         }
     }
 
-    /// Whether a factor was set.
+    /// Returns whether a factor was set.
     pub(in crate::policy) const fn has_throttle(&self) -> bool {
         self.settings.config.throttle.is_some()
     }
 
-    /// How many attempts the service may be asked for each that it accepts.
+    /// Returns how many attempts the service may be asked for each that it accepts.
     pub(in crate::policy) fn factor(&self) -> f64 {
         self.settings.config.throttle.unwrap_or(USUAL)
     }
@@ -215,7 +215,7 @@ impl Budget {
         self.bucket.throttle.get_or_init(|| Box::new(Throttle::new()))
     }
 
-    /// The second of the bucket's own time.
+    /// Returns the second of the bucket's own time.
     fn second(&self) -> u64 {
         let now = now();
         now.saturating_duration_since(*self.bucket.origin.get_or_init(|| now)).as_secs()
@@ -259,7 +259,7 @@ impl Budget {
         self.throttle_state().add(self.second(), is_accept);
     }
 
-    /// The attempts around the running code need not be counted.
+    /// Notes that the attempts around the running code need not be counted.
     fn note_counted(&self) {
         payers::note(self, |notes| notes.is_counted = true);
     }
@@ -287,25 +287,25 @@ impl<'b> Throttled<'b> {
         Ok(Self { budget, stack })
     }
 
-    /// The calls of a function whose budget has no throttle.
+    /// Creates the throttling of a function whose budget has no throttle.
     pub(in crate::policy) const fn none(stack: Stack) -> Self {
         Self { budget: None, stack }
     }
 
-    /// Whether a throttle has admitted the call.
+    /// Returns whether a throttle has admitted the call.
     #[inline]
     pub(super) const fn has_asked(&self) -> bool {
         self.budget.is_some()
     }
 
-    /// An attempt begins.
+    /// Begins an attempt.
     #[inline]
     pub const fn attempt(&self) -> ThrottledAttempt<'b> {
         ThrottledAttempt { budget: self.budget, stack: self.stack }
     }
 }
 
-/// An attempt that runs. Dropped by a timeout of its own stack it counts as one that the service did not accept.
+/// A running attempt. If a timeout of its own stack drops it, it counts as one that the service did not accept.
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct ThrottledAttempt<'b> {
@@ -315,7 +315,7 @@ pub struct ThrottledAttempt<'b> {
 }
 
 impl ThrottledAttempt<'_> {
-    /// The attempt has ended with `verdict`.
+    /// Ends the attempt with `verdict`.
     #[inline]
     pub fn ended(mut self, verdict: &Verdict) {
         if let Some(budget) = self.budget.take() {
@@ -323,13 +323,13 @@ impl ThrottledAttempt<'_> {
         }
     }
 
-    /// Whether a throttle counts it.
+    /// Returns whether a throttle counts it.
     #[inline]
     pub(super) const fn counts(&self) -> bool {
         self.budget.is_some()
     }
 
-    /// The attempt has ended, and a call inside it was counted in its place, or no throttle counts it.
+    /// Ends the attempt without a count: a call inside it was counted in its place, or no throttle counts it.
     #[inline]
     pub(super) fn uncounted(mut self) {
         self.budget = None;

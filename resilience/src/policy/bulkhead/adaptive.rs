@@ -1,36 +1,36 @@
 //! The number of slots of a bulkhead that follows the latency.
 //!
 //! It is the algorithm Gradient2 of Netflix's `concurrency-limits`: the mean latency of a window of calls is compared
-//! with the mean over a long time. Where calls take longer than usual, fewer may run; where they do not, and slots are
-//! used, more may. The long mean is never a minimum, which one lucky call would set for good.
+//! with the mean over a long time. If calls take longer than usual, fewer may run; if they do not, and slots are
+//! used, more may. The long mean is never a minimum, which one lucky call would set permanently.
 //!
-//! By itself it takes hundreds of windows to accept a service that has become slower for good, and keeps the number of
-//! slots low until then. A number that was lowered several times without any call getting faster proves that the load
-//! is not the reason: then the latency of now becomes the usual one.
+//! By itself it takes hundreds of windows to accept a service that has become slower permanently, and keeps the number
+//! of slots low until then. A number that was lowered several times without any call getting faster proves that the
+//! load is not the reason: then the present latency becomes the usual one.
 
 use crate::base::sync::{AtomicU64, Mutex, Ordering};
 
-/// Where it begins, unless a number is given.
+/// The number of slots at the start, unless one is set.
 pub(super) const START: u32 = 20;
 
-/// How many successes a window has, at least.
+/// The least successes of a window.
 const SAMPLES: u32 = 10;
-/// Over how many windows the long mean reaches, and from how many on it is more than their plain mean.
+/// The number of windows over which the long mean reaches, and from which it is more than their plain mean.
 const LONG: f64 = 600.0;
 const WARM: u32 = 10;
-/// How much longer than usual calls may take before fewer may run.
+/// The factor by which calls may take longer than usual before fewer may run.
 const TOLERANCE: f64 = 1.5;
-/// How far one window changes the number of slots, of the way to where it would be.
+/// The part of the way to the computed number of slots that one window changes it.
 const SMOOTHING: f64 = 0.2;
-/// How many calls more than the latency asks for may run, to find out whether they can.
+/// The number of calls that may run beyond the computed number, to find out whether they can.
 const HEADROOM: f64 = 4.0;
-/// What an overload leaves of the slots.
+/// The part of the slots that an overload leaves.
 const OVERLOADED: f64 = 0.9;
-/// What is left of the slots in use when slow calls are proof that the load is not the reason.
+/// The part of the used slots below which slow calls prove that the load is not the reason.
 const PROOF: f64 = 0.85;
-/// When a window is of no use any more, in nanoseconds from its last call, also where the clock has gone back.
+/// The time after which a window is useless, in nanoseconds from its last call, also if the clock has gone back.
 const IDLE: u64 = 60_000_000_000;
-/// How long an overload speaks for later ones where no window ends, in nanoseconds.
+/// The time for which an overload stands for later ones if no window ends, in nanoseconds.
 const PAUSE: u64 = 1_000_000_000;
 
 /// The slots of an adaptive bulkhead, and what their number is derived from.
@@ -58,11 +58,11 @@ impl Bounds {
 /// The end of a call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
-    /// How long it had its slot, in nanoseconds; nothing where it failed of overload.
+    /// The time that the call had its slot, in nanoseconds; `None` if it failed of overload.
     pub(super) latency: Option<u64>,
-    /// How many slots were in use.
+    /// The number of slots in use.
     pub(super) in_use: u64,
-    /// When it ended, in nanoseconds.
+    /// The end of the call, in nanoseconds.
     pub(super) now: u64,
 }
 
@@ -71,10 +71,10 @@ struct Course {
     /// The slots, with a fraction; nothing before the first change.
     limit: Option<f64>,
     long: Option<f64>,
-    /// How many windows have ended, up to those that warm up.
+    /// The number of windows that have ended, up to those that warm up.
     windows: u32,
     window: Window,
-    /// When an overload last lowered the number.
+    /// The time at which an overload last lowered the number.
     overloaded: Option<u64>,
     slow: Option<Slow>,
 }
@@ -100,13 +100,13 @@ impl Window {
         self.sum / f64::from(self.count.max(1))
     }
 
-    /// Whether it has enough calls, and lasted long enough for a change to be seen in them.
+    /// Returns whether it has enough calls, and lasted long enough for a change to be seen in them.
     fn is_over(&self, now: u64) -> bool {
         self.count >= SAMPLES && now.saturating_sub(self.since) as f64 >= self.mean()
     }
 }
 
-/// Calls have become slower: what was so when that began.
+/// The state at the moment at which calls became slower.
 #[derive(Clone, Copy, Debug)]
 struct Slow {
     /// The most slots that were in use.
@@ -121,7 +121,7 @@ impl Adaptive {
         Self { slots: AtomicU64::new(0), course: Mutex::new(course) }
     }
 
-    /// How many calls may run.
+    /// Returns how many calls may run.
     #[inline]
     pub(super) fn slots(&self, bounds: Bounds) -> u64 {
         match self.slots.load(Ordering::Relaxed) {
@@ -130,7 +130,7 @@ impl Adaptive {
         }
     }
 
-    /// A call has ended; whether the number of slots has changed.
+    /// Counts the end of a call; returns whether the number of slots has changed.
     pub(super) fn ended(&self, bounds: Bounds, end: End) -> bool {
         let mut course = self.course.lock();
         let changes = match end.latency {
@@ -151,7 +151,7 @@ impl Adaptive {
         slots != before
     }
 
-    /// The mean latency over a long time, in nanoseconds.
+    /// Returns the mean latency over a long time, in nanoseconds.
     pub(super) fn usual(&self) -> Option<u64> {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a mean of `u64`")]
         self.course.lock().long.map(|usual| usual as u64)
@@ -172,7 +172,7 @@ impl Course {
         self.limit.unwrap_or_else(|| bounds.start().into())
     }
 
-    /// The number of slots after a success, if a window ends with it.
+    /// Returns the number of slots after a success, if a window ends with it.
     fn succeeded(&mut self, bounds: Bounds, latency: u64, end: End) -> Option<f64> {
         if end.now.abs_diff(self.window.last) >= IDLE {
             (self.window, self.slow) = (Window::from(end.now), None);
@@ -204,7 +204,7 @@ impl Course {
         Some((1.0 - SMOOTHING) * limit + SMOOTHING * (limit * gradient + HEADROOM))
     }
 
-    /// The long mean, with one more window whose mean is `recent`.
+    /// Returns the long mean, with one more window whose mean is `recent`.
     fn follow(&mut self, recent: f64) -> f64 {
         let share = if self.windows < WARM {
             self.windows += 1;
@@ -219,8 +219,8 @@ impl Course {
         usual
     }
 
-    /// Whether calls have stayed as slow while ever fewer ran: then the load is not the reason, and the latency of
-    /// now is the usual one.
+    /// Returns whether calls have stayed as slow while ever fewer ran: then the load is not the reason, and the present
+    /// latency is the usual one.
     fn accepts_slower(&mut self, bounds: Bounds, most: u64, recent: f64) -> bool {
         let slow = *self.slow.get_or_insert(Slow { most, mean: recent });
         let left = most as f64 / slow.most as f64;
@@ -234,7 +234,7 @@ impl Course {
         is_proven
     }
 
-    /// The number of slots after a failure of overload, once in a window.
+    /// Returns the number of slots after a failure of overload, once in a window.
     fn overloaded(&mut self, bounds: Bounds, now: u64) -> Option<f64> {
         if self.overloaded.is_some_and(|at| now.abs_diff(at) < PAUSE) {
             return None;
@@ -267,7 +267,7 @@ mod tests {
             Self { adaptive: Adaptive::new(), bounds, callers, running: BinaryHeap::new(), now: 1 }
         }
 
-        /// `calls` end; the slots after that.
+        /// Ends `calls`; returns the slots after that.
         fn run(&mut self, calls: u32, latency: impl Fn(u64) -> u64) -> u64 {
             for _ in 0..calls {
                 while self.running.len() < self.callers
@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(adaptive.usual(), None);
     }
 
-    /// The slots after `calls` of 100 ms each, one each 20 ms, on a clock that `jumps` moves.
+    /// Returns the slots after `calls` of 100 ms each, one each 20 ms, on a clock that `jumps` moves.
     fn on_a_clock(calls: u64, jumps: impl Fn(u64) -> u64) -> Vec<u64> {
         let adaptive = Adaptive::new();
         let end = |call: u64| {

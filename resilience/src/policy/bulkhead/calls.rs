@@ -1,4 +1,4 @@
-//! Calls through a bulkhead by hand.
+//! Direct calls through a bulkhead.
 
 use super::Bulkhead;
 use super::wait::{Enter, OwnedSlot, Slot, enter};
@@ -9,7 +9,7 @@ use crate::policy::Verdict;
 use crate::rejected::Rejected;
 use std::sync::Arc;
 
-/// Of an outcome whose error nothing is known about: only that it is no failure, if it is none.
+/// Returns the verdict on an outcome whose error is unknown: only whether it is a success.
 fn success_only<R: Refuse>(outcome: &R) -> Option<Verdict> {
     outcome.is_success().then_some(None)
 }
@@ -187,8 +187,8 @@ impl Bulkhead {
 
     /// Takes a slot, for which it waits without blocking.
     ///
-    /// A future that is dropped while it waits leaves the queue; one that is not polled for 100 ms when its turn has
-    /// come loses the turn, and queues again behind the others.
+    /// A future that is dropped while it waits leaves the queue; a future that is not polled for 100 ms when its turn
+    /// has come loses the turn, and queues again behind the others.
     ///
     /// # Errors
     ///
@@ -245,7 +245,7 @@ impl Bulkhead {
     ///
     /// # Examples
     ///
-    /// A slot that lives as long as the task which does the work, and not as the one that asked for it:
+    /// A slot that lives as long as the task which does the work, and not as long as the one that requested it:
     ///
     /// ```
     /// use resilience::{Bulkhead, Rejected};

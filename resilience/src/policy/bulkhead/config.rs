@@ -6,7 +6,7 @@ use crate::base::setting::Complaint;
 use crate::base::settings::{Count, Flag, Settings, Time, settings};
 
 settings! {
-    /// The settings of a [`Bulkhead`], for [`try_new`](Bulkhead::try_new); one that has only a number of slots is
+    /// The settings of a [`Bulkhead`], for [`try_new`](Bulkhead::try_new); settings with only a number of slots are
     /// made `from` it.
     ///
     /// # Examples
@@ -25,10 +25,10 @@ settings! {
             slots: Count from 1 to 2147483647 = required, "how many calls may run at once";
             /// With zero a call that finds no free slot is rejected at once.
             wait: Time = 0s, "how long a call may wait for a slot";
-            /// It needs a [`wait`](Self::wait).
+            /// Needs a [`wait`](Self::wait).
             queue: Count from 1 = as slots, "how many calls may wait at once";
-            /// It is between [`floor`](Self::floor) and [`cap`](Self::cap), and begins at the number of slots. Fewer
-            /// calls may run when they take longer than usual, or time out, or are refused by the service.
+            /// The number is between [`floor`](Self::floor) and [`cap`](Self::cap), and begins at the number of slots.
+            /// Fewer calls may run when they take longer than usual, or time out, or are refused by the service.
             adaptive: Flag = false, "a number of slots that follows the latency";
             floor: Count from 1 = 1, "the fewest slots of an adaptive bulkhead";
             cap: Count from 1 to 2147483647 = 200, "the most slots of an adaptive bulkhead";
@@ -45,12 +45,12 @@ settings! {
 }
 
 impl BulkheadConfig {
-    /// The settings of a bulkhead where only the slots are set.
+    /// Returns the settings of a bulkhead where only the slots are set.
     pub(super) const fn only(slots: u32) -> Settings<Self> {
         Settings { config: Self::of(slots), set: 1 << Row::slots as u32 }
     }
 
-    /// Between which numbers the slots are, where they follow the latency.
+    /// Returns the bounds of the slots, if they follow the latency.
     #[inline]
     pub(super) const fn bounds(&self) -> Option<Bounds> {
         if self.adaptive {
@@ -66,7 +66,7 @@ impl BulkheadConfig {
         None
     }
 
-    /// Judged once all is set: `adaptive` may come last.
+    /// Judges the bounds once all is set: `adaptive` may come last.
     const fn bounds_of_nothing(&self) -> Complaint {
         if !self.adaptive && (self.floor != Self::DEFAULT.floor || self.cap != Self::DEFAULT.cap) {
             return Some("`floor` and `cap` need `adaptive`: other bulkheads have a fixed number of slots");

@@ -1,6 +1,6 @@
 //! The slots of a bulkhead, and the queue in front of them.
 //!
-//! While no caller waits, one word has all there is to know: how many slots are in use. The first caller that has to
+//! While no caller waits, one word has the whole state: the number of slots in use. The first caller that has to
 //! wait marks the word, and from then on the count is behind the lock of the queue, until no caller waits any more.
 //! A freed slot goes to the caller that has waited longest: it is in use from that moment, so that no newcomer can
 //! overtake. A caller that does not take it loses its turn.
@@ -13,8 +13,8 @@
 //! | `QUEUED` | yes | the number is `in_use`, behind the lock |
 //!
 //! The word is marked under the lock, by the first caller that waits, and gets the count back under the lock when no
-//! caller waits or has a turn. A caller that sees the mark takes the lock; one that changed the word a moment before
-//! is counted, since marking it is an exchange that returns what was in it.
+//! caller waits or has a turn. A caller that sees the mark takes the lock; a caller that changed the word a moment
+//! before is counted, since marking it is an exchange that returns what was in it.
 //!
 //! # A caller that waits
 //!
@@ -44,16 +44,16 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
-/// In the word: the count is behind the lock. As a number it is larger than any number of slots.
+/// A mark in the word: the count is behind the lock. As a number it is larger than any number of slots.
 const QUEUED: u64 = 1 << 63;
 /// More slots than there are calls, for a bulkhead that is switched off.
 #[cfg(feature = "config")]
 pub(super) const ALL: u64 = QUEUED - 1;
 
-/// How long a slot waits for the caller whose turn it is, in nanoseconds.
+/// The time that a slot waits for the caller whose turn it is, in nanoseconds.
 pub(super) const TURN: u64 = 100_000_000;
 
-/// How long a mean is of use that no further call has changed, in nanoseconds, at least.
+/// The least time for which a mean is used that no further call has changed, in nanoseconds.
 const RECENT: u64 = 1_000_000_000;
 
 #[derive(Debug)]
@@ -62,7 +62,7 @@ pub(super) struct Gate {
     queue: OnceLock<Arc<Mutex<Queue>>>,
 }
 
-/// Who waits; made when the first caller does.
+/// The waiting callers; made when the first one waits.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     /// Whether the word says that the count is here.
@@ -72,7 +72,7 @@ pub(super) struct Queue {
     waiting: Waiters,
     /// The callers whose turn it is: each has a slot, and has not taken it yet.
     turns: VecDeque<Turn>,
-    /// How long slots were held lately, and when the last of them was freed.
+    /// The recent time that slots were held, and when the last of them was freed.
     hold: Option<(u64, u64)>,
 }
 
@@ -82,19 +82,19 @@ struct Turn {
     since: u64,
 }
 
-/// How many may run, and how many may wait.
+/// The number of calls that may run, and that may wait.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
     pub(super) slots: u64,
     pub(super) queue: usize,
 }
 
-/// How a caller fares.
+/// The state of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arrival {
-    /// It has a slot, since this moment.
+    /// The caller has a slot, since this moment.
     Entered(u64),
-    /// It waits, under this number.
+    /// The caller waits, under this number.
     Waits(u64),
     Refused,
 }
@@ -131,7 +131,7 @@ impl Gate {
         false
     }
 
-    /// Gives a slot back, if no caller waits.
+    /// Frees a slot, if no caller waits.
     #[inline]
     pub(super) fn leave(&self) -> bool {
         let mut word = self.word.load(Ordering::Relaxed);
@@ -196,7 +196,8 @@ impl Gate {
         after.due = queue.due();
     }
 
-    /// How a caller fares that waits under `number` until the moment `until`; `waker` is woken when that changes.
+    /// Returns the state of a caller that waits under `number` until the moment `until`; `waker` is woken when that
+    /// changes.
     pub(super) fn look(
         &self,
         number: u64,
@@ -223,7 +224,7 @@ impl Gate {
                 queue.waiting.renew(place, waker, &mut after);
                 Arrival::Waits(number)
             }
-            // It lost its turn, and begins again behind the others.
+            // The caller lost its turn, and begins again behind the others.
             None if !queue.is_here && self.enter_or_queue(room.slots, &mut queue) => {
                 after.drop.push(waker);
                 return (Arrival::Entered(now), after);
@@ -237,7 +238,7 @@ impl Gate {
         (arrival, after)
     }
 
-    /// A caller does not wait any more.
+    /// Removes a caller that does not wait any more.
     ///
     /// If it was its turn, the slot goes to the next at once.
     pub(super) fn cancel(&self, number: u64, now: u64) -> After {
@@ -252,7 +253,7 @@ impl Gate {
         after
     }
 
-    /// Gives a slot back that was held since `since`, while callers may wait.
+    /// Frees a slot that was held since `since`, while callers may wait.
     pub(super) fn leave_queue(&self, since: Option<u64>, now: impl FnOnce() -> u64) -> After {
         let mut queue = self.queue().lock();
         let mut after = After::default();
@@ -331,7 +332,7 @@ impl Queue {
         Arrival::Waits(self.waiting.push(now.saturating_add(patience), waker))
     }
 
-    /// How long a caller would wait that joined the queue now; nothing where that is not known.
+    /// Returns how long a caller would wait that joined the queue now; `None` if that is not known.
     fn expected(&self, slots: u64, now: u64) -> Option<u64> {
         let (mean, last) = self.hold?;
         if now.saturating_sub(last) > mean.max(RECENT) {
@@ -341,7 +342,7 @@ impl Queue {
         Some(place.saturating_mul(mean) / slots.max(1))
     }
 
-    /// Whether it is the turn of this caller, which uses it.
+    /// Returns whether it is the turn of this caller, which uses it.
     fn take_turn(&mut self, number: u64) -> bool {
         let at = self.turns.iter().position(|turn| turn.number == number);
         at.is_some_and(|at| self.turns.remove(at).is_some())
@@ -355,13 +356,13 @@ impl Queue {
         }
     }
 
-    /// One slot less is in use.
+    /// Frees one slot.
     fn free(&mut self, now: u64, after: &mut After) {
         self.in_use = self.in_use.saturating_sub(1);
         self.grant(now, after);
     }
 
-    /// Whoever has waited longest gets the free slots, of those that still have time.
+    /// Grants the free slots to the callers that have waited longest, of those that still have time.
     ///
     /// A caller whose time is over is woken, too, and gets its refusal from its next look.
     fn grant(&mut self, now: u64, after: &mut After) {
@@ -375,7 +376,7 @@ impl Queue {
         }
     }
 
-    /// A call has held its slot for `hold`.
+    /// Notes that a call has held its slot for `hold`.
     fn note_hold(&mut self, hold: u64, now: u64) {
         let mean = match self.hold {
             Some((mean, last)) if now.saturating_sub(last) <= mean.max(RECENT) => {

@@ -1,4 +1,4 @@
-//! What the inventory sees of bulkheads, and the `static`s of those that an attribute makes.
+//! Bulkheads in the inventory, and the `static`s of those that an attribute makes.
 
 use super::wait::{Enter, OwnedSlot, Slot, enter};
 use super::{Bulkhead, BulkheadConfig, KIND};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// What the expansion of an attribute calls; `attempt` is the number of the attempt, from 1.
+/// The calls of an attribute's expansion; `attempt` is the number of the attempt, from 1.
 #[doc(hidden)]
 impl Bulkhead {
     /// Gets a slot for sync code.

@@ -1,10 +1,10 @@
-//! Bulkheads: limit how many calls run at once, so that one slow dependency cannot use up the whole program.
+//! Bulkheads: limit the number of calls that run at once, so that one slow dependency cannot use up the whole program.
 //!
 //! # When to use one
 //!
-//! Around a dependency that becomes slow under load, and around work that holds something scarce while it
+//! Around a dependency that becomes slow under load, and around work that holds a scarce resource while it
 //! runs: connections, memory, a thread. When the dependency slows down, calls pile up only to the number of
-//! slots; the others are rejected at once, and the rest of the program goes on.
+//! slots; further ones are rejected at once, and the rest of the program continues.
 //!
 //! # When not to
 //!
@@ -25,12 +25,11 @@
 //!
 //! # Waiting
 //!
-//! Callers are served in the order of their arrival, sync and async ones in one queue. A call is rejected at
-//! once where it would wait in vain: where the queue is full, or where its place in the queue, times how long
-//! calls took lately, divided by the slots, is more than it may wait ([`remaining`](crate::remaining) counts,
-//! too). A call inside a call that holds a slot of the same bulkhead never waits, because it would wait for
-//! itself. A future whose turn has come and that is not polled for 100 ms loses it, and queues again behind
-//! the others. No clock is read while no caller waits.
+//! Callers are served in the order of their arrival, sync and async ones in one queue. A call is rejected at once if it
+//! would wait in vain: if the queue is full, or if its place in the queue, times the recent length of calls, divided by
+//! the slots, is more than it may wait ([`remaining`](crate::remaining) counts, too). A call inside a call that holds a
+//! slot of the same bulkhead never waits, because it would wait for itself. A future whose turn has come and that is
+//! not polled for 100 ms loses it, and queues again behind the others. No clock is read while no caller waits.
 //!
 //! The pattern is Michael Nygard's ("Release It!", 2007).
 //!
@@ -88,7 +87,7 @@ use watch::Watch;
 
 const KIND: &str = "bulkhead";
 
-/// Limits how many calls run at once.
+/// A limit of the number of calls that run at once.
 ///
 /// The [module](crate::policy::bulkhead) says when to use one, how to choose its numbers, and how calls wait. A
 /// bulkhead has state: put it in a `static`, or in an `Arc` that the callers share, not in a local variable.
@@ -111,7 +110,7 @@ pub struct Bulkhead {
     live: Site<Live>,
     owner: PointName,
     key: Option<PointName>,
-    /// What rejections are made of; the same for all, and made with the first.
+    /// The origin of rejections; shared by all, and made with the first.
     origin: OnceLock<Origin>,
     /// The counters of all keys, on a keyed bulkhead.
     totals: Option<Arc<Counters>>,
@@ -119,7 +118,7 @@ pub struct Bulkhead {
     on_reject: Option<Hook>,
 }
 
-/// What changes while a bulkhead is used; fresh in a test world.
+/// The state of a bulkhead in use; fresh in a test world.
 #[derive(Debug)]
 struct Live {
     gate: Gate,
@@ -143,7 +142,7 @@ impl Live {
     }
 }
 
-/// Holds the state and counts of a bulkhead at one moment; see [`Bulkhead::snapshot`].
+/// The state and counts of a bulkhead at one moment; see [`Bulkhead::snapshot`].
 ///
 /// With the feature `serde` it serialises as a map, with `mean_hold_s` in seconds.
 ///
@@ -163,7 +162,7 @@ impl Live {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct BulkheadSnapshot {
-    /// The point, or the name given by hand.
+    /// The point, or the name of a plain value.
     pub name: PointName,
     /// The key, on a keyed bulkhead.
     pub key: Option<PointName>,
@@ -177,13 +176,13 @@ pub struct BulkheadSnapshot {
     pub rejected: u64,
     /// How many calls have had to wait since the program started.
     pub waited: u64,
-    /// How long calls held their slots lately, as far as that was measured: only while calls waited.
+    /// The time that calls recently held their slots, if it was measured: only while calls waited.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "mean_hold_s", serialize_with = "crate::base::serialise::seconds")
     )]
     pub mean_hold: Option<Duration>,
-    /// How long successful calls usually take, in an adaptive bulkhead that has seen ten of them.
+    /// The usual time of successful calls, in an adaptive bulkhead that has seen ten of them.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "usual_latency_s", serialize_with = "crate::base::serialise::seconds")
@@ -253,14 +252,14 @@ impl Bulkhead {
         Ok(Self::with(PointName::from(name.into()), Settings::whole(config)))
     }
 
-    /// The bulkhead of an annotated function.
+    /// Creates the bulkhead of an annotated function.
     #[doc(hidden)]
     #[track_caller]
     pub const fn of(point: &'static PointSite, slots: u32) -> Self {
         Self::with(PointName::of(point), BulkheadConfig::only(slots)).checked()
     }
 
-    /// The adaptive bulkhead of an annotated function that names no number to begin at.
+    /// Creates the adaptive bulkhead of an annotated function that sets no number to begin at.
     #[doc(hidden)]
     #[track_caller]
     pub const fn of_adaptive(point: &'static PointSite) -> Self {
@@ -305,7 +304,7 @@ impl Bulkhead {
         self
     }
 
-    /// The bulkhead, once its settings are known to make sense together.
+    /// Returns the bulkhead, once its settings are known to make sense together.
     #[doc(hidden)]
     #[track_caller]
     pub const fn checked(self) -> Self {
@@ -313,7 +312,7 @@ impl Bulkhead {
         self
     }
 
-    /// The settings in force: the one place that reads them.
+    /// Returns the settings in force: the one place that reads them.
     #[inline]
     fn config(&self) -> &BulkheadConfig {
         #[cfg(feature = "config")]
@@ -323,20 +322,20 @@ impl Bulkhead {
         &self.settings.config
     }
 
-    /// What a configuration puts in place of the settings.
+    /// Returns the settings of a configuration that replace those in the code.
     #[cfg(feature = "config")]
     #[inline]
     fn changed(&self) -> Option<&'static Override> {
         of_state(&self.owner, self, KIND, self.key.as_ref())
     }
 
-    /// What identifies its state, while a slot is held.
+    /// Returns the number that identifies its state, while a slot is held.
     #[inline]
     fn number(&self) -> usize {
         std::ptr::from_ref(&*self.live).addr()
     }
 
-    /// How many calls may run now.
+    /// Returns how many calls may run now.
     #[inline]
     fn slots(&self) -> u64 {
         #[cfg(feature = "config")]
@@ -355,9 +354,9 @@ impl Bulkhead {
     }
 }
 
-/// What happens to a call.
+/// The handling of a call.
 impl Bulkhead {
-    /// Whether the running code is an extra call of a hedge in `stack`, or in the bulkhead's own.
+    /// Returns whether the running code is an extra call of a hedge in `stack`, or in the bulkhead's own.
     fn is_extra(&self, stack: Option<Stack>) -> bool {
         scope::is_extra(self.owner.stack_or(stack))
     }

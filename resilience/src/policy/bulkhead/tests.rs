@@ -7,13 +7,13 @@ use std::task::Waker;
 
 const ROOM: Room = Room { slots: 2, queue: 3 };
 
-/// What a bulkhead does, written down as plainly as possible.
+/// A bulkhead in the plainest form possible.
 #[derive(Debug, Default)]
 struct Model {
     running: usize,
-    /// Who waits until when.
+    /// The waiting callers, and until when they wait.
     waiting: Vec<(u64, u64)>,
-    /// Whose turn it is, and since when.
+    /// The callers whose turn it is, and since when.
     turns: Vec<(u64, u64)>,
 }
 
@@ -205,9 +205,9 @@ fn a_wait_that_would_be_in_vain_is_refused_on_arrival() {
     woken(&gate.leave_queue(Some(since), || 40 * MILLI));
     assert_eq!(gate.read().hold, Some(40 * MILLI));
     let Arrival::Entered(_) = look(b, 40 * MILLI) else { panic!("its turn") };
-    // One waits, so that the next one is served after two calls of 40 ms.
+    // One caller waits, so that the next one is served after two calls of 40 ms.
     assert_eq!(arrive(79 * MILLI, 41 * MILLI), Arrival::Refused);
     assert!(matches!(arrive(80 * MILLI, 41 * MILLI), Arrival::Waits(_)));
-    // What is not renewed is forgotten.
+    // A mean that is not renewed is forgotten.
     assert!(matches!(arrive(79 * MILLI, 1041 * MILLI), Arrival::Waits(_)));
 }

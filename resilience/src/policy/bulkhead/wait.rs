@@ -1,8 +1,8 @@
 //! Waiting for a slot, async and sync, and holding one.
 //!
-//! An [`Enter`] tries the word first, without an allocation or a clock. Only one that has to wait gets a place in the
-//! queue, a timer for its patience and a box for both. Sync callers run the same future on their thread, so that both
-//! kinds wait in one queue.
+//! An [`Enter`] tries the word first, without an allocation or a clock. Only a caller that has to wait gets a place in
+//! the queue, a timer for its patience and a box for both. Sync callers run the same future on their thread, so that
+//! both kinds wait in one queue.
 //!
 //! A slot is freed in the test world in which it was taken, on whichever thread it is dropped: the state of a
 //! bulkhead is one for each world.
@@ -29,16 +29,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-/// Holds a slot of a bulkhead, which is free again when this is dropped; see [`Bulkhead::acquire`].
+/// A slot of a bulkhead, which is free again when this is dropped; see [`Bulkhead::acquire`].
 pub type Slot<'a> = SlotOf<&'a Bulkhead>;
 
-/// Holds a slot and keeps its bulkhead alive; see [`Bulkhead::acquire_owned`].
+/// A slot that keeps its bulkhead alive; see [`Bulkhead::acquire_owned`].
 ///
 /// Send it to the task or thread that does the work, so that the slot is free when that ends and not when the caller
 /// does.
 pub type OwnedSlot = SlotOf<Arc<Bulkhead>>;
 
-/// Holds one slot of a bulkhead, and frees it when it is dropped.
+/// One slot of a bulkhead, which is freed when this is dropped.
 ///
 /// See [`Bulkhead::acquire`] and [`acquire_owned`](Bulkhead::acquire_owned) for how to get one.
 ///
@@ -68,9 +68,9 @@ pub type OwnedSlot = SlotOf<Arc<Bulkhead>>;
 #[must_use = "the slot is free again when this is dropped"]
 pub struct SlotOf<B: Deref<Target = Bulkhead>> {
     bulkhead: B,
-    /// Since when it is held, in nanoseconds; zero where that is not known, because no caller waited.
+    /// When the slot was taken, in nanoseconds; zero if that is not known, because no caller waited.
     since: u64,
-    /// The stack in which it is held, where the bulkhead does not know: that of one that the program owns.
+    /// The stack in which it is held, if the bulkhead does not know it: that of a bulkhead that the program owns.
     stack: Option<Stack>,
     /// Whether an adaptive bulkhead knows how the call ended.
     has_ended: AtomicBool,
@@ -105,7 +105,7 @@ impl<B: Deref<Target = Bulkhead>> SlotOf<B> {
         self.ended(Some(error.classify()));
     }
 
-    /// The call ended as `verdict` says.
+    /// Ends the call with `verdict`.
     #[doc(hidden)]
     #[inline]
     pub fn ended(&self, verdict: Verdict) {
@@ -114,7 +114,7 @@ impl<B: Deref<Target = Bulkhead>> SlotOf<B> {
         }
     }
 
-    /// The call ended with `outcome`, which `judge` reads for an adaptive bulkhead.
+    /// Ends the call with `outcome`, which `judge` reads for an adaptive bulkhead.
     pub(super) fn judge<R>(self, outcome: R, judge: impl FnOnce(&R) -> Option<Verdict>) -> R {
         if self.bulkhead.config().adaptive
             && let Some(verdict) = judge(&outcome)
@@ -124,7 +124,7 @@ impl<B: Deref<Target = Bulkhead>> SlotOf<B> {
         outcome
     }
 
-    /// The slot is dropped without a report.
+    /// Handles a slot that is dropped without a report.
     ///
     /// A call that a timeout of this stack has ended is a sign of overload; one that its caller has dropped, or that
     /// panicked, is none.
@@ -136,7 +136,7 @@ impl<B: Deref<Target = Bulkhead>> SlotOf<B> {
         }
     }
 
-    /// Marks the running code as one that holds this slot, until the guard is dropped.
+    /// Marks the running code as a holder of this slot, until the guard is dropped.
     #[doc(hidden)]
     pub fn hold(&self) -> impl Sized + use<B> {
         scope::holding(self.number())
@@ -194,7 +194,7 @@ impl<B: Deref<Target = Bulkhead>> Enter<B> {
         run_in(queued.world.as_ref(), || admission::admitted(stack))
     }
 
-    /// Since when the caller has a slot, or that it gets none.
+    /// Polls since when the caller has a slot, or that it gets none.
     #[cold]
     #[inline(never)]
     fn wait(&mut self, bulkhead: &Bulkhead, cx: &mut Context<'_>) -> Poll<Option<u64>> {
@@ -345,7 +345,7 @@ impl Bulkhead {
         Room { slots, queue: usize::try_from(queue).unwrap_or(usize::MAX) }
     }
 
-    /// A call has ended that had its slot since `since`: the number of slots follows.
+    /// Adapts the number of slots to the end of a call that had its slot since `since`.
     #[inline(never)]
     fn adapt(&self, since: u64, verdict: Verdict) {
         let Some(bounds) = self.config().bounds() else { return };
@@ -362,13 +362,13 @@ impl Bulkhead {
         }
     }
 
-    /// The number of slots may have changed: callers that wait get those that are free now.
+    /// Handles a change of the number of slots: callers that wait get those that are free now.
     #[cfg(feature = "config")]
     pub(super) fn slots_changed(&self) {
         self.finish(self.live.gate.resize(|| self.slots(), nanos(now())));
     }
 
-    /// Does what is left to do after a look at the queue.
+    /// Does the work that remains after a look at the queue.
     fn finish(&self, after: After) {
         if let due @ Some(_) = after.finish() {
             self.live.watch().arm(due);
@@ -391,7 +391,7 @@ impl Bulkhead {
     }
 }
 
-/// Whether a failure says that the service has more to do than it can, and not that a client waited too briefly.
+/// Returns whether a failure shows that the service is overloaded, and not that a client waited too briefly.
 fn is_overload(class: &Classification) -> bool {
     let categories = [Category::Timeout, Category::RateLimited, Category::Unavailable];
     categories.contains(&class.category) && !class.is_refusal() && !class.is_of_request()

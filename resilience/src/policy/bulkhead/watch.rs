@@ -5,7 +5,7 @@
 //! while any caller has a turn, one timer for the bulkhead is set to the end of the earliest, 100 ms after it began.
 //!
 //! The alarm needs no task of a caller: it looks at the queue on the thread that wakes it, which is the timer thread of
-//! this crate, or in a test world the thread that moves the clock. Timers have numbers, so that one that is late, after
+//! this crate, or in a test world the thread that moves the clock. Timers have numbers, so that a late one, after
 //! another was set, does nothing.
 
 use super::gate::Queue;
@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-/// Looks at a queue when the turn of a caller is over.
+/// The look at a queue when the turn of a caller is over.
 #[derive(Debug)]
 pub(super) struct Watch {
     queue: Arc<sync::Mutex<Queue>>,
@@ -31,7 +31,7 @@ pub(super) struct Watch {
 #[derive(Debug, Default)]
 struct Armed {
     last: u64,
-    /// Which one; `None` while no caller has a turn.
+    /// The number of the timer; `None` while no caller has a turn.
     number: Option<u64>,
     timer: Option<Timer>,
 }
@@ -43,7 +43,7 @@ impl Watch {
 
     /// Sees to it that the queue is looked at when the moment `due` has come.
     ///
-    /// If a timer runs already it is earlier, and sets the next when it goes off. One that is due while it is being
+    /// If a timer runs already it is earlier, and sets the next when it goes off. A timer that is due while it is being
     /// set looks at once, in this loop, and not by recursion.
     pub(super) fn arm(self: &Arc<Self>, mut due: Option<u64>) {
         while let Some(at) = due {
@@ -79,7 +79,7 @@ impl Watch {
         }
     }
 
-    /// The timer `number` has gone off, or its world's clock was moved.
+    /// Handles the timer `number`, which has gone off, or whose world's clock was moved.
     fn went_off(self: &Arc<Self>, number: u64) {
         let timer = {
             let mut armed = locked(&self.armed);
@@ -92,13 +92,13 @@ impl Watch {
         let was_set = timer.is_some();
         drop(timer);
         let due = self.look();
-        // One that goes off while it is set has no thread to run on: the next call looks at the queue.
+        // A timer that goes off while it is set has no thread to run on: the next call looks at the queue.
         if was_set {
             self.arm(due);
         }
     }
 
-    /// Takes back what is due; when the next turn is.
+    /// Takes back overdue turns; returns when the next one is due.
     fn look(&self) -> Option<u64> {
         let after = self.queue.lock().look(nanos(now()));
         after.finish()

@@ -1,4 +1,4 @@
-//! What a call does: it is answered from the cache, waits for another call of its key, or runs.
+//! The way of a call: it is answered from the cache, waits for another call of its key, or runs.
 //!
 //! | the stored value | a call of the key runs | this call |
 //! |---|---|---|
@@ -13,7 +13,7 @@
 //! that of another key's flight.
 //!
 //! The look at the table and the start of a flight are two steps. Between them another call may land: so a flight is
-//! only started if the entry is still the one that was looked at, and otherwise the call looks again.
+//! only started if the entry is still the same, and otherwise the call looks again.
 
 use super::Cache;
 use super::call::{Call, Place, Role, note_stale, table_address};
@@ -26,7 +26,7 @@ use crate::base::marks;
 use crate::base::scope::{Stack, remaining};
 use std::sync::Arc;
 
-/// What a call finds.
+/// The result of a look-up.
 ///
 /// The answer is shared with the table, and cloned for the caller outside of all locks.
 pub(super) enum Boarded {
@@ -35,7 +35,7 @@ pub(super) enum Boarded {
     Wait(Waits),
 }
 
-/// The time left, and when it ends.
+/// Returns the time left, and when it ends.
 ///
 /// In nanoseconds; both are [`NONE`] where no timeout limits the call.
 pub(super) fn time_left() -> (u64, u64) {
@@ -84,7 +84,7 @@ impl Asked<'_> {
         owned.shape == *self.shape && self.key.is(owned)
     }
 
-    /// One look at the table and its flights; `None` if they changed in between, so that the call looks again.
+    /// Looks at the table and its flights; `None` if they changed in between, so that the call looks again.
     fn board(&self, owned: &mut Option<Arc<OwnedKey>>) -> Option<Boarded> {
         let entry = self.table.entry(self.hash);
         let (stored, plain) = self.find(entry.clone());
@@ -127,7 +127,8 @@ impl Asked<'_> {
         }
     }
 
-    /// What is stored for the key, and its hash for all types of a generic function where that was looked up, too.
+    /// Returns the value stored for the key, and its hash for all types of a generic function if that was looked up,
+    /// too.
     fn find(&self, entry: Option<Arc<Stored>>) -> (Option<Arc<Stored>>, Option<u64>) {
         let stored = entry.filter(|stored| self.is(&stored.key));
         if stored.is_some() || self.shape.is_plain() || !self.table.has_plain(self.shape.value) {

@@ -1,10 +1,10 @@
-//! The call whose body runs: what it stores, and what those that wait for it are given.
+//! The call whose body runs: the value that it stores, and the results of the calls that wait for it.
 //!
 //! Whatever happens to the body, the call ends once:
 //!
-//! | the body | those that wait get | stored, unless the key has changed meanwhile |
+//! | the body | the waiting calls get | stored, unless the key has changed since |
 //! |---|---|---|
-//! | returned a value | it | the value, unless a simpler call answered and that is not to be kept |
+//! | returned a value | it | the value, unless a simpler call answered and its value is not kept |
 //! | returned a failure that a stale value may answer | the stale value | the stale value stays, with the failure |
 //! | returned a value that counts as another failure | it | nothing changes |
 //! | returned another error | the error, where it can be cloned; else each runs its own call | `NotFound` and `Auth` remove the value |
@@ -22,7 +22,7 @@ use crate::failure::{Category, Counts};
 use crate::point::PointName;
 use std::sync::Arc;
 
-/// What a cache needs to know of one call.
+/// The data that a cache needs of one call.
 #[derive(Clone)]
 pub(super) struct Place {
     pub(super) table: Arc<Table>,
@@ -30,10 +30,10 @@ pub(super) struct Place {
     pub(super) stack: Stack,
     pub(super) config: CacheConfig,
     pub(super) hash: u64,
-    /// The hash of the key for all types of a generic function, where values were put by hand.
+    /// The hash of the key for all types of a generic function, if values were put directly.
     pub(super) plain: Option<u64>,
     pub(super) key: Arc<OwnedKey>,
-    /// How much time the call had at its start, in nanoseconds.
+    /// The time that the call had at its start, in nanoseconds.
     pub(super) left: u64,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Call {
     pub(super) place: Place,
     role: Role,
     pub(super) mark: Arc<Mark>,
-    /// Whether what a simpler call answered is kept.
+    /// Whether the answer of a simpler call is kept.
     pub(super) keeps_degraded: bool,
 }
 
@@ -55,7 +55,8 @@ pub(super) enum Role {
     Ended,
 }
 
-/// With the hash it identifies the call to calls inside of it; the table lives at least as long as they do.
+/// Returns the address of the table, which with the hash identifies the call to calls inside of it; the table lives at
+/// least as long as they do.
 pub(super) fn table_address(table: &Arc<Table>) -> usize {
     Arc::as_ptr(table).addr()
 }
@@ -72,9 +73,9 @@ pub(super) fn note_stale(table: &Table, point: &PointName, stored: &Stored, clas
 }
 
 impl Place {
-    /// What is stored for the key of this call.
+    /// Returns the value stored for the key of this call.
     ///
-    /// Under its own shape, or put by hand for all types of a generic function.
+    /// It has the call's own shape, or was put directly for all types of a generic function.
     fn stored(&self) -> Option<Arc<Stored>> {
         let own = self.table.find(self.hash, |owned| *owned == *self.key);
         own.or_else(|| {
@@ -82,7 +83,7 @@ impl Place {
         })
     }
 
-    /// The stored value, if it may answer in place of an error.
+    /// Returns the stored value, if it may answer in place of an error.
     fn stale(&self) -> Option<Arc<Stored>> {
         self.stored().filter(|stored| {
             freshness(&self.config, stored.at.age(Stamp::now())) != Freshness::Over
@@ -91,7 +92,7 @@ impl Place {
     }
 }
 
-/// Whether a stale value may answer in place of an error of this category.
+/// Returns whether a stale value may answer in place of an error of this category.
 ///
 /// An error that says something about the request (`Invalid`, `Conflict`) would be hidden by an old value; one of the
 /// service is what the stale value is for.
@@ -106,7 +107,7 @@ impl Call {
         Self { place, role, mark, keeps_degraded: false }
     }
 
-    /// The call ends with `landing`; `keep` stores what is to be stored, if nothing has changed meanwhile.
+    /// Ends the call with `landing`; `keep` stores its value, if nothing has changed since it began.
     pub(super) fn end(&mut self, landing: Landing, keep: impl FnOnce(&Table, &mut Vec<Arc<Stored>>)) {
         let mut dropped = Vec::new();
         let table = &self.place.table;
@@ -128,12 +129,12 @@ impl Call {
         });
     }
 
-    /// The stale value that answers in place of an error of this class.
+    /// Returns the stale value that answers in place of an error of this class.
     ///
     /// It notes the failure, so that for a while no call tries again, and reports the answer.
     pub(super) fn stale(&mut self, class: Classification) -> Option<Erased> {
         let stored = may_answer(class.category).then(|| self.place.stale())??;
-        // That a client waits no longer is no reason for others not to try.
+        // If a client waits no longer, others may still try.
         if !class.is_of_request() {
             stored.note_failure(class);
         }
@@ -142,13 +143,13 @@ impl Call {
         Some(stored.value.clone())
     }
 
-    /// It also notes how much time the call had: waiters with more time do not take an error that only says that the
+    /// It also notes the time that the call had: waiters with more time do not take an error that only says that the
     /// leader's was over.
     pub(super) fn failed(&mut self, class: Classification, error: Option<SharedError>) {
         let is_out_of_time = matches!(class.category, Category::Timeout | Category::Cancelled);
         let is_out_of_time = is_out_of_time || self.mark.is_out_of_time();
         let failure = Failure { class, error, left: self.place.left, is_out_of_time };
-        // What was deleted, or may no longer be seen, answers no later error.
+        // A value that was deleted, or may no longer be seen, answers no later error.
         let is_gone = matches!(class.category, Category::NotFound | Category::Auth);
         let hashes = [Some(self.place.hash), self.place.plain];
         self.end(Landing::Failed(Arc::new(failure)), |table, dropped| {

@@ -1,4 +1,4 @@
-//! Calls through a cache by hand, and how one of an annotated function begins.
+//! Direct calls through a cache, and the beginning of a call of an annotated function.
 
 use super::lead::Pending;
 use super::table::Cacheable;
@@ -50,7 +50,7 @@ impl Cache {
 
     /// Returns the value of `key`, or runs the async `body` and keeps its success; see [`call`](Self::call).
     ///
-    /// A call that is dropped while its body runs hands over to one of those that wait, which then runs its own body.
+    /// A call that is dropped while its body runs hands over to a waiting call, which then runs its own body.
     ///
     /// # Errors
     ///

@@ -24,7 +24,7 @@ settings! {
             ttl: Time above 0s = off, "how long a value is fresh";
             /// Stale values are counted. When room is needed, values that are seldom used go first.
             max: Count from 1 = 1000, "how many values are kept";
-            /// It needs [`ttl`](Self::ttl). An older value never answers.
+            /// Needs [`ttl`](Self::ttl). An older value never answers.
             stale_if_error: Time above 0s = off, "how long after its `ttl` a value may answer in place of an error";
             /// With `0s` every call that finds no value runs at once.
             wait: Time = 10s, "how long a call waits for a running one of its key";
@@ -36,7 +36,7 @@ pub(super) const NO_TTL: &str =
     "`stale_if_error` needs `ttl`: without it no value is ever stale, so none answers in place of an error";
 
 impl CacheConfig {
-    /// What is wrong with the settings as a whole.
+    /// Returns what is wrong with the settings as a whole.
     pub(super) const fn whole_complaint(&self) -> Complaint {
         if self.stale_if_error.is_some() && self.ttl.is_none() {
             return Some(NO_TTL);

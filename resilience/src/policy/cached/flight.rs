@@ -1,6 +1,6 @@
 //! Single flight: of the calls for one key, one runs, and the others wait for its result.
 //!
-//! A *flight* is such a call with those that wait for it. Its leader may end with a result, be dropped, panic, or
+//! A *flight* is such a call with the calls that wait for it. Its leader may end with a result, be dropped, panic, or
 //! never be polled again; no call waits for it after its result is known. A change of the key (`put`, `invalidate`,
 //! `clear`) takes the flight off the key: its leader stores nothing, and later calls do not join it.
 //!
@@ -20,15 +20,15 @@
 //!
 //! A flight is *on its key* as long as `by_hash` names it: then new calls join it, and its result is stored. Three
 //! things take it off: it lands, the key changes, or a caller that has waited for long enough begins one in its
-//! place. Off its key it flies on for those that wait already.
+//! place. Off its key it flies on for the calls that wait already.
 //!
 //! # Invariants
 //!
 //! - At most one flight is on a key, so that at most one body runs for the callers that join. Others run beside it
 //!   only by their own decision: their wait was over, or they could not be given the error.
 //! - A result is known before any waiter is woken, and no waiter joins after it is known.
-//! - Of a leader that is gone, one waiter is chosen at a time, the one with the most time left: it is the likeliest
-//!   to get a result. Of several with as much, the one that has waited longest.
+//! - Of a leader that is gone, one waiter is chosen at a time, the one with the most time left: it is the most likely
+//!   to get a result. Of several with as much, the one that has waited longest is chosen.
 //! - A value is stored under this lock, and only for a flight on its key: `put` and `invalidate` win over every call
 //!   that had begun before them.
 
@@ -49,7 +49,7 @@ struct State<K, T> {
     by_hash: BTreeMap<u64, u64>,
     /// The number of the last flight.
     last: u64,
-    /// How many changes there were: what a call without a flight compares.
+    /// The number of changes, which a call without a flight compares.
     changes: u64,
 }
 
@@ -69,7 +69,7 @@ struct Flight<K, T> {
     result: Option<T>,
 }
 
-/// What a waiter is to do.
+/// The task of a waiter.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn<T> {
     /// Return the leader's result.
@@ -83,15 +83,15 @@ impl<K: Clone, T: Clone> Flights<K, T> {
         Self(Mutex::new(State::default()))
     }
 
-    /// The flight that calls for this hash join now, with its key.
+    /// Returns the flight that calls for this hash join now, with its key.
     pub(super) fn current(&self, hash: u64) -> Option<(u64, K)> {
         let state = self.0.lock();
         let id = *state.by_hash.get(&hash)?;
         state.flights.get(&id).map(|flight| (id, flight.key.clone()))
     }
 
-    /// Starts a flight, unless there is one for this hash, or `is_unchanged` says that the key got a value
-    /// meanwhile.
+    /// Starts a flight, unless there is one for this hash, or `is_unchanged` says that the key got a value in
+    /// the meantime.
     pub(super) fn lead(&self, hash: u64, key: K, is_unchanged: impl FnOnce() -> bool) -> Option<u64> {
         let mut state = self.0.lock();
         let is_free = !state.by_hash.contains_key(&hash) && is_unchanged();
@@ -108,7 +108,7 @@ impl<K: Clone, T: Clone> Flights<K, T> {
         }
     }
 
-    /// How many changes there were: for a call without a flight.
+    /// Returns the number of changes: for a call without a flight.
     pub(super) fn changes(&self) -> u64 {
         self.0.lock().changes
     }
@@ -122,7 +122,7 @@ impl<K: Clone, T: Clone> Flights<K, T> {
         Some(flight.waiters.push(ends, Waker::noop().clone()))
     }
 
-    /// What the waiter is to do; it is woken when that is known.
+    /// Polls for the task of the waiter, which is woken when that is known.
     ///
     /// A chosen waiter puts its flight back on the key, unless another one is there: from here on it is a leader like
     /// any other.
@@ -155,7 +155,7 @@ impl<K: Clone, T: Clone> Flights<K, T> {
         turn
     }
 
-    /// A waiter waits no longer.
+    /// Removes a waiter that waits no longer.
     pub(super) fn leave(&self, id: u64, number: u64) {
         let (mut after, mut over) = (After::default(), None);
         let mut state = self.0.lock();
@@ -172,7 +172,8 @@ impl<K: Clone, T: Clone> Flights<K, T> {
         drop(over);
     }
 
-    /// The leader has a result; `keep` stores it, and is not called where the flight was taken off its key.
+    /// Ends the flight with the leader's result; `keep` stores it, and is not called if the flight was taken off its
+    /// key.
     pub(super) fn land(&self, id: u64, result: T, keep: impl FnOnce()) {
         let (mut after, mut over) = (After::default(), None);
         let mut state = self.0.lock();
@@ -189,7 +190,7 @@ impl<K: Clone, T: Clone> Flights<K, T> {
         drop(over);
     }
 
-    /// The leader is gone without a result: the waiter with the most time left leads.
+    /// Handles a leader that is gone without a result: the waiter with the most time left leads.
     pub(super) fn abandon(&self, id: u64) {
         let mut after = After::default();
         let mut state = self.0.lock();
@@ -199,7 +200,7 @@ impl<K: Clone, T: Clone> Flights<K, T> {
         drop(over);
     }
 
-    /// A call without a flight has a value: `keep` stores it, unless there were changes since it began.
+    /// Ends a call without a flight: `keep` stores its value, unless there were changes since it began.
     ///
     /// Any change since then is enough, also one of another key: a call without a flight is rare, and a value that is
     /// not kept costs one more call.
@@ -220,7 +221,7 @@ impl<K: Clone, T: Clone> Flights<K, T> {
         change();
     }
 
-    /// As [`change`](Self::change), of all keys.
+    /// Runs `change` like [`change`](Self::change), for all keys.
     pub(super) fn change_all(&self, change: impl FnOnce()) {
         let mut state = self.0.lock();
         state.changes += 1;
@@ -228,12 +229,12 @@ impl<K: Clone, T: Clone> Flights<K, T> {
         change();
     }
 
-    /// How many calls wait for another one.
+    /// Returns the number of calls that wait for another one.
     pub(super) fn waiting(&self) -> usize {
         self.0.lock().flights.values().map(|flight| flight.waiters.len()).sum()
     }
 
-    /// How many flights there are, those that were taken off their key included.
+    /// Returns the number of flights, including those that were taken off their key.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
         self.0.lock().flights.len()

@@ -25,7 +25,7 @@ use std::hash::{Hash, Hasher};
 /// assert_eq!(PRICES.get::<u64>(("ACME", &8_u32), Duration::MAX), None);
 /// ```
 pub trait CacheKey: Copy {
-    /// What a cache keeps of the key.
+    /// The form of the key that a cache keeps.
     type Owned: Eq + Send + Sync + 'static;
 
     /// Adds the key to a hash.
@@ -145,19 +145,19 @@ tuples! {
 pub struct Part<'a, T: ?Sized>(pub &'a T);
 
 impl<'a, T: ?Sized> Part<'_, &'a T> {
-    /// What the reference refers to.
+    /// Returns the target of the reference.
     pub fn __part(self) -> &'a T {
         self.0
     }
 }
 
-/// The other case of [`Part`]: found only where the inherent method does not apply.
+/// The other case of [`Part`]: found only if the inherent method does not apply.
 #[doc(hidden)]
 pub trait Parted<'a> {
     /// The part's type.
     type Part: ?Sized;
 
-    /// The part itself.
+    /// Returns the part itself.
     fn __part(self) -> &'a Self::Part;
 }
 
@@ -169,7 +169,7 @@ impl<'a, T: ?Sized> Parted<'a> for Part<'a, T> {
     }
 }
 
-/// A part of a key: what is wrong with its type is reported where this is called.
+/// Returns a part of a key: an error about its type is reported where this is called.
 #[doc(hidden)]
 #[inline]
 pub const fn key_part<P: KeyPart + ?Sized>(part: &P) -> &P {
@@ -181,16 +181,16 @@ pub const fn key_part<P: KeyPart + ?Sized>(part: &P) -> &P {
 #[doc(hidden)]
 pub struct Ids {
     types: Option<TypeId>,
-    /// Those of arguments whose type has no name.
+    /// The types of arguments whose type has no name.
     unnamed: Vec<TypeId>,
     constants: Vec<u128>,
 }
 
 impl Ids {
-    /// Those of a function that has neither.
+    /// The types of a function that has neither.
     pub const NONE: Self = Self { types: None, unnamed: Vec::new(), constants: Vec::new() };
 
-    /// The types in `T`, without their lifetimes.
+    /// Returns the types in `T`, without their lifetimes.
     pub fn of<T: ?Sized>() -> Self {
         Self { types: Some(typeid::of::<T>()), ..Self::NONE }
     }
@@ -208,7 +208,7 @@ impl Ids {
     }
 }
 
-/// Which values a key is for: those of one type, of a function that was called with certain types.
+/// The shape of a key's values: values of one type, of a function that was called with certain types.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Shape {
     pub(super) ids: Ids,
@@ -216,7 +216,7 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// The shape of values that were put by hand, and of functions without type parameters.
+    /// Returns the shape of values that were put directly, and of functions without type parameters.
     pub(super) const fn plain(value: TypeId) -> Self {
         Self { ids: Ids::NONE, value }
     }
@@ -247,7 +247,7 @@ impl<K: CacheKey> AskedKey for K {
     }
 }
 
-/// Whether both are of the type `T`, and equal.
+/// Returns whether both are of the type `T`, and equal.
 fn same<T: Eq + 'static>(one: &dyn Any, other: &dyn Any) -> bool {
     match (one.downcast_ref::<T>(), other.downcast_ref()) {
         (Some(one), Some(other)) => one == other,
@@ -269,7 +269,7 @@ impl PartialEq for OwnedKey {
 }
 
 impl OwnedKey {
-    /// Whether it is the same key, of whatever shape.
+    /// Returns whether it is the same key, of whatever shape.
     pub(super) fn is_key_of(&self, other: &Self) -> bool {
         (self.same)(&*self.key, &*other.key)
     }

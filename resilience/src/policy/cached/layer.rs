@@ -1,4 +1,4 @@
-//! What the inventory sees of caches, and the `static`s of those that an attribute makes.
+//! Caches in the inventory, and the `static`s of those that an attribute makes.
 
 use super::{Cache, CacheConfig, CacheKey, Cacheable, Ids, Pending};
 #[cfg(feature = "config")]
@@ -84,7 +84,7 @@ impl Instance<CacheConfig> {
 }
 
 impl Point {
-    /// Returns the cache of the function, unless it is one that the program owns (`instance = ..`).
+    /// Returns the cache of the function, unless the program owns it (`instance = ..`).
     ///
     /// # Examples
     ///

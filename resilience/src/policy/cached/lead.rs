@@ -1,4 +1,4 @@
-//! A call with its types: the code around the body of an annotated function, and of a call by hand.
+//! A call with its types: the code around the body of an annotated function, and of a direct call.
 //!
 //! Only this file is generic over the outcome; what it calls exists once for all functions. An expansion reads:
 //!
@@ -51,7 +51,7 @@ impl<R> std::fmt::Debug for Pending<R> {
 }
 
 impl<R> Lead<R> {
-    /// Also keeps what a simpler call answers.
+    /// Also keeps the answers of simpler calls.
     pub fn keeping_degraded(mut self) -> Self {
         self.call.keeps_degraded = true;
         self
@@ -75,7 +75,7 @@ impl<R> std::fmt::Debug for Lead<R> {
     }
 }
 
-/// A clone of a value that is shared, as the outcome of a call; of another type there is none.
+/// Returns a clone of a value that is shared, as the outcome of a call; `None` for another type.
 fn cloned<R: Outcome<Value: Cacheable>>(value: &Erased) -> Option<R> {
     value.downcast_ref::<R::Value>().map(|value| R::success(value.clone()))
 }
@@ -120,7 +120,7 @@ impl<R: Outcome<Value: Cacheable, Error: 'static>> Pending<R> {
         }
     }
 
-    /// As [`lead`](Self::lead), on this thread.
+    /// Leads like [`lead`](Self::lead), on this thread.
     ///
     /// # Errors
     ///
@@ -134,7 +134,7 @@ impl<R: Outcome<Value: Cacheable, Error: 'static>> Pending<R> {
 }
 
 impl<R: Outcome<Value: Cacheable, Error: 'static>> Lead<R> {
-    /// What follows the wait for another call.
+    /// Returns the next step after the wait for another call.
     fn after(place: &Place, waited: Result<Call, Landing>) -> Result<Self, (R, Verdict)> {
         let call = match waited {
             Ok(call) => call,
@@ -167,7 +167,7 @@ impl<R: Outcome<Value: Cacheable, Error: 'static>> Lead<R> {
         self.end_as(outcome, verdict, share, None::<fn(&R::Value) -> u64>)
     }
 
-    /// As [`end`](Self::end), with the weight of the value.
+    /// Ends the call like [`end`](Self::end), with the weight of the value.
     pub fn end_weighed<N: TryInto<u64>>(
         self,
         outcome: R,
@@ -221,12 +221,12 @@ impl<R: Outcome<Value: Cacheable, Error: 'static>> Lead<R> {
     }
 }
 
-/// A weight that is no `u64`, as a negative one, counts as the largest, which fits into no cache.
+/// Returns the weight. One that is no `u64`, such as a negative one, counts as the largest, which fits into no cache.
 fn weighed<V, N: TryInto<u64>>(weigh: &impl Fn(&V) -> N, value: &V) -> u64 {
     weigh(value).try_into().unwrap_or(u64::MAX)
 }
 
-/// For values that are put by hand; `None` for a value of another type, or if the code of the program panics.
+/// Weighs a value that is put directly; `None` for a value of another type, or if the code of the program panics.
 fn any_weighed<V: 'static, N: TryInto<u64>>(
     weigh: &impl Fn(&V) -> N,
     value: &(dyn Any + Send + Sync),

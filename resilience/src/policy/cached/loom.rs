@@ -30,7 +30,7 @@ impl Waits {
         self
     }
 
-    /// Its turn, once all else has happened: one that waits was woken.
+    /// Returns its turn, once all else has happened: a waiter was woken.
     fn ends(self, flights: &Shared) -> Turn<u32> {
         if self.turn.is_none() {
             assert!(self.caller.is_woken(), "its wake-up was lost");
@@ -40,7 +40,7 @@ impl Waits {
     }
 }
 
-/// A flight with its leader.
+/// Returns a flight with its leader.
 fn led() -> (Arc<Shared>, u64) {
     let flights = Arc::new(Shared::new());
     let flight = flights.lead(1, 0, || true).unwrap();
@@ -104,7 +104,7 @@ fn a_waiter_that_comes_while_the_leader_goes_is_not_left_alone() {
 fn no_call_joins_once_the_result_is_known() {
     loom::model(|| {
         let (flights, flight) = led();
-        // It keeps the flight until it takes the result.
+        // The call keeps the flight until it takes the result.
         let waits = Waits::join(&flights, flight, NONE).poll(&flights);
         let known = Arc::new(loom::sync::atomic::AtomicBool::new(false));
         let seen = known.clone();
@@ -151,7 +151,7 @@ fn of_two_calls_that_wait_no_longer_one_takes_the_place_of_the_leader() {
 
 #[test]
 fn nothing_that_began_before_a_change_is_stored_after_it() {
-    /// What is stored: changed only under the lock of the flights.
+    /// Returns the stored value: changed only under the lock of the flights.
     fn stored() -> std::sync::Arc<AtomicU32> {
         Default::default()
     }

@@ -27,15 +27,15 @@
 //! # One call for each key
 //!
 //! Of the calls for one key that find no value, one runs, and the others wait for its result: a *flight*. They get
-//! a clone of its value, or of its error where that is `Clone`. Those that cannot be given the error run their own
-//! call, and so do those that still have time when the leader failed for lack of it. A leader that is dropped or
+//! a clone of its value, or of its error if that is `Clone`. Calls that cannot get the error run their own
+//! body, and so do those that still have time when the leader failed for lack of it. A leader that is dropped or
 //! panics hands over to the waiter with the most time left. A leader that never ends is waited for no longer than
 //! `wait`.
 //!
 //! # Stale values
 //!
 //! A stale value answers in place of an error of a category that counts as a failure of the service, and of our own
-//! rejections. `NotFound` and `Auth` remove it: what was deleted or revoked is never served. `Invalid`, `Conflict` and
+//! rejections. `NotFound` and `Auth` remove it: a deleted or revoked value is never served. `Invalid`, `Conflict` and
 //! `Permanent` are returned as they are. After a failure no call reaches the service for 5 s, or for the time that the
 //! service asked for; then one call at a time tries again, and the others are answered at once.
 //!
@@ -44,8 +44,8 @@
 //! # How it works
 //!
 //! The map is `quick_cache`: of the maintained ones it is the lightest to build (two small crates without
-//! dependencies of their own, where `moka` brings about twenty), keeps what is used often when much passes by
-//! (S3-FIFO), and returns what it evicts, so that values are dropped outside of its locks. Ages, flights and
+//! dependencies of their own, where `moka` brings about twenty), keeps frequent entries while many others pass
+//! (S3-FIFO), and returns evicted values, so that values are dropped outside of its locks. Ages, flights and
 //! generations are this crate's own, because no cache has them: a map that expires entries drops the stale value
 //! that is needed in an outage. The map compares hashes; the keys themselves are compared afterwards, outside of its
 //! locks, by their owned copies.
@@ -119,7 +119,7 @@ use crate::policy::InvalidPolicy;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use table::Table;
 
-/// Keeps the results of calls by key, and runs one call at a time for each key.
+/// A cache of the results of calls by key, which runs one call at a time for each key.
 ///
 /// The [module](crate::policy::cached) says when to use one and how to choose its numbers. A cache has state: put it in
 /// a `static`, or in an `Arc` that the callers share. It holds values of any type: the type of a value is part of its
@@ -211,7 +211,7 @@ impl Cache {
         Ok(Self::with(PointName::from(name.into()), Settings::whole(config)))
     }
 
-    /// The cache of an annotated function.
+    /// Creates the cache of an annotated function.
     #[doc(hidden)]
     pub const fn of(point: &'static PointSite) -> Self {
         Self::with(PointName::of(point), Settings { config: CacheConfig::DEFAULT, set: 0 })
@@ -221,7 +221,7 @@ impl Cache {
         Self { table: Site::new(OnceLock::new(), OnceLock::new), owner, settings }
     }
 
-    /// The cache, once its settings are known to make sense together.
+    /// Returns the cache, once its settings are known to make sense together.
     #[doc(hidden)]
     #[track_caller]
     pub const fn checked(self) -> Self {
@@ -229,7 +229,7 @@ impl Cache {
         self
     }
 
-    /// The settings in force.
+    /// Returns the settings in force.
     fn config(&self) -> CacheConfig {
         #[cfg(feature = "config")]
         if let Some(changed) = self.changed_settings().and_then(Override::get) {
@@ -238,13 +238,13 @@ impl Cache {
         self.settings.config
     }
 
-    /// What a configuration puts in place of the settings.
+    /// Returns the settings of a configuration that replace those in the code.
     #[cfg(feature = "config")]
     fn changed_settings(&self) -> Option<&'static Override> {
         of_state(&self.owner, self, "cached", None)
     }
 
-    /// Whether a configuration has switched it off: then nothing is looked up or kept.
+    /// Returns whether a configuration has switched it off: then nothing is looked up or kept.
     #[cfg_attr(not(feature = "config"), expect(clippy::unused_self, reason = "nothing switches it off"))]
     fn is_off(&self) -> bool {
         #[cfg(feature = "config")]

@@ -6,13 +6,13 @@ use crate::testing::isolate;
 use proptest::prelude::*;
 use std::time::Duration;
 
-/// What the cache of one key holds, as the documentation says it.
+/// The cache of one key, as the documentation describes it.
 #[derive(Debug, Default)]
 struct Model {
-    /// In seconds.
+    /// The time, in seconds.
     now: u64,
     value: Option<(u32, u64)>,
-    /// Until when no call tries again, and whether a refresh has failed at all.
+    /// The time until which no call tries again, and whether a refresh has failed at all.
     failed_until: Option<u64>,
     calls: u32,
 }
@@ -36,7 +36,7 @@ impl Model {
         self.value.map(|(_, at)| self.now - at)
     }
 
-    /// The answer of a call whose body would give `body`.
+    /// Returns the answer of a call whose body would return `body`.
     fn call(&mut self, body: &Result<u32, Fails>) -> Result<u32, Category> {
         let age = self.age();
         let value = self.value.map(|(value, _)| value).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Whether the error of a call can be cloned for those that wait for it: a question that an expansion asks.
+//! The question of an expansion whether the error of a call can be cloned for the waiting calls.
 //!
 //! A method of [`Sharing`] hides the one of [`Unshared`] with the same name where the error is `Clone`; where it is
 //! not, the call reaches the latter by `Deref`. So a function whose error is not `Clone` compiles, too.
@@ -8,7 +8,7 @@ use crate::outcome::Outcome;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-/// How an expansion asks whether the error of an outcome can be cloned for those that wait.
+/// The question whether the error of an outcome can be cloned for the waiting calls.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Sharing<E>(Unshared<E>);
@@ -19,7 +19,7 @@ pub struct Sharing<E>(Unshared<E>);
 pub struct Unshared<E>(PhantomData<fn() -> E>);
 
 impl<E> Sharing<E> {
-    /// The question for the error of `outcome`.
+    /// Creates the question for the error of `outcome`.
     pub fn of<R: Outcome<Error = E>>(outcome: &R) -> Self {
         let _ = outcome;
         Self(Unshared(PhantomData))
@@ -35,7 +35,7 @@ impl<E> Deref for Sharing<E> {
 }
 
 impl<E: Clone + Send + Sync + 'static> Sharing<E> {
-    /// How to share the error.
+    /// Returns the function that shares the error.
     pub fn sharing(&self) -> Option<fn(&E) -> SharedError> {
         Some(|error| {
             let error = error.clone();
@@ -45,7 +45,7 @@ impl<E: Clone + Send + Sync + 'static> Sharing<E> {
 }
 
 impl<E> Unshared<E> {
-    /// It cannot be shared.
+    /// Returns `None`: the error cannot be shared.
     pub fn sharing(&self) -> Option<fn(&E) -> SharedError> {
         None
     }

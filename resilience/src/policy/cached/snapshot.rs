@@ -6,7 +6,7 @@ use crate::point::PointName;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Holds the state and counts of a cache at one moment; see [`Cache::snapshot`].
+/// The state and counts of a cache at one moment; see [`Cache::snapshot`].
 ///
 /// # Examples
 ///
@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct CacheSnapshot {
-    /// The point, or the name given by hand.
+    /// The point, or the name of a plain value.
     pub name: PointName,
     /// How many values it holds, stale ones included.
     pub entries: usize,
@@ -29,8 +29,8 @@ pub struct CacheSnapshot {
     pub weight: u64,
     /// The largest sum of weights; without `weight` the largest number of values.
     pub max: u32,
-    /// How many bodies have run since the program started: for calls that found no fresh value, or that would not
-    /// wait any longer.
+    /// How many bodies have run since the program started: for calls that found no fresh value, or that waited no
+    /// longer.
     pub misses: u64,
     /// How many calls wait for another one at this moment.
     pub waiting: usize,

@@ -26,7 +26,7 @@ pub(super) type Erased = Arc<dyn Any + Send + Sync>;
 /// Is what a cache can keep: anything that can be cloned for each caller, shared between threads, and borrows
 /// nothing.
 ///
-/// Each caller gets a clone, so wrap what is large: an `Arc<T>` is cloned at no cost.
+/// Each caller gets a clone, so wrap large values: an `Arc<T>` is cloned at no cost.
 ///
 /// # Examples
 ///
@@ -51,7 +51,7 @@ pub trait Cacheable: Clone + Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Clone + Send + Sync + 'static> Cacheable for T {}
 
-/// A moment on both clocks: the one that never goes back stops while the machine is suspended.
+/// A moment on both clocks: the monotonic one stops while the machine is suspended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stamp {
     steady: Instant,
@@ -63,7 +63,7 @@ impl Stamp {
         Self { steady: now(), wall: time_of_day() }
     }
 
-    /// How long ago it was at `now`: by the clock that says it is longer.
+    /// Returns its age at `now`: the longer one of the two clocks.
     pub(super) fn age(self, now: Self) -> Duration {
         let steady = now.steady.saturating_duration_since(self.steady);
         steady.max(now.wall.duration_since(self.wall).unwrap_or_default())
@@ -72,18 +72,18 @@ impl Stamp {
 
 #[cfg(all(test, not(loom)))]
 impl Stamp {
-    /// This moment after the clocks were moved on, each by its own time.
+    /// Returns this moment after the clocks were moved on, each by its own time.
     pub(super) fn moved(self, steady: Duration, wall: Duration) -> Self {
         Self { steady: self.steady + steady, wall: self.wall + wall }
     }
 
-    /// This moment after the time of day was set back.
+    /// Returns this moment after the time of day was set back.
     pub(super) fn set_back(self, wall: Duration) -> Self {
         Self { wall: self.wall - wall, ..self }
     }
 }
 
-/// How old a value is, in the words of the settings.
+/// The freshness of a value, in the words of the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Freshness {
     Fresh,
@@ -93,7 +93,8 @@ pub(super) enum Freshness {
     Over,
 }
 
-/// A value is fresh for less than `ttl`, and stale for less than `ttl + stale_if_error`; at the very end it is over.
+/// Returns the freshness: a value is fresh for less than `ttl`, and stale for less than `ttl + stale_if_error`; at the
+/// very end it is over.
 pub(super) fn freshness(config: &CacheConfig, age: Duration) -> Freshness {
     let Some(ttl) = config.ttl else { return Freshness::Fresh };
     let Some(over) = age.checked_sub(ttl) else { return Freshness::Fresh };
@@ -116,7 +117,7 @@ pub(super) struct Stored {
 #[derive(Clone, Copy)]
 pub(super) struct Failed {
     at: Stamp,
-    /// How long no call tries again.
+    /// The time for which no call tries again.
     hold: Duration,
     pub(super) class: Classification,
 }
@@ -127,7 +128,7 @@ impl Failed {
     }
 }
 
-/// How long no call tries again after a failed refresh, unless the service says it.
+/// The time for which no call tries again after a failed refresh, unless the service sets one.
 const HOLD: Duration = Duration::from_secs(5);
 
 impl Stored {
@@ -135,19 +136,19 @@ impl Stored {
         Arc::new(Self { key, value, at: Stamp::now(), weight, failed: Mutex::new(None) })
     }
 
-    /// The refresh that failed since it was stored, if one did.
+    /// Returns the refresh that failed since the value was stored, if one did.
     pub(super) fn failed(&self) -> Option<Failed> {
         *locked(&self.failed)
     }
 
-    /// It holds for as long as the service has asked for, else 5 s.
+    /// The failure holds for as long as the service has asked for, else 5 s.
     pub(super) fn note_failure(&self, class: Classification) {
         let hold = class.retry_after.unwrap_or(HOLD);
         *locked(&self.failed) = Some(Failed { at: Stamp::now(), hold, class });
     }
 }
 
-/// A hasher for what is a hash already.
+/// A hasher for values that are hashes already.
 #[derive(Clone, Copy, Debug, Default)]
 struct AsIs(u64);
 
@@ -172,7 +173,8 @@ impl Weighter<u64, Arc<Stored>> for ByWeight {
     }
 }
 
-/// Keeps what is evicted until the locks are free: values are the program's, and run its code when they are dropped.
+/// A life cycle that keeps evicted values until the locks are free: values are the program's, and run its code when
+/// they are dropped.
 #[derive(Clone)]
 struct KeepEvicted;
 
@@ -184,7 +186,7 @@ impl Lifecycle<u64, Arc<Stored>> for KeepEvicted {
     }
 }
 
-/// What a call shares with those that wait for it.
+/// The result that a call shares with the calls that wait for it.
 #[derive(Clone)]
 pub(super) enum Landing {
     /// A value, with its class if it counts as a failure.
@@ -192,22 +194,22 @@ pub(super) enum Landing {
     Failed(Arc<Failure>),
 }
 
-/// How the call of a leader failed.
+/// The failure of a leader's call.
 pub(super) struct Failure {
     pub(super) class: Classification,
     /// Its error, where that can be cloned.
     pub(super) error: Option<SharedError>,
-    /// How much time the leader had at its start, in nanoseconds.
+    /// The time that the leader had at its start, in nanoseconds.
     pub(super) left: u64,
-    /// Whether it failed because its time was over.
+    /// Whether the call failed because its time was over.
     pub(super) is_out_of_time: bool,
 }
 
-/// Makes clones of an error.
+/// A function that makes clones of an error.
 #[doc(hidden)]
 pub type SharedError = Box<dyn Fn() -> Box<dyn Any> + Send + Sync>;
 
-/// The map evicts by weight: its capacity is `max`, and a value weighs 1 unless `weight` says otherwise. One that
+/// The map evicts by weight: its capacity is `max`, and a value weighs 1 unless `weight` says otherwise. A value that
 /// weighs more than `max` is not kept at all, instead of evicting everything.
 pub(super) struct Table {
     values: Map<u64, Arc<Stored>, ByWeight, BuildHasherDefault<AsIs>, KeepEvicted>,
@@ -222,7 +224,7 @@ pub(super) struct Table {
     pub(super) stale: AtomicU64,
 }
 
-/// Weighs values of one type.
+/// A function that weighs values of one type.
 type Weigher = Box<dyn Fn(&(dyn Any + Send + Sync)) -> Option<u64> + Send + Sync>;
 
 impl fmt::Debug for Table {
@@ -256,7 +258,7 @@ impl Table {
         }
     }
 
-    /// Seeded at random, so that keys from outside cannot be chosen to collide.
+    /// Returns the hash, seeded at random, so that keys from outside cannot be chosen to collide.
     pub(super) fn hash(&self, shape: &Shape, key: &dyn AskedKey) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         shape.hash(&mut hasher);
@@ -264,17 +266,17 @@ impl Table {
         hasher.finish()
     }
 
-    /// The entry for the hash, of whatever key.
+    /// Returns the entry for the hash, of whatever key.
     pub(super) fn entry(&self, hash: u64) -> Option<Arc<Stored>> {
         self.values.get(&hash)
     }
 
-    /// The entry for the hash, if it is that of the key.
+    /// Returns the entry for the hash, if it is that of the key.
     pub(super) fn find(&self, hash: u64, is: impl Fn(&OwnedKey) -> bool) -> Option<Arc<Stored>> {
         self.entry(hash).filter(|stored| is(&stored.key))
     }
 
-    /// Whether the entry for the hash is still this one; for use under the lock of the flights.
+    /// Returns whether the entry for the hash is still this one; for use under the lock of the flights.
     pub(super) fn is_still(&self, hash: u64, entry: Option<&Arc<Stored>>) -> bool {
         match (self.values.peek(&hash), entry) {
             (None, None) => true,
@@ -293,7 +295,7 @@ impl Table {
         }
     }
 
-    /// Removes under the lock of the flights; what is removed is dropped by the caller.
+    /// Removes a value under the lock of the flights; the caller drops it.
     pub(super) fn remove(&self, hash: u64, dropped: &mut Vec<Arc<Stored>>) {
         dropped.extend(self.values.remove(&hash).map(|(_, before)| before));
     }
@@ -316,9 +318,9 @@ impl Table {
         locked(&self.shapes).clone()
     }
 
-    /// Whether a value of this type may have been put by hand for all types of a function.
+    /// Returns whether a value of this type may have been put directly for all types of a function.
     ///
-    /// It spares generic functions a second look-up as long as nothing was put by hand.
+    /// It spares generic functions a second look-up as long as nothing was put directly.
     pub(super) fn has_plain(&self, value: TypeId) -> bool {
         locked(&self.shapes).contains(&Shape::plain(value))
     }
@@ -327,7 +329,7 @@ impl Table {
         self.weigher.get_or_init(weigher);
     }
 
-    /// The weight of a value that is put by hand.
+    /// Returns the weight of a value that is put directly.
     pub(super) fn weight(&self, value: &Erased) -> u64 {
         self.weigher.get().and_then(|weigher| weigher(&**value)).unwrap_or(1)
     }

@@ -1,4 +1,4 @@
-//! The parts that no call shows: ages on two clocks, and what is left of flights.
+//! The parts that no call shows: ages on two clocks, and remains of flights.
 
 use super::flight::{Flights, NONE, Turn};
 use super::table::{Freshness, Stamp, freshness};
@@ -21,7 +21,7 @@ fn the_older_of_two_clocks_counts() {
     assert_eq!(then.moved(HOUR, HOUR).age(then), Duration::ZERO, "a clock that goes back counts as no time");
 }
 
-/// How the steady clock and the time of day go on, in milliseconds.
+/// Returns the steps of the steady clock and the time of day, in milliseconds.
 fn clocks() -> impl Strategy<Value = Vec<(i64, i64)>> {
     let step = prop_oneof![
         4 => (0..100_000_i64).prop_map(|passed| (passed, passed)),
@@ -67,7 +67,7 @@ fn a_value_is_fresh_then_stale_then_over() {
     assert_eq!(freshness(&CacheConfig::DEFAULT, Duration::MAX), Freshness::Fresh);
 }
 
-/// Counts how often it wakes.
+/// A waker that counts how often it wakes.
 #[derive(Default)]
 struct Wakes(AtomicU32);
 

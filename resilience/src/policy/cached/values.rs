@@ -1,4 +1,4 @@
-//! Reading and changing the values of a cache by hand.
+//! Reading and changing the values of a cache directly.
 
 use super::Cache;
 use super::key::{AskedKey, CacheKey, OwnedKey, Shape};
@@ -7,7 +7,7 @@ use std::any::TypeId;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Reading and changing values by hand. The type of the value is part of the key.
+/// Methods to read and change values directly. The type of the value is part of the key.
 impl Cache {
     /// Returns the value of `key`, if it is at most `max_age` old, fresh or stale.
     ///
@@ -49,7 +49,7 @@ impl Cache {
     ///
     /// Calls of the key that run at that moment store nothing, and later calls do not wait for them.
     ///
-    /// Its age begins now. A value whose weight is more than `max` is not kept, and what was there is removed all the
+    /// Its age begins now. A value whose weight is more than `max` is not kept, and the former value is removed all the
     /// same.
     ///
     /// # Examples
@@ -81,11 +81,11 @@ impl Cache {
         });
     }
 
-    /// Removes what is stored for `key`, of all types.
+    /// Removes the values stored for `key`, of all types.
     ///
     /// Calls of the key that run at that moment store nothing, and later calls do not wait for them.
     ///
-    /// Use it where the program has changed what the values were made of. What is stale goes, too: the next error is
+    /// Use it if the program has changed the sources of the values. Stale values are removed, too: the next error is
     /// not answered.
     ///
     /// # Examples

@@ -64,7 +64,7 @@ impl Waits {
     }
 }
 
-/// The role of a call that would start a flight: `Err` has the number of changes at its beginning.
+/// Returns the role of a call that would start a flight: `Err` has the number of changes at its beginning.
 pub(super) fn alone_or_leading(started: Result<u64, u64>) -> Role {
     started.map_or_else(Role::Alone, Role::Leads)
 }

@@ -1,6 +1,6 @@
 //! Switching faults on, from code and for a time.
 //!
-//! While nothing is armed, an annotated function reads one atomic number. What is armed is kept for each test world, so
+//! While nothing is armed, an annotated function reads one atomic number. Armed plans are kept for each test world, so
 //! that tests do not disturb each other.
 
 use super::Fault;
@@ -14,12 +14,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// How many guards there are, in all worlds.
+/// The number of guards, in all worlds.
 static GUARDS: AtomicUsize = AtomicUsize::new(0);
 static NEXT: AtomicU64 = AtomicU64::new(1);
 static ARMINGS: Site<Mutex<Vec<Arming>>> = Site::new(Mutex::new(Vec::new()), Mutex::default);
 
-/// Says which functions get faults, for how long, and which ones.
+/// A plan of faults: for which functions, for how long, and which ones.
 ///
 /// A `Duration` is a plan of its own: the faults that the attributes ask for, in all functions.
 ///
@@ -111,7 +111,7 @@ impl From<Duration> for Plan {
     }
 }
 
-/// What is armed.
+/// The armed faults.
 #[derive(Clone, Debug)]
 pub(super) struct Arming {
     pub(super) id: u64,
@@ -120,7 +120,7 @@ pub(super) struct Arming {
     pub(super) script: Option<Arc<[Option<Fault>]>>,
 }
 
-/// Keeps faults armed until it is dropped, or the time of its plan is over.
+/// A guard that keeps faults armed until it is dropped, or the time of its plan is over.
 ///
 /// Keep it in a variable: a guard that is dropped at once arms nothing. Calls that wait for their latency go on when it
 /// is dropped.
@@ -179,7 +179,7 @@ impl Drop for Armed {
     }
 }
 
-/// Whether nothing is armed in any world.
+/// Returns whether nothing is armed in any world.
 #[inline]
 pub(super) fn is_idle() -> bool {
     GUARDS.load(Ordering::Relaxed) == 0
@@ -193,7 +193,7 @@ pub fn is_armed() -> bool {
     }
 }
 
-/// For which functions faults are armed, `*` for all of them, each with the time that is left.
+/// Returns the functions for which faults are armed, `*` for all of them, each with the remaining time.
 #[cfg(feature = "ops")]
 pub(crate) fn armed() -> Vec<(String, Duration)> {
     let now = now();
@@ -204,7 +204,7 @@ pub(crate) fn armed() -> Vec<(String, Duration)> {
     locked(&ARMINGS).iter().filter_map(left).collect()
 }
 
-/// What is armed for `point`.
+/// Returns the faults that are armed for `point`.
 pub(super) fn of(point: &str) -> Option<Arming> {
     if is_idle() {
         return None;

@@ -7,7 +7,7 @@
 //!
 //! # When not to
 //!
-//! - As a switch that is on for good: whatever is armed ends by itself.
+//! - As a permanent switch: armed faults end by themselves.
 //! - To test the code that handles an error: a test of that function is simpler.
 //!
 //! # What it does
@@ -70,7 +70,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Names a kind of fault.
+/// A kind of fault.
 ///
 /// # Examples
 ///
@@ -108,7 +108,7 @@ impl Fault {
     }
 }
 
-/// Injects faults into a share of the calls while they are armed.
+/// A policy that injects faults into a share of the calls while they are armed.
 ///
 /// The [module](mod@crate::chaos) says when to use it.
 ///
@@ -139,12 +139,12 @@ pub struct Chaos {
 
 #[derive(Debug)]
 struct State {
-    /// How many faults of each kind were injected.
+    /// The number of injected faults of each kind.
     injected: [AtomicU64; 4],
     turn: Mutex<Turn>,
 }
 
-/// How many calls there were since the faults were armed.
+/// The number of calls since the faults were armed.
 #[derive(Debug, Default)]
 struct Turn {
     arming: u64,
@@ -162,8 +162,8 @@ impl Chaos {
     ///
     /// `name` appears in events, and in the [`Plan`] that is only for it.
     ///
-    /// Each of the `faults` is as likely as the others. Latency is a wait of zero until [`latency`](Self::latency) says
-    /// how long.
+    /// Each of the `faults` is as likely as the others. Latency is a wait of zero until [`latency`](Self::latency) sets
+    /// one.
     ///
     /// # Panics
     ///
@@ -196,7 +196,7 @@ impl Chaos {
         Ok(Self::with(PointName::from(name.into()), Settings::whole(config), faults))
     }
 
-    /// The faults of an annotated function.
+    /// Creates the faults of an annotated function.
     #[doc(hidden)]
     pub const fn of(point: &'static PointSite, rate: f64, faults: &'static [Fault]) -> Self {
         Self::with(PointName::of(point), Self::rate_only(rate), faults)
@@ -239,7 +239,7 @@ impl Chaos {
         self
     }
 
-    /// The value, once its settings are known to make sense.
+    /// Returns the value, once its settings are known to make sense.
     #[doc(hidden)]
     #[track_caller]
     pub const fn checked(self) -> Self {
@@ -323,14 +323,14 @@ impl Chaos {
         if fault.is_lost_answer() { R::failure(error()) } else { outcome }
     }
 
-    /// Returns how many faults of one kind were injected.
+    /// Returns the number of injected faults of one kind.
     ///
     /// It counts from the start of the program, over all times in which faults were armed.
     pub fn injected(&self, fault: Fault) -> u64 {
         self.state.injected[fault as usize].load(Ordering::Relaxed)
     }
 
-    /// The fault of the next call; a panic happens here.
+    /// Returns the fault of the next call; a panic happens here.
     ///
     /// # Panics
     ///
@@ -341,7 +341,7 @@ impl Chaos {
         if arming::is_idle() { Injected::NOTHING } else { self.draw() }
     }
 
-    /// The settings in force; nothing where a configuration has switched it off.
+    /// Returns the settings in force; `None` if a configuration has switched it off.
     #[cfg_attr(
         not(feature = "config"),
         expect(clippy::unnecessary_wraps, reason = "a configuration may switch it off")
@@ -387,13 +387,13 @@ impl Chaos {
         Injected { fault: Some(fault), delay }
     }
 
-    /// One of the kinds, each as likely as the others.
+    /// Returns one of the kinds, each as likely as the others.
     fn pick(&self, roll: f64) -> Option<Fault> {
         self.faults.get((roll * self.faults.len() as f64) as usize).copied()
     }
 }
 
-/// What one call gets.
+/// The fault of one call.
 #[derive(Clone, Copy, Debug)]
 #[doc(hidden)]
 pub struct Injected {
@@ -404,13 +404,13 @@ pub struct Injected {
 impl Injected {
     const NOTHING: Self = Self { fault: None, delay: Duration::ZERO };
 
-    /// Whether an error takes the place of the body.
+    /// Returns whether an error takes the place of the body.
     #[inline]
     pub fn is_error(&self) -> bool {
         self.fault == Some(Fault::Error)
     }
 
-    /// Whether an error takes the place of the body's result.
+    /// Returns whether an error takes the place of the body's result.
     #[inline]
     pub fn is_lost_answer(&self) -> bool {
         self.fault == Some(Fault::LostAnswer)
@@ -433,7 +433,7 @@ impl Injected {
     }
 }
 
-/// The failure that is injected in place of an outcome.
+/// Returns the failure that is injected in place of an outcome.
 #[doc(hidden)]
 #[inline]
 pub fn injected<R: Outcome>(error: R::Error) -> R {

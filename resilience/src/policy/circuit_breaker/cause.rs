@@ -31,7 +31,7 @@ impl Opening {
         Self { class: class.copied(), failures: failures_in(shares), slow, recovery: None }
     }
 
-    /// That it goes from the state `from` into `to`, which rejects calls for the time `recovery`.
+    /// Creates the event that it goes from the state `from` into `to`, which rejects calls for the time `recovery`.
     pub(super) fn change(self, from: State, to: State, recovery: Duration) -> Change {
         let cause = match self.class {
             _ if self.slow > 0 => SLOW,

@@ -1,4 +1,4 @@
-//! What metrics show of a breaker beside its state: its transitions, the time in each state and the share of failures.
+//! The metrics of a breaker besides its state: its transitions, the time in each state and the share of failures.
 
 use super::snapshot::State;
 use super::state::Change;
@@ -12,7 +12,7 @@ impl Counters {
         *locked(&self.changes).entry([from.as_str(), to.as_str(), cause]).or_default() += 1;
     }
 
-    /// How often the breaker went from one state to another, by cause.
+    /// Returns how often the breaker went from one state to another, by cause.
     pub(super) fn transitions(&self) -> Vec<Reading> {
         let reading = |([from, to, cause], count): (&[&'static str; 3], &u64)| Reading {
             labels: vec![("from", *from), ("to", *to), ("cause", *cause)],
@@ -23,7 +23,7 @@ impl Counters {
 }
 
 impl CircuitBreaker {
-    /// What metrics show of a breaker without keys.
+    /// Returns the metrics of a breaker without keys.
     pub(super) fn own_readings(&self) -> Vec<Reading> {
         let config = self.config();
         let mut all = self.live.counters.transitions();
@@ -42,7 +42,7 @@ impl CircuitBreaker {
         all
     }
 
-    /// The transitions of all keys together.
+    /// Returns the transitions of all keys together.
     pub(super) fn transitions_of_all(entries: &EntryMap<Self>) -> Vec<Reading> {
         let totals = entries.whole().and_then(|whole| whole.totals.as_deref());
         totals.map_or_else(Vec::new, Counters::transitions)

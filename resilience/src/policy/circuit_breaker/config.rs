@@ -22,21 +22,21 @@ settings! {
     #[derive(Clone, Copy, Debug, PartialEq)]
     pub struct CircuitBreakerConfig {
         for policy CircuitBreaker(setup.settings), policy CircuitBreakers(setup.settings) {
-            /// They count in a row, or within [`window`](Self::window).
-            /// With a [`rate`](Self::rate) or [`slow`](Self::slow) it holds only where it is set, too; in these settings the default counts as not
-            /// set.
+            /// They count in a row, or within [`window`](Self::window). With a [`rate`](Self::rate) or
+            /// [`slow`](Self::slow) the threshold applies only if it is set, too; in these settings the default counts
+            /// as not set.
             threshold: Count from 1 to 2147483647 = 5, "how many failures open the breaker";
-            /// Of the calls inside the window, once there are [`min_calls`](Self::min_calls) of them: `0.5` is half. The
-            /// window is that of time, where one is set, or else the last 100 calls. It is for more than about 100 calls
-            /// a second, where failures in a row say little.
+            /// Of the calls inside the window, once there are [`min_calls`](Self::min_calls) of them: `0.5` is half.
+            /// The window is that of time, if one is set, or else the last 100 calls. It is for more than about 100
+            /// calls a second, where failures in a row say little.
             rate: Ratio above 0.0 to 1.0 = off, "the share of failures that opens the breaker";
             /// Without it the failures in a row count; with it successes clear nothing. The times of the last
             /// `threshold` failures are kept, 16 bytes each. With a [`rate`](Self::rate) it holds the calls that the
             /// share is of; successes are then spread evenly over the time between two looks at the clock, of which
             /// there is one at each failure and at every 32nd success of a thread.
             window: Time above 0s = off, "the time within which failures are counted";
-            /// In place of a time; needs a [`rate`](Self::rate) or [`slow`](Self::slow), for which the default is 100. The attribute takes it as
-            /// `window = 100`, too.
+            /// In place of a time; needs a [`rate`](Self::rate) or [`slow`](Self::slow), for which the default is 100.
+            /// The attribute accepts `window = 100`, too.
             window_calls: Count from 1 to 1000000 = off, "how many of the last calls the share is of";
             /// At most as many as the window has calls.
             min_calls: Count from 1 to 1000000 = 20, "how many calls have to be inside the window before their share is judged";
@@ -69,13 +69,13 @@ settings! {
     }
 }
 
-/// How many of the last calls a rate is of, where no window is set.
+/// The number of the last calls for a rate, if no window is set.
 const CALLS: u32 = 100;
 /// A threshold that no number of failures reaches.
 const NEVER: u32 = i32::MAX as u32;
 
 impl Settings<CircuitBreakerConfig> {
-    /// The settings that apply: a share takes the place of a threshold that was not set.
+    /// Returns the settings that apply: a share takes the place of a threshold that was not set.
     pub(super) const fn applied(&self) -> CircuitBreakerConfig {
         let mut config = self.config;
         let is_whole = self.set == u32::MAX;
@@ -89,7 +89,7 @@ impl Settings<CircuitBreakerConfig> {
 }
 
 impl CircuitBreakerConfig {
-    /// Two windows cannot both hold the calls.
+    /// Checks that not two windows are set, which cannot both hold the calls.
     const fn one_window(&self) -> Complaint {
         if self.window.is_some() && self.window_calls.is_some() {
             return Some(
@@ -109,29 +109,29 @@ impl CircuitBreakerConfig {
         None
     }
 
-    /// Whether a share of the calls inside a window opens the breaker.
+    /// Returns whether a share of the calls inside a window opens the breaker.
     #[inline]
     pub(super) const fn has_shares(&self) -> bool {
         self.rate.is_some() || self.slow.is_some()
     }
 
-    /// Whether failures in a row, or a number of them inside a window of time, open the breaker.
+    /// Returns whether failures in a row, or a number of them inside a window of time, open the breaker.
     pub(super) const fn has_threshold(&self) -> bool {
         self.threshold < NEVER
     }
 
-    /// How many of the last calls a rate is of, where it is not of a time.
+    /// Returns the number of the last calls for a rate, if it is not of a time.
     pub(super) fn call_window(&self) -> u64 {
         self.window_calls.unwrap_or(CALLS).into()
     }
 
-    /// How many calls have to be inside the window before their share is judged.
+    /// Returns how many calls have to be inside the window before their share is judged.
     pub(super) fn fewest_calls(&self) -> u64 {
         let fewest = u64::from(self.min_calls);
         if self.window.is_some() { fewest } else { fewest.min(self.call_window()) }
     }
 
-    /// How long the breaker stays open after `reopenings` failed probes in a row, if the error that opened
+    /// Returns how long the breaker stays open after `reopenings` failed probes in a row, if the error that opened
     /// it asked to wait for `asked`.
     pub(super) fn open_time(&self, reopenings: u32, asked: Option<Duration>) -> Duration {
         let asked = asked.unwrap_or_default().min(self.retry_after_cap);

@@ -3,7 +3,7 @@
 //! Transitions happen under the lock. Without it a caller only counts or clears failures in a row, by
 //! compare-and-swap within one generation, so that a transition is never overwritten.
 //!
-//! # What is where
+//! # Places
 //!
 //! | part | written | read by |
 //! |---|---|---|
@@ -44,10 +44,10 @@ mod by_hand;
 #[derive(Debug)]
 pub(super) struct Gate {
     word: AtomicU64,
-    /// Until when it is open, in [`nanos`].
+    /// The end of the open time, in [`nanos`].
     until: AtomicU64,
     memory: Mutex<Memory>,
-    /// What a breaker with a rate counts without the lock, from its first success or failure on.
+    /// The counts without the lock of a breaker with a rate, from its first success or failure on.
     successes: OnceLock<Box<Successes>>,
 }
 
@@ -61,13 +61,13 @@ impl Gate {
         }
     }
 
-    /// The word, for a caller that looks at nothing else.
+    /// Returns the word, for a caller that reads nothing else.
     #[inline]
     pub(super) fn glance(&self) -> Word {
         Word(self.word.load(Ordering::Relaxed))
     }
 
-    /// The word, for a caller that then reads what was written before it.
+    /// Returns the word, for a caller that then reads data written before it.
     pub(super) fn word(&self) -> Word {
         Word(self.word.load(Ordering::Acquire))
     }
@@ -83,7 +83,7 @@ impl Gate {
         swapped.map(drop).map_err(Word)
     }
 
-    /// How long a breaker whose word says that it is open stays so; `None` if its time is over.
+    /// Returns how long a breaker whose word says that it is open stays so; `None` if its time is over.
     #[inline]
     pub(super) fn left(&self) -> Option<Wait> {
         // The end was written before the word.
@@ -110,7 +110,7 @@ impl Gate {
         }
         let now = now();
         if check::is_inside() {
-            // Who only looks leaves the probes to the traffic.
+            // A caller that only looks leaves the probes to the traffic.
             return (Err(self.left_at(now)), None);
         }
         let mut memory = self.memory.lock();
@@ -136,7 +136,7 @@ impl Gate {
         (admission, change)
     }
 
-    /// Whether a call would be admitted now.
+    /// Returns whether a call would be admitted now.
     pub(super) fn has_room(&self, config: &CircuitBreakerConfig) -> bool {
         match self.word().state() {
             State::Open | State::HalfOpen if check::is_inside() => false,
@@ -149,8 +149,8 @@ impl Gate {
         }
     }
 
-    /// Whether forgetting this breaker would admit calls that it rejects at `now`, or lose a state that was set by
-    /// hand.
+    /// Returns whether forgetting this breaker would admit calls that it rejects at `now`, or lose a state that was set
+    /// by an operator.
     pub(super) fn has_news(&self, now: Instant) -> bool {
         match self.word().state() {
             State::Closed | State::HalfOpen => false,
@@ -159,7 +159,7 @@ impl Gate {
         }
     }
 
-    /// Whether a probe runs, and is not late at `now`: a breaker made anew would admit all calls beside it.
+    /// Returns whether a probe runs, and is not late at `now`: a breaker made anew would admit all calls beside it.
     pub(super) fn has_probe(&self, now: Instant, config: &CircuitBreakerConfig) -> bool {
         self.word().state() == State::HalfOpen
             && self.memory.lock().probes().is_some_and(|probes| probes.is_running(now, config))
@@ -203,7 +203,7 @@ impl Gate {
         }
     }
 
-    /// A call succeeded.
+    /// Counts a call that succeeded.
     pub(super) fn succeeded(
         &self,
         token: Token,
@@ -227,7 +227,7 @@ impl Gate {
         }
     }
 
-    /// A call was dropped that had run for too long already.
+    /// Counts a call that was dropped after it had run for too long.
     pub(super) fn dropped_slow(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
         match self.word().state() {
             State::HalfOpen => self.probe_was_slow(token, config),
@@ -236,7 +236,7 @@ impl Gate {
         }
     }
 
-    /// A probe that took too long opens the breaker again.
+    /// Opens the breaker again after a probe that took too long.
     fn probe_was_slow(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
         let mut memory = self.memory.lock();
         let current = self.word().token();
@@ -247,8 +247,8 @@ impl Gate {
         Some(self.open(&mut memory, Opening { slow: 1, ..Opening::default() }, config))
     }
 
-    /// A success of a breaker with a rate whose time is to be known. A slow one, and the one that makes them enough, is
-    /// judged.
+    /// Counts a success, with its time, of a breaker with a rate. A slow success, and the one that makes them enough,
+    /// is judged.
     fn record_success(&self, token: Token, is_slow: bool, config: &CircuitBreakerConfig) -> Option<Change> {
         let mut memory = self.memory.lock();
         let word = self.word();
@@ -265,7 +265,7 @@ impl Gate {
         self.successes.get_or_init(|| Box::new(Successes::new()))
     }
 
-    /// What is inside the window of the rate at `now`, with one more `result`.
+    /// Returns the results inside the window of the rate at `now`, with one more `result`.
     fn shares(
         &self,
         memory: &mut Memory,
@@ -285,7 +285,7 @@ impl Gate {
         shares
     }
 
-    /// Counts a successful probe; the last one that is needed closes the breaker.
+    /// Counts a successful probe; the last required one closes the breaker.
     fn probe_succeeded(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
         let mut memory = self.memory.lock();
         let current = self.word().token();
@@ -301,7 +301,7 @@ impl Gate {
         Some(Change::new(State::HalfOpen, State::Closed, PROBE))
     }
 
-    /// A call failed.
+    /// Counts a call that failed.
     pub(super) fn failed(
         &self,
         token: Token,
@@ -401,7 +401,7 @@ impl Gate {
         opening.change(from, State::Open, recovery)
     }
 
-    /// A call ended without a result that counts.
+    /// Counts a call that ended without a result that counts.
     pub(super) fn given_back(&self, token: Token) {
         if self.word().state() != State::HalfOpen {
             return;
@@ -413,7 +413,7 @@ impl Gate {
         }
     }
 
-    /// What the memory says of the present state.
+    /// Returns the memory of the present state.
     pub(super) fn read(&self, config: &CircuitBreakerConfig) -> Reading {
         let mut memory = self.memory.lock();
         let (word, now) = (self.word(), now());
@@ -441,7 +441,7 @@ impl Gate {
 
 #[cfg(feature = "ops")]
 impl Gate {
-    /// For how long it was in each state since the program began, in the order of [`State::ALL`].
+    /// Returns how long it was in each state since the program began, in the order of [`State::ALL`].
     pub(super) fn times(&self) -> [Duration; State::ALL.len()] {
         let memory = self.memory.lock();
         memory.times(self.word().state(), now())
@@ -461,7 +461,7 @@ impl Gate {
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) state: State,
-    /// How many calls are inside the window of the rate, where there is one.
+    /// The number of calls inside the window of the rate, if there is one.
     pub(super) calls: Option<u64>,
     pub(super) failure_rate: Option<f64>,
     pub(super) slow_rate: Option<f64>,
@@ -471,7 +471,7 @@ pub(super) struct Reading {
     pub(super) left: Option<Duration>,
 }
 
-/// The admission by a breaker that is neither open nor half-open.
+/// Returns the admission by a breaker that is neither open nor half-open.
 fn without_probe(word: Word) -> Result<Token, Option<Wait>> {
     match word.state() {
         State::ForcedOpen => Err(None),

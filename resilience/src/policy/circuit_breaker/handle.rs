@@ -1,4 +1,4 @@
-//! Looking at a breaker, and setting its state by hand.
+//! Looking at a breaker, and setting its state directly.
 //!
 //! For operators and tests. Every change goes through the gate under its lock like a transition of a call, and emits
 //! the same events, so that a dashboard shows a breaker that a person opened like one that failures opened.
@@ -79,7 +79,7 @@ impl CircuitBreaker {
         self.admits_by_config(self.live.gate.word()) || self.live.gate.has_room(&self.config())
     }
 
-    /// Closes it and forgets what was counted; results of running calls are ignored.
+    /// Closes it and forgets all counts; results of running calls are ignored.
     ///
     /// `rejected` of a snapshot stays. Of a closed breaker it makes no event, and forgets the failures all the same.
     pub fn reset(&self) {

@@ -11,7 +11,7 @@ use crate::point::{Override, overrides::of_state};
 use std::time::Duration;
 
 impl CircuitBreaker {
-    /// The settings in force: those of the code, or of a configuration.
+    /// Returns the settings in force: those of the code, or of a configuration.
     pub(crate) fn config(&self) -> CircuitBreakerConfig {
         #[cfg(feature = "config")]
         if let Some(changed) = self.changed().and_then(Override::get::<Settings<CircuitBreakerConfig>>) {
@@ -20,7 +20,7 @@ impl CircuitBreaker {
         self.setup.settings.applied()
     }
 
-    /// How long a call may take before it counts as slow, by the settings in force.
+    /// Returns how long a call may take before it counts as slow, by the settings in force.
     #[inline]
     pub(super) fn longest(&self) -> Option<Duration> {
         #[cfg(feature = "config")]
@@ -29,19 +29,19 @@ impl CircuitBreaker {
         return self.setup.settings.config.slow;
     }
 
-    /// What a configuration puts in place of the settings.
+    /// Returns the settings of a configuration that replace those in the code.
     #[cfg(feature = "config")]
     fn changed(&self) -> Option<&'static Override> {
         of_state(&self.owner, self, "circuit_breaker", self.key.as_ref())
     }
 
-    /// Whether it admits a call because a configuration has switched it off, and no operator has opened it.
+    /// Returns whether it admits a call because a configuration has switched it off, and no operator has opened it.
     pub(super) fn admits_by_config(&self, word: Word) -> bool {
         self.is_off() && word.state() != State::ForcedOpen && !self.live.gate.is_open_by_hand()
     }
 
-    /// Whether a configuration has switched it off: then it admits every call that no operator refuses, and counts
-    /// nothing.
+    /// Returns whether a configuration has switched it off: then it admits every call that no operator refuses, and
+    /// counts nothing.
     #[cfg_attr(not(feature = "config"), expect(clippy::unused_self, reason = "nothing switches it off"))]
     pub(crate) fn is_off(&self) -> bool {
         #[cfg(feature = "config")]

@@ -1,4 +1,4 @@
-//! What the inventory sees of breakers, and the `static`s of those that an attribute makes.
+//! Breakers in the inventory, and the `static`s of those that an attribute makes.
 //!
 //! There are three sources of a breaker in a stack: the function's own `static`, one for each key ([`Keyed`]), and one
 //! that the program owns ([`Instance`]). All of them admit with a permit, which the expansion settles in the same way.
@@ -167,7 +167,7 @@ impl Keyed<CircuitBreaker> {
         PermitOf::ask(self.get(key))
     }
 
-    /// The same of breakers that measure how long calls take.
+    /// Takes a permit like `admit` from a breaker that measures how long calls take.
     ///
     /// # Errors
     ///

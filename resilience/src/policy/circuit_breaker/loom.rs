@@ -1,9 +1,9 @@
 //! Every order in which a few threads can meet in a breaker.
 //!
-//! Loom runs each test once for every interleaving of the atomic operations that the memory model allows. So the
-//! scenes are as small as they can be: two or three threads, one operation each, around one transition. They check what
-//! no test in real time can: that a transition happens once, that no probe slot is lost, and that a late result decides
-//! nothing. `RUSTFLAGS="--cfg loom"` builds them in place of the other tests.
+//! Loom runs each test once for every interleaving of the atomic operations that the memory model allows. So the scenes
+//! are as small as they can be: two or three threads, one operation each, around one transition. They check properties
+//! that no test in real time can show: that a transition happens once, that no probe slot is lost, and that a late
+//! result decides nothing. `RUSTFLAGS="--cfg loom"` builds them in place of the other tests.
 
 use super::config::CircuitBreakerConfig;
 use super::gate::Gate;
@@ -168,13 +168,13 @@ fn a_reset_is_not_undone_by_a_failure_that_meets_it() {
     });
 }
 
-/// A breaker with a rate that opens only by failures, over the last 8 calls or over a time.
+/// Returns the settings of a breaker with a rate that opens only by failures, over the last 8 calls or over a time.
 fn by_rate(rate: f64, min_calls: u32, window: Option<Duration>) -> CircuitBreakerConfig {
     let config = config(u32::MAX, 1);
     CircuitBreakerConfig { rate: Some(rate), window_calls: Some(8), min_calls, window, ..config }
 }
 
-/// With the state of its counters made, as in a model it has to be before there are threads.
+/// Returns the breaker with the state of its counters made, as a model needs it before there are threads.
 fn with_counters(config: &CircuitBreakerConfig) -> (Arc<Gate>, Token) {
     let gate = Arc::new(Gate::new());
     let token = gate.glance().token();
@@ -182,7 +182,7 @@ fn with_counters(config: &CircuitBreakerConfig) -> (Arc<Gate>, Token) {
     (gate, token)
 }
 
-/// What a call does that succeeds.
+/// Does the work of a call that succeeds.
 fn succeed(gate: &Gate, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
     match gate.count_success() {
         Counted::Not => gate.succeeded(token, false, config),

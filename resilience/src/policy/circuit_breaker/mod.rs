@@ -19,14 +19,14 @@
 //!
 //! - Around work that fails for reasons of its own input: such errors (`Invalid`, `NotFound`, ..) count as
 //!   successes, so that the breaker would never open.
-//! - One breaker for many hosts or tenants: use `key`, or [`CircuitBreakers`], so that one that is down does
+//! - One breaker for many hosts or tenants: use `key`, or [`CircuitBreakers`], so that a host that is down does
 //!   not close the others.
 //! - With a `threshold` at far more than a hundred calls a second: failures in a row say little there. Set a
 //!   `rate`.
 //!
 //! # Choosing numbers
 //!
-//! - `threshold`: how many calls may fail before the others are spared; 5 by default. A retry above the
+//! - `threshold`: the number of calls that may fail before further ones are spared; 5 by default. A retry above the
 //!   breaker makes several attempts a call, each of which counts.
 //! - `window`: set it where successes and failures mix, for instance one bad server of four; without it one
 //!   success clears the count.
@@ -124,7 +124,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// Rejects calls at once while a dependency keeps failing, until a probe succeeds.
+/// A policy that rejects calls at once while a dependency keeps failing, until a probe succeeds.
 ///
 /// The [module](crate::policy::circuit_breaker) says when to use one and how to choose its numbers. A breaker
 /// has state: put it in a `static`, or in an `Arc` that the callers share, not in a local variable.
@@ -163,14 +163,14 @@ pub struct CircuitBreaker {
     live: Site<Live>,
     owner: PointName,
     key: Option<PointName>,
-    /// What rejections are made of; the same for all, and made with the first.
+    /// The origin of rejections; shared by all, and made with the first.
     origin: OnceLock<Origin>,
     /// The counters of all keys, on a keyed breaker.
     totals: Option<Arc<Counters>>,
     setup: Setup,
 }
 
-/// What changes while a breaker is used; fresh in a test world.
+/// The state of a breaker in use; fresh in a test world.
 #[derive(Debug)]
 struct Live {
     gate: Gate,
@@ -183,7 +183,7 @@ impl Live {
     }
 }
 
-/// What is set once.
+/// The settings that are set once.
 #[derive(Clone, Copy, Debug)]
 struct Setup {
     settings: Settings<CircuitBreakerConfig>,
@@ -214,7 +214,7 @@ struct Counters {
     slow: AtomicU64,
     /// Errors that say nothing of the service.
     ignored: AtomicU64,
-    /// How often `tracing` gets a line about a rejection, for all keys of a keyed breaker together.
+    /// The rate of lines about rejections in `tracing`, for all keys of a keyed breaker together.
     pace: Pace,
     /// How often it went from one state to another, by cause.
     #[cfg(feature = "ops")]
@@ -276,7 +276,7 @@ impl CircuitBreaker {
         Ok(Self::with(PointName::from(name.into()), setup))
     }
 
-    /// The breaker of an annotated function.
+    /// Creates the breaker of an annotated function.
     #[doc(hidden)]
     pub const fn of(point: &'static PointSite) -> Self {
         Self::with(PointName::of(point), Setup::DEFAULT)
@@ -293,7 +293,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// A breaker with the settings of this one, for an annotated function.
+    /// Returns a breaker with the settings of this one, for an annotated function.
     #[doc(hidden)]
     pub const fn owned_by(self, point: &'static PointSite) -> Self {
         let breaker = Self::with(PointName::of(point), self.setup);
@@ -575,7 +575,7 @@ impl CircuitBreaker {
         let _ = (change.from, change.cause);
     }
 
-    /// The end of a call: a success where `verdict` is `None`.
+    /// Settles the end of a call: a success if `verdict` is `None`.
     #[inline]
     fn settle<T: Timing>(&self, token: Token, verdict: Verdict, ruling: Ruling, timing: &T) -> Verdict {
         let is_slow = timing.is_slow(self);
@@ -654,7 +654,7 @@ impl CircuitBreaker {
         self.tell(self.live.gate.failed(token, class, is_slow, &self.config()));
     }
 
-    /// The end of a call whose permit was dropped, in this stack or in the breaker's own.
+    /// Settles a call whose permit was dropped, in this stack or in the breaker's own.
     #[cold]
     #[inline(never)]
     fn abandoned(&self, stack: Option<Stack>, token: Token, is_slow: bool) {

@@ -17,7 +17,7 @@ struct Model {
     state: State,
     /// Counts transitions and resets.
     era: usize,
-    /// When the failures happened that count.
+    /// The times of the failures that count.
     failures: Vec<u64>,
     opens_again: u64,
     reopenings: u32,
@@ -48,7 +48,7 @@ impl Model {
         self.successes = 0;
     }
 
-    /// The number of the admitted call.
+    /// Admits a call; returns its number.
     fn admit(&mut self) -> Option<usize> {
         if self.state == State::Open && self.now >= self.opens_again {
             self.enter(State::HalfOpen);

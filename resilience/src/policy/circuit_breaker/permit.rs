@@ -46,9 +46,9 @@ pub type Permit<'a> = PermitOf<&'a CircuitBreaker>;
 /// ```
 pub type OwnedPermit = PermitOf<Arc<CircuitBreaker>>;
 
-/// Allows one call through a breaker, which it reports the outcome to.
+/// A permit of one call through a breaker, which gets the outcome from it.
 ///
-/// Dropped without a result it counts as nothing but `cancelled` (`panicked` during a panic), and a probe
+/// A permit that is dropped without a result counts as nothing but `cancelled` (`panicked` during a panic), and a probe
 /// gives its place back; dropped by a timeout of its own stack it counts as a failure of category
 /// [`Timeout`](crate::Category::Timeout).
 ///
@@ -83,21 +83,21 @@ pub struct PermitOf<B: Deref<Target = CircuitBreaker>, T: Timing = Began> {
     timing: T,
 }
 
-/// Since when a call runs, if its breaker measures that.
+/// The start of a call, if its breaker measures that.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Began(Option<Since>);
 
-/// What a permit knows of the time: nothing where an attribute has no `slow`, or [`Began`].
+/// The time that a permit knows: none if an attribute has no `slow`, or [`Began`].
 #[doc(hidden)]
 pub trait Timing {
-    /// Whether it knows the time.
+    /// Whether the permit knows the time.
     const MEASURES: bool;
 
-    /// A call begins.
+    /// Begins a call.
     fn begin(breaker: &CircuitBreaker) -> Self;
 
-    /// Whether the call has run for too long by now.
+    /// Returns whether the call has run for too long by now.
     fn is_slow(&self, breaker: &CircuitBreaker) -> bool;
 }
 
@@ -137,7 +137,7 @@ impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
         self.timing.0.as_ref().map(|since| since.enter(stack()))
     }
 
-    /// `body` as part of the call.
+    /// Wraps `body` as part of the call.
     #[doc(hidden)]
     #[inline]
     pub fn measured<F: Future>(&self, body: F) -> impl Future<Output = F::Output> {
@@ -255,14 +255,14 @@ impl<B: Deref<Target = CircuitBreaker>, T: Timing> PermitOf<B, T> {
         self.settle(Some(error.classify()), Ruling::ByCategory);
     }
 
-    /// The call ended with `outcome`, which `judge` reads.
+    /// Ends the call with `outcome`, which `judge` reads.
     fn judge<R>(self, outcome: R, judge: impl FnOnce(&R) -> (Verdict, Ruling)) -> R {
         let (verdict, ruling) = judge(&outcome);
         self.settle(verdict, ruling);
         outcome
     }
 
-    /// The call ended as `verdict` says, which is given back; for a failure `ruling` comes before its category.
+    /// Returns the call ended as `verdict` says, which is given back; for a failure `ruling` comes before its category.
     #[inline(always)]
     #[expect(
         clippy::inline_always,

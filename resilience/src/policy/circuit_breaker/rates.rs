@@ -1,9 +1,9 @@
 //! The results inside a window of calls or of time, and the share of failures among them.
 //!
-//! A share can rise only where a failure is recorded, so all work is done there, under the lock of the breaker's memory.
-//! Successes are counted for each thread apart ([`Successes`]), without a clock and without a line that threads share, and
-//! taken over at the next look. Until `min_calls` results are inside the window each success is recorded with its time:
-//! the one that reaches `min_calls` is judged, too.
+//! A share can rise only when a failure is recorded, so all work is done there, under the lock of the breaker's memory.
+//! Successes are counted for each thread apart ([`Successes`]), without a clock and without a line that threads share,
+//! and taken over at the next look. Until `min_calls` results are inside the window each success is recorded with its
+//! time: the one that reaches `min_calls` is judged, too.
 
 use super::config::CircuitBreakerConfig;
 use crate::base::shards::{self, SHARDS};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// At which success of a thread the time is read, in a window of time.
 const MARK: u64 = 32;
-/// How many runs a window of time remembers, before neighbours are joined.
+/// The number of runs that a window of time remembers, before neighbours are joined.
 const RUNS: usize = 2_048;
 
 /// The successes that no look has taken over, counted by thread.
@@ -60,14 +60,14 @@ impl Successes {
     }
 }
 
-/// What was done with a success.
+/// The handling of a success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counted {
-    /// It was counted.
+    /// The success was counted.
     Done,
-    /// It was counted, and the time is to be read.
+    /// The success was counted, and the time has to be read.
     Mark,
-    /// It is to be recorded with its time.
+    /// The success has to be recorded with its time.
     Not,
 }
 
@@ -96,17 +96,17 @@ impl SubAssign for Shares {
 }
 
 impl Shares {
-    /// One result.
+    /// Returns one result.
     pub(super) const fn one(is_failure: bool, is_slow: bool) -> Self {
         Self { calls: 1, failures: is_failure as u64, slow: is_slow as u64 }
     }
 
-    /// The share of failures, once there are enough calls to tell.
+    /// Returns the share of failures, once there are enough calls.
     pub(super) fn failure_rate(self, config: &CircuitBreakerConfig) -> Option<f64> {
         self.share(self.failures, config)
     }
 
-    /// The share of slow calls, once there are enough calls to tell, of a breaker that measures.
+    /// Returns the share of slow calls, once there are enough calls, of a breaker that measures.
     pub(super) fn slow_rate(self, config: &CircuitBreakerConfig) -> Option<f64> {
         config.slow.and_then(|_| self.share(self.slow, config))
     }
@@ -117,13 +117,13 @@ impl Shares {
         is_known.then(|| count as f64 / self.calls as f64)
     }
 
-    /// Whether they open the breaker.
+    /// Returns whether the shares open the breaker.
     pub(super) fn trip(self, config: &CircuitBreakerConfig) -> bool {
         let rate = self.failure_rate(config);
         config.rate.zip(rate).is_some_and(|(most, rate)| rate >= most) || self.trip_by_slowness(config)
     }
 
-    /// Whether the slow calls open it.
+    /// Returns whether the slow calls open it.
     pub(super) fn trip_by_slowness(self, config: &CircuitBreakerConfig) -> bool {
         self.slow_rate(config).is_some_and(|rate| rate >= config.slow_rate)
     }
@@ -134,7 +134,7 @@ impl Shares {
 pub(super) struct Results {
     /// The sum of [`Successes`] that was taken over.
     taken: u64,
-    /// When that was.
+    /// The time of the last look.
     looked: Instant,
     /// The latest moment that was seen. A thread that read its clock before another one, and comes after it, comes at
     /// the same moment.
@@ -156,7 +156,7 @@ enum Window {
 }
 
 impl Results {
-    /// No results, from `now` on.
+    /// Creates an empty window, from `now` on.
     pub(super) fn new(successes: &Successes, now: Instant, config: &CircuitBreakerConfig) -> Self {
         let window = match config.window {
             Some(_) => Window::Time(Runs::default()),
@@ -165,7 +165,7 @@ impl Results {
         Self { taken: successes.sum(), looked: now, latest: now, size: size(config), window }
     }
 
-    /// Whether they are of the window that these settings ask for.
+    /// Returns whether the results are of the window of these settings.
     pub(super) fn are_of(&self, config: &CircuitBreakerConfig) -> bool {
         self.size == size(config)
     }
@@ -208,7 +208,7 @@ impl Results {
         }
     }
 
-    /// How many results are inside the window at `now`; forgets the others.
+    /// Returns the results inside the window at `now`; forgets older ones.
     pub(super) fn shares(&mut self, now: Instant, config: &CircuitBreakerConfig) -> Shares {
         let now = self.latest(now);
         match &mut self.window {
@@ -228,12 +228,12 @@ impl Results {
     }
 }
 
-/// What the window of these settings holds.
+/// Returns the size of the window of these settings.
 fn size(config: &CircuitBreakerConfig) -> (Option<Duration>, u64) {
     (config.window, config.call_window())
 }
 
-/// Results between two moments; successes whose times are not known are taken as spread evenly over them.
+/// Results between two moments; successes whose times are not known are treated as spread evenly over them.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     from: Instant,
@@ -242,7 +242,7 @@ struct Run {
 }
 
 impl Run {
-    /// How many of `count` results, spread evenly and the last of them at the end, are younger than `cut`.
+    /// Returns how many of `count` results, spread evenly and the last of them at the end, are younger than `cut`.
     fn after(&self, cut: Instant, count: u64) -> u64 {
         let length = self.to.saturating_duration_since(self.from).as_nanos();
         let passed = cut.saturating_duration_since(self.from).as_nanos();
@@ -285,7 +285,7 @@ impl Runs {
         self.all = joined;
     }
 
-    /// How many results are younger than `window` at `now`; forgets older runs.
+    /// Returns the results that are younger than `window` at `now`; forgets older runs.
     fn inside(&mut self, now: Instant, window: Duration, fewest: u64) -> Shares {
         let is_over = |at: Instant| now.saturating_duration_since(at) >= window;
         while let Some(run) = self.all.front().filter(|run| is_over(run.to)) {
@@ -326,7 +326,7 @@ mod tests {
         }
     }
 
-    /// A sequence of numbers that looks random.
+    /// Returns a sequence of numbers that looks random.
     fn random(seed: u64) -> impl FnMut(u64) -> u64 {
         let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
         move |below| {
@@ -370,8 +370,8 @@ mod tests {
         }
     }
 
-    /// How the clock of the next result goes on, in milliseconds: a little, not at all, two hours after a suspension, or
-    /// back by one where another thread has read it before.
+    /// Returns how the clock of the next result goes on, in milliseconds: a little, not at all, two hours after a
+    /// suspension, or back by one where another thread has read it before.
     fn passes(random: &mut impl FnMut(u64) -> u64) -> i64 {
         match random(12) {
             0 => 7_200_000,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 ///
 /// # Examples
 ///
-/// Three methods of a client share what is known about a host:
+/// Three methods of a client share the knowledge about a host:
 ///
 /// ```
 /// use resilience::{CircuitBreakers, circuit_breaker};
@@ -81,7 +81,7 @@ impl CircuitBreakers {
         self
     }
 
-    /// Sets how many keys have a breaker at once; from 1, default 1,024.
+    /// Sets the number of keys that have a breaker at once; from 1, default 1,024.
     ///
     /// A key that is evicted and used again has a new breaker, which is closed. More keys that are open at once than
     /// the set may have push each other out.
@@ -116,8 +116,8 @@ impl CircuitBreakers {
 
     /// Returns the breaker of `key`, made now, closed, if there is none.
     ///
-    /// It counts as a use of the key. Keep what it returns for one call, not for good: an evicted breaker works on, but
-    /// the next caller gets another one.
+    /// It counts as a use of the key. Keep the returned breaker for one call, not permanently: an evicted breaker works
+    /// on, but the next caller gets another one.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! What a breaker shows of itself at one moment.
+//! The state of a breaker at one moment.
 
 use crate::base::text::About;
 use crate::base::visible::Visible;
@@ -6,7 +6,7 @@ use crate::point::PointName;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// Says what a circuit breaker does with a call.
+/// The state of a circuit breaker, which decides what it does with a call.
 ///
 /// The last three are set by an operator or the program, and stay until another state is set.
 ///
@@ -66,7 +66,7 @@ impl fmt::Display for State {
     }
 }
 
-/// Holds the state and counts of a breaker at one moment; see
+/// The state and counts of a breaker at one moment; see
 /// [`CircuitBreaker::snapshot`](crate::CircuitBreaker::snapshot).
 ///
 /// With the feature `serde` it serialises as a map, with `retry_after_s` in seconds and `since` as a time.
@@ -88,13 +88,13 @@ impl fmt::Display for State {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct BreakerSnapshot {
-    /// The point, or the name given by hand.
+    /// The point, or the name of a plain value.
     pub name: PointName,
     /// The key, on a keyed breaker.
     pub key: Option<PointName>,
-    /// What it does with a call.
+    /// The state.
     pub state: State,
-    /// Since when; `None` if it never changed. It is serialised as an RFC 3339 time in UTC.
+    /// When the breaker entered the state; `None` if it never changed. It is serialised as an RFC 3339 time in UTC.
     #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::moment"))]
     pub since: Option<Instant>,
     /// How many failures count at the moment: in a row or inside the window, or those that opened it.
@@ -109,7 +109,7 @@ pub struct BreakerSnapshot {
     pub successes: u32,
     /// How many calls it has refused since the program started.
     pub rejected: u64,
-    /// How many failures open it; 0 where only a `rate` does.
+    /// How many failures open it; 0 if only a `rate` does.
     pub threshold: u32,
     /// How long it stays open; `None` if it is not open, or its time is over.
     #[cfg_attr(

@@ -8,7 +8,7 @@
 //!      └────────────────────────── enough probes succeed ───────────────────────────────┘
 //! ```
 //!
-//! `ForcedOpen`, `Disabled` and `MetricsOnly` are entered and left by hand only.
+//! `ForcedOpen`, `Disabled` and `MetricsOnly` are only entered and left by an operator.
 //!
 //! # The word and the lock
 //!
@@ -54,13 +54,13 @@ impl Word {
         self.0 as u32 == NOT_CLOSED as u32
     }
 
-    /// What a call admitted now carries.
+    /// Returns the token of a call admitted now.
     #[inline]
     pub(super) const fn token(self) -> Token {
         Token((self.0 >> 32) as u32)
     }
 
-    /// Whether a success of the call with `token` has nothing to clear here.
+    /// Returns whether a success of the call with `token` has nothing to clear here.
     #[inline]
     pub(super) const fn is_clean(self, token: Token) -> bool {
         self.0 == (token.0 as u64) << 32
@@ -70,7 +70,7 @@ impl Word {
         self.token().0 == token.0
     }
 
-    /// The failures in a row.
+    /// Returns the failures in a row.
     pub(super) const fn failures(self) -> u32 {
         if self.is_closed() { self.0 as u32 } else { (self.0 & COUNT) as u32 }
     }
@@ -88,17 +88,17 @@ impl Word {
         }
     }
 
-    /// This word after one more failure in a row; a closed breaker must be below its threshold.
+    /// Returns this word after one more failure in a row; a closed breaker must be below its threshold.
     pub(super) const fn with_failure(self) -> Self {
         if !self.is_closed() && self.0 & COUNT == COUNT { self } else { Self(self.0 + 1) }
     }
 
-    /// This word with no failures in a row.
+    /// Returns this word with no failures in a row.
     pub(super) const fn cleared(self) -> Self {
         if self.is_closed() { Self(self.0 & GENERATION) } else { Self(self.0 & !COUNT) }
     }
 
-    /// The word of the next generation, in `state`.
+    /// Returns the word of the next generation, in `state`.
     pub(super) const fn next(self, state: State) -> Self {
         let low = match state {
             State::Closed => 0,
@@ -114,7 +114,7 @@ impl Word {
     }
 }
 
-/// What a call carries from its admission to its result: the generation that admitted it. A probe has one
+/// The token of a call from its admission to its result: the generation that admitted it. A probe has one
 /// of its own.
 ///
 /// Half a word: it fits beside what every future keeps of its progress anyway.
@@ -135,17 +135,17 @@ pub(super) struct Change {
     pub(super) to: State,
     /// Why, in a word: the category of the error that opened it, or one of [`cause`](super::cause).
     pub(super) cause: &'static str,
-    /// How it was opened; nothing where it was not.
+    /// The cause of the opening; empty if it was not opened.
     pub(super) opening: Opening,
 }
 
-/// How a breaker was opened: by nothing that is counted where a person or the program opens it.
+/// The cause of an opening; empty if a person or the program opened the breaker.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Opening {
     /// The error of the call that opens it.
     pub(super) class: Option<Classification>,
     pub(super) failures: u32,
-    /// How many calls were slow, where that opens it.
+    /// The number of slow calls, if they opened it.
     pub(super) slow: u32,
     /// How long it stays open; `None` until that is known.
     pub(super) recovery: Option<Duration>,
@@ -157,20 +157,20 @@ impl Change {
     }
 }
 
-/// What the lock guards: what the present state remembers.
+/// The state under the lock: the memory of the present state.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    /// Since when the state is what it is; `None` before the first transition.
+    /// When the state was entered; `None` before the first transition.
     pub(super) since: Option<Instant>,
-    /// How many times in a row a probe failed.
+    /// The number of probes in a row that failed.
     pub(super) reopenings: u32,
-    /// How many failures opened it.
+    /// The number of failures that opened it.
     pub(super) failures: u32,
     /// Whether a person opened it.
     pub(super) is_by_hand: bool,
-    /// What the rate is of, from the first look on.
+    /// The results for the rate, from the first look on.
     pub(super) results: Option<Box<Results>>,
-    /// For how long it was in each state before, in nanoseconds; made with the first transition.
+    /// The time in each state before, in nanoseconds; made with the first transition.
     #[cfg(feature = "ops")]
     past: Option<Box<[u64; State::ALL.len()]>>,
     phase: Phase,
@@ -202,7 +202,7 @@ impl Memory {
         }
     }
 
-    /// The state `from` ends at `now`.
+    /// Ends the state `from` at `now`.
     #[cfg_attr(not(feature = "ops"), expect(clippy::unused_self, reason = "nothing shows it"))]
     pub(super) fn leave(&mut self, from: State, now: Instant) {
         #[cfg(feature = "ops")]
@@ -216,13 +216,13 @@ impl Memory {
         let _ = (from, now);
     }
 
-    /// When the present state began: a breaker that never changed is closed from the start.
+    /// Returns when the present state began: a breaker that never changed is closed from the start.
     #[cfg(feature = "ops")]
     fn began(&self) -> u64 {
         nanos(self.since.unwrap_or_else(beginning))
     }
 
-    /// For how long it was in each state up to `now`, at which it is in `state`.
+    /// Returns how long it was in each state up to `now`, at which it is in `state`.
     #[cfg(feature = "ops")]
     pub(super) fn times(&self, state: State, now: Instant) -> [Duration; State::ALL.len()] {
         let past = self.past.as_deref().copied().unwrap_or_default();
@@ -231,7 +231,7 @@ impl Memory {
         std::array::from_fn(|n| Duration::from_nanos(at(n)))
     }
 
-    /// A transition at `now` to `state`, whose first generation is that of `token`.
+    /// Enters `state` at `now`, with the first generation in `token`.
     pub(super) fn enter(&mut self, state: State, token: Token, now: Instant) {
         self.since = Some(now);
         self.results = None;
@@ -248,7 +248,7 @@ impl Memory {
         }
     }
 
-    /// Counts a failure inside `window`, and says how many there are.
+    /// Counts a failure inside `window`, and returns their number.
     pub(super) fn count(&mut self, now: Instant, window: Duration, threshold: u32) -> u32 {
         match &mut self.phase {
             Phase::Counting(times) => times.push(now, window, threshold),
@@ -256,7 +256,7 @@ impl Memory {
         }
     }
 
-    /// How many failures are inside `window` at `now`.
+    /// Returns how many failures are inside `window` at `now`.
     pub(super) fn inside(&self, now: Instant, window: Duration) -> u32 {
         match &self.phase {
             Phase::Counting(times) => times.inside(now, window),
@@ -264,7 +264,7 @@ impl Memory {
         }
     }
 
-    /// The probes of a half-open breaker.
+    /// Returns the probes of a half-open breaker.
     pub(super) fn probes(&mut self) -> Option<&mut Probes> {
         match &mut self.phase {
             Phase::Probing(probes) => Some(probes),
@@ -305,13 +305,13 @@ impl Probes {
         self.running.push(Probe { token, since: now });
     }
 
-    /// Whether a probe would be admitted at `now`.
+    /// Returns whether a probe would be admitted at `now`.
     pub(super) fn has_room(&self, now: Instant, config: &CircuitBreakerConfig) -> bool {
         self.running.len() < config.probes as usize
             || self.running.iter().any(|probe| probe.is_late(now, config))
     }
 
-    /// Whether a probe occupies a slot and has not exceeded its time at `now`.
+    /// Returns whether a probe occupies a slot and has not exceeded its time at `now`.
     pub(super) fn is_running(&self, now: Instant, config: &CircuitBreakerConfig) -> bool {
         self.running.iter().any(|probe| !probe.is_late(now, config))
     }

@@ -574,7 +574,7 @@ fn its_size_is_bounded() {
         (size_of::<PermitOf<&CircuitBreaker, ()>>(), size_of::<PermitOf<Arc<CircuitBreaker>, ()>>()),
         (16 + world, 16 + world)
     );
-    // One by hand knows when it began.
+    // A permit of a direct call knows when it began.
     assert_eq!((size_of::<Permit<'_>>(), size_of::<OwnedPermit>()), (32 + world, 32 + world));
 }
 

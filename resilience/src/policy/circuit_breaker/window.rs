@@ -1,16 +1,16 @@
 //! Failures inside a window of time: exact, by remembering when each happened.
 //!
-//! It is used for a number of failures in a time (`threshold` with `window`). At most `threshold` moments are kept,
-//! so that it takes 16 bytes for each, and as many as there were failures if these are fewer. Buckets, which need
-//! less, would count a failure for up to a bucket too long or too short; with thresholds of a few failures that is
-//! the difference between opening and not.
+//! It is used for a number of failures in a time (`threshold` with `window`). At most `threshold` moments are kept, so
+//! that it takes 16 bytes for each, and fewer if there were fewer failures. Buckets, which need less, would count a
+//! failure for up to a bucket too long or too short; with thresholds of a few failures that is the difference between
+//! opening and not.
 //!
 //! The shares of failures (`rate`) have their own file, `rates.rs`: there are too many calls to remember each.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// When the last failures happened, oldest first; takes no memory before the first one.
+/// The times of the last failures, oldest first; takes no memory before the first one.
 ///
 /// A thread may read the clock before another one and arrive after it: a moment before the last one counts as that.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ impl Times {
     ///
     /// A failure leaves the window once it is `window` old.
     ///
-    /// It may forget what is outside, and the oldest if there would be more than `threshold`: one more would open the
+    /// It may forget those outside, and the oldest if there would be more than `threshold`: one more would open the
     /// breaker anyway.
     pub(super) fn push(&mut self, now: Instant, window: Duration, threshold: u32) -> u32 {
         let now = self.latest(now);
@@ -36,7 +36,7 @@ impl Times {
         self.count()
     }
 
-    /// How many failures are inside `window` at `now`.
+    /// Returns how many failures are inside `window` at `now`.
     pub(super) fn inside(&self, now: Instant, window: Duration) -> u32 {
         let now = self.latest(now);
         let outside = self.0.partition_point(|at| !is_inside(*at, now, window));
@@ -84,8 +84,8 @@ mod tests {
         use super::*;
         use proptest::prelude::*;
 
-        /// Milliseconds that pass before a failure or a question: the clock goes on, jumps as after a suspension, or goes
-        /// back by one.
+        /// Returns the milliseconds that pass before a failure or a question: the clock goes on, jumps as after a
+        /// suspension, or goes back by one.
         fn steps() -> impl Strategy<Value = Vec<(bool, i64)>> {
             let passes = prop_oneof![8 => 0..4_i64, 1 => Just(7_200_000), 3 => Just(-1)];
             prop::collection::vec((any::<bool>(), passes), 1..60)

@@ -96,7 +96,7 @@ pub trait Simplify: Sized {
     fn simplify(&self, level: u32) -> Option<Self>;
 }
 
-/// Calls again with a simpler argument after a call that was too much.
+/// A policy that calls again with a simpler argument after a call that was too much.
 ///
 /// The [module](crate::policy::degrade) says when to use one. The value is `Copy` and has no state.
 ///
@@ -201,7 +201,7 @@ impl Degrade {
         self
     }
 
-    /// The value, once its settings are known to make sense.
+    /// Returns the value, once its settings are known to make sense.
     #[doc(hidden)]
     #[track_caller]
     pub const fn checked(self) -> Self {
@@ -308,12 +308,12 @@ impl Degrade {
         first
     }
 
-    /// The class of a failure of the call at `level`, if a simpler call may follow it.
+    /// Returns the class of a failure of the call at `level`, if a simpler call may follow it.
     fn next(&self, verdict: Verdict, level: u32) -> Option<Classification> {
         self.next_of(self.settings.config.max, verdict, level)
     }
 
-    /// The same, with at most `max` simpler calls.
+    /// Returns the class like `next`, with at most `max` simpler calls.
     fn next_of(&self, max: u32, verdict: Verdict, level: u32) -> Option<Classification> {
         let class = verdict.filter(|class| self.on.contains(&class.category))?;
         let has_time = || remaining().is_none_or(|left| !left.is_zero());

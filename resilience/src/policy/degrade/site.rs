@@ -42,7 +42,7 @@ impl Counters {
 }
 
 impl DegradeSite {
-    /// The site of `policy` for the argument called `argument` in the stack of `point`.
+    /// Creates the site of `policy` for the argument called `argument` in the stack of `point`.
     pub const fn new(point: &'static PointSite, argument: &'static str, policy: Degrade) -> Self {
         Self { point, argument, policy, counters: Site::new(Counters::new(), Counters::new) }
     }
@@ -53,7 +53,7 @@ impl DegradeSite {
         self
     }
 
-    /// The settings in force.
+    /// Returns the settings in force.
     fn config(&self) -> &DegradeConfig {
         #[cfg(feature = "config")]
         if let Some(changed) = self.point.pinned().of(self).and_then(Override::get) {
@@ -62,7 +62,7 @@ impl DegradeSite {
         &self.policy.settings.config
     }
 
-    /// How many simpler calls may follow.
+    /// Returns how many simpler calls may follow.
     fn max(&self) -> u32 {
         #[cfg(feature = "config")]
         if self.point.pinned().of(self).is_some_and(|changed| changed.is_off) {
@@ -71,20 +71,20 @@ impl DegradeSite {
         self.config().max
     }
 
-    /// The class of a failure of the call at `level`, if a simpler call may follow it.
+    /// Returns the class of a failure of the call at `level`, if a simpler call may follow it.
     #[inline]
     pub fn next(&self, verdict: &Verdict, level: u32) -> Option<Classification> {
         verdict.is_some().then(|| self.policy.next_of(self.max(), *verdict, level)).flatten()
     }
 
-    /// A call at `level` follows a failure of this class.
+    /// Reports that a call at `level` follows a failure of this class.
     #[cold]
     pub fn simplified(&self, class: Classification, level: u32) {
         self.counters.simplified.fetch_add(1, Ordering::Relaxed);
         self.policy.emit(self.point.name(), class, level);
     }
 
-    /// What the caller gets: the outcome of the last call, or the first error if that failed as well.
+    /// Returns the outcome for the caller: that of the last call, or the first error if that failed as well.
     #[inline]
     pub fn ended<R: Outcome>(
         &self,
@@ -112,7 +112,7 @@ impl DegradeSite {
     }
 }
 
-/// The simpler argument, or the original one of the first call.
+/// Returns the simpler argument, or the original one of the first call.
 ///
 /// # Panics
 ///

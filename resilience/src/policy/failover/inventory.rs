@@ -73,7 +73,7 @@ impl Layer for Failover {
         vec![("failed_over", now.failed_over), ("answered", answered)]
     }
 
-    /// The values that answered in place of another one.
+    /// Returns the values that answered in place of another one.
     fn keys(&self) -> Vec<KeySnapshot> {
         let now = self.snapshot();
         let state =

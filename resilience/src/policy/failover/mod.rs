@@ -2,14 +2,14 @@
 //!
 //! # When to use one
 //!
-//! Where several services give the same answer: three models, two regions, a primary and its replicas.
+//! For several services with the same answer: three models, two regions, a primary and its replicas.
 //!
 //! # When not to
 //!
-//! - For failures that pass by themselves: retry the same value first, with `with_retry` below.
-//! - Where the values differ in what they know: a replica that lags behind answers `NotFound` for what was just
+//! - For transient failures: retry the same value first, with `with_retry` below.
+//! - For values that know different things: a replica that lags behind answers `NotFound` for a record that was just
 //!   written.
-//! - Where the call changes something, and the first service may have done it before it failed.
+//! - For calls that change something, if the first service may have done it before it failed.
 //!
 //! # Choosing numbers
 //!
@@ -34,9 +34,9 @@
 //!
 //! # `sticky`
 //!
-//! After a switch, calls with the same value of their own begin with the one that answered, for the time of `sticky`; a
-//! success does not prolong it. Then one call tries its own value again, while the others stay; if that answers, all go
-//! back. A call that began before a switch changes nothing.
+//! After a switch, calls with the same value of their own begin with the value that answered, for the time of `sticky`;
+//! a success does not prolong it. Then one call tries its own value again, while the others stay; if that answers, all
+//! go back. A call that began before a switch changes nothing.
 //!
 //! # Examples
 //!
@@ -82,7 +82,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use sticky::Memories;
 
-/// Calls again with the next value of an argument after a failure.
+/// A policy that calls again with the next value of an argument after a failure.
 ///
 /// The [module](crate::policy::failover) says when to use one, and what `sticky` does. With `sticky` it has state: put
 /// it in a `static`, not in a local variable.
@@ -109,18 +109,18 @@ pub struct Failover {
     state: Site<State>,
 }
 
-/// What an attribute lists.
+/// The values that an attribute lists.
 #[derive(Clone, Copy, Debug)]
 struct Listed {
     argument: &'static str,
     values: fn() -> Vec<String>,
 }
 
-/// What changes while it is used; fresh in a test world.
+/// The state in use; fresh in a test world.
 #[derive(Debug)]
 struct State {
     memories: Memories,
-    /// How many calls each value answered in place of the caller's own.
+    /// The number of calls that each value answered in place of the caller's own.
     answered: EntryMap<AtomicU64>,
     failed_over: AtomicU64,
 }
@@ -148,7 +148,7 @@ const MAY_DIFFER: &[Category] = &[
     Category::NotFound,
 ];
 
-/// Holds what a failover has done so far; see [`Failover::snapshot`].
+/// The counts of a failover so far; see [`Failover::snapshot`].
 ///
 /// With the feature `serde` it serialises as a map.
 ///
@@ -170,17 +170,17 @@ const MAY_DIFFER: &[Category] = &[
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct FailoverSnapshot {
-    /// The point, or the name given by hand.
+    /// The point, or the name of a plain value.
     pub name: PointName,
-    /// How often a call went on with another value since the program started.
+    /// How many times a call continued with another value since the program started.
     pub failed_over: u64,
     /// How many calls a value answered in place of the caller's own since the program started.
     pub answered: BTreeMap<String, u64>,
-    /// Which calls begin with another value than their own, sorted by key.
+    /// The calls that begin with another value than their own, sorted by key.
     pub sticky: Vec<StickySnapshot>,
 }
 
-/// Holds which value calls begin with in place of their own; see [`FailoverSnapshot::sticky`].
+/// A value that calls begin with in place of their own; see [`FailoverSnapshot::sticky`].
 ///
 /// # Examples
 ///
@@ -207,7 +207,7 @@ pub struct StickySnapshot {
     pub key: String,
     /// The value that answered last.
     pub value: String,
-    /// How long calls begin with it; zero where the next one tries its own value.
+    /// How long calls begin with it; zero if the next one tries its own value.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "left_s", serialize_with = "crate::base::serialise::seconds")
@@ -229,7 +229,7 @@ impl fmt::Display for FailoverSnapshot {
 }
 
 impl Failover {
-    /// Creates one that begins with the caller's value each time.
+    /// Creates a failover that begins with the caller's value each time.
     ///
     /// `name` appears in its events.
     ///
@@ -267,7 +267,7 @@ impl Failover {
         Ok(Self::with(PointName::from(name.into()), Settings::whole(config)))
     }
 
-    /// The failover of an annotated function over the `values` of `argument`.
+    /// Creates the failover of an annotated function over the `values` of `argument`.
     #[doc(hidden)]
     pub const fn of(point: &'static PointSite, argument: &'static str, values: fn() -> Vec<String>) -> Self {
         let settings = Settings { config: FailoverConfig::DEFAULT, set: 0 };
@@ -306,7 +306,7 @@ impl Failover {
         self
     }
 
-    /// The value, once its settings are known to make sense.
+    /// Returns the value, once its settings are known to make sense.
     #[doc(hidden)]
     #[track_caller]
     pub const fn checked(self) -> Self {
@@ -314,7 +314,7 @@ impl Failover {
         self
     }
 
-    /// The settings in force: the one place that reads them.
+    /// Returns the settings in force: the one place that reads them.
     fn config(&self) -> &FailoverConfig {
         #[cfg(feature = "config")]
         if let Some(changed) = self.changed_settings() {
@@ -323,7 +323,7 @@ impl Failover {
         &self.settings.config
     }
 
-    /// What a configuration puts in place of the settings.
+    /// Returns the settings of a configuration that replace those in the code.
     #[cfg(feature = "config")]
     fn changed_settings(&self) -> Option<&'static Override> {
         of_state(&self.name, self, "failover", None)
@@ -447,7 +447,7 @@ impl Failover {
         self.state.memories.reset();
     }
 
-    /// A call goes on with the value called `value`, as its further one of this number.
+    /// Reports that a call continues with the value called `value`, as its further one of this number.
     fn failed_over(&self, class: Classification, step: usize, value: impl FnOnce() -> Option<PointName>) {
         self.state.failed_over.fetch_add(1, Ordering::Relaxed);
         if is_heard(None) {
@@ -456,7 +456,7 @@ impl Failover {
         }
     }
 
-    /// A listed value has answered in place of the caller's own.
+    /// Counts that a listed value has answered in place of the caller's own.
     fn answered(&self, value: KeyRef<'_>) {
         let count = self.state.answered.get(&value, MAX_KEYS, &AtomicU64::default);
         count.fetch_add(1, Ordering::Relaxed);
@@ -467,14 +467,14 @@ impl Failover {
     }
 }
 
-/// The listed values, of whichever type the list is.
+/// Returns the listed values, of whichever type the list is.
 #[doc(hidden)]
 #[inline]
 pub const fn values<T>(values: &[T]) -> &[T] {
     values
 }
 
-/// The listed values as text.
+/// Returns the listed values as text.
 #[doc(hidden)]
 pub fn names<T: Key>(values: &[T]) -> Vec<String> {
     values.iter().map(|value| value.read(|value| value.to_string())).collect()
@@ -490,7 +490,7 @@ pub const fn check<T>(values: &[T]) {
     assert!(!values.is_empty(), "`failover` needs at least one value");
 }
 
-/// The caller's own value, which is called once.
+/// Takes the caller's own value, which is called once.
 ///
 /// # Panics
 ///
@@ -509,7 +509,7 @@ pub fn taken<T>(own: &mut Option<T>) -> T {
     note = "list values of the argument's own type, or of one that it is made of by `From`; they are `Clone`"
 )]
 pub trait Listable<T> {
-    /// The argument.
+    /// Returns the argument.
     fn argument(&self) -> T;
 }
 

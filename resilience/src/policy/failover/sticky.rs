@@ -1,12 +1,12 @@
-//! Which value answers in place of a caller's own, and how long calls begin with it.
+//! The value that answers in place of a caller's own, and how long calls begin with it.
 //!
 //! There is a memory for each value that callers begin with, and for each key of the stack. A *switch* is the moment
 //! when another value than before is the good one. Switches are numbered, and a call knows the number of the last one
 //! before it began: if its memory has switched since, what the call has found out is old, and changes nothing.
 //!
 //! At the end of the time one call is the probe, which begins with its own value, and the good value is prolonged for
-//! the others. A probe that ends without an answer gives its turn to the next call; one that never ends does so after
-//! the prolonged time.
+//! the others. A probe that ends without an answer passes its turn to the next call; a probe that never ends does so
+//! after the prolonged time.
 //!
 //! While no memory has a good value, a call reads two counters and looks nothing up.
 
@@ -22,18 +22,18 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(super) struct Memories(EntryMap<Memory>);
 
-/// What is known for the callers of one value and key.
+/// The memory for the callers of one value and key.
 #[derive(Debug)]
 pub(super) struct Memory {
     state: Mutex<State>,
     counts: Arc<Counts>,
 }
 
-/// What all memories of a failover share.
+/// The counts that all memories of a failover share.
 #[derive(Debug)]
 struct Counts {
     switches: AtomicU64,
-    /// How many memories have a good value.
+    /// The number of memories that have a good value.
     active: AtomicU64,
 }
 
@@ -42,7 +42,7 @@ struct State {
     good: Option<Good>,
     /// The number of the last switch.
     switched: u64,
-    /// How many probes there were, so that each has a number from 1.
+    /// The number of probes, so that each has a number from 1.
     probes: u64,
 }
 
@@ -53,7 +53,7 @@ struct Good {
     ends: Instant,
 }
 
-/// How a call begins.
+/// The beginning of a call.
 #[derive(Debug)]
 pub(super) enum Beginning {
     /// With its own value.
@@ -69,25 +69,25 @@ impl Memories {
         Self(EntryMap::new())
     }
 
-    /// The number of the last switch so far.
+    /// Returns the number of the last switch so far.
     #[inline]
     pub(super) fn switches(&self) -> u64 {
         self.0.whole().map_or(0, |whole| whole.counts.switches.load(Ordering::Acquire))
     }
 
-    /// The memory for `key`, if there is one, and if any has a good value.
+    /// Returns the memory for `key`, if there is one, and if any has a good value.
     #[inline]
     pub(super) fn find<K: Key + ?Sized>(&self, key: &K) -> Option<Arc<Memory>> {
         let is_active = self.0.whole()?.counts.active.load(Ordering::Acquire) > 0;
         if is_active { self.0.find(key) } else { None }
     }
 
-    /// The memory for `key`.
+    /// Returns the memory for `key`.
     pub(super) fn get(&self, key: KeyRef<'_>) -> Arc<Memory> {
         self.0.get(&key, MAX_KEYS, &Memory::new)
     }
 
-    /// All memories that have a good value, sorted by key.
+    /// Returns all memories that have a good value, sorted by key.
     pub(super) fn all(&self) -> Vec<StickySnapshot> {
         let now = now();
         let sticks = |(key, memory): (String, Arc<Memory>)| {
@@ -113,7 +113,7 @@ impl Memory {
         Self { state: Mutex::new(State::default()), counts: Arc::new(counts) }
     }
 
-    /// How a call begins: with the good value until its time is over, then once with its own.
+    /// Returns how a call begins: with the good value until its time is over, then once with its own.
     pub(super) fn begin(&self, sticky: Duration, now: Instant) -> Beginning {
         let mut state = self.state.lock();
         let State { good, probes, .. } = &mut *state;
@@ -128,18 +128,21 @@ impl Memory {
         }
     }
 
-    /// A call that began after the switch with the number `began` was answered by `value`, for the first time.
+    /// Notes that a call that began after the switch with the number `began` was answered by `value`, for the first
+    /// time.
     pub(super) fn answered_by(&self, value: KeyRef<'_>, began: u64, sticky: Duration, now: Instant) {
         let good = Good { value: Arc::new(OwnedKey::of(value)), ends: later(now, sticky) };
         self.switch(Some(good), |state| state.switched <= began);
     }
 
-    /// A call that began after the switch with the number `began` was answered by the caller's own value again.
+    /// Notes that a call that began after the switch with the number `began` was answered by the caller's own value
+    /// again.
     pub(super) fn answered_by_own(&self, began: u64) {
         self.switch(None, |state| state.good.is_some() && state.switched <= began);
     }
 
-    /// A probe that began after the switch with the number `began` has ended without an answer: the next call is one.
+    /// Notes that a probe that began after the switch with the number `began` has ended without an answer: the next
+    /// call is one.
     pub(super) fn release(&self, probe: u64, began: u64, now: Instant) {
         let mut state = self.state.lock();
         let is_running = state.probes == probe && state.switched <= began;
@@ -196,14 +199,14 @@ mod loom {
     const LONG: Duration = Duration::from_secs(1000);
     const VALUE: KeyRef<'_> = KeyRef::Number(1);
 
-    /// A memory whose words and lock are made.
+    /// Returns a memory whose words and lock are made.
     fn memory() -> ::loom::sync::Arc<Memory> {
         let memory = Memory::new();
         assert_eq!(state_of(&memory), (None, 0, 0));
         ::loom::sync::Arc::new(memory)
     }
 
-    /// The good value, how many switches there were, and how many memories have a good value.
+    /// Returns the good value, how many switches there were, and how many memories have a good value.
     fn state_of(memory: &Memory) -> (Option<String>, u64, u64) {
         let state = memory.state.lock();
         let good = state.good.as_ref().map(|good| good.value.as_ref().as_ref().to_string());

@@ -1,9 +1,9 @@
-//! What is remembered, against a slow model that keeps every switch and every probe.
+//! The memory, against a slow model that keeps every switch and every probe.
 
 use super::*;
 use proptest::prelude::*;
 
-/// How long a good value stays, in milliseconds.
+/// The time that a good value stays, in milliseconds.
 const STICKY: i64 = 1_000;
 
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ struct Call {
     with: Option<i128>,
 }
 
-/// The value that answers last, since when it need not be asked again, and what came before.
+/// The value that answers last, since when it need not be asked again, and the history before it.
 #[derive(Default)]
 struct Model {
     clock: i64,
@@ -50,7 +50,7 @@ struct Model {
 }
 
 impl Model {
-    /// When the next probe is due.
+    /// Returns when the next probe is due.
     fn due(&self) -> Option<i64> {
         let (_, at) = (*self.switches.last()?)?;
         let Some((_, began, failed)) = self.probes.last() else { return Some(at + STICKY) };

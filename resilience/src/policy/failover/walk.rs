@@ -1,7 +1,7 @@
 //! The way of one call through the values.
 //!
 //! The caller's own value comes first, then those that are listed after it, or all of them if it is not listed. With a
-//! good value in a memory that one comes first, and the others keep their order.
+//! good value in a memory that value comes first, and the others keep their order.
 
 use super::Failover;
 use super::sticky::{Beginning, Memory};
@@ -19,17 +19,17 @@ use std::sync::Arc;
 #[doc(hidden)]
 pub struct Walk<'a> {
     failover: &'a Failover,
-    /// How many values are listed.
+    /// The number of listed values.
     len: usize,
-    /// Where the caller's own value is listed.
+    /// The place of the caller's own value in the list.
     own: Option<usize>,
     /// The listed value that the call begins with instead.
     good: Option<usize>,
-    /// How many values were called before the current one.
+    /// The number of values that were called before the current one.
     step: usize,
     /// The number of the last switch before the call began.
     began: u64,
-    /// What the memory is called, if that is not the listed own value.
+    /// The key of the memory, if it is not the listed own value.
     key: Option<Box<OwnedKey>>,
     memory: Option<Arc<Memory>>,
     /// The number of the probe that this call is; 0 if it is none.
@@ -38,7 +38,7 @@ pub struct Walk<'a> {
 
 #[doc(hidden)]
 impl Failover {
-    /// A call begins whose own value is `own`.
+    /// Begins a call whose own value is `own`.
     #[inline]
     pub fn start<E: Key, T: Key + ?Sized>(&self, values: &[E], own: &T) -> Walk<'_> {
         let mut walk = Walk::new(self, values, own);
@@ -51,7 +51,7 @@ impl Failover {
         walk
     }
 
-    /// The same in a stack with a `key`, by which memories are separate.
+    /// Begins a call in a stack with a `key`, by which memories are separate.
     pub fn start_keyed<E: Key, T: Key + ?Sized>(
         &self,
         values: &[E],
@@ -94,7 +94,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The good value of the memory; without one the call may be a probe.
+    /// Returns the good value of the memory; without one the call may be a probe.
     #[inline]
     fn begin(&mut self) -> Option<Arc<OwnedKey>> {
         match self.memory.as_ref()?.begin(self.failover.config().sticky?, now()) {
@@ -107,13 +107,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The first listed value after the caller's own.
+    /// Returns the first listed value after the caller's own.
     #[inline]
     fn first(&self) -> usize {
         self.own.map_or(0, |own| own + 1)
     }
 
-    /// Where the current value is listed; `None` for the caller's own.
+    /// Returns where the current value is listed; `None` for the caller's own.
     #[inline]
     fn place(&self) -> Option<usize> {
         let after = |n: usize| self.first() + n;
@@ -125,18 +125,18 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// How many values the call can go through.
+    /// Returns how many values the call can go through.
     fn steps(&self) -> usize {
         1 + self.len.saturating_sub(self.first())
     }
 
-    /// The listed value to call; `None` for the caller's own.
+    /// Returns the listed value to call; `None` for the caller's own.
     #[inline]
     pub fn listed<'v, E>(&self, values: &'v [E]) -> Option<&'v E> {
         values.get(self.place()?)
     }
 
-    /// Whether the next value is called after this outcome.
+    /// Returns whether the next value is called after this outcome.
     #[inline]
     pub fn goes_on<E: Key>(&mut self, values: &[E], verdict: &Verdict) -> bool {
         verdict.is_some_and(|class| {
@@ -158,7 +158,7 @@ impl<'a> Walk<'a> {
         true
     }
 
-    /// What the caller gets: the answer, or the error of several that says most.
+    /// Returns the outcome for the caller: the answer, or the error of several that says most.
     #[inline]
     pub fn ended<E: Key, R: Outcome>(
         mut self,
@@ -176,7 +176,7 @@ impl<'a> Walk<'a> {
         (outcome, None)
     }
 
-    /// Another value than the caller's own has answered, or the own one after a time in which it did not.
+    /// Notes that another value than the caller's own has answered, or the own one after a time in which it did not.
     #[cold]
     fn answered<E: Key>(&mut self, values: &[E]) {
         let (place, sticky) = (self.place(), self.failover.config().sticky);
@@ -201,7 +201,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// A probe without an answer gives its turn to the next call.
+/// Passes the turn of a probe without an answer to the next call.
 impl Drop for Walk<'_> {
     #[inline]
     fn drop(&mut self) {
@@ -211,7 +211,7 @@ impl Drop for Walk<'_> {
     }
 }
 
-/// Of two errors the one that says more: the first of a body that ran, else the refusal that ends first.
+/// Returns the one of two errors that says more: the first of a body that ran, else the refusal that ends first.
 #[cold]
 pub fn keep<R>(kept: Option<(R, Verdict)>, (outcome, verdict): (R, Verdict)) -> (R, Verdict) {
     let refusal = |verdict: &Verdict| verdict.filter(Classification::is_refusal);

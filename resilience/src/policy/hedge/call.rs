@@ -1,4 +1,4 @@
-//! What the copies of one call ask of their hedge: when the next one follows, whether it may, and what is counted.
+//! The questions of one call's copies to their hedge: when the next one follows, whether it may, and the counts.
 
 use super::Hedge;
 use super::config::After;
@@ -17,14 +17,14 @@ pub struct Hedging<'b, H> {
     hedge: H,
     /// The budget of a retry around the call, which pays in place of the hedge's own.
     budget: Option<&'b Budget>,
-    /// The stack in which the call is, where the hedge does not know: one that the program owns.
+    /// The stack in which the call is, if the hedge does not know it: the program owns the hedge.
     stack: Option<Stack>,
     // The counts of the call are here because there is room for them: the future is smaller.
-    /// How many extra calls were made.
+    /// The number of extra calls that were made.
     pub(super) made: u8,
-    /// How many were made or denied.
+    /// The number of extra calls that were made or denied.
     pub(super) tried: u8,
-    /// From which copy on the next poll goes.
+    /// The copy with which the next poll begins.
     pub(super) turn: u8,
     /// The call belongs to the test world in which it began, on whichever thread it is dropped.
     world: Option<World>,
@@ -44,17 +44,18 @@ impl<'b, H: Deref<Target = Hedge>> Hedging<'b, H> {
         self.hedge.owner.stack_or(self.stack)
     }
 
-    /// Whether another extra call may follow.
+    /// Returns whether another extra call may follow.
     pub(super) fn has_next(&self) -> bool {
         u32::from(self.tried) < self.hedge.config().max
     }
 
-    /// No further extra call follows.
+    /// Ends the extra calls: no further one follows.
     pub(super) fn stop(&mut self) {
         self.tried = u8::MAX;
     }
 
-    /// How many nanoseconds from now the next extra call follows, if one does; and the moment, where that is to be known.
+    /// Returns in how many nanoseconds the next extra call follows, if one does; and the moment, if that has to be
+    /// known.
     pub(super) fn delay(&self) -> (Option<u64>, u64) {
         if let After::Delay(delay) = self.hedge.config().after {
             return (Some(scope::nanos(delay)), 0);
@@ -63,7 +64,7 @@ impl<'b, H: Deref<Target = Hedge>> Hedging<'b, H> {
         (self.hedge.delay_at(now).map(scope::nanos), nanos(now).max(1))
     }
 
-    /// The time after which an extra call begins now. A percentile may have changed since.
+    /// Returns the time after which an extra call begins now. A percentile may have changed since.
     fn after(&self) -> Duration {
         Duration::from_nanos(self.delay().0.unwrap_or_default())
     }
@@ -87,7 +88,7 @@ impl<'b, H: Deref<Target = Hedge>> Hedging<'b, H> {
         self.hedge.hedged(self.made.into(), self.after());
     }
 
-    /// The copy of this number has answered the call.
+    /// Counts that the copy of this number has answered the call.
     pub(super) fn won(&self, number: u8) {
         if number > 0 {
             self.hedge.count(|counters| &counters.won_by_extra);
@@ -103,7 +104,7 @@ impl<'b, H: Deref<Target = Hedge>> Hedging<'b, H> {
         }
     }
 
-    /// The call itself has ended with this verdict, and no extra one was made.
+    /// Counts the end of the call itself with this verdict, when no extra one was made.
     #[inline]
     pub(super) fn ended_alone(&self, began: u64, verdict: &Verdict) {
         if verdict.is_none() {
@@ -112,7 +113,7 @@ impl<'b, H: Deref<Target = Hedge>> Hedging<'b, H> {
         self.ended(began, verdict);
     }
 
-    /// The call itself has ended with this verdict; it was first pending at `began`, or never.
+    /// Counts the end of the call itself with this verdict; it was first pending at `began`, or never.
     #[inline]
     pub(super) fn ended(&self, began: u64, verdict: &Verdict) {
         if let After::Percentile(_) = self.hedge.config().after

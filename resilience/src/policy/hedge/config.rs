@@ -6,7 +6,7 @@ use crate::base::settings::{Count, Flag, settings};
 use crate::policy::budget::Budget;
 use std::time::Duration;
 
-/// Chooses when an extra call follows the calls that run.
+/// The time at which an extra call follows the calls that run.
 ///
 /// In an attribute it is `after = 50ms`, or `after = p95`.
 ///
@@ -28,7 +28,7 @@ pub enum After {
     Percentile(u8),
 }
 
-/// As the form of a setting.
+/// The texts of a setting.
 impl After {
     const KIND: Kind = Kind::Time;
     const UNSET: Self = Self::Delay(Duration::MAX);
@@ -60,8 +60,8 @@ impl After {
 }
 
 settings! {
-    /// The settings of a [`Hedge`], for [`try_new`](Hedge::try_new); one that has only an [`After`], or a delay, is made
-    /// `from` it.
+    /// The settings of a [`Hedge`], for [`try_new`](Hedge::try_new); settings with only an [`After`], or a delay, are
+    /// made `from` it.
     ///
     /// # Examples
     ///

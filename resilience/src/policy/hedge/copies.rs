@@ -1,9 +1,9 @@
 //! One call and its extra calls, in one task: the first that succeeds answers.
 //!
-//! The future of the call itself is a part of [`Copies`], and each extra one is in a box of its own, made when it begins.
-//! Until then a call that is ready at once costs nothing but its poll, and one that is not a timer. All copies are polled
-//! whenever the task is woken, each time from another one on, so that none of them can use up the task's budget for all.
-//! The timer is polled after them and does not count towards that budget.
+//! The future of the call itself is a part of [`Copies`], and each extra one is in a box of its own, made when it
+//! begins. Until then a call that is ready at once costs nothing but its poll, and one that is not ready costs a timer.
+//! All copies are polled whenever the task is woken, each time beginning with another one, so that none of them can use
+//! up the task's budget for all. The timer is polled after them and does not count towards that budget.
 //!
 //! A copy is polled in the context of the call, to which its own policies add theirs for as long as the poll takes. An
 //! extra one is marked as such (`scope::extra`): a policy of the stack that would have to let it wait, or refuses it,
@@ -13,7 +13,7 @@
 //!
 //! - The first outcome that is a success is returned, and the copies that still run are dropped before.
 //! - A failure is kept while another copy runs. Only the first one is: it is what the call returns if all fail.
-//! - A refused extra call is no outcome. One that is refused at once was not made: it costs nothing.
+//! - A refused extra call is no outcome. If it is refused at once, it was not made: it costs nothing.
 //! - A panic of one copy, wherever it comes from, reaches the caller after the others were dropped.
 
 use super::Hedge;
@@ -37,7 +37,7 @@ pin_project_lite::pin_project! {
     #[project_replace = TakenCopy]
     enum Copied<F: Future> {
         Runs { #[pin] future: F },
-        /// It has failed before all others.
+        /// The copy has failed before all others.
         Failed { outcome: F::Output },
         Over,
     }
@@ -66,7 +66,7 @@ pin_project_lite::pin_project! {
         extras: Option<Pin<Box<Extra<F>>>>,
         // Ends when the next extra call begins.
         timer: Option<Timer>,
-        // When the first copy was first pending, in nanoseconds; 0 where it does not matter or has ended.
+        // When the first copy was first pending, in nanoseconds; 0 if that does not matter or it has ended.
         began: u64,
     }
 
@@ -94,7 +94,7 @@ impl<F: Future> Copied<F> {
     }
 }
 
-/// The copy of this number: 0 is the call itself.
+/// Returns the copy of this number: 0 is the call itself.
 fn nth<'a, F: Future>(
     first: Pin<&'a mut Copied<F>>,
     extras: &'a mut Option<Pin<Box<Extra<F>>>>,
@@ -110,7 +110,7 @@ fn nth<'a, F: Future>(
     Some(list.as_mut()?.as_mut().project().copy)
 }
 
-/// The end of the list.
+/// Returns the end of the list.
 fn end_of<F: Future>(mut list: &mut Option<Pin<Box<Extra<F>>>>) -> &mut Option<Pin<Box<Extra<F>>>> {
     while let Some(extra) = list {
         list = extra.as_mut().project().next;
@@ -130,7 +130,7 @@ where
     M: Fn() -> F,
     J: Fn(&F::Output) -> Verdict,
 {
-    /// A call of what `make` makes.
+    /// Creates a call with copies that `make` makes.
     #[inline]
     pub fn new(call: Hedging<'b, H>, make: M, judge: J) -> Self {
         let first = Copied::Runs { future: make() };
@@ -154,7 +154,7 @@ where
         Poll::Pending
     }
 
-    /// Whether it is time for the next extra call.
+    /// Returns whether it is time for the next extra call.
     fn is_due(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
         let this = self.project();
         if !this.call.has_next() {
@@ -250,7 +250,7 @@ where
         })
     }
 
-    /// The copy of this number has ended; what the call returns, if that ends it.
+    /// Settles the end of the copy of this number; returns the result of the call, if that ends it.
     fn settle(
         mut self: Pin<&mut Self>,
         number: u8,

@@ -1,4 +1,4 @@
-//! What the inventory sees of hedges, and the `static`s of those that an attribute makes.
+//! Hedges in the inventory, and the `static`s of those that an attribute makes.
 
 use super::call::Hedging;
 use super::config::After;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// What the expansion of an attribute calls; `budget` is that of a retry around the call.
+/// The calls of an attribute's expansion; `budget` is that of a retry around the call.
 #[doc(hidden)]
 impl Hedge {
     /// Begins a call.
@@ -42,7 +42,7 @@ impl Described for HedgeConfig {
         known.map_or(u64::MAX, |config| u64::from(config.max) + 1)
     }
 
-    /// Each extra call begins while another one runs, and at most so long after the call before.
+    /// Each extra call begins while another one runs, and at most the delay after the call before.
     fn worst(known: Option<&Self>, inner: Option<Duration>) -> Option<Duration> {
         let (config, inner) = (known?, inner?);
         let delay = match config.after {
@@ -60,7 +60,7 @@ impl Stateful for Hedge {
         *self.config()
     }
 
-    /// Whether it would make an extra call.
+    /// Returns whether it would make an extra call.
     fn word(&self) -> &'static str {
         if self.delay_at(now()).is_some() { "ready" } else { "too_few_calls" }
     }

@@ -86,14 +86,14 @@ use std::time::{Duration, Instant};
 
 const KIND: &str = "hedge";
 
-/// What an outcome means, which comes with it.
+/// Returns the verdict on an outcome, which comes with it.
 #[doc(hidden)]
 #[inline]
 pub const fn verdict<R>(judged: &(R, Verdict)) -> Verdict {
     judged.1
 }
 
-/// Makes a slow call once more, and takes the first answer.
+/// A policy that makes a slow call once more, and takes the first answer.
 ///
 /// The [module](crate::policy::hedge) says when to use one, and what it does. A hedge has state: put it in a `static`,
 /// or in an `Arc` that the callers share, not in a local variable.
@@ -122,11 +122,11 @@ pub struct Hedge {
     settings: Settings<HedgeConfig>,
 }
 
-/// What changes while a hedge is used; fresh in a test world.
+/// The state of a hedge in use; fresh in a test world.
 #[derive(Debug)]
 struct Live {
     counters: Counters,
-    /// How long first calls took, where the delay depends on that.
+    /// The durations of first calls, if the delay depends on them.
     past: OnceLock<Percentile>,
 }
 
@@ -149,7 +149,7 @@ impl Counters {
     }
 }
 
-/// Holds the delay and counts of a hedge at one moment; see [`Hedge::snapshot`].
+/// The delay and counts of a hedge at one moment; see [`Hedge::snapshot`].
 ///
 /// With the feature `serde` it serialises as a map, with `after_s` in seconds.
 ///
@@ -167,7 +167,7 @@ impl Counters {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct HedgeSnapshot {
-    /// The point, or the name given by hand.
+    /// The point, or the name of a plain value.
     pub name: PointName,
     /// The key, on a keyed hedge.
     pub key: Option<PointName>,
@@ -178,7 +178,7 @@ pub struct HedgeSnapshot {
         serde(rename = "after_s", serialize_with = "crate::base::serialise::seconds")
     )]
     pub after: Option<Duration>,
-    /// How many tokens the hedge's own budget has, which pays where no retry is around the calls.
+    /// The tokens of the hedge's own budget, which pays if no retry is around the calls.
     pub tokens: u32,
     /// How many extra calls were made since the program started.
     pub hedged: u64,
@@ -210,7 +210,7 @@ impl Hedge {
     ///
     /// `name` appears in events and the inventory.
     ///
-    /// The delay counts from the first poll of the call that is not ready; one that is ready at once costs no timer.
+    /// The delay counts from the first poll of the call that is not ready; a call that is ready at once costs no timer.
     ///
     /// # Panics
     ///
@@ -273,7 +273,7 @@ impl Hedge {
         Ok(Self { settings: Settings::whole(config), ..hedge })
     }
 
-    /// The hedge of an annotated function.
+    /// Creates the hedge of an annotated function.
     #[doc(hidden)]
     #[track_caller]
     pub const fn of(point: &'static PointSite, after: After) -> Self {
@@ -291,7 +291,7 @@ impl Hedge {
         }
     }
 
-    /// Sets the budget that pays for extra calls where no retry is around them, for instance one that several
+    /// Sets the budget that pays for extra calls if no retry is around them, for instance a budget that several
     /// policies share.
     ///
     /// # Examples
@@ -310,7 +310,7 @@ impl Hedge {
         self
     }
 
-    /// The hedge, once its settings are known to make sense together.
+    /// Returns the hedge, once its settings are known to make sense together.
     #[doc(hidden)]
     #[track_caller]
     pub const fn checked(self) -> Self {
@@ -318,7 +318,7 @@ impl Hedge {
         self
     }
 
-    /// The settings in force: the one place that reads them.
+    /// Returns the settings in force: the one place that reads them.
     #[inline]
     fn config(&self) -> &HedgeConfig {
         #[cfg(feature = "config")]
@@ -331,7 +331,7 @@ impl Hedge {
         &self.settings.config
     }
 
-    /// What a configuration puts in place of the settings.
+    /// Returns the settings of a configuration that replace those in the code.
     #[cfg(feature = "config")]
     #[inline]
     fn changed(&self) -> Option<&'static Override> {
@@ -343,7 +343,7 @@ impl Hedge {
         self.config().budget.unwrap_or(&self.budget)
     }
 
-    /// How long first calls took, of a hedge whose delay is a percentile.
+    /// Returns the durations of first calls, of a hedge whose delay is a percentile.
     fn past(&self) -> &Percentile {
         self.live.past.get_or_init(|| match self.config().after {
             After::Percentile(share) => Percentile::new(f64::from(share) / 100.0),
@@ -351,7 +351,7 @@ impl Hedge {
         })
     }
 
-    /// After which time an extra call follows one that begins at `now`, if one does.
+    /// Returns the time after which an extra call follows one that begins at `now`, if one does.
     fn delay_at(&self, now: Instant) -> Option<Duration> {
         match self.config().after {
             After::Delay(delay) => Some(delay),
@@ -458,7 +458,7 @@ impl Hedge {
 
 /// Handles; each may be called at any time from any thread.
 impl Hedge {
-    /// Returns the delay that applies now, and what was counted.
+    /// Returns the delay that applies now, and the counts.
     ///
     /// The counts only grow, also over a [`reset`](Self::reset).
     pub fn snapshot(&self) -> HedgeSnapshot {

@@ -1,4 +1,4 @@
-//! Which of the calls answers, against a slow model; and nothing is left behind wherever a call is dropped.
+//! The answering call, against a slow model; and nothing is left behind wherever a call is dropped.
 
 use super::*;
 use crate::base::clock::now;
@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 /// The unit of time: long, because an alarm of a world also goes off when that much real time has passed.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How one call ends.
+/// The end of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Success,
@@ -21,10 +21,10 @@ enum End {
     Refusal,
 }
 
-/// How long one call takes, in minutes, and how it ends.
+/// The duration of one call, in minutes, and its end.
 type Copy = (u64, End);
 
-/// What a call returns: the number of the copy, and how that ended.
+/// The result of a call: the number of the copy, and how that ended.
 type Answer = (usize, End);
 
 fn judge(answer: &Answer) -> Verdict {
@@ -35,7 +35,7 @@ fn judge(answer: &Answer) -> Verdict {
     }
 }
 
-/// The world's clock, read in minutes.
+/// Returns the world's clock, in minutes.
 fn minutes(_: &World) -> u64 {
     now().saturating_duration_since(crate::base::clock::origin()).as_secs() / 60
 }
@@ -44,7 +44,7 @@ fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// What was seen of a call: its answer, when it came, and how many copies ran.
+/// The observations of a call: its answer, when it came, and how many copies ran.
 #[derive(Debug, PartialEq)]
 struct Seen {
     answer: Answer,
@@ -55,7 +55,7 @@ struct Seen {
     tokens: u32,
 }
 
-/// Counts those that live.
+/// A value that counts the living ones.
 struct Alive<'a>(&'a Cell<usize>);
 
 impl Drop for Alive<'_> {
@@ -115,7 +115,7 @@ struct Running {
     is_over: bool,
 }
 
-/// The same, one minute after the other, with a list of all copies.
+/// Runs the call one minute after the other, with a list of all copies.
 fn model(after: u64, max: u32, capacity: u32, copies: &[Copy]) -> Seen {
     let started = |number: usize, at: u64| {
         let (took, end) = copies[number];

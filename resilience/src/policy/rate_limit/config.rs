@@ -39,11 +39,11 @@ settings! {
     }
 }
 
-/// What is longer cannot be counted in nanoseconds together with a moment.
+/// The limit of nanoseconds: longer times cannot be counted together with a moment.
 const LONGEST: u128 = 1 << 63;
 
 impl RateLimitConfig {
-    /// The settings of a limit where only the rate is set.
+    /// Returns the settings of a limit where only the rate is set.
     pub(super) const fn only(count: u32, per: Duration) -> Settings<Self> {
         Settings { config: Self::of(count, per), set: 1 << Row::count as u32 | 1 << Row::per as u32 }
     }
@@ -64,7 +64,7 @@ impl RateLimitConfig {
         None
     }
 
-    /// The time between two calls in nanoseconds, rounded up so that no more calls pass than are allowed.
+    /// Returns the time between two calls in nanoseconds, rounded up so that no more calls pass than are allowed.
     pub(super) const fn interval(&self) -> u64 {
         match self.count {
             0 => 0,

@@ -1,4 +1,4 @@
-//! The generic cell rate algorithm, and the queue of those that wait to be let through.
+//! The generic cell rate algorithm, and the queue of waiting callers.
 //!
 //! The algorithm is that of ITU-T I.371 as a leaky bucket: each call adds one interval to a debt, which time pays
 //! off, and a call is let through while the debt is at most the tolerance. A call that waits is charged when it is
@@ -13,9 +13,9 @@
 //!    └──────────────────────── time
 //! ```
 //!
-//! The debt is kept as the moment at which it will be paid off, in [`nanos`](crate::base::clock::nanos): one word, which
-//! a call that is let through moves on by compare-and-swap. While callers wait, or the queue is looked at, the word is
-//! [`QUEUE`], which is later than every moment: whoever finds the limit used up or that word looks further.
+//! The debt is kept as the moment at which it will be paid off, in [`nanos`](crate::base::clock::nanos): one word,
+//! which a call that is let through moves on by compare-and-swap. While callers wait, or the queue is looked at, the
+//! word is [`QUEUE`], which is later than every moment: whoever finds the limit used up or that word looks further.
 //!
 //! # Invariants
 //!
@@ -40,7 +40,7 @@ use crate::base::sync::{AtomicU64, Mutex, Ordering};
 use crate::policy::waiters::{After, Waiters};
 use std::task::Waker;
 
-/// How many nanoseconds a caller that is not polled keeps its place when its time has come.
+/// The time that a caller that is not polled keeps its place when its turn has come, in nanoseconds.
 const GRACE: u64 = 100_000_000;
 
 /// The word of a gate whose queue decides.
@@ -60,7 +60,7 @@ struct State {
     waiting: Waiters,
 }
 
-/// How often calls are let through, in nanoseconds.
+/// The interval of calls that are let through, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rate {
     pub(super) interval: u64,
@@ -74,31 +74,31 @@ impl Rate {
         Self { interval, tolerance: (burst as u64 - 1) * interval }
     }
 
-    /// The largest debt.
+    /// Returns the largest debt.
     const fn whole(self) -> u64 {
         self.tolerance + self.interval
     }
 }
 
-/// How a caller fares.
+/// The state of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arrival {
     Passes,
-    /// It waits under this number: for these nanoseconds, unless one before it leaves.
+    /// The caller waits under this number: for these nanoseconds, unless one before it leaves.
     Waits(u64, u64),
-    /// It would have to wait for these nanoseconds.
+    /// The caller would have to wait for these nanoseconds.
     Refused(u64),
 }
 
 /// One look at the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reading {
-    /// How many calls would be let through now.
+    /// The number of calls that would be let through now.
     pub(super) available: u64,
-    /// For how many nanoseconds a call would have to wait.
+    /// The nanoseconds for which a call would have to wait.
     pub(super) wait: u64,
     pub(super) waiting: usize,
-    /// Whether it is as if it had never been used.
+    /// Whether the gate is as if it had never been used.
     pub(super) is_idle: bool,
 }
 
@@ -107,7 +107,7 @@ impl Gate {
         Self { due: AtomicU64::new(0), state: Mutex::new(State::new()) }
     }
 
-    /// Lets a call through, or says for how many nanoseconds it would have to wait.
+    /// Lets a call through, or returns for how many nanoseconds it would have to wait.
     #[inline]
     pub(super) fn pass(&self, rate: Rate, now: impl Fn() -> u64) -> Result<(), u64> {
         let at = now();
@@ -144,7 +144,7 @@ impl Gate {
         })
     }
 
-    /// Looks at the queue, or changes it: meanwhile no call is let through without the lock.
+    /// Looks at the queue, or changes it: in that time no call is let through without the lock.
     fn locked<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.lock();
         let due = self.due.swap(QUEUE, Ordering::AcqRel);
@@ -179,8 +179,8 @@ impl Gate {
         (arrival, after)
     }
 
-    /// How a caller fares that waits under `number`, at the latest until `deadline`; `waker` is woken when it may be let
-    /// through earlier.
+    /// Returns the state of a caller that waits under `number`, at the latest until `deadline`; `waker` is woken when
+    /// it may be let through earlier.
     pub(super) fn look(
         &self,
         number: u64,
@@ -198,7 +198,7 @@ impl Gate {
         (arrival, after)
     }
 
-    /// A caller does not wait any more: those behind it are let through earlier.
+    /// Removes a caller that does not wait any more: those behind it are let through earlier.
     pub(super) fn cancel(&self, number: u64) -> After {
         let mut after = After::default();
         self.locked(|state| {
@@ -253,7 +253,7 @@ impl State {
         self.due = self.due.max(now) + rate.interval;
     }
 
-    /// For how many nanoseconds the caller at `place` of the queue has to wait.
+    /// Returns for how many nanoseconds the caller at `place` of the queue has to wait.
     fn wait_at(&self, place: usize, rate: Rate, now: u64) -> u64 {
         wait(self.due.saturating_sub(now), place, rate)
     }
@@ -283,7 +283,7 @@ impl State {
         after: &mut After,
     ) -> Arrival {
         let Some(place) = self.waiting.place(number) else {
-            // It was not polled when its time had come, and begins again behind the others.
+            // The caller was not polled when its time had come, and begins again behind the others.
             return self.arrive(rate, deadline.saturating_sub(now), now, waker, after);
         };
         let place = place - self.drop_late(place, now, after);
@@ -301,7 +301,7 @@ impl State {
         }
     }
 
-    /// Drops callers that are not polled any more, of the first `before` in the queue; how many.
+    /// Drops callers that are not polled any more, of the first `before` in the queue; returns their number.
     fn drop_late(&mut self, before: usize, now: u64, after: &mut After) -> usize {
         let mut dropped = 0;
         while let Some(late) = self.waiting.iter().take(before - dropped).find(|waiter| waiter.until <= now)
@@ -314,7 +314,8 @@ impl State {
     }
 }
 
-/// For how many nanoseconds a caller has to wait while the debt is `debt` and `before` callers are in front of it.
+/// Returns for how many nanoseconds a caller has to wait while the debt is `debt` and `before` callers are in front of
+/// it.
 #[inline]
 fn wait(debt: u64, before: usize, rate: Rate) -> u64 {
     let before = rate.interval.saturating_mul(before as u64);

@@ -1,4 +1,4 @@
-//! What the inventory sees of rate limits, and the `static`s of those that an attribute makes.
+//! Rate limits in the inventory, and the `static`s of those that an attribute makes.
 
 use super::wait::{Pass, pass};
 use super::{KIND, RateLimit, RateLimitConfig};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// What the expansion of an attribute calls; `attempt` is the number of the attempt, from 1.
+/// The calls of an attribute's expansion; `attempt` is the number of the attempt, from 1.
 #[doc(hidden)]
 impl RateLimit {
     /// Lets sync code through.

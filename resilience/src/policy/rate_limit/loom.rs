@@ -33,7 +33,7 @@ fn finish(after: After) {
     after.wake.into_iter().for_each(Waker::wake);
 }
 
-/// A gate whose word and lock are made, with one call let through.
+/// Returns a gate whose word and lock are made, with one call let through.
 fn used(burst: u32) -> Arc<Gate> {
     let gate = Arc::new(Gate::new());
     assert_eq!(gate.pass(rate(burst), || 0), Ok(()));

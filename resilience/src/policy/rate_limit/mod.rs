@@ -16,16 +16,16 @@
 //! - `count` and `per`: the quota, a little lowered where clocks or networks may differ.
 //! - `burst`: as many calls as may be made at once after a pause; `count` by default. A service that counts in
 //!   short windows needs a smaller one.
-//! - `wait`: zero where the caller has something better to do than to wait. Otherwise how late a call may be:
-//!   callers wait in the order of their arrival, and one that would have to wait longer is rejected at once.
+//! - `wait`: zero if the caller has better things to do than to wait. Otherwise the longest delay of a call:
+//!   callers wait in the order of their arrival, and a call that would have to wait longer is rejected at once.
 //!
 //! # How it counts
 //!
 //! By the generic cell rate algorithm (GCRA, ITU-T I.371): each call needs an interval of `per / count`, rounded up to
 //! a nanosecond, and up to `burst` intervals are saved up while no calls are made. So in any span of `per` at most
-//! `count + burst` calls pass. The clock is monotonic: one that goes back lets no more calls pass and delays the next
+//! `count + burst` calls pass. The clock is monotonic: if it goes back, no more calls pass, and the next one is delayed
 //! by one interval at most, and after idling, or after the machine has slept, at most `burst` calls pass at once. A
-//! call that waits is charged when it is let through, so that the place of one that is dropped goes to those behind it.
+//! call that waits is charged when it is let through, so that the place of a dropped one goes to those behind it.
 //!
 //! # Examples
 //!
@@ -76,13 +76,13 @@ use std::time::Duration;
 
 const KIND: &str = "rate_limit";
 
-/// The present moment in nanoseconds.
+/// Returns the present moment in nanoseconds.
 #[inline]
 fn now() -> u64 {
     clock::nanos(clock::now())
 }
 
-/// Limits how many calls are admitted in a time.
+/// A limit of the number of calls that are admitted in a time.
 ///
 /// The [module](crate::policy::rate_limit) says when to use one, how to choose its numbers, and how it counts. A rate
 /// limit has state: put it in a `static`, or in an `Arc` that the callers share, not in a local variable.
@@ -105,17 +105,17 @@ pub struct RateLimit {
     live: Site<Live>,
     owner: PointName,
     key: Option<PointName>,
-    /// What rejections are made of; the same for all, and made with the first.
+    /// The origin of rejections; shared by all, and made with the first.
     origin: OnceLock<Origin>,
     /// The counters of all keys, on a keyed limit.
     totals: Option<Arc<Counters>>,
     settings: Settings<RateLimitConfig>,
     on_reject: Option<Hook>,
-    /// That of the settings: a call would have to divide for it.
+    /// The interval of the settings: a call would have to divide for it.
     interval: u64,
 }
 
-/// What changes while a limit is used; fresh in a test world.
+/// The state of a limit in use; fresh in a test world.
 #[derive(Debug)]
 struct Live {
     gate: Gate,
@@ -128,7 +128,7 @@ impl Live {
     }
 }
 
-/// Holds the state and counts of a rate limit at one moment; see [`RateLimit::snapshot`].
+/// The state and counts of a rate limit at one moment; see [`RateLimit::snapshot`].
 ///
 /// With the feature `serde` it serialises as a map, with `per_s` and `retry_after_s` in seconds.
 ///
@@ -150,7 +150,7 @@ impl Live {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct RateLimitSnapshot {
-    /// The point, or the name given by hand.
+    /// The point, or the name of a plain value.
     pub name: PointName,
     /// The key, on a keyed limit.
     pub key: Option<PointName>,
@@ -162,22 +162,22 @@ pub struct RateLimitSnapshot {
         serde(rename = "per_s", serialize_with = "crate::base::serialise::seconds")
     )]
     pub per: Duration,
-    /// How many calls may be admitted at once after a pause; `count`, unless set otherwise.
+    /// How many calls may be admitted at once after a pause; `count` by default.
     pub burst: u32,
-    /// How many calls would be admitted now; those that wait come first, and are subtracted.
+    /// How many calls would be admitted now; waiting calls come first, and are subtracted.
     pub available: u32,
     /// How many calls wait.
     pub waiting: usize,
     /// How many calls it has refused since the program started.
     pub rejected: u64,
-    /// How many calls have had to wait since the program started, those that were dropped meanwhile included.
+    /// How many calls have had to wait since the program started, including those that were dropped during the wait.
     pub waited: u64,
-    /// When the next call is admitted that arrives now; `None` if it would be at once.
+    /// The wait of a call that arrives now; `None` if it is admitted at once.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "retry_after_s", serialize_with = "crate::base::serialise::seconds")
     )]
-    /// When the next call is admitted that arrives now, behind all that wait; `None` if it would be at once.
+    /// The wait of a call that arrives now, behind all that wait; `None` if it is admitted at once.
     pub retry_after: Option<Duration>,
 }
 
@@ -241,7 +241,7 @@ impl RateLimit {
         Ok(Self::with(PointName::from(name.into()), Settings::whole(config)))
     }
 
-    /// The limit of an annotated function.
+    /// Creates the limit of an annotated function.
     #[doc(hidden)]
     #[track_caller]
     pub const fn of(point: &'static PointSite, count: u32, per: Duration) -> Self {
@@ -269,7 +269,7 @@ impl RateLimit {
         self
     }
 
-    /// The limit, once its settings are known to make sense together.
+    /// Returns the limit, once its settings are known to make sense together.
     #[doc(hidden)]
     #[track_caller]
     pub const fn checked(self) -> Self {
@@ -277,7 +277,7 @@ impl RateLimit {
         self
     }
 
-    /// The settings in force: the one place that reads them.
+    /// Returns the settings in force: the one place that reads them.
     #[inline]
     fn config(&self) -> &RateLimitConfig {
         #[cfg(feature = "config")]
@@ -287,7 +287,7 @@ impl RateLimit {
         &self.settings.config
     }
 
-    /// What a configuration puts in place of the settings.
+    /// Returns the settings of a configuration that replace those in the code.
     #[cfg(feature = "config")]
     #[inline]
     fn changed(&self) -> Option<&'static Override> {
@@ -303,7 +303,7 @@ impl RateLimit {
         Rate::new(self.interval, self.settings.config.burst())
     }
 
-    /// Lets a call through, or says after how many nanoseconds one would be.
+    /// Lets a call through, or returns after how many nanoseconds one would be.
     #[inline]
     fn pass(&self) -> Result<(), u64> {
         #[cfg(feature = "config")]
@@ -376,7 +376,7 @@ impl RateLimit {
     ///
     /// It suits code that is no closure: a loop that reads, a stream.
     ///
-    /// There is nothing to give back. Dropped or failed work was charged all the same: the service has seen it.
+    /// There is no guard to release. Dropped or failed work was charged all the same: the service has seen it.
     ///
     /// # Errors
     ///
@@ -412,7 +412,7 @@ impl RateLimit {
         Pass::new(self, None, 1).await
     }
 
-    /// Whether the running code is an extra call of a hedge in `stack`, or in the limit's own.
+    /// Returns whether the running code is an extra call of a hedge in `stack`, or in the limit's own.
     fn is_extra(&self, stack: Option<Stack>) -> bool {
         scope::is_extra(self.owner.stack_or(stack))
     }
@@ -505,7 +505,7 @@ impl RateLimit {
         self.live.gate.read(self.rate(), now()).wait == 0
     }
 
-    /// Forgets all calls that were let through: `burst` calls are admitted at once. Those that wait come first.
+    /// Forgets all calls that were let through: `burst` calls are admitted at once. Waiting calls come first.
     ///
     /// For tests, and after the service has raised or reset its quota. The counts of a snapshot stay.
     ///

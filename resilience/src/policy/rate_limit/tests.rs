@@ -41,19 +41,19 @@ impl Clocked {
 
 fn done(_: &After) {}
 
-/// Counts every call that has passed, and looks through all of them each time.
+/// A model that counts every call that has passed, and looks through all of them each time.
 #[derive(Default)]
 struct Model {
-    /// When calls have passed.
+    /// The times of passed calls.
     passed: Vec<u64>,
     now: u64,
-    /// Who waits, and until which reading of the clock it keeps its place without being polled.
+    /// The waiting callers, and until which reading of the clock each keeps its place without being polled.
     waiting: Vec<(u64, u64)>,
 }
 
 impl Model {
-    /// A clock that goes back makes the debt larger, at most to what it can be: then the calls that have passed count as
-    /// a whole burst at this moment.
+    /// A clock that goes back makes the debt larger, at most to what it can be: then the calls that have passed count
+    /// as a whole burst at this moment.
     fn tick(&mut self, now: u64, rate: Rate) {
         self.now = now;
         if self.due(rate) > now + rate.tolerance + rate.interval {

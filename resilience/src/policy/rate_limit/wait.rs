@@ -5,8 +5,8 @@
 //! way it looks at the gate, which decides. Sync callers run the same future on their thread, so that both kinds wait
 //! in one queue.
 //!
-//! The wait is limited by `wait` and by the time that the enclosing timeouts leave. A call that is dropped while it waits
-//! gives its place up.
+//! The wait is limited by `wait` and by the time that the enclosing timeouts leave. A call that is dropped while it
+//! waits releases its place.
 
 use super::gate::Arrival;
 use super::{RateLimit, now};
@@ -39,9 +39,9 @@ pub struct Pass<L: Deref<Target = RateLimit>> {
 #[derive(Debug)]
 struct Queued {
     number: u64,
-    /// Until when it may wait.
+    /// The end of the time that it may wait.
     deadline: u64,
-    /// When it is let through, unless a caller before it leaves.
+    /// The time at which it is let through, unless a caller before it leaves.
     at: u64,
     timer: Wait,
     world: Option<World>,
@@ -53,7 +53,7 @@ impl<L: Deref<Target = RateLimit>> Pass<L> {
         Self { limit: Some(limit), stack, attempt, queued: None }
     }
 
-    /// `Err` has the nanoseconds after which the call would be let through.
+    /// Returns `Err` has the nanoseconds after which the call would be let through.
     #[cold]
     #[inline(never)]
     fn wait(&mut self, limit: &RateLimit, wait: u64, cx: &mut Context<'_>) -> Poll<Result<(), u64>> {

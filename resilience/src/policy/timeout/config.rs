@@ -4,7 +4,7 @@ use super::thread::Helpers;
 use crate::base::settings::{Bytes, Count, Factor, Flag, Settings, Time, settings};
 use std::time::Duration;
 
-/// Ends a call that takes longer than its limit.
+/// A policy that ends a call that takes longer than its limit.
 ///
 /// The [module](crate::policy::timeout) says how to choose the limit, and what happens to the body. The value
 /// is `Copy` and has no state.
@@ -29,7 +29,7 @@ pub struct Timeout {
 }
 
 settings! {
-    /// The settings of a [`Timeout`], for [`try_new`](Timeout::try_new); one that has only a limit is made
+    /// The settings of a [`Timeout`], for [`try_new`](Timeout::try_new); settings with only a limit are made
     /// `from` it.
     ///
     /// # Examples
@@ -50,8 +50,9 @@ settings! {
             /// See [`cap`](Self::cap) for a limit to it.
             growth: Factor from 1.0 = 1.0, "the factor of the limit from one attempt to the next";
             cap: Time = 30s not below limit, "the longest limit that `growth` reaches";
-            /// The call is that of [`call_async`](Self::call_async), for an annotated function the first poll of its future.
-            /// Without it the time counts from the first poll that is not ready. It costs one clock reading.
+            /// The call is that of [`call_async`](Self::call_async), for an annotated function the first poll of its
+            /// future. Without it the time counts from the first poll that is not ready. The setting costs one clock
+            /// reading.
             strict: Flag = false, "counting the time from the call";
             /// With more of them [`call`](Self::call) rejects the next body. Bodies that are within their limit are
             /// not counted.
@@ -70,7 +71,7 @@ impl TimeoutConfig {
         Self { limit, ..Self::DEFAULT }
     }
 
-    /// The bounds of its helper threads.
+    /// Returns the bounds of its helper threads.
     pub(super) const fn helpers(&self) -> Helpers {
         Helpers { threads: self.threads, stack: self.stack }
     }

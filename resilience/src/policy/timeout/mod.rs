@@ -16,11 +16,11 @@
 //! # Choosing numbers
 //!
 //! A little above the slowest healthy answer, for instance 1.5 times the 99.9th percentile of the service.
-//! The limit of the whole call is the attempts and waits that have to fit: with `max = 2` and 2 s for an
-//! attempt, about 7 s. `growth` gives later attempts more time, where a slow answer is better than none.
+//! The limit of the whole call has to cover the attempts and waits: with `max = 2` and 2 s for an
+//! attempt, about 7 s. `growth` gives later attempts more time, if a slow answer is better than none.
 //!
-//! Where the latency changes with the load or the time of day, an [`AdaptiveTimeout`] follows it: its limit is twice
-//! the 99th percentile of the calls of late. It bounds what a caller waits only by its `cap`.
+//! If the latency changes with the load or the time of day, an [`AdaptiveTimeout`] follows it: its limit is twice
+//! the 99th percentile of the recent calls. It bounds the wait of a caller only by its `cap`.
 //!
 //! # Async and sync
 //!
@@ -58,7 +58,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use thread::Stopped;
 
-/// The error of a call that was stopped.
+/// Returns the error of a call that was stopped.
 ///
 /// # Panics
 ///
@@ -84,7 +84,7 @@ struct Late {
 }
 
 impl Late {
-    /// Whether the whole call was still waiting for admission.
+    /// Returns whether the whole call was still waiting for admission.
     fn was_waiting(&self) -> bool {
         self.dropped == Dropped::OnlyWaiting
     }

@@ -44,7 +44,7 @@ pub struct TimeoutSite {
 }
 
 impl TimeoutSite {
-    /// The site of `policy` in the stack of `point`.
+    /// Creates the site of `policy` in the stack of `point`.
     pub const fn new(point: &'static PointSite, policy: Timeout) -> Self {
         Self::with(point, policy, None)
     }
@@ -62,7 +62,7 @@ impl TimeoutSite {
         }
     }
 
-    /// The site in the stack of `point` of timeouts that the calls are given.
+    /// Creates the site in the stack of `point` of timeouts that the calls pass.
     pub const fn of_instance(point: &'static PointSite) -> Self {
         Self::with(point, Timeout::of(TimeoutConfig::of(Duration::MAX)), Some(OnceLock::new()))
     }
@@ -73,7 +73,7 @@ impl TimeoutSite {
         }
     }
 
-    /// The timeout that applies, if it is known.
+    /// Returns the timeout that applies, if it is known.
     fn known(&self) -> Option<&Timeout> {
         #[cfg(feature = "config")]
         if let Some(changed) = self.point.pinned().of(self) {
@@ -82,7 +82,7 @@ impl TimeoutSite {
         self.given.as_ref().map_or(Some(&self.policy), OnceLock::get)
     }
 
-    /// The same for a sync function, whose body runs on a helper thread.
+    /// Makes it a site of a sync function, whose body runs on a helper thread.
     pub const fn thread(mut self) -> Self {
         self.is_on_thread = true;
         self
@@ -112,7 +112,7 @@ impl TimeoutSite {
         self.on_thread_within(&self.policy, attempt, body)
     }
 
-    /// As [`on_thread`](Self::on_thread), with the settings of `timeout`.
+    /// Runs the body like [`on_thread`](Self::on_thread), with the settings of `timeout`.
     ///
     /// # Errors
     ///
@@ -129,7 +129,7 @@ impl TimeoutSite {
             .map_err(|stopped| self.stopped(stopped))
     }
 
-    /// As [`on_thread`](Self::on_thread), with the settings with which the call began.
+    /// Runs the body like [`on_thread`](Self::on_thread), with the settings with which the call began.
     ///
     /// # Errors
     ///
@@ -149,7 +149,8 @@ impl TimeoutSite {
             .map_err(|stopped| self.stopped(stopped))
     }
 
-    /// The limit of the `attempt`th attempt in nanoseconds, and whether it counts from the call, by `changed` settings.
+    /// Returns the limit of the `attempt`th attempt in nanoseconds, and whether it counts from the call, by `changed`
+    /// settings.
     #[cfg(feature = "config")]
     #[cold]
     fn changed_limit(&self, changed: &Override, attempt: u32) -> (u64, bool) {
@@ -177,26 +178,26 @@ pin_project_lite::pin_project! {
         body: Option<F>,
         timer: Option<Timer>,
         site: &'a TimeoutSite,
-        // In nanoseconds: half the size of a `Duration`, and quicker to compare.
+        // The limit in nanoseconds: half the size of a `Duration`, and quicker to compare.
         limit: u64,
     }
 }
 
 impl<'a, F: Future> Timed<'a, F> {
-    /// A run of `body` within the limit of `site`.
+    /// Returns a run of `body` within the limit of `site`.
     #[inline]
     pub fn new(site: &'a TimeoutSite, body: F) -> Self {
         Self::within(site, site.limit, body)
     }
 
-    /// The `attempt`th run of `body`, counted from 1, within a limit that grows.
+    /// Returns the `attempt`th run of `body`, counted from 1, within a limit that grows.
     #[inline]
     pub fn grown(site: &'a TimeoutSite, attempt: u32, body: F) -> Self {
         let limit = if attempt == 1 { site.limit } else { nanos(site.policy.limit(attempt)) };
         Self::within(site, limit, body)
     }
 
-    /// The `attempt`th run of `body`, counted from 1, within the limit of `timeout`.
+    /// Returns the `attempt`th run of `body`, counted from 1, within the limit of `timeout`.
     pub fn given(site: &'a TimeoutSite, timeout: &Timeout, attempt: u32, body: F) -> Self {
         site.note(timeout);
         let limit = timeout.limit(attempt);
@@ -204,7 +205,7 @@ impl<'a, F: Future> Timed<'a, F> {
         Self { body: Some(body), timer, site, limit: nanos(limit) }
     }
 
-    /// The `attempt`th run of `body`, counted from 1, by the settings with which the call began.
+    /// Returns the `attempt`th run of `body`, counted from 1, by the settings with which the call began.
     #[cfg(feature = "config")]
     #[inline]
     pub fn pinned(site: &'a TimeoutSite, settings: Pinned, attempt: u32, body: F) -> Self {
@@ -307,7 +308,7 @@ impl Layer for TimeoutSite {
     }
 }
 
-/// Why a setting of a timeout cannot change while the program runs, if it cannot.
+/// Returns why a setting of a timeout cannot change while the program runs, if it cannot.
 #[cfg(feature = "config")]
 pub(super) fn fixed(setting: &str, is_on_thread: bool) -> Option<&'static str> {
     match setting {

@@ -4,8 +4,8 @@
 //! when the limit comes first, the thread is abandoned: it goes on, and its result is dropped. Abandoned bodies are
 //! counted, and from `threads` of them on calls are rejected, so that a service that hangs cannot use up all threads.
 //!
-//! Each call starts a thread and none is kept, since a thread that a body has used may hold what the body left in its
-//! thread-locals. The cost of a thread is small beside what is worth a timeout.
+//! Each call starts a thread and none is kept, since a thread that a body has used may hold values that the body left
+//! in its thread-locals. The cost of a thread is small beside the work that is worth a timeout.
 
 use crate::base::admission::{self, Lent, Watch};
 use crate::base::carry::Carried;
@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Whose abandoned bodies are counted together: those of one annotated function (the address of its
+/// The group whose abandoned bodies are counted together: those of one annotated function (the address of its
 /// static), those of one adaptive timeout, or those of the values with one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Group {
@@ -31,7 +31,7 @@ static ABANDONED: Mutex<BTreeMap<Group, u32>> = Mutex::new(BTreeMap::new());
 /// The bounds of helper threads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Helpers {
-    /// How many abandoned bodies may still run.
+    /// The most abandoned bodies that may still run.
     pub(super) threads: u32,
     /// The bytes of a thread's stack.
     pub(super) stack: usize,
@@ -40,23 +40,24 @@ pub(super) struct Helpers {
 /// Why a body gave no value.
 #[derive(Debug)]
 pub(super) enum Stopped {
-    /// It did not run: too many abandoned bodies do, or the system has no thread left.
+    /// The body did not run: too many abandoned bodies do, or the system has no thread left.
     Refused,
-    /// It was abandoned after this time, or not begun where that is zero; what it did meanwhile.
+    /// The body was abandoned after this time, or not begun if that is zero; with its state at that time.
     TimedOut(Duration, Dropped),
-    /// It panicked.
+    /// The body panicked.
     Panicked(Box<dyn Any + Send>),
 }
 
 /// A body without its types: the code around it exists once, and not once for each annotated function.
 type Work = Box<dyn FnOnce() + Send>;
 
-/// How many abandoned bodies of `group` still run.
+/// Returns how many abandoned bodies of `group` still run.
 pub(super) fn abandoned(group: Group) -> u32 {
     locked(&ABANDONED).get(&group).copied().unwrap_or(0)
 }
 
-/// Runs `body`, a part of a call of `stack`, on a helper thread and waits for at most `limit`, or until the deadline of the request has passed.
+/// Runs `body`, a part of a call of `stack`, on a helper thread and waits for at most `limit`, or until the deadline of
+/// the request has passed.
 pub(super) fn run<T: Send + 'static>(
     (group, stack): (Group, Stack),
     helpers: Helpers,
@@ -77,7 +78,7 @@ pub(super) fn run<T: Send + 'static>(
     returned.ok_or(Stopped::TimedOut(limit, Dropped::Running))
 }
 
-/// How far a body on a helper thread has come.
+/// The progress of a body on a helper thread.
 enum State {
     Running,
     Ended(Result<(), Box<dyn Any + Send>>),
@@ -138,7 +139,7 @@ fn run_boxed(
     }
 }
 
-/// An abandoned body has ended.
+/// Counts the end of an abandoned body.
 fn ended_late(group: Group) {
     let mut abandoned = locked(&ABANDONED);
     if let Some(count) = abandoned.get_mut(&group) {
@@ -149,7 +150,7 @@ fn ended_late(group: Group) {
     }
 }
 
-/// `work` as part of what the code on the caller's thread is part of, with its runtime and its subscriber, with one more
+/// Wraps `work` in the scopes of the caller's thread, with its runtime and its subscriber, with one more
 /// limit that begins now, and with one more timeout that waits.
 fn in_context(limit: Duration, watch: Watch, admitted: Option<Lent>, work: Work) -> impl FnOnce() + Send {
     let carried = Carried::here().within(limit);

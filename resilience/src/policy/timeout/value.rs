@@ -172,7 +172,7 @@ impl Timeout {
         &self.settings.config
     }
 
-    /// The policy, once every setting is known to make sense.
+    /// Returns the policy, once every setting is known to make sense.
     #[doc(hidden)]
     #[track_caller]
     pub const fn checked(self) -> Self {

@@ -1,4 +1,4 @@
-//! What the loom tests of the policies share.
+//! The common parts of the policies' loom tests.
 
 use loom::sync::Arc;
 use loom::thread;

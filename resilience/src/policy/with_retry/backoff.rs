@@ -1,11 +1,11 @@
-//! How long to wait before a retry.
+//! The length of the wait before a retry.
 
 use crate::base::setting::{Complaint, Kind, Value};
 use crate::base::settings::Factor;
 use std::panic::catch_unwind;
 use std::time::Duration;
 
-/// Chooses how the wait grows from one retry to the next.
+/// The growth of the wait from one retry to the next.
 ///
 /// Retry n, counted from 0, waits as long as stated here, then at most `cap`, then jitter, then at most `cap`
 /// again. In an attribute it is `backoff = 2.0`, or a word: `constant`, `linear`, `fibonacci`,
@@ -40,11 +40,11 @@ pub enum Backoff {
     ///
     /// The formula is that of "Exponential Backoff And Jitter" (Amazon's architecture blog, 2015).
     Decorrelated,
-    /// What the function returns for n, at most `cap`; one that panics means `cap`.
+    /// The result of the function for n, at most `cap`; a panic means `cap`.
     Custom(fn(u32) -> Duration),
 }
 
-/// Chooses how the wait is spread at random, so that many callers do not come back at one instant.
+/// The random spread of the wait, so that many callers do not come back at one instant.
 ///
 /// # Examples
 ///
@@ -58,9 +58,9 @@ pub enum Backoff {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Jitter {
-    /// From nothing to the whole wait. The default: it spreads callers best, at half of the mean wait.
+    /// From zero to the whole wait. The default: it spreads callers best, at half of the mean wait.
     Full,
-    /// From half of the wait to the whole: where a retry at once would be useless.
+    /// From half of the wait to the whole: for cases in which a retry at once would be useless.
     Equal,
     /// No spread: for a single caller, and for tests.
     None,
@@ -70,10 +70,10 @@ pub enum Jitter {
 
 /// The largest multiplier of a `jitter` range.
 const JITTER_LIMIT: f64 = 10.0;
-/// How much is added at random to the server's wait, at most, as a part of it.
+/// The largest random part that is added to the server's wait.
 pub(super) const RETRY_AFTER_SPREAD: f64 = 0.1;
 
-/// As the form of a setting.
+/// The texts of a setting.
 impl Backoff {
     pub(super) const KIND: Kind = Kind::Word;
 
@@ -121,7 +121,7 @@ impl Backoff {
     }
 }
 
-/// As the form of a setting.
+/// The texts of a setting.
 impl Jitter {
     pub(super) const KIND: Kind = Kind::Word;
 
@@ -181,7 +181,7 @@ pub(super) struct Schedule {
 const FIBONACCI_END: u32 = 150;
 
 impl Schedule {
-    /// The wait of retry `n`, from 0: `previous` is the wait before it, `random` in `0.0..1.0`.
+    /// Returns the wait of retry `n`, from 0: `previous` is the wait before it, `random` in `0.0..1.0`.
     pub(super) fn delay(&self, n: u32, previous: Option<Duration>, random: f64) -> Duration {
         let (base, cap) = (self.base.as_nanos(), self.cap.as_nanos());
         if let Backoff::Decorrelated = self.backoff {
@@ -198,7 +198,7 @@ impl Schedule {
         duration(spread.min(cap))
     }
 
-    /// The wait of retry `n` in nanoseconds, without jitter and without `cap`.
+    /// Returns the wait of retry `n` in nanoseconds, without jitter and without `cap`.
     fn step(&self, n: u32) -> u128 {
         let base = self.base.as_nanos();
         match self.backoff {
@@ -216,7 +216,7 @@ fn fibonacci(n: u32) -> u128 {
     (0..n.min(FIBONACCI_END)).fold((1, 1), step).0
 }
 
-/// `nanos * factor`; the cast saturates, and turns the NaN of `0 * infinity` into 0, as it should be.
+/// Returns `nanos * factor`; the cast saturates, and turns the NaN of `0 * infinity` into 0, as it should be.
 pub(super) const fn scaled(nanos: u128, factor: f64) -> u128 {
     (nanos as f64 * factor) as u128
 }
@@ -302,7 +302,7 @@ mod tests {
         }
     }
 
-    /// One step at a time, in floating point: what the formula says, however slow.
+    /// Computes the formula one step at a time, in floating point, however slow.
     fn model(schedule: &Schedule, n: u32) -> f64 {
         let base = schedule.base.as_nanos() as f64;
         let (mut a, mut b) = (1.0, 1.0);

@@ -151,7 +151,7 @@ impl Retry {
         self
     }
 
-    /// Sets a function that is called when a call fails for good.
+    /// Sets a function that is called when a call fails permanently.
     ///
     /// It gets an [`Event::GaveUp`](crate::Event::GaveUp), with the reason. A call whose first error is not
     /// retryable does not call it.
@@ -228,7 +228,7 @@ impl Retry {
         duration(waits::mean(&self.schedule(None)))
     }
 
-    /// The longest that all waits of one call can add up to, in nanoseconds.
+    /// Returns the longest sum of all waits of one call, in nanoseconds.
     pub(super) const fn longest_waits(&self) -> u128 {
         let server = self.config().retry_after_cap.as_nanos();
         let server = server.saturating_add(scaled(server, RETRY_AFTER_SPREAD));

@@ -1,9 +1,9 @@
-//! What a running call remembers of its attempts, and whether this thread is inside one that is repeated.
+//! The memory of a running call about its attempts, and whether this thread is inside a repeated one.
 //!
 //! | | remembers | size |
 //! |---|---|---|
 //! | [`AttemptCount`] | how many attempts have failed | 4 bytes |
-//! | [`AttemptHistory`] | what [`decide`](super::decide) asks of each: times, categories, waits | 24 bytes |
+//! | [`AttemptHistory`] | the facts that [`decide`](super::decide) asks of each: times, categories, waits | 24 bytes |
 //!
 //! The first is enough where no setting of the policy asks for more, and is part of every future.
 
@@ -15,27 +15,27 @@ use crate::point::PointName;
 use std::mem;
 use std::time::Instant;
 
-/// What a running call remembers of its attempts.
+/// The memory of a running call about its attempts.
 #[doc(hidden)]
 pub trait CallState: Default {
-    /// How many attempts have failed.
+    /// Returns how many attempts have failed.
     fn failed(&self) -> u32;
 
-    /// Whether none has.
+    /// Returns whether none has.
     fn is_first(&self) -> bool;
 
-    /// When the call began, if that matters.
+    /// Returns when the call began, if that matters.
     fn started(&self) -> Option<Instant> {
         None
     }
 
-    /// All that is remembered.
+    /// Takes the whole memory.
     fn take(&mut self) -> Progress;
 
     /// Remembers it until the next attempt.
     fn keep(&mut self, progress: Progress);
 
-    /// The wait is over, and the retry begins.
+    /// Notes that the wait is over, and the retry begins.
     fn begin_retry(&mut self) {}
 
     /// Marks this thread as one that repeats an attempt of the call, for `point`, until the attempt has ended.
@@ -45,8 +45,8 @@ pub trait CallState: Default {
     fn leave(&mut self);
 }
 
-/// A call of which nothing matters but how many attempts have failed: four bytes, beside what a future
-/// keeps of its own progress anyway.
+/// A call of which only the number of failed attempts matters: four bytes, beside the own progress of a
+/// future.
 #[derive(Debug, Default)]
 #[doc(hidden)]
 pub struct AttemptCount(u32);
@@ -65,13 +65,13 @@ pub struct AttemptHistory {
 }
 
 impl AttemptCount {
-    /// The number of the attempt that is about to run, from 1.
+    /// Returns the number of the attempt that is about to run, from 1.
     #[inline]
     pub fn attempt(&self) -> u32 {
         attempt(self)
     }
 
-    /// What another thread needs to know of the running attempt.
+    /// Returns the data that another thread needs of the running attempt.
     pub const fn elsewhere(&self) -> Self {
         Self(self.0 & !MARKED)
     }
@@ -114,13 +114,13 @@ impl CallState for AttemptCount {
 }
 
 impl AttemptHistory {
-    /// The number of the attempt that is about to run, from 1.
+    /// Returns the number of the attempt that is about to run, from 1.
     #[inline]
     pub fn attempt(&self) -> u32 {
         attempt(self)
     }
 
-    /// A call whose length matters if `retry` says so.
+    /// Begins a call whose length matters if `retry` says so.
     #[inline]
     pub(super) fn start(retry: &Retry) -> Self {
         let started = if retry.config().give_up_after.is_some() { Some(now()) } else { None };
@@ -179,13 +179,13 @@ pub fn here<C: CallState>(call: C) -> Here<C> {
 }
 
 impl<C: CallState> Here<C> {
-    /// The number of the attempt that is about to run, from 1.
+    /// Returns the number of the attempt that is about to run, from 1.
     #[inline]
     pub fn attempt(&self) -> u32 {
         attempt(&self.0)
     }
 
-    /// What another thread needs to know of the running attempt.
+    /// Returns the data that another thread needs of the running attempt.
     pub fn elsewhere(&self) -> AttemptCount {
         elsewhere(&self.0)
     }
@@ -235,13 +235,13 @@ impl<C: CallState> Drop for Here<C> {
     }
 }
 
-/// The number of the attempt that is about to run, from 1.
+/// Returns the number of the attempt that is about to run, from 1.
 #[inline]
 pub(super) fn attempt(call: &impl CallState) -> u32 {
     call.failed().saturating_add(1)
 }
 
-/// What another thread needs to know of the running attempt.
+/// Returns the data that another thread needs of the running attempt.
 pub(super) fn elsewhere(call: &impl CallState) -> AttemptCount {
     AttemptCount(call.failed().min(Progress::MANY))
 }

@@ -1,4 +1,4 @@
-//! What makes sense of a retry with its rules, beyond each setting: asked by `try_new` and by `checked`.
+//! The checks of a retry with its rules, beyond each setting: by `try_new` and by `checked`.
 //!
 //! The first complaint is returned, in the order of the settings. The sentences are those of the compile error, of
 //! `InvalidPolicy` and of the panic of a setter, so they name the setting first and say what to change last.

@@ -8,7 +8,7 @@ use crate::event::Hook;
 use crate::policy::budget::BudgetOf;
 use std::time::Duration;
 
-/// Decides when to call again after a failure, how often, and after which waits.
+/// A policy that calls again after a failure: when, how often, and after which waits.
 ///
 /// A plain `Copy` value without state: it can be a `const`, a field, or made for one call. By default 3
 /// retries follow a failed call, after at most 100, 200 and 400 ms; the [module](crate::policy::with_retry)
@@ -39,9 +39,9 @@ pub struct Retry {
     pub(super) name: Option<&'static str>,
 }
 
-/// Replaces the general settings of a [`Retry`] for errors of one category, "never" included.
+/// The settings of a [`Retry`] for errors of one category, in place of the general ones, "never" included.
 ///
-/// Its retries are counted apart from all others. What is not set is as in the retry that the rule is given
+/// Its retries are counted separately. Settings that are not set are those of the retry that the rule is added
 /// to. An error that says itself, against its category, that it must not be repeated (or only once) is still
 /// believed.
 ///
@@ -66,12 +66,12 @@ pub struct Retry {
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     pub(super) category: Category,
-    /// What is not set here is as in the retry.
+    /// Settings that are not set here are those of the retry.
     pub(super) settings: Settings<RetryConfig>,
 }
 
 settings! {
-    /// Holds the settings of a [`Retry`] that are known only at run time; see [`Retry::try_new`].
+    /// The settings of a [`Retry`] that are known only at run time; see [`Retry::try_new`].
     ///
     /// Each field means what the setter of its name says; write `..RetryConfig::default()` for the others.
     ///
@@ -106,7 +106,7 @@ settings! {
             ///
             /// If it is longer than a [`cap`](Self::cap) that was set.
             base: Time = 100ms, "the first wait before jitter";
-            /// It limits what backoff and jitter come to, but not the wait that a service asks for: that is
+            /// Limits the result of backoff and jitter, but not the wait that a service asks for: that is
             /// `retry_after_cap`.
             ///
             /// # Panics
@@ -134,11 +134,11 @@ settings! {
         also {
             /// Rules for single categories, at most one for each.
             on: &'static [Rule] = &[];
-            /// Which budget pays for retries: by default one of the annotated function.
+            /// The budget that pays for retries: by default one of the annotated function.
             budget: BudgetOf = BudgetOf::Own;
             /// Called for each retry before its wait, with an [`Event::Retrying`](crate::Event::Retrying).
             on_retry: Option<Hook> = None;
-            /// Called when a call fails for good, with an [`Event::GaveUp`](crate::Event::GaveUp).
+            /// Called when a call fails permanently, with an [`Event::GaveUp`](crate::Event::GaveUp).
             on_give_up: Option<Hook> = None;
         }
         together {
@@ -165,7 +165,7 @@ pub(super) const fn order(base: Duration, cap: Duration) -> Complaint {
     Some("`base` is longer than `cap`: the first wait would already be cut")
 }
 
-/// A jitter beside a backoff that has its own.
+/// Complains about a jitter beside a backoff that has its own.
 pub(super) const fn jitters(backoff: Backoff, jitter: Option<Jitter>) -> Complaint {
     match (backoff, jitter) {
         (Backoff::Decorrelated, Some(_)) => Some("`decorrelated` has its own jitter: leave out `jitter`"),
@@ -254,7 +254,7 @@ impl Retry {
     /// Creates three retries after at most 100, 200 and 400 ms, fully jittered.
     ///
     /// In an attribute they have a budget of their own; a value has none unless [`budget`](Self::budget)
-    /// gives it one.
+    /// sets one.
     ///
     /// # Examples
     ///
@@ -272,7 +272,7 @@ impl Retry {
         &self.settings.config
     }
 
-    /// The settings that hold for retries under `rule`, or under none.
+    /// Returns the settings that hold for retries under `rule`, or under none.
     pub(super) const fn schedule(&self, rule: Option<&Rule>) -> Schedule {
         let general = self.config().schedule();
         match rule {
@@ -281,7 +281,7 @@ impl Retry {
         }
     }
 
-    /// Returns how often a call runs its body at most, by the counts alone.
+    /// Returns the most times that a call runs its body, by the counts alone.
     ///
     /// That is 1, plus `max`, plus the `max` of each rule. [`give_up_after`](Self::give_up_after), the budget
     /// or a timeout can end the call earlier.

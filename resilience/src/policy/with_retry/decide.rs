@@ -1,11 +1,12 @@
-//! Whether a failed attempt is followed by another one, and after which wait: a pure function.
+//! The decision whether a failed attempt is followed by another one, and after which wait: a pure function.
 //!
 //! Everything that it depends on is an argument: the settings, what the call has done, the class of the error, what
 //! `when` and `unless` said, and the surroundings ([`DecisionInput`]), which are asked for only if a retry is left. So
 //! the tests below need no clock, and the expensive questions are not asked for errors that are not retried.
 //!
-//! The order of the questions is documented on the module [`with_retry`](super) and is part of the interface: it decides
-//! which reason an event has, and that an error which is not retryable is never reported as one without retries left.
+//! The order of the questions is documented on the module [`with_retry`](super) and is part of the interface: it
+//! decides which reason an event has, and that an error which is not retryable is never reported as one without retries
+//! left.
 
 use super::backoff::{Jitter, RETRY_AFTER_SPREAD, Schedule, duration, scaled};
 use super::config::Retry;
@@ -13,7 +14,7 @@ use crate::classify::{Category, Classification, Delivered, Retryable};
 use crate::policy::Ruling;
 use std::time::Duration;
 
-/// What one call has done so far.
+/// The progress of one call.
 #[derive(Debug, Default)]
 #[doc(hidden)]
 pub struct Progress {
@@ -34,14 +35,14 @@ struct RetryCount {
     previous: Option<Duration>,
 }
 
-/// What the surroundings say at the moment of the decision.
+/// The surroundings at the moment of the decision.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DecisionInput {
-    /// Since the start of the call; looked at only with `give_up_after`.
+    /// The time since the start of the call; read only with `give_up_after`.
     pub(super) elapsed: Duration,
     /// The least time left of all timeouts around the call.
     pub(super) remaining: Option<Duration>,
-    /// In `0.0..1.0`.
+    /// A random number in `0.0..1.0`.
     pub(super) random: f64,
 }
 
@@ -50,9 +51,9 @@ pub(super) struct DecisionInput {
 /// It is a proposal: the budget may still refuse it, and [`Progress::note`] counts it only once it is made.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Plan {
-    /// How long it waits.
+    /// The wait.
     pub(super) wait: Duration,
-    /// What the schedule alone would wait.
+    /// The wait of the schedule alone.
     own: Duration,
     rule: Option<usize>,
     once: bool,
@@ -75,7 +76,7 @@ pub(super) enum GiveUpReason {
 }
 
 impl GiveUpReason {
-    /// The reason as events and logs have it; a stable text, which dashboards group by.
+    /// Returns the reason as events and logs have it; a stable text, which dashboards group by.
     pub(super) const fn reason(self) -> &'static str {
         match self {
             Self::NotRetryable => "the error is not retryable",
@@ -92,7 +93,7 @@ impl GiveUpReason {
         }
     }
 
-    /// Whether there was no time left.
+    /// Returns whether there was no time left.
     #[cfg(feature = "cache")]
     pub(super) const fn is_out_of_time(self) -> bool {
         matches!(self, Self::GiveUpAfter | Self::Remaining)
@@ -103,7 +104,7 @@ impl Progress {
     /// More attempts than a caller waits for: a count that reaches it stops.
     pub(super) const MANY: u32 = u32::MAX >> 2;
 
-    /// The progress of a call without rules whose waits do not depend on one another.
+    /// Returns the progress of a call without rules whose waits do not depend on one another.
     pub(super) fn counted(attempts: u32, once: bool) -> Self {
         let retries = if attempts < Self::MANY { attempts } else { u32::MAX };
         let general = RetryCount { retries, previous: None };
@@ -159,7 +160,7 @@ pub(super) fn decide(
     Ok(Plan { wait, own, rule, once })
 }
 
-/// Whether the error may be repeated at all, and then whether only once.
+/// Returns whether the error may be repeated at all, and then whether only once.
 fn is_once(
     retry: &Retry,
     progress: &Progress,
@@ -188,7 +189,7 @@ fn is_once(
     }
 }
 
-/// The longer of the own wait and the one that the server asks for, if there is time for it.
+/// Returns the longer of the own wait and the one that the server asks for, if there is time for it.
 fn wait(
     retry: &Retry,
     schedule: &Schedule,
@@ -204,11 +205,11 @@ fn wait(
     }
     fits(retry, moment, asked)?;
     let spread = spread(schedule, asked, moment.random);
-    // The spread is a courtesy: it does not make a wait that fits into one that does not.
+    // The spread is a courtesy: it never makes a wait too long that fits without it.
     Ok(if fits(retry, moment, spread).is_ok() { spread } else { asked })
 }
 
-/// The server's wait plus a random part of it, so that its callers do not all return at one instant.
+/// Returns the server's wait plus a random part of it, so that its callers do not all return at one instant.
 fn spread(schedule: &Schedule, asked: Duration, random: f64) -> Duration {
     if schedule.jitter == Jitter::None {
         return asked;
@@ -250,7 +251,7 @@ mod tests {
         decide(retry, &progress, &class, Ruling::ByCategory, || moment).map(|planned| planned.wait)
     }
 
-    /// The waits of a call whose attempts fail as `classes` say, then why it stops.
+    /// Returns the waits of a call whose attempts fail with `classes`, then why it stops.
     fn run(retry: &Retry, classes: &[Classification]) -> (Vec<u128>, Option<GiveUpReason>) {
         let (mut progress, mut waits) = (Progress::default(), Vec::new());
         for class in classes {

@@ -1,8 +1,8 @@
 //! The retry of one annotated function: its `static`.
 //!
 //! The expansion makes one [`RetrySite`] for each `with_retry`, and calls it with the settings in it or, with
-//! `instance`, through a [`RetryInForce`] with those of the call. Both are a [`CallSite`] to `run.rs`, which does the work;
-//! what is here is what only an annotated function has: a point, counters, budgets for its keys, and a pause that the
+//! `instance`, through a [`RetryInForce`] with those of the call. Both are a [`CallSite`] to `run.rs`, which does the
+//! work; the code here is for annotated functions only: a point, counters, budgets for its keys, and a pause that the
 //! future of the function need not hold.
 //!
 //! Which budget pays is decided when the program is compiled, except for the key: the expansion passes `own_budget`,
@@ -62,7 +62,7 @@ pub struct RetryInForce<'a> {
     retry: &'a Retry,
 }
 
-/// What changes of a `with_retry`.
+/// The changing state of a `with_retry`.
 #[derive(Debug)]
 struct State {
     budget: Budget,
@@ -119,7 +119,7 @@ impl Counters {
 }
 
 impl RetrySite {
-    /// The retry of `point`.
+    /// Creates the retry of `point`.
     pub const fn new(point: &'static PointSite, retry: Retry) -> Self {
         Self::with(point, retry, None)
     }
@@ -137,12 +137,12 @@ impl RetrySite {
         }
     }
 
-    /// The site in the stack of `point` of retries that the calls are given.
+    /// Creates the site in the stack of `point` of retries that the calls pass.
     pub const fn of_instance(point: &'static PointSite) -> Self {
         Self::with(point, Retry::new(), Some(OnceLock::new()))
     }
 
-    /// The settings of `retry` for one call.
+    /// Returns the settings of `retry` for one call.
     pub fn given<'a>(&'static self, retry: &'a Retry) -> RetryInForce<'a> {
         if let Some(given) = &self.given {
             given.get_or_init(|| *retry);
@@ -150,13 +150,13 @@ impl RetrySite {
         RetryInForce { site: self, retry }
     }
 
-    /// The settings in the code, where they are there.
+    /// Returns the settings in the code, if there are any.
     #[cfg(feature = "config")]
     const fn known_by_code(&self) -> Option<&Retry> {
         if self.given.is_some() { None } else { Some(&self.retry) }
     }
 
-    /// The settings that apply, if they are known.
+    /// Returns the settings that apply, if they are known.
     fn known(&self) -> Option<&Retry> {
         #[cfg(feature = "config")]
         if let Some(changed) = self.point.pinned().of(self) {
@@ -172,7 +172,7 @@ impl RetrySite {
         self
     }
 
-    /// The settings with which a call began.
+    /// Returns the settings with which a call began.
     #[cfg(feature = "config")]
     #[inline]
     pub fn pinned(&'static self, settings: Pinned) -> RetryInForce<'static> {
@@ -206,7 +206,7 @@ impl RetrySite {
         self.ask(budget.filter(|budget| budget.has_throttle()))
     }
 
-    /// What a function does that cannot return a refusal.
+    /// Returns the throttling of a function that cannot return a refusal.
     #[inline]
     pub fn unthrottled<'b>(&'static self) -> Throttled<'b> {
         Throttled::none(self.point.stack())
@@ -225,7 +225,7 @@ impl RetrySite {
         })
     }
 
-    /// A call begins, and with it the first attempt; nothing matters but how many attempts fail.
+    /// Begins a call, and with it the first attempt; only the number of failed attempts matters.
     #[inline]
     pub fn start(&self) -> AttemptCount {
         let call = AttemptCount::default();
@@ -233,7 +233,7 @@ impl RetrySite {
         call
     }
 
-    /// A call begins, and with it the first attempt; more matters of it.
+    /// Begins a call, and with it the first attempt; more of it matters.
     #[inline]
     pub fn start_remembering(&self) -> AttemptHistory {
         let call = AttemptHistory::start(&self.retry);
@@ -258,8 +258,8 @@ impl RetrySite {
         run::begin_retry_here(self, retrying)
     }
 
-    /// What follows an attempt that is judged by its category and whose retries the function's own budget pays
-    /// for: the verdict with which the call ends.
+    /// Settles an attempt that is judged by its category and whose retries the function's own budget pays
+    /// for: returns the verdict with which the call ends.
     ///
     /// # Errors
     ///
@@ -269,7 +269,7 @@ impl RetrySite {
         run::settle(self, call, verdict, Ruling::ByCategory, Some(&self.state.budget))
     }
 
-    /// What follows an attempt whose retries `budget` pays for: the verdict with which the call ends.
+    /// Settles an attempt whose retries `budget` pays for: returns the verdict with which the call ends.
     ///
     /// # Errors
     ///
@@ -285,7 +285,7 @@ impl RetrySite {
         run::settle(self, call, verdict, ruling, budget)
     }
 
-    /// What follows an attempt whose budget functions inside it may share: the verdict with which the call ends.
+    /// Settles an attempt whose budget functions inside it may share: returns the verdict with which the call ends.
     ///
     /// # Errors
     ///
@@ -301,44 +301,44 @@ impl RetrySite {
         run::settle_shared(self, call, verdict, ruling, share)
     }
 
-    /// The `budget` of an attempt, which functions inside it may share if the settings name it.
+    /// Returns the share in the `budget` of an attempt, which functions inside it may share if the settings name it.
     #[inline]
     pub fn share<'b>(&self, budget: Option<&'b Budget>) -> Share<'b> {
         share(&self.retry, budget)
     }
 
-    /// Whether no attempt can follow the one that is about to run.
+    /// Returns whether no attempt can follow the one that is about to run.
     #[inline]
     pub fn is_last(&self, call: &impl CallState) -> bool {
         u64::from(attempt(call)) >= self.retry.max_attempts()
     }
 
-    /// The budget of the function itself.
+    /// Returns the budget of the function itself.
     #[inline]
     pub const fn own_budget(&self) -> Option<&Budget> {
         Some(&self.state.budget)
     }
 
-    /// The budget that the settings name, if they name one.
+    /// Returns the budget that the settings name, if they name one.
     #[inline]
     pub const fn budget(&self) -> Option<&Budget> {
         self.budget_or(&self.state.budget)
     }
 
-    /// The budget that the settings name, if they name one; `own` where that is the default.
+    /// Returns the budget that the settings name, if they name one; `own` if that is the default.
     #[inline]
     pub const fn budget_or<'b>(&'b self, own: &'b Budget) -> Option<&'b Budget> {
         budget_of(&self.retry, own)
     }
 
-    /// Whether each key has a budget of its own.
+    /// Returns whether each key has a budget of its own.
     fn is_keyed(&self) -> bool {
         let names_none = |retry: &Retry| matches!(retry.config().budget, BudgetOf::Own);
         self.keyed.is_some() && self.known().is_none_or(names_none)
     }
 }
 
-/// The budget that `retry` names, if it names one; `own` where that is the default.
+/// Returns the budget that `retry` names, if it names one; `own` if that is the default.
 const fn budget_of<'b>(retry: &Retry, own: &'b Budget) -> Option<&'b Budget> {
     match retry.config().budget {
         BudgetOf::Own => Some(own),
@@ -347,13 +347,13 @@ const fn budget_of<'b>(retry: &Retry, own: &'b Budget) -> Option<&'b Budget> {
     }
 }
 
-/// The `budget` of an attempt of `retry`.
+/// Returns the share in the `budget` of an attempt of `retry`.
 #[inline]
 fn share<'b>(retry: &Retry, budget: Option<&'b Budget>) -> Share<'b> {
     Share::new(budget, matches!(retry.config().budget, BudgetOf::Shared(_)))
 }
 
-/// The same as of [`RetrySite`], with the settings that the call was given.
+/// The methods of [`RetrySite`], with the settings that the call was given.
 impl<'a> RetryInForce<'a> {
     /// See [`RetrySite::start`].
     #[cfg(feature = "config")]
@@ -457,7 +457,7 @@ impl<'a> RetryInForce<'a> {
 #[cfg(feature = "config")]
 static OFF: Retry = Retry::new().max(0);
 
-/// What a call retries by that began with these settings.
+/// Returns the retry of a call that began with these settings.
 #[cfg(feature = "config")]
 #[cold]
 fn in_force(changed: &'static Override) -> Option<&'static Retry> {
@@ -539,7 +539,7 @@ impl CallSite for RetrySite {
 }
 
 impl Point {
-    /// The budget that pays for the retries of this point, if it has retries and one budget pays for all of
+    /// Returns the budget that pays for the retries of this point, if it has retries and one budget pays for all of
     /// them; see [`PointKey::budget`] for the budgets of its keys.
     pub fn budget(&self) -> Option<&'static Budget> {
         let site = self.policy::<RetrySite>()?;
@@ -548,7 +548,7 @@ impl Point {
 }
 
 impl PointKey {
-    /// The budget that pays for the retries of this key, if each key has its own and the key was used.
+    /// Returns the budget that pays for the retries of this key, if each key has its own and the key was used.
     pub fn budget(&self) -> Option<Arc<Budget>> {
         let site = self.point().policy::<RetrySite>()?;
         if site.is_keyed() { site.keyed?.peek(self.key()) } else { None }

@@ -13,7 +13,7 @@
 //! - In more than one layer of a call chain: three layers with three retries each make 64 calls of one. Retry
 //!   in one layer, best the one nearest to the failing call that knows whether the request can be repeated.
 //!   [`Event::inside`](crate::Event::inside) and the counter `nested` show retries that others repeat.
-//! - Around what is not idempotent, unless `idempotent = false` or a key of idempotency makes it safe.
+//! - Around work that is not idempotent, unless `idempotent = false` or a key of idempotency makes it safe.
 //!
 //! # Choosing numbers
 //!

@@ -1,4 +1,4 @@
-//! One call and its attempts: what is left to do after each of them.
+//! One call and its attempts: the work after each of them.
 //!
 //! An expansion calls `start`, then after each attempt `settle`, and `pause` or `sleep` where that says that another
 //! attempt follows.
@@ -41,7 +41,7 @@ pub(super) trait CallSite {
     }
 }
 
-/// What is counted of retries.
+/// The counted events of retries.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Counted {
     Retry,
@@ -51,17 +51,17 @@ pub(super) enum Counted {
     NotRetryable,
     /// A call that gave up with its retries used up, or for an error that is not retried.
     Exhausted,
-    /// One that gave up for lack of time.
+    /// A call that gave up for lack of time.
     OutOfTime,
-    /// One that gave up because the server asked for a longer wait than it may.
+    /// A call that gave up because the server asked for a longer wait than allowed.
     ServerWait,
-    /// One that gave up for lack of tokens.
+    /// A call that gave up for lack of tokens.
     Denied,
     Throttled,
 }
 
 impl Counted {
-    /// Whether the call had retried, or would have, had there been time and tokens for it.
+    /// Returns whether the call had retried, or would have, had there been time and tokens for it.
     pub(super) const fn has_given_up(self) -> bool {
         matches!(self, Self::Exhausted | Self::OutOfTime | Self::ServerWait | Self::Denied)
     }
@@ -72,10 +72,10 @@ impl Counted {
 #[derive(Debug)]
 pub(super) struct Wait<'b> {
     pub(super) delay: Duration,
-    /// What the attempt failed with that it follows.
+    /// The category of the failed attempt before it.
     #[cfg(feature = "ops")]
     pub(super) category: Category,
-    /// Whether it is as long as the service has asked for.
+    /// Whether the wait is the one that the service has asked for.
     #[cfg(feature = "ops")]
     pub(super) is_asked_for: bool,
     tokens: Option<Withdrawal<'b>>,
@@ -98,7 +98,7 @@ pub struct Retrying<'b, C> {
     pub(super) wait: Wait<'b>,
 }
 
-/// What follows an attempt whose retries `budget` pays for: `Err` of the call that waits for its next one, or the verdict
+/// Settles an attempt whose retries `budget` pays for: `Err` of the call that waits for its next one, or the verdict
 /// with which it ends.
 #[inline]
 pub(super) fn settle<'b, S: CallSite, C: CallState>(
@@ -120,7 +120,7 @@ pub(super) fn settle<'b, S: CallSite, C: CallState>(
     failed(site, call, class, ruling, budget.into())
 }
 
-/// The same of an attempt whose budget functions inside it may share.
+/// Settles an attempt whose budget functions inside it may share.
 #[inline]
 pub(super) fn settle_shared<'b, S: CallSite, C: CallState>(
     site: &S,
@@ -140,7 +140,7 @@ pub(super) fn settle_shared<'b, S: CallSite, C: CallState>(
     failed(site, call, class, ruling, share.paid_by())
 }
 
-/// How many attempts a call may make, as events have it.
+/// Returns how many attempts a call may make, as events have it.
 fn attempts_max(retry: &Retry) -> u32 {
     u32::try_from(retry.max_attempts()).unwrap_or(u32::MAX)
 }
@@ -176,7 +176,7 @@ pub(super) fn begin_retry<S: CallSite, C: CallState>(
     call
 }
 
-/// The same on this thread, which is marked for as long as the attempt runs.
+/// Begins the retry on this thread, which is marked for as long as the attempt runs.
 #[cold]
 pub(super) fn begin_retry_here<S: CallSite, C: CallState>(
     site: &S,
@@ -211,7 +211,7 @@ fn succeeded<S: CallSite, C: CallState>(site: &S, mut call: C, budget: Option<&B
     }
 }
 
-/// Whether a policy below rejected the call. That policy emitted the event; a retry adds none, so that an
+/// Returns whether a policy below rejected the call. That policy emitted the event; a retry adds none, so that an
 /// open breaker costs no second event for each call.
 fn is_rejected(retry: &Retry, class: &Classification) -> bool {
     class.category == Category::Rejected
@@ -238,7 +238,8 @@ fn failed<'b, S: CallSite, C: CallState>(
     Err(Retrying { call, wait })
 }
 
-/// As [`failed`], with the call's progress at hand; not generic, so that it is compiled once for all functions.
+/// Judges a failure like [`failed`], with the call's progress at hand; not generic, so that it is compiled once for all
+/// functions.
 fn judged<'b>(
     site: &dyn CallSite,
     started: Option<Instant>,

@@ -32,7 +32,7 @@ fn failure<T>(category: Category) -> Result<T, Failed> {
 
 const STEADY: Retry = Retry::new().jitter(Jitter::None).checked();
 
-/// Calls a function that fails `failures` times; says how often it ran and what came of it.
+/// Calls a function that fails `failures` times; returns how often it ran and its result.
 fn calls(retry: &Retry, failures: u32, category: Category) -> (u32, Result<u32, Failed>) {
     let mut calls = 0;
     let outcome = retry.call(|| {
@@ -289,7 +289,7 @@ fn a_judge_says_what_is_a_failure() {
     assert_eq!(answer, 3);
 }
 
-// What the attribute emits, by hand.
+// The code that the attribute emits, written out.
 
 static POINT: PointSite = PointSite::new("here", "quote", &[&SITE]);
 static SITE: RetrySite = RetrySite::new(

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 /// A call that also measures each of its attempts; however the last one ends, this is dropped then.
 ///
-/// A retry follows an attempt once its wait is over, as it is counted. So an attempt whose wait is cut short is the last one
-/// of its call.
+/// A retry follows an attempt once its wait is over, as it is counted. So an attempt whose wait is cut short is the
+/// last one of its call.
 #[derive(Debug, Default)]
 #[doc(hidden)]
 pub struct TimedAttempts<C: CallState> {
@@ -22,7 +22,7 @@ pub struct TimedAttempts<C: CallState> {
 struct Attempt {
     durations: &'static Durations,
     since: Instant,
-    /// How long it took, once it has ended.
+    /// The duration of the attempt, once it has ended.
     took: Option<Duration>,
 }
 
@@ -43,13 +43,13 @@ impl Attempt {
 }
 
 impl<C: CallState> TimedAttempts<C> {
-    /// The number of the attempt that is about to run, from 1.
+    /// Returns the number of the attempt that is about to run, from 1.
     #[inline]
     pub fn attempt(&self) -> u32 {
         attempt(&self.call)
     }
 
-    /// What another thread needs to know of the running attempt.
+    /// Returns the data that another thread needs of the running attempt.
     pub fn elsewhere(&self) -> AttemptCount {
         elsewhere(&self.call)
     }
@@ -90,7 +90,7 @@ impl<C: CallState> CallState for TimedAttempts<C> {
         self.call.enter(point);
     }
 
-    /// The attempt has ended: what follows it, such as hooks, is no part of it.
+    /// Ends the attempt: the work after it, such as hooks, is no part of it.
     fn leave(&mut self) {
         if let Some(attempt) = &mut self.running {
             attempt.took = Some(attempt.took());

@@ -1,8 +1,8 @@
 //! A `Retry` used as a plain value, around any closure.
 //!
-//! The loop is that of an expansion, with the differences that a value has: no point, so its events have its name or the
-//! place of the call; no budget of its own; and no counters. The closure is called again with what it captures, which is
-//! why it is `FnMut` and the attribute's `clone(..)` is not needed.
+//! The loop is that of an expansion, with the differences that a value has: no point, so its events have its name or
+//! the place of the call; no budget of its own; and no counters. The closure is called again with its captures, which
+//! is why it is `FnMut` and the attribute's `clone(..)` is not needed.
 
 use super::Budget;
 use super::call::{self, AttemptHistory, CallState, here};
@@ -78,7 +78,8 @@ impl<'a> InlineCall<'a> {
         AttemptHistory::start(self.retry)
     }
 
-    /// The budget of an attempt. That of a layer is in all calls of a service, of which one may make another.
+    /// Returns the share in the budget of an attempt. That of a layer is in all calls of a service, of which one may
+    /// make another.
     #[inline]
     fn share(&self) -> Share<'a> {
         Share::new(self.budget(), true)
@@ -187,9 +188,9 @@ impl Retry {
 
     /// Calls the async `f` until it succeeds or no retry follows, and returns the last outcome.
     ///
-    /// The waits need no runtime. The future may be dropped at any time, and works in
-    /// `tokio::spawn` if the futures of `f` do. `f` is an async closure without `move`, or a closure that
-    /// returns a future; one that changes what it captures makes the change before its `async move` block.
+    /// The waits need no runtime. The future may be dropped at any time, and works in `tokio::spawn` if the futures of
+    /// `f` do. `f` is an async closure without `move`, or a closure that returns a future; a closure that changes its
+    /// captures makes the change before its `async move` block.
     ///
     /// # Examples
     ///

@@ -4,16 +4,16 @@
 //! The sum decides whether a stack makes sense: a `timeout` above a retry whose waits alone are longer would never let
 //! the last attempts happen. It is computed at the mean, because with full jitter the longest waits almost never come
 //! together, and a stack that works in all but one call of a thousand is no mistake. All of it is `const`: the check is
-//! part of the program's constants. Sums have closed forms or at most [`STEPS`] terms, so that no count of retries makes
-//! the compiler slow; the tests compare the mean with many drawn waits.
+//! part of the program's constants. Sums have closed forms or at most [`STEPS`] terms, so that no count of retries
+//! makes the compiler slow; the tests compare the mean with many drawn waits.
 
 use super::backoff::{Backoff, Jitter, Schedule, scaled};
 use super::config::Retry;
 use crate::base::text::Text;
 use std::time::Duration;
 
-/// How many waits are computed one by one. Later ones count as the last of them where the sum must not
-/// be too long (the mean), and as the longest where it must not be too short.
+/// The number of waits that are computed one by one. Later ones count as the last of them if the sum must not
+/// be too long (the mean), and as the longest if it must not be too short.
 const STEPS: u32 = 1_000;
 
 /// The waits of a schedule one after the other, without jitter.
@@ -50,7 +50,7 @@ impl Walk {
     }
 }
 
-/// The sum of the waits at the mean of their jitter, in nanoseconds; nothing for a function of the user,
+/// Returns the sum of the waits at the mean of their jitter, in nanoseconds; 0 for a function of the user,
 /// which cannot be asked while compiling.
 pub(super) const fn mean(schedule: &Schedule) -> u128 {
     if let Backoff::Decorrelated = schedule.backoff {
@@ -74,12 +74,12 @@ pub(super) const fn mean(schedule: &Schedule) -> u128 {
     sum.saturating_add(last.saturating_mul((schedule.max - n) as u128))
 }
 
-/// The first wait at the mean of its jitter, in nanoseconds.
+/// Returns the first wait at the mean of its jitter, in nanoseconds.
 pub(super) const fn mean_of_first(schedule: &Schedule) -> u128 {
     mean(&Schedule { max: 1, ..*schedule })
 }
 
-/// How many attempts a call can make whose waits, at the shortest that jitter allows, end within `limit`.
+/// Returns how many attempts a call can make whose waits, at the shortest that jitter allows, end within `limit`.
 pub(super) fn attempts_within(retry: &Retry, limit: Duration) -> u64 {
     let rules = retry.config().on.iter().map(|rule| retry.schedule(Some(rule)));
     let mut runs: Vec<_> =
@@ -95,7 +95,7 @@ pub(super) fn attempts_within(retry: &Retry, limit: Duration) -> u64 {
     attempts
 }
 
-/// The shortest waits of a schedule, each with how often it comes.
+/// Returns the shortest waits of a schedule, each with its count.
 fn shortest(schedule: &Schedule) -> Vec<(u128, u128)> {
     let cap = schedule.cap.as_nanos();
     let mut walk = Walk::new(schedule);
@@ -116,8 +116,8 @@ fn shortest(schedule: &Schedule) -> Vec<(u128, u128)> {
     runs
 }
 
-/// The sum of decorrelated waits, as the mean of some drawn calls: each wait hangs on the one before, and
-/// what `cap` cuts off has no short formula. Drawn from fixed numbers, so that all builds agree.
+/// Returns the sum of decorrelated waits, as the mean of some drawn calls: each wait depends on the one before, and
+/// the part that `cap` cuts off has no short formula. Drawn from fixed numbers, so that all builds agree.
 const fn drawn(schedule: &Schedule) -> u128 {
     const CALLS: u64 = 512;
     const WAITS: u32 = 64;
@@ -138,7 +138,7 @@ const fn drawn(schedule: &Schedule) -> u128 {
     ((sum + last * (schedule.max - waits) as f64) / CALLS as f64) as u128
 }
 
-/// A number in `0.0..1.0` from the steps of a counter, mixed as in Steele, Lea and Flood, "Fast Splittable
+/// Returns a number in `0.0..1.0` from the steps of a counter, mixed as in Steele, Lea and Flood, "Fast Splittable
 /// Pseudorandom Number Generators" (2014).
 const fn unit(counter: u64) -> f64 {
     let mixed = (counter ^ (counter >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -146,7 +146,7 @@ const fn unit(counter: u64) -> f64 {
     ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// The sum of the waits at the longest that jitter allows, none counted as less than `floor`, in
+/// Returns the sum of the waits at the longest that jitter allows, none counted as less than `floor`, in
 /// nanoseconds.
 pub(super) const fn longest(schedule: &Schedule, floor: u128) -> u128 {
     let cap = schedule.cap.as_nanos();
@@ -173,7 +173,7 @@ const fn lesser(a: u128, b: u128) -> u128 {
     if a < b { a } else { b }
 }
 
-/// The mean of a random number from `low` to `high`, where more than `cap` counts as `cap`.
+/// Returns the mean of a random number from `low` to `high`, where more than `cap` counts as `cap`.
 const fn mean_between(low: u128, high: u128, cap: u128) -> u128 {
     if high <= cap {
         return u128::midpoint(low, high);
@@ -209,7 +209,7 @@ pub const fn check_waits(retry: &Retry, total: Duration) {
     }
 }
 
-/// What is wrong with the waits of `retry` within `total`.
+/// Returns what is wrong with the waits of `retry` within `total`.
 pub(super) const fn too_long(retry: &Retry, total: Duration) -> Option<Text<320>> {
     let longer = longer(&retry.schedule(None), "", total);
     if longer.is_some() {

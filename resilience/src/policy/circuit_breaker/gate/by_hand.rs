@@ -1,4 +1,4 @@
-//! What a person does to a breaker.
+//! The operations of a person on a breaker.
 
 use super::super::cause::MANUAL;
 use super::super::config::CircuitBreakerConfig;
@@ -9,7 +9,7 @@ use crate::base::clock::{later, now};
 use std::time::Instant;
 
 impl Gate {
-    /// Forgets what was counted and closes it; calls that are running decide nothing any more.
+    /// Forgets all counts and closes it; calls that are running decide nothing any more.
     pub(in super::super) fn reset(&self) -> Option<Change> {
         let mut memory = self.memory.lock();
         let (was, since) = (self.word().state(), memory.since);
@@ -21,7 +21,7 @@ impl Gate {
         Some(Change::new(was, State::Closed, MANUAL))
     }
 
-    /// Opens it by hand, or moves the end of the open time of one that is open.
+    /// Opens it for an operator, or moves the end of the open time of an open one.
     pub(in super::super) fn open_until(
         &self,
         until: Option<Instant>,
@@ -44,7 +44,7 @@ impl Gate {
         Some(Opening::default().change(was, State::Open, recovery))
     }
 
-    /// Whether it is open because a person opened it, and not yet for long enough.
+    /// Returns whether it is open because a person opened it, and its time is not over.
     pub(in super::super) fn is_open_by_hand(&self) -> bool {
         self.word().state() == State::Open && self.left().is_some() && self.memory.lock().is_by_hand
     }

@@ -7,8 +7,8 @@ use crate::policy::timeout::thread::Helpers;
 use std::time::Duration;
 
 settings! {
-    /// The settings of an [`AdaptiveTimeout`], for [`try_new`](AdaptiveTimeout::try_new); one that has only the two
-    /// bounds is made by [`between`](Self::between).
+    /// The settings of an [`AdaptiveTimeout`], for [`try_new`](AdaptiveTimeout::try_new); settings with only the two
+    /// bounds are made by [`between`](Self::between).
     ///
     /// # Examples
     ///
@@ -60,7 +60,7 @@ impl AdaptiveTimeoutConfig {
         Self { floor, cap, ..Self::DEFAULT }
     }
 
-    /// The bounds of its helper threads.
+    /// Returns the bounds of its helper threads.
     pub(super) const fn helpers(&self) -> Helpers {
         Helpers { threads: self.threads, stack: self.stack }
     }
@@ -72,7 +72,7 @@ impl AdaptiveTimeoutConfig {
         None
     }
 
-    /// The limit where 99 of 100 calls of late took at most `p99`, if that is known.
+    /// Returns the limit if 99 of 100 recent calls took at most `p99`, if that is known.
     pub(super) fn limit(&self, p99: Option<Duration>) -> Duration {
         p99.map_or(self.cap, |p99| p99.saturating_mul(2).max(self.floor).min(self.cap))
     }

@@ -1,4 +1,4 @@
-//! What the inventory sees of adaptive timeouts, and the `static`s of those that an attribute makes.
+//! Adaptive timeouts in the inventory, and the `static`s of those that an attribute makes.
 
 use super::run::{AdaptiveTimed, Ended, on_thread};
 use super::{AdaptiveTimeout, AdaptiveTimeoutConfig};
@@ -24,10 +24,10 @@ use std::time::Duration;
 
 const KIND: &str = "timeout";
 
-/// What the expansion of an attribute calls; `attempt` is the number of the attempt, from 1.
+/// The calls of an attribute's expansion; `attempt` is the number of the attempt, from 1.
 #[doc(hidden)]
 impl AdaptiveTimeout {
-    /// A run of `body` within the limit that applies now.
+    /// Returns a run of `body` within the limit that applies now.
     #[inline]
     pub fn within<F>(&self, attempt: u32, body: F) -> AdaptiveTimed<'_, F> {
         AdaptiveTimed::new(self, None, attempt, body)
@@ -48,7 +48,7 @@ impl AdaptiveTimeout {
     }
 }
 
-/// The settings that apply; those of helper threads only where there are some.
+/// Returns the settings that apply; those of helper threads only if there are some.
 fn settings(config: &AdaptiveTimeoutConfig, is_on_thread: bool) -> Vec<Effective> {
     let mut all = vec![Effective::text("adaptive", "true")];
     for setting in config.effective() {
@@ -67,7 +67,7 @@ fn worst(config: &AdaptiveTimeoutConfig, inner: Option<Duration>) -> Duration {
 }
 
 impl AdaptiveTimeout {
-    /// Whether the limit follows the calls yet.
+    /// Returns whether the limit follows the calls yet.
     fn word(&self) -> &'static str {
         if self.snapshot().p99.is_some() { "adaptive" } else { "learning" }
     }
@@ -143,7 +143,7 @@ impl Layer for AdaptiveTimeout {
     }
 }
 
-/// How many calls were ended of all keys, evicted ones included, and how many abandoned bodies run.
+/// Returns how many calls were ended of all keys, evicted ones included, and how many abandoned bodies run.
 fn totals(entries: &EntryMap<AdaptiveTimeout>, is_on_thread: bool) -> Vec<(&'static str, u64)> {
     let whole = entries.whole();
     let timed_out =
@@ -233,7 +233,7 @@ impl Layer for Site<Keyed<AdaptiveTimeout>> {
     }
 }
 
-/// The longest limit, for the other policies of the stack.
+/// Returns the longest limit, for the other policies of the stack.
 #[cfg(feature = "config")]
 fn facts(changed: Option<&Override>, in_code: &AdaptiveTimeoutConfig) -> Facts {
     let config = changed.and_then(Override::get).unwrap_or(in_code);
@@ -268,7 +268,7 @@ impl Described for AdaptiveTimeoutConfig {
 
 #[doc(hidden)]
 impl Instance<AdaptiveTimeoutConfig> {
-    /// A run of `body` within the limit of `timeout` that applies now.
+    /// Returns a run of `body` within the limit of `timeout` that applies now.
     #[inline]
     pub fn within<'t, F>(&self, timeout: &'t AdaptiveTimeout, attempt: u32, body: F) -> AdaptiveTimed<'t, F> {
         AdaptiveTimed::new(timeout, Some(self.stack(|| *timeout.config())), attempt, body)

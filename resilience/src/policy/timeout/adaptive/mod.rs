@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Ends a call that takes much longer than calls took lately.
+/// A timeout that ends a call that takes much longer than recent calls.
 ///
 /// The limit is twice the 99th percentile of the last 1,000 calls of the last 10 minutes, at least
 /// [`floor`](AdaptiveTimeoutConfig::floor) and at most [`cap`](AdaptiveTimeoutConfig::cap). Until 100 calls were
@@ -62,13 +62,14 @@ pub struct AdaptiveTimeout {
     live: Site<Live>,
     owner: PointName,
     key: Option<PointName>,
-    /// How many calls were ended, of all keys of a keyed timeout; its bodies on helper threads are counted together.
+    /// The number of calls that were ended, of all keys of a keyed timeout; its bodies on helper threads are counted
+    /// together.
     totals: Option<Arc<AtomicU64>>,
     settings: Settings<AdaptiveTimeoutConfig>,
     is_on_thread: bool,
 }
 
-/// What changes while it is used; fresh in a test world.
+/// The state in use; fresh in a test world.
 #[derive(Debug)]
 struct Live {
     times: Percentile,
@@ -81,7 +82,7 @@ impl Live {
     }
 }
 
-/// Holds the limit and counts of an adaptive timeout at one moment; see [`AdaptiveTimeout::snapshot`].
+/// The limit and counts of an adaptive timeout at one moment; see [`AdaptiveTimeout::snapshot`].
 ///
 /// With the feature `serde` it serialises as a map, with `limit_s` and `p99_s` in seconds.
 ///
@@ -100,7 +101,7 @@ impl Live {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct AdaptiveTimeoutSnapshot {
-    /// The point, or the name given by hand.
+    /// The point, or the name of a plain value.
     pub name: PointName,
     /// The key, on a keyed timeout.
     pub key: Option<PointName>,
@@ -110,13 +111,13 @@ pub struct AdaptiveTimeoutSnapshot {
         serde(rename = "limit_s", serialize_with = "crate::base::serialise::seconds")
     )]
     pub limit: Duration,
-    /// The time that 99 of 100 calls did not exceed lately; `None` below 100 calls.
+    /// The time that 99 of 100 recent calls did not exceed; `None` below 100 calls.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "p99_s", serialize_with = "crate::base::serialise::seconds")
     )]
     pub p99: Option<Duration>,
-    /// How many calls were measured of late, at most 1,000.
+    /// How many recent calls were measured, at most 1,000.
     pub samples: usize,
     /// How many calls it has ended since the program started.
     pub timed_out: u64,
@@ -190,7 +191,7 @@ impl AdaptiveTimeout {
         Ok(Self::with(PointName::from(name.into()), Settings::whole(config)))
     }
 
-    /// The timeout of an annotated function.
+    /// Creates the timeout of an annotated function.
     #[doc(hidden)]
     #[track_caller]
     pub const fn of(point: &'static PointSite, floor: Duration, cap: Duration) -> Self {
@@ -204,14 +205,14 @@ impl AdaptiveTimeout {
         Self { live, owner, key: None, totals: None, settings, is_on_thread: false }
     }
 
-    /// The same for a sync function, whose body runs on a helper thread.
+    /// Makes it a timeout for a sync function, whose body runs on a helper thread.
     #[doc(hidden)]
     pub const fn thread(mut self) -> Self {
         self.is_on_thread = true;
         self
     }
 
-    /// The timeout, once its settings are known to make sense together.
+    /// Returns the timeout, once its settings are known to make sense together.
     #[doc(hidden)]
     #[track_caller]
     pub const fn checked(self) -> Self {
@@ -219,7 +220,7 @@ impl AdaptiveTimeout {
         self
     }
 
-    /// The settings in force: the one place that reads them.
+    /// Returns the settings in force: the one place that reads them.
     #[inline]
     fn config(&self) -> &AdaptiveTimeoutConfig {
         #[cfg(feature = "config")]
@@ -240,7 +241,7 @@ impl AdaptiveTimeout {
         }
     }
 
-    /// Whose abandoned bodies are counted together: those of all keys.
+    /// Returns the group whose abandoned bodies are counted together: those of all keys.
     fn group(&self) -> Group {
         Group::At(
             self.totals

@@ -15,7 +15,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// What a body returned, and whether its time says nothing of the service.
+/// The value that a body returned, and whether its time says nothing of the service.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Ended<T> {
@@ -24,13 +24,13 @@ pub struct Ended<T> {
 }
 
 impl<T> Ended<T> {
-    /// The end that `verdict` judges.
+    /// Creates the end that `verdict` judges.
     pub fn new(value: T, verdict: &Verdict) -> Self {
         Self { value, is_nothing: verdict.as_ref().is_some_and(Classification::is_unmeasured) }
     }
 }
 
-/// The end of a body that is judged by the class of its error.
+/// Returns the end of a body that is judged by the class of its error.
 pub(super) fn ended<R: Outcome>(outcome: R) -> Ended<R>
 where
     R::Error: Classify,
@@ -39,7 +39,7 @@ where
     Ended::new(outcome, &verdict)
 }
 
-/// One call that is measured. Dropped, it records the time that the call had run, unless it panicked.
+/// One measured call. When it is dropped, it records the time that the call had run, unless it panicked.
 #[derive(Debug)]
 struct Sample<'t> {
     timeout: &'t AdaptiveTimeout,
@@ -52,7 +52,7 @@ struct Sample<'t> {
 }
 
 impl<'t> Sample<'t> {
-    /// A call that begins now, and its limit.
+    /// Begins a call; returns its limit, too.
     fn begin(timeout: &'t AdaptiveTimeout, attempt: u32) -> (Self, Duration) {
         let (began, world) = (now(), World::here());
         let limit = timeout.limit_at(began);
@@ -79,7 +79,7 @@ impl<'t> Sample<'t> {
     }
 }
 
-/// Whether the client of the request that the running code answers has left: the call ends because of that.
+/// Returns whether the client of the request that the running code answers has left: the call ends because of that.
 fn is_over() -> bool {
     scope::left_of_request() == Some(Duration::ZERO)
 }
@@ -108,7 +108,7 @@ pin_project_lite::pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let Some(mut sample) = this.sample.take() {
-                // What waits for admission in it says so.
+                // A call in it that waits for admission reports that.
                 let dropped = scope::leaving(*this.stack, || this.body.set(None));
                 let is_unsent = dropped.is_unsent(sample.attempt);
                 sample.end(is_unsent || is_over() || std::thread::panicking());
@@ -118,7 +118,7 @@ pin_project_lite::pin_project! {
 }
 
 impl<'t, F> AdaptiveTimed<'t, F> {
-    /// A call of `body` that begins now, in `stack` where the timeout does not know its own.
+    /// Begins a call of `body`, in `stack` if the timeout does not know its own.
     pub(super) fn new(timeout: &'t AdaptiveTimeout, stack: Option<Stack>, attempt: u32, body: F) -> Self {
         let stack = timeout.owner.stack_or(stack);
         let is_strict = timeout.config().strict;

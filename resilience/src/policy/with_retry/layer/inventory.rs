@@ -1,4 +1,4 @@
-//! What the inventory and a configuration see of a retry.
+//! Retries as the inventory and a configuration see them.
 
 use super::super::backoff::{Backoff, duration};
 use super::super::config::Retry;
@@ -85,7 +85,7 @@ impl Layer for RetrySite {
         budget.map(reading).into_iter().collect()
     }
 
-    /// Any number, while the settings are not known.
+    /// Returns any number, while the settings are not known.
     fn calls(&self) -> u64 {
         let Some(retry) = self.known() else { return u64::MAX };
         let attempts = retry.max_attempts();
@@ -150,13 +150,13 @@ impl Layer for RetrySite {
     }
 }
 
-/// The throttle of the budget that pays.
+/// Returns the throttle of the budget that pays.
 fn throttle(budget: Option<&Budget>) -> Effective {
     let factor = budget.map_or_else(|| "off".to_owned(), |budget| format!("{:?}", budget.factor()));
     Effective::text("throttle", factor)
 }
 
-/// A rule with the number of its retries, and what else it says itself.
+/// Describes a rule with the number of its retries, and its other settings.
 fn on(retry: &Retry, rule: &Rule) -> String {
     let max = retry.schedule(Some(rule)).max;
     let own = rule.own_settings().filter(|setting| setting.name != "max");
