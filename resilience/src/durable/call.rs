@@ -1,10 +1,10 @@
-//! What the calls of steps and jobs have in common: whose they are, why a body does not run, and what the job around
-//! them learns.
+//! The common part of the calls of steps and jobs: their owner, the reasons why a body does not run, and the notes for
+//! the job around them.
 //!
-//! A job is interrupted, and not failed, when its body failed because of a call inside that was refused through no fault of
-//! the code. So each call of a step, a cursor or an inner job notes in the scope of the job around how it ended: a refusal
-//! is noted under its key, and taken back when the same call succeeds later. What is left when the body fails is compared
-//! with its error.
+//! A job is interrupted, and not failed, when its body failed because of a call inside that was refused through no
+//! fault of the code. So each call of a step, a cursor or an inner job notes its result in the scope of the job around:
+//! a refusal is noted under its key, and taken back when the same call succeeds later. The remaining notes are
+//! compared, when the body fails, with its error.
 
 use crate::classify::Classify;
 use crate::durable::record::error::{CheckpointError, JobError, Place};
@@ -18,7 +18,7 @@ use crate::policy::Verdict;
 use crate::rejected::Rejected;
 use serde::de::DeserializeOwned;
 
-/// Whose step or job a call is of.
+/// The step or job that a call belongs to.
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) point: PointName,
@@ -27,7 +27,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// That of a plain value.
+    /// Returns the identity of a plain value.
     pub(crate) fn by_hand(name: &str) -> Self {
         Self { point: PointName::from(name.to_owned()), name: name.to_owned() }
     }
@@ -36,9 +36,9 @@ impl Identity {
 /// Why the body of a step or job does not run.
 #[derive(Debug)]
 pub(crate) enum NotRun {
-    /// It ran before: its record.
+    /// The body ran before: its record.
     Recorded(Box<Record>, Box<Place>),
-    /// It may not run.
+    /// The body may not run.
     Refused(Rejected),
 }
 
@@ -55,7 +55,7 @@ impl From<JobError> for NotRun {
 }
 
 impl NotRun {
-    /// The recorded outcome, or why there is none.
+    /// Returns the recorded outcome, or why there is none.
     pub(crate) fn outcome<R: Outcome<Value: DeserializeOwned>>(self) -> Result<R, Rejected> {
         let (record, at) = match self {
             Self::Recorded(record, at) => (record, at),
@@ -77,7 +77,7 @@ impl NotRun {
         })
     }
 
-    /// As [`outcome`](Self::outcome), as an outcome of the caller's own type.
+    /// Returns the result like [`outcome`](Self::outcome), as an outcome of the caller's own type.
     ///
     /// A recorded value that is no longer an `R` is a refusal, too: it is reported, and noted in the job around.
     pub(crate) fn or_refuse<R: Refuse<Value: DeserializeOwned>>(self) -> R {
@@ -96,7 +96,7 @@ pub(crate) fn report_refusal(rejected: &Rejected) {
     }
 }
 
-/// Under which key the job around knows the call that `record` answers.
+/// Returns the key under which the job around knows the call that `record` answers.
 ///
 /// Jobs by their key in the store, steps by their own: an inner job and a step may have the same text as their name.
 fn key_in_job(record: &Record, at: &Place) -> String {
@@ -155,7 +155,7 @@ pub(crate) fn note_end<R: Outcome>(job: &JobScope, key: &str, ended: &Result<(R,
     }
 }
 
-/// Notes in `job` that the call of `key` was refused, unless the code is what is wrong.
+/// Notes in `job` that the call of `key` was refused, unless the code is at fault.
 ///
 /// What interrupts a job rather than failing it is judged by the error itself: busy, contradicted or lost records
 /// and an outage of the store do; a key that is empty, or a step inside of itself, does not.

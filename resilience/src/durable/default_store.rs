@@ -17,7 +17,7 @@ static DEFAULT: Site<DefaultStore> = Site::new(DefaultStore::new(false), || Defa
 #[derive(Debug)]
 struct DefaultStore {
     store: OfProcess<Mutex<Option<Arc<dyn Store>>>>,
-    /// Whether a job or a step has asked for it, even if it could not be opened.
+    /// Whether a job or a step has requested it, even if it could not be opened.
     is_asked: AtomicBool,
     in_world: bool,
 }
@@ -37,15 +37,14 @@ impl DefaultStore {
     }
 }
 
-/// The site's value of now, whether the static itself or a world's copy, lives as long as the process.
+/// Returns the site's present value, whether the static itself or a world's copy, which lives as long as the process.
 fn leak(site: &'static Site<DefaultStore>) -> &'static DefaultStore {
     site
 }
 
 /// Makes `store` the one of all jobs and steps that name none, in this process or test world.
 ///
-/// Call it at the start of the program, before `recover()`. Steps that run meanwhile keep the store that they
-/// began with.
+/// Call it at the start of the program, before `recover()`. Running steps keep the store that they began with.
 ///
 /// A job of the earlier store is not found by a call that looks in the new one.
 ///
@@ -66,12 +65,12 @@ pub fn use_store(new: Arc<dyn Store>) {
     drop(before);
 }
 
-/// The store of jobs and steps that name none.
+/// Returns the store of jobs and steps that name none.
 ///
 /// # Errors
 ///
-/// Why the store of the program could not be opened; nothing is remembered of that. The lock is held meanwhile, so that
-/// it is opened once.
+/// Why the store of the program could not be opened; the failure is not remembered. The lock is held during the
+/// opening, so that it is opened once.
 pub(crate) fn default_store() -> Result<Arc<dyn Store>, StoreError> {
     let default = leak(&DEFAULT);
     default.is_asked.store(true, Ordering::Relaxed);
@@ -79,25 +78,26 @@ pub(crate) fn default_store() -> Result<Arc<dyn Store>, StoreError> {
     if let Some(store) = &*store {
         return Ok(store.clone());
     }
-    // What failed now is tried again by the next call.
+    // A failed opening is tried again by the next call.
     let opened = if default.in_world { Arc::new(MemoryStore::new()) } else { open()? };
     Ok(store.insert(opened).clone())
 }
 
-/// The same, if a job or a step has asked for it before, or the program has set it.
+/// Returns the default store, if a job or a step has requested it before, or the program has set it.
 #[cfg(feature = "ops")]
 pub(crate) fn asked_default() -> Option<Result<Arc<dyn Store>, StoreError>> {
     leak(&DEFAULT).is_asked.load(Ordering::Relaxed).then(default_store)
 }
 
-/// Without a store on disk jobs live as long as the process.
+/// Opens a store in memory: without a store on disk jobs live as long as the process.
 #[cfg(not(feature = "sqlite"))]
 #[expect(clippy::unnecessary_wraps, reason = "it may fail with another feature")]
 fn open() -> Result<Arc<dyn Store>, StoreError> {
     Ok(Arc::new(MemoryStore::new()))
 }
 
-/// A test binary that is in no world and has no directory is kept away from the state of the real program.
+/// Opens the store. A test binary that is in no world and has no directory is kept away from the state of the real
+/// program.
 #[cfg(feature = "sqlite")]
 fn open() -> Result<Arc<dyn Store>, StoreError> {
     if is_bare_test() {

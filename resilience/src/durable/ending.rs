@@ -1,4 +1,4 @@
-//! What the shutdown of the process does with jobs, leases and stores.
+//! The shutdown of the process for jobs, leases and stores.
 
 use crate::durable::lease::{end, heartbeat, hold, key_lock};
 use crate::durable::recovery::{pool, sweep};
@@ -18,14 +18,14 @@ pub(crate) fn begin() {
     sweep::stop();
 }
 
-/// What the running code is part of: a shutdown that it begins does not wait for it.
+/// Returns the scope of the running code: a shutdown that it begins does not wait for it.
 pub(crate) fn caller() -> Scope {
     current()
 }
 
-/// Gives all leases back but those of `callers`, and writes what the stores are still owed.
+/// Releases all leases but those of `callers`, and writes the ends that are owed to the stores.
 ///
-/// In this order: what runs gives its lease back, then the ends that were owed are written, then the drops that are
+/// In this order: running code releases its lease, then the owed ends are written, then the drops that are
 /// under way.
 pub(crate) async fn give_back(callers: &[Scope]) {
     under_way::interrupt(callers).await;
@@ -35,7 +35,7 @@ pub(crate) async fn give_back(callers: &[Scope]) {
     }
 }
 
-/// Brings what is written in the stores to its place.
+/// Flushes the stores.
 ///
 /// # Errors
 ///

@@ -6,13 +6,13 @@ use crate::durable::lease::heartbeat;
 use crate::durable::store::{Store, StoreError, same};
 use std::sync::Arc;
 
-/// The stores that jobs and steps of this process have used, and are still open.
+/// Returns the stores that jobs and steps of this process have used, and that are still open.
 ///
 /// # Errors
 ///
 /// What keeps the default store from being opened, once one has asked for it.
 pub(crate) fn stores() -> Result<Vec<Arc<dyn Store>>, StoreError> {
-    // In a test world no lease is kept: those that are belong to other tests of the process.
+    // In a test world no lease is kept: the kept ones belong to other tests of the process.
     let mut stores = if clock::is_manual() { Vec::new() } else { heartbeat::stores() };
     if let Some(store) = asked_default().transpose()? {
         stores.push(store);

@@ -1,11 +1,11 @@
-//! Jobs and checkpoints that survive a crash: what was recorded once is not done again.
+//! Jobs and checkpoints that survive a crash: recorded work is not done again.
 //!
 //! | to | use |
 //! |---|---|
 //! | finish a call after a crash of the process | a *job*: `#[job("import:{id}")]`, or [`Job`] |
 //! | not repeat an effect that has happened | a *checkpoint*: `#[checkpoint("page:{id}:{n}")]`, or [`Checkpoint`] |
 //! | continue one long loop where it stopped | a *cursor*: [`Progress`] |
-//! | one holder of a name among all who share a store | `#[with_lock(.., store = ..)]` (feature `fs`), whose body finds its fence with `lock_lease()` |
+//! | one holder of a name among all processes that share a store | `#[with_lock(.., store = ..)]` (feature `fs`), whose body finds its fence with `lock_lease()` |
 //! | wait for days, over restarts | [`sleep_until`] |
 //! | find and run interrupted jobs | [`recover`], once at the start of the program |
 //! | look at jobs, resume, cancel or remove them | [`jobs`](crate::jobs), [`checkpoints`](crate::checkpoints) |
@@ -14,18 +14,18 @@
 //! They are distinguished by name and key, never by their position in the code, so that code can be moved and
 //! extended while jobs wait.
 //!
-//! # What is promised
+//! # Guarantees
 //!
 //! - Each key has exactly one recorded result. A body runs at least once: a crash between an effect and its
 //!   record repeats the effect. [`Step::idempotency_key`] makes the repetition harmless where the service
 //!   takes such a key.
-//! - What was acknowledged survives `kill -9`, and with [`SqliteStore`] a power cut, as far as the disk keeps
+//! - Acknowledged records survive `kill -9`, and with [`SqliteStore`] a power cut, as far as the disk keeps
 //!   its word. Damaged bytes are never returned as a value.
-//! - One process at a time works on a key, also among several that share a store. One that is stopped for
+//! - One process at a time works on a key, also among several that share a store. A process that is stopped for
 //!   longer than its lease cannot write any more.
 //! - A record of other code (another function, version or input) is reported, never returned.
 //!
-//! # What is not
+//! # No guarantees
 //!
 //! - Exactly-once effects on other systems without an idempotency key.
 //! - A bound on the time until a job is resumed: the sweep of a living process has to find it, every 30 s by
@@ -54,7 +54,7 @@
 //!
 //! - A body that runs again. Give effects on other systems a step of their own, with the step's
 //!   [idempotency key](Step::idempotency_key), and keep bodies of jobs free of effects outside of steps.
-//! - Values that are read back. What is recorded is encoded as JSON and decoded again before the caller gets it, on the
+//! - Values that are read back. Recorded values are encoded as JSON and decoded again before the caller gets it, on the
 //!   first run, too: NaN, `Some(None)` and values that do not equal themselves after that are errors.
 //! - Other code. A key that was recorded by another function, version or input is an error until the program says
 //!   what it means: `version`, `was`, or `on_mismatch = rerun`.
@@ -138,7 +138,7 @@ pub use with_lock::{LockLease, lock_lease};
 
 #[doc(hidden)]
 pub mod __private {
-    //! What expansions name.
+    //! The names that expansions use.
 
     pub use super::job::call::{Call, Provided};
     pub use super::job::running::{Caught, RunningJob};

@@ -1,11 +1,11 @@
-//! What the running code is part of: a job, and a step.
+//! The scope of the running code: a job, and a step.
 //!
-//! The scope travels with the code: in a thread-local for sync code, and in [`InScope`] around each future, which sets the
-//! thread-local while it is polled and takes it away afterwards. A spawned task or thread has none, unless it is wrapped in
-//! [`in_scope`] or [`in_scope_blocking`].
+//! The scope travels with the code: in a thread-local for sync code, and in [`InScope`] around each future, which sets
+//! the thread-local while it is polled and takes it away afterwards. A spawned task or thread has none, unless it is
+//! wrapped in [`in_scope`] or [`in_scope_blocking`].
 //!
-//! A [`Scope`] is cheap to clone: it has pointers to the job and the step. What is noted in a job (refusals, occurrences of
-//! steps without a key, the strategy that a step's `with_recovery` asked for) is in its [`JobScope`], which all clones share.
+//! A [`Scope`] is cheap to clone: it has pointers to the job and the step. The notes of a job (refusals, occurrences of
+//! steps without a key, the strategy of a step's `with_recovery`) are in its [`JobScope`], which all clones share.
 
 use crate::base::carry;
 use crate::base::replaced::{Replaced, replace};
@@ -31,7 +31,7 @@ thread_local! {
         const { RefCell::new(Scope { job: None, step: None, held: None, resumption: None }) };
 }
 
-/// What the running code is part of.
+/// The scope of the running code.
 #[derive(Clone, Debug, Default)]
 #[doc(hidden)]
 pub struct Scope {
@@ -47,7 +47,7 @@ pub struct Scope {
 #[derive(Debug)]
 pub(crate) struct Resumption {
     record: Record,
-    /// Where it is recorded.
+    /// The store in which it is recorded.
     store: Arc<dyn Store>,
     /// The key that the call rendered first: another key is another job.
     rendered: OnceLock<String>,
@@ -64,7 +64,7 @@ impl Resumption {
         &self.record
     }
 
-    /// The recorded job and its store, if a call under `key` of the job that `has_name` means that one.
+    /// Returns the recorded job and its store, if a call under `key` of the job that `has_name` means that one.
     pub(crate) fn record_of(
         &self,
         has_name: impl FnOnce(&str) -> bool,
@@ -89,12 +89,12 @@ impl Resumption {
         }
     }
 
-    /// Why the body did not run; `None` if it did.
+    /// Returns why the body did not run; `None` if it did.
     pub(crate) fn problem(&self) -> Option<JobError> {
         self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The scope of the call.
+    /// Returns the scope of the call.
     pub(crate) fn scope(self: &Arc<Self>) -> Scope {
         Scope { resumption: Some(self.clone()), ..Scope::default() }
     }
@@ -112,37 +112,37 @@ struct HeldKey {
 
 /// The running job.
 ///
-/// It lives for one run of the body. A take-over, in this process or another, makes a new one, and what was noted
-/// here is then known from the records only.
+/// It lives for one run of the body. A take-over, in this process or another, makes a new one, and the notes
+/// here are then known from the records only.
 #[derive(Debug)]
 pub(crate) struct JobScope {
     pub(crate) id: String,
     pub(crate) lease: Arc<LeaseState>,
     incarnation: u64,
-    /// Where it is counted among the running jobs: it may be dropped elsewhere.
+    /// The counter of the running jobs that counts it: it may be dropped elsewhere.
     running: &'static AtomicUsize,
     /// An earlier run of this incarnation may have carried out any step that has no record.
     is_repeated: bool,
-    /// How often each step was begun in this run.
+    /// The number of runs of each step in this run.
     attempts: Mutex<HashMap<String, u32>>,
-    /// How often each step without a key was called, and whether a call of it runs.
+    /// The number of calls of each step without a key, and whether a call of it runs.
     occurrences: Mutex<HashMap<String, (u32, bool)>>,
-    /// What a step's `with_recovery` asked for.
+    /// The request of a step's `with_recovery`.
     wanted: Mutex<Option<Wanted>>,
     calls: Mutex<Calls>,
     /// Whether a shutdown has refused it a step, or has ended a wait of it.
     is_cut: AtomicBool,
 }
 
-/// How the calls that a job made of its steps, cursors and other jobs ended.
+/// The ends of the calls that a job made of its steps, cursors and other jobs.
 ///
 /// They decide whether a body that fails does so of its own making: an error that a refused call has returned, passed
 /// on by the body, leaves the job interrupted, and any other ends it.
 #[derive(Debug, Default)]
 struct Calls {
-    /// How many began.
+    /// The number of calls that began.
     begun: u64,
-    /// Those that were refused for no fault of the body, and that have not succeeded since.
+    /// The calls that were refused without a fault of the body, and that have not succeeded since.
     refused: Vec<Refused>,
     /// The step whose body panicked last, unless another one began since.
     panicked: Option<String>,
@@ -154,24 +154,24 @@ struct Refused {
     key: String,
     problem: String,
     class: Classification,
-    /// How many calls had begun.
+    /// The number of calls that had begun.
     after: u64,
 }
 
-/// What to do with a job whose body fails.
+/// The treatment of a job whose body fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(hidden)]
 pub enum Wanted {
-    /// It is `Failed`.
+    /// The job becomes `Failed`.
     Fail,
     /// Its steps are undone.
     Rollback,
-    /// It waits for a person.
+    /// The job waits for a person.
     Manual,
 }
 
 impl JobScope {
-    /// The job `id`, whose record is `record`.
+    /// Creates the scope of the job `id`, whose record is `record`.
     pub(crate) fn new(id: String, lease: Arc<LeaseState>, record: &Record) -> Self {
         let running: &'static AtomicUsize = &RUNNING;
         running.fetch_add(1, Ordering::Relaxed);
@@ -189,7 +189,7 @@ impl JobScope {
         }
     }
 
-    /// A shutdown has refused it a step, or has ended a wait of it: what its body returns is no result.
+    /// Notes that a shutdown has refused it a step, or has ended a wait of it: the value of its body is no result.
     pub(crate) fn cut(&self) {
         self.is_cut.store(true, Ordering::Relaxed);
     }
@@ -198,7 +198,7 @@ impl JobScope {
         self.is_cut.load(Ordering::Relaxed)
     }
 
-    /// One more run of the body of the step under `key`; the number of it.
+    /// Counts a run of the body of the step under `key`; returns its number.
     fn attempt(&self, key: &str) -> u32 {
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         let attempt = attempts.entry(key.to_owned()).or_default();
@@ -211,12 +211,12 @@ impl JobScope {
         &self.lease.store
     }
 
-    /// What its steps and cursors are written under.
+    /// Returns the holder under which its steps and cursors are written.
     pub(crate) fn holder(&self) -> Holder {
         Holder { key: self.lease.key.clone(), fence: self.lease.fence }
     }
 
-    /// The last step that asks counts: it is the one whose error the body returns.
+    /// The last step that asks counts: the body returns its error.
     pub(crate) fn want(&self, wanted: Wanted) {
         *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Some(wanted);
     }
@@ -229,19 +229,19 @@ impl JobScope {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A call begins.
+    /// Notes that a call begins.
     pub(crate) fn begins(&self) {
         let mut calls = self.calls();
         calls.begun += 1;
         calls.panicked = None;
     }
 
-    /// The call of `key` has succeeded.
+    /// Notes that the call of `key` has succeeded.
     pub(crate) fn succeeded(&self, key: &str) {
         self.calls().refused.retain(|refused| refused.key != key);
     }
 
-    /// The call of `key` was refused for no fault of the body: its error is of `class`.
+    /// Notes that the call of `key` was refused without a fault of the body: its error is of `class`.
     pub(crate) fn refused(&self, key: String, problem: &str, class: Classification) {
         let mut calls = self.calls();
         calls.refused.retain(|refused| refused.key != key);
@@ -249,8 +249,8 @@ impl JobScope {
         calls.refused.push(Refused { key, problem: problem.to_owned(), class, after });
     }
 
-    /// The refusal that a body has failed with whose error is of `class`. Where nothing is known of the error,
-    /// it is the refusal that the body did nothing after.
+    /// Returns the refusal that a body has failed with whose error is of `class`. If nothing is known of the error,
+    /// it is the refusal after which the body did nothing.
     pub(crate) fn refusal(&self, class: &Classification) -> Option<String> {
         let calls = self.calls();
         let is_it = |refused: &&Refused| match class.category {
@@ -263,17 +263,17 @@ impl JobScope {
         calls.refused.iter().rev().find(is_it).map(|refused| refused.problem.clone())
     }
 
-    /// The body of the step `key` panics; those around it do so because of it.
+    /// Notes that the body of the step `key` panics; those around it do so because of it.
     fn panics(&self, key: &str) {
         self.calls().panicked.get_or_insert_with(|| key.to_owned());
     }
 
-    /// The step whose body panicked.
+    /// Returns the step whose body panicked.
     pub(crate) fn panicked_in(&self) -> Option<String> {
         self.calls().panicked.clone()
     }
 
-    /// The key of the next call of `function`, which has none of its own; `None` while another one runs.
+    /// Returns the key of the next call of `function`, which has none of its own; `None` while another one runs.
     ///
     /// So the first call is `function#1` in every run, as long as the body calls its steps in the same order.
     ///
@@ -338,7 +338,7 @@ impl Drop for Occurrence {
     }
 }
 
-/// Describes the running step to the outside world; see [`step()`].
+/// The running step, for other systems; see [`step()`].
 ///
 /// A step runs at least once: a crash after the effect and before the record repeats it. What this returns
 /// lets the service on the receiving end see that.
@@ -372,7 +372,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// The step of `record` under a lease of its own.
+    /// Creates the step of `record` under a lease of its own.
     pub(crate) fn of_its_own(lease: &Arc<LeaseState>, record: &Record) -> Self {
         let parts = ["", "0", &record.key, &record.incarnation.to_string()];
         Self {
@@ -383,7 +383,7 @@ impl Step {
         }
     }
 
-    /// The step of `record` in `job`.
+    /// Creates the step of `record` in `job`.
     pub(crate) fn in_job(job: &JobScope, record: &Record) -> Self {
         let attempt = job.attempt(&record.key);
         let parts = [&job.id, &job.incarnation.to_string(), &record.key, &record.incarnation.to_string()];
@@ -401,7 +401,7 @@ impl Step {
     /// removed or begun anew. Send it along with a payment, say, and the payment is made once.
     ///
     /// It is a SipHash-2-4 of 128 bits over the identity of the store, the job with its incarnation, and the step
-    /// with its own. Two stores give different keys for the same step, so that a test system does not spend a key of
+    /// with its own. The keys of one step differ between two stores, so that a test system does not spend a key of
     /// the real one; a backup has the identity, and the keys, of its store.
     ///
     /// # Examples
@@ -460,7 +460,7 @@ impl Step {
         self.lease.fence
     }
 
-    /// Returns how often this step was begun, this time included: in this run of the job, inside of one.
+    /// Returns the number of times that this step was begun, this time included: in this run of the job, inside of one.
     ///
     /// From 1. A retry around the step begins it again; one inside of its body does not.
     ///
@@ -499,7 +499,7 @@ impl Step {
 
     /// Returns whether the lease is known to be lost: the result of this step will be discarded.
     ///
-    /// It is an estimate: a lease can be lost without being known to be, and one that was lost in an outage of the
+    /// It is an estimate: a lease can be lost without being known to be, and a lease that was lost in an outage of the
     /// store can be found again. Only the store decides, when the step is recorded.
     pub fn is_lease_lost(&self) -> bool {
         self.lease.loss.is_lost()
@@ -549,15 +549,15 @@ impl Step {
     }
 }
 
-/// How many jobs run in this process or test world.
+/// The number of jobs that run in this process or test world.
 static RUNNING: Site<AtomicUsize> = Site::new(AtomicUsize::new(0), AtomicUsize::default);
 
-/// How many jobs run in this process or test world.
+/// Returns how many jobs run in this process or test world.
 pub(crate) fn running_jobs() -> usize {
     RUNNING.load(Ordering::Relaxed)
 }
 
-/// The hash of the store's identity, the job's id and incarnation, the step's key and incarnation.
+/// Returns the hash of the store's identity, the job's id and incarnation, the step's key and incarnation.
 fn identify(store: &str, parts: [&str; 4]) -> u128 {
     let mut text = store.to_owned();
     for part in parts {
@@ -597,32 +597,33 @@ pub fn job() -> Option<String> {
     current().job.map(|job| job.id.clone())
 }
 
-/// A clone, as the code that asks may begin something inside; empty on a thread whose locals are gone.
+/// Returns a clone of the scope, as the code that asks may begin something inside; empty on a thread whose locals are
+/// gone.
 pub(crate) fn current() -> Scope {
     CURRENT.try_with(|current| current.borrow().clone()).unwrap_or_default()
 }
 
 impl Scope {
-    /// Inside of a job that was begun here.
+    /// Returns the scope inside of a job that was begun here.
     pub(crate) fn in_job(self, job: Arc<JobScope>) -> Self {
         let (store, key) = (job.store().clone(), job.lease.key.clone());
         let held = Some(Arc::new(HeldKey { store, key, outer: self.held }));
         Self { job: Some(job), step: None, held, resumption: None }
     }
 
-    /// Inside of the step under `key`, which was begun here.
+    /// Returns the scope inside of the step under `key`, which was begun here.
     pub(crate) fn in_step(self, step: Step, key: String) -> Self {
         let held = Some(Arc::new(HeldKey { store: step.lease.store.clone(), key, outer: self.held }));
         Self { job: self.job, step: Some(step), held, resumption: None }
     }
 
-    /// Whether this code is part of the work of `key`: whoever waited for it here would wait for itself.
+    /// Returns whether this code is part of the work of `key`: a wait for it here would wait for itself.
     pub(crate) fn holds(&self, store: &Arc<dyn Store>, key: &str) -> bool {
         let outward = std::iter::successors(self.held.as_ref(), |held| held.outer.as_ref());
         outward.into_iter().any(|held| held.key == key && store::same(&held.store, store))
     }
 
-    /// The id of the job that this is part of.
+    /// Returns the id of the job that this is part of.
     pub(crate) fn job_id(&self) -> Option<String> {
         self.job.as_ref().map(|job| job.id.clone())
     }
@@ -671,8 +672,8 @@ impl<F: Future> Future for InScope<F> {
 
 /// Makes `future` part of the running job and step, wherever it is polled.
 ///
-/// Without it a spawned task is part of neither: its steps would belong to the store as a whole, and be
-/// shared by all jobs. Call it on the task that spawns. The locks of `with_lock` around that code count as held here, too.
+/// Without it a spawned task is part of neither: its steps would belong to the store as a whole, and be shared by all
+/// jobs. Call it on the task that spawns. The locks of `with_lock` around that code count as held here, too.
 ///
 /// # Examples
 ///

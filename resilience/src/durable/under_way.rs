@@ -1,8 +1,8 @@
 //! The jobs, steps and undos whose code runs in this process: what a shutdown waits for, and what it had to leave.
 //!
-//! Once [`close`] was called no job begins, and no step of a job but inside of a step that runs. An entry is made before
-//! the store is asked, under the lock under which the table is closed, so that a shutdown sees every claim that was not
-//! refused.
+//! Once [`close`] was called no job begins, and no step of a job but inside of a step that runs. An entry is made
+//! before the store is asked, under the lock under which the table is closed, so that a shutdown sees every claim that
+//! was not refused.
 
 use crate::base::clock;
 use crate::base::of_process::OfProcess;
@@ -22,13 +22,13 @@ use std::sync::{Arc, Mutex, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-/// What runs in this process, or in a test world.
+/// The code that runs in this process, or in a test world.
 static TABLE: Site<OfProcess<Mutex<Table>>> =
     Site::new(OfProcess::new(Mutex::new(Table::new()), |_| Mutex::default()), || {
         OfProcess::new(Mutex::new(Table::new()), |_| Mutex::default())
     });
 
-/// Entries by a number that only grows: a list of what is left is in the order in which it began.
+/// The entries by a number that only grows: a list of them is in the order in which they began.
 #[derive(Debug, Default)]
 struct Table {
     running: BTreeMap<u64, Running>,
@@ -38,7 +38,7 @@ struct Table {
     waiting: Vec<Waker>,
 }
 
-/// Code that runs, and by which record and lease a shutdown gives it back.
+/// Code that runs, and the record and lease by which a shutdown releases it.
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) point: PointName,
@@ -53,7 +53,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// For how long it has run, by the clock of the calling thread.
+    /// Returns how long it has run, by the clock of the calling thread.
     pub(crate) fn age(&self) -> Duration {
         clock::now().saturating_duration_since(self.since)
     }
@@ -64,7 +64,7 @@ impl Table {
         Self { running: BTreeMap::new(), last: 0, is_closed: false, waiting: Vec::new() }
     }
 
-    /// The keys of the entries that are `such`, with their leases.
+    /// Returns the keys of the entries that are `such`, with their leases.
     ///
     /// Copied out, since what the caller does with a store must not happen under the lock.
     fn keys(&self, such: impl Fn(&Running) -> bool) -> Vec<(Arc<dyn Store>, String, Weak<LeaseState>)> {
@@ -73,13 +73,13 @@ impl Table {
     }
 }
 
-/// That of the process or of the test world of this thread; an entry keeps the one that it was made in.
+/// Returns the table of the process or of the test world of this thread; an entry keeps the one that it was made in.
 fn table() -> &'static Mutex<Table> {
     let table: &'static OfProcess<Mutex<Table>> = &TABLE;
     table
 }
 
-/// Keeps its entry in the table until it is dropped.
+/// A guard that keeps its entry in the table until it is dropped.
 #[derive(Debug)]
 pub(crate) struct UnderWay {
     table: &'static Mutex<Table>,
@@ -87,7 +87,7 @@ pub(crate) struct UnderWay {
 }
 
 impl UnderWay {
-    /// The job `id` of `point` begins.
+    /// Begins the job `id` of `point`.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl UnderWay {
         Self::begin(store, point, job, None, place::job(id), true)
     }
 
-    /// The step `key` of `point`, or its undo, begins in `scope`; `full` is its key in the store.
+    /// Begins the step `key` of `point`, or its undo, in `scope`; `full` is its key in the store.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl UnderWay {
         Ok(Self { table: of, number })
     }
 
-    /// The job holds `lease` from now on.
+    /// Notes that the job holds `lease` from now on.
     pub(crate) fn holds(&self, lease: &Arc<LeaseState>) {
         if let Some(entry) = locked(self.table).running.get_mut(&self.number) {
             entry.lease = Arc::downgrade(lease);
@@ -162,7 +162,7 @@ impl Drop for UnderWay {
     }
 }
 
-/// The error of a call of `point` that comes too late.
+/// Returns the error of a call of `point` that comes too late.
 pub(crate) fn refusal(point: &PointName) -> Rejected {
     Rejected::ShuttingDown { point: Origin::from(point.clone()) }
 }
@@ -174,7 +174,8 @@ pub(crate) fn close() {
     locked(table()).is_closed = true;
 }
 
-/// Whether nothing runs but what one of `callers` is part of; else `waker` is woken when something has ended.
+/// Returns whether nothing runs but code that one of `callers` is part of; else `waker` is woken when an entry has
+/// ended.
 pub(crate) fn is_over(callers: &[Scope], waker: &Waker) -> bool {
     let running = {
         let mut table = locked(table());
@@ -187,7 +188,7 @@ pub(crate) fn is_over(callers: &[Scope], waker: &Waker) -> bool {
     running.iter().all(|(store, full, _)| is_of(callers, store, full))
 }
 
-/// What runs, without the jobs whose steps do, as `shown` describes it.
+/// Returns the running code, without the jobs whose steps run, as `shown` describes it.
 ///
 /// A job with a running step is shown by that step, which says more.
 pub(crate) fn left<T>(shown: impl Fn(&Running) -> T) -> Vec<T> {
@@ -197,26 +198,27 @@ pub(crate) fn left<T>(shown: impl Fn(&Running) -> T) -> Vec<T> {
     all().filter(|running| running.key.is_some() || !has_step(running)).map(shown).collect()
 }
 
-/// Gives the leases of the jobs back that run on, except those that one of `callers` is part of: their records become
-/// `Interrupted`, and what their bodies still do is not recorded.
+/// Releases the leases of the jobs that run on, except those that one of `callers` is part of: their records become
+/// `Interrupted`, and the further work of their bodies is not recorded.
 pub(crate) async fn interrupt(callers: &[Scope]) {
     let jobs = locked(table()).keys(|running| running.key.is_none());
     let left = jobs.into_iter().filter(|(store, full, _)| !is_of(callers, store, full));
     let leases: Vec<_> = left.filter_map(|(_, _, lease)| lease.upgrade()).collect();
     for lease in leases {
-        // Where the store does not take it, the lease ends with the process.
+        // If the store does not take it, the lease ends with the process.
         if end::give_back(&lease, left_by_shutdown).await.is_ok() {
             lease.loss.lose();
         }
     }
 }
 
-/// Whether one of `callers` is part of the work on this record: a job that asks for the shutdown is not waited for.
+/// Returns whether one of `callers` is part of the work on this record: a job that asks for the shutdown is not waited
+/// for.
 fn is_of(callers: &[Scope], store: &Arc<dyn Store>, full: &str) -> bool {
     callers.iter().any(|scope| scope.holds(store, full))
 }
 
-/// The note of a job that a shutdown has left.
+/// Returns the note of a job that a shutdown has left.
 fn left_by_shutdown(record: &Record) -> Vec<u8> {
     let note = Note::read(&record.note);
     let event = JobEvent {

@@ -1,7 +1,7 @@
-//! The jobs of a store: what they are, and what is to happen to those that wait for a person.
+//! The jobs of a store: their state, and the operations on those that wait for a person.
 //!
-//! The functions of this module use the default store; [`of`] gives the same for any other store, and
-//! [`blocking`] for sync code.
+//! The functions of this module use the default store; [`of`] returns them for any other store, and
+//! [`blocking`] has them for sync code.
 //!
 //! | state of the job | what an operator can do |
 //! |---|---|
@@ -71,7 +71,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-/// Describes one job as it is recorded.
+/// One job as it is recorded.
 ///
 /// `Display` writes one line: `import:7 (import:{id}): failed, attempt 2, unavailable (503), medium`, then the error's
 /// text and the problem where they are recorded. It serialises as a map of its fields.
@@ -95,19 +95,19 @@ pub struct JobInfo {
     pub id: String,
     /// The name under which its function is found.
     pub name: String,
-    /// How far it has come.
+    /// The progress of the job.
     pub status: Status,
     /// The version of the code that began it.
     pub version: u32,
     /// How often it was begun, the first time included; a retry inside of one call does not count.
     pub attempts: u32,
-    /// How often its owner was lost since it last made progress; above `max_recoveries` it becomes `Dead`.
+    /// How often its owner was lost since the job last made progress; above `max_recoveries` the job becomes `Dead`.
     pub recoveries: u32,
     /// The process that began it last.
     pub owner: String,
     /// Whether that process lives, as far as the store can tell at once.
     pub owner_state: Liveness,
-    /// How long, in milliseconds, the counter of its owner may stay unchanged before others take it for dead, where
+    /// How long, in milliseconds, the counter of its owner may stay unchanged before others treat the owner as dead, if
     /// its lock cannot tell.
     pub lease: Millis,
     /// The number of its last claim. A service that was given it can refuse a writer with a lower one.
@@ -116,7 +116,7 @@ pub struct JobInfo {
     pub created: Millis,
     /// When it was last written.
     pub updated: Millis,
-    /// When it ended, in milliseconds since 1970; 0 while it has not.
+    /// When it ended, in milliseconds since 1970; 0 before its end.
     pub completed: Millis,
     /// The recorded arguments, as JSON; `None` where they were not asked for ([`Filter::values`]).
     pub input: Option<String>,
@@ -124,27 +124,27 @@ pub struct JobInfo {
     pub result: Option<String>,
     /// How many of its steps are done, damaged records included; filled in by [`get`], not by [`list`].
     pub steps: Option<u64>,
-    /// What the error of a failed job meant.
+    /// The class of the error of a failed job.
     pub class: Option<Classification>,
-    /// What that error said, without secrets and control characters, in at most 1,000 bytes; `None` unless the job has
-    /// `record_text`, or the error lets its text be recorded (`#[classify(text)]`,
+    /// The text of that error, without secrets and control characters, in at most 1,000 bytes; `None` unless the job
+    /// has `record_text`, or the error lets its text be recorded (`#[classify(text)]`,
     /// [`Classify::recorded_text`](crate::Classify::recorded_text)).
     pub text: Option<String>,
     /// Why an interrupted job did not go on, or why the result of a failed one was not recorded, in words.
     pub problem: Option<String>,
     /// Whether it was asked to stop; a running job sees it at its next step.
     pub cancelled: bool,
-    /// What recovery did with it, the last 100 entries.
+    /// The events of its recovery, the last 100 entries.
     pub events: Vec<JobEvent>,
-    /// How far its long functions have come; filled in by [`get`], not by [`list`].
+    /// The progress of its long functions; filled in by [`get`], not by [`list`].
     pub cursors: Vec<CursorInfo>,
-    /// What is wrong with its bytes: then only the id is known. [`remove`] quarantines them.
+    /// The damage of its bytes: then only the id is known. [`remove`] quarantines them.
     pub damaged: Option<Corrupt>,
 }
 
-/// Describes a cursor that a [`Progress`](crate::Progress) of the job saved.
+/// A cursor that a [`Progress`](crate::Progress) of the job saved.
 ///
-/// Cursors of a job that is done are removed with its end: what is listed here belongs to a job that has not ended well.
+/// Cursors of a job that is done are removed with its end: the listed ones belong to a job that has not ended well.
 ///
 /// # Examples
 ///
@@ -170,7 +170,7 @@ pub struct CursorInfo {
     pub value: String,
     /// When it was saved, in the store's clock.
     pub updated: Millis,
-    /// What is wrong with its bytes: then only the name is known.
+    /// The damage of its bytes: then only the name is known.
     pub damaged: Option<Corrupt>,
 }
 
@@ -221,7 +221,7 @@ impl JobInfo {
             steps: None,
             class: note.class,
             text: note.text,
-            // One that runs again may have left it behind.
+            // A job that runs again may have left it behind.
             problem: note.problem.filter(|_| record.status != Status::Running),
             cancelled: record.cancelled,
             events: note.events,
@@ -237,7 +237,7 @@ impl JobInfo {
     }
 }
 
-/// How many jobs are in each state.
+/// The number of jobs in each state.
 ///
 /// `Display` writes `done 3, failed 1`, in the order of the states, without those that no job is in.
 ///
@@ -278,7 +278,7 @@ impl Counts {
     }
 }
 
-/// As `done 3, failed 1`.
+/// Writes `done 3, failed 1`.
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let states = self.by_status.iter().map(|(status, count)| format!("{status} {count}"));
@@ -289,7 +289,7 @@ impl std::fmt::Display for Counts {
     }
 }
 
-/// Refers to the jobs of one store; see [`of`].
+/// A handle to the jobs of one store; see [`of`].
 ///
 /// It is cheap to clone, and keeps the store open.
 #[derive(Clone, Debug)]
@@ -389,7 +389,7 @@ impl Jobs {
     }
 
     /// Returns all that is recorded of the job `id` itself, with its arguments, its result and its cursors; `None` if
-    /// there is no such job. Its owner may be at work meanwhile.
+    /// there is no such job. Its owner may work on it at the same time.
     ///
     /// Counting the steps reads their heads, so that it takes longer for a job with many; [`list`](Self::list) does
     /// without.
@@ -420,7 +420,7 @@ impl Jobs {
     }
 
     /// Lists the steps of the job `id`, without their values: those that have ended in the order in which they did,
-    /// then the others, and damaged ones last. Their keys are what [`fork_from`](Self::fork_from) takes.
+    /// then the others, and damaged ones last. [`fork_from`](Self::fork_from) takes their keys.
     ///
     /// # Errors
     ///
@@ -429,7 +429,7 @@ impl Jobs {
         steps_of(&self.store, id).await.map_err(failed(id))
     }
 
-    /// It is tried again for as long as other writers are faster: each of them has got something done.
+    /// Changes a record, and tries again as long as other writers are faster: each of them makes progress.
     async fn change(
         &self,
         id: &str,
@@ -457,7 +457,7 @@ impl Jobs {
     }
 
     /// Lets a job that failed, was undone, was parked, or was recovered too often run again from where it was: its
-    /// recorded steps are kept, those that were undone are done again. Calling it runs it, and so does `recover()`: a
+    /// recorded steps are kept, and those that were undone run again. A call runs it, and so does `recover()`: a
     /// sweep of this process looks at once, one of another process when its time has come.
     ///
     /// Its recoveries count from zero again, and a request to stop is forgotten.
@@ -538,7 +538,7 @@ impl Jobs {
             }),
         };
         let parked = self.change(id, "fork", parked).await?;
-        // A cursor may have gone past what is to be done again.
+        // A cursor may have passed items that are done again.
         store.remove(place::cursors(id), vec![place::cursors(id)]).await.map_err(failed(id))?;
         for record in all.into_iter().filter(|record| record.order >= from && record.status == Status::Done) {
             let Some(record) = store.get(&record.key).await.map_err(failed(id))? else { continue };

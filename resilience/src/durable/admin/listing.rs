@@ -8,16 +8,16 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many items a page has, unless another number is asked for.
+/// The default number of items of a page.
 const ITEMS: usize = 100;
-/// How many items a page has at most.
+/// The most items of a page.
 const MOST: usize = 1_000;
-/// How many records are read at one time.
+/// The number of records that are read at one time.
 const ROWS: usize = 256;
-/// After how many bytes a page ends.
+/// The bytes after which a page ends.
 const BYTES: usize = 4 << 20;
 
-/// Selects which jobs, or which steps and cursors, to list.
+/// A filter of jobs, or of steps and cursors, for a listing.
 ///
 /// A text is a filter for the ids or keys that begin with it. Each method narrows the selection; all have to
 /// hold.
@@ -54,7 +54,7 @@ impl Filter {
         Self::default()
     }
 
-    /// Admits only what is in one of these states.
+    /// Admits only records in one of these states.
     ///
     /// An empty list admits all states.
     pub fn status(mut self, statuses: &[Status]) -> Self {
@@ -62,8 +62,8 @@ impl Filter {
         self
     }
 
-    /// Admits only what is `Running` or `RollingBack` and whose owner is one of these, as far as the store can tell
-    /// at once: a job that runs although its owner is `Dead` waits for its recovery.
+    /// Admits only records that are `Running` or `RollingBack` and whose owner is one of these, as far as the store can
+    /// tell at once: a job that runs although its owner is `Dead` waits for its recovery.
     ///
     /// Each owner is judged once for a page. [`Unknown`](Liveness::Unknown) is one of another host, or whose lock is
     /// missing: its job may run.
@@ -86,8 +86,8 @@ impl Filter {
         self
     }
 
-    /// Admits only what was written last (begun, ended, interrupted, saved) at least `age` ago, by the clock of the
-    /// machine.
+    /// Admits only records that were last written (begun, ended, interrupted, saved) at least `age` ago, by the clock
+    /// of the machine.
     ///
     /// It counts from the last write, so that a job that is at work, and records steps, is not old.
     pub fn older_than(mut self, age: Duration) -> Self {
@@ -103,7 +103,7 @@ impl Filter {
         self
     }
 
-    /// Sets how many items a page has at most; default 100, at most 1,000. A page ends earlier after 4 MiB.
+    /// Sets the most items of a page; default 100, at most 1,000. A page ends earlier after 4 MiB.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
@@ -121,7 +121,7 @@ impl Filter {
         self.values
     }
 
-    /// Whether a record may be left out for more than its state, which the store looks at.
+    /// Returns whether a record may be left out for more than its state, which the store filters.
     fn is_narrow(&self) -> bool {
         self.name.is_some() || self.older_than.is_some() || !self.owners.is_empty()
     }
@@ -152,7 +152,7 @@ impl From<&String> for Filter {
     }
 }
 
-/// Holds a part of a listing; it reads like a slice of its items.
+/// A part of a listing; it reads like a slice of its items.
 ///
 /// A page can have fewer items than the limit, or none, and still a `next`: the listing stops after a bounded amount of
 /// reading, so that a narrow filter over many records never holds the caller up.
@@ -179,7 +179,7 @@ impl From<&String> for Filter {
 pub struct Page<T> {
     /// The items, in the order of their ids or keys.
     pub items: Vec<T>,
-    /// What to give to [`Filter::after`] for the next page; `None` if this is the last one.
+    /// The key for [`Filter::after`] for the next page; `None` if this is the last one.
     pub next: Option<String>,
 }
 
@@ -209,7 +209,7 @@ impl<'a, T> IntoIterator for &'a Page<T> {
     }
 }
 
-/// Which owners live; each is judged once.
+/// The owners and whether they live; each is judged once.
 pub(super) struct KnownOwners<'a> {
     store: &'a Arc<dyn Store>,
     known: HashMap<String, Liveness>,
@@ -237,12 +237,12 @@ impl<'a> KnownOwners<'a> {
 pub(super) struct Row {
     /// The key in the store, without the place.
     key: String,
-    /// Which of the places it is in.
+    /// The place of the row.
     pub(super) place: usize,
     pub(super) record: Result<Record, (String, Corrupt)>,
 }
 
-/// The next page of what `filter` admits of the keys that begin with one of `places`, in the order of the rest of
+/// Returns the next page that `filter` admits of the keys that begin with one of `places`, in the order of the rest of
 /// the key.
 pub(super) async fn page(
     store: &Arc<dyn Store>,
@@ -291,7 +291,8 @@ pub(super) async fn page(
     }
 }
 
-/// Some rows after the key `after` of each place, and up to which key all are known; `None` if there are no more.
+/// Returns some rows after the key `after` of each place, and up to which key all are known; `None` if there are no
+/// more.
 async fn rows_after(
     store: &Arc<dyn Store>,
     places: &[&str],

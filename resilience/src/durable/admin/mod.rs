@@ -5,8 +5,9 @@
 //! same operations: there is no other way into a store.
 //!
 //! Looking changes nothing and takes no lease, so that it can be done at any time, also from another process and with
-//! a store opened by `SqliteStore::inspect`. What changes a job is a compare-and-swap on its revision, tried again
-//! when the job has moved on meanwhile; what must not happen to a running one is refused in the same transaction.
+//! a store opened by `SqliteStore::inspect`. A change of a job is a compare-and-swap on its revision, tried again
+//! when the job has changed in between; operations that are not allowed on a running one are refused in the same
+//! transaction.
 
 /// Writes the functions of a handle for the default store, and all of it once more for sync code.
 macro_rules! twins {
@@ -28,7 +29,7 @@ macro_rules! twins {
             }
         )*
 
-        /// The same functions for sync code: each blocks its thread until the store has answered.
+        /// The functions for sync code: each blocks its thread until the store has answered.
         pub mod blocking {
             #[allow(clippy::wildcard_imports, reason = "the arguments and results of the functions above")]
             use super::*;

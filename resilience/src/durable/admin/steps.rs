@@ -2,8 +2,8 @@
 //!
 //! The functions of this module are about the steps and cursors of the running job, inside of one; and about those
 //! outside of all jobs, in the default store, everywhere else. [`clear`] and [`cleanup`] leave the steps of jobs alone,
-//! wherever they are called. [`of`] gives the same for any store, whether a job runs or not, and [`blocking`] for sync
-//! code.
+//! wherever they are called. [`of`] returns the functions for any store, whether a job runs or not, and [`blocking`]
+//! has them for sync code.
 //!
 //! # Examples
 //!
@@ -39,7 +39,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Describes one recorded step, or the cursor of a [`Progress`](crate::Progress).
+/// One recorded step, or the cursor of a [`Progress`](crate::Progress).
 ///
 /// # Examples
 ///
@@ -61,11 +61,11 @@ pub struct CheckpointInfo {
     pub job: Option<String>,
     /// The key as rendered.
     pub key: String,
-    /// Whether it is a cursor.
+    /// Whether this is a cursor.
     pub is_cursor: bool,
     /// The function that recorded it: crate and name, without the modules between. Empty for a cursor.
     pub function: String,
-    /// How far it has come.
+    /// The progress of the step.
     pub status: Status,
     /// The version of the code that recorded it.
     pub version: u32,
@@ -79,22 +79,22 @@ pub struct CheckpointInfo {
     pub created: Millis,
     /// When it was last written, in milliseconds since 1970.
     pub updated: Millis,
-    /// When it was recorded, in milliseconds since 1970; 0 while it has not ended.
+    /// When it was recorded, in milliseconds since 1970; 0 before its end.
     pub completed: Millis,
     /// The recorded value, as JSON; `None` where it was not asked for ([`Filter::values`]), and where nothing is
     /// recorded.
     pub value: Option<String>,
     /// The undos of the step, the first one first; filled in by [`jobs::steps`](crate::jobs::steps).
     pub undos: Vec<UndoInfo>,
-    /// What is wrong with its bytes: then only the key and the job are known. [`remove`] quarantines those of a step
+    /// The damage of its bytes: then only the key and the job are known. [`remove`] quarantines those of a step
     /// outside of jobs.
     pub damaged: Option<Corrupt>,
 }
 
-/// Describes a recorded undo of a step.
+/// A recorded undo of a step.
 ///
-/// A step has one for each of its incarnations that was undone: done again after `jobs::resume` and rolled back again, it
-/// has two. They are kept as long as the job.
+/// A step has one for each of its incarnations that was undone: done again after `jobs::resume` and rolled back again,
+/// it has two. They are kept as long as the job.
 ///
 /// # Examples
 ///
@@ -119,7 +119,7 @@ pub struct UndoInfo {
     pub fence: u64,
     /// When it was undone, in milliseconds since 1970.
     pub completed: Millis,
-    /// What is wrong with its bytes: then nothing else is known.
+    /// The damage of its bytes: then nothing else is known.
     pub damaged: Option<Corrupt>,
 }
 
@@ -156,7 +156,7 @@ impl CheckpointInfo {
     }
 }
 
-/// Refers to the steps and cursors of one store, of a job or outside of all jobs; see [`of`].
+/// A handle to the steps and cursors of one store, of a job or outside of all jobs; see [`of`].
 ///
 /// It is cheap to clone, and keeps the store open.
 #[derive(Clone, Debug)]
@@ -188,7 +188,7 @@ pub fn of(store: Arc<dyn Store>) -> Checkpoints {
     Checkpoints { store, job: None }
 }
 
-/// The steps of the running job; those outside of jobs where none runs.
+/// Returns the steps of the running job; those outside of jobs if none runs.
 fn of_this_place() -> Result<Checkpoints, Rejected> {
     match scope::current().job {
         Some(job) => Ok(of(job.store().clone()).in_job(job.id.clone())),
@@ -205,7 +205,7 @@ fn failed(key: &str) -> impl Fn(StoreError) -> Rejected {
     move |error| refused(key, CheckpointError::store(at(key), error))
 }
 
-/// The rejection of `error`; a job that fails with it is interrupted, unless the code is what is wrong.
+/// Returns the rejection of `error`; a job that fails with it is interrupted, unless the code is at fault.
 fn refused(key: &str, error: CheckpointError) -> Rejected {
     let rejected = error.into();
     if let Some(job) = scope::current().job {
@@ -214,7 +214,7 @@ fn refused(key: &str, error: CheckpointError) -> Rejected {
     rejected
 }
 
-/// The steps of the job `id`, in the order in which they ended, each with its undos.
+/// Returns the steps of the job `id`, in the order in which they ended, each with its undos.
 pub(crate) async fn steps_of(store: &Arc<dyn Store>, id: &str) -> Result<Vec<CheckpointInfo>, StoreError> {
     let steps_at = place::step(Some(id), "");
     let (mut records, damaged) = all(store, steps_at.clone()).await?;
@@ -256,7 +256,7 @@ impl Checkpoints {
         self
     }
 
-    /// Where the step and the cursor of `key` are.
+    /// Returns where the step and the cursor of `key` are.
     fn placed(&self, key: &str) -> [String; 2] {
         let job = self.job.as_deref();
         [place::step(job, key), place::cursor(job, key)]
@@ -288,7 +288,7 @@ impl Checkpoints {
         Ok(Some(codec::decode(&record.value).map_err(undecodable)?))
     }
 
-    /// Whether the time to live of `step` is over.
+    /// Returns whether the time to live of `step` is over.
     async fn is_expired(&self, step: &Record) -> Result<bool, StoreError> {
         let Some(job) = self.job.as_deref().filter(|_| step.ttl > 0) else {
             return Ok(step.is_expired(self.store.now().await?));
@@ -302,7 +302,7 @@ impl Checkpoints {
     /// their keys, one page at a time; a cursor comes after the step of the same key. Damaged ones are listed unless
     /// more than a prefix is asked for. Values are not read unless the filter says so.
     ///
-    /// A listing is no snapshot: what is recorded while it goes on may be missing.
+    /// A listing is no snapshot: records that are written during it may be missing.
     ///
     /// # Errors
     ///
@@ -332,7 +332,7 @@ impl Checkpoints {
         self.check_not_running(key).await?;
         let [step, cursor] = self.placed(key);
         let had_step = match store.get(&step).await {
-            // A job's steps have places without gaps: this one stays as one that is to be done again.
+            // A job's steps have places without gaps: this one stays as one that runs again.
             Ok(Some(record)) if record.order > 0 => {
                 let is_done = record.status == Status::Done;
                 if is_done {
@@ -349,7 +349,7 @@ impl Checkpoints {
         Ok(had_step || had_cursor)
     }
 
-    /// Checks that the job of these steps is not running, unless it is the one that asks.
+    /// Checks that the job of these steps is not running, unless the caller is part of it.
     async fn check_not_running(&self, key: &str) -> Result<(), Rejected> {
         use crate::durable::store::{Liveness, same};
         let Some(id) = &self.job else { return Ok(()) };
@@ -371,7 +371,7 @@ impl Checkpoints {
         }
     }
 
-    /// Forgets every step and cursor outside of jobs that has no holder; returns how many. Jobs and their steps
+    /// Forgets every step and cursor outside of jobs that has no holder; returns their number. Jobs and their steps
     /// stay, also when the handle is that of a job.
     ///
     /// For tests and after a change of what all recorded values mean. Everything runs again, with other idempotency
@@ -382,15 +382,15 @@ impl Checkpoints {
     /// [`Rejected::Checkpoint`] if the store cannot be used.
     pub async fn clear(&self) -> Result<usize, Rejected> {
         let now = self.store.now().await.map_err(failed(""))?;
-        // What ended in this very millisecond, too.
+        // Including steps that ended in this very millisecond.
         self.forget_outside(now.saturating_add(1)).await
     }
 
-    /// Forgets the steps outside of jobs that ended at least `older_than` ago, failed ones included, the cursors outside
-    /// of jobs that were not saved for that long, and the jobs that were done or undone that long ago, with their
-    /// steps; returns how many. Jobs in any other state stay: they wait for a person or for a run. The damaged bytes of
-    /// steps are quarantined, those of jobs stay where they are. A step that is forgotten has another idempotency key
-    /// when it is begun again.
+    /// Forgets the steps outside of jobs that ended at least `older_than` ago, failed ones included, the cursors
+    /// outside of jobs that were not saved for that long, and the jobs that were done or undone that long ago, with
+    /// their steps; returns their number. Jobs in any other state stay: they wait for a person or for a run. The
+    /// damaged bytes of steps are quarantined, those of jobs stay where they are. A step that is forgotten has another
+    /// idempotency key when it is begun again.
     ///
     /// # Errors
     ///
@@ -420,8 +420,8 @@ impl Checkpoints {
         Ok(count)
     }
 
-    /// Lists what was quarantined because it was damaged or replaced, without its bytes: the newest `limit` entries,
-    /// the newest one first. An entry is deleted after 30 days.
+    /// Lists the records that were quarantined because they were damaged or replaced, without their bytes: the newest
+    /// `limit` entries, the newest one first. An entry is deleted after 30 days.
     ///
     /// # Errors
     ///
@@ -461,7 +461,7 @@ impl Checkpoints {
     }
 }
 
-/// How many entries of the quarantine are read at one time.
+/// The number of entries of the quarantine that are read at one time.
 const ROWS: usize = 256;
 
 twins! { Checkpoints of of_this_place:
@@ -471,11 +471,11 @@ twins! { Checkpoints of of_this_place:
     fn list(filter: impl Into<Filter>) -> Page<CheckpointInfo>;
     /// Forgets the step of `key`, so that it runs again, and the cursor of `key`; returns whether one was there.
     fn remove(key: &str) -> bool;
-    /// Forgets every step and cursor outside of jobs that has no holder; returns how many.
+    /// Forgets every step and cursor outside of jobs that has no holder; returns their number.
     fn clear() -> usize;
     /// Forgets what ended at least `older_than` ago: steps and cursors outside of jobs, and finished jobs.
     fn cleanup(older_than: Duration) -> usize;
-    /// Lists what was quarantined, the newest entry first, without its bytes.
+    /// Lists the quarantined records, the newest entry first, without their bytes.
     fn quarantine(limit: usize) -> Vec<Quarantined>;
     /// Returns the entry `id` of the quarantine, with its bytes; `None` if there is none.
     fn quarantined(id: u64) -> Option<Quarantined>;

@@ -1,9 +1,9 @@
 //! The look-up of a job: whether its body has to run.
 //!
 //! A job is looked up by its key, and, if it has an earlier one (`was`), by that: the record is continued under the key
-//! that it has. The hash of the arguments is compared by the store, which is exact and fast; only when it differs are the
-//! arguments themselves compared, because code that got or lost an `Option` argument since the record was made is no
-//! contradiction. The answer names the arguments that differ.
+//! that it has. The hash of the arguments is compared by the store, which is exact and fast; only when it differs are
+//! the arguments themselves compared, because code that got or lost an `Option` argument since the record was made is
+//! no contradiction. The answer names the arguments that differ.
 
 use super::policy::Job;
 use super::running::{RunningJob, Unfinished, dropped};
@@ -38,12 +38,12 @@ impl Job {
         noted(self.look_up(mode, identity, id, args, store, reads).await)
     }
 
-    /// A missing store, a key that cannot be recorded, a job inside of itself and a shutdown are found before the
-    /// claim.
+    /// A missing store, a key that cannot be recorded, a job inside of itself and a shutdown are found before
+    /// the claim.
     ///
     /// # Errors
     ///
-    /// That the body does not run, and why: what is recorded, another holder, a contradiction, or an error of the
+    /// The reason why the body does not run: the recorded result, another holder, a contradiction, or an error of the
     /// store.
     async fn look_up(
         &self,
@@ -93,9 +93,10 @@ impl Job {
         Ok(running.admitted(mode, self.config().max_recoveries).await?)
     }
 
-    /// What the answer to the claim of `key` means.
+    /// Returns the meaning of the answer to the claim of `key`.
     ///
-    /// `Held` makes the lease and the scope of the body; from there on every end, a dropped future included, is written.
+    /// `Held` makes the lease and the scope of the body; from there on every end, a dropped future included, is
+    /// written.
     fn answered(
         &self,
         at: Box<Place>,
@@ -145,7 +146,7 @@ impl Job {
         Err(error.into())
     }
 
-    /// Whether the job is recorded under its `earlier` key, and not under `id`. What is damaged is recorded:
+    /// Returns whether the job is recorded under its `earlier` key, and not under `id`. A damaged record counts:
     /// the claim decides about it.
     async fn is_under(&self, store: &Arc<dyn Store>, id: &str, earlier: &str) -> Result<bool, StoreError> {
         match store.get(&place::job(id)).await {
@@ -165,7 +166,7 @@ impl Job {
     }
 }
 
-/// The place, if a job can be recorded under its key.
+/// Returns the place, if a job can be recorded under its key.
 fn check_key(at: Box<Place>) -> Result<Box<Place>, JobError> {
     match at.key.len() {
         0 => Err(JobError::EmptyKey { at }),
@@ -187,7 +188,7 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// The key, and the answer to the claim. The hash of the recorded arguments decides nothing by itself: the
+    /// Returns the key, and the answer to the claim. The hash of the recorded arguments decides nothing by itself: the
     /// code may have more or fewer of them by now.
     async fn answer(mut self, on_mismatch: Otherwise) -> (String, Result<Answer, StoreError>) {
         let mut answer = self.ask().await;

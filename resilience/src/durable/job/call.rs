@@ -1,7 +1,7 @@
-//! What running a recorded job again takes: the values that cannot be recorded, and the call itself.
+//! The requirements for running a recorded job again: the values that cannot be recorded, and the call itself.
 //!
-//! Provided values are found by type, because a type is all that an expansion knows of an argument. A missing one is found
-//! before the job is claimed, so that nothing is counted.
+//! Provided values are found by type, because a type is all that an expansion knows of an argument. A missing one is
+//! found before the job is claimed, so that nothing is counted.
 
 use crate::durable::scope::{InScope, Scope};
 use std::any::{Any, TypeId, type_name};
@@ -11,7 +11,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// What jobs need and cannot be recorded, by type.
+/// The values that jobs need and that cannot be recorded, by type.
 #[derive(Clone, Default)]
 #[doc(hidden)]
 pub struct Provided {
@@ -48,12 +48,12 @@ impl fmt::Debug for Provided {
     }
 }
 
-/// A job's function, ready to be called with what was recorded.
+/// A job's function, ready to be called with the recorded arguments.
 #[doc(hidden)]
 pub enum Call {
-    /// It is async.
+    /// An async function.
     Async(Pin<Box<dyn Future<Output = ()> + Send>>),
-    /// It is sync, and gets a thread of its own.
+    /// A sync function, which gets a thread of its own.
     Sync(Box<dyn FnOnce() + Send>),
 }
 

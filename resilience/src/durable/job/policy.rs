@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
-/// Records how its calls are run as jobs: a job as a plain value.
+/// A job as a plain value, which records its calls.
 ///
 /// A job is a named, recorded call: its arguments are written before the body runs, its result afterwards.
 /// Called again with the same id it returns the recorded result, or goes on where a crash has stopped it,
@@ -87,9 +87,9 @@ settings! {
             /// A record of another version contradicts the code.
             version: Count = 1, "the version of what the job does";
             max_recoveries: Count = 10, "how often a job is recovered without progress before it is `Dead`";
-            /// One that waits for a person is kept until it is removed.
+            /// A job that waits for a person is kept until it is removed.
             ttl: Ttl = 30d, "how long a job that is done or undone is kept, with its steps";
-            /// It is renewed every third of that.
+            /// The lease is renewed every third of this.
             lease: Time from 3ms = 30s, "how long the claim of a process counts without being renewed";
             /// A timeout around the call can end the wait earlier.
             wait: Time = 5m, "how long a call waits for another holder";
@@ -158,7 +158,7 @@ impl Job {
         &self.settings.config
     }
 
-    /// The same with other settings.
+    /// Returns the job with other settings.
     #[cfg(feature = "config")]
     pub(super) const fn with(mut self, config: JobConfig) -> Self {
         self.settings.config = config;
@@ -276,9 +276,9 @@ impl Job {
     ///
     /// Such a job is resumed by calling it again; `recover()` runs only annotated functions.
     ///
-    /// `name` is both the name and the id of the job: give each invocation its own (`"report:2026-11"`), of 1 to 512 bytes. A
-    /// future that is dropped before its end leaves the job interrupted. For settings, or for many ids under one
-    /// name, use [`call_async`](Self::call_async).
+    /// `name` is both the name and the id of the job: give each invocation its own (`"report:2026-11"`), of 1 to 512
+    /// bytes. A future that is dropped before its end leaves the job interrupted. For settings, or for many ids under
+    /// one name, use [`call_async`](Self::call_async).
     ///
     /// # Examples
     ///
@@ -314,7 +314,7 @@ impl Job {
     ///
     /// # Examples
     ///
-    /// Another input under the same name contradicts what is recorded, and is not run:
+    /// Another input under the same name contradicts the record, and is not run:
     ///
     /// ```
     /// use resilience::durable::JobError;
@@ -334,7 +334,7 @@ impl Job {
         Self::new("").run_as_blocking(&Identity::by_hand(name), name, input, body)
     }
 
-    /// Begin, body, end. An error of the body ends the job as `Failed`: a plain value has no strategy.
+    /// Begins, runs the body, and ends. An error of the body ends the job as `Failed`: a plain value has no strategy.
     async fn run_as<I, R>(&self, identity: &Identity, id: &str, input: I, body: impl AsyncFnOnce(I) -> R) -> R
     where
         I: Serialize,
@@ -355,7 +355,7 @@ impl Job {
         }
     }
 
-    /// The same with a body that blocks: only the looks into the store are futures.
+    /// Runs the job with a body that blocks: only the requests to the store are futures.
     fn run_as_blocking<I, R>(&self, identity: &Identity, id: &str, input: I, body: impl FnOnce(I) -> R) -> R
     where
         I: Serialize,

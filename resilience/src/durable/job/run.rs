@@ -2,9 +2,9 @@
 //!
 //! # Before a body that ran before
 //!
-//! In this order, since each makes the next one meaningless: too many recoveries without progress end the job as `Dead`;
-//! records of steps that are missing end it as `Manual`, since running it would repeat their effects; a rollback that was
-//! begun goes on, and the body does not run.
+//! In this order, since each makes the next one meaningless: too many recoveries without progress end the job as
+//! `Dead`; records of steps that are missing end it as `Manual`, since running it would repeat their effects; a
+//! rollback that was begun goes on, and the body does not run.
 //!
 //! # After the body
 //!
@@ -48,7 +48,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 impl RunningJob {
-    /// What has to be settled before a body may run that ran before.
+    /// Settles everything before the body of a job runs again.
     pub(crate) async fn admitted(self, mode: Mode, max_recoveries: u32) -> Result<Self, JobError> {
         crate::durable::moment::reached("after claim");
         remind();
@@ -76,7 +76,7 @@ impl RunningJob {
         Ok(self)
     }
 
-    /// How many steps were recorded and how many are there, if the two differ.
+    /// Returns how many steps were recorded and how many exist, if the two differ.
     ///
     /// The count of steps is in another row than the steps, and written with each in one transaction. Fewer steps
     /// than it says are a store that was damaged, or restored in part; more are no fault.
@@ -115,7 +115,7 @@ impl RunningJob {
         settled
     }
 
-    /// The order of the questions: did the body fail, was it cut by a shutdown, can its value be recorded.
+    /// Returns the order of the questions: did the body fail, did a shutdown cut it, can its value be recorded.
     async fn try_settle<R>(
         self,
         mode: Mode,
@@ -153,7 +153,7 @@ impl RunningJob {
     /// Ends a job whose body returned an error of `class`.
     ///
     /// The order matters: a job that was asked to stop has failed for that reason; a shutdown or a refused call
-    /// interrupts it; only what is left is a failure of its own.
+    /// interrupts it; any other failure is its own.
     async fn failed(
         mut self,
         mode: Mode,
@@ -163,7 +163,7 @@ impl RunningJob {
         if self.is_cancelled().await {
             return self.fail(mode, Classification::new(Category::Cancelled), strategy).await;
         }
-        // Whatever failed may have failed because waits ended; run again, a failure of its own comes again.
+        // Any failure may be caused by waits that ended; a failure of its own occurs again when the job runs again.
         let stopped = stopping::has_begun().then(|| PROBLEM.to_owned());
         match stopped.or_else(|| self.scope.job.as_ref().and_then(|job| job.refusal(&class))) {
             Some(problem) => self.interrupt(problem, &class).await,
@@ -171,7 +171,7 @@ impl RunningJob {
         }
     }
 
-    /// Why its body has no result, if a shutdown has refused it a step.
+    /// Returns why its body has no result, if a shutdown has refused it a step.
     fn cut_by_shutdown(&self) -> Option<String> {
         self.scope.job.as_ref().is_some_and(|job| job.is_cut()).then(|| PROBLEM.to_owned())
     }
@@ -227,7 +227,7 @@ impl RunningJob {
         self.end_with(mode, Status::Failed, note).await
     }
 
-    /// The note of a job whose value is lost to the store; it is counted as a recovery that did not end well.
+    /// Returns the note of a job whose value is lost to the store; it is counted as a recovery that did not end well.
     fn unrecordable(&self, problem: &str) -> Note {
         if self.record.attempts > 1 {
             count_resumed(&self.at.point, false);
@@ -288,7 +288,8 @@ impl RunningJob {
         let _ = self.end_with(mode, Status::Failed, note).await;
     }
 
-    /// Only `Fenced` is passed on: then another run decides, and the caller must not take its own error for the end.
+    /// Ends the job. Only `Fenced` is passed on: then another run decides, and the caller must not take its own error
+    /// as the end.
     async fn end_with(self, mode: Mode, status: Status, note: Note) -> Result<(), JobError> {
         match self.end_as(mode, status, note).await {
             Err(JobError::Fenced { at }) => Err(JobError::Fenced { at }),
@@ -297,7 +298,7 @@ impl RunningJob {
         }
     }
 
-    /// Without the feature `tracing` the note of the record is the only trace.
+    /// Logs a problem. Without the feature `tracing` the note of the record is the only trace.
     fn warn(&self, message: &'static str, problem: &str) {
         #[cfg(feature = "tracing")]
         crate::base::guarded::guarded(|| {
@@ -309,12 +310,12 @@ impl RunningJob {
         let _ = (self, message, problem);
     }
 
-    /// Whether it was asked to stop: then that is why it failed, whatever its body made of it.
+    /// Returns whether it was asked to stop: then that is why it failed, whatever its body returned.
     ///
     /// A store that does not answer does not know: then the error of the body counts.
     async fn is_cancelled(&mut self) -> bool {
         let Ok(Some(stored)) = self.store().get(&self.lease.shared().key).await else { return false };
-        // Who asked is in the history, which goes on from there.
+        // The request's author is in the history, which continues from there.
         self.record.note = stored.note;
         stored.cancelled
     }
@@ -379,7 +380,7 @@ impl RunningJob {
     }
 }
 
-/// What a history can keep of the words of a panic.
+/// Returns the part of a panic's message that a history can keep.
 ///
 /// Text only, at most 1,000 bytes, and without secrets; other payloads have no words.
 fn message(panic: &(dyn Any + Send)) -> String {
@@ -396,7 +397,7 @@ pub(crate) fn jobs_are_recovered() {
     ARE_RECOVERED.store(true, Ordering::Relaxed);
 }
 
-/// Says once that nothing will find this process's jobs after a crash.
+/// Warns once that nothing will find this process's jobs after a crash.
 ///
 /// Once in a process, at its first job: with one call at the start of the program the warning is gone.
 fn remind() {

@@ -1,8 +1,8 @@
 //! A job whose body runs: what it has, and how it ends in the store.
 //!
-//! Whatever happens to a running job is reported exactly once. [`Unfinished`] reports when it is dropped: a call that is
-//! dropped in the middle, by a timeout or with its runtime, is an interruption, and a job whose end the store takes later
-//! is reported with that end.
+//! Whatever happens to a running job is reported exactly once. [`Unfinished`] reports when it is dropped: a call that
+//! is dropped in the middle, by a timeout or with its runtime, is an interruption, and a job whose end the store takes
+//! later is reported with that end.
 
 use crate::base::block_on::Mode;
 use crate::classify::Classification;
@@ -35,18 +35,18 @@ pub struct RunningJob {
     pub(crate) scope: Scope,
     pub(crate) record: Record,
     pub(crate) unfinished: Unfinished,
-    /// What the error said that the body returned, where that is recorded.
+    /// The text of the error that the body returned, if that is recorded.
     pub(crate) text: Option<String>,
     /// A shutdown waits until this is dropped, last.
     pub(crate) _under_way: UnderWay,
 }
 
-/// Reports how a job ends, also if its call is dropped before that.
+/// A guard that reports how a job ends, also if its call is dropped before that.
 #[derive(Debug)]
 pub(crate) struct Unfinished {
     /// `None` once it is reported.
     at: Option<Box<Place>>,
-    /// How it ends in the store, with the caller or without.
+    /// The end in the store, with or without the caller.
     ending: Option<(Status, Option<Classification>)>,
 }
 
@@ -72,7 +72,7 @@ impl Unfinished {
         let (point, job) = (at.point, at.key);
         match status {
             Status::Done => emit(&Event::JobDone { point, job }, None),
-            // It has an event of its own.
+            // An undo has an event of its own.
             Status::RolledBack => {}
             _ => emit(&Event::JobFailed { point, job, status: status.as_str(), class }, None),
         }
@@ -89,7 +89,7 @@ impl Drop for Unfinished {
 }
 
 impl RunningJob {
-    /// What the body is part of.
+    /// Returns the scopes of the body.
     pub fn scope(&self) -> &Scope {
         &self.scope
     }
@@ -99,7 +99,7 @@ impl RunningJob {
         Self { text: text.map(|text| kept(&text)).filter(|text| !text.is_empty()), ..self }
     }
 
-    /// The key as the caller gave it, without the prefix that it has in the store.
+    /// Returns the key as the caller passed it, without the prefix that it has in the store.
     pub(crate) fn id(&self) -> &str {
         &self.at.key
     }
@@ -108,12 +108,12 @@ impl RunningJob {
         &self.lease.shared().store
     }
 
-    /// The number under which everything of this run is written.
+    /// Returns the number under which everything of this run is written.
     pub(crate) fn fence(&self) -> u64 {
         self.lease.shared().fence
     }
 
-    /// An entry in the job's history.
+    /// Returns an entry in the job's history.
     pub(crate) fn event(&self, strategy: &str, result: &str, reason: &str) -> JobEvent {
         event(&self.record, strategy, result, reason)
     }
@@ -144,7 +144,7 @@ impl RunningJob {
         Ok(record)
     }
 
-    /// Records what the job is from now on; where the store is out of order, that is recorded once the store is in order
+    /// Records the job's new state; if the store is out of order, that is recorded once the store is in order
     /// again.
     pub(super) async fn record_as(
         mut self,
@@ -167,7 +167,7 @@ impl RunningJob {
     /// Ends the lease as `completion` says, which is reported once the lease ends so, whether the caller is there then
     /// or not.
     ///
-    /// What is reported is set before the store is asked: the caller may be dropped while it waits, and the end is
+    /// The report is set before the store is asked: the caller may be dropped while it waits, and the end is
     /// written all the same.
     ///
     /// # Errors
@@ -187,19 +187,19 @@ impl RunningJob {
         done
     }
 
-    /// The job has ended in the store.
+    /// Notes that the job has ended in the store.
     pub(super) fn ended(mut self, status: Status, class: Option<Classification>) {
         self.unfinished.ended(status, class);
         self.lease.ended();
     }
 
-    /// The job ends in the store as soon as that takes it.
+    /// Notes that the job ends in the store as soon as the store takes that.
     pub(super) fn ended_later(mut self, completion: Completion, class: Option<Classification>) {
         self.unfinished.ended(completion.status, class);
         self.lease.complete_later(completion);
     }
 
-    /// The job is another holder's by now.
+    /// Notes that the job has another holder by now.
     ///
     /// Nothing more is written: the holder that has it now has the record, and its history.
     pub(super) fn fenced(mut self) -> JobError {
@@ -208,7 +208,7 @@ impl RunningJob {
         JobError::Fenced { at: self.at }
     }
 
-    /// The note of a job that ends because of `problem`.
+    /// Returns the note of a job that ends because of `problem`.
     pub(super) fn troubled(&self, problem: &str, class: Option<&Classification>, event: JobEvent) -> Note {
         let event = match class {
             Some(class) => event.because(class),
@@ -261,7 +261,7 @@ fn event(record: &Record, strategy: &str, result: &str, reason: &str) -> JobEven
     }
 }
 
-/// The note of a job whose call was dropped.
+/// Returns the note of a job whose call was dropped.
 ///
 /// It is made of the record at the time when the drop reaches the store: steps were recorded since the job began.
 pub(crate) fn dropped(record: &Record) -> Vec<u8> {
@@ -273,7 +273,7 @@ pub(crate) fn dropped(record: &Record) -> Vec<u8> {
     Note { problem, ..note }.with(event(record, "resume", "interrupted", reason)).write()
 }
 
-/// Every step of a job, whatever its state.
+/// Returns every step of a job, whatever its state.
 ///
 /// # Errors
 ///

@@ -1,7 +1,8 @@
 //! The `static`s of annotated jobs, and what their expansions call.
 //!
 //! A [`JobSite`] holds three functions that the expansion writes: whether everything that the job needs was provided,
-//! whether its recorded arguments can be read, and the call itself. Recovery asks the first two before it claims anything.
+//! whether its recorded arguments can be read, and the call itself. Recovery asks the first two before it claims
+//! anything.
 //!
 //! A call that recovery makes has the recorded key and the recorded arguments, even if the code renders another key by
 //! now, and it must not be another job: the first job of that name that the call begins is the one.
@@ -56,7 +57,7 @@ pub struct JobSite {
 }
 
 impl JobSite {
-    /// The site of the job of `point`: its key as written, how to check what it needs, how to read its
+    /// Creates the site of the job of `point`: its key as written, how to check its requirements, how to read its
     /// arguments, and how to call it.
     pub const fn new(
         point: &'static PointSite,
@@ -70,13 +71,13 @@ impl JobSite {
         Self { point, template, name: policy.name, policy, needs, reads, run, begun, reused }
     }
 
-    /// The job of this name; one that has it now goes before one that had it.
+    /// Returns the job of this name; a job with this name goes before one that had it earlier.
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
         let own = JOBS_0_1.iter().find(|site| site.name == name);
         own.or_else(|| JOBS_0_1.iter().find(|site| site.has_name(name)))
     }
 
-    /// Whether this is or was its name.
+    /// Returns whether this is or was its name.
     pub(crate) fn has_name(&self, name: &str) -> bool {
         self.name == name || self.policy.was.contains(&name)
     }
@@ -89,7 +90,7 @@ impl JobSite {
         self.point
     }
 
-    /// File and line of the function, for messages.
+    /// Returns file and line of the function, for messages.
     pub(crate) fn place(&self) -> String {
         let place = self.point.place();
         format!("{}:{}", place.file(), place.line())
@@ -105,7 +106,7 @@ impl JobSite {
         self.run
     }
 
-    /// The policy with the settings that are in force.
+    /// Returns the policy with the settings that are in force.
     fn in_force(&self) -> Job {
         #[cfg(feature = "config")]
         if let Some(changed) = self.point.pinned().of(self).and_then(crate::point::Override::get) {
@@ -114,7 +115,7 @@ impl JobSite {
         self.policy
     }
 
-    /// The point, which events and errors show, and the name, which records have.
+    /// Returns the point, which events and errors show, and the name, which records have.
     fn identity(&self) -> Identity {
         Identity { point: self.point.name(), name: self.name.to_owned() }
     }
@@ -138,7 +139,7 @@ impl JobSite {
         self.counted(begun).map_err(NotRun::outcome)
     }
 
-    /// As [`begin`](Self::begin), from sync code.
+    /// Begins like [`begin`](Self::begin), from sync code.
     ///
     /// # Errors
     ///
@@ -158,8 +159,8 @@ impl JobSite {
         self.counted(begun).map_err(NotRun::outcome)
     }
 
-    /// The key, the arguments and the store of this call; those of the record, where recovery makes it: the
-    /// code that renders the key, or what is provided, may have changed.
+    /// Returns the key, the arguments and the store of this call; those of the record, if recovery makes it: the
+    /// code that renders the key, or the provided values, may have changed.
     fn recorded(
         &self,
         key: String,
@@ -198,7 +199,7 @@ impl JobSite {
 }
 
 impl RunningJob {
-    /// Records how the body ended, and returns what was recorded; `strategy` chooses what is done with a job
+    /// Records how the body ended, and returns the recorded outcome; `strategy` chooses what is done with a job
     /// whose body failed.
     ///
     /// # Errors
@@ -216,7 +217,7 @@ impl RunningJob {
         self.settle(Mode::Async, outcome, verdict, strategy).await
     }
 
-    /// As [`end`](Self::end), from sync code.
+    /// Ends like [`end`](Self::end), from sync code.
     ///
     /// # Errors
     ///

@@ -1,13 +1,13 @@
 //! Undoing the steps of a job, the last one first; each undo is itself a recorded step.
 //!
-//! The order is that in which the steps *ended*, backwards; a number from the store's counter is in each record. An undo
-//! runs under the job's lease, in a step of its own whose key names the incarnation of what it undoes, so that
+//! The order is that in which the steps *ended*, backwards; a number from the store's counter is in each record. An
+//! undo runs under the job's lease, in a step of its own whose key names the incarnation of what it undoes, so that
 //!
 //! - an undo that was recorded before a crash is not run again,
 //! - a step that is done again after a rollback is another incarnation, with another undo and another idempotency key.
 //!
-//! An undo that fails or panics, or that cannot be found for certain, leaves the job `Manual` with a critical alert: those
-//! that come before it in the order are not undone, because their undoing may depend on it.
+//! An undo that fails or panics, or that cannot be found for certain, leaves the job `Manual` with a critical alert:
+//! those that come before it in the order are not undone, because their undoing may depend on it.
 
 use crate::base::block_on::{Mode, block_on};
 use crate::base::stopping;
@@ -43,7 +43,7 @@ pub static UNDOS_0_1: [UndoSite];
 #[doc(hidden)]
 pub type Undoing = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
-/// How one step is undone.
+/// The undo of one step.
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct UndoSite {
@@ -53,7 +53,7 @@ pub struct UndoSite {
 }
 
 impl UndoSite {
-    /// `undo` undoes what the function of `point` recorded.
+    /// Creates the site of `undo`, which undoes the recorded steps of the function of `point`.
     pub const fn new(
         point: &'static PointSite,
         was: &'static [&'static str],
@@ -62,7 +62,7 @@ impl UndoSite {
         Self { point, was, undo }
     }
 
-    /// How the step of `record` is undone, if it can be undone.
+    /// Returns how the step of `record` is undone, if it can be undone.
     ///
     /// It is found by the name that the record has, also an earlier one (`was`); of several functions with one name, by
     /// what the record noted of its function.
@@ -89,19 +89,19 @@ impl UndoSite {
         }
     }
 
-    /// The undo of this very function, whatever others are called.
+    /// Returns the undo of this very function, whatever the names of others.
     fn at(point: &PointSite) -> Option<&'static Self> {
         UNDOS_0_1.iter().find(|site| std::ptr::eq(site.point, point))
     }
 }
 
-/// The undos of `points`.
+/// Returns the undos of `points`.
 fn undos(points: &[&'static PointSite]) -> impl Iterator<Item = &'static UndoSite> {
     points.iter().filter_map(|point| UndoSite::at(point))
 }
 
-/// No two steps of this program that can be undone may have one name, modules included. Where each of several steps is
-/// given one `name`, they are one step to the records, and it has one undo.
+/// Checks that no two steps of this program that can be undone have one name, modules included. If several steps
+/// have one given `name`, they are one step to the records, and it has one undo.
 pub(crate) fn check_names() -> Result<(), JobError> {
     let unclear = NAMESAKES.all().filter(|(_, points)| {
         let is_twin =
@@ -118,7 +118,7 @@ pub(crate) fn check_names() -> Result<(), JobError> {
     }
 }
 
-/// The recorded value for an undo.
+/// Returns the recorded value for an undo.
 ///
 /// # Errors
 ///
@@ -128,7 +128,7 @@ pub fn recorded<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     codec::decode(bytes)
 }
 
-/// What an undo can return: nothing, or a `Result` with any value and any error.
+/// The types that an undo can return: `()`, or a `Result` with any value and any error.
 ///
 /// The error of an undo has no type that the library knows: only whether it worked is recorded.
 #[diagnostic::on_unimplemented(
@@ -138,7 +138,7 @@ pub fn recorded<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
 )]
 #[doc(hidden)]
 pub trait Undone {
-    /// Whether it worked.
+    /// Returns whether it worked.
     fn worked(self) -> bool;
 }
 
@@ -154,7 +154,7 @@ impl<T, E> Undone for Result<T, E> {
     }
 }
 
-/// What an expansion makes of an undo that has ended.
+/// Returns the result of an undo that has ended, for an expansion.
 #[doc(hidden)]
 pub fn undone(worked: bool) -> Result<(), String> {
     if worked { Ok(()) } else { Err("the undo returned an error".to_owned()) }
@@ -171,7 +171,7 @@ pub(crate) async fn start(job: RunningJob, mode: Mode, class: Classification) ->
     finish(job, mode).await
 }
 
-/// Undoes what is left to undo, and ends the job.
+/// Undoes the remaining steps, and ends the job.
 ///
 /// Each pass through the loop reads one step, undoes it and frees it, so that a crash between any two of them is
 /// gone on from: an undo that has a record is not run again, and a free step is left out.
@@ -265,13 +265,13 @@ async fn undo(job: &RunningJob, mode: Mode, site: &UndoSite, step: &Record) -> R
     Ok(true)
 }
 
-/// What `step` did is undone: it is as one that is to be done.
+/// Marks `step` as undone, so that it runs again.
 async fn free(job: &RunningJob, step: &Record) -> Result<(), JobError> {
     // Begun again, it is another one for the outside world: it has another idempotency key.
     let incarnation = step.incarnation.saturating_add(1);
     let free = Record { status: Status::Free, completed: 0, incarnation, ..step.clone() };
     match job.store().cas(Some(step.revision), free).await {
-        // Whoever changed it meanwhile has the job now.
+        // Whoever changed it in between has the job now.
         Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
         Err(error) => Err(JobError::store(job.at.clone(), error)),
     }

@@ -1,9 +1,9 @@
 //! Asking a store for a lease: one caller of this process at a time, and waiting for the holders of others.
 //!
-//! The order matters. First what this process still owes the store: it may be the end of this very key. Then the lock of the
-//! key in this process, so that a hundred callers in one process make one claim. Then the heartbeat, since a claim that
-//! nothing keeps must not be made, and the claim. After `Busy` it is asked again when the other owner's lease may have
-//! ended, or after a jittered pause that grows from 10 ms to 250 ms, whichever is first.
+//! The order matters. First the ends that this process still owes the store: one may be of this very key. Then the lock
+//! of the key in this process, so that a hundred callers in one process make one claim. Then the heartbeat, since a
+//! claim that nothing keeps must not be made, and the claim. After `Busy` it is asked again when the other owner's
+//! lease may have ended, or after a jittered pause that grows from 10 ms to 250 ms, whichever is first.
 //!
 //! A caller that is dropped between the claim and its answer would leave a lease that is held by nothing.
 //! [`PendingClaim`] waits for the answer in its place, and releases what was granted.
@@ -12,7 +12,7 @@
 //!
 //! A waiting caller asks again after half of the pause to the whole of it, drawn at random: a hundred processes that
 //! wait for one key do not ask at the same moment. The pause doubles from 10 ms to 250 ms. It is cut to the caller's
-//! patience, and to what the store says is left of the other lease, so that the key of a dead process is taken over
+//! patience, and to the rest of the other lease that the store reports, so that the key of a dead process is taken over
 //! as soon as it is known to be dead.
 
 use super::hold::Lease;
@@ -31,7 +31,7 @@ use std::time::Duration;
 
 /// The answer to a claim, after waiting for whoever was before us.
 ///
-/// Only `Held` is a right to run the body. The lock comes with it, and is to be kept for as long as the lease: a
+/// Only `Held` is a right to run the body. The lock comes with it, and must be kept as long as the lease: a
 /// caller of this process that found the lock free while the lease is held would have to wait for its own process by
 /// polling.
 pub(crate) enum Answer {
@@ -39,7 +39,7 @@ pub(crate) enum Answer {
     Held(Record, Arc<KeyLock>),
     /// The result is recorded.
     Done(Record),
-    /// The patience ended before the other holder did: its owner, and how much of its lease is left. A holder in this
+    /// The patience ended before the other lease did: its owner, and how much of it is left. A holder in this
     /// process is reported with this process as the owner.
     Busy { owner: String, left: Duration },
     /// The work ended without a result; a claim with `restart`, or an operator, lets it run again.
@@ -56,7 +56,7 @@ pub(crate) enum Answer {
 #[must_use]
 pub(crate) struct PendingClaim {
     store: Arc<dyn Store>,
-    /// What the record is to be if the answer is not taken.
+    /// The status of the record if the answer is not taken.
     status: Status,
     answer: Option<Work<'static, Claimed>>,
     takes_lease: bool,
@@ -121,7 +121,7 @@ impl Drop for PendingClaim {
     }
 }
 
-/// How long a caller may wait for another holder: `wait`, or a little less than the enclosing timeouts
+/// Returns how long a caller may wait for another holder: `wait`, or a little less than the enclosing timeouts
 /// leave, so that their limit is not what ends the wait.
 ///
 /// The margin is a tenth of the time left, at most 20 ms. With it the caller gets `Busy`, which names the holder,
@@ -136,8 +136,8 @@ pub(crate) fn patience(wait: Duration) -> Duration {
 /// Claims, and waits for at most `patience` while another holder has the lease; `dropped` is the status of the record
 /// if the caller is dropped while the store answers.
 ///
-/// `reads` says whether recorded bytes are a value of the caller's type: one that the caller's type cannot read is replaced if the claim says so
-/// (`on_mismatch`), and at most once, since what replaces it was written by this very type.
+/// `reads` says whether recorded bytes are a value of the caller's type: bytes that the type cannot read are replaced
+/// if the claim says so (`on_mismatch`), and at most once, since what replaces it was written by this very type.
 ///
 /// # Errors
 ///
@@ -193,7 +193,7 @@ pub(crate) async fn claim(
     }
 }
 
-/// What a person reads about a mismatch: both sides, the inputs that differ by name, and the time of the record. Inputs
+/// Returns the text about a mismatch: both sides, the inputs that differ by name, and the time of the record. Inputs
 /// are shown as hashes: nothing else of them is recorded for a step.
 fn contradiction(what: Mismatch, stored: &Record, claim: &Claim) -> Contradiction {
     let hash =

@@ -1,4 +1,4 @@
-//! How leases end in the store, and the ends that it did not take yet.
+//! The ends of leases in the store, and the ends that the store did not take yet.
 //!
 //! The end of a body that has run must reach the store even if the store is down for an hour. [`completed`] tries a few
 //! times within about a second; after that the end is kept in `OWED` with its lease, and [`pay`] writes it at the next
@@ -21,7 +21,7 @@ use crate::durable::store::{self, Completion, Release, Store, StoreError, writes
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// How a lease ends in the store.
+/// The end of a lease in the store.
 #[derive(Clone, Debug)]
 pub(super) enum End {
     /// Dropped, as this status; the note is made of the record.
@@ -36,7 +36,7 @@ impl End {
     /// Writes the end. It can be called again after any error.
     ///
     /// A completion that leaves the record held is followed by a release as `Interrupted`, so that another process
-    /// takes over what is left to do.
+    /// takes over the remaining work.
     pub(super) async fn reach(self, shared: &LeaseState, store: &Arc<dyn Store>) -> Result<(), StoreError> {
         let (status, note_of) = match self {
             Self::Completed(completion) => {
@@ -86,7 +86,7 @@ pub(crate) async fn completed(
     writes::complete(&**store, completion.clone()).await
 }
 
-/// Gives back the lease of a job whose body runs on; its record becomes `Interrupted`, with this note.
+/// Releases the lease of a job whose body runs on; its record becomes `Interrupted`, with this note.
 pub(crate) async fn give_back(lease: &LeaseState, note_of: fn(&Record) -> Vec<u8>) -> Result<(), StoreError> {
     End::Dropped(Status::Interrupted, Some(note_of)).reach(lease, &lease.store).await
 }
@@ -106,11 +106,11 @@ pub(super) fn settle(
     }
 }
 
-/// The ends that the stores did not take yet. Their leases are kept until then: no other process may take them for those
-/// of a process that is gone.
+/// The ends that the stores did not take yet. Their leases are kept until then: no other process may treat them as
+/// those of a process that is gone.
 static OWED: OfProcess<Mutex<Vec<Owed>>> = OfProcess::new(Mutex::new(Vec::new()), |_| Mutex::default());
 
-/// One end that is owed, and what it keeps alive.
+/// One end that is owed, and the values that it keeps alive.
 #[derive(Debug)]
 struct Owed {
     shared: Arc<LeaseState>,
@@ -118,11 +118,11 @@ struct Owed {
     _lock: Option<Arc<KeyLock>>,
 }
 
-/// Ends the leases whose end `store` did not take before, by this handle: the one before may have failed for good.
+/// Ends the leases whose end `store` did not take before, by this handle: the one before may have failed permanently.
 ///
-/// It stops at the first outage: the others would meet the same. What could not be written stays owed.
+/// It stops at the first outage: the others would fail, too. Ends that could not be written stay owed.
 pub(crate) async fn pay(store: &Arc<dyn Store>) {
-    /// Those that are not paid, also because the caller was dropped, are owed again.
+    /// Ends that are not paid, also because the caller was dropped, are owed again.
     struct Unpaid(Vec<Owed>);
     impl Drop for Unpaid {
         fn drop(&mut self) {

@@ -21,11 +21,12 @@
 //! | *L*/9 after a beat that failed | it is tried again |
 //! | *L* | the watch reports every lease of that store as lost; other processes may take over |
 //!
-//! A beat counts from the moment at which it *began*, since others may have seen the counter change as early as that. So
-//! the limit of this process is never later than that of an observer.
+//! A beat counts from the moment at which it *began*, since others may have seen the counter change as early as that.
+//! So the limit of this process is never later than that of an observer.
 //!
-//! The counter is one for all leases of a store. A process with a lease of 10 s and one of an hour beats for the shorter
-//! one, and is late for both when it is late for that: a process that takes over one record buries the owner of all.
+//! The counter is one for all leases of a store. A process with a lease of 10 s and one of an hour beats for the
+//! shorter one, and is late for both when it is late for that: a process that takes over one record buries the owner of
+//! all.
 //!
 //! In a test world there is no heartbeat: its clock moves only when the test moves it.
 
@@ -47,8 +48,8 @@ static HEARTS: OfProcess<Mutex<Vec<Arc<Heart>>>> =
 
 /// The heartbeat of one store: its thread, and the leases that depend on it.
 ///
-/// The store stays open only while a lease is held: the thread looks once a second whether the last handle was dropped, and
-/// ends.
+/// The store stays open only while a lease is held: the thread looks once a second whether the last handle was dropped,
+/// and ends.
 #[derive(Debug)]
 struct Heart {
     store: Weak<dyn Store>,
@@ -59,15 +60,15 @@ struct Heart {
     changed: Condvar,
 }
 
-/// What a beat changes and the watch reads. `beaten` is `None` before the first beat, and there is no claim before
-/// that.
+/// The state that a beat changes and the watch reads. `beaten` is `None` before the first beat, and there is no claim
+/// before that.
 #[derive(Debug, Default)]
 struct State {
     has_thread: bool,
     leases: Vec<KeptLease>,
-    /// When the counter was raised last.
+    /// When the counter was last raised.
     beaten: Option<Instant>,
-    /// Others may have taken this process for dead, and not every lease has been looked at since.
+    /// Whether others may have treated this process as dead, and not every lease has been checked since.
     is_unsure: bool,
 }
 
@@ -119,14 +120,14 @@ pub(crate) fn keep(lease: &Arc<LeaseState>) {
     }
 }
 
-/// The stores in which this process holds or held leases, those that are open.
+/// Returns the open stores in which this process holds or held leases.
 pub(crate) fn stores() -> Vec<Arc<dyn Store>> {
     let hearts = locked(&HEARTS);
     hearts.iter().filter_map(|heart| heart.store.upgrade()).collect()
 }
 
-/// The thread that reports leases as lost which were not renewed in time. It asks no store for anything: one that does
-/// not answer would keep it from that, as it does its own heartbeat.
+/// The thread that reports leases as lost which were not renewed in time. It makes no requests to a store: a store that
+/// does not answer would keep it from that, as it does its own heartbeat.
 static WATCH: OfProcess<Mutex<Option<Thread>>> = OfProcess::new(Mutex::new(None), |_| Mutex::default());
 
 /// Starts the watch, if it does not run.
@@ -138,8 +139,8 @@ fn start_watch() -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Reports what is late, and sleeps until the next lease may be, or a shorter one is taken. It takes the lock of one
-/// heart at a time, and holds none while it reports.
+/// Reports late leases, and sleeps until the next lease may be late, or a shorter one is taken. It takes the lock of
+/// one heart at a time, and holds none while it reports.
 fn watch_for_losses() {
     loop {
         let hearts = || locked(&HEARTS).clone();
@@ -165,13 +166,13 @@ fn started(name: &str, run: impl FnOnce() + Send + 'static) -> Result<Thread, St
 }
 
 impl State {
-    /// The length of the shortest lease that is held.
+    /// Returns the length of the shortest lease that is held.
     fn shortest(&mut self) -> Option<Duration> {
         self.leases.retain(|kept| kept.lease.strong_count() > 0);
         self.leases.iter().map(|kept| kept.length).min()
     }
 
-    /// How long the shortest lease still counts without another beat, and its length; `None` without a lease.
+    /// Returns how long the shortest lease still counts without another beat, and its length; `None` without a lease.
     fn left(&mut self, now: Instant) -> Option<(Duration, Duration)> {
         let shortest = self.shortest()?;
         // Before the first beat there is no claim.
@@ -179,25 +180,26 @@ impl State {
         Some((shortest.saturating_sub(since), shortest))
     }
 
-    /// Whether others may have taken this process for dead by now: the shortest lease has passed since the last beat.
+    /// Returns whether others may have treated this process as dead by now: the shortest lease has passed since the
+    /// last beat.
     fn is_late(&mut self, now: Instant) -> bool {
         self.left(now).is_some_and(|(left, _)| left.is_zero())
     }
 
-    /// Those of the leases that are held, without their store: closing it may take long.
+    /// Returns the losses of the leases that are held, without their store: closing it may take long.
     fn losses(&self) -> Vec<Arc<Loss>> {
         let held = self.leases.iter().filter(|kept| kept.lease.strong_count() > 0);
         held.map(|kept| kept.loss.clone()).collect()
     }
 
-    /// With their stores, which dropping them may close.
+    /// Returns the leases that are held with their stores, which dropping them may close.
     fn held(&self) -> Vec<Arc<LeaseState>> {
         self.leases.iter().filter_map(|kept| kept.lease.upgrade()).collect()
     }
 }
 
 impl Heart {
-    /// The heart of this store and owner, made now if there is none; those of stores that are closed are forgotten.
+    /// Returns the heart of this store and owner, made now if there is none; those of closed stores are forgotten.
     fn of(store: &Arc<dyn Store>) -> Arc<Self> {
         let name = (store.identity(), store.owner());
         let mut hearts = locked(&HEARTS);
@@ -215,12 +217,12 @@ impl Heart {
         heart
     }
 
-    /// Whether its store is open, by this handle or by that of a lease.
+    /// Returns whether its store is open, by this handle or by that of a lease.
     fn is_used(&self) -> bool {
         self.store.strong_count() > 0 || locked(&self.state).shortest().is_some()
     }
 
-    /// Whether the counter has to be raised before a claim for `lease`.
+    /// Returns whether the counter has to be raised before a claim for `lease`.
     fn is_due(&self, lease: Duration) -> bool {
         let mut state = locked(&self.state);
         let is_old = state.beaten.is_none_or(|beaten| beaten.elapsed() >= lease / 3);
@@ -239,7 +241,8 @@ impl Heart {
         Ok(())
     }
 
-    /// Beats, and pays what is owed to the store after each beat, until the last handle of the store is dropped.
+    /// Beats, and pays the ends that are owed to the store after each beat, until the last handle of the store is
+    /// dropped.
     fn run(&self) {
         let mut wait = Duration::ZERO;
         while let Some((store, lease)) = self.next(wait) {
@@ -251,7 +254,7 @@ impl Heart {
                     Ok::<_, StoreError>(())
                 })
             }));
-            // One that failed is tried again soon; what that means for the leases is the watch's to say.
+            // A failed beat is tried again soon; the watch decides what it means for the leases.
             wait = if let Ok(Ok(())) = beaten { Duration::ZERO } else { lease / 9 };
         }
     }
@@ -291,8 +294,8 @@ impl Heart {
         }
     }
 
-    /// Raises the counter. If it was not there any more, or is raised too late, others may have taken this process for
-    /// dead: what they took over is lost.
+    /// Raises the counter. If the counter is gone, or is raised too late, others may have treated this process as
+    /// dead: the leases that they took over are lost.
     ///
     /// Leases that were reported as lost are looked at, too: one whose fence is unchanged is found again. While a
     /// record cannot be read, the heart stays unsure, and the next beat looks again.
@@ -324,20 +327,20 @@ impl Heart {
         Ok(())
     }
 
-    /// Reports the leases as lost, if the counter was not raised for so long that others may have taken this process for
-    /// dead.
+    /// Reports the leases as lost, if the counter was not raised for so long that others may have treated this process
+    /// as dead.
     fn lose_if_late(&self, now: Instant) {
         let late = {
             let mut state = locked(&self.state);
             if state.is_late(now) { state.losses() } else { Vec::new() }
         };
         for lost in late {
-            // Whoever waits for the loss is woken, which is foreign code.
+            // Waking the waiters of the loss is foreign code.
             let _ = catch_unwind(AssertUnwindSafe(|| lost.lose()));
         }
     }
 
-    /// When to look again; `None` if no lease is held.
+    /// Returns when to look again; `None` if no lease is held.
     fn next_look(&self, now: Instant) -> Option<Duration> {
         let (left, shortest) = locked(&self.state).left(now)?;
         Some(if left.is_zero() { shortest / 3 } else { left })

@@ -1,8 +1,8 @@
 //! Leases that this process holds: kept by the heartbeat, released when they are dropped.
 //!
-//! A `Lease` ends exactly once: as completed, as released, or by its drop. A drop must not wait for a store, so it hands
-//! the end to a thread of chores, one for each store, which ends when nothing is left to do. [`settled`] lets a caller wait
-//! for that: recovery reads a record only after what this process held of it has been given back.
+//! A `Lease` ends exactly once: as completed, as released, or by its drop. A drop must not wait for a store, so it
+//! hands the end to a thread of chores, one for each store, which ends when no chores are left. [`settled`] lets a
+//! caller wait for that: recovery reads a record only after the leases of this process on it have been released.
 //!
 //! The end of a lease has three ways through this file:
 //!
@@ -13,8 +13,8 @@
 //! | drops the lease, or panics | the drop of the lease, with the status that it was created with |
 //!
 //! A drop polls the end once, on the thread that drops. The store in memory answers at once, and so does an idle SQLite
-//! store on a thread that may block: the next caller finds the key free. What is then still pending goes to the thread of
-//! chores. Where no thread can be had, the chore waits in its queue for the next one.
+//! store on a thread that may block: the next caller finds the key free. What is then still pending goes to the thread
+//! of chores. If no thread can be started, the chore waits in its queue for the next one.
 
 use super::end::{End, completed, settle};
 use super::heartbeat;
@@ -43,7 +43,7 @@ pub(crate) struct Lease {
     shared: Arc<LeaseState>,
     /// Kept until the lease has ended in the store.
     lock: Option<Arc<KeyLock>>,
-    /// How it ends if it is dropped; `None` once it has ended.
+    /// The end of the lease if it is dropped; `None` once it has ended.
     on_drop: Option<End>,
 }
 
@@ -71,7 +71,7 @@ impl Lease {
         Self { shared, lock, on_drop: Some(End::Dropped(on_drop, None)) }
     }
 
-    /// The same, whose record gets this note if it is dropped.
+    /// Returns the lease, whose record gets this note if it is dropped.
     pub(crate) fn noted(mut self, note_of: fn(&Record) -> Vec<u8>) -> Self {
         if let Some(End::Dropped(_, note)) = &mut self.on_drop {
             *note = Some(note_of);
@@ -79,21 +79,21 @@ impl Lease {
         self
     }
 
-    /// What the heartbeat and the running body see of the lease.
+    /// Returns the part of the lease that the heartbeat and the running body see.
     pub(crate) fn shared(&self) -> &Arc<LeaseState> {
         &self.shared
     }
 
-    /// The lease has ended in the store.
+    /// Notes that the lease has ended in the store.
     pub(crate) fn ended(mut self) {
         self.on_drop = None;
     }
 
-    /// Ends the lease as `completion` says. Where the store is out of order, or the caller is dropped before the store has
-    /// answered, the lease ends so as soon as the store takes it: what was done is not forgotten.
+    /// Ends the lease with `completion`. If the store is out of order, or the caller is dropped before the store has
+    /// answered, the lease ends so as soon as the store takes it: finished work is not forgotten.
     ///
     /// `Fenced` ends it, too: the key has another holder. After any other error that is no outage, such as a value that
-    /// is too large, the lease is as it was before, and the caller may end it in another way. A completion that keeps the
+    /// is too large, the lease is unchanged, and the caller may end it in another way. A completion that keeps the
     /// record held, for the undoing of a job, keeps the lease.
     pub(crate) async fn complete(
         &mut self,
@@ -131,7 +131,8 @@ impl Lease {
         self.on_drop = Some(End::Released(Box::new(release)));
     }
 
-    /// Gives the lease back, and waits until the store has answered. Dropped before that, it goes on without the caller.
+    /// Releases the lease, and waits until the store has answered. Dropped before that, it continues without the
+    /// caller.
     pub(crate) async fn give_back(mut self) {
         let Some(end) = self.on_drop.clone() else { return };
         let ended = end.clone().reach(&self.shared, &self.shared.store).await;
@@ -155,7 +156,7 @@ impl Drop for Lease {
 /// Runs `chore`, something to do in `store`, to its end, without the caller. It has to end by itself: a store answers,
 /// or says that it is out of order.
 ///
-/// The chore is polled once before this returns; what is pending then is done on the thread for the chores of the
+/// The chore is polled once before this returns; the rest of it is done on the thread for the chores of the
 /// store.
 pub(crate) fn finish(store: &Arc<dyn Store>, chore: impl Future<Output = ()> + Send + 'static) {
     let mut chore = Box::pin(chore);
@@ -167,9 +168,9 @@ pub(crate) fn finish(store: &Arc<dyn Store>, chore: impl Future<Output = ()> + S
     }
 }
 
-/// What is to be done in one store, in order.
+/// The chores of one store, in order.
 ///
-/// Whether a thread works on them, and what is left; the thread is the one that takes the entry out.
+/// Whether a thread works on them, and the remaining ones; the thread is the one that removes the entry.
 #[derive(Default)]
 struct Chores {
     queue: VecDeque<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -202,12 +203,12 @@ fn beside(store: &Arc<dyn Store>, chore: Pin<Box<dyn Future<Output = ()> + Send>
     chores.queue.push_back(chore);
     if !chores.has_thread {
         let thread = std::thread::Builder::new().name("resilience-leases".into());
-        // Where no thread can be had, the next chore tries again.
+        // If no thread can be started, the next chore tries again.
         chores.has_thread = thread.spawn(move || do_chores(&of)).is_ok();
     }
 }
 
-/// Does one after the other of what is to be done in a store, until nothing is left.
+/// Does one chore after the other in a store, until none is left.
 fn do_chores(of: &(String, String)) {
     let next = || {
         let mut all = locked(&CHORES);
@@ -223,7 +224,7 @@ fn do_chores(of: &(String, String)) {
     }
 }
 
-/// Ready when every lease of `store` that was dropped so far has been given back.
+/// Waits until every lease of `store` that was dropped so far has been released.
 ///
 /// It queues a chore that does nothing and waits for that one: chores of one store are done in order.
 pub(crate) async fn settled(store: &Arc<dyn Store>) {

@@ -27,7 +27,7 @@ use std::thread::{self, ThreadId};
 static TAKEN: OfProcess<Mutex<BTreeMap<(String, String), Taken>>> =
     OfProcess::new(Mutex::new(BTreeMap::new()), |_| Mutex::default());
 
-/// Who has a key, and who waits for it.
+/// The holder of a key, and the callers that wait for it.
 #[derive(Debug)]
 struct Taken {
     /// The thread on which an async caller took it: its task may need that thread to go on.
@@ -77,7 +77,7 @@ pub(crate) fn lock_key(
     })
 }
 
-/// Whether a sync caller would wait here for a task that needs this very thread to go on.
+/// Returns whether a sync caller would wait here for a task that needs this very thread to continue.
 pub(crate) fn would_wait_for_itself(store: &Arc<dyn Store>, key: &str) -> bool {
     let key = (store.identity(), key.to_owned());
     let here = thread::current().id();
@@ -85,7 +85,7 @@ pub(crate) fn would_wait_for_itself(store: &Arc<dyn Store>, key: &str) -> bool {
     is_here && !others_drive()
 }
 
-/// Whether other threads drive the tasks of the runtime here.
+/// Returns whether other threads drive the tasks of the runtime here.
 ///
 /// A current-thread runtime and one with a single worker have only the thread that waits here.
 fn others_drive() -> bool {
@@ -115,7 +115,7 @@ pub(crate) fn wake_all() {
     waiting.into_iter().for_each(wake);
 }
 
-/// Whether a caller in this process works on `key` of `store` right now.
+/// Returns whether a caller in this process works on `key` of `store` right now.
 pub(crate) fn is_taken(store: &Arc<dyn Store>, key: &str) -> bool {
     locked(&TAKEN).contains_key(&(store.identity(), key.to_owned()))
 }

@@ -1,7 +1,7 @@
-//! What the heartbeat and the holder of a lease share.
+//! The state that the heartbeat and the holder of a lease share.
 //!
-//! A lost lease can be found again: an outage that is longer than the lease loses it, and a heartbeat that finds the fence
-//! unchanged afterwards keeps it. So loss is a state that is asked for, and not an event that is sent once.
+//! A lost lease can be found again: an outage that is longer than the lease loses it, and a heartbeat that finds the
+//! fence unchanged afterwards keeps it. So loss is a state that is asked for, and not an event that is sent once.
 
 use crate::base::guarded::wake;
 use crate::base::sync::locked;
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// What the heartbeat and the holder share.
+/// The state that the heartbeat and the holder share.
 #[derive(Debug)]
 pub(crate) struct LeaseState {
     pub(crate) store: Arc<dyn Store>,
@@ -27,13 +27,13 @@ pub(crate) struct LeaseState {
 
 #[cfg(feature = "fs")]
 impl LeaseState {
-    /// Whether this is the process that holds it, and not a forked child.
+    /// Returns whether this is the process that holds it, and not a forked child.
     pub(crate) fn is_own(&self) -> bool {
         self.process == std::process::id()
     }
 }
 
-/// Whether a lease is lost, for all who want to know.
+/// Whether a lease is lost, for all waiters.
 ///
 /// It is lost in two cases: the counter was not raised for a whole lease, so that others may have taken over; or a
 /// heartbeat found another fence in the record. Only the first can be taken back, by [`keep`](Self::keep).
@@ -52,7 +52,7 @@ impl Loss {
         woken.into_iter().for_each(wake);
     }
 
-    /// The heartbeat found the lease again.
+    /// Notes that the heartbeat found the lease again.
     pub(crate) fn keep(&self) {
         self.lost.store(false, Ordering::Release);
     }
@@ -61,9 +61,9 @@ impl Loss {
         self.lost.load(Ordering::Acquire)
     }
 
-    /// Ready once the lease is known to be lost.
+    /// Waits until the lease is known to be lost.
     ///
-    /// It stays ready only as long as the lease is lost: one that was found again makes it wait again.
+    /// It stays ready only as long as the lease is lost: a lease that was found again makes it wait again.
     pub(crate) fn poll_lost(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_lost() {
             return Poll::Ready(());

@@ -1,8 +1,8 @@
 //! The arguments of a call, as they are recorded.
 //!
-//! They are kept by name, as one JSON object. So the order of arguments can change, one that is new and an `Option` reads
-//! as `None`, and one that the code no longer has is ignored. Each is read back from its own encoding before the body runs:
-//! a job whose arguments cannot be read would be found after the crash and could never run.
+//! They are kept by name, as one JSON object. So the order of arguments can change, a new one that is an `Option` reads
+//! as `None`, and one that the code no longer has is ignored. Each is read back from its own encoding before the body
+//! runs: a job whose arguments cannot be read would be found after the crash and could never run.
 
 use crate::durable::record::{Record, codec};
 use serde::Serialize;
@@ -15,15 +15,15 @@ use std::ops::Deref;
 pub struct Args {
     fields: serde_json::Map<String, serde_json::Value>,
     error: Option<String>,
-    /// Whether they come from a call, and not from a record: then each has to be read back as it was written.
+    /// Whether the arguments come from a call, and not from a record: then each has to be read back as it was written.
     is_given: bool,
-    /// The hash of what was recorded before, where these are the recorded arguments.
+    /// The hash of the former record, if these are the recorded arguments.
     recorded: Option<u128>,
     /// The job's key as it was before.
     pub(crate) earlier: Option<String>,
 }
 
-/// What the inputs of a step are compared by.
+/// The hashes by which the inputs of a step are compared.
 #[derive(Clone, Debug)]
 #[doc(hidden)]
 pub struct Inputs {
@@ -61,7 +61,7 @@ impl<T: Plain + ?Sized> Given<'_, T> {
 }
 
 /// A value that is written in one way only, now and after a crash: a number, a truth value or a text. Sets are
-/// not, nor is what others change meanwhile.
+/// not, nor are values that others change at the same time.
 #[doc(hidden)]
 pub trait Plain: Serialize {}
 
@@ -90,7 +90,7 @@ impl<T: ?Sized> Deref for Given<'_, T> {
     }
 }
 
-/// What the record of a job can hold as an argument.
+/// The types that the record of a job can hold as an argument.
 ///
 /// Every `Serialize` type; the trait is there for its message.
 #[diagnostic::on_unimplemented(
@@ -105,7 +105,7 @@ pub trait Recordable: Serialize {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + ?Sized> Recordable for T {}
 
-/// What can be read back from the record of a job.
+/// The types that can be read back from the record of a job.
 ///
 /// Every type that serde reads and writes: an argument is compared with what was written after it was read.
 #[diagnostic::on_unimplemented(
@@ -121,12 +121,12 @@ pub trait Readable: Serialize + DeserializeOwned {}
 impl<T: Serialize + DeserializeOwned> Readable for T {}
 
 impl Args {
-    /// No arguments.
+    /// Creates an empty list of arguments.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds the argument `name`, which is to be read back.
+    /// Adds the argument `name`, which has to be read back.
     pub fn argument<T: Recordable + ?Sized>(self, name: &str, value: &T) -> Self {
         self.with(name, codec::to_value(value))
     }
@@ -151,18 +151,18 @@ impl Args {
         self
     }
 
-    /// The key under which the job was known before.
+    /// Sets the key under which the job was known before.
     pub fn earlier(self, key: String) -> Self {
         Self { earlier: Some(key), ..self }
     }
 
-    /// The recorded arguments of a job.
+    /// Reads the recorded arguments of a job.
     pub(crate) fn read(input: &[u8]) -> Result<Self, String> {
         Ok(Self { fields: codec::decode(input)?, ..Self::default() })
     }
 
-    /// As the arguments of `record`, from which the call took them: they may be written in another order now,
-    /// and the code may have more or fewer of them.
+    /// Marks these as the arguments of `record`, from which the call took them: they may be written in another order
+    /// now, and the code may have more or fewer of them.
     pub(crate) fn read_from(self, record: &Record) -> Self {
         Self { recorded: record.inputs, earlier: None, ..self }
     }
@@ -195,7 +195,7 @@ impl Args {
             .map_err(|error| format!("the recorded argument `{name}` cannot be read as `{ty}`: {error}"))
     }
 
-    /// The inputs of a step, which are only compared: the hash of all of them, and one of each.
+    /// Returns the inputs of a step, which are only compared: the hash of all of them, and one of each.
     pub(crate) fn hashes(self) -> Result<Inputs, String> {
         let hash = |value| format!("{:016x}", codec::hash_of(value) >> 64);
         let each: serde_json::Map<_, _> =
@@ -204,8 +204,8 @@ impl Args {
         Ok(Inputs { hash, each: codec::encode(&each)? })
     }
 
-    /// The bytes to record, and the hash by which they are compared: of a recovery that of the record, as the code
-    /// may have more or fewer arguments by now.
+    /// Returns the bytes to record, and the hash by which they are compared: for a recovery that of the record, as the
+    /// code may have more or fewer arguments by now.
     ///
     /// # Errors
     ///

@@ -1,9 +1,9 @@
-//! How values become bytes, and which inputs are the same.
+//! The encoding of values, and the equality of inputs.
 //!
-//! JSON, because a person can read it in a damaged store, and a field with a default can be added to a recorded type. It
-//! loses some things (NaN, the order of a set, `Some(None)`), so nothing is trusted before it was read back:
-//! [`read_back`] decodes what was encoded, encodes it again, and compares. A value whose second encoding has the same
-//! elements in another order, as that of a set, is the same.
+//! JSON, because a person can read it in a damaged store, and a field with a default can be added to a recorded type.
+//! It loses some things (NaN, the order of a set, `Some(None)`), so nothing is trusted before it was read back:
+//! [`read_back`] decodes the encoded value, encodes it again, and compares. A value whose second encoding has the same
+//! elements in another order, such as that of a set, is equal.
 //!
 //! Inputs are compared by a hash of their JSON with the fields of every object in order, so that a map hashes the same
 //! however it is walked. The hash is part of the format: it never changes.
@@ -22,14 +22,14 @@ use std::hash::Hasher;
 /// have, or there is NaN, an infinity or `Some(None)` in it.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, String> {
     let bytes = serde_json::to_vec(value).map_err(|error| error.to_string())?;
-    // What is no number is written so, and so is nothing.
+    // NaN and infinity are written as `null`, and so is `None`.
     if bytes.windows(4).any(|word| word == b"null") {
         finite::check(value)?;
     }
     Ok(bytes)
 }
 
-/// As [`encode`], for a part of what is encoded.
+/// Encodes like [`encode`], for a part of an encoded value.
 pub(crate) fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, String> {
     let encoded = serde_json::to_value(value).map_err(|error| error.to_string())?;
     finite::check(value)?;
@@ -47,8 +47,9 @@ impl Rejected {
     /// Returns the value of a body that succeeded and that the store could not record, if this is such a
     /// rejection and the value is a `T`: the effect has happened, and need not be repeated.
     ///
-    /// `None` for every other rejection, and for a value that cannot be read as a `T`. The value is what was encoded, decoded
-    /// again. It is there when the store is out of order after the body has run, or refuses the value as too large.
+    /// `None` for every other rejection, and for a value that cannot be read as a `T`. The value is what was encoded,
+    /// decoded again. It is there when the store is out of order after the body has run, or refuses the value as too
+    /// large.
     ///
     /// # Examples
     ///
@@ -98,10 +99,10 @@ pub(crate) fn read_back<T: Serialize + DeserializeOwned>(value: &T) -> Result<(V
     if is_same { Ok((bytes, decoded)) } else { Err(CHANGED.to_owned()) }
 }
 
-/// What a value that does not survive encoding is refused with.
+/// The error about a value that does not survive encoding.
 const CHANGED: &str = "it is read back as another value: what is recorded must be read as what was written";
 
-/// As [`read_back`], for a part of what was encoded.
+/// Reads like [`read_back`], for a part of an encoded value.
 pub(crate) fn part_read_back<T: Serialize + DeserializeOwned>(encoded: &Value) -> Result<T, String> {
     let decoded = T::deserialize(encoded)
         .map_err(|error| format!("it is written, but cannot be read back: {error}"))?;
@@ -112,13 +113,13 @@ pub(crate) fn part_read_back<T: Serialize + DeserializeOwned>(encoded: &Value) -
 /// The fields in which the objects `recorded` and `current` differ.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Difference {
-    /// Those of `current` that were recorded otherwise; what was not recorded is `null`.
+    /// The fields of `current` that were recorded otherwise; a field that was not recorded is `null`.
     pub(crate) changed: Vec<String>,
-    /// Those that `current` does not have.
+    /// The fields that `current` does not have.
     pub(crate) removed: Vec<String>,
 }
 
-/// In what two encoded objects differ; `None` if either is no object.
+/// Returns the difference of two encoded objects; `None` if either is no object.
 pub(crate) fn difference(recorded: &[u8], current: &[u8]) -> Option<Difference> {
     let read = |bytes| decode::<serde_json::Map<String, Value>>(bytes).ok();
     let (recorded, current) = (read(recorded)?, read(current)?);
@@ -131,7 +132,7 @@ pub(crate) fn difference(recorded: &[u8], current: &[u8]) -> Option<Difference> 
     })
 }
 
-/// Whether two values are the same, whatever the order of their fields and elements: a set is written in
+/// Returns whether two values are equal, whatever the order of their fields and elements: a set is written in
 /// another order each time.
 ///
 /// So two lists with the same elements in another order are equal here.
@@ -139,14 +140,14 @@ fn is_equal(one: &Value, other: &Value) -> bool {
     one == other || sorted_text(one) == sorted_text(other)
 }
 
-/// The elements as texts that do not depend on the order of anything in them, sorted.
+/// Returns the elements as texts that do not depend on the order of anything in them, sorted.
 fn in_order(values: &[Value]) -> Vec<String> {
     let mut texts: Vec<_> = values.iter().map(sorted_text).collect();
     texts.sort_unstable();
     texts
 }
 
-/// A text that is the same for values that differ in the order of fields or elements only.
+/// Returns a text that is equal for values that differ in the order of fields or elements only.
 fn sorted_text(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
@@ -162,17 +163,17 @@ fn sorted_text(value: &Value) -> String {
     }
 }
 
-/// Whether `bytes` are a value of this type.
+/// Returns whether `bytes` are a value of this type.
 pub(crate) fn reads<T: DeserializeOwned>(bytes: &[u8]) -> bool {
     decode::<T>(bytes).is_ok()
 }
 
-/// The value of an `Option` that was not recorded; `None` for every other type.
+/// Returns the value of an `Option` that was not recorded; `None` for every other type.
 pub(crate) fn absent<T: DeserializeOwned>() -> Option<T> {
     T::deserialize(Absent).ok()
 }
 
-/// Nothing, which only an `Option` can be read from.
+/// A deserializer of a missing value, from which only an `Option` can be read.
 struct Absent;
 
 impl<'de> Deserializer<'de> for Absent {
@@ -192,14 +193,14 @@ impl<'de> Deserializer<'de> for Absent {
     }
 }
 
-/// A 128-bit hash (SipHash-2-4, fixed key), the same in every release and on every machine.
+/// Returns a 128-bit hash (SipHash-2-4, fixed key), the same in every release and on every machine.
 pub(crate) fn hash(bytes: &[u8]) -> u128 {
     let mut hasher = SipHasher24::new();
     hasher.write(bytes);
     hasher.finish128().as_u128()
 }
 
-/// The hash of `value` as JSON with the fields of every object in order: a map hashes the same however
+/// Returns the hash of `value` as JSON with the fields of every object in order: a map hashes the same however
 /// it is walked.
 pub(crate) fn hash_of(value: &Value) -> u128 {
     let mut text = String::new();

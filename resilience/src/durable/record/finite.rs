@@ -1,8 +1,8 @@
-//! What JSON does not have, and writes as `null`: a number that is none, and `Some` of nothing. Either would be
+//! The values that JSON does not have, and writes as `null`: a number that is none, and `Some(None)`. Either would be
 //! read back as something else, without a word.
 //!
-//! `serde_json` writes NaN, the infinities and `Some(None)` as `null`, without an error. A serializer that writes nothing
-//! walks the value and finds them; it runs only when the encoded text has a `null` in it.
+//! `serde_json` writes NaN, the infinities and `Some(None)` as `null`, without an error. A serializer that writes
+//! nothing walks the value and finds them; it runs only when the encoded text has a `null` in it.
 
 use serde::Serialize;
 use serde::de::value::Error;
@@ -17,11 +17,12 @@ pub(crate) fn check<T: Serialize + ?Sized>(value: &T) -> Result<(), String> {
     value.serialize(Finite).map(drop).map_err(|error| error.to_string())
 }
 
-/// Writes nothing, and fails at the first value that JSON cannot hold; returns whether a value is `null`.
+/// A serializer that writes nothing, and fails at the first value that JSON cannot hold; returns whether a value is
+/// `null`.
 #[derive(Clone, Copy)]
 struct Finite;
 
-/// `f32` is widened first: a finite one stays finite, and NaN and the infinities stay what they are.
+/// `f32` is widened first: a finite one stays finite, and NaN and the infinities stay unchanged.
 fn float(value: f64) -> Result<bool, Error> {
     if value.is_finite() {
         return Ok(false);

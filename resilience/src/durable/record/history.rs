@@ -1,34 +1,34 @@
-//! What is known about a job beside its result: why it failed, and what recovery did.
+//! The facts about a job beside its result: why it failed, and the events of its recovery.
 //!
-//! It is the *note* of a record: JSON in the record's head, so that a listing has it. Its size is bounded: 100 events, and
-//! 1,000 bytes for each text of an error. Texts of others go through [`kept`] before they are recorded.
+//! It is the *note* of a record: JSON in the record's head, so that a listing has it. Its size is bounded: 100 events,
+//! and 1,000 bytes for each text of an error. Texts of the program go through [`kept`] before they are recorded.
 
 use crate::base::scrub::scrub;
 use crate::classify::{Category, Classification, Severity};
 use crate::durable::record::Millis;
 use serde_json::{Value, json};
 
-/// How many recovery events a job keeps.
+/// The most recovery events that a job keeps.
 ///
 /// The oldest go first, when the note is written.
 const EVENTS: usize = 100;
 
-/// How many bytes of a text of others a job keeps.
+/// The most bytes of a text of the program that a job keeps.
 const TEXT: usize = 1_000;
 
-/// What a job keeps of a text of others, of an error or a panic.
+/// Returns the part that a job keeps of the text of an error or a panic.
 pub(crate) fn kept(text: &str) -> String {
     scrub(text, TEXT)
 }
 
-/// Describes one thing that recovery did with a job.
+/// One event in the recovery of a job.
 ///
 /// [`JobInfo::events`](crate::durable::JobInfo::events) has the last 100 of a job, with categories and names,
 /// never values; with the text of an error only where that is recorded.
 ///
 /// | `strategy` | `result` | what happened |
 /// |---|---|---|
-/// | `resume` | `interrupted` | the owner was found dead, or the job stopped at what is not its own fault |
+/// | `resume` | `interrupted` | the owner was found dead, or the job stopped through no fault of its own |
 /// | `resume` | `ok` | it was begun again, and done; or a person asked for it |
 /// | `failed` | `failed` | the body returned an error or panicked |
 /// | `rollback` | `started` | its steps are being undone |
@@ -54,7 +54,7 @@ pub(crate) fn kept(text: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct JobEvent {
-    /// When, in milliseconds since 1970, by the store's clock.
+    /// The time, in milliseconds since 1970, by the store's clock.
     pub at: Millis,
     /// The step it was about, if it was about one.
     pub step: Option<String>,
@@ -66,25 +66,25 @@ pub struct JobEvent {
     pub code: Option<String>,
     /// The text of the error, as in [`JobInfo::text`](crate::durable::JobInfo::text), where it is recorded.
     pub text: Option<String>,
-    /// What was done: `"resume"`, `"rollback"`, `"manual"`, ..
+    /// The strategy: `"resume"`, `"rollback"`, `"manual"`, ..
     pub strategy: String,
-    /// How it went: `"ok"`, `"failed"`, ..
+    /// The result: `"ok"`, `"failed"`, ..
     pub result: String,
-    /// Which process did it, as the store names it: `pid-random`.
+    /// The process that did it, as the store names it: `pid-random`.
     pub owner: String,
     /// Why, in words for a person; they may change between releases.
     pub reason: String,
 }
 
 impl JobEvent {
-    /// Something that `owner` did at `at` with a job that had been begun `attempt` times.
+    /// Creates the event of `owner` at `at` for a job that had been begun `attempt` times.
     pub(crate) fn by(owner: String, at: Millis, attempt: u32) -> Self {
         let (strategy, result, reason) = (String::new(), String::new(), String::new());
         let (step, category, code, text) = (None, None, None, None);
         Self { at, step, attempt, category, code, text, strategy, result, owner, reason }
     }
 
-    /// The same, because of an error of `class`.
+    /// Returns the event with an error of `class` as its reason.
     pub(crate) fn because(self, class: &Classification) -> Self {
         let code = class.code.map(|code| code.to_string());
         Self { category: Some(class.category.as_str().to_owned()), code, ..self }
@@ -99,7 +99,7 @@ impl JobEvent {
         })
     }
 
-    /// What is missing or of another type reads as empty: a note keeps no job from running.
+    /// Reads an event. A field that is missing or of another type reads as empty: a note keeps no job from running.
     fn from_json(value: &Value) -> Self {
         let text = |name: &str| value[name].as_str().map(str::to_owned);
         Self {
@@ -117,7 +117,7 @@ impl JobEvent {
     }
 }
 
-/// What is known about a job beside its result; the note of its record, as JSON.
+/// The facts about a job beside its result; the note of its record, as JSON.
 ///
 /// Fields that a later release adds are ignored by an earlier one, and read as absent where they are missing, so that a
 /// rolling deployment reads the notes of both.
@@ -126,7 +126,7 @@ impl JobEvent {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Note {
     pub(crate) class: Option<Classification>,
-    /// What the error of that class said, where that is recorded.
+    /// The text of the error of that class, if that is recorded.
     pub(crate) text: Option<String>,
     /// Why the job did not go on, in words.
     pub(crate) problem: Option<String>,
@@ -142,7 +142,7 @@ impl Note {
         Self { class: read_class(class), text: text("text"), problem: text("problem"), events }
     }
 
-    /// The last 100 events stay: a job that is interrupted every day keeps what is of use.
+    /// Returns the last 100 events stay: a job that is interrupted every day keeps the useful ones.
     pub(crate) fn write(&self) -> Vec<u8> {
         let class = self
             .class
@@ -174,7 +174,7 @@ impl Note {
     }
 }
 
-/// The class of a recorded error; `None` for a category of a later release. A severity that is not known is that of the
+/// Returns the class of a recorded error; `None` for a category of a later release. An unknown severity is that of the
 /// category.
 fn read_class(value: &Value) -> Option<Classification> {
     use Severity::{Critical, Fatal, High, Low, Medium};

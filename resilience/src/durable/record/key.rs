@@ -9,8 +9,8 @@
 //! | `l/<name>` | a lock, while it is held |
 //! | `u/<job>/<key>#<incarnation>` | an undo |
 //!
-//! The id of a job is escaped where it is a part of a longer key, so that no id can reach into another job's records. All
-//! that belongs to a job begins with the same few prefixes, and goes with it in one transaction.
+//! The id of a job is escaped where it is a part of a longer key, so that no id can reach into another job's records.
+//! All that belongs to a job begins with the same few prefixes, and goes with it in one transaction.
 
 pub(crate) use crate::base::template::{Key, part, whole};
 
@@ -23,7 +23,7 @@ pub(crate) const KEY_LIMIT: usize = 512;
 pub(crate) mod place {
     use super::part;
 
-    /// What the keys of jobs begin with.
+    /// The prefix of the keys of jobs.
     pub(crate) const JOBS: &str = "j/";
     /// Steps outside of jobs.
     pub(crate) const STEPS: &str = "c/";
@@ -33,33 +33,34 @@ pub(crate) mod place {
     /// Locks of functions with `with_lock(.., store = ..)`.
     pub(crate) const LOCKS: &str = "l/";
 
-    /// The lock `name`, while it is held.
+    /// Returns the key of the lock `name`, while it is held.
     #[cfg(feature = "fs")]
     pub(crate) fn lock(name: &str) -> String {
         format!("{LOCKS}{name}")
     }
 
-    /// Whether the record of `key` is that of a lock: it says nothing once the lock is free.
+    /// Returns whether the record of `key` is that of a lock: it means nothing once the lock is free.
     pub(crate) fn is_lock(key: &str) -> bool {
         key.starts_with(LOCKS)
     }
 
-    /// The record of the job `id`, which is not escaped: nothing comes behind it.
+    /// Returns the key of the job `id`, which is not escaped: nothing follows it.
     pub(crate) fn job(id: &str) -> String {
         format!("{JOBS}{id}")
     }
 
-    /// Whether the record of `key` is that of a job.
+    /// Returns whether the record of `key` is that of a job.
     pub(crate) fn is_job(key: &str) -> bool {
         key.starts_with(JOBS)
     }
 
-    /// The id of the job whose record is at `key`.
+    /// Returns the id of the job whose record is at `key`.
     pub(crate) fn id(key: &str) -> &str {
         key.strip_prefix(JOBS).unwrap_or(key)
     }
 
-    /// The step `key` of a job, or of none. Only the id is escaped: it is the part that ends at a slash.
+    /// Returns the key of the step `key` of a job, or of none. Only the id is escaped: it is the part that ends at a
+    /// slash.
     pub(crate) fn step(job: Option<&str>, key: &str) -> String {
         match job {
             Some(job) => format!("s/{}/{key}", part(job)),
@@ -67,32 +68,32 @@ pub(crate) mod place {
         }
     }
 
-    /// How many steps of a job have ended.
+    /// Returns the key of the number of ended steps of a job.
     pub(crate) fn tally(job: &str) -> String {
         format!("n/{}/", part(job))
     }
 
-    /// The count of the steps of the job whose record is under `key`; `None` for other keys.
+    /// Returns the key of the count of the steps of the job whose record is under `key`; `None` for other keys.
     pub(crate) fn tally_of(key: &str) -> Option<String> {
         key.strip_prefix(JOBS).map(tally)
     }
 
-    /// Whether the record of `key` counts the steps of a job.
+    /// Returns whether the record of `key` counts the steps of a job.
     pub(crate) fn is_tally(key: &str) -> bool {
         key.starts_with("n/")
     }
 
-    /// The undo of one incarnation of a step: done again, it is undone again.
+    /// Returns the key of the undo of one incarnation of a step: done again, it is undone again.
     pub(crate) fn undo(job: &str, step: &str, incarnation: u64) -> String {
         format!("u/{}/{step}#{incarnation}", part(job))
     }
 
-    /// The undos of the steps of a job.
+    /// Returns the prefix of the undos of the steps of a job.
     pub(crate) fn undos(job: &str) -> String {
         format!("u/{}/", part(job))
     }
 
-    /// Where a job whose record is under `key` leaves traces of its progress; nothing for other keys.
+    /// Returns the prefixes under which a job with the key `key` records its progress; none for other keys.
     ///
     /// The sum of their revisions changes with each step that is recorded, each cursor that is saved, and each undo.
     pub(crate) fn progress_of(key: &str) -> Vec<String> {
@@ -102,12 +103,13 @@ pub(crate) mod place {
         }
     }
 
-    /// What belongs to the record under `key` and goes with it.
+    /// Returns the prefixes of the records that belong to that under `key`, and are removed with it.
     pub(crate) fn parts_of(key: &str) -> Vec<String> {
         key.strip_prefix(JOBS).map(of_job).unwrap_or_default()
     }
 
-    /// The cursor `name` of a job, or of none. An empty id is escaped as `%`, so that `p//` is never a job's.
+    /// Returns the key of the cursor `name` of a job, or of none. An empty id is escaped as `%`, so that `p//` is never
+    /// a job's.
     pub(crate) fn cursor(job: Option<&str>, name: &str) -> String {
         match job {
             Some(job) => format!("p/{}/{name}", part(job)),
@@ -115,17 +117,17 @@ pub(crate) mod place {
         }
     }
 
-    /// Whether the record of `key` is a cursor, of a job or of none.
+    /// Returns whether the record of `key` is a cursor, of a job or of none.
     pub(crate) fn is_cursor(key: &str) -> bool {
         key.starts_with("p/")
     }
 
-    /// What the keys of the cursors of a job begin with.
+    /// Returns the prefix of the keys of the cursors of a job.
     pub(crate) fn cursors(job: &str) -> String {
         format!("p/{}/", part(job))
     }
 
-    /// Everything that belongs to a job beside its own record.
+    /// Returns the prefixes of everything that belongs to a job beside its own record.
     pub(crate) fn of_job(job: &str) -> Vec<String> {
         let part = part(job);
         vec![format!("s/{part}/"), format!("u/{part}/"), format!("p/{part}/"), format!("n/{part}/")]

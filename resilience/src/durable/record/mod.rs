@@ -1,4 +1,4 @@
-//! What a store keeps under one key, and the bytes it is kept as.
+//! The record that a store keeps under one key, and its bytes.
 //!
 //! The bytes have two parts, a *head* and a *body* (input and value). The head ends with a CRC32C (RFC 3720)
 //! over everything before it, which includes the key and the checksum of the body: bytes that were cut, changed
@@ -35,19 +35,19 @@ pub use crate::failure::durable::{Corrupt, Millis, Status};
 
 use crc::{CRC_32_ISCSI, Crc, Table};
 
-/// How every record begins, in every format.
+/// The first bytes of every record, in every format.
 const MAGIC: &[u8; 4] = b"RSLR";
 /// The released format; a new one gets the next number, and the earlier ones stay readable.
 const FORMAT: u8 = 2;
 /// The format of releases before 0.2: one part, a deadline in place of a lease, no incarnation.
 const FORMAT_1: u8 = 1;
-/// How values are written: as JSON. It is in each record, so that a later release can write in another way and still read
-/// what is there.
+/// The encoding of values: JSON. It is in each record, so that a later release can use another one and still read
+/// the old ones.
 const CODEC: u8 = 1;
 /// CRC32C, 16 bytes at a time: a value of a megabyte is checked at every read.
 static CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
-/// Holds what a store keeps under one key.
+/// The record that a store keeps under one key.
 ///
 /// A store reads and writes records as bytes, with [`encode`](Self::encode) and [`decode`](Self::decode),
 /// which check them; their format is versioned, and later releases read earlier formats.
@@ -81,9 +81,9 @@ static CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI)
 pub struct Record {
     /// The key in the store.
     pub key: String,
-    /// How far it has come. Only `Running` and `RollingBack` are held by an owner.
+    /// The progress of the work. Only `Running` and `RollingBack` are held by an owner.
     pub status: Status,
-    /// Who it belongs to: crate and function of a step, the name of a job.
+    /// The owner of the record: crate and function of a step, the name of a job.
     pub function: String,
     /// The version that the code stated, 1 if it stated none. Another one than the code has is a mismatch.
     pub version: u32,
@@ -96,35 +96,35 @@ pub struct Record {
     /// The number of its last fresh start: kept by retries, crashes and take-overs, replaced when it expires,
     /// is run anew, is removed or undone.
     pub incarnation: u64,
-    /// Which process claimed it last. It says who holds it only while the status is a held one.
+    /// The process that claimed it last. It is the holder only while the status is a held one.
     pub owner: String,
-    /// How long, in milliseconds, the owner's counter may stay unchanged before others take it for dead, where
+    /// How long, in milliseconds, the owner's counter may stay unchanged before others treat the owner as dead, if
     /// its lock cannot tell.
     pub lease: Millis,
     /// How often it was claimed, the first time included. A retry inside of one call does not count.
     pub attempts: u32,
     /// How often its owner died since it last made progress.
     pub recoveries: u32,
-    /// Of a job, how much it had recorded when its owner died last; of the count of a job's steps, how many
+    /// For a job, the amount that it had recorded when its owner last died; for the count of a job's steps, how many
     /// steps have a record.
     pub progress: u64,
     /// When this incarnation was first claimed.
     pub created: Millis,
     /// When it was last written.
     pub updated: Millis,
-    /// When it ended; 0 while it has not.
+    /// When it ended; 0 before its end.
     pub completed: Millis,
     /// How long it counts after it ended; 0 for ever.
     pub ttl: Millis,
     /// How often it was written, since it was made. `Store::cas` compares it.
     pub revision: u64,
-    /// Its place in the order in which the steps of its job ended: a later one has a higher number. 0 for what is no
-    /// step of a job, or has not ended.
+    /// Its place in the order in which the steps of its job ended: a later one has a higher number. 0 for a record that
+    /// is no step of a job, or has not ended.
     pub order: u64,
     /// Whether a job was asked to stop at its next step.
     pub cancelled: bool,
-    /// What else is known about it, as JSON: the class of the error of a failed job, its text where that is recorded,
-    /// why it does not go on, and its last 100 events. It has no arguments and no values.
+    /// Further facts, as JSON: the class of the error of a failed job, its text if that is recorded, why it does not
+    /// continue, and its last 100 events. It has no arguments and no values.
     pub note: Vec<u8>,
     /// The recorded arguments of a job, as a JSON object with their names, or a hash of each named input of a step;
     /// at most 1 MiB.
@@ -196,7 +196,7 @@ impl Record {
         self.expires().is_some_and(|end| now >= end)
     }
 
-    /// Returns when it ended; what was given back without a result ended then. `None` while it has not.
+    /// Returns when it ended; a record that was released without a result ended then. `None` before its end.
     ///
     /// In milliseconds since 1970. A free step of a job that had ended before, whose `order` is not 0, has not ended.
     ///
@@ -222,7 +222,7 @@ impl Record {
         }
     }
 
-    /// Returns when it is to be deleted by itself: its time to live after its end.
+    /// Returns when it will be deleted by itself: its time to live after its end.
     ///
     /// `None` for what has none, and for what waits for a person or for another run.
     ///
@@ -247,7 +247,7 @@ impl Record {
 
     /// Returns the bytes to keep: the head and the body, in one.
     ///
-    /// About 180 bytes and the texts. Nothing is refused here: what is longer than [`u32::MAX`] bytes cannot be read
+    /// About 180 bytes and the texts. Nothing is refused here: a field of more than [`u32::MAX`] bytes cannot be read
     /// back, and stores refuse values above 1 MiB.
     pub fn encode(&self) -> Vec<u8> {
         let (mut head, body) = self.encode_parts();
@@ -348,7 +348,7 @@ impl Record {
         }
     }
 
-    /// The record that a head and a body are, found under `key`.
+    /// Returns the record of a head and a body, found under `key`.
     ///
     /// [`Corrupt::Checksum`] also where each part is sound and they are of two different writes.
     ///
@@ -366,7 +366,7 @@ impl Record {
         if from.0.is_empty() { Ok(record) } else { Err(Corrupt::Field) }
     }
 
-    /// The record that a head is, found under `key`, without its input and value.
+    /// Returns the record of a head, found under `key`, without its input and value.
     ///
     /// The body is not looked at: that it is damaged shows only when it is read.
     ///
@@ -388,7 +388,7 @@ impl Record {
         Self::decode_head_and_sum(key, head).map(|(record, _)| record)
     }
 
-    /// The record without its body, and the body's length and checksum.
+    /// Returns the record without its body, and the body's length and checksum.
     fn decode_head_and_sum(key: &str, head: &[u8]) -> Result<(Self, (u32, u32)), Corrupt> {
         let (fields, checksum) = head.split_last_chunk::<4>().ok_or(Corrupt::Short)?;
         let mut from = Reader(fields);
@@ -443,8 +443,8 @@ impl Record {
         }
     }
 
-    /// A record of format 1. Its incarnation is the time at which it was begun, as that is what distinguished its fresh
-    /// starts apart.
+    /// Returns a record of format 1. Its incarnation is the time at which it was begun, as that is what distinguished
+    /// its fresh starts.
     fn decode_1(key: &str, bytes: &[u8]) -> Result<Self, Corrupt> {
         let (fields, checksum) = bytes.split_last_chunk::<4>().ok_or(Corrupt::Short)?;
         if CHECKSUM.checksum(fields) != u32::from_le_bytes(*checksum) {
@@ -499,7 +499,7 @@ impl Record {
     }
 }
 
-/// The length in four bytes; what is longer was refused long before.
+/// Returns the length in four bytes; a longer value was refused long before.
 fn length(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }
@@ -509,7 +509,7 @@ fn append(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend(length(bytes).to_le_bytes());
     out.extend(bytes);
 }
-/// What is left of the bytes of a record; each read takes from the front, and fails with [`Corrupt::Short`] at the end.
+/// The rest of the bytes of a record; each read takes from the front, and fails with [`Corrupt::Short`] at the end.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -535,7 +535,7 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// A text that is no UTF-8 has passed the checksum: whoever wrote it wrote no record of this format.
+    /// Reads a text. One that is no UTF-8 has passed the checksum: its writer wrote no record of this format.
     fn text(&mut self) -> Result<String, Corrupt> {
         String::from_utf8(self.bytes()?.to_vec()).map_err(|_| Corrupt::Field)
     }

@@ -54,7 +54,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often the sweep looks for jobs whose owner is gone, unless set otherwise.
+/// The default period in which the sweep looks for jobs whose owner is gone.
 const SWEEP: Duration = Duration::from_secs(30);
 
 /// Finds the jobs whose owner is gone, queues them to run again, and starts looking for more every 30 s.
@@ -70,7 +70,7 @@ const SWEEP: Duration = Duration::from_secs(30);
 /// again.
 ///
 /// Jobs of names that no function of this program has are reported and left alone, and so are those that need
-/// what was not [provided](Recover::provide). Finished jobs whose `ttl` is over are deleted, some before this
+/// a value that was not [provided](Recover::provide). Finished jobs whose `ttl` is over are deleted, some before this
 /// returns, the others by the sweep.
 ///
 /// # Errors
@@ -114,7 +114,7 @@ pub fn recover_blocking() -> Result<Recovered, Rejected> {
     recover().blocking()
 }
 
-/// Holds the settings of a recovery about to start; see [`recover`].
+/// The settings of a recovery that is about to start; see [`recover`].
 ///
 /// | method | default | meaning |
 /// |---|---|---|
@@ -184,7 +184,7 @@ impl Recover {
         self
     }
 
-    /// Sets how often to look again; default 30 s, at least 10 ms. `jobs::resume` and `jobs::fork_from` make
+    /// Sets the period of the looks; default 30 s, at least 10 ms. `jobs::resume` and `jobs::fork_from` make
     /// the sweep look at once.
     ///
     /// A job whose owner has died waits for the next look, so up to this long. A look reads only jobs that have not
@@ -266,12 +266,12 @@ impl IntoFuture for Recover {
     }
 }
 
-/// Lists what a recovery found.
+/// The jobs that a recovery found.
 ///
 /// `Display` writes a line for each job, for the log of a program's start.
 ///
-/// A job is listed if its owner was gone when it was looked at: those that run elsewhere are not, and neither are
-/// those that need a person (`Failed`, `Manual`, `Dead`), which `jobs::list` shows.
+/// A job is listed if its owner was gone at that time: jobs that run elsewhere are not, and neither are
+/// jobs that need a person (`Failed`, `Manual`, `Dead`), which `jobs::list` shows.
 ///
 /// # Examples
 ///
@@ -295,8 +295,9 @@ pub struct Recovered {
 
 /// One job that a recovery found.
 ///
-/// A job with a `problem` was left as it is: no attempt was counted, and the next sweep tries again. The text of the
-/// problem says what to write or to provide; the same text is in [`JobInfo::problem`](crate::durable::JobInfo::problem).
+/// A job with a `problem` was left unchanged: no attempt was counted, and the next sweep tries again. The text of the
+/// problem says what to write or to provide; the same text is in
+/// [`JobInfo::problem`](crate::durable::JobInfo::problem).
 ///
 /// # Examples
 ///
@@ -328,17 +329,17 @@ pub struct RecoveredJob {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// What it is: `Interrupted` or `RollingBack` when it is queued; after `until_done` what it is then: `Done`,
+    /// The status: `Interrupted` or `RollingBack` when it is queued; after `until_done` that at its end: `Done`,
     /// `Failed`, .., or `Interrupted` if it could not be run.
     pub status: Status,
-    /// What the error meant that it ended with; `None` if it has not ended, or is done.
+    /// The class of the error that it ended with; `None` if it has not ended, or is done.
     pub class: Option<Classification>,
     /// Why it cannot be run, or was not; known before it runs if no function has its name, for instance.
     pub problem: Option<JobError>,
 }
 
 impl Recovered {
-    /// Returns how many of the jobs found are in this state.
+    /// Returns the number of the jobs found that are in this state.
     ///
     /// Without [`until_done`](Recover::until_done) the states are those at the look: `Interrupted`, or `RollingBack`
     /// for a job that was being undone.
@@ -364,7 +365,7 @@ impl fmt::Display for Recovered {
     }
 }
 
-/// No two jobs of this program, and no two steps that can be undone, may have one name.
+/// Checks that no two jobs of this program, and no two steps that can be undone, have one name.
 fn check_names() -> Result<(), JobError> {
     let mut jobs: Vec<_> = JOBS_0_1.iter().collect();
     jobs.sort_by_key(|job| (job.name(), job.place()));

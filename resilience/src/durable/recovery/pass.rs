@@ -1,12 +1,12 @@
-//! One recovery: what it has for the jobs that it finds, how it calls them, and what it reports.
+//! One recovery: the values for the jobs that it finds, how it calls them, and its reports.
 //!
-//! A [`Pass`] is made by `recover()` and kept by the sweep, so that every later look has the same provided values and the
-//! same runtime, and each problem is reported once and not every 30 s. What it remembers is bounded: after 10,000
+//! A [`Pass`] is made by `recover()` and kept by the sweep, so that every later look has the same provided values and
+//! the same runtime, and each problem is reported once and not every 30 s. What it remembers is bounded: after 10,000
 //! problems one alert stands in for the rest.
 //!
-//! A job whose record contradicts the code is remembered with the revision of its record. Calling it again would run what
-//! is above it in its stack, a retry for instance, to be refused again; once the record or the program changes, it is tried
-//! again.
+//! A job whose record contradicts the code is remembered with the revision of its record. Calling it again would run
+//! the layers above it in its stack, a retry for instance, only to be refused again; once the record or the program
+//! changes, it is tried again.
 
 use crate::durable::job::call::{Call, Provided};
 use crate::durable::job::site::JobSite;
@@ -29,7 +29,7 @@ use std::time::Duration;
 /// The states of a job that is not at an end.
 pub(super) const OPEN: [Status; 3] = [Status::Running, Status::RollingBack, Status::Interrupted];
 
-/// What one recovery looks for, and what the jobs that it finds need.
+/// The scope of one recovery, and the values that the jobs need that it finds.
 #[derive(Debug)]
 pub(crate) struct Pass {
     pub(super) provided: Provided,
@@ -43,7 +43,7 @@ impl Pass {
         Self { provided, store, runtime, reports: Reports::default() }
     }
 
-    /// Whether a job has not ended and, as far as can be seen at once, no process holds it.
+    /// Returns whether a job has not ended and, as far as can be seen at once, no process holds it.
     ///
     /// A first guess, without a write: a liveness that is not known counts as free here, and the store decides when
     /// the job is marked. A record of this process whose key is taken is a running call.
@@ -54,7 +54,7 @@ impl Pass {
         OPEN.contains(&record.status) && (!is_held || may_be_dead() && !is_ours())
     }
 
-    /// Whether no call of this process works on the job. One that has just ended lets go of the key a moment
+    /// Returns whether no call of this process works on the job. A call that has just ended releases the key a moment
     /// after its record has changed; blocks the thread for at most that moment.
     fn is_let_go(&self, record: &Record) -> bool {
         const MOMENT: Duration = Duration::from_millis(1);
@@ -68,9 +68,9 @@ impl Pass {
         false
     }
 
-    /// The record of `key`, after what this process held of it has been given back.
+    /// Returns the record of `key`, after the leases of this process on it have been released.
     ///
-    /// A call that was dropped gives its lease back on another thread; a record read before that would look held by a
+    /// A call that was dropped releases its lease on another thread; a record read before that would look held by a
     /// living owner.
     pub(super) async fn settled(&self, key: &str) -> Result<Option<Record>, StoreError> {
         let found = self.store.get(key).await?;
@@ -83,7 +83,7 @@ impl Pass {
         }
     }
 
-    /// The call that runs the job of `key`; `None` if it runs or has ended meanwhile.
+    /// Returns the call that runs the job of `key`; `None` if it runs or has ended by now.
     ///
     /// # Errors
     ///
@@ -100,7 +100,7 @@ impl Pass {
         Ok(Some((call.within(resumption.scope()), resumption)))
     }
 
-    /// The call of the function that has the job's name, with the recorded arguments.
+    /// Returns the call of the function that has the job's name, with the recorded arguments.
     ///
     /// Nothing runs yet: the arguments are read and the call is made, so that what can be wrong is known before an
     /// attempt counts.
@@ -126,22 +126,23 @@ impl Pass {
     }
 }
 
-/// How many problems are remembered. A store may have any number of jobs that cannot be run.
+/// The number of problems that are remembered. A store may have any number of jobs that cannot be run.
 const MOST_PROBLEMS: usize = 10_000;
 
-/// What the looks of one recovery have reported: each problem once, not at every look.
+/// The reports of the looks of one recovery: each problem once, not at every look.
 #[derive(Debug, Default)]
 pub(crate) struct Reports {
     keys: Mutex<HashSet<String>>,
     /// The revisions of records that contradict the code. Called again, their functions would only be refused
-    /// again, and what is above them would run again and again.
+    /// again, and the layers above them would run again and again.
     contradictions: Mutex<HashMap<String, (u64, JobError)>>,
     /// Whether the last look failed.
     is_failing: AtomicBool,
 }
 
 impl Reports {
-    /// Whether `key` has not been reported yet. What is more than can be remembered is not reported one by one.
+    /// Returns whether `key` has not been reported yet. Problems beyond the remembered number are not reported one by
+    /// one.
     pub(crate) fn is_first(&self, key: &str) -> bool {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         if keys.contains(key) || keys.len() > MOST_PROBLEMS {
@@ -176,7 +177,7 @@ impl Reports {
 
     /// Reports that the call for `record` was refused.
     pub(crate) fn refused(&self, record: &Record, error: &JobError) {
-        // It is stopped, dead or undone: that is what recovery was to find out. An interruption was reported.
+        // It is stopped, dead or undone: that is the result of the recovery. An interruption was reported.
         if !matches!(error, JobError::Stopped { .. } | JobError::Interrupted { .. }) {
             self.problem(record, error);
         }
@@ -196,7 +197,7 @@ impl Reports {
         }
     }
 
-    /// In what `record` is known to contradict the code.
+    /// Returns the known contradiction of `record` to the code.
     fn contradiction(&self, record: &Record) -> Option<JobError> {
         let known = self.contradictions.lock().unwrap_or_else(PoisonError::into_inner);
         let (revision, error) = known.get(&record.key)?;

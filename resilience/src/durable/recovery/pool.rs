@@ -2,7 +2,7 @@
 //!
 //! Recoveries of several stores, a sweep and `jobs::resume` all end here, so that the bound of 16 holds for the process
 //! and no job is queued twice. The queue has one small entry for each interrupted job, its key; a record with its
-//! arguments is read when its turn comes, and a job that has moved on meanwhile is left alone.
+//! arguments is read when its turn comes, and a job that has changed since is left alone.
 //!
 //! # States of a job in the pool
 //!
@@ -40,14 +40,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-/// How many recovered jobs run at once, whatever store or recovery they are of.
+/// The most recovered jobs that run at once, whatever store or recovery they are of.
 const AT_ONCE: usize = 16;
 
 /// The pool of this process, or of a test world.
 static POOL: Site<OfProcess<Pool>> =
     Site::new(OfProcess::new(Pool::new(), |_| Pool::new()), || OfProcess::new(Pool::new(), |_| Pool::new()));
 
-/// The pool of the caller.
+/// Returns the pool of the caller.
 ///
 /// In a test world each world has one, so that the jobs of one test do not wait for those of another.
 pub(crate) fn pool() -> &'static Pool {
@@ -55,7 +55,7 @@ pub(crate) fn pool() -> &'static Pool {
     pool
 }
 
-/// The jobs to run, and how many of them run.
+/// The jobs to run, and the number of running ones.
 #[derive(Debug)]
 pub(crate) struct Pool {
     state: Mutex<State>,
@@ -66,19 +66,19 @@ pub(crate) struct Pool {
 #[derive(Debug)]
 struct State {
     queue: VecDeque<Queued>,
-    /// What is queued or runs, by the identity of its store and its key: no job is queued twice.
+    /// The jobs that are queued or run, by the identity of their store and their key: no job is queued twice.
     known: BTreeMap<String, HashMap<String, KnownJob>>,
     running: usize,
-    /// Whether the thread that starts the jobs is there.
+    /// Whether the thread that starts the jobs runs.
     has_starter: bool,
 }
 
 /// A job that is queued or runs.
 ///
-/// It is forgotten when its call has ended and no look has found it at a later revision meanwhile.
+/// A job that is queued or runs. It is forgotten when its call has ended and no look has found it at a later revision.
 #[derive(Debug, Default)]
 struct KnownJob {
-    /// Who waits for its end.
+    /// The watches that wait for its end.
     watches: Vec<Arc<EndWatch>>,
     /// Of a job that has left the queue: the revision of the record that was read, 0 before that.
     begun_from: Option<u64>,
@@ -103,7 +103,7 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the job, which `pass` has found at `revision` without an owner, is queued or runs already; then
+    /// Returns whether the job, which `pass` has found at `revision` without an owner, is queued or runs already; then
     /// `watch` learns of its end.
     pub(crate) fn has(
         &self,
@@ -194,8 +194,8 @@ impl Pool {
         }
     }
 
-    /// A job that the pool had taken from its queue runs no longer: it is forgotten, or queued before all
-    /// others if `again` says by which pass.
+    /// Ends a job that the pool had taken from its queue: it is forgotten, or queued before all others if `again` says
+    /// by which pass.
     fn end(
         &'static self,
         queued: Queued,
@@ -252,22 +252,22 @@ impl State {
         true
     }
 
-    /// The watch waits for one more end.
+    /// Makes the watch wait for one more end.
     fn expect(&mut self, pass: &Arc<Pass>, key: &str, watch: Option<&Arc<EndWatch>>) {
         let watches = watch.cloned().inspect(|watch| watch.expect_one()).into_iter().collect();
         let job = KnownJob { watches, ..KnownJob::default() };
         self.known.entry(pass.store.identity()).or_default().insert(key.to_owned(), job);
     }
 
-    /// The job has left the queue, and its record was read at `revision`.
+    /// Notes that the job has left the queue, and its record was read at `revision`.
     fn begin(&mut self, queued: &Queued, revision: u64) {
         if let Some(job) = self.job(&queued.pass.store, &queued.key) {
             job.begun_from = Some(revision);
         }
     }
 
-    /// The job runs no longer. Returns the pass that has found it without an owner since it ran, or since its
-    /// record was read: it is to run again.
+    /// Notes that the job runs no longer. Returns the pass that has found it without an owner since it ran, or since
+    /// its record was read: then it has to run again.
     fn found_again(&mut self, queued: &Queued) -> Option<Arc<Pass>> {
         let job = self.job(&queued.pass.store, &queued.key)?;
         let begun_from = job.begun_from.take();
@@ -275,7 +275,7 @@ impl State {
         Some(pass)
     }
 
-    /// Removes a job from those that are known.
+    /// Removes a job from the known ones.
     fn remove(&mut self, queued: &Queued) -> KnownJob {
         let store = queued.pass.store.identity();
         let Some(jobs) = self.known.get_mut(&store) else { return KnownJob::default() };
@@ -372,7 +372,7 @@ impl Drop for Slot {
     }
 }
 
-/// Waits for the jobs that one recovery has found.
+/// The wait for the jobs that one recovery has found.
 #[derive(Debug, Default)]
 pub(crate) struct EndWatch {
     state: Mutex<Watched>,
@@ -409,7 +409,7 @@ impl EndWatch {
         }
     }
 
-    /// Returns when every job that was expected has ended, with the problems of those that did not run.
+    /// Waits until every job that was expected has ended; returns the problems of those that did not run.
     pub(crate) async fn all_ended(&self) -> HashMap<String, JobError> {
         poll_fn(|cx| {
             let mut state = self.state();

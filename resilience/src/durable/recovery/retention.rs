@@ -1,19 +1,19 @@
 //! Deleting the finished jobs and steps whose time is over.
 //!
-//! Only `Done` and `RolledBack` records go by their time; what waits for a person or a run stays, however old. The index of
-//! expiry has only rows that expire, and each transaction deletes at most 100 records, so that a store with a million
-//! finished jobs is cleaned without holding up its writers.
+//! Only `Done` and `RolledBack` records go by their time; records that wait for a person or a run stay, however old.
+//! The index of expiry has only rows that expire, and each transaction deletes at most 100 records, so that a store
+//! with a million finished jobs is cleaned without holding up its writers.
 
 use crate::durable::record::key::place;
 use crate::durable::record::{Millis, Status};
 use crate::durable::store::{Query, Store, StoreError};
 use std::sync::Arc;
 
-/// How many records one transaction deletes: others wait for it.
+/// The number of records that one transaction deletes: others wait for it.
 const BATCH: usize = 100;
 
-/// Deletes the finished jobs and the steps whose `ttl` is over, with all that belongs to them, and what was
-/// quarantined long ago.
+/// Deletes the finished jobs and the steps whose `ttl` is over, with all that belongs to them, and old entries of the
+/// quarantine.
 ///
 /// It goes on until a transaction finds nothing more, so that a store that was not swept for a month is clean after
 /// one turn.
@@ -27,7 +27,7 @@ pub(crate) async fn forget_first(store: &Arc<dyn Store>) -> Result<(), StoreErro
     store.delete_expired(BATCH).await.map(drop)
 }
 
-/// Deletes the jobs that were done or undone before `before`, with all that belongs to them; returns how many.
+/// Deletes the jobs that were done or undone before `before`, with all that belongs to them; returns their number.
 ///
 /// For operators: it also deletes what has no `ttl`. The store compares the times again in its transaction, so that a
 /// job which was called anew since the listing stays.

@@ -1,4 +1,4 @@
-//! Where recovered jobs run: async ones on the runtime that called `recover()`, or on one of this crate's own;
+//! The threads of recovered jobs: async ones on the runtime that called `recover()`, or on one of this crate's own;
 //! sync ones on threads.
 //!
 //! | `recover()` was called | an async job runs on | a sync job runs on |
@@ -7,9 +7,10 @@
 //! | by `recover_blocking()`, or outside of a runtime | a runtime of this crate (feature `tokio`) | a thread of its own |
 //! | in a runtime that has ended since | a runtime of this crate | a thread of its own |
 //!
-//! The caller's runtime is preferred because clients (a pool, a TLS connection) are often bound to it. A blocking caller's
-//! is not used: its only thread may be the one that is blocked. Where nothing can run a job, it is dropped before its body
-//! begins, and stays interrupted: recovery must never use up a job's recoveries on its own surroundings.
+//! The caller's runtime is preferred because clients (a pool, a TLS connection) are often bound to it. A blocking
+//! caller's is not used: its only thread may be the one that is blocked. Where nothing can run a job, it is dropped
+//! before its body begins, and stays interrupted: recovery must never use up a job's recoveries on its own
+//! surroundings.
 
 #[cfg(feature = "tokio")]
 use crate::base::runtime::OwnRuntime;
@@ -23,7 +24,8 @@ use std::sync::Mutex;
 #[cfg(feature = "tokio")]
 use tokio::runtime::Handle;
 
-/// Where the async jobs of one recovery run: on the runtime of this crate, unless it is made [`here`](Self::here).
+/// The place where the async jobs of one recovery run: on the runtime of this crate, unless it is made
+/// [`here`](Self::here).
 #[derive(Debug, Default)]
 pub(crate) struct JobRuntime {
     /// The runtime of the caller, until it has ended.
@@ -32,7 +34,7 @@ pub(crate) struct JobRuntime {
 }
 
 impl JobRuntime {
-    /// The runtime of the caller, if it has one.
+    /// Returns the runtime of the caller, if it has one.
     ///
     /// Not for a caller that blocks its thread: its runtime could wait for that thread.
     pub(crate) fn here() -> Self {
@@ -42,7 +44,7 @@ impl JobRuntime {
         }
     }
 
-    /// Whether the runtime is the caller's, which can end.
+    /// Returns whether the runtime is the caller's, which can end.
     pub(crate) fn is_borrowed(&self) -> bool {
         #[cfg(feature = "tokio")]
         return locked(&self.borrowed).is_some();
@@ -53,7 +55,7 @@ impl JobRuntime {
         }
     }
 
-    /// The caller's runtime has ended.
+    /// Notes that the caller's runtime has ended.
     pub(crate) fn lose(&self) {
         #[cfg(feature = "tokio")]
         let gone = locked(&self.borrowed).take();

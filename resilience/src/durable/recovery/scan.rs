@@ -1,13 +1,14 @@
 //! Finding the jobs whose owner is gone, and queueing them.
 //!
-//! A look goes through the jobs that have not ended, by an index that has no job which is `Done`, in pages of 256 heads:
-//! neither its memory nor its time grows with the finished jobs. For each job without a living owner it does three things:
+//! A look goes through the jobs that have not ended, by an index that has no job which is `Done`, in pages of 256
+//! heads: neither its memory nor its time grows with the finished jobs. For each job without a living owner it does
+//! three things:
 //!
-//! 1. *Mark.* A job that was running becomes `Interrupted`, by a release that the store refuses while the owner may live.
-//!    Of several processes that look at once, one marks it.
-//! 2. *Ask the code.* Does a function have the name, is everything provided, can the arguments be read? A job that fails
-//!    this is reported once, and its record gets the problem for who looks at it; no attempt is used up.
-//! 3. *Queue.* The others go to the [pool](super::pool), by key.
+//! 1. *Mark.* A job that was running becomes `Interrupted`, by a release that the store refuses while the owner may
+//!    live. Of several processes that look at once, one marks it.
+//! 2. *Ask the code.* Does a function have the name, is everything provided, can the arguments be read? A job that
+//!    fails this is reported once, and its record gets the problem for who looks at it; no attempt is used up.
+//! 3. *Queue.* Runnable jobs go to the [pool](super::pool), by key.
 //!
 //! A row that cannot be handled now (the store was busy, the record changed) is left for the next look: a look never
 //! fails because of one job.
@@ -75,7 +76,7 @@ impl Pass {
             let free = page.records.into_iter().filter(|record| self.may_be_free(record));
             let taken = all(free.map(|record| self.take_up(record, watch))).await;
             if let Some(found) = &mut found {
-                // One row that cannot be handled now is found again by the next look.
+                // A row that cannot be handled now is found again by the next look.
                 found.jobs.extend(taken.into_iter().filter_map(|taken| taken.ok().flatten()));
             }
             match page.next {
@@ -146,7 +147,7 @@ impl Pass {
             return;
         }
         let note = Note { problem: Some(problem), ..before }.write();
-        // Where it changed meanwhile, it has moved on.
+        // If the record has changed in between, the job has moved on.
         if let Ok(noted) = self.store.cas(Some(record.revision), Record { note, ..record.clone() }).await {
             self.reports.noted(record, noted.revision);
         }

@@ -1,4 +1,4 @@
-//! What to do about a failure, by its category.
+//! The handling of a failure, by its category.
 
 use crate::base::setting::Effective;
 use crate::classify::{Category, Classification, Severity};
@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Chooses what to do about a failure; `#[with_recovery]` and [`WithRecovery`](crate::durable::WithRecovery)
-/// take it by category or severity.
+/// The strategy for a failure; `#[with_recovery]` and [`WithRecovery`](crate::durable::WithRecovery)
+/// choose it by category or severity.
 ///
 /// | strategy | outside of a job | in a job |
 /// |---|---|---|
@@ -33,9 +33,9 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Recovery {
-    /// Return the error: the `with_retry` below has tried again, and this is what is left.
+    /// Return the error: the `with_retry` below has tried again, and this error remains.
     Retry,
-    /// Undo what was done: in a job its recorded steps, the last one first.
+    /// Undo the work: in a job its recorded steps, the last one first.
     Rollback,
     /// Go on without a value: the function returns the default of its type.
     Skip,
@@ -60,15 +60,15 @@ impl Recovery {
     }
 }
 
-/// When a rule applies.
+/// The condition of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(hidden)]
 pub enum Condition {
-    /// To errors of a category.
+    /// An error of a category.
     Category(Category),
-    /// To errors at least so bad.
+    /// An error of at least this severity.
     AtLeast(Severity),
-    /// To errors just so bad.
+    /// An error of exactly this severity.
     Exactly(Severity),
 }
 
@@ -90,7 +90,7 @@ impl Condition {
     }
 }
 
-/// Counts how failures of this process were recovered from, since it started.
+/// The counts of how failures of this process were recovered from, since it started.
 ///
 /// It counts the calls that a retry or a fallback saved or could not save, the failures for which a
 /// `with_recovery` found a strategy, the jobs whose steps were undone, and the jobs that were begun again: of
@@ -116,18 +116,18 @@ impl Condition {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct RecoveryStats {
-    /// How many failures something was done about.
+    /// The number of failures that a strategy handled.
     pub total: u64,
     /// How many of them ended well: with a result, skipped, or undone.
     pub succeeded: u64,
-    /// The same by strategy: its word, how often it was taken, and how often it ended well. The words are those
+    /// The counts by strategy: its word, how often it was used, and how often it ended well. The words are those
     /// of `with_recovery`, `fallback`, and `resume` for jobs that were begun again.
     pub by_strategy: Vec<(&'static str, u64, u64)>,
-    /// The same by point, sorted by name; only points where something was done.
+    /// The counts by point, sorted by name; only points where a strategy was used.
     pub by_point: Vec<(String, u64, u64)>,
     /// The mean wait before a retry; `None` before the first.
     pub retry_wait_mean: Option<Duration>,
-    /// How long calls have waited for locks together, those included that did not get theirs; zero without the feature
+    /// How long calls have waited for locks together, including calls that did not get theirs; zero without the feature
     /// `fs`, with which `lock::stats` has more.
     pub lock_wait: Duration,
     /// The bytes of the values that steps have recorded.
@@ -175,7 +175,7 @@ pub fn recovery_stats() -> RecoveryStats {
     }
 }
 
-/// What the retries and fallbacks of annotated functions have counted.
+/// Returns the counts of the retries and fallbacks of annotated functions.
 fn of_policies() -> Vec<(&'static str, PointName, Count)> {
     let mut counted = Vec::new();
     for (point, layer) in
@@ -209,25 +209,25 @@ pub struct RecoverySite {
 }
 
 impl RecoverySite {
-    /// The site of the rules in the stack of `point`; the first that applies decides.
+    /// Creates the site of the rules in the stack of `point`; the first that applies decides.
     pub const fn new(point: &'static PointSite, rules: &'static [(Condition, Recovery)]) -> Self {
         let taken = AtomicU64::new(0);
         Self { point, rules, otherwise: None, has_job: false, has_undo: false, taken }
     }
 
-    /// What to do where no rule applies.
+    /// Sets the strategy if no rule applies.
     pub const fn otherwise(mut self, strategy: Recovery) -> Self {
         self.otherwise = Some(strategy);
         self
     }
 
-    /// The function itself is a job.
+    /// Notes that the function itself is a job.
     pub const fn with_job(mut self) -> Self {
         self.has_job = true;
         self
     }
 
-    /// The attribute names an undo of its own.
+    /// Notes that the attribute names an undo of its own.
     pub const fn with_undo(mut self) -> Self {
         self.has_undo = true;
         self
@@ -238,7 +238,7 @@ impl RecoverySite {
         rule.map(|(_, strategy)| *strategy).or(self.otherwise)
     }
 
-    /// What to do with the job whose body failed like this.
+    /// Returns what to do with the job whose body failed with `class`.
     pub fn wanted(&self, class: &Classification) -> Wanted {
         match self.strategy(class) {
             Some(Recovery::Rollback) => Wanted::Rollback,
@@ -247,7 +247,7 @@ impl RecoverySite {
         }
     }
 
-    /// What to do about a failure of this class; what concerns the job around is done here.
+    /// Returns the strategy for a failure of this class; its part for the job around is done here.
     #[cold]
     pub fn decide(&self, class: &Classification) -> Recovery {
         let Some(strategy) = self.strategy(class) else { return Recovery::Retry };
@@ -256,7 +256,7 @@ impl RecoverySite {
         strategy
     }
 
-    /// The attribute's own undo has run.
+    /// Counts that the attribute's own undo has run.
     #[cold]
     pub fn undone(&self, worked: bool) {
         recoveries::count(&self.point.name(), Recovery::Rollback.as_str(), worked);
@@ -266,7 +266,8 @@ impl RecoverySite {
     }
 }
 
-/// Does what `strategy` asks for about a failure of `class` in `point`, which is a job itself, or has an undo of its own.
+/// Does what `strategy` asks for about a failure of `class` in `point`, which is a job itself, or has an undo of its
+/// own.
 pub(super) fn act(
     point: &PointName,
     strategy: Recovery,
@@ -328,7 +329,7 @@ impl Layer for RecoverySite {
 )]
 #[doc(hidden)]
 pub trait Skip: Outcome {
-    /// The outcome in place of `failed`.
+    /// Returns the outcome in place of `failed`.
     fn skipped(failed: &Self) -> Self;
 }
 

@@ -4,8 +4,8 @@
 //! replaces its pass and its interval. A look that fails is reported once and tried again at the next turn: a
 //! store that is down for a day costs one WARN.
 //!
-//! The thread waits on a condition variable, not on a timer of the runtime, so that sweeping does not depend on a runtime
-//! that may end or be blocked.
+//! The thread waits on a condition variable, not on a timer of the runtime, so that sweeping does not depend on a
+//! runtime that may end or be blocked.
 
 use crate::base::block_on::block_on;
 use crate::base::of_process::OfProcess;
@@ -33,7 +33,7 @@ struct Sweep {
 
 #[derive(Debug)]
 struct State {
-    /// What the last recovery of this store asked for.
+    /// The pass of the last recovery of this store.
     pass: Arc<Pass>,
     every: Duration,
     is_woken: bool,
@@ -71,7 +71,7 @@ pub(crate) fn start(pass: Arc<Pass>, every: Duration) {
     }
 }
 
-/// What was provided for the sweep of `store`.
+/// Returns the values that were provided for the sweep of `store`.
 ///
 /// A further recovery inherits it: a part of the program that only looks again need not know what the jobs of others
 /// use.
@@ -98,7 +98,7 @@ pub(crate) fn stop() {
 }
 
 impl Sweep {
-    /// Retention runs only when a look is due, and not each time that a look is asked for: `jobs::resume` in a loop
+    /// Retention runs only when a look is due, and not for each requested look: `jobs::resume` in a loop
     /// deletes nothing.
     fn run(&self) {
         let mut is_due = true;

@@ -6,13 +6,13 @@ use crate::point::PointName;
 
 /// `#[with_recovery]` as a plain value: a closure chooses the strategy when a call has failed.
 ///
-/// The strategies do what they do in the attribute. `Rollback` and `Manual` concern the job that the call runs in, which
+/// The strategies are those of the attribute. `Rollback` and `Manual` concern the job that the call runs in, which
 /// ends accordingly if it fails; outside of every job `Rollback` changes nothing and `Manual` is `Escalate`. `Retry`
-/// returns the error: what is to be tried again is a [`Retry`](crate::Retry) in the body. `Skip` returns
+/// returns the error: use a [`Retry`](crate::Retry) in the body to try again. `Skip` returns
 /// `Ok(T::default())` or `None`.
 ///
-/// As a [`Retry`](crate::Retry) or a [`Fallback`](crate::policy::Fallback), it has no state, and is not in the inventory
-/// ([`points`](crate::points)): what it did is counted under its name.
+/// Like a [`Retry`](crate::Retry) or a [`Fallback`](crate::policy::Fallback), it has no state, and is not in the
+/// inventory ([`points`](crate::points)): its uses are counted under its name.
 ///
 /// # Examples
 ///
@@ -42,13 +42,13 @@ pub struct WithRecovery<C> {
 }
 
 impl<C: Fn(&Classification) -> Recovery> WithRecovery<C> {
-    /// The recovery of the calls named `name`, in alerts and [`recovery_stats`](crate::durable::recovery_stats), for whose
-    /// failures `choose` returns the strategy.
+    /// Creates the recovery of the calls named `name`, in alerts and
+    /// [`recovery_stats`](crate::durable::recovery_stats), for whose failures `choose` returns the strategy.
     pub const fn new(name: &'static str, choose: C) -> Self {
         Self { name, choose }
     }
 
-    /// Calls `body`, and does about its failure what was chosen.
+    /// Calls `body`, and handles its failure by the chosen strategy.
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ impl<C: Fn(&Classification) -> Recovery> WithRecovery<C> {
         self.settle(body())
     }
 
-    /// As [`call`](Self::call), for async code.
+    /// Calls like [`call`](Self::call), for async code.
     ///
     /// # Errors
     ///

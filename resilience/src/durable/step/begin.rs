@@ -1,14 +1,14 @@
 //! The look-up of a step: whether its body has to run.
 //!
-//! Everything that is the code's fault is found before the store is asked: a key that is empty or too long, a step outside
-//! of its job, a step inside of itself, inputs that cannot be encoded. What the store answers decides the rest. In a job
-//! the claim carries the job's lease ([`Holder`](crate::durable::store::Holder)) and writes nothing: the step is one
-//! transaction, at its end.
+//! Everything that is the code's fault is found before the store is asked: a key that is empty or too long, a step
+//! outside of its job, a step inside of itself, inputs that cannot be encoded. What the store answers decides the rest.
+//! In a job the claim carries the job's lease ([`Holder`](crate::durable::store::Holder)) and writes nothing: the step
+//! is one transaction, at its end.
 //!
 //! `on_store_error = run` lets the body run without a record when the store is out of order, never when it answers
 //! something else.
 //!
-//! # What is found before the store is asked
+//! # Checks before the store is asked
 //!
 //! 1. Which key: the one of the attribute, or the next number of the function in its job.
 //! 2. Whether the place is right: `in_job` outside of a job is an error, and without it a WARN while jobs run.
@@ -38,7 +38,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What a call says of itself.
+/// The request of a call.
 pub(crate) struct StepRequest {
     /// `None` for a step without a key of its own.
     pub(crate) key: Option<String>,
@@ -46,12 +46,12 @@ pub(crate) struct StepRequest {
     pub(crate) store: Option<Arc<dyn Store>>,
     /// Whether recorded bytes are a value of the caller's type.
     pub(crate) reads: fn(&[u8]) -> bool,
-    /// What the record of a step in a job keeps of its function, beside the name.
+    /// The facts that the record of a step in a job keeps of its function, beside the name.
     pub(crate) note: Vec<u8>,
 }
 
 impl StepRequest {
-    /// A step with this key, whose value is a `T`.
+    /// Creates the request of a step with this key, whose value is a `T`.
     pub(crate) fn new<T: DeserializeOwned>(key: Option<String>) -> Self {
         Self { key, inputs: None, store: None, reads: codec::reads::<T>, note: Vec::new() }
     }
@@ -104,7 +104,7 @@ impl Checkpoint {
 
     /// # Errors
     ///
-    /// What is wrong with the call itself, and that there is no store. Nothing has been asked for yet.
+    /// The fault of the call itself, or of a missing store. The store has not been asked yet.
     fn prepare(&self, identity: &Identity, ask: StepRequest) -> Result<Prepared, CheckpointError> {
         let scope = scope::current();
         let place = |key: &str| Place::new(identity.point.clone(), key);
@@ -158,7 +158,7 @@ impl Checkpoint {
 }
 
 impl Prepared {
-    /// What the answer to the claim means.
+    /// Returns the meaning of the answer to the claim.
     fn answered(
         self,
         answer: Result<Answer, StoreError>,
@@ -192,7 +192,7 @@ impl Prepared {
     }
 }
 
-/// The place, if a step or cursor can be recorded under its key.
+/// Returns the place, if a step or cursor can be recorded under its key.
 pub(crate) fn check_key(at: Box<Place>) -> Result<Box<Place>, CheckpointError> {
     match at.key.len() {
         0 => Err(CheckpointError::EmptyKey { at }),
@@ -227,7 +227,7 @@ fn warn_outside(point: &PointName) {
     }
 }
 
-/// Earlier names as records have them: a name without a crate is one of the same crate.
+/// Returns earlier names as records have them: a name without a crate is one of the same crate.
 pub(crate) fn earlier(function: &str, was: &[&str]) -> Vec<String> {
     let home = function.split("::").next().unwrap_or(function);
     let full = |name: &&str| if name.contains("::") { (*name).to_owned() } else { format!("{home}::{name}") };

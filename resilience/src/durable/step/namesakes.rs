@@ -1,20 +1,20 @@
 //! Steps whose functions have one name: records call a function by crate and name, so that it can be moved.
 //!
 //! That is enough to find a record again, since its key says which step it is. It is not enough to find the function of
-//! a record, as an undo has to: `flight::book` and `hotel::book` are both `shop::book`. The records of such steps
-//! keep the whole path, too. Where it does not help (the function was moved, or the second one was added, since it
-//! was recorded), nothing is undone: the wrong undo would be worse. Steps that are given one `name` on purpose, such as a
+//! a record, as an undo has to: `flight::book` and `hotel::book` are both `shop::book`. The records of such steps keep
+//! the whole path, too. Where it does not help (the function was moved, or the second one was added, since it was
+//! recorded), nothing is undone: the wrong undo would be worse. Steps that are given one `name` on purpose, such as a
 //! sync and an async form, are one step.
 
 use crate::point::PointSite;
 use std::collections::HashMap;
 
-/// For each name that several steps have or had: their points.
+/// The points of each name that several steps have or had.
 #[derive(Debug)]
 pub(crate) struct Namesakes(HashMap<String, Vec<&'static PointSite>>);
 
 impl Namesakes {
-    /// Of steps, each with all its names.
+    /// Collects the names of steps, each with all its names.
     pub(super) fn among(steps: impl Iterator<Item = (&'static PointSite, Vec<String>)>) -> Self {
         let mut named = HashMap::<_, Vec<_>>::new();
         for (point, mut names) in steps {
@@ -28,18 +28,18 @@ impl Namesakes {
         Self(named)
     }
 
-    /// The steps that have or had the name `function`, if it is several.
+    /// Returns the steps that have or had the name `function`, if there are several.
     pub(crate) fn of(&self, function: &str) -> Option<&[&'static PointSite]> {
         self.0.get(function).map(Vec::as_slice)
     }
 
-    /// Every name that several steps have, and their points.
+    /// Returns every name that several steps have, and their points.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &[&'static PointSite])> {
         self.0.iter().map(|(name, points)| (&**name, points.as_slice()))
     }
 
-    /// What the record of the step `point` keeps, to be distinguished from others of the name `function`; nothing if
-    /// there are none.
+    /// Returns the note in the record of the step `point`, to distinguish it from others of the name `function`; empty
+    /// if there are none.
     pub(super) fn note(&self, function: &str, point: &PointSite) -> Vec<u8> {
         if self.of(function).is_none() {
             return Vec::new();
@@ -48,7 +48,7 @@ impl Namesakes {
     }
 }
 
-/// The function that a record of one of `points` is of, by its `note`; `None` if it does not say that.
+/// Returns the function that a record of one of `points` is of, by its `note`; `None` if the note does not say it.
 pub(crate) fn noted(points: &[&'static PointSite], note: &[u8]) -> Option<&'static PointSite> {
     let note = serde_json::from_slice::<serde_json::Value>(note).ok()?;
     let path = note[POINT].as_str()?;
@@ -56,14 +56,14 @@ pub(crate) fn noted(points: &[&'static PointSite], note: &[u8]) -> Option<&'stat
     found.next().filter(|_| found.next().is_none()).copied()
 }
 
-/// Whether each of `points` is given the same `name`, on purpose.
+/// Returns whether each of `points` has the same `name`, on purpose.
 pub(crate) fn are_named_alike(points: &[&'static PointSite]) -> bool {
     let mut names = points.iter().map(|point| point.own_name());
     let first = names.next().flatten();
     first.is_some() && names.all(|name| name == first)
 }
 
-/// The points with their lines, for messages.
+/// Returns the points with their lines, for messages.
 pub(crate) fn lines(points: &[&'static PointSite]) -> String {
     let mut lines: Vec<_> =
         points.iter().map(|point| format!("{}:{}", point.place().file(), point.place().line())).collect();

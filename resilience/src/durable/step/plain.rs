@@ -58,7 +58,7 @@ impl Checkpoint {
 
     /// Returns the recorded value of `key`; or runs the async `body` and records its value.
     ///
-    /// A future that is dropped before its end records nothing, and gives the claim back.
+    /// A future that is dropped before its end records nothing, and releases the claim.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl Checkpoint {
         }
     }
 
-    /// The name is also the point that events and errors show.
+    /// Returns the identity. The name is also the point that events and errors show.
     fn identity(&self) -> Identity {
         Identity { point: PointName::new(self.name), name: self.name.to_owned() }
     }

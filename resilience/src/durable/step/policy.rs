@@ -5,7 +5,7 @@ use crate::base::settings::{Count, Settings, Switch, Time, Ttl, settings};
 use crate::durable::store::{LEASE, Otherwise};
 use std::time::Duration;
 
-/// Chooses what happens to a step when the store cannot be used.
+/// The handling of a step when the store cannot be used.
 ///
 /// It is asked only for outages ([`StoreError::is_outage`](crate::durable::StoreError::is_outage)): a contradiction,
 /// a lost lease or a value that is too large are errors of the call, whatever is chosen here.
@@ -33,7 +33,7 @@ pub enum OnStoreError {
     Run,
 }
 
-/// As the form of a setting.
+/// The texts of a setting.
 impl OnStoreError {
     const KIND: Kind = Kind::Word;
 
@@ -59,7 +59,7 @@ impl OnStoreError {
     }
 }
 
-/// Records the result of a step under a key: a checkpoint as a plain value.
+/// A checkpoint as a plain value, which records the result of a step under a key.
 ///
 /// A step that succeeded once returns its recorded value from then on, also in another process and after a
 /// crash; an error is not recorded, so that the step runs again. Inside a job the key belongs to that job,
@@ -121,9 +121,9 @@ settings! {
         for policy Checkpoint(settings) {
             /// A record of another version contradicts the code.
             version: Count = 1, "the version of what the step does";
-            /// In a job it begins to age when the job has ended.
+            /// In a job the result begins to age when the job has ended.
             ttl: Ttl = never, "how long a result counts";
-            /// It is renewed every third of that.
+            /// The lease is renewed every third of this.
             lease: Time from 3ms = 30s, "how long the claim of a process counts without being renewed";
             /// A timeout around the call can end the wait earlier.
             wait: Time = 5m, "how long a call waits for another holder";
@@ -201,7 +201,7 @@ impl Checkpoint {
         &self.settings.config
     }
 
-    /// The same with other settings.
+    /// Returns the checkpoint with other settings.
     #[cfg(feature = "config")]
     pub(super) const fn with(mut self, config: CheckpointConfig) -> Self {
         self.settings.config = config;

@@ -1,4 +1,4 @@
-//! How far one long function has come.
+//! The progress of one long function.
 
 use crate::base::block_on::block_on;
 use crate::base::clock;
@@ -20,15 +20,15 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Keeps a cursor that survives a crash: after it, the work goes on from the last one saved.
+/// A cursor that survives a crash: after it, the work continues from the last one saved.
 ///
 /// Use it for one long loop whose items are too many or too small for a checkpoint each. Inside a job it
 /// belongs to the job, is fenced by the job's lease, and is removed when the job is done; outside of one it
 /// belongs to the store, and one process at a time can have it.
 ///
-/// What was done between the last save and the crash is done again, so each item's work must bear that.
-/// Dropping it saves nothing: an item half done must not count. Each save is one durable write;
-/// [`every`](Self::every) and [`interval`](Self::interval) make fewer.
+/// Work between the last save and the crash is done again, so each item's work must bear that. Dropping it saves
+/// nothing: an item half done must not count. Each save is one durable write; [`every`](Self::every) and
+/// [`interval`](Self::interval) make fewer.
 ///
 /// # Errors
 ///
@@ -59,7 +59,7 @@ pub struct Progress<C> {
     name: String,
     every: u32,
     interval: Duration,
-    /// Saves that were left out since the last one that was made.
+    /// The number of saves that were left out since the last one.
     skipped: u32,
     saved: Option<Instant>,
     unsaved: Option<Vec<u8>>,
@@ -67,7 +67,7 @@ pub struct Progress<C> {
     cursor: PhantomData<fn(C) -> C>,
 }
 
-/// Where the cursor is kept, once that is known.
+/// The place where the cursor is kept, once that is known.
 #[derive(Debug)]
 struct CursorPlace {
     store: Arc<dyn Store>,
@@ -80,8 +80,8 @@ struct CursorPlace {
 impl<C: Serialize + DeserializeOwned> Progress<C> {
     /// Opens the cursor called `name`: of the running job, or of the store outside of one.
     ///
-    /// Nothing is read or claimed before the first [`restore`](Self::restore) or [`save`](Self::save). Two cursors of one
-    /// job need different names; those of different jobs do not meet. The name has 1 to 512 bytes, of which all but
+    /// Nothing is read or claimed before the first [`restore`](Self::restore) or [`save`](Self::save). Two cursors of
+    /// one job need different names; those of different jobs do not meet. The name has 1 to 512 bytes, of which all but
     /// letters, digits, `_`, `.` and `-` count three times; others are refused at the first use.
     ///
     /// # Examples
@@ -135,8 +135,8 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
 
     /// Writes at most one save in `interval`, by the process's clock; by default each save is written.
     ///
-    /// With [`every`](Self::every) both have to allow a save. It bounds the work that a crash repeats in time, where items
-    /// take very different times.
+    /// With [`every`](Self::every) both have to allow a save. It bounds the work that a crash repeats in time, where
+    /// items take very different times.
     ///
     /// The first save is always written: the interval begins with it.
     ///
@@ -193,7 +193,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         self.noted(restored)
     }
 
-    /// Claims first: what is read without the lease could be moved on by its holder.
+    /// Claims first: a cursor read without the lease could be moved on by its holder.
     async fn try_restore(&mut self) -> Result<Option<C>, Rejected> {
         let at = self.at();
         let place = self.place().await?;
@@ -270,7 +270,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         self.noted(saved)
     }
 
-    /// What is kept is forgotten only once the store has it.
+    /// The cursor is forgotten only once the store has it.
     async fn try_flush(&mut self) -> Result<(), Rejected> {
         let at = self.named()?;
         let Some(value) = self.unsaved.clone() else { return Ok(()) };
@@ -289,7 +289,8 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
 
     /// Removes the cursor: the work is done. A job does that by itself when it is done.
     ///
-    /// What was left out is not written. A crash before this leaves the last cursor, from which the work goes on.
+    /// Saves that were left out are not written. A crash before this leaves the last cursor, from which the work
+    /// continues.
     ///
     /// # Examples
     ///
@@ -370,7 +371,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         Place::new(PointName::new("progress"), self.name.as_str())
     }
 
-    /// Which cursor it is; one without a name, or with one that is no key, is refused.
+    /// Returns which cursor it is; a cursor without a name, or with a name that is no key, is refused.
     fn named(&self) -> Result<Box<Place>, CheckpointError> {
         check_key(self.at())
     }
@@ -388,8 +389,8 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         result
     }
 
-    /// Where the cursor is; claimed at the first use, and kept from then on: a cursor that was first used in a job
-    /// stays that job's.
+    /// Returns where the cursor is; claimed at the first use, and kept from then on: a cursor that was first used in a
+    /// job stays that job's.
     async fn place(&mut self) -> Result<&CursorPlace, Rejected> {
         let place = match self.place.take() {
             Some(place) => place,
@@ -398,7 +399,8 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         Ok(self.place.insert(place))
     }
 
-    /// The place by the running code: of its job, under the lease of that, or of the store, under a lease of its own.
+    /// Claims the place by the running code: of its job, under the lease of that, or of the store, under a lease of its
+    /// own.
     async fn claim(&self) -> Result<CursorPlace, Rejected> {
         let at = self.named()?;
         if let Some(job) = scope::current().job {
@@ -424,7 +426,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     }
 }
 
-/// The cursor saved under `key`.
+/// Reads the cursor saved under `key`.
 async fn read<C: DeserializeOwned>(
     store: &Arc<dyn Store>,
     key: &str,

@@ -6,8 +6,8 @@
 //! | `ByItself` | outside of jobs, or in another store than the job's | the claim is on disk before the body; its end completes it |
 //! | `Unprotected` | the store is out of order and `on_store_error = run` | none |
 //!
-//! The body's value is encoded, decoded and compared before it is recorded, and the caller gets the decoded one. What does
-//! not survive the way is an error now, and not after the crash that would need it.
+//! The body's value is encoded, decoded and compared before it is recorded, and the caller gets the decoded one. What
+//! does not survive the way is an error now, and not after the crash that would need it.
 //!
 //! # When the value cannot be recorded
 //!
@@ -59,10 +59,10 @@ pub struct RunningStep {
     _under_way: Option<UnderWay>,
 }
 
-/// What guards a step while its body runs.
+/// The protection of a step while its body runs.
 #[derive(Debug)]
 enum Guard {
-    /// Nothing: the store cannot be used.
+    /// None: the store cannot be used.
     Unprotected,
     /// A lease of its own.
     ByItself(Lease),
@@ -77,7 +77,7 @@ enum Guard {
 }
 
 impl RunningStep {
-    /// The step that `claim` was granted for, with its `record`.
+    /// Creates the step that `claim` was granted for, with its `record`.
     pub(super) fn held(
         at: Box<Place>,
         store: Arc<dyn Store>,
@@ -109,7 +109,7 @@ impl RunningStep {
         }
     }
 
-    /// A step of `point` whose store cannot be used.
+    /// Creates a step of `point` whose store cannot be used.
     pub(super) fn unprotected(point: PointName, scope: Scope) -> Self {
         let at = Place::new(point, "");
         let held = Guard::Unprotected;
@@ -124,22 +124,22 @@ impl RunningStep {
         }
     }
 
-    /// The same step, with what a store that fails means, and the call that it is of a step without a key.
+    /// Returns the step with the handling of a failing store, and its occurrence, if it is a step without a key.
     pub(super) fn with(self, on_store_error: OnStoreError, occurrence: Option<Occurrence>) -> Self {
         Self { on_store_error, _occurrence: occurrence, ..self }
     }
 
-    /// The same step, which a shutdown waits for.
+    /// Returns the step, which a shutdown waits for.
     pub(super) fn under(self, under_way: UnderWay) -> Self {
         Self { _under_way: Some(under_way), ..self }
     }
 
-    /// What the body is part of.
+    /// Returns the scopes of the body.
     pub fn scope(&self) -> &Scope {
         &self.scope
     }
 
-    /// Records the outcome, if it is a success, and returns what was recorded.
+    /// Records the outcome, if it is a success, and returns the recorded one.
     pub(crate) async fn settle<R>(
         self,
         mode: Mode,
@@ -160,7 +160,7 @@ impl RunningStep {
         settled
     }
 
-    /// An outcome that is no success, or that the verdict calls a failure, is returned as it is, and the key is free
+    /// An outcome that is no success, or that the verdict calls a failure, is returned unchanged, and the key is free
     /// again.
     async fn try_settle<R>(self, mode: Mode, outcome: R, verdict: Verdict) -> Result<(R, Verdict), Rejected>
     where
@@ -173,14 +173,14 @@ impl RunningStep {
         if matches!(self.held, Guard::Unprotected) {
             return Ok((outcome, verdict));
         }
-        // What cannot be read back is not recorded in the first place.
+        // A value that cannot be read back is not recorded in the first place.
         match codec::read_back(value) {
             Ok((bytes, value)) => self.record(mode, bytes).await.map(|()| (R::success(value), verdict)),
             Err(message) => Err(self.unrecordable(message).await),
         }
     }
 
-    /// A step under the lease of its job has written nothing yet.
+    /// Releases the key. A step under the lease of its job has written nothing yet.
     async fn give_back(self) {
         crate::durable::moment::reached("after body");
         if let Guard::ByItself(lease) = self.held {
@@ -188,7 +188,7 @@ impl RunningStep {
         }
     }
 
-    /// The value exists, and its encoding is another value: nothing that was written of it could be trusted.
+    /// Returns the error of a value whose encoding is another value: no record of it could be trusted.
     async fn unrecordable(self, message: String) -> Rejected {
         let at = self.at.clone();
         self.give_back().await;
@@ -234,7 +234,7 @@ impl RunningStep {
                 Ok(())
             }
             Err(error) if error.is_outage() => {
-                // The caller has the value, and decides what is done with it.
+                // The caller has the value, and decides what to do with it.
                 if let Some(lease) = lease {
                     lease.release_later(Release::new(completion.key.clone(), completion.fence, Status::Free));
                 }

@@ -1,7 +1,7 @@
 //! The `static`s of annotated steps, and what their expansions call.
 //!
-//! The expansion renders the key and the inputs, and calls `begin` and `end` with them; everything else is here, outside of
-//! generic code.
+//! The expansion renders the key and the inputs, and calls `begin` and `end` with them; everything else is here,
+//! outside of generic code.
 
 use super::begin::{StepRequest, earlier};
 use super::namesakes::Namesakes;
@@ -31,7 +31,7 @@ use std::sync::{Arc, LazyLock};
 /// A store as an attribute may name it: an `Arc`, or a reference to one.
 #[doc(hidden)]
 pub trait IntoStore {
-    /// The store.
+    /// Returns the store.
     fn into_store(self) -> Arc<dyn Store>;
 }
 
@@ -74,26 +74,26 @@ pub struct CheckpointSite {
 }
 
 impl CheckpointSite {
-    /// The site of the step of `point`; `template` is its key as written, if it has one.
+    /// Creates the site of the step of `point`; `template` is its key as written, if it has one.
     pub const fn new(point: &'static PointSite, template: Option<&'static str>, policy: Checkpoint) -> Self {
         let (recorded, reused) = (AtomicU64::new(0), AtomicU64::new(0));
         Self { point, template, policy, can_undo: false, recorded, reused }
     }
 
-    /// The step can be undone.
+    /// Notes that the step can be undone.
     pub const fn undone(mut self) -> Self {
         self.can_undo = true;
         self
     }
 
-    /// What records call the function, and called it before.
+    /// Returns the name of the function in records, and its former names.
     fn names(&self) -> Vec<String> {
         let own = self.point.identity();
         let earlier = earlier(&own, self.policy.was);
         std::iter::once(own).chain(earlier).collect()
     }
 
-    /// The policy with the settings that are in force.
+    /// Returns the policy with the settings that are in force.
     fn in_force(&self) -> Checkpoint {
         #[cfg(feature = "config")]
         if let Some(changed) = self.point.pinned().of(self).and_then(crate::point::Override::get) {
@@ -123,7 +123,7 @@ impl CheckpointSite {
         self.begin_in(Mode::Async, key, inputs, store).await
     }
 
-    /// As [`begin`](Self::begin), from sync code.
+    /// Begins like [`begin`](Self::begin), from sync code.
     ///
     /// # Errors
     ///
@@ -156,7 +156,7 @@ impl CheckpointSite {
         self.counted(self.in_force().begin(mode, &identity, ask).await).map_err(NotRun::outcome)
     }
 
-    /// A refusal counts as neither begun nor reused: it has an event of its own.
+    /// Counts a call. A refusal counts as neither begun nor reused: it has an event of its own.
     fn counted<W>(&self, begun: Result<W, NotRun>) -> Result<W, NotRun> {
         match &begun {
             Err(NotRun::Recorded(..)) => self.reused.fetch_add(1, Ordering::Relaxed),
@@ -168,7 +168,7 @@ impl CheckpointSite {
 }
 
 impl RunningStep {
-    /// Records a success, and gives what was recorded.
+    /// Records a success, and returns the recorded outcome.
     ///
     /// # Errors
     ///
@@ -180,7 +180,7 @@ impl RunningStep {
         self.settle(Mode::Async, outcome, verdict).await
     }
 
-    /// As [`end`](Self::end), from sync code.
+    /// Ends like [`end`](Self::end), from sync code.
     ///
     /// # Errors
     ///
@@ -253,7 +253,7 @@ impl Layer for CheckpointSite {
     }
 }
 
-/// The hashes of what `inputs(..)` names.
+/// Returns the hashes of the values that `inputs(..)` names.
 #[doc(hidden)]
 pub fn inputs(args: Args) -> Result<Inputs, String> {
     args.hashes()

@@ -89,13 +89,13 @@ fn not_cut(end: SystemTime) -> Result<(), Rejected> {
     Err(refusal(&PointName::new(NAME)))
 }
 
-/// In milliseconds since 1970: a time before that is 1970, so that the wait is over.
+/// Returns milliseconds since 1970: a time before that is 1970, so that the wait is over.
 fn millis(at: SystemTime) -> u64 {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX / 2)
 }
 
-/// How long to wait yet, by the time of day; `None` once it is over.
+/// Returns how long to wait yet, by the time of day; `None` once it is over.
 fn left(end: SystemTime) -> Option<Duration> {
     end.duration_since(crate::base::clock::time_of_day()).ok().filter(|left| !left.is_zero())
 }

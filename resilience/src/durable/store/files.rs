@@ -1,9 +1,9 @@
-//! Whether a place in the file system is safe for a store, and the files in it.
+//! The safety of a place in the file system for a store, and the files in it.
 //!
 //! A store that others can write to could make this process run any recorded job with any arguments. So a directory is
-//! used only if it belongs to this user, no other user may write to it, and no link leads to it; new ones are made for this
-//! user alone. A network file system is refused, because SQLite's locks do not hold there: several hosts would damage the
-//! file.
+//! used only if it belongs to this user, no other user may write to it, and no link leads to it; new ones are made for
+//! this user alone. A network file system is refused, because SQLite's locks do not hold there: several hosts would
+//! damage the file.
 //!
 //! Every refusal names the file, its owner and mode, and what to do.
 
@@ -16,7 +16,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What an error with the file or directory at `path` means for the caller.
+/// Returns the error of the caller for an error with the file or directory at `path`.
 pub(crate) fn failed(path: &Path) -> impl Fn(io::Error) -> StoreError {
     move |error| of_unusable(base::failed(path)(error))
 }
@@ -30,7 +30,7 @@ fn of_unusable(unusable: Unusable) -> StoreError {
     }
 }
 
-/// What the operating system's refusal of a write means; `None` if it is none of the disk's own.
+/// Returns the error for the operating system's refusal of a write; `None` if it is none of the disk's own.
 pub(crate) fn of_disk(kind: io::ErrorKind, words: impl Fn() -> String) -> Option<StoreError> {
     match kind {
         // The disk, the user's quota, and the process's limit of a file's size.
@@ -59,7 +59,7 @@ pub(crate) fn prepare(dir: &Path, allow_network: bool) -> Result<(), StoreError>
 /// # Errors
 ///
 /// That it is a link, belongs to another user, can be written to by others, or is empty: a new store is made under
-/// another name first, so that an empty file is what is left of a store.
+/// another name first, so that an empty file is the remains of a store.
 pub(crate) fn check(file: &Path) -> Result<bool, StoreError> {
     match fs::symlink_metadata(file) {
         Ok(found) if !found.is_file() => refused(file, "is a link or a directory, not a file"),
@@ -79,10 +79,10 @@ pub(crate) fn draft(file: &Path, owner: &str) -> Result<PathBuf, StoreError> {
     open_file(&path).map(|_| path.clone()).map_err(failed(&path))
 }
 
-/// How the extension of a draft begins; the name of its owner follows.
+/// The start of the extension of a draft; the name of its owner follows.
 const DRAFT: &str = "new-";
 
-/// The owner of the draft `name` of `file`, or of one of the files that SQLite makes beside a draft.
+/// Returns the owner of the draft `name` of `file`, or of one of the files that SQLite makes beside a draft.
 fn owner_of_draft<'a>(file: &Path, name: &'a str) -> Option<&'a str> {
     let owner = name.strip_prefix(file.file_stem()?.to_str()?)?.strip_prefix('.')?.strip_prefix(DRAFT)?;
     // `pid-random`, as all owners are called.
@@ -90,7 +90,7 @@ fn owner_of_draft<'a>(file: &Path, name: &'a str) -> Option<&'a str> {
     owner.get(..end)
 }
 
-/// Whether `name` is that of a draft of `file`.
+/// Returns whether `name` is that of a draft of `file`.
 pub(crate) fn is_draft(file: &Path, name: &str) -> bool {
     owner_of_draft(file, name).is_some()
 }

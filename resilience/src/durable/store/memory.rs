@@ -1,8 +1,8 @@
 //! Records in this process's memory: for tests, and for steps that need not outlive the process.
 //!
 //! Every operation holds one lock for its whole transaction and calls the rule. Rules write only after everything was
-//! checked, so that one which fails has written nothing. Records are kept as their bytes and decoded at each read, so that a test of this store runs the same checks as
-//! one of a store on disk.
+//! checked, so that a failing one has written nothing. Records are kept as their bytes and decoded at each read, so
+//! that a test of this store runs the same checks as one of a store on disk.
 
 use super::owners::{self, CounterWatch};
 use super::rules::{self, Life, PAGE_BYTES, Rows};
@@ -18,7 +18,7 @@ use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Keeps records in memory: everything is lost with the process.
+/// A store that keeps records in memory: everything is lost with the process.
 ///
 /// It follows the same rules as every store, so that tests see the same answers. Its clock is the time of
 /// day, or that of the test world of the thread that asks.
@@ -41,7 +41,7 @@ pub struct MemoryStore {
     identity: String,
 }
 
-/// What one lock guards: the rows, the quarantine and the counters.
+/// The tables under the lock: the rows, the quarantine and the counters.
 #[derive(Debug, Default)]
 struct Tables {
     own: String,
@@ -97,8 +97,8 @@ impl MemoryStore {
     }
 }
 
-/// The clock of the calling thread: the test world's where there is one, so that records age when a test moves its
-/// clock.
+/// Returns the time by the clock of the calling thread: the test world's if there is one, so that records age when a
+/// test moves its clock.
 fn now() -> Millis {
     let since = crate::base::clock::time_of_day().duration_since(UNIX_EPOCH).unwrap_or_default();
     Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
@@ -110,7 +110,7 @@ impl Tables {
         self.rows.get(key).map(|bytes| Record::decode(key, bytes).map_err(corrupt)).transpose()
     }
 
-    /// The keys that begin with `prefix` and come after `after`, in the order of their bytes.
+    /// Returns the keys that begin with `prefix` and come after `after`, in the order of their bytes.
     fn keys(&self, prefix: &str, after: &str) -> Vec<String> {
         let keys = self.rows.range(prefix.to_owned()..).map(|(key, _)| key);
         keys.take_while(|key| key.starts_with(prefix)).filter(|key| key.as_str() > after).cloned().collect()

@@ -1,4 +1,4 @@
-//! Where records are kept: one trait, and the stores that come with the crate.
+//! The storage of records: one trait, and the stores that come with the crate.
 //!
 //! | store | durable | shared by | use |
 //! |---|---|---|---|
@@ -26,11 +26,11 @@
 //! | a step of a job | `claim` with a holder, which writes nothing, then `complete` |
 //! | a position of a loop | [`put_cursor`](Store::put_cursor) |
 //! | while leases are held | [`renew`](Store::renew), three times in the shortest lease |
-//! | a recovery and its sweep | [`list`](Store::list), `release` of what was abandoned, [`delete_expired`](Store::delete_expired) |
+//! | a recovery and its sweep | [`list`](Store::list), `release` of abandoned work, [`delete_expired`](Store::delete_expired) |
 //! | an operator | `list`, [`get`](Store::get), [`cas`](Store::cas), [`remove`](Store::remove), the quarantine |
 //!
 //! All of them may be called at once, from any thread, and the futures are polled on any runtime or on none. A future
-//! that waits for I/O of one runtime has to bring that runtime along. Its code may panic; the library takes that for
+//! that waits for I/O of one runtime has to bring that runtime along. Its code may panic; the library treats that as
 //! an outage.
 //!
 //! # What a store is not
@@ -69,7 +69,7 @@ use std::time::Duration;
 ///
 /// # Examples
 ///
-/// An operation that answers at once, and one that fails:
+/// The future of an operation that answers at once, and of one that fails:
 ///
 /// ```
 /// use resilience::durable::StoreError;
@@ -91,7 +91,7 @@ use std::time::Duration;
 /// ```
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// Keeps records: what jobs, checkpoints and cursors are built on.
+/// A store of records, on which jobs, checkpoints and cursors are built.
 ///
 /// # What each operation guarantees
 ///
@@ -99,7 +99,7 @@ pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send
 /// - **Durable** where [`capabilities`](Self::capabilities) say so: what a method has returned `Ok` for
 ///   survives `kill -9`. After an `Err` the write may have happened; the caller asks again with the same
 ///   fence.
-/// - **Fenced.** [`claim`](Self::claim) gives a number above all earlier ones of the store; a write with a
+/// - **Fenced.** [`claim`](Self::claim) returns a number above all earlier ones of the store; a write with a
 ///   number that is no longer the record's is refused with [`StoreError::Fenced`].
 /// - **Checked.** Bytes that are no sound record are [`StoreError::Corrupt`], or quarantined where the claim
 ///   says so, and never a value.
@@ -185,7 +185,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// to look at what it holds.
     ///
     /// The library calls it every third of `lease`, and before a claim. It should fail rather than wait for longer
-    /// than that: after a whole lease without an answer the library takes all leases for lost.
+    /// than that: after a whole lease without an answer the library treats all leases as lost.
     ///
     /// A store whose owners can only be the calling process, such as [`MemoryStore`], has nothing to raise and
     /// answers `Ok`.
@@ -265,15 +265,15 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Lists the records of `query` in the order of the bytes of their keys; a hint, as every listing is.
     ///
-    /// A record that exists during the whole listing is on exactly one page; one that is written meanwhile
+    /// A record that exists during the whole listing is on exactly one page; a record that is written during it
     /// may be on none.
     ///
     /// Damaged records are on the pages, too, by their keys. A page that takes a whole table to find is worse than an
     /// empty one with a `next`: the store may end it wherever it likes.
     fn list(&self, query: Query) -> Work<'_, Page>;
 
-    /// Deletes what ended before `before`, or was released before it, under keys that begin with `prefix`,
-    /// at most `limit` records; returns how many.
+    /// Deletes records that ended before `before`, or were released before it, under keys that begin with `prefix`,
+    /// at most `limit` records; returns their number.
     ///
     /// When a record ended is what [`Record::ended`] says: what runs, is interrupted or waits for a person has not.
     /// `before` is in milliseconds since 1970, and what ended at that very moment stays. Fewer than `limit` means
@@ -299,7 +299,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     fn delete_older_than<'a>(&'a self, prefix: &'a str, before: Millis, limit: usize) -> Work<'a, usize>;
 
     /// Deletes records whose time to live is over, with what belongs to them, and quarantined bytes after 30
-    /// days; at most `limit` of both together. Returns how many.
+    /// days; at most `limit` of both together. Returns their number.
     ///
     /// Looks at jobs and at steps outside of jobs only ([`rules::is_kept_for_a_time`]): everything else belongs to
     /// one of them, or has no time to live. A claim takes an expired record for absent already before it is deleted.
@@ -334,14 +334,14 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     fn remove(&self, key: String, with: Vec<String>) -> Work<'_, bool>;
 
     /// Deletes those of the records under `keys` that were done or undone before `before`, with what belongs to
-    /// them, in one transaction; returns how many.
+    /// them, in one transaction; returns their number.
     ///
     /// Judged in the transaction that deletes: a key that has begun again since it was listed stays, and so do
     /// `Failed`, `Manual` and `Dead`, which wait for a person.
     fn remove_ended(&self, keys: Vec<String>, before: Millis) -> Work<'_, usize>;
 
-    /// Lists what was quarantined because it was damaged or replaced, without its bytes: the newest entry first, at most
-    /// `limit` entries, and only those that are older than the entry `before`.
+    /// Lists the records that were quarantined because they were damaged or replaced, without their bytes: the newest
+    /// entry first, at most `limit` entries, and only those that are older than the entry `before`.
     ///
     /// For the next page pass the `id` of the last entry; a page with fewer than `limit` entries is the last one.
     ///
@@ -402,9 +402,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// ```
     fn capabilities(&self) -> Capabilities;
 
-    /// Brings what is written to its place, such as a log into its tables, before the process ends.
+    /// Brings written data to its place, such as a log into its tables, before the process ends.
     ///
-    /// Everything that was answered is durable without it. [`shutdown`](crate::shutdown()) calls it. Does nothing unless
+    /// Every answered write is durable without it. [`shutdown`](crate::shutdown()) calls it. Does nothing unless
     /// implemented.
     ///
     /// A failure of it loses nothing that was acknowledged; the report of `shutdown` then lists `store` as not flushed.
@@ -427,7 +427,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// a dead one must not be taken for it.
     fn owner(&self) -> String;
 
-    /// Returns what kind of store this is, as the metrics of its writes have it: `"memory"`, `"sqlite"`, .. The default is
+    /// Returns the kind of this store, as the metrics of its writes have it: `"memory"`, `"sqlite"`, .. The default is
     /// `"other"`.
     ///
     /// It is the name of the database, and not of one of them: each kind has series of its own.
@@ -460,17 +460,17 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     fn identity(&self) -> String;
 }
 
-/// Whether two handles are of one store.
+/// Returns whether two handles are of one store.
 ///
 /// Handles are compared first: the identity is a text that a store may have to look up.
 pub(crate) fn same(one: &Arc<dyn Store>, other: &Arc<dyn Store>) -> bool {
     Arc::ptr_eq(one, other) || one.identity() == other.identity()
 }
 
-/// Says whether a process lives.
+/// Whether a process lives.
 ///
 /// A store answers this at once, without waiting for a lease: it asks the operating system for the lock that each
-/// process holds beside the store. What is `Unknown` is decided later, by a counter that the owner raises three times in
+/// process holds beside the store. `Unknown` is decided later, by a counter that the owner raises three times in
 /// a lease.
 ///
 /// # Examples
@@ -486,9 +486,9 @@ pub(crate) fn same(one: &Arc<dyn Store>, other: &Arc<dyn Store>) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Liveness {
-    /// It holds its lock, stopped or not.
+    /// The owner holds its lock, stopped or not.
     Alive,
-    /// It does not hold its lock.
+    /// The owner does not hold its lock.
     Dead,
     /// Its lock cannot be judged: it is of another host, or its file is missing. Its counter decides.
     Unknown,
@@ -511,14 +511,14 @@ impl fmt::Display for Liveness {
     }
 }
 
-/// As it reads.
+/// Serialises like its `Display`.
 impl serde::Serialize for Liveness {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-/// Says what a store can promise.
+/// The promises of a store.
 ///
 /// # Examples
 ///
@@ -532,11 +532,12 @@ impl serde::Serialize for Liveness {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
-    /// What it acknowledged survives `kill -9` and, as far as the disk keeps its word, a power cut.
+    /// Acknowledged records survive `kill -9` and, as far as the disk keeps its word, a power cut.
     pub durable: bool,
     /// Several hosts can share it: its owners are judged by their counters where they are on other hosts.
     pub multi_host: bool,
-    /// It knows that an owner's process has died, without waiting for its lease: jobs are taken over at the next look, and waiting callers at their next try.
+    /// The store knows that an owner's process has died, without waiting for its lease: jobs are taken over at the next
+    /// look, and waiting callers at their next try.
     pub sees_dead_owners: bool,
 }
 
@@ -546,7 +547,7 @@ impl Capabilities {
         Self { durable: false, multi_host: false, sees_dead_owners: false }
     }
 
-    /// Promises that what was acknowledged survives `kill -9` and a power cut.
+    /// Promises that acknowledged records survive `kill -9` and a power cut.
     ///
     /// Do not promise it where a write is acknowledged before it has been synced: a job that was reported as done
     /// would run again.
@@ -578,7 +579,7 @@ impl Default for Capabilities {
     }
 }
 
-/// Names the lease under which something else may be written: a step needs the lease of its job.
+/// The lease under which other records may be written: a step needs the lease of its job.
 ///
 /// A step of a job makes no claim of its own, and a cursor has no lease: both are written only while the lease of the
 /// job is held, which the store checks in the same transaction. A job that another process has taken over has a higher
@@ -612,7 +613,7 @@ pub struct Holder {
     pub fence: u64,
 }
 
-/// Chooses what to do about a record that contradicts the code, or is damaged.
+/// The handling of a record that contradicts the code, or is damaged.
 ///
 /// It is the type of `on_mismatch` and `on_corrupt`. `Rerun` repeats effects: use it where doing the work again does
 /// less harm than stopping, and never for a payment. The rerun is a new incarnation, with another idempotency key.
@@ -636,7 +637,7 @@ pub enum Otherwise {
     Rerun,
 }
 
-/// As the form of a setting.
+/// The texts of a setting.
 impl Otherwise {
     pub(crate) const KIND: Kind = Kind::Word;
 
@@ -662,20 +663,20 @@ impl Otherwise {
     }
 }
 
-/// How long a claim counts without being renewed, unless it says otherwise.
+/// The default time for which a claim counts without being renewed.
 ///
 /// It decides only where the owner's lock cannot be judged. Shorter, a pause of the process loses leases; longer,
 /// callers wait.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
-/// Asks to do the work under a key; see [`Store::claim`].
+/// A request to do the work under a key; see [`Store::claim`].
 ///
 /// [`new`](Self::new) has the defaults: version 1, a lease of 30 s, results that count for ever, errors for
 /// contradictions and damage. Set other fields afterwards.
 ///
-/// | what is under `key` | answer |
+/// | record under `key` | answer |
 /// |---|---|
-/// | nothing, or what was given back, is interrupted, has expired, or whose owner is dead | [`Held`](Claimed::Held), under a new fence |
+/// | none, or one that was released, is interrupted, has expired, or whose owner is dead | [`Held`](Claimed::Held), under a new fence |
 /// | a result of the same `function`, `version` and `inputs` | [`Done`](Claimed::Done) |
 /// | work whose owner lives, or may live | [`Busy`](Claimed::Busy) |
 /// | `Failed`, `Manual`, `RolledBack` or `Dead` | [`Stopped`](Claimed::Stopped); with `restart` it is `Held` |
@@ -707,12 +708,12 @@ pub(crate) const LEASE: Duration = Duration::from_secs(30);
 pub struct Claim {
     /// The key.
     pub key: String,
-    /// Which process asks.
+    /// The process that asks.
     pub owner: String,
-    /// How long the owner's counter may stay unchanged before others take it for dead, where its lock cannot
+    /// How long the owner's counter may stay unchanged before others treat the owner as dead, if its lock cannot
     /// tell.
     pub lease: Duration,
-    /// Who the record belongs to.
+    /// The owner of the record.
     pub function: String,
     /// Earlier names of `function`.
     pub was: Vec<String>,
@@ -726,13 +727,13 @@ pub struct Claim {
     pub ttl: Duration,
     /// The lease of the job that this is a step of: then no lease is taken.
     pub holder: Option<Holder>,
-    /// What another function, version or input under the key means.
+    /// The handling of another function, version or input under the key.
     pub on_mismatch: Otherwise,
-    /// What damaged bytes under the key mean.
+    /// The handling of damaged bytes under the key.
     pub on_corrupt: Otherwise,
-    /// Whether what ended in another state than `Done` is done again.
+    /// Whether work that ended in another state than `Done` is done again.
     pub restart: bool,
-    /// The incarnation of a result that cannot be used and is to be made again; the result is quarantined.
+    /// The incarnation of a result that cannot be used and has to be made again; the result is quarantined.
     pub replaces: Option<u64>,
 }
 
@@ -758,7 +759,7 @@ impl Claim {
     }
 }
 
-/// Answers a [`Claim`].
+/// The answer to a [`Claim`].
 ///
 /// The library waits for the other holder after `Busy`, as long as the caller's `wait` allows, and claims again; every
 /// other answer is final. `Held` is a duty: end it with [`Store::complete`] or [`Store::release`], or others wait until
@@ -785,32 +786,32 @@ impl Claim {
 pub enum Claimed {
     /// The work is the caller's, under the record's fence.
     Held(Record),
-    /// It was done before: here is its result.
+    /// The work was done before: its result.
     Done(Record),
     /// A living owner does it.
     Busy {
-        /// Which.
+        /// The owner.
         owner: String,
-        /// When to ask again at the latest: what is left of its lease, where its counter decides; its whole lease
-        /// where its lock does.
+        /// When to ask again at the latest: the rest of its lease, if its counter decides; its whole lease
+        /// if its lock does.
         left: Duration,
     },
-    /// It ended in another state than `Done`, and waits to be restarted.
+    /// The work ended in another state than `Done`, and waits to be restarted.
     Stopped(Record),
-    /// What is recorded contradicts the code.
+    /// The record contradicts the code.
     Mismatch {
-        /// In what.
+        /// The kind of the contradiction.
         what: Mismatch,
-        /// What is recorded.
+        /// The record.
         stored: Record,
     },
 }
 
-/// Says how the work under a lease ended; see [`Store::complete`].
+/// The end of the work under a lease; see [`Store::complete`].
 ///
-/// A result is [`done`](Self::done), any other end of a job is [`of`](Self::of), and a step of a job, which has no lease
-/// of its own, is [`step`](Self::step). After an error of the store it is not known whether the end was recorded; ask
-/// again with the same completion: recorded before, it changes nothing, and the answer is the same.
+/// A result is [`done`](Self::done), any other end of a job is [`of`](Self::of), and a step of a job, which has no
+/// lease of its own, is [`step`](Self::step). After an error of the store it is not known whether the end was recorded;
+/// ask again with the same completion: recorded before, it changes nothing, and the answer is the same.
 ///
 /// # Examples
 ///
@@ -839,11 +840,11 @@ pub struct Completion {
     pub key: String,
     /// The fence of the claim.
     pub fence: u64,
-    /// What it is from now on; `RollingBack` keeps the lease.
+    /// The new status; `RollingBack` keeps the lease.
     pub status: Status,
     /// Its result.
     pub value: Vec<u8>,
-    /// What replaces the record's note, unless it is empty.
+    /// The text that replaces the record's note, unless it is empty.
     pub note: Vec<u8>,
     /// The lease of the job that this is a step of.
     pub holder: Option<Holder>,
@@ -865,7 +866,7 @@ impl Completion {
 
     /// Creates the end of the work of `key` as `status`, without a value.
     ///
-    /// `Free` and `Interrupted` are no ends of this kind: give such a lease back with [`Release`].
+    /// `Free` and `Interrupted` are no ends of this kind: end such a lease with [`Release`].
     ///
     /// # Examples
     ///
@@ -921,9 +922,9 @@ impl Completion {
     }
 }
 
-/// Ends a lease without a result; see [`Store::release`].
+/// The end of a lease without a result; see [`Store::release`].
 ///
-/// The holder gives its own lease back with [`new`](Self::new). A sweep that has found an owner dead ends its lease with
+/// The holder releases its own lease with [`new`](Self::new). A sweep that has found an owner dead ends its lease with
 /// [`abandoned`](Self::abandoned), which the store refuses with [`StoreError::Conflict`] while that owner may live.
 ///
 /// # Examples
@@ -953,16 +954,16 @@ pub struct Release {
     pub key: String,
     /// The fence of the claim.
     pub fence: u64,
-    /// What the record is from now on: `Free` or `Interrupted`. A job that undoes its steps stays `RollingBack`.
+    /// The new status of the record: `Free` or `Interrupted`. A job that undoes its steps stays `RollingBack`.
     pub status: Status,
-    /// What replaces the record's note, unless it is empty.
+    /// The text that replaces the record's note, unless it is empty.
     pub note: Vec<u8>,
     /// The owner is dead, and another process says so: counts as a recovery.
     pub abandoned: bool,
 }
 
 impl Release {
-    /// Gives a lease back on behalf of its holder.
+    /// Releases a lease on behalf of its holder.
     pub fn new(key: impl Into<String>, fence: u64, status: Status) -> Self {
         Self { key: key.into(), fence, status, note: Vec::new(), abandoned: false }
     }
@@ -991,7 +992,7 @@ impl Release {
     }
 }
 
-/// Says how far the work under a lease has come; see [`Store::put_cursor`].
+/// The progress of the work under a lease; see [`Store::put_cursor`].
 ///
 /// The value replaces the one before; at most 1 MiB ([`rules::VALUE_LIMIT`]). The write is durable before
 /// [`Store::put_cursor`] returns, and refused when the lease of `holder` is lost, or its job was asked to stop.
@@ -1019,11 +1020,11 @@ pub struct Cursor {
     pub key: String,
     /// The lease that must be held.
     pub holder: Holder,
-    /// What to keep.
+    /// The value to keep.
     pub value: Vec<u8>,
 }
 
-/// Selects what to list; see [`Store::list`].
+/// The selection of a listing; see [`Store::list`].
 ///
 /// All conditions have to hold. A page ends after `limit` records or 4 MiB, whichever comes first, so that a listing of
 /// any size needs little memory and never holds a store up for long; [`Page::next`] of one page is `after` of the next.
@@ -1050,7 +1051,7 @@ pub struct Cursor {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Query {
-    /// How the keys begin.
+    /// The prefix of the keys.
     pub prefix: String,
     /// Only these states; all if empty.
     pub statuses: Vec<Status>,
@@ -1074,7 +1075,7 @@ impl Query {
         self
     }
 
-    /// Sets how many records a page has at most: 0 is 100, and more than 1,000 is 1,000.
+    /// Sets the most records of a page: 0 is 100, and more than 1,000 is 1,000.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
@@ -1106,7 +1107,7 @@ impl Query {
         self
     }
 
-    /// `record` as this query gives it.
+    /// Returns `record` with the fields that this query asks for.
     fn shaped(&self, record: Record) -> Record {
         if self.values { record } else { Record { input: Vec::new(), value: Vec::new(), ..record } }
     }
@@ -1136,10 +1137,10 @@ impl Query {
     }
 }
 
-/// Holds a part of a listing.
+/// A part of a listing.
 ///
-/// A page without records is not the end of a listing: the store may have looked at many records that the query does not
-/// admit. Only a page without `next` is the last one. Damaged records are listed by key, and end no listing.
+/// A page without records is not the end of a listing: the store may have looked at many records that the query does
+/// not admit. Only a page without `next` is the last one. Damaged records are listed by key, and end no listing.
 ///
 /// # Examples
 ///
@@ -1174,10 +1175,10 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// Holds an entry of the quarantine: bytes that were damaged, or a record that was replaced. It is deleted after 30 days.
+/// An entry of the quarantine: bytes that were damaged, or a record that was replaced. It is deleted after 30 days.
 ///
 /// Look at the bytes with [`checkpoints::quarantined`](crate::checkpoints::quarantined): those of a record that was
-/// replaced still [decode](Record::decode). Copy what is to be kept for longer.
+/// replaced still [decode](Record::decode). Copy bytes that you need for longer.
 ///
 /// # Examples
 ///
@@ -1200,7 +1201,7 @@ pub struct Quarantined {
     pub at: Millis,
     /// Why: `"corrupt"` or `"replaced"`.
     pub why: String,
-    /// How many bytes it has.
+    /// The number of its bytes.
     pub size: usize,
     /// The bytes as they were; `None` in a listing.
     #[serde(skip)]
@@ -1214,7 +1215,7 @@ impl Quarantined {
     }
 }
 
-/// As `2: c/page:1, corrupt, 120 bytes`.
+/// Writes `2: c/page:1, corrupt, 120 bytes`.
 impl fmt::Display for Quarantined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}, {}, {} bytes", self.id, self.key, self.why, self.size)

@@ -1,14 +1,14 @@
-//! Which processes have a store open: each has a name of its own and, beside a store on disk, holds a kernel lock
+//! The processes that have a store open: each has a name of its own and, beside a store on disk, holds a kernel lock
 //! for as long as it lives.
 //!
 //! Two ways to judge a process, in this order:
 //!
-//! - Its *lock* (`Owners`): a file beside the store that it holds locked. The kernel takes the lock away when the process
-//!   ends, whatever ends it, so that a lock which can be taken means a dead process, at once. The file that was locked
-//!   has to be the one that the owner's row names: another file at the path proves nothing.
+//! - Its *lock* (`Owners`): a file beside the store that it holds locked. The kernel takes the lock away when the
+//!   process ends, whatever ends it, so that a lock which can be taken means a dead process, at once. The file that was
+//!   locked has to be the one that the owner's row names: another file at the path proves nothing.
 //! - Its *counter* ([`CounterWatch`]), where the lock cannot be judged: an owner is dead when the observer has seen the
-//!   counter unchanged for a whole lease of the observer's own monotonic clock. A gap in the observer's looks counts for
-//!   half a lease at most, since an observer that was stopped has seen nothing.
+//!   counter unchanged for a whole lease of the observer's own monotonic clock. A gap in the observer's looks counts
+//!   for half a lease at most, since an observer that was stopped has seen nothing.
 //!
 //! No time of day takes part, and no clock of another machine.
 
@@ -17,17 +17,17 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
-/// 64 random bits.
+/// Returns 64 random bits.
 pub(crate) fn random() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 
-/// A new owner's name, `pid-random`: the number is for people, the rest is new for each store that is opened.
+/// Returns a new owner's name, `pid-random`: the number is for people, the rest is new for each store that is opened.
 pub(crate) fn new_name() -> String {
     format!("{}-{:016x}{:016x}", std::process::id(), random(), random())
 }
 
-/// What an observer has seen of the counters of owners whose locks it cannot judge.
+/// The counters of owners whose locks an observer cannot judge, as it has seen them.
 #[derive(Debug, Default)]
 pub(crate) struct CounterWatch {
     seen: HashMap<String, Seen>,
@@ -85,7 +85,7 @@ mod locks {
     use std::thread;
     use std::time::Duration;
 
-    /// How often the own file is tried, while others look whether this process is dead.
+    /// The number of tries to lock the own file, while others look whether this process is dead.
     const TRIES: u32 = 1_000;
 
     /// The locks of the processes that share one store, and the one of this process.
@@ -96,7 +96,7 @@ mod locks {
         /// The process that joined: a fork's child has a copy, which is not its own.
         process: u32,
         /// The own file, and before it those that were at its path earlier: the own row may still name one of them,
-        /// and closing that would say that this owner is dead. Empty for who only looks at the store.
+        /// and closing that would mean that this owner is dead. Empty for an observer of the store.
         locks: Mutex<Vec<File>>,
     }
 
@@ -134,7 +134,7 @@ mod locks {
             Self { dir, own: String::new(), process: std::process::id(), locks: Mutex::default() }
         }
 
-        /// Whether `dir` has nothing but the locks of owners.
+        /// Returns whether `dir` has nothing but the locks of owners.
         pub(crate) fn are_all_in(dir: &Path) -> bool {
             let is_lock = |path: PathBuf| path.extension().is_some_and(|end| end == "lock");
             std::fs::read_dir(dir).is_ok_and(|entries| entries.flatten().all(|entry| is_lock(entry.path())))
@@ -144,7 +144,7 @@ mod locks {
             &self.own
         }
 
-        /// The inode of the own file, for the own row.
+        /// Returns the inode of the own file, for the own row.
         pub(crate) fn inode(&self) -> Option<Inode> {
             let locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
             locks.last().and_then(files::inode_of)
@@ -176,7 +176,7 @@ mod locks {
             }
         }
 
-        /// Whether the process of `owner`, whose row names the file `named`, lives, judged by its lock.
+        /// Returns whether the process of `owner`, whose row names the file `named`, lives, judged by its lock.
         pub(crate) fn liveness(&self, owner: &str, named: Option<Inode>) -> Liveness {
             if owner == self.own {
                 return Liveness::Alive;
@@ -187,7 +187,7 @@ mod locks {
             if !std::fs::metadata(&path).is_ok_and(|found| found.is_file()) {
                 return Liveness::Unknown;
             }
-            // Who may only look can lock a file that is open for reading, where the system allows that.
+            // An observer without write access can lock a file that is open for reading, if the system allows that.
             let opened = OpenOptions::new().write(true).open(&path).or_else(|_| File::open(&path));
             let Ok(file) = opened else { return Liveness::Unknown };
             match file.try_lock() {
@@ -198,7 +198,7 @@ mod locks {
             }
         }
 
-        /// Whether some process holds the lock of `owner`, which has no row.
+        /// Returns whether some process holds the lock of `owner`, which has no row.
         pub(crate) fn holds_lock(&self, owner: &str) -> bool {
             self.liveness(owner, None) == Liveness::Alive
         }

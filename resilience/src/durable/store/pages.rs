@@ -24,7 +24,7 @@ pub(crate) async fn each_page(
     }
 }
 
-/// Every record under keys that begin with `prefix`, without values, and the keys of those that are damaged.
+/// Returns every record under keys that begin with `prefix`, without values, and the keys of damaged ones.
 ///
 /// It keeps all of them in memory. Use it for what belongs to one job, and not for all jobs.
 pub(crate) async fn all(

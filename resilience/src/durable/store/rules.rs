@@ -1,4 +1,4 @@
-//! What the operations of a store mean: the same for every store.
+//! The operations of a store, with one meaning for every store.
 //!
 //! Each function reads and writes [`Rows`] inside one transaction of the store, and writes nothing before
 //! everything has been checked. A store of your own begins a transaction, calls the function, and commits if
@@ -23,7 +23,7 @@
 //!   has come back to the same state since.
 //! - A fence is never given out twice, for any key, also after the record was deleted.
 //! - The same completion, asked for twice, is answered as the first: an answer can be lost.
-//! - Nothing recorded is overwritten by something that contradicts it. What is replaced, because the code says so,
+//! - Nothing recorded is overwritten by something that contradicts it. A record that the code replaces
 //!   goes to the quarantine first.
 //! - Deleting and taking over judge whether the owner lives in the transaction that writes.
 //! - A step of a job has no lease of its own: it is written under the fence of the job, and belongs to the
@@ -40,17 +40,17 @@ use std::time::Duration;
 /// 1 MiB, after encoding. More is [`StoreError::TooLarge`]: record where the data is, and not the data.
 pub const VALUE_LIMIT: usize = 1 << 20;
 
-/// How many bytes of notes, inputs and values a page of a listing has before it ends.
+/// The bytes of notes, inputs and values after which a page of a listing ends.
 ///
 /// 4 MiB; the record that passes the limit is still part of the page.
 pub const PAGE_BYTES: usize = 4 << 20;
 
-/// How long quarantined bytes are kept, in milliseconds: 30 days.
+/// The time for which quarantined bytes are kept, in milliseconds: 30 days.
 ///
-/// [`Store::delete_expired`](super::Store::delete_expired) deletes what is older.
+/// [`Store::delete_expired`](super::Store::delete_expired) deletes older ones.
 pub const QUARANTINE: Millis = 30 * 24 * 60 * 60 * 1_000;
 
-/// Whether the record of `key` is deleted by its own time to live: what belongs to a job goes with the job.
+/// Returns whether the record of `key` is deleted by its own time to live: records of a job are deleted with the job.
 ///
 /// # Examples
 ///
@@ -64,14 +64,14 @@ pub fn is_kept_for_a_time(key: &str) -> bool {
     key.starts_with(place::JOBS) || key.starts_with(place::STEPS)
 }
 
-/// Reads and writes the rows of one transaction of a store.
+/// The rows of one transaction of a store.
 ///
 /// The transaction has to be serializable: of two that overlap, one sees all that the other has written. A
 /// database that only promises less (read committed, snapshot isolation) needs its locks, or a retry of the
 /// transaction.
 ///
-/// One value is one transaction; a rule may call the methods in any order and several times. What was put is what a
-/// later `get` in the same transaction returns. An error ends the transaction: nothing that was written in it may be
+/// One value is one transaction; a rule may call the methods in any order and several times. A later `get` in the same
+/// transaction returns the records that were put. An error ends the transaction: nothing that was written in it may be
 /// kept.
 ///
 /// # Examples
@@ -151,7 +151,7 @@ pub fn is_kept_for_a_time(key: &str) -> bool {
 /// # Ok::<(), StoreError>(())
 /// ```
 pub trait Rows {
-    /// The record under `key`.
+    /// Returns the record under `key`.
     ///
     /// `None` means certainly absent, and makes a body run: bytes that cannot be read are an error.
     ///
@@ -179,7 +179,7 @@ pub trait Rows {
 
     /// Removes everything under keys that begin with `prefix`.
     ///
-    /// What is removed has no trace, in the quarantine neither.
+    /// The removed records leave no trace, not even in the quarantine.
     ///
     /// # Errors
     ///
@@ -193,7 +193,7 @@ pub trait Rows {
     /// Whatever the store itself fails with.
     fn remove(&mut self, key: &str) -> Result<(), StoreError>;
 
-    /// A number above every fence given out before, in this store and for any key.
+    /// Returns a number above every fence given out before, in this store and for any key.
     ///
     /// Within one transaction each call returns another number. A number that was given out in a transaction that was
     /// rolled back may be given out again: no holder has it.
@@ -203,12 +203,12 @@ pub trait Rows {
     /// Whatever the store itself fails with.
     fn next_fence(&mut self) -> Result<u64, StoreError>;
 
-    /// The time of day, for the times in records.
+    /// Returns the time of day, for the times in records.
     ///
-    /// In milliseconds since 1970. It is for people and for deleting what is old; no lease depends on it.
+    /// It is in milliseconds since 1970, for people and for deleting old records; no lease depends on it.
     fn now(&self) -> Millis;
 
-    /// Whether `owner` is dead: its lock says so; or, where that cannot be judged, its counter has been seen
+    /// Returns whether `owner` is dead: by its lock; or, if that cannot be judged, because its counter has been seen
     /// unchanged for `lease`.
     ///
     /// # Errors
@@ -223,17 +223,17 @@ pub trait Rows {
     /// Whatever the store itself fails with.
     fn bury(&mut self, owner: &str) -> Result<(), StoreError>;
 
-    /// The revisions of all records under keys that begin with `prefix`, added up.
+    /// Returns the sum of the revisions of all records under keys that begin with `prefix`.
     ///
     /// It only has to change when one of them was written: recovery compares it with the sum at the death before, to
-    /// see whether a job got further in between. Saturates.
+    /// see whether a job made progress in between. Saturates.
     ///
     /// # Errors
     ///
     /// Whatever the store itself fails with.
     fn revisions(&mut self, prefix: &str) -> Result<u64, StoreError>;
 
-    /// The state of `key` as a lease: its status, its fence, and whether it was asked to stop.
+    /// Returns the state of `key` as a lease: its status, its fence, and whether it was asked to stop.
     ///
     /// # Errors
     ///
@@ -243,7 +243,7 @@ pub trait Rows {
     }
 }
 
-/// Says what is known of an owner.
+/// The state of an owner, as far as it is known.
 ///
 /// A wrong `Dead` makes a body run beside another one, a wrong `Alive` makes callers wait: in doubt an owner lives.
 ///
@@ -267,15 +267,15 @@ pub trait Rows {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
-    /// It lives, or may live: when to look again at the latest.
+    /// The owner lives, or may live: when to look again at the latest.
     Alive(Duration),
-    /// It is dead.
+    /// The owner is dead.
     Dead,
 }
 
 /// Returns `wait` in milliseconds, rounded up, so that no lease is shorter than asked for.
 ///
-/// What is too long for a `u64` is `u64::MAX`.
+/// Returns `wait` in milliseconds; `u64::MAX` if it is longer.
 ///
 /// # Examples
 ///
@@ -291,7 +291,7 @@ pub fn millis(wait: Duration) -> Millis {
     Millis::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(Millis::MAX)
 }
 
-/// Refuses what is larger than [`VALUE_LIMIT`]; called before anything is read, so that a refusal leaves no trace.
+/// Refuses bytes beyond [`VALUE_LIMIT`]; called before anything is read, so that a refusal leaves no trace.
 fn sized(bytes: &[u8]) -> Result<(), StoreError> {
     match bytes.len() {
         fits if fits <= VALUE_LIMIT => Ok(()),
@@ -299,12 +299,12 @@ fn sized(bytes: &[u8]) -> Result<(), StoreError> {
     }
 }
 
-/// `holder` must still hold its lease; and unless the work may not be stopped, not have been asked to stop.
+/// Checks that `holder` still holds its lease; and, unless the work may not be stopped, was not asked to stop.
 fn held(rows: &mut impl Rows, holder: Option<&Holder>, stoppable: bool) -> Result<(), StoreError> {
     let Some(holder) = holder else { return Ok(()) };
     match rows.lease(&holder.key)? {
         Some((status, fence, cancelled)) if status.is_held() && fence == holder.fence => {
-            // What is being undone goes on to its end.
+            // An undo continues to its end.
             if cancelled && stoppable && status == Status::Running {
                 return Err(StoreError::Cancelled { key: holder.key.clone() });
             }
@@ -314,7 +314,7 @@ fn held(rows: &mut impl Rows, holder: Option<&Holder>, stoppable: bool) -> Resul
     }
 }
 
-/// In what the record contradicts the code that claims it; the first of name, version and inputs counts, because a
+/// Returns how the record contradicts the code that claims it; the first of name, version and inputs counts, because a
 /// record of another function has inputs that mean something else.
 fn mismatch(claim: &Claim, stored: &Record) -> Option<Mismatch> {
     let known = stored.function == claim.function || claim.was.contains(&stored.function);
@@ -393,7 +393,7 @@ pub fn claim(rows: &mut impl Rows, claim: &Claim) -> Result<Claimed, StoreError>
             rows.quarantine(&claim.key, "replaced")?;
             new_incarnation(rows, claim, Some(&stored), now)
         }
-        // From where it was, as after `resume`: what is recorded of it counts.
+        // From its former state, as after `resume`: its records count.
         (Status::Failed | Status::Manual | Status::RolledBack | Status::Dead, _) if claim.restart => {
             let stored = Record { recoveries: 0, cancelled: false, value: Vec::new(), ..stored };
             take(rows, claim, stored, now)
@@ -404,10 +404,10 @@ pub fn claim(rows: &mut impl Rows, claim: &Claim) -> Result<Claimed, StoreError>
     }
 }
 
-/// Whether the body of a step of a job has to run, and as which incarnation. Writes nothing, unless damaged bytes
-/// are to be replaced.
+/// Returns whether the body of a step of a job has to run, and as which incarnation. Writes nothing, unless damaged
+/// bytes have to be replaced.
 ///
-/// The body runs unless the step is done, and what is recorded of it agrees with the code. No claim is written: the
+/// The body runs unless the step is done, and its record agrees with the code. No claim is written: the
 /// job's lease protects the step, and a second run of the step in one job is decided by its incarnation when it is
 /// recorded.
 fn step(rows: &mut impl Rows, claim: &Claim, holder: &Holder) -> Result<Claimed, StoreError> {
@@ -451,7 +451,7 @@ fn step(rows: &mut impl Rows, claim: &Claim, holder: &Holder) -> Result<Claimed,
     }))
 }
 
-/// Whether the owner of a record lives; what is not held has none.
+/// Returns whether the owner of a record lives; a record that is not held has none.
 fn life(rows: &mut impl Rows, record: &Record) -> Result<Life, StoreError> {
     if !record.status.is_held() || record.owner.is_empty() {
         return Ok(Life::Dead);
@@ -459,7 +459,7 @@ fn life(rows: &mut impl Rows, record: &Record) -> Result<Life, StoreError> {
     rows.is_dead(&record.owner, Duration::from_millis(record.lease))
 }
 
-/// The record of an owner that died: one more recovery, or the first one since the job made progress.
+/// Returns the record of an owner that died: one more recovery, or the first one since the job made progress.
 ///
 /// A job that gets a step further between two deaths is not one that kills its process each time: only recoveries
 /// without progress add up to the limit.
@@ -490,7 +490,7 @@ fn new_incarnation(
     take(rows, claim, fresh, now)
 }
 
-/// Gives the lease to the claim, under a new fence. `before` is what is known of the key: its incarnation, its first
+/// Grants the lease to the claim, under a new fence. `before` is the record of the key: its incarnation, its first
 /// time and its input stay, unless it was never claimed.
 fn take(rows: &mut impl Rows, claim: &Claim, before: Record, now: Millis) -> Result<Claimed, StoreError> {
     let is_first = before.attempts == 0;
@@ -511,7 +511,7 @@ fn take(rows: &mut impl Rows, claim: &Claim, before: Record, now: Millis) -> Res
         completed: 0,
         ttl: millis(claim.ttl),
         revision: before.revision.saturating_add(1),
-        // What was recorded when it began is what it goes on with.
+        // It continues with the input that was recorded at its beginning.
         input: if is_first { claim.input.clone() } else { before.input },
         ..before
     };
@@ -519,8 +519,8 @@ fn take(rows: &mut impl Rows, claim: &Claim, before: Record, now: Millis) -> Res
     Ok(Claimed::Held(record))
 }
 
-/// The record of `key`, if it is held under `fence`; a record that is absent is as lost to the holder as one with
-/// another fence.
+/// Returns the record of `key`, if it is held under `fence`; a record that is absent is as lost to the holder as one
+/// with another fence.
 fn leased(rows: &mut impl Rows, key: &str, fence: u64) -> Result<Record, StoreError> {
     match rows.get(key)? {
         Some(record) if record.status.is_held() && record.fence == fence => Ok(record),
@@ -639,8 +639,8 @@ pub fn put_cursor(rows: &mut impl Rows, cursor: &Cursor) -> Result<(), StoreErro
 
 /// Ends a lease without a result.
 ///
-/// The record of a lock is removed. The owner itself releases by its fence. `abandoned` is for an observer: the store has to agree that the owner is
-/// dead, and then counts a recovery.
+/// The record of a lock is removed. The owner itself releases by its fence. `abandoned` is for an observer: the store
+/// has to agree that the owner is dead, and then counts a recovery.
 ///
 /// # Errors
 ///
@@ -688,8 +688,8 @@ pub fn cas(rows: &mut impl Rows, expected: Option<u64>, record: Record) -> Resul
 
 /// Deletes those of the records under `keys` that were done or undone before `before`, with what belongs to them.
 ///
-/// Returns how many are gone. Records in other states, and those that ended later, stay: the keys may come from a
-/// listing that is seconds old.
+/// Returns the number of removed records. Records in other states, and those that ended later, stay: the keys may come
+/// from a listing that is seconds old.
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
 //! Writing what steps, jobs and loops record, and measuring it with the feature `ops`.
 //!
-//! A write takes thousands of times as long as a reading of the clock, so each is measured. One whose caller was dropped
-//! before the store answered is in no number: it may have happened or not.
+//! A write takes thousands of times as long as a reading of the clock, so each is measured. A write whose caller was
+//! dropped before the store answered is in no number: it may have happened or not.
 
 use super::{Completion, Cursor, Store, StoreError, Work};
 #[cfg(feature = "ops")]
@@ -69,7 +69,7 @@ const OTHER: &str = "other";
 #[cfg(feature = "ops")]
 const MOST: usize = 100;
 
-/// How long writes took, by kind of store and by result.
+/// The durations of writes, by kind of store and by result.
 #[cfg(feature = "ops")]
 type Writes = BTreeMap<(&'static str, &'static str), Times>;
 
@@ -79,7 +79,7 @@ static WRITES: Site<OfProcess<Mutex<Writes>>> =
         OfProcess::new(Mutex::default(), |_| Mutex::default())
     });
 
-/// What was measured so far, by kind of store and by result.
+/// Returns the durations so far, by kind of store and by result.
 #[cfg(feature = "ops")]
 pub(crate) fn writes() -> Writes {
     locked(&WRITES).clone()

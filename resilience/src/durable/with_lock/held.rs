@@ -25,7 +25,7 @@ pub(super) fn enter(name: &PointName, at: &PointName, lease: &Arc<LeaseState>) -
     number
 }
 
-/// The call that holds the lease is over.
+/// Notes that the call that holds the lease is over.
 pub(super) fn leave(number: usize) {
     held::leave(number);
     let left = locked(&HELD).remove(&number);
@@ -33,7 +33,7 @@ pub(super) fn leave(number: usize) {
     drop(left);
 }
 
-/// The leases that the running code holds, the innermost last.
+/// Returns the leases that the running code holds, the innermost last.
 ///
 /// Numbers that are not in the table are those of bulkheads, and of locks that are files.
 fn here() -> Vec<Arc<LeaseState>> {
@@ -45,15 +45,15 @@ fn here() -> Vec<Arc<LeaseState>> {
     numbers.iter().filter_map(|number| held.get(number).cloned()).collect()
 }
 
-/// Whether the running code holds the lease of `key` in `store`: whoever waited for it here would wait for itself.
+/// Returns whether the running code holds the lease of `key` in `store`: a wait for it here would wait for itself.
 pub(super) fn is_held_here(store: &Arc<dyn Store>, key: &str) -> bool {
     here().iter().any(|lease| lease.key == key && store::same(&lease.store, store))
 }
 
-/// Describes the lease of a lock to the body that runs under it; see [`lock_lease`].
+/// The lease of a lock, for the body that runs under it; see [`lock_lease`].
 ///
-/// It refers to the lease, and can be sent to another thread or task; there it says the same. Its fence is what protects
-/// a service outside of the store: a lease is a promise with an end, and a process that was suspended for longer goes on
+/// It refers to the lease, and can be sent to another thread or task; there it says the same. Its fence protects a
+/// service outside of the store: a lease is a promise with an end, and a process that was suspended for longer goes on
 /// as if it held the lock, until it looks.
 ///
 /// # Examples
@@ -87,16 +87,17 @@ pub struct LockLease {
 impl LockLease {
     /// Returns the number of this lease, which is higher than that of every earlier one.
     ///
-    /// It is at least 1, and one store gives it out once. Send it along with what the body writes to another service; one
-    /// that refuses a number lower than the highest it has seen cannot be written to by a holder that has lost its lock.
+    /// It is at least 1, and one store gives it out once. Send it along with the body's writes to another service; a
+    /// service that refuses a number lower than the highest it has seen cannot be written to by a holder that has lost
+    /// its lock.
     pub fn fence(&self) -> u64 {
         self.state.fence
     }
 
     /// Returns whether the lease is known to be lost: others may work under the same lock.
     ///
-    /// It is an estimate. A lease can be lost without being known to be, and one that was lost in an outage of the store
-    /// can be found again.
+    /// It is an estimate. A lease can be lost without being known to be, and a lease that was lost in an outage of the
+    /// store can be found again.
     ///
     /// In a test world there is no heartbeat, and it stays `false`.
     pub fn is_lost(&self) -> bool {

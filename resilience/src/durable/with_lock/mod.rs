@@ -7,8 +7,8 @@
 //! | a holder that is stopped | keeps it | keeps it on this host; elsewhere it loses it, and its fence is too low afterwards |
 //! | waiters | first come, first served | ask again with a pause of at most 250 ms |
 //!
-//! The record is at `l/<name>`, and only while the lock is held: the end of the lease removes it. Its settings, counters and
-//! events are those of the lock that is a file ([`LockSite`]).
+//! The record is at `l/<name>`, and only while the lock is held: the end of the lease removes it. Its settings,
+//! counters and events are those of the lock that is a file ([`LockSite`]).
 
 mod held;
 
@@ -36,7 +36,7 @@ use crate::rejected::Rejected;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What a name may have, as that of a lock that is a file.
+/// The most bytes of a name, as of a lock that is a file.
 ///
 /// In bytes. The record's key is longer by its prefix.
 const NAME_LIMIT: usize = 1_024;
@@ -106,8 +106,8 @@ struct Asking {
 }
 
 impl Asking {
-    /// The name and a lock that this very code holds are looked at before the store is asked. The first claim waits
-    /// for nothing, so that a free lock is taken without an event of waiting.
+    /// Returns the name and a lock that this very code holds are looked at before the store is asked. The first claim
+    /// waits for nothing, so that a free lock is taken without an event of waiting.
     ///
     /// # Errors
     ///
@@ -147,7 +147,7 @@ impl Asking {
     }
 
     /// Waits under the rules of admission: a timeout around the function does not count this time as that of the
-    /// service, and a call whose timeout has passed meanwhile does not begin.
+    /// service, and a call whose timeout has passed does not begin.
     async fn wait(
         &mut self,
         mode: Mode,
@@ -163,7 +163,7 @@ impl Asking {
         admission::waits(point.stack(), self.attempt);
         let asked = ask(mode, store, request, limit).await;
         if !admission::admitted(point.stack()) {
-            // A lease that was taken meanwhile is given back where it is dropped.
+            // A lease that was taken in between is released when it is dropped.
             drop(asked);
             return Err(NotLocked::left());
         }
@@ -225,13 +225,13 @@ pub struct CallLease {
 }
 
 impl CallLease {
-    /// Marks the running code as one that holds the lock, until the guard is dropped.
+    /// Marks the running code as a holder of the lock, until the guard is dropped.
     pub fn hold(&self) -> impl Sized + use<> {
         scope::holding(self.number)
     }
 
-    /// Gives the lease back, and reports if it was lost meanwhile. Dropped before the store has answered, it is given back
-    /// without the caller.
+    /// Releases the lease, and reports if it was lost. If this is dropped before the store has answered, the lease is
+    /// released without the caller.
     pub async fn end(mut self) {
         let Some(mut lease) = self.lease.take() else { return };
         let shared = lease.shared().clone();
@@ -245,12 +245,12 @@ impl CallLease {
         self.report(is_lost);
     }
 
-    /// As [`end`](Self::end), from sync code.
+    /// Ends like [`end`](Self::end), from sync code.
     pub fn end_blocking(self) {
         block_on::block_on(self.end());
     }
 
-    /// In the world that the lock was taken in: the lease may be dropped by another thread.
+    /// Reports in the world that the lock was taken in: the lease may be dropped by another thread.
     fn report(&self, is_lost: bool) {
         if is_lost {
             run_in(self.world.as_ref(), || self.site.lost(self.key.clone(), "its lease was taken over"));
@@ -266,7 +266,7 @@ impl Holds for CallLease {
 
 impl Drop for CallLease {
     fn drop(&mut self) {
-        // What was taken out has been reported on.
+        // A guard that was taken out has been reported on.
         let is_lost =
             self.lease.as_ref().is_some_and(|lease| lease.shared().is_own() && lease.shared().loss.is_lost());
         self.report(is_lost);

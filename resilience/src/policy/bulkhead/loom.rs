@@ -39,7 +39,7 @@ fn leave(gate: &Gate) {
     }
 }
 
-/// A gate whose one slot is in use, made before the threads are.
+/// Returns a gate whose one slot is in use, made before the threads are.
 fn full() -> Arc<Gate> {
     let gate = Arc::new(Gate::new());
     gate.queue();

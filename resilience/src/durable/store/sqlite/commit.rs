@@ -1,4 +1,4 @@
-//! Group commit: one writer at a time, and one transaction for all operations that arrive meanwhile.
+//! Group commit: one writer at a time, and one transaction for all operations that arrive at the same time.
 //!
 //! Each operation is put in a queue. A caller that blocks its thread anyway commits the queue itself if no other
 //! thread is committing; for all others one thread does it. Either way everything that is
@@ -13,9 +13,9 @@
 //!
 //! # What an answer means
 //!
-//! No caller is answered before the transaction is on disk. If the commit fails, all operations of it get the error, and
-//! none is half done. A write that the disk did not take poisons the store: SQLite cannot know what is on disk then, so
-//! every further operation is refused until the store is opened again.
+//! No caller is answered before the transaction is on disk. If the commit fails, all operations of it get the error,
+//! and none is half done. A write that failed on the disk poisons the store: SQLite cannot know what is on disk then,
+//! so every further operation is refused until the store is opened again.
 //!
 //! # The log
 //!
@@ -31,8 +31,9 @@
 //!
 //! # Panics and forks
 //!
-//! A rule that panics fails its operation, and the transaction if it had written. The code of an executor that panics when it is woken does not keep the
-//! other answers from being given. A fork's child has a copy of the queue and no thread: it asks and commits nothing.
+//! A rule that panics fails its operation, and the transaction if it had written. The code of an executor that panics
+//! when it is woken does not keep the other answers from being given. A fork's child has a copy of the queue and no
+//! thread: it asks and commits nothing.
 
 use super::place::{Moment, Place};
 use super::tables::{Table, compact, failed, fold, fold_long, is_busy, shrink};
@@ -49,25 +50,25 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::vec;
 
-/// How many operations share one transaction at most.
+/// The most operations that share one transaction.
 const BATCH: usize = 512;
-/// After how many bytes of records a transaction ends: its log is as long, and a record may have some MiB.
+/// The bytes of records after which a transaction ends: its log is as long, and a record may have some MiB.
 const BATCH_BYTES: usize = 8 << 20;
-/// How long a crowd is waited for at most: about as long as a commit takes.
+/// The longest wait for a crowd: about as long as a commit takes.
 const PATIENCE: Duration = Duration::from_micros(200);
-/// For how long another process's commit is waited for without sleeping: a few times as long as one takes.
+/// The time for which another process's commit is waited for without sleeping: a few times as long as one takes.
 const SPIN: Duration = Duration::from_millis(2);
-/// How many bytes the log may have before a commit waits for it to be moved into the tables.
+/// The bytes of the log from which a commit waits for it to be moved into the tables.
 const LOG_MOST: u64 = 8 << 20;
-/// How much longer the log has to be, as a part of its length, before that is tried again: a reader may be in the way.
+/// The growth of the log, as a part of its length, after which that is tried again: a reader may be in the way.
 const LOG_STEP: u64 = 4;
-/// How long nothing is asked for before the log is moved into the tables.
+/// The time without operations after which the log is moved into the tables.
 const REST: Duration = Duration::from_secs(1);
 
-/// One operation on its way into a transaction.
+/// An operation on its way into a transaction.
 type Operation = Box<dyn FnOnce(&mut Table<'_>) -> Reply + Send>;
 
-/// Hands the answer out once the transaction is committed, or the reason why it is not.
+/// A function that returns the answer once the transaction is committed, or the reason why it is not.
 type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// The way of all operations of this process into the tables.
@@ -79,15 +80,15 @@ pub(super) struct Committer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the callers and the thread share. The lock of the queue is held for moments only; that of the writer for a
-/// whole commit, and never taken by a caller that must not block.
+/// The state that the callers and the thread share. The lock of the queue is held for moments only; that of the writer
+/// for a whole commit, and never taken by a caller that must not block.
 struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
     writer: Mutex<Writer>,
 }
 
-/// What is asked for, in order, and whether the thread has to be woken for it.
+/// The operations, in order, and whether the thread has to be woken for them.
 #[derive(Default)]
 struct Queue {
     operations: Vec<Operation>,
@@ -101,13 +102,13 @@ struct Queue {
 struct Writer {
     connection: Connection,
     place: Arc<Place>,
-    /// When something was written last that has not been moved from the log into the tables.
+    /// The time of the last write that has not been moved from the log into the tables.
     written: Option<Instant>,
-    /// How many bytes the log had when this process last had the right to write.
+    /// The bytes of the log when this process last had the right to write.
     log: u64,
-    /// How many bytes the log had after the last try to shorten it.
+    /// The bytes of the log after the last try to shorten it.
     tried: u64,
-    /// How many operations came together the last two times.
+    /// The number of operations that came together the last two times.
     crowd: (usize, usize),
 }
 
@@ -177,7 +178,7 @@ impl Drop for Committer {
 }
 
 impl Committer {
-    /// Rewrites the file without free pages; what is asked for meanwhile waits.
+    /// Rewrites the file without free pages; operations that arrive during that wait.
     pub(super) fn compact(&self) -> Result<(), StoreError> {
         self.alone(|writer| {
             let compacted = compact(&writer.connection, &writer.place);
@@ -203,23 +204,23 @@ impl Committer {
         writer.place.check()?;
         let done = work(&mut writer);
         drop(writer);
-        // Operations that came meanwhile wait for the thread.
+        // Operations that have arrived wait for the thread.
         self.shared.arrived.notify_one();
         done
     }
 }
 
 impl Shared {
-    /// Something is in the queue: commits it here if that may be, or has the thread do it.
+    /// Handles an operation in the queue: commits it here if that may be, or has the thread do it.
     ///
     /// A caller that commits here may find more in the queue afterwards, from callers who saw the writer at work;
-    /// those are the thread's, so that no caller works for the others without end.
+    /// the thread commits those, so that no caller works for the others without end.
     fn submit(&self) {
         if block_on::may_block() {
             match self.writer.try_lock() {
                 Ok(writer) => self.commit(writer),
                 Err(TryLockError::Poisoned(writer)) => self.commit(writer.into_inner()),
-                // Whoever writes may have looked into the queue before: the thread looks again after that.
+                // A running writer may have looked into the queue before: the thread looks again after that.
                 Err(TryLockError::WouldBlock) => return self.arrived.notify_one(),
             }
             let mut queue = locked(&self.queue);
@@ -268,13 +269,13 @@ impl Shared {
         queue.is_asleep = false;
     }
 
-    /// The store is at rest; whether there is more to do.
+    /// Does the work of a store at rest; returns whether there is more to do.
     fn rest(&self) -> bool {
-        // Who commits just now makes it busy again.
+        // A caller that commits just now makes it busy again.
         self.writer.try_lock().map_or(true, |mut writer| writer.rest())
     }
 
-    /// Commits what is in the queue, and answers.
+    /// Commits the operations in the queue, and answers.
     fn commit(&self, mut writer: MutexGuard<'_, Writer>) {
         let batch = self.gather(&mut writer);
         if batch.is_empty() {
@@ -283,7 +284,7 @@ impl Shared {
         let (done, replies, rest) = writer.commit(batch);
         let (place, bytes) = (writer.place.clone(), writer.log);
         if !rest.is_empty() {
-            // Before those that came meanwhile.
+            // Before those that came in between.
             locked(&self.queue).operations.splice(..0, rest);
         }
         drop(writer);
@@ -294,11 +295,11 @@ impl Shared {
         let _ = catch_unwind(AssertUnwindSafe(|| place.watch_log(bytes)));
     }
 
-    /// Takes whatever is asked for, and waits a moment for as many as came last time: those who got their
-    /// answers just now are about to ask for the next thing, and then share one commit.
+    /// Takes all operations, and waits a moment for as many as came last time: callers that got their
+    /// answers just now are about to ask for the next operation, and then share one commit.
     ///
     /// The crowd is the larger of the last two batches. Each look yields the processor, so that those callers get to
-    /// ask; after 200 µs it begins with what is there.
+    /// ask; after 200 µs it begins with the present ones.
     fn gather(&self, writer: &mut Writer) -> Vec<Operation> {
         let mut batch = self.take(BATCH);
         let crowd = writer.crowd.0.max(writer.crowd.1);
@@ -311,7 +312,7 @@ impl Shared {
         batch
     }
 
-    /// The first operations of the queue, at most `most`.
+    /// Returns the first operations of the queue, at most `most`.
     fn take(&self, most: usize) -> Vec<Operation> {
         let mut queue = locked(&self.queue);
         let count = queue.operations.len().min(most);
@@ -348,7 +349,7 @@ impl Writer {
             replies.push(operation(&mut table));
         }
         let finished = table.finish();
-        // What is not committed is rolled back when it is dropped.
+        // A transaction that is not committed is rolled back when it is dropped.
         let tx = begun?;
         let fence = finished?;
         place.check()?;
@@ -407,7 +408,7 @@ impl Writer {
 /// Waits for the right to write, at most for `busy`.
 ///
 /// For 2 ms it yields between two tries, then it sleeps for 200 µs each time. SQLite's own handler is off
-/// meanwhile: its pauses grow to 100 ms.
+/// at that time: its pauses grow to 100 ms.
 ///
 /// # Errors
 ///

@@ -11,20 +11,20 @@
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `commit` | who commits, what shares a transaction, when an answer is given |
+//! | `commit` | group commit: the committer, the operations of a transaction, the time of the answers |
 //! | `tables/` | SQL: the schema, the rows, and the rules' view of a transaction |
-//! | `place` | the directory: whether the files are still those that were opened, which owners live, the mark of the last acknowledged transaction |
-//! | `wal` | checksums of the log, which SQLite itself takes for the end of the log where they are wrong |
-//! | `upkeep` | what operators ask for: backup, check, size, compacting |
+//! | `place` | the directory: whether the files are still the opened ones, the living owners, the mark of the last acknowledged transaction |
+//! | `wal` | checksums of the log, which SQLite itself treats as the end of the log if they are wrong |
+//! | `upkeep` | the operations of operators: backup, check, size, compacting |
 //!
-//! # What is relied on
+//! # Assumptions
 //!
 //! - The file has one SQLite in each process. POSIX locks belong to the process, so that a second one in it, or any
 //!   other code that opens and closes the file, would take the locks away. So a store that is opened twice is one
 //!   handle, found by its inode, and a fork's child may not use the one of its parent.
 //! - A transaction that was acknowledged is on disk: `synchronous = FULL`, and the file and its directory are synced
 //!   when the store is made.
-//! - A write that failed says nothing about what is on disk. The store is poisoned then, and a new opening reads what
+//! - A write that failed says nothing about the data on disk. The store is poisoned then, and a new opening reads what
 //!   is there.
 //! - The fence is raised by every transaction that writes. So it also numbers them, and a store that has a lower one
 //!   than the mark `acknowledged` beside it has lost work: it is refused, and not used with what is left.
@@ -60,7 +60,7 @@ use tables::{
 };
 pub use upkeep::StoreSize;
 
-/// Holds how a store is opened; see [`SqliteStore::options`].
+/// The options for opening a store; see [`SqliteStore::options`].
 ///
 /// # Examples
 ///
@@ -82,9 +82,9 @@ pub struct SqliteOptions {
 }
 
 impl SqliteOptions {
-    /// Sets how long to wait for another process that writes; default 10 s. One that is stopped in the middle of a
-    /// commit (`SIGSTOP`, a frozen container) keeps the others waiting that long, and they get
-    /// [`StoreError::Unavailable`]; one that is killed does not.
+    /// Sets how long to wait for another process that writes; default 10 s. A process that is stopped in the middle of
+    /// a commit (`SIGSTOP`, a frozen container) keeps the others waiting that long, and they get
+    /// [`StoreError::Unavailable`]; a process that is killed does not.
     pub const fn busy_timeout(mut self, wait: Duration) -> Self {
         self.busy = wait;
         self
@@ -132,7 +132,7 @@ impl SqliteOptions {
                 )));
             }
         }
-        // What may not be written to says so here, in words that name the file.
+        // A directory that may not be written to is reported here, in words that name the file.
         let owners = Owners::join(dir.join(OWNERS))?;
         if !is_there {
             let draft = files::draft(&file, owners.own())?;
@@ -150,12 +150,12 @@ impl SqliteOptions {
 static OPEN: OfProcess<Mutex<Vec<Weak<Inner>>>> =
     OfProcess::new(Mutex::new(Vec::new()), |_| Mutex::default());
 
-/// The open store in `file`.
+/// Returns the open store in `file`.
 ///
 /// A store whose files were replaced, or that is poisoned, does not count: opening it again makes a new one.
 fn find(file: &Path) -> Option<Arc<Inner>> {
     let inode = files::inode(file)?;
-    // What is dropped below may be the last handle, whose store is closed then: that takes its time.
+    // The handles that are dropped below may be the last ones, whose store is closed then: that takes its time.
     let inners: Vec<_> = {
         let mut open = locked(&OPEN);
         open.retain(|inner| inner.strong_count() > 0);
@@ -167,12 +167,12 @@ fn find(file: &Path) -> Option<Arc<Inner>> {
     inners.into_iter().find(is_it)
 }
 
-/// The directories whose stores are being opened by this process, and what only one of its threads holds meanwhile.
+/// The directories whose stores are being opened by this process, and the state that only one of its threads may hold.
 static DOORS: OfProcess<Mutex<Doors>> = OfProcess::new(Mutex::new(BTreeMap::new()), |_| Mutex::default());
 
 type Doors = BTreeMap<Option<Inode>, Weak<Mutex<()>>>;
 
-/// The lock for opening the store in `dir`: stores in other directories are opened meanwhile.
+/// Returns the lock for opening the store in `dir`: stores in other directories can be opened at the same time.
 fn door(dir: &Path) -> Arc<Mutex<()>> {
     let inode = files::inode(dir);
     let mut doors = locked(&DOORS);
@@ -185,14 +185,14 @@ fn door(dir: &Path) -> Arc<Mutex<()>> {
     })
 }
 
-/// `dir` as an absolute path: the process may change its directory later.
+/// Returns `dir` as an absolute path: the process may change its directory later.
 fn absolute(dir: &Path) -> Result<PathBuf, StoreError> {
     std::path::absolute(dir).map_err(|error| StoreError::Refused(format!("{}: {error}", dir.display())))
 }
 
-/// Keeps records in one SQLite file, for any number of processes of one host.
+/// A store in one SQLite file, for any number of processes of one host.
 ///
-/// Write-ahead log with `synchronous=FULL`: what was acknowledged survives `kill -9` and, as far as the
+/// Write-ahead log with `synchronous=FULL`: acknowledged records survive `kill -9` and, as far as the
 /// disk keeps its word, a power cut. Any number of processes of one host may have it open; each holds a
 /// lock beside it, by which the others know at once that it has died. `docs/durable.md` has the protocol.
 ///
@@ -210,7 +210,7 @@ fn absolute(dir: &Path) -> Result<PathBuf, StoreError> {
 /// Opening costs a few milliseconds and a thread; clone the handle, or open it again, which returns the same one. An
 /// operation waits for one sync of the disk, together with all others that are asked for at the time; reads wait for
 /// none. The directory belongs to one user, on a local file system. When the disk is full, writes fail with
-/// [`StoreError::Full`] and what is recorded can still be read.
+/// [`StoreError::Full`] and existing records can still be read.
 ///
 /// The SQLite built along syncs with `fsync`. With `LIBSQLITE3_FLAGS=-DHAVE_FDATASYNC=1` in the environment of
 /// the build it uses `fdatasync`, which is as safe and up to a third faster with many writers.
@@ -230,8 +230,8 @@ pub struct SqliteStore {
     inner: Arc<Inner>,
 }
 
-/// It is shared by all handles of one store; when the last one is dropped, what is queued is committed, and the files
-/// are closed.
+/// It is shared by all handles of one store; when the last one is dropped, queued operations are committed, and the
+/// files are closed.
 #[derive(Debug)]
 struct Inner {
     place: Arc<Place>,
@@ -259,7 +259,7 @@ impl Inner {
         migrate(&mut writer)?;
         use_log(&writer)?;
         check_small(&writer)?;
-        // In this order: other processes commit meanwhile.
+        // In this order: other processes commit at the same time.
         let mark = Mark::open(&dir)?;
         let acknowledged = mark.read();
         mark.check(acknowledged, last_fence(&writer)?)?;
@@ -408,7 +408,7 @@ impl Store for SqliteStore {
                 Ok(claimed)
             });
         }
-        // Looking at a step of a job writes nothing, unless its damaged bytes are to be replaced.
+        // Looking at a step of a job writes nothing, unless its damaged bytes have to be replaced.
         let look = Claim { on_corrupt: Otherwise::Error, ..claim.clone() };
         let place = &self.inner.place;
         let Some(open) = &self.inner.open else { return Box::pin(ready(Err(StoreError::ReadOnly))) };

@@ -1,11 +1,11 @@
-//! The files of one open store: whether they are still those that were opened, and which processes have them open.
+//! The files of one open store: whether they are still the opened ones, and which processes have them open.
 //!
 //! An administrator may remove, replace or restore the files of a store that is open. SQLite would go on with the open
-//! descriptors, and everything acknowledged since would be gone with them. So the inodes at the path are compared with those
-//! that were opened before each commit, and a store that is no longer there answers `Lost`.
+//! descriptors, and everything acknowledged since would be gone with them. So the inodes at the path are compared with
+//! those that were opened before each commit, and a store that is no longer there answers `Lost`.
 //!
-//! The turn to write ([`WriteTurn`]) makes the queue between processes fair: SQLite's own wait polls, and a process that
-//! commits without pause would keep the others out.
+//! The turn to write ([`WriteTurn`]) makes the queue between processes fair: SQLite's own wait polls, and a process
+//! that commits without pause would keep the others out.
 
 use crate::base::sync::locked;
 use crate::durable::record::Millis;
@@ -21,11 +21,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-/// From how many bytes on the file of the log is long enough: commits of ordinary size begin it anew at 4 MiB.
+/// The length from which the file of the log is long enough: commits of ordinary size begin it anew at 4 MiB.
 const LOG_PREPARED: u64 = 4 << 20;
 /// The file of the log is made longer to a multiple of this.
 const LOG_STEP: u64 = 64 << 10;
-/// How many bytes the log may have before it is reported: a reader keeps it from shrinking.
+/// The bytes of the log from which it is reported: a reader keeps it from shrinking.
 const LOG_WARNING: u64 = 64 << 20;
 
 /// The file in the store's directory.
@@ -46,7 +46,7 @@ pub(super) struct Moment {
 }
 
 impl Moment {
-    /// By the clocks of the calling thread, a test world's included.
+    /// Returns the time by the clocks of the calling thread, a test world's included.
     pub(super) fn now() -> Self {
         let since = crate::base::clock::time_of_day().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall = Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX);
@@ -54,7 +54,7 @@ impl Moment {
     }
 }
 
-/// Where an open store is.
+/// The place of an open store.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) dir: PathBuf,
@@ -64,7 +64,7 @@ pub(super) struct Place {
     pub(super) owners: Owners,
     watch: Mutex<CounterWatch>,
     pub(super) is_volatile: bool,
-    /// How long an operation waits for another process.
+    /// The time that an operation waits for another process.
     pub(super) busy: Duration,
     has_warned: AtomicBool,
     /// A write could not be made durable.
@@ -102,7 +102,7 @@ pub(super) struct Mark {
 const MARK: &str = "acknowledged";
 
 impl Mark {
-    /// The mark of the store in `dir`, made if it is not there.
+    /// Opens the mark of the store in `dir`, made if it does not exist.
     pub(super) fn open(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(MARK);
         let mut options = OpenOptions::new();
@@ -113,12 +113,12 @@ impl Mark {
         Ok(Self { path, file: Mutex::new(file) })
     }
 
-    /// Whether a store was in `dir`.
+    /// Returns whether a store was in `dir`.
     pub(super) fn is_in(dir: &Path) -> bool {
         std::fs::metadata(dir.join(MARK)).is_ok_and(|mark| mark.len() > 0)
     }
 
-    /// How far the store was acknowledged, as far as that is known.
+    /// Returns how far the store was acknowledged, as far as that is known.
     pub(super) fn read(&self) -> Option<u64> {
         let mut bytes = [0; 16];
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
@@ -129,7 +129,7 @@ impl Mark {
         (read.is_ok() && sum == checksum(number)).then_some(number)
     }
 
-    /// Checks that nothing is missing of what was `acknowledged` before, in a store whose last transaction has `fence`.
+    /// Checks that no transaction up to `acknowledged` is missing, in a store whose last transaction has `fence`.
     pub(super) fn check(&self, acknowledged: Option<u64>, fence: u64) -> Result<(), StoreError> {
         match acknowledged {
             Some(number) if number > fence => Err(StoreError::Lost(format!(
@@ -155,7 +155,7 @@ fn checksum(number: u64) -> [u8; 8] {
     (!number).rotate_left(17).to_le_bytes()
 }
 
-/// The file, its log, and the index of the log.
+/// Returns the file, its log, and the index of the log.
 pub(super) fn files_of(file: &Path) -> [PathBuf; 3] {
     let beside = |end: &str| {
         let mut path = file.as_os_str().to_owned();
@@ -166,7 +166,7 @@ pub(super) fn files_of(file: &Path) -> [PathBuf; 3] {
 }
 
 impl Place {
-    /// The store in `dir`, whose file is open; a log and its index are there then.
+    /// Creates the place of the store in `dir`, whose file is open; a log and its index exist then.
     pub(super) fn new(dir: PathBuf, owners: Owners, busy: Duration, mark: Option<Mark>) -> Self {
         let files = files_of(&dir.join(FILE)).map(|path| (path.clone(), files::inode(&path)));
         let is_volatile = files::is_volatile(&dir);
@@ -202,14 +202,14 @@ impl Place {
         WriteTurn { file: Some(file) }
     }
 
-    /// The transaction with `fence` is on disk.
+    /// Notes that the transaction with `fence` is on disk.
     pub(super) fn acknowledged(&self, fence: u64) {
         if let Some(mark) = &self.mark {
             mark.write(fence);
         }
     }
 
-    /// Leaves out those of `dead` that records still named when these were last looked through. That takes long in a large
+    /// Removes those of `dead` that records still named at the last look. That look takes long in a large
     /// store; a record of such an owner changes by this process, or the next one to open the store looks again.
     pub(super) fn not_named_before(&self, dead: &mut HashSet<String>) {
         let named = locked(&self.still_named);
@@ -221,17 +221,17 @@ impl Place {
         locked(&self.still_named).insert(owner);
     }
 
-    /// A record of the dead owner `owner` has changed.
+    /// Notes that a record of the dead owner `owner` has changed.
     pub(super) fn may_be_unnamed(&self, owner: &str) {
         locked(&self.still_named).remove(owner);
     }
 
-    /// Nothing more is written by way of this handle.
+    /// Poisons this handle: nothing more is written by way of it.
     pub(super) fn poison(&self) {
         self.is_poisoned.store(true, Ordering::Relaxed);
     }
 
-    /// Opening the store again gives a handle that is not.
+    /// Returns whether this handle is poisoned; a store that is opened again has a new handle.
     pub(super) fn is_poisoned(&self) -> bool {
         self.is_poisoned.load(Ordering::Relaxed)
     }
@@ -253,7 +253,7 @@ impl Place {
         let _ = is_first;
     }
 
-    /// How many bytes the file of the log has.
+    /// Returns how many bytes the file of the log has.
     pub(super) fn log_size(&self) -> u64 {
         self.files.get(1).map_or(0, |(path, _)| files::size(path))
     }
@@ -285,7 +285,7 @@ impl Place {
         longer
     }
 
-    /// Whether the store was opened in the file with this inode.
+    /// Returns whether the store was opened in the file with this inode.
     pub(super) fn is_of(&self, inode: Inode) -> bool {
         self.files.first().is_some_and(|(_, opened)| *opened == Some(inode))
     }
@@ -299,7 +299,7 @@ impl Place {
         Err(StoreError::Refused(words))
     }
 
-    /// Checks that the files at their paths are those that were opened, and that this process opened them.
+    /// Checks that the files at their paths are the opened ones, and that this process opened them.
     ///
     /// It costs a look at the metadata of each file, before each commit and each read.
     ///
@@ -318,7 +318,7 @@ impl Place {
         }
     }
 
-    /// Whether `owner` is dead, whose row has the counter and names the file in `row`.
+    /// Returns whether `owner` is dead, whose row has the counter and names the file in `row`.
     ///
     /// The lock decides where it can be judged. Otherwise the counter does, on the caller's monotonic clock; a pause
     /// between two looks counts for half a lease at most, since an observer that was stopped has seen nothing.

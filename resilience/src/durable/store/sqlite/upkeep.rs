@@ -1,4 +1,4 @@
-//! What an operator does with a store: measure it, check it, copy it, make it smaller.
+//! The operations of an operator on a store: measure it, check it, copy it, make it smaller.
 
 use super::commit::on_thread;
 use super::place::{FILE, OWNERS};
@@ -12,10 +12,10 @@ use std::collections::HashSet;
 use std::fs::{self, DirEntry};
 use std::path::Path;
 
-/// How many bytes a store has; see [`SqliteStore::size`].
+/// The size of a store; see [`SqliteStore::size`].
 ///
 /// The log is empty at rest, and at most about 16 MiB while no reader holds it. Free pages are given back to the file
-/// system at rest, some at a time; [`compact`](SqliteStore::compact) gives all of them back at once.
+/// system at rest, some at a time; [`compact`](SqliteStore::compact) returns all of them at once.
 ///
 /// # Examples
 ///
@@ -42,7 +42,7 @@ pub struct StoreSize {
     pub free: u64,
 }
 
-/// As `40960 bytes of tables (4096 free), 0 bytes of log`.
+/// Writes `40960 bytes of tables (4096 free), 0 bytes of log`.
 impl std::fmt::Display for StoreSize {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} bytes of tables ({} free), {} bytes of log", self.tables, self.free, self.log)
@@ -50,7 +50,7 @@ impl std::fmt::Display for StoreSize {
 }
 
 impl SqliteStore {
-    /// Returns how many bytes the store has.
+    /// Returns the size of the store.
     ///
     /// # Errors
     ///
@@ -60,7 +60,7 @@ impl SqliteStore {
         on_thread(move || inner.size()).await
     }
 
-    /// Returns how many bytes the store has, from sync code; see [`size`](Self::size).
+    /// Returns the size of the store, from sync code; see [`size`](Self::size).
     ///
     /// # Errors
     ///
@@ -87,8 +87,8 @@ impl SqliteStore {
         self.inner.size()
     }
 
-    /// Checks the tables, their indexes and every record; returns what is wrong, in words, and nothing for a sound
-    /// store. It reads the whole file, on a thread of its own; others write meanwhile.
+    /// Checks the tables, their indexes and every record; returns the damage, in words, and an empty list for a sound
+    /// store. It reads the whole file, on a thread of its own; others can write at the same time.
     ///
     /// # Errors
     ///
@@ -107,8 +107,9 @@ impl SqliteStore {
         self.inner.integrity()
     }
 
-    /// Makes a copy of the store in the new directory `to`, which opens as a store: what was acknowledged before the
-    /// call is in it. Others write meanwhile; the copy is made on a thread of its own, also when the future is dropped.
+    /// Makes a copy of the store in the new directory `to`, which opens as a store: records that were acknowledged
+    /// before the call are in it. Others can write at the same time; the copy is made on a thread of its own, also when
+    /// the future is dropped.
     ///
     /// The copy is for the day on which the store is lost: it has the same identity, so that idempotency keys stay. A
     /// program that opens it while the store is in use would run the same jobs again; [`inspect`](Self::inspect) does
@@ -116,7 +117,7 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Refused`] if there is anything in `to` but what is left of a copy whose process died;
+    /// [`StoreError::Refused`] if there is anything in `to` but the remains of a copy whose process died;
     /// [`StoreError::Full`] if there is no room.
     pub async fn backup(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
         let (inner, to) = (self.inner.clone(), absolute(to.as_ref())?);
@@ -197,7 +198,7 @@ impl Inner {
         };
         let is_new = match fs::read_dir(to) {
             Ok(entries) => {
-                // What a process leaves behind that dies while it makes a copy.
+                // The files that a process leaves behind that dies while it makes a copy.
                 let is_left = |entry: DirEntry| match entry.file_name().to_str() {
                     Some(OWNERS) => Owners::are_all_in(&entry.path()),
                     name => name.is_some_and(|name| files::is_draft(&file, name)),

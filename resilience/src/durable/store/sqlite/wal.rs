@@ -1,7 +1,7 @@
 //! Damage in SQLite's write-ahead log, found before SQLite reads it.
 //!
-//! SQLite stops at the first frame whose checksum is wrong and forgets all that follow: what was acknowledged would
-//! be gone without a word. Every commit of ours is on disk before the next one begins, so a power cut can tear the
+//! SQLite stops at the first frame whose checksum is wrong and forgets all that follow: acknowledged records would be
+//! gone without a word. Every commit of this crate is on disk before the next one begins, so a power cut can tear the
 //! last transaction only. Valid frames of a further transaction behind a damaged one are damage.
 //!
 //! The format is that of <https://www.sqlite.org/fileformat2.html#walformat>.
@@ -12,7 +12,8 @@ use std::path::Path;
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
 
-/// The number of the first damaged frame of the log at `path`, from 1; `None` for a sound log, or none at all.
+/// Returns the number of the first damaged frame of the log at `path`, from 1; `None` for a sound log, or without a
+/// log.
 pub(super) fn damage(path: &Path) -> Option<usize> {
     // Another process may begin the log anew while it is read: then the header has changed.
     for _ in 0..3 {
@@ -39,8 +40,8 @@ struct Log<'a> {
 }
 
 impl<'a> Log<'a> {
-    /// `None` if the header is none: SQLite takes such a log for empty, and so it is after it was moved into the
-    /// tables.
+    /// Returns `None` if the header is none: SQLite treats such a log as empty, and so it is after it was moved into
+    /// the tables.
     fn new(log: &'a [u8]) -> Option<Self> {
         let (header, frames) = log.split_at_checked(HEADER)?;
         let magic = number(header, 0)?;
@@ -69,7 +70,7 @@ impl<'a> Log<'a> {
         (one, other)
     }
 
-    /// Whether `frame` follows one with the sums `before`.
+    /// Returns whether `frame` follows one with the sums `before`.
     fn follows(&self, frame: &[u8], before: Sums) -> bool {
         let (Some(start), Some(page)) = (frame.get(..8), frame.get(FRAME_HEADER..)) else { return false };
         let sums = self.sums(self.sums(before, start), page);
@@ -85,7 +86,7 @@ impl<'a> Log<'a> {
             follows
         };
         let (at, damaged) = frames.find(|(_, frame)| !sound(frame))?;
-        // A process that dies after writing a transaction and before telling the others leaves its frames behind, and
+        // A process that dies after writing a transaction and before notifying the others leaves its frames behind, and
         // the next writer overwrites the first of them. Such a rest ends with its transaction; in damage another one
         // follows. What a damaged frame says of itself may be right.
         let ends = |frame: &[u8]| frame.get(8..16) == Some(self.salts) && commits(frame);
@@ -105,12 +106,12 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.try_into().ok().map(u32::from_be_bytes)
 }
 
-/// The sums that a frame states.
+/// Returns the sums that a frame states.
 fn stored(frame: &[u8]) -> Option<Sums> {
     Some((number(frame, 16)?, number(frame, 20)?))
 }
 
-/// Whether a frame is the last one of a transaction.
+/// Returns whether a frame is the last one of a transaction.
 fn commits(frame: &[u8]) -> bool {
     number(frame, 4).is_some_and(|pages| pages != 0)
 }
@@ -120,7 +121,7 @@ mod tests {
     use super::*;
     use rusqlite::Connection;
 
-    /// The log of a few transactions, and a directory that is gone afterwards.
+    /// Returns the log of a few transactions, and a directory that is gone afterwards.
     fn log() -> Vec<u8> {
         let dir = std::env::temp_dir()
             .join(format!("resilience-wal-{}", crate::durable::store::owners::new_name()));
@@ -163,7 +164,7 @@ mod tests {
         }
     }
 
-    /// The log after `base` with one more transaction, of an insert of `bytes` bytes.
+    /// Returns the log after `base` with one more transaction, of an insert of `bytes` bytes.
     fn continued(base: &Path, bytes: u32) -> Vec<u8> {
         let dir = std::env::temp_dir()
             .join(format!("resilience-wal-{}", crate::durable::store::owners::new_name()));

@@ -1,18 +1,18 @@
-//! What the errors of SQLite mean to the callers of a store.
+//! The meaning of SQLite's errors to the callers of a store.
 //!
-//! The library decides by the error: an outage leaves a job to its recovery, a full disk is reported as such, and damage is
-//! never taken for absence. So SQLite's codes are mapped here, in one table, and nowhere else.
+//! The library decides by the error: an outage leaves a job to its recovery, a full disk is reported as such, and
+//! damage is never treated as absence. So SQLite's codes are mapped here, in one table, and nowhere else.
 
 use crate::durable::store::StoreError;
 use crate::durable::store::files;
 use rusqlite::{ErrorCode, ffi};
 
-/// Whether another connection is in the way.
+/// Returns whether another connection is in the way.
 pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-/// What an error of SQLite means for the caller; asked right after it occurred.
+/// Returns the store's error for an error of SQLite; asked right after it occurred.
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(crate) fn failed(error: rusqlite::Error) -> StoreError {
     let rusqlite::Error::SqliteFailure(code, _) = &error else {
@@ -22,11 +22,12 @@ pub(crate) fn failed(error: rusqlite::Error) -> StoreError {
     meaning(*code, std::io::Error::last_os_error().kind(), &error.to_string())
 }
 
-/// What the result code `code` of SQLite means, if the last call of the operating system that failed did so with `os`.
+/// Returns the store's error for the result code `code` of SQLite, if the last call of the operating system that failed
+/// did so with `os`.
 fn meaning(code: ffi::Error, os: std::io::ErrorKind, words: &str) -> StoreError {
     let unavailable = || StoreError::Unavailable(words.to_owned());
     match (code.code, code.extended_code) {
-        // Whatever the reason: the kernel may have dropped what was written.
+        // Whatever the reason: the kernel may have dropped the written data.
         (_, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => StoreError::Poisoned,
         (_, ffi::SQLITE_READONLY_DBMOVED | ffi::SQLITE_IOERR_VNODE) => StoreError::Lost(format!(
             "its file was removed or replaced while it was open ({words}): nothing more is written to it. Put the file \
@@ -83,11 +84,11 @@ mod tests {
         ffi::SQLITE_IOERR_DATA,
         ffi::SQLITE_IOERR_CORRUPTFS,
     ];
-    /// Those whose meaning is the operating system's.
+    /// The codes whose meaning is the operating system's.
     const OF_THE_SYSTEM: &[i32] =
         &[ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_TRUNCATE, ffi::SQLITE_IOERR_SHMSIZE];
 
-    /// Every code that SQLite has, up to its 36 errors of input and output.
+    /// Returns every code that SQLite has, up to its 36 errors of input and output.
     fn codes() -> impl Iterator<Item = i32> {
         (ffi::SQLITE_ERROR..=ffi::SQLITE_NOTADB).flat_map(|code| (0..=36).map(move |more| code | more << 8))
     }

@@ -1,8 +1,8 @@
 //! Pages of the records and of the quarantine.
 //!
-//! A listing reads heads, and bodies only where values are asked for. It ends after a bounded number of rows that were looked
-//! at, not only of rows that were found: a filter that admits little must not hold a reader open for long, which would keep
-//! the log from shrinking.
+//! A listing reads heads, and bodies only where values are asked for. It ends after a bounded number of rows that were
+//! looked at, not only of rows that were found: a filter that admits little must not hold a reader open for long, which
+//! would keep the log from shrinking.
 
 use super::errors::failed;
 use super::rows::{Row, begin, end_of, number};
@@ -11,7 +11,7 @@ use crate::durable::store::rules::PAGE_BYTES;
 use crate::durable::store::{Page, Quarantined, Query, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// How many rows a page of a listing looks at, at most: those in other states than asked for count, too.
+/// The most rows that a page of a listing looks at: those in other states than requested count, too.
 const SCANNED: i64 = 2_000;
 
 /// The rows of a query, as statements select them.
@@ -64,7 +64,7 @@ impl<'a> Selection<'a> {
     }
 }
 
-/// A page ends at the number of records that was asked for, at 4 MiB, or after 2,000 rows of which most are in other
+/// A page ends at the requested number of records, at 4 MiB, or after 2,000 rows of which most are in other
 /// states, whichever is first; `next` is where the next one begins, and `None` only at the end. So a page may be
 /// empty although more follow. Damaged rows are listed apart, and count.
 pub(crate) fn list(connection: &Connection, query: &Query) -> Result<Page, StoreError> {
@@ -110,7 +110,7 @@ fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Quarantined> {
     Ok(Quarantined::new(number(0)?, row.get::<_, String>(1)?, number(2)?, row.get::<_, String>(3)?, size))
 }
 
-/// The newest entries of the quarantine before the entry `before`.
+/// Returns the newest entries of the quarantine before the entry `before`.
 pub(crate) fn quarantine(
     connection: &Connection,
     before: i64,
@@ -122,7 +122,7 @@ pub(crate) fn quarantine(
     rows.and_then(Iterator::collect).map_err(failed)
 }
 
-/// The entry `id` of the quarantine.
+/// Returns the entry `id` of the quarantine.
 pub(crate) fn quarantined(connection: &Connection, id: u64) -> Result<Option<Quarantined>, StoreError> {
     let sql = format!("{QUARANTINED} WHERE id = ?1");
     let mut select = connection.prepare_cached(&sql).map_err(failed)?;

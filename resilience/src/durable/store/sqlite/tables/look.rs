@@ -1,8 +1,8 @@
 //! Reading from a store without opening it: nothing is written.
 //!
 //! Each look opens the file read-only, reads one consistent state, and closes it again. It takes no lock that a writer
-//! waits for. Where no log is in use it leaves no trace in the directory; where one is, SQLite keeps the log's index. A store
-//! of another user can be looked at, as far as its mode allows.
+//! waits for. Where no log is in use it leaves no trace in the directory; where one is, SQLite keeps the log's index. A
+//! store of another user can be looked at, as far as its mode allows.
 
 use super::super::place::files_of;
 use super::errors::failed;
@@ -12,14 +12,14 @@ use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// How long a look waits for another process.
+/// The time that a look waits for another process.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Reads from the store in `file` without writing anything, whatever other processes do with it: by a connection for
 /// this one time.
 ///
-/// Without a log nothing but the file is needed, and SQLite is opened as if the file did not change, since it would make
-/// a log otherwise. If that was not so, what was read does not count.
+/// Without a log nothing but the file is needed, and SQLite is opened as if the file did not change, since it would
+/// make a log otherwise. If the file did change, the result does not count.
 pub(crate) fn look<T>(
     file: &Path,
     read: impl Fn(&Connection) -> Result<T, StoreError>,
@@ -35,7 +35,7 @@ pub(crate) fn look<T>(
             });
             let is_refused =
                 matches!(looked, Err(StoreError::Unavailable(_) | StoreError::ReadOnly | StoreError::Full));
-            // The log's index cannot be made in this directory, or the log went away meanwhile.
+            // The log's index cannot be made in this directory, or the log has gone away.
             if !is_refused || has_log(file) {
                 return looked;
             }
@@ -54,7 +54,7 @@ pub(crate) fn look<T>(
     last
 }
 
-/// What a file and its log looked like.
+/// The state of a file and its log.
 #[derive(PartialEq, Eq)]
 struct Seen {
     file: Option<(u64, Option<SystemTime>)>,
@@ -75,7 +75,7 @@ fn has_log(file: &Path) -> bool {
     std::fs::metadata(log).is_ok_and(|log| log.len() > 0)
 }
 
-/// A path as a URI has it.
+/// Returns a path in the form of a URI.
 fn uri_path(file: &Path) -> String {
     let escaped = |byte: u8| match byte {
         b'/' | b'.' | b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),

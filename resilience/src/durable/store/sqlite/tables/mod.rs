@@ -18,8 +18,8 @@
 //!
 //! | table | a row for each | deleted |
 //! |---|---|---|
-//! | `records` | key: jobs (`j/`), steps, cursors and what belongs to them | by retention, by hand, or replaced |
-//! | `quarantine` | record that was damaged or replaced, as the bytes that it had | after 30 days, or by hand |
+//! | `records` | key: jobs (`j/`), steps, cursors and what belongs to them | by retention, by an operator, or replaced |
+//! | `quarantine` | record that was damaged or replaced, as the bytes that it had | after 30 days, or by an operator |
 //! | `owners` | process that has a claim | when a process that judged it by its counter takes over its record; or once its lock shows that it is dead, and no held record names it |
 //! | `meta` | fact of the store: the last fence, its identity, and the count of steps of each unfinished job | the counts with their jobs |
 //!
@@ -28,9 +28,9 @@
 //!
 //! # Indexes
 //!
-//! `open_jobs` has only jobs that are not done, so that a sweep passes over a million finished ones; SQLite uses such
-//! a partial index only where a statement spells out its condition. `expiring` has only records that are deleted at a time of
-//! their own.
+//! `open_jobs` has only jobs that are not done, so that a sweep passes over a million finished ones; SQLite uses such a
+//! partial index only where a statement spells out its condition. `expiring` has only records that are deleted at a
+//! time of their own.
 //!
 //! # Reading
 //!
@@ -58,7 +58,7 @@ pub(super) use upkeep::{check_small, compact, damaged_records, fold, fold_long, 
 
 #[cfg(test)]
 mod tests {
-    //! How SQLite reads what a sweep asks for: by an index, however many finished jobs there are.
+    //! The plans of SQLite for a sweep: by an index, however many finished jobs there are.
 
     use super::listing::Selection;
     use super::{retention, schema};
@@ -66,7 +66,7 @@ mod tests {
     use crate::durable::store::Query;
     use rusqlite::Connection;
 
-    /// How SQLite carries `sql` out, in words.
+    /// Returns how SQLite carries `sql` out, in words.
     fn plan(sql: &str) -> String {
         let connection = Connection::open_in_memory().expect("SQLite");
         connection.execute_batch(schema::TABLES).expect("the tables");

@@ -1,7 +1,7 @@
 //! The rows of the processes that share a store.
 //!
-//! A row has the counter that the owner's heartbeat raises, and the device and inode of the file that it holds locked. The
-//! row of a dead owner stays as long as a record names it: its other records are judged by it.
+//! A row has the counter that the owner's heartbeat raises, and the device and inode of the file that it holds locked.
+//! The row of a dead owner stays as long as a record names it: its other records are judged by it.
 
 use super::errors::failed;
 use super::rows::{Row, end_of, number, row_of};
@@ -13,7 +13,7 @@ use rusqlite::{Connection, params};
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// How many owners there may be before a new one looks for those that are dead; recovery does so anyway.
+/// The number of owners from which a new one looks for dead ones; recovery does so anyway.
 const CROWD: usize = 16;
 
 impl Table<'_> {
@@ -57,20 +57,20 @@ impl Table<'_> {
         Ok(())
     }
 
-    /// Device and inode of this process's own lock file.
+    /// Returns device and inode of this process's own lock file.
     fn own_inode(&self) -> (Option<i64>, Option<i64>) {
         let inode = self.place.and_then(|place| place.owners.inode());
         (inode.map(|inode| inode.0.cast_signed()), inode.map(|inode| inode.1.cast_signed()))
     }
 }
 
-/// All owners that have a row.
+/// Returns all owners that have a row.
 pub(crate) fn owners(connection: &Connection) -> Result<HashSet<String>, StoreError> {
     let mut select = connection.prepare_cached("SELECT name FROM owners").map_err(failed)?;
     select.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(failed)
 }
 
-/// Gives the owner of a claim its row, by which others judge it.
+/// Adds a row for the owner of a claim, by which others judge it.
 ///
 /// In the transaction of its first claim, so that no process ever sees a record whose owner has no row. With more
 /// than 16 rows it also deletes those of the dead: a program that is started every minute leaves one each time.

@@ -1,7 +1,7 @@
-//! Deleting what is over.
+//! The deletion of old records.
 //!
-//! Expired records are found by the index of expiry, old ones by prefix and time. A job goes with all that belongs to it, in
-//! one transaction; a few at a time, since one record may have a megabyte.
+//! Expired records are found by the index of expiry, old ones by prefix and time. A job goes with all that belongs to
+//! it, in one transaction; a few at a time, since one record may have a megabyte.
 
 use super::errors::failed;
 use super::rows::{Row, begin, end_of, get, number};
@@ -12,15 +12,15 @@ use crate::durable::store::StoreError;
 use crate::durable::store::rules::{QUARANTINE, Rows};
 use rusqlite::params;
 
-/// What is over, the oldest first.
+/// The expired records, the oldest first.
 pub(super) const EXPIRED: &str =
     "SELECT key FROM records WHERE expires > 0 AND expires <= ?1 ORDER BY expires LIMIT ?2";
-/// What was quarantined long ago.
+/// The old entries of the quarantine.
 pub(super) const LONG_QUARANTINED: &str =
     "DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine WHERE at < ?1 LIMIT ?2)";
 
 impl Table<'_> {
-    /// Deletes what is to be deleted by itself by now, with its parts, at most `limit` records; returns how many.
+    /// Deletes the records whose time is over, with their parts, at most `limit` records; returns their number.
     pub(crate) fn delete_expired(&mut self, limit: usize) -> Result<usize, StoreError> {
         let (now, most) = (number(self.now()), i64::try_from(limit).unwrap_or(i64::MAX));
         let keys: Vec<String> = {
@@ -46,8 +46,8 @@ impl Table<'_> {
         Ok(keys.len() + gone)
     }
 
-    /// Deletes what ended before `before` under `prefix`, at most `limit` records; what is damaged is
-    /// quarantined. Returns how many are gone.
+    /// Deletes the records that ended before `before` under `prefix`, at most `limit` of them; damaged ones are
+    /// quarantined. Returns the number of removed records.
     pub(crate) fn delete_older_than(
         &mut self,
         prefix: &str,
@@ -77,7 +77,7 @@ impl Table<'_> {
         Ok(count)
     }
 
-    /// The next rows that ended before `before`, few at a time: a record may have a megabyte.
+    /// Returns the next rows that ended before `before`, few at a time: a record may have a megabyte.
     fn ended_before(&self, prefix: &str, after: &str, before: Millis) -> Result<Vec<Row>, StoreError> {
         let (from, begin) = begin(prefix, after);
         let sql = format!(

@@ -1,7 +1,7 @@
 //! The rows of the tables, and reading them.
 //!
-//! "Not found" is an answer that makes a body run, so it has to be certain. A row whose key was damaged is not found under
-//! its key; it is found by the look at its neighbours, whose keys and heads have to agree.
+//! "Not found" is an answer that makes a body run, so it has to be certain. A row whose key was damaged is not found
+//! under its key; it is found by the look at its neighbours, whose keys and heads have to agree.
 
 use super::errors::failed;
 use crate::durable::record::key::place;
@@ -10,7 +10,7 @@ use crate::durable::store::StoreError;
 use crate::durable::store::files::Inode;
 use rusqlite::{Connection, OptionalExtension};
 
-/// SQLite's numbers have a sign: what is larger than they can be is their largest.
+/// Returns a number with the sign that SQLite's numbers have: the largest one for a larger value.
 pub(crate) fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
@@ -66,7 +66,8 @@ pub(crate) fn at_once<T>(
 
 /// # Errors
 ///
-/// [`StoreError::Corrupt`] for a damaged row, and for a missing one whose neighbour is damaged in its key; else what SQLite says.
+/// [`StoreError::Corrupt`] for a damaged row, and for a missing one whose neighbour is damaged in its key; else what
+/// SQLite says.
 pub(crate) fn get(connection: &Connection, key: &str) -> Result<Option<Record>, StoreError> {
     if place::is_tally(key) {
         return tally(connection, key);
@@ -80,7 +81,7 @@ pub(crate) fn get(connection: &Connection, key: &str) -> Result<Option<Record>, 
     }
 }
 
-/// The count of a job's steps, which is beside the fence: a step changes two pages, its own and theirs.
+/// Returns the count of a job's steps, which is beside the fence: a step changes two pages, its own and theirs.
 pub(super) fn tally(connection: &Connection, key: &str) -> Result<Option<Record>, StoreError> {
     let sql = "SELECT value FROM meta WHERE name = ?1";
     let bytes = connection.prepare_cached(sql).map_err(failed)?.query_row([key], |row| row.get(0)).optional();
@@ -108,18 +109,19 @@ fn neighbours(connection: &Connection, key: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The condition on the first parameter for keys that begin with `prefix` and come after `after`, and its value.
+/// Returns the condition on the first parameter for keys that begin with `prefix` and come after `after`, and its
+/// value.
 pub(super) fn begin<'a>(prefix: &'a str, after: &'a str) -> (&'static str, &'a str) {
     if after < prefix { ("key >= ?1", prefix) } else { ("key > ?1", after) }
 }
 
-/// The first text after all that begin with `prefix`, in the order of bytes.
+/// Returns the first text after all that begin with `prefix`, in the order of bytes.
 ///
 /// As a bound it makes a search by prefix a range of the primary key, which `LIKE` is only under conditions.
 pub(crate) fn end_of(prefix: &str) -> String {
     let mut end: Vec<char> = prefix.chars().collect();
     while let Some(last) = end.pop() {
-        // A range of characters steps over what is none.
+        // A range of characters steps over numbers that are no characters.
         if let Some(next) = (last..=char::MAX).nth(1) {
             end.push(next);
             return end.into_iter().collect();
@@ -128,7 +130,7 @@ pub(crate) fn end_of(prefix: &str) -> String {
     char::MAX.to_string().repeat(64)
 }
 
-/// The counter of the owner `name`, and the file that its row names.
+/// Returns the counter of the owner `name`, and the file that its row names.
 pub(crate) fn row_of(
     connection: &Connection,
     name: &str,

@@ -1,11 +1,11 @@
 //! The tables of a store: how they are made, opened and brought up to date.
 //!
-//! `PRAGMA user_version` is the version of the tables. An earlier one is migrated in one transaction at open; a later one is
-//! refused, because a release that does not know a table could break what it means. A change of the tables needs a new
-//! version, a migration, and golden files of both (`tests/golden/`).
+//! `PRAGMA user_version` is the version of the tables. An earlier one is migrated in one transaction at open; a later
+//! one is refused, because a release that does not know a table could break what it means. A change of the tables needs
+//! a new version, a migration, and golden files of both (`tests/golden/`).
 //!
-//! A new file is made under another name and linked into place when it is complete, so that no process ever sees a store
-//! without its tables.
+//! A new file is made under another name and linked into place when it is complete, so that no process ever sees a
+//! store without its tables.
 
 use super::errors::failed;
 use super::table::Table;
@@ -18,9 +18,9 @@ use std::time::Duration;
 
 /// The version of the tables; a file of a later one is refused.
 const SCHEMA: i64 = 2;
-/// How long the log may get, in pages of 4 KiB, before a commit moves it into the tables: 4 MiB.
+/// The length of the log, in pages of 4 KiB, at which a commit moves it into the tables: 4 MiB.
 const LOG_PAGES: u32 = 1_000;
-/// How many bytes of the log file are kept for the next transactions: 6 MiB.
+/// The bytes of the log file that are kept for the next transactions: 6 MiB.
 const LOG_LIMIT: u32 = 6 << 20;
 
 pub(super) const TABLES: &str = "
@@ -57,8 +57,8 @@ const META: &str = "CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WI
 const FENCE: &str = "INSERT INTO meta VALUES ('fence', 0)";
 const IDENTITY: &str = "INSERT INTO meta VALUES ('identity', lower(hex(randomblob(16))))";
 
-/// A connection that writes syncs every commit (`FULL`), begins a checkpoint by itself after 4 MiB of log, and keeps
-/// 6 MiB of the log's file. Neither has a mutex of its own: each is behind one of ours.
+/// Opens a connection. One that writes syncs every commit (`FULL`), begins a checkpoint by itself after 4 MiB of log,
+/// and keeps 6 MiB of the log's file. Neither has a mutex of its own: each is behind one of this crate's.
 pub(crate) fn connect(file: &Path, busy: Duration, read_only: bool) -> Result<Connection, StoreError> {
     let flags = if read_only {
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -149,7 +149,7 @@ pub(crate) fn migrate(writer: &mut Connection) -> Result<(), StoreError> {
         if version(&tx)? == 1 {
             migrate_1(&tx)?;
             tx.commit().map_err(failed)?;
-            // What is free is returned to the file system from now on; that takes one rewriting of the file. Where
+            // Free pages are returned to the file system from now on; that takes one rewriting of the file. If
             // another process is in the way, the file stays as large as it was.
             let _ = writer.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM");
         }
@@ -163,7 +163,7 @@ pub(crate) fn migrate(writer: &mut Connection) -> Result<(), StoreError> {
     }
 }
 
-/// From the tables of version 1: the record in one blob, no owners, no identity.
+/// Migrates the tables of version 1: the record in one blob, no owners, no identity.
 ///
 /// Records that this release cannot read keep their bytes. They are damage of their key from then on, and not lost.
 fn migrate_1(tx: &Transaction<'_>) -> Result<(), StoreError> {
@@ -184,7 +184,7 @@ fn migrate_1(tx: &Transaction<'_>) -> Result<(), StoreError> {
         if let Ok(record) = Record::decode(&key, &bytes) {
             table.put(&record)?;
         } else {
-            // It stays what it was: damaged, or of a format that a later release reads.
+            // The record stays unchanged: damaged, or of a format that a later release reads.
             let sql = "INSERT INTO records VALUES (?1, 0, 0, 0, 0, 0, ?2, x'')";
             table.write(sql, params![key, bytes]).map(drop)?;
         }
@@ -197,7 +197,7 @@ fn migrate_1(tx: &Transaction<'_>) -> Result<(), StoreError> {
     tx.execute_batch(&rest).map_err(failed)
 }
 
-/// The fence of the last transaction.
+/// Returns the fence of the last transaction.
 ///
 /// Compared with the mark beside the store, it shows whether an older copy was put in place of the file.
 pub(crate) fn last_fence(connection: &Connection) -> Result<u64, StoreError> {
@@ -206,7 +206,7 @@ pub(crate) fn last_fence(connection: &Connection) -> Result<u64, StoreError> {
     Ok(fence.unsigned_abs())
 }
 
-/// The identity of this store among all others.
+/// Returns the identity of this store among all others.
 ///
 /// 128 random bits in hexadecimal, made with the file: a copy of the file has the same. Handles with one identity
 /// share their leases and the locks of their keys.

@@ -1,8 +1,9 @@
 //! The transaction of the committer, as the rules of a store see it.
 //!
-//! One [`Table`] is one transaction, and each operation in it is applied after the other. Rules check everything before they
-//! write, so that an operation that is refused leaves nothing behind, and the others in its transaction are committed. A
-//! rule that fails after it has written is a fault of the store, and then nothing of the transaction is committed.
+//! One [`Table`] is one transaction, and each operation in it is applied after the other. Rules check everything before
+//! they write, so that an operation that is refused leaves nothing behind, and the others in its transaction are
+//! committed. A rule that fails after it has written is a fault of the store, and then nothing of the transaction is
+//! committed.
 
 use super::super::place::{Moment, Place};
 use super::errors::failed;
@@ -28,21 +29,21 @@ pub(crate) struct Table<'a> {
     now: Moment,
     /// The last fence given out, once one was.
     fence: Option<i64>,
-    /// How often something was written.
+    /// The number of writes.
     writes: u64,
-    /// How many bytes of records were written.
+    /// The bytes of records that were written.
     pub(crate) bytes: usize,
     /// Why nothing of this transaction may be committed.
     broken: Option<StoreError>,
 }
 
 impl<'a> Table<'a> {
-    /// The operations of one transaction; without one each of them fails.
+    /// Creates the table of the operations of one transaction; without one each of them fails.
     pub(crate) fn new(tx: Option<&'a Transaction<'a>>, place: &'a Place) -> Self {
         Self { tx: tx.map(|tx| &**tx), place: Some(place), ..Self::without() }
     }
 
-    /// For reading only, outside of a transaction of the committer.
+    /// Creates a table for reading only, outside of a transaction of the committer.
     pub(crate) fn reading(connection: &'a Connection, place: &'a Place) -> Self {
         Self { tx: Some(connection), place: Some(place), ..Self::without() }
     }
@@ -86,8 +87,8 @@ impl<'a> Table<'a> {
         result
     }
 
-    /// Whether the transaction may be committed. The last fence that was given out is kept in it; every transaction
-    /// that writes takes one, so that the fence also shows whether an acknowledged transaction is missing.
+    /// Returns whether the transaction may be committed. The last fence that was given out is kept in it; every
+    /// transaction that writes takes one, so that the fence also shows whether an acknowledged transaction is missing.
     ///
     /// # Errors
     ///
@@ -104,7 +105,7 @@ impl<'a> Table<'a> {
         Ok(Some(fence))
     }
 
-    /// Runs `sql`, which changes something; returns how many rows.
+    /// Runs `sql`, which changes rows; returns their number.
     pub(crate) fn write(&mut self, sql: &str, values: impl Params) -> Result<usize, StoreError> {
         self.writes += 1;
         self.tx()?.prepare_cached(sql).and_then(|mut write| write.execute(values)).map_err(failed)

@@ -1,8 +1,8 @@
 //! Looking after the tables: damage in them, their size, and the room that they take.
 //!
-//! At rest the log is moved into the tables without waiting for a reader that is in the way. When it is long, a commit waits
-//! up to 20 ms for readers, and up to 2 s for another process that is moving it just now. Free pages go back to the file system 4,096 at a time, at rest: shrinking a large store must not delay
-//! its next commit.
+//! At rest the log is moved into the tables without waiting for a reader that is in the way. When it is long, a commit
+//! waits up to 20 ms for readers, and up to 2 s for another process that is moving it just now. Free pages go back to
+//! the file system 4,096 at a time, at rest: shrinking a large store must not delay its next commit.
 
 use super::super::place::Place;
 use super::errors::failed;
@@ -11,15 +11,15 @@ use crate::durable::store::StoreError;
 use rusqlite::Connection;
 use std::time::{Duration, Instant};
 
-/// How many free pages are returned to the file system at one time of rest.
+/// The number of free pages that are returned to the file system at one time of rest.
 const SHRINK: u32 = 4_096;
-/// How long readers are waited for when the log is long.
+/// The time that readers are waited for when the log is long.
 const READERS: Duration = Duration::from_millis(20);
-/// How long a checkpoint of another process is waited for when the log is long: several syncs of a slow disk.
+/// The time that a checkpoint of another process is waited for when the log is long: several syncs of a slow disk.
 const CHECKPOINT: Duration = Duration::from_secs(2);
-/// How often a checkpoint of another process is looked at.
+/// The period in which a checkpoint of another process is checked.
 const CHECKPOINT_POLL: Duration = Duration::from_millis(1);
-/// Up to how many bytes a file is checked as a whole when it is opened: 32 MiB.
+/// The size up to which a file is checked as a whole when it is opened: 32 MiB.
 const CHECKED: u64 = 32 << 20;
 
 /// Looks for damage in the tables and their indexes, if the file is not too large for that.
@@ -40,14 +40,14 @@ pub(crate) fn check_small(connection: &Connection) -> Result<(), StoreError> {
     }
 }
 
-/// What is wrong with the tables and their indexes; nothing if they are sound.
+/// Returns the damage of the tables and their indexes; empty if they are sound.
 pub(crate) fn integrity(connection: &Connection) -> Result<Vec<String>, StoreError> {
     let mut check = connection.prepare("PRAGMA integrity_check(10)").map_err(failed)?;
     let found: Result<Vec<String>, _> = check.query_map([], |row| row.get(0)).and_then(Iterator::collect);
     Ok(found.map_err(failed)?.into_iter().filter(|words| words != "ok").collect())
 }
 
-/// The records that are damaged, in words.
+/// Returns the damaged records, in words.
 ///
 /// It reads every body, so that it takes as long as reading the file.
 pub(crate) fn damaged_records(connection: &Connection) -> Result<Vec<String>, StoreError> {
@@ -64,7 +64,7 @@ pub(crate) fn damaged_records(connection: &Connection) -> Result<Vec<String>, St
     Ok(found)
 }
 
-/// The bytes of the tables, and those of their free pages.
+/// Returns the bytes of the tables, and those of their free pages.
 pub(crate) fn size(connection: &Connection) -> Result<(u64, u64), StoreError> {
     let sql = "SELECT page_count * page_size, freelist_count * page_size
         FROM pragma_page_count, pragma_page_size, pragma_freelist_count";
@@ -81,8 +81,8 @@ pub(crate) fn compact(connection: &Connection, place: &Place) -> Result<(), Stor
     Ok(())
 }
 
-/// Moves the log into the tables, as far as readers and other processes let it without being waited for; whether nothing
-/// is left in it.
+/// Moves the log into the tables, as far as readers and other processes allow it without a wait; returns whether
+/// nothing is left in it.
 pub(crate) fn fold(connection: &Connection, place: &Place) -> bool {
     fold_within(connection, place, Duration::ZERO, Duration::ZERO)
 }
@@ -99,7 +99,8 @@ fn fold_within(connection: &Connection, place: &Place, readers: Duration, checkp
     };
     let began = Instant::now();
     let mut folded = connection.busy_timeout(readers).and_then(|()| fold());
-    // SQLite's own timeout is for readers and writers, and not for another process's checkpoint, which this answer means.
+    // SQLite's own timeout is for readers and writers, and not for another process's checkpoint, which this answer
+    // means.
     while matches!(folded, Ok((1, -1))) && began.elapsed() < checkpoint {
         std::thread::sleep(CHECKPOINT_POLL);
         folded = fold();
