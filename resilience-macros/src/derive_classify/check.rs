@@ -223,7 +223,7 @@ impl<'e> Seen<'e> {
     }
 }
 
-/// Reads the words of one arm.
+/// A reader of the words of one arm.
 struct Reader<'r, 'a> {
     fields: &'r [Field<'a>],
     /// Whether it is a variant, whose only field is the argument of `with`.

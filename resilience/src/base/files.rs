@@ -256,7 +256,7 @@ pub(crate) fn own_user() -> Option<u32> {
 
 /// Returns the kind of file system that `dir` is on, if the system shows it in a file.
 ///
-/// `None` where there is no `/proc`, as on macOS: such a directory is taken for a local one.
+/// `None` where there is no `/proc`, as on macOS: such a directory is treated as a local one.
 fn file_system(dir: &Path) -> Option<String> {
     let dir = fs::canonicalize(dir).ok()?;
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;

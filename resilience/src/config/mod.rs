@@ -61,7 +61,7 @@ pub fn load(path: impl Into<PathBuf>) -> Result<Report, ConfigErrors> {
 ///
 /// # Errors
 ///
-/// As [`load`]; or if nothing was loaded yet.
+/// Fails like [`load`]; or if nothing was loaded yet.
 ///
 /// # Examples
 ///

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 #[cfg(feature = "tracing")]
 use std::time::Duration;
 
-/// How an event appears in `tracing`.
+/// The appearance of an event in `tracing`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Log<'a> {
     /// Limits how often a line appears that would repeat itself; without a pace it always does.

@@ -29,7 +29,7 @@ pub(crate) struct Waiter {
     waker: Waker,
 }
 
-/// What a policy counts whose calls wait or are rejected.
+/// The counts of a policy whose calls wait or are rejected.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) rejected: AtomicU64,

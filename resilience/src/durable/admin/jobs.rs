@@ -560,7 +560,7 @@ impl Jobs {
     ///
     /// # Errors
     ///
-    /// As [`recover`].
+    /// Fails like [`recover`].
     pub async fn sweep(&self) -> Result<Recovered, Rejected> {
         recover().store(self.store.clone()).once().until_done().await
     }

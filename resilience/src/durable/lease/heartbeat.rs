@@ -5,7 +5,7 @@
 //!
 //! - The write fails, or is never answered: a second thread, which asks no store for anything, notices that no beat has
 //!   begun and succeeded for a lease, and the steps that run learn that their lease is lost.
-//! - The write succeeds, and the store says that this process was taken for dead: it has joined again, and every lease
+//! - The write succeeds, and the store says that this process was treated as dead: it has joined again, and every lease
 //!   that it holds is compared with the record. Those whose fence is still there go on.
 //! - No thread can be had: the claim is refused, before any body runs.
 //!

@@ -225,7 +225,7 @@ impl Recover {
     ///
     /// # Errors
     ///
-    /// As [`recover`].
+    /// Fails like [`recover`].
     pub fn blocking(self) -> Result<Recovered, Rejected> {
         block_on(self.run(JobRuntime::default()))
     }

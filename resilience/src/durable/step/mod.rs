@@ -8,8 +8,8 @@
 //!  running  what guards the body, and how its value is recorded
 //! ```
 //!
-//! `namesakes` distinguishes functions of one name, for undos. `progress` is the cursor of one long loop, and `sleep` a wait
-//! that is over restarts: both are records like a step, and neither has a body.
+//! `namesakes` distinguishes functions of one name, for undos. `progress` is the cursor of one long loop, and `sleep` a
+//! wait that is over restarts: both are records like a step, and neither has a body.
 
 pub(crate) mod begin;
 pub(crate) mod namesakes;

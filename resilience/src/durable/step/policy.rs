@@ -211,7 +211,7 @@ impl Checkpoint {
     /// Sets earlier names, whose records count as this step's own: write the old name here when you rename a
     /// step.
     ///
-    /// An earlier name without `::` is also taken for one of the crate of the present name.
+    /// An earlier name without `::` is also treated as one of the crate of the present name.
     ///
     /// # Examples
     ///

@@ -108,7 +108,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         }
     }
 
-    /// Writes only every `n`th save; 0 is taken for 1, the default. [`flush`](Self::flush) writes the rest.
+    /// Writes only every `n`th save; 0 is treated as 1, the default. [`flush`](Self::flush) writes the rest.
     ///
     /// After a crash up to `n - 1` items more are done again. Choose `n` so that they take about as long as one commit,
     /// a few milliseconds on a disk: more gains nothing.
@@ -264,7 +264,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     ///
     /// # Errors
     ///
-    /// As [`save`](Self::save).
+    /// Fails like [`save`](Self::save).
     pub async fn flush(&mut self) -> Result<(), Rejected> {
         let saved = self.try_flush().await;
         self.noted(saved)
@@ -325,7 +325,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     ///
     /// # Errors
     ///
-    /// The same as those of [`restore`](Self::restore).
+    /// Fails like [`restore`](Self::restore).
     pub fn restore_blocking(&mut self) -> Result<Option<C>, Rejected> {
         block_on(self.restore())
     }
@@ -334,7 +334,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     ///
     /// # Errors
     ///
-    /// The same as those of [`peek`](Self::peek).
+    /// Fails like [`peek`](Self::peek).
     pub fn peek_blocking(name: &str) -> Result<Option<C>, Rejected> {
         block_on(Self::peek(name))
     }
@@ -343,7 +343,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     ///
     /// # Errors
     ///
-    /// The same as those of [`save`](Self::save).
+    /// Fails like [`save`](Self::save).
     pub fn save_blocking(&mut self, cursor: &C) -> Result<(), Rejected> {
         block_on(self.save(cursor))
     }
@@ -352,7 +352,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     ///
     /// # Errors
     ///
-    /// The same as those of [`flush`](Self::flush).
+    /// Fails like [`flush`](Self::flush).
     pub fn flush_blocking(&mut self) -> Result<(), Rejected> {
         block_on(self.flush())
     }
@@ -361,7 +361,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     ///
     /// # Errors
     ///
-    /// The same as those of [`finish`](Self::finish).
+    /// Fails like [`finish`](Self::finish).
     pub fn finish_blocking(self) -> Result<(), Rejected> {
         block_on(self.finish())
     }

@@ -55,7 +55,7 @@ pub async fn sleep_until(key: &str, at: SystemTime) -> Result<(), Rejected> {
 ///
 /// # Errors
 ///
-/// The same as those of [`sleep_until`].
+/// Fails like [`sleep_until`].
 ///
 /// # Examples
 ///

@@ -181,7 +181,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Raises the counter of this process, whose shortest lease is `lease`: one write for all its leases.
     ///
-    /// Fails with [`StoreError::Fenced`] if others took this process for dead; it has joined again then, and has
+    /// Fails with [`StoreError::Fenced`] if others treated this process as dead; it has joined again then, and has
     /// to look at what it holds.
     ///
     /// The library calls it every third of `lease`, and before a claim. It should fail rather than wait for longer

@@ -209,11 +209,11 @@ pub trait Rows {
     fn now(&self) -> Millis;
 
     /// Returns whether `owner` is dead: by its lock; or, if that cannot be judged, because its counter has been seen
-    /// unchanged for `lease`.
+    /// unchanged for `lease`. [`Life::Alive`] has the part of `lease` that is left before it may be treated as dead.
     ///
     /// # Errors
     ///
-    /// How much of `lease` is left before it may be taken for dead; whatever the store itself fails with.
+    /// Whatever the store itself fails with.
     fn is_dead(&mut self, owner: &str, lease: Duration) -> Result<Life, StoreError>;
 
     /// Forgets the counter of `owner`, whose record is taken over: it learns so from its next heartbeat.
@@ -237,7 +237,7 @@ pub trait Rows {
     ///
     /// # Errors
     ///
-    /// As [`get`](Self::get).
+    /// Fails like [`get`](Self::get).
     fn lease(&mut self, key: &str) -> Result<Option<(Status, u64, bool)>, StoreError> {
         Ok(self.get(key)?.map(|record| (record.status, record.fence, record.cancelled)))
     }

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 const LIMIT: Duration = Duration::from_secs(1);
 /// The same limit in real time in a test world whose clock nothing moves: a mistake in a test ends as a slow test.
 const LIMIT_IN_WORLD: Duration = Duration::from_secs(60);
-/// After which time a task or thread is in another call.
+/// The time after which a task or thread is in another call.
 const FORGET: Duration = Duration::from_secs(10);
 /// The most tasks and threads that are remembered; further ones do not wait.
 const MOST: usize = 1_000;

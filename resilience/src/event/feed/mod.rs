@@ -1,8 +1,8 @@
 //! Events for listeners at run time: subscriptions, handlers, and the last events of each point.
 //!
-//! Every event of the process is fed here after its hook, its line of `tracing` and the test world. Without a
-//! listener, that is one relaxed load and an entry in the ring of its point ([`recent`]); a rejection, which an overload
-//! makes for each call, is not even made.
+//! Every event of the process is fed here after its hook, its line of `tracing` and the test world. Without a listener,
+//! that is one relaxed load and an entry in the ring of its point ([`recent`]); a rejection, which an overload makes
+//! for each call, is not even made.
 //!
 //! # Invariants
 //!

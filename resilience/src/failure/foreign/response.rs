@@ -6,9 +6,10 @@ use http::{HeaderMap, HeaderValue};
 
 /// Classifies a response by its status, with the wait that its headers ask for.
 ///
-/// The status is an integer or an `http::StatusCode`; its row is that of [`Category::from_status`](crate::Category::from_status). The
-/// wait is read from `retry-after-ms` (milliseconds, as Azure and OpenAI send it), else from `Retry-After`
-/// as [`retry_after`] reads it; without a readable header there is none.
+/// The status is an integer or an `http::StatusCode`; its row is that of
+/// [`Category::from_status`](crate::Category::from_status). The wait is read from `retry-after-ms` (milliseconds, as
+/// Azure and OpenAI send it), else from `Retry-After` as [`retry_after`] reads it; without a readable header there is
+/// none.
 ///
 /// # Examples
 ///

@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// A lock for file systems without locks, such as a network share: a directory that one process makes.
 ///
 /// It *reduces overlaps and does not rule them out*: a holder that is stopped for longer than the lease, or cut off
-/// from the server, is taken for dead, and goes on working when it comes back. So pass [`MarkerGuard::fence`] to what
+/// from the server, is treated as dead, and goes on working when it comes back. So pass [`MarkerGuard::fence`] to what
 /// the work writes to and refuse lower numbers there, or ask [`MarkerGuard::still_ours`] before each step that cannot
 /// be undone. On a local file system use [`FileLock`](crate::fs::FileLock), which has none of this.
 ///

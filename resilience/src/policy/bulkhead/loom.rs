@@ -1,7 +1,8 @@
 //! Every order in which a few callers can meet at the gate.
 //!
 //! A grant of a slot that wakes no caller fails `a_slot_that_is_freed_while_a_caller_arrives_is_not_lost`,
-//! `a_caller_that_leaves_the_queue_passes_its_turn_on`, `a_newcomer_does_not_overtake` and `a_turn_is_used_or_taken_back`.
+//! `a_caller_that_leaves_the_queue_passes_its_turn_on`, `a_newcomer_does_not_overtake` and
+//! `a_turn_is_used_or_taken_back`.
 
 use super::gate::{Arrival, Gate, Room, TURN};
 use crate::policy::waiters::After;

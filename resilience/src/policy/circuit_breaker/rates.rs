@@ -71,7 +71,7 @@ pub(super) enum Counted {
     Not,
 }
 
-/// How many results there are: inside the window, in a run, or one.
+/// The number of results: inside the window, in a run, or one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Shares {
     pub(super) calls: u64,

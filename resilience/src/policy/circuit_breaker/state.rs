@@ -17,7 +17,7 @@
 //! generation. So whoever holds a token of an earlier generation has been admitted before the transition.
 //!
 //! The generation has 32 bits and wraps: a call would have to last for four billion transitions and probes to be
-//! taken for a new one.
+//! treated as a new one.
 
 use super::config::CircuitBreakerConfig;
 use super::rates::Results;

@@ -374,7 +374,7 @@ impl Failover {
     ///
     /// # Errors
     ///
-    /// As of [`call`](Self::call).
+    /// Fails like [`call`](Self::call).
     ///
     /// # Examples
     ///

@@ -230,8 +230,8 @@ pub struct SqliteStore {
     inner: Arc<Inner>,
 }
 
-/// It is shared by all handles of one store; when the last one is dropped, queued operations are committed, and the
-/// files are closed.
+/// The part of a store that all its handles share; when the last handle is dropped, queued operations are committed,
+/// and the files are closed.
 #[derive(Debug)]
 struct Inner {
     place: Arc<Place>,
@@ -302,7 +302,7 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// As [`SqliteOptions::open`].
+    /// Fails like [`SqliteOptions::open`].
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::options().open(dir)
     }

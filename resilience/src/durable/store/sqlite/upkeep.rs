@@ -64,7 +64,7 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// As [`size`](Self::size).
+    /// Fails like [`size`](Self::size).
     ///
     /// # Examples
     ///
@@ -102,7 +102,7 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// As [`integrity`](Self::integrity).
+    /// Fails like [`integrity`](Self::integrity).
     pub fn integrity_blocking(&self) -> Result<Vec<String>, StoreError> {
         self.inner.integrity()
     }
@@ -128,7 +128,7 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// As [`backup`](Self::backup).
+    /// Fails like [`backup`](Self::backup).
     pub fn backup_blocking(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
         self.inner.backup(&absolute(to.as_ref())?)
     }
@@ -152,7 +152,7 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// As [`compact`](Self::compact).
+    /// Fails like [`compact`](Self::compact).
     pub fn compact_blocking(&self) -> Result<(), StoreError> {
         self.inner.compact()
     }

@@ -278,7 +278,7 @@ impl Instance<AdaptiveTimeoutConfig> {
     ///
     /// # Errors
     ///
-    /// As [`AdaptiveTimeout::on_thread`].
+    /// Fails like [`AdaptiveTimeout::on_thread`].
     pub fn on_thread<R: Send + 'static>(
         &self,
         timeout: &AdaptiveTimeout,

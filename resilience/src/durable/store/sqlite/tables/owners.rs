@@ -86,7 +86,7 @@ pub(crate) fn enrol(table: &mut Table<'_>, name: &str, lease: Duration) -> Resul
 
 /// Raises the counter of the owner `name`; whether it was there.
 ///
-/// A row that was not there has been deleted by a process that took this one for dead; it is made again, and the
+/// A row that was not there has been deleted by a process that treated this one as dead; it is made again, and the
 /// caller has to compare its leases with their records.
 pub(crate) fn beat(table: &mut Table<'_>, name: &str, lease: Duration) -> Result<bool, StoreError> {
     let (device, inode) = table.own_inode();
