@@ -414,3 +414,46 @@ fn statistics_have_the_waits_and_the_bytes() {
     assert_eq!(stats.lock_wait, resilience::lock::stats().wait_total);
     assert_eq!((stats.total, stats.succeeded), (1, 1));
 }
+
+/// The alerts of the test, each with its job.
+fn alerts_of_jobs(world: &World) -> Vec<(Option<String>, &'static str)> {
+    let alert = |event: Event| match event {
+        Event::Alert { job, message, .. } => Some((job, message)),
+        _ => None,
+    };
+    world.events().into_iter().filter_map(alert).collect()
+}
+
+#[with_recovery(otherwise = escalate)]
+#[job("paged:{id}")]
+fn paged(id: u32, fails: bool) -> Result<u32, Error> {
+    if fails { Err(Error::Broken) } else { Ok(id) }
+}
+
+#[with_recovery(otherwise = escalate)]
+#[job("paged-later:{id}")]
+async fn paged_later(id: u32, fails: bool) -> Result<u32, Error> {
+    if fails { Err(Error::Broken) } else { Ok(id) }
+}
+
+#[test]
+fn each_job_that_fails_is_escalated_by_its_name_and_a_refused_call_is_not() {
+    let world = isolate();
+    let later = |id, fails| futures::executor::block_on(paged_later(id, fails));
+    for id in 1..=3 {
+        assert_eq!((paged(id, true), later(id, true)), (Err(Error::Broken), Err(Error::Broken)));
+    }
+    let escalated = (1..=3).flat_map(|id| [format!("paged:{id}"), format!("paged-later:{id}")]);
+    let expected: Vec<_> = escalated.map(|job| (Some(job), "escalated")).collect();
+    assert_eq!(alerts_of_jobs(&world), expected);
+    let count = || {
+        let stats = recovery_stats();
+        stats.by_strategy.iter().find(|(word, ..)| *word == "escalate").map(|(_, taken, _)| *taken)
+    };
+    assert_eq!(count(), Some(6));
+    assert_eq!((paged(4, false), later(4, false)), (Ok(4), Ok(4)));
+    // Refused: it has failed before, and another input under a known id.
+    assert_eq!((paged(1, true), later(1, true)), (Err(Error::Refused), Err(Error::Refused)));
+    assert_eq!((paged(4, true), later(4, true)), (Err(Error::Refused), Err(Error::Refused)));
+    assert_eq!((alerts_of_jobs(&world).len(), count()), (6, Some(6)), "no failure of a job");
+}

@@ -168,6 +168,8 @@ pub enum Wanted {
     Rollback,
     /// The job waits for a person.
     Manual,
+    /// The job becomes `Failed`, with a critical alert about it.
+    Escalate,
 }
 
 impl JobScope {

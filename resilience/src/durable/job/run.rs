@@ -38,7 +38,7 @@ use crate::durable::under_way::PROBLEM;
 use crate::event::{Event, emit};
 use crate::outcome::Outcome;
 use crate::policy::Verdict;
-use crate::policy::recoveries::count_resumed;
+use crate::policy::recoveries::{count, count_resumed};
 use crate::rejected::Rejected;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -327,8 +327,14 @@ impl RunningJob {
         class: Classification,
         strategy: impl FnOnce(&Classification) -> Wanted,
     ) -> Result<(), JobError> {
-        let wanted = self.scope.job.as_ref().and_then(|job| job.wanted());
-        let wanted = wanted.unwrap_or_else(|| strategy(&class));
+        let asked = self.scope.job.as_ref().and_then(|job| job.wanted());
+        let wanted = asked.unwrap_or_else(|| strategy(&class));
+        // The strategy of a step was counted there.
+        let count = |strategy| {
+            if asked.is_none() {
+                count(&self.at.point, strategy, false);
+            }
+        };
         let at = self.at.clone();
         if self.record.attempts > 1 {
             count_resumed(&self.at.point, false);
@@ -336,8 +342,15 @@ impl RunningJob {
         let ended = match wanted {
             Wanted::Fail => self.stop(mode, Status::Failed, Some(class), "the body failed").await.map(drop),
             Wanted::Manual => {
+                count("manual");
                 let ended = self.stop(mode, Status::Manual, Some(class), "parked for a person").await;
                 critical(&at, "the job waits for a person", class.category.as_str());
+                ended.map(drop)
+            }
+            Wanted::Escalate => {
+                count("escalate");
+                let ended = self.stop(mode, Status::Failed, Some(class), "the body failed").await;
+                critical(&at, "escalated", class.category.as_str());
                 ended.map(drop)
             }
             Wanted::Rollback => undo::start(self, mode, class).await.map(drop),

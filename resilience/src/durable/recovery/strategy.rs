@@ -243,6 +243,7 @@ impl RecoverySite {
         match self.strategy(class) {
             Some(Recovery::Rollback) => Wanted::Rollback,
             Some(Recovery::Manual) => Wanted::Manual,
+            Some(Recovery::Escalate) => Wanted::Escalate,
             _ => Wanted::Fail,
         }
     }
@@ -280,7 +281,8 @@ pub(super) fn act(
     match (strategy, job) {
         (Recovery::Rollback, Some(job)) if !is_job && !has_undo => job.want(Wanted::Rollback),
         (Recovery::Manual, Some(job)) if !is_job => job.want(Wanted::Manual),
-        (Recovery::Manual, _) if is_job => {}
+        // Done where the job ends: a call that the job refused is no failure of it.
+        (Recovery::Manual | Recovery::Escalate, _) if is_job => {}
         (Recovery::Manual | Recovery::Escalate, _) => alert(point, "escalated", class.category.as_str()),
         _ => {}
     }
@@ -289,6 +291,7 @@ pub(super) fn act(
         Recovery::Retry => {}
         // Counted when it is known how it went.
         Recovery::Rollback if has_undo || is_of_job => {}
+        Recovery::Manual | Recovery::Escalate if is_job => {}
         _ => recoveries::count(point, strategy.as_str(), strategy == Recovery::Skip),
     }
 }
