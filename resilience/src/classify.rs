@@ -70,6 +70,7 @@
 //! | `http::Error` (feature `http`, version 1) | `Invalid` |
 //! | `redis::RedisError` (feature `redis`, version 1) | by its kind and the server's code |
 //! | `reqwest::Error` (feature `reqwest`, version 0.13; feature `reqwest_012`, version 0.12) | timeout, status, connection, .. |
+//! | `reqwest_middleware::Error` (feature `reqwest-middleware`, version 0.5) | of the error of reqwest or of the middleware |
 //! | `serde_json::Error` (feature `serde_json`, version 1) | `Corrupt`; a failure to read by its kind |
 //! | `sqlx::Error` (feature `sqlx`, version 0.9; feature `sqlx_08`, version 0.8) | by its variant and the database's code |
 //! | `tonic::Status` (feature `tonic`, version 0.14) | by its code |

@@ -156,6 +156,8 @@ const BUILT_IN: &[Known] = &[
     is::<reqwest::Error>,
     #[cfg(feature = "reqwest_012")]
     is::<reqwest_012::Error>,
+    #[cfg(feature = "reqwest-middleware")]
+    is::<reqwest_middleware::Error>,
     #[cfg(feature = "serde_json")]
     is::<serde_json::Error>,
     #[cfg(feature = "tonic")]
@@ -191,6 +193,14 @@ mod tests {
         fn source(&self) -> Option<&(dyn Error + 'static)> {
             Some(&Endless)
         }
+    }
+
+    #[cfg(feature = "reqwest-middleware")]
+    #[test]
+    fn the_error_of_a_client_with_middleware_is_known_behind_dyn() {
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let error: Box<dyn Error + Send + Sync> = reqwest_middleware::Error::middleware(refused).into();
+        assert_eq!(of_dyn(&*error).category, Category::Connection);
     }
 
     #[test]

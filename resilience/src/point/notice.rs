@@ -87,6 +87,7 @@ const FEATURES: &[Feature] = features![
     "redis" "redis" "redis 1",
     "reqwest" "reqwest" "reqwest 0.13",
     "reqwest" "reqwest_012" "reqwest 0.12",
+    "reqwest_middleware" "reqwest-middleware" "reqwest-middleware 0.5",
     "serde_json" "serde_json" "serde_json 1",
     "sqlx_core" "sqlx" "sqlx 0.9",
     "sqlx_core" "sqlx_08" "sqlx 0.8",
