@@ -40,8 +40,8 @@ fn written(name: &str) -> String {
     name.replace("::", "_").chars().map(each).collect()
 }
 
-/// Returns the values of `variables`.
-pub(super) fn entries(variables: &[Variable], names: &Names) -> Result<Vec<Entry>, Vec<ConfigError>> {
+/// Returns the values of `variables`, and what is wrong with the other ones.
+pub(super) fn entries(variables: &[Variable], names: &Names) -> (Vec<Entry>, Vec<ConfigError>) {
     let spelled: Vec<_> = names.all().map(|name| (written(name), name)).collect();
     let (mut entries, mut errors, mut seen) = (Vec::new(), Vec::new(), Vec::<String>::new());
     for variable in variables {
@@ -58,7 +58,7 @@ pub(super) fn entries(variables: &[Variable], names: &Names) -> Result<Vec<Entry
             Err(reason) => errors.push(ConfigError { source, reason }),
         }
     }
-    if errors.is_empty() { Ok(entries) } else { Err(errors) }
+    (entries, errors)
 }
 
 /// Returns the value of a variable. It may be read in several ways, since `_` stands for `::` and for itself: exactly

@@ -94,8 +94,8 @@ fn number(line: usize) -> u32 {
     u32::try_from(line).unwrap_or(u32::MAX)
 }
 
-/// Returns the values of `text`, the content of the file at `path`.
-pub(super) fn entries(path: &Arc<Path>, text: &str, names: &Names) -> Result<Vec<Entry>, Vec<ConfigError>> {
+/// Returns the values of `text`, the content of the file at `path`, and what is wrong with the other ones.
+pub(super) fn entries(path: &Arc<Path>, text: &str, names: &Names) -> (Vec<Entry>, Vec<ConfigError>) {
     let lines = Lines { path, starts: text.match_indices('\n').map(|(at, _)| at).collect() };
     let (table, mistakes) = DeTable::parse_recoverable(text);
     if !mistakes.is_empty() {
@@ -103,15 +103,13 @@ pub(super) fn entries(path: &Arc<Path>, text: &str, names: &Names) -> Result<Vec
             let source = lines.source(&mistake.span().unwrap_or_default());
             ConfigError::new(&source, mistake.message().replace('\n', ": "))
         });
-        return Err(each.collect());
+        return (Vec::new(), each.collect());
     }
     let mut reader = FileReader { lines, names, entries: Vec::new(), errors: Vec::new() };
     for (key, value) in table.get_ref() {
         reader.top(key.get_ref(), &key.span(), value);
     }
-    // The tables come in the order of their names.
-    reader.errors.sort_by_key(|error| if let Source::File { line, .. } = error.source { line } else { 0 });
-    if reader.errors.is_empty() { Ok(reader.entries) } else { Err(reader.errors) }
+    (reader.entries, reader.errors)
 }
 
 /// The positions of the lines of a file.

@@ -290,7 +290,10 @@ impl State {
     ) -> Result<Report, ConfigErrors> {
         let names = Names::read();
         self.tried = text.as_ref().map(Content::of);
-        let entries = config.entries(text, &names).map_err(ConfigErrors::new)?;
+        let (entries, unread) = config.entries(text, &names);
+        if !unread.is_empty() {
+            return Err(ConfigErrors::new(resolve::with_bad_values(unread, &entries)));
+        }
         let resolved = resolve::resolve(&entries, &names, config.strict_points).map_err(ConfigErrors::new)?;
         let changed = entries != self.entries;
         let report = Report { changed, settings: entries.len(), warnings: resolved.warnings };
@@ -325,30 +328,26 @@ fn too_many(entries: &[Entry]) -> ConfigError {
 }
 
 impl Config {
-    /// Returns the values of the file, then those of the environment.
+    /// Returns the values of the file, then those of the environment; and what could not be read.
     fn entries(
         &self,
         text: Option<Result<String, ConfigError>>,
         names: &Names,
-    ) -> Result<Vec<Entry>, Vec<ConfigError>> {
-        let (mut entries, mut errors) = (Vec::new(), Vec::new());
-        if let (Some(path), Some(text)) = (&self.file, text) {
-            let text = text.map_err(|error| vec![error]);
-            match text.and_then(|text| file::entries(path, &text, names)) {
-                Ok(values) => entries.extend(values),
-                Err(mistakes) => errors.extend(mistakes),
-            }
-        }
+    ) -> (Vec<Entry>, Vec<ConfigError>) {
+        let (mut entries, mut errors) = match (&self.file, text) {
+            (Some(path), Some(Ok(text))) => file::entries(path, &text, names),
+            (_, Some(Err(error))) => (Vec::new(), vec![error]),
+            _ => (Vec::new(), Vec::new()),
+        };
         let variables = match &self.variables {
             Variables::None => Vec::new(),
             Variables::OfProcess => environment::ours(std::env::vars_os()),
             Variables::Given(variables) => variables.clone(),
         };
-        match environment::entries(&variables, names) {
-            Ok(values) => entries.extend(values),
-            Err(mistakes) => errors.extend(mistakes),
-        }
-        if errors.is_empty() { Ok(entries) } else { Err(errors) }
+        let (values, mistakes) = environment::entries(&variables, names);
+        entries.extend(values);
+        errors.extend(mistakes);
+        (entries, errors)
     }
 }
 

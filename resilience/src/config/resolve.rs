@@ -59,9 +59,22 @@ pub(super) fn resolve(
         }
     }
     resolved.warnings.extend(skipped.into_values().map(Skipped::warning));
+    if errors.is_empty() { Ok(resolved) } else { Err(in_order(errors)) }
+}
+
+/// Adds the values that are wrong by themselves to what could not be read.
+///
+/// Values are not held against each other: one that could not be read may be the reason for a contradiction.
+pub(super) fn with_bad_values(mut unread: Vec<ConfigError>, entries: &[Entry]) -> Vec<ConfigError> {
+    unread.extend(wide_switches(entries));
+    unread.extend(entries.iter().flat_map(alone));
+    in_order(unread)
+}
+
+fn in_order(mut errors: Vec<ConfigError>) -> Vec<ConfigError> {
     errors.sort_by_key(|error| place(&error.source));
     errors.dedup();
-    if errors.is_empty() { Ok(resolved) } else { Err(errors) }
+    errors
 }
 
 /// Returns what is wrong with a value whichever functions it is for, even if there are none.
