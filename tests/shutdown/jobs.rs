@@ -1,7 +1,9 @@
 //! Jobs, steps and undos, each in a test world.
 
+use super::common::Scratch;
 use super::{Error, LONG};
 use futures::executor::block_on;
+use resilience::alerts::{self, recent_in};
 use resilience::durable::{JobError, Status};
 use resilience::events::{self, Kind};
 use resilience::testing::isolate;
@@ -136,15 +138,29 @@ fn a_failure_or_a_panic_during_the_shutdown_interrupts() {
         assert!(id != 2, "of the body");
         Err(Error::Wrong)
     }
-    for id in [1, 2] {
-        let _world = isolate();
+    // A restart is no alert; a panic is one.
+    let alerts = |dir: &std::path::Path| {
+        alerts::flush(LONG);
+        recent_in(dir, 9)
+            .unwrap()
+            .alerts
+            .iter()
+            .filter(|alert| alert.message == "a job was interrupted")
+            .count()
+    };
+    for (id, raised) in [(1, 0), (2, 1)] {
+        let (_world, scratch) = (isolate(), Scratch::new());
+        alerts::use_dir(scratch.path(""));
         let ended = std::panic::catch_unwind(|| fails(id));
         assert_eq!(ended.is_err(), id == 2);
         assert_eq!(status(&format!("fails:{id}")), Status::Interrupted);
-        let _world = isolate();
+        assert_eq!(alerts(&scratch.path("")), raised);
+        let (_world, scratch) = (isolate(), Scratch::new());
+        alerts::use_dir(scratch.path(""));
         let ended = std::panic::catch_unwind(|| block_on(fails_async(id)));
         assert_eq!(ended.is_err(), id == 2);
         assert_eq!(status(&format!("async-fails:{id}")), Status::Interrupted);
+        assert_eq!(alerts(&scratch.path("")), raised);
     }
 }
 

@@ -49,6 +49,8 @@ const SPEC: Spec = Spec {
         ("max", THRESHOLD),
         ("recovery_timeout", RECOVERY),
         ("reset_timeout", RECOVERY),
+        ("reset", RECOVERY),
+        ("open_for", RECOVERY),
         (
             "timeout",
             "write `recovery = 60s` for the time it stays open, or put `#[timeout(2s)]` below for an attempt",

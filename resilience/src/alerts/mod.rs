@@ -36,7 +36,7 @@
 //! | WARNING | `the retry budget is used up` | a call gives up because its retry budget is empty |
 //! | WARNING | `the store is down` | a call of a step or job finds its store so |
 //! | WARNING | `an alert sink failed` | a [sink](add_sink) returns an error or panics |
-//! | WARNING | `a job was interrupted` | a job stops before its end, because its store is down for instance |
+//! | WARNING | `a job was interrupted` | a job stops before its end, because its store is down for instance; not for a shutdown |
 //! | WARNING | `a configuration was refused`, `settings have no effect` | a load finds mistakes, or names of functions that the program does not have |
 //! | CRITICAL, WARNING | `the same error keeps coming` and others | the [`supervisor`](crate::supervisor) runs and finds frequent errors |
 //! | as the event | that of [`Event::Alert`](crate::Event::Alert) | a job is dead or waits for a person, an undo failed, a record is damaged, an error is escalated, a transaction of the module `fs` has put files back or cannot |

@@ -16,6 +16,10 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+/// The reason of a job that the shutdown interrupts.
+#[cfg(any(feature = "durable", feature = "ops"))]
+pub(crate) const PROBLEM: &str = "the process shut down before it ended";
+
 /// The shutdown of this process, or of a test world.
 static STOPPING: Site<Stopping> = Site::new(Stopping::new(), Stopping::new);
 

@@ -7,6 +7,7 @@
 use crate::base::clock;
 use crate::base::of_process::OfProcess;
 use crate::base::site::Site;
+use crate::base::stopping::PROBLEM;
 use crate::base::sync::locked;
 use crate::durable::lease::end;
 use crate::durable::lease::shared::LeaseState;
@@ -232,6 +233,3 @@ fn left_by_shutdown(record: &Record) -> Vec<u8> {
     let problem = if is_undoing { note.problem } else { Some(PROBLEM.to_owned()) };
     Note { problem, ..note }.with(event).write()
 }
-
-/// Why a job is interrupted that a shutdown stopped.
-pub(crate) const PROBLEM: &str = "the process shut down before it ended";

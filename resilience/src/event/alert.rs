@@ -8,7 +8,7 @@
 use super::{AlertLevel, Event, Log};
 use crate::alerts::alert::{Alert, ESCALATION, NAME, TEXT, hash};
 use crate::alerts::{job, writer};
-use crate::base::scrub;
+use crate::base::{scrub, stopping};
 use crate::failure::Classification;
 #[cfg(feature = "durable")]
 use crate::failure::durable::StoreError;
@@ -52,6 +52,8 @@ fn alert_of(event: &Event) -> Option<(AlertLevel, &'static str)> {
     match event {
         Event::Opened { .. } => Some((AlertLevel::Warning, "a circuit breaker opened")),
         Event::GaveUp { reason, .. } if *reason == BUDGET => Some((AlertLevel::Warning, BUDGET)),
+        // Each restart of a program interrupts jobs, which go on in the next process.
+        Event::JobInterrupted { problem, .. } if problem == stopping::PROBLEM => None,
         Event::JobInterrupted { .. } => Some((AlertLevel::Warning, "a job was interrupted")),
         Event::Alert { level, message, .. } => Some((*level, message)),
         Event::Config { problem: Some(_), refused: true, .. } => Some((AlertLevel::Warning, REFUSED)),

@@ -41,6 +41,9 @@
 //! A server finishes its requests itself, usually without a limit of time. Let both begin at the signal: the shutdown
 //! ends the waits that would hold the requests up, and makes `health::ready()` false. The server gets the same limit.
 //!
+//! A load balancer sees the answer 503 of a readiness route only while the listener still accepts: where one is in front,
+//! let the server's part wait for an interval of its probes after the signal, before it stops accepting.
+//!
 //! ```no_run
 //! # #[cfg(all(unix, any(feature = "durable", feature = "ops")))]
 //! # mod server {

@@ -21,6 +21,7 @@
 use crate::base::block_on::{Mode, block_on};
 use crate::base::guarded::panic_text;
 use crate::base::stopping;
+use crate::base::stopping::PROBLEM;
 use crate::classify::{Category, Classification};
 use crate::durable::call::{note_end, report_refusal};
 use crate::durable::job::running::RunningJob;
@@ -34,7 +35,6 @@ use crate::durable::record::key::place;
 use crate::durable::scope::{self, Wanted};
 use crate::durable::store::pages::all;
 use crate::durable::store::{Completion, Release, StoreError};
-use crate::durable::under_way::PROBLEM;
 use crate::event::{Event, emit};
 use crate::outcome::Outcome;
 use crate::policy::Verdict;

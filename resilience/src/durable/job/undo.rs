@@ -11,6 +11,7 @@
 
 use crate::base::block_on::{Mode, block_on};
 use crate::base::stopping;
+use crate::base::stopping::PROBLEM;
 use crate::classify::Classification;
 use crate::durable::job::running::{Caught, RunningJob, steps};
 use crate::durable::lease::acquire::PendingClaim;
@@ -25,7 +26,7 @@ use crate::durable::step::begin::earlier;
 use crate::durable::step::namesakes::{are_named_alike, lines, noted};
 use crate::durable::step::site::NAMESAKES;
 use crate::durable::store::{Claim, Claimed, Completion, Holder, StoreError, writes};
-use crate::durable::under_way::{PROBLEM, UnderWay};
+use crate::durable::under_way::UnderWay;
 use crate::event::{Event, emit};
 use crate::point::{PointName, PointSite};
 use crate::policy::recoveries::count;
