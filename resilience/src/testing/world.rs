@@ -247,7 +247,7 @@ impl World {
     /// let world = isolate();
     /// CircuitBreaker::new("search").force_open();
     /// let lines: Vec<_> = world.events().iter().map(ToString::to_string).collect();
-    /// assert_eq!(lines, ["search: opened by hand"]);
+    /// assert_eq!(lines, ["search: forced open"]);
     /// ```
     pub fn events(&self) -> Vec<Event> {
         SEEN.in_world(&self.world).map_or_else(Vec::new, |seen| locked(seen).clone())

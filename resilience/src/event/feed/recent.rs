@@ -69,7 +69,7 @@ static RINGS: Site<Rings> = Site::new(Rings::new(), Rings::new);
 /// SEARCH.reset();
 ///
 /// let lines: Vec<_> = events::recent("last events").iter().map(|record| record.event.to_string()).collect();
-/// assert_eq!(lines, ["last events: opened by hand", "last events: closed"]);
+/// assert_eq!(lines, ["last events: forced open", "last events: closed"]);
 /// assert!(events::recent("no such point").is_empty());
 /// ```
 pub fn recent(point: &str) -> Vec<EventRecord> {

@@ -21,7 +21,7 @@ use std::time::SystemTime;
 /// CircuitBreaker::new("records").force_open();
 /// let last = events::recent("records").pop().unwrap();
 /// assert!(matches!(last.event, Event::Opened { .. }));
-/// assert!(last.to_string().ends_with("Z records: opened by hand"));
+/// assert!(last.to_string().ends_with("Z records: forced open"));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -58,7 +58,7 @@ pub(super) fn job_of(event: &Event) -> Option<String> {
     event.job().map(str::to_owned).or_else(carry::job_id)
 }
 
-/// Writes `2026-11-27T17:18:26.250Z search: opened by hand`.
+/// Writes `2026-11-27T17:18:26.250Z search: forced open`.
 impl fmt::Display for EventRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(at) = calendar::rfc_3339(self.at) {

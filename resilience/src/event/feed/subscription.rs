@@ -22,7 +22,7 @@ use std::sync::Arc;
 ///
 /// let mut next = std::iter::from_fn(|| events.try_recv());
 /// let opened = next.find(|record| record.event.point() == "subscribed").unwrap();
-/// assert_eq!(opened.event.to_string(), "subscribed: opened by hand");
+/// assert_eq!(opened.event.to_string(), "subscribed: forced open");
 /// ```
 pub fn subscribe() -> Subscription {
     let queue = Arc::new(Queue::default());
@@ -90,7 +90,7 @@ impl Subscription {
     /// let mut events = events::subscribe();
     /// CircuitBreaker::new("awaited").force_open();
     /// let record = events.recv().await;
-    /// assert_eq!(record.event.to_string(), "awaited: opened by hand");
+    /// assert_eq!(record.event.to_string(), "awaited: forced open");
     /// # });
     /// ```
     pub async fn recv(&mut self) -> Arc<EventRecord> {
