@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What is configured away is neither recorded nor made again.
+/// Arguments under a `cfg` that is false, which is what these tests are about: they are neither recorded nor restored.
 mod conditional {
     use super::{Rejected, isolate, job};
 

@@ -64,7 +64,7 @@ pub(super) fn resolve(
 
 /// Adds the values that are wrong by themselves to what could not be read.
 ///
-/// Values are not held against each other: one that could not be read may be the reason for a contradiction.
+/// Values are not compared with each other: a value that could not be read may be what they contradict.
 pub(super) fn with_bad_values(mut unread: Vec<ConfigError>, entries: &[Entry]) -> Vec<ConfigError> {
     unread.extend(wide_switches(entries));
     unread.extend(entries.iter().flat_map(alone));
