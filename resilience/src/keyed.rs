@@ -289,9 +289,9 @@ impl<T: PerKey> Keyed<T> {
         self
     }
 
-    /// Creates an entry of no key.
+    /// Creates an entry that stands for all keys.
     pub(crate) fn make(&self) -> T {
-        (self.make)()
+        (self.make)().whole()
     }
 
     /// Returns the entry for `key`, made now if there is none.

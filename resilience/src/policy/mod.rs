@@ -89,6 +89,7 @@ pub mod degrade;
 pub mod failover;
 pub mod hedge;
 mod judged;
+pub(crate) mod owner;
 pub mod rate_limit;
 #[cfg(feature = "durable")]
 pub(crate) mod recoveries;

@@ -1,7 +1,9 @@
-//! The three forms of a policy with state in a stack: the function's own, one for each key, and one of the program.
+//! The policies with state, in their three forms in a stack: the function's own, one for each key, and one of the
+//! program.
 //!
-//! Breaker, bulkhead, rate limit and hedge differ in what they decide, not in how the inventory sees them. What it asks
-//! of their settings is [`Described`], what it asks of a value is [`Stateful`]; the [`Layer`]s follow from these:
+//! Breaker, bulkhead, rate limit, hedge and adaptive timeout differ in what they decide, not in where their settings
+//! come from, in how they count, or in how the inventory sees them. What the inventory asks of their settings is
+//! [`Described`], what they have alike and what it asks of a value is [`Stateful`]; the [`Layer`]s follow from these:
 //!
 //! - a policy itself, the `static` of a function without a key;
 //! - `Site<Keyed<P>>`, with a value for each key;
@@ -10,19 +12,23 @@
 
 #[cfg(feature = "config")]
 use crate::base::change::{Change, Mistake};
-use crate::base::scope::Stack;
+use crate::base::scope::{self, Stack};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
 use crate::base::site::Site;
+use crate::event::{Event, Hook, Log, Pace, emit_as, shows_all_keys};
 #[cfg(feature = "ops")]
 use crate::point::Reading;
 #[cfg(feature = "config")]
-use crate::point::{Facts, Override};
+use crate::point::{Facts, Override, overrides::of_state};
 use crate::point::{KeySnapshot, Layer, PointSite};
 use crate::policy::keyed::{EntryMap, Keyed, MAX_KEYS, PerKey};
+use crate::policy::owner::Owner;
+use crate::rejected::Origin;
 use std::any::Any;
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -33,6 +39,11 @@ pub(crate) trait Described: Copy + Debug + Send + Sync + 'static {
 
     /// Returns the settings that apply, without those that others replace.
     fn settings(&self) -> Vec<Effective>;
+
+    /// Returns whether the settings ask for showing keys; `None` if they do not decide on that.
+    fn key_label(&self) -> Option<bool> {
+        None
+    }
 
     /// See [`Layer::notes`]; `None` while the settings are not known, here and below.
     fn notes(known: Option<&Self>, below: &[&dyn Layer]) -> Vec<&'static str> {
@@ -53,10 +64,17 @@ pub(crate) trait Described: Copy + Debug + Send + Sync + 'static {
     }
 }
 
-/// A policy that has state, for a function or for each key, as the inventory reads it.
+/// A policy that has state, for a function or for each key.
 pub(crate) trait Stateful: PerKey + Debug + 'static {
     type Settings: Described;
+    type Counters;
 
+    fn owner(&self) -> &Owner<Self::Counters>;
+
+    /// Returns the counters of this value alone.
+    fn own_counters(&self) -> &Self::Counters;
+
+    /// Returns the settings in force.
     fn described(&self) -> Self::Settings;
 
     /// Returns the state in a word.
@@ -65,17 +83,75 @@ pub(crate) trait Stateful: PerKey + Debug + 'static {
     /// Returns the counts, and the present numbers.
     fn numbers(&self) -> Vec<(&'static str, u64)>;
 
-    /// Returns the counts of all keys, evicted ones included.
-    fn totals(entries: &EntryMap<Self>) -> Vec<(&'static str, u64)>;
+    /// Returns the counts of all keys, evicted ones included, of the value that stands for all keys.
+    fn totals(&self, entries: &EntryMap<Self>) -> Vec<(&'static str, u64)>;
+
+    /// Returns the settings as the inventory shows them.
+    fn settings(&self) -> Vec<Effective> {
+        self.described().settings()
+    }
+
+    /// Returns the settings of a configuration that replace those in the code.
+    #[cfg(feature = "config")]
+    #[inline]
+    fn overridden(&self) -> Option<&'static Override> {
+        let owner = self.owner();
+        of_state(&owner.name, self, Self::Settings::KIND, owner.key.as_ref())
+    }
+
+    /// Returns the counters of all keys; of a policy without keys its own.
+    fn all_counters(&self) -> &Self::Counters {
+        self.owner().totals().unwrap_or_else(|| self.own_counters())
+    }
+
+    /// Counts in the own counters, and in those of all keys.
+    fn count(&self, what: impl Fn(&Self::Counters) -> &AtomicU64) {
+        what(self.own_counters()).fetch_add(1, Ordering::Relaxed);
+        if let Some(totals) = self.owner().totals() {
+            what(totals).fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns whether the keys of this policy may be shown.
+    fn shows_keys(&self) -> bool {
+        self.described().key_label().is_some_and(|is_set| is_set || shows_all_keys())
+    }
+
+    /// Returns whether its own key is shown, in `tracing` and in the texts of rejections.
+    fn shows_key(&self) -> bool {
+        self.owner().key.is_some() && self.shows_keys()
+    }
+
+    /// Returns the origin of rejections.
+    #[inline]
+    fn origin(&self) -> &Origin {
+        self.owner().origin(|| self.shows_key())
+    }
+
+    /// Returns whether the running code is an extra call of a hedge in `stack`, or in the policy's own.
+    fn is_extra(&self, stack: Option<Stack>) -> bool {
+        scope::is_extra(self.owner().stack_or(stack))
+    }
+
+    /// Reports a rejection, with a line in `tracing` as often as the counters' `pace` allows.
+    #[cold]
+    #[inline(never)]
+    fn report_rejection(
+        &self,
+        hook: Option<Hook>,
+        pace: fn(&Self::Counters) -> &Pace,
+        retry_after: Option<Duration>,
+    ) {
+        let (point, key) = self.owner().labels();
+        let event = Event::Rejected { point, key, policy: Self::Settings::KIND, retry_after };
+        let log = Log { pace: Some(pace(self.all_counters())), shows_key: self.shows_key() };
+        emit_as(&event, hook, log);
+    }
 
     /// Returns how long calls are rejected; `None` if they are not, or if it is not known.
     fn retry_after(&self) -> Option<Duration> {
         None
     }
-
-    /// Returns whether its keys may be shown.
-    #[cfg(feature = "ops")]
-    fn labels_keys(&self) -> bool;
 
     /// See [`Layer::readings`].
     #[cfg(feature = "ops")]
@@ -83,10 +159,9 @@ pub(crate) trait Stateful: PerKey + Debug + 'static {
         Vec::new()
     }
 
-    /// Returns the readings of all keys, evicted ones included.
+    /// Returns the readings of all keys, evicted ones included, of the value that stands for all keys.
     #[cfg(feature = "ops")]
-    fn total_readings(entries: &EntryMap<Self>) -> Vec<Reading> {
-        let _ = entries;
+    fn total_readings(&self) -> Vec<Reading> {
         Vec::new()
     }
 
@@ -121,13 +196,24 @@ pub(crate) trait Stateful: PerKey + Debug + 'static {
     const STAYS_ON: Option<&'static str> = None;
 }
 
+/// Returns the settings of `policy` in force: those of a configuration, or those `in_code`.
+#[inline]
+pub(crate) fn in_force<'a, P: Stateful>(policy: &P, in_code: &'a P::Settings) -> &'a P::Settings {
+    #[cfg(feature = "config")]
+    if let Some(changed) = policy.overridden() {
+        return changed.get().unwrap_or(in_code);
+    }
+    let _ = policy;
+    in_code
+}
+
 impl<P: Stateful> Layer for P {
     fn kind(&self) -> &'static str {
         P::Settings::KIND
     }
 
     fn settings(&self) -> Vec<Effective> {
-        self.described().settings()
+        Stateful::settings(self)
     }
 
     fn notes(&self, below: &[&dyn Layer]) -> Vec<&'static str> {
@@ -196,7 +282,7 @@ impl<P: Stateful> Layer for Site<Keyed<P>> {
     }
 
     fn settings(&self) -> Vec<Effective> {
-        keyed(&self.make().described(), self.limit())
+        keyed(&self.make(), self.limit())
     }
 
     fn notes(&self, below: &[&dyn Layer]) -> Vec<&'static str> {
@@ -204,7 +290,7 @@ impl<P: Stateful> Layer for Site<Keyed<P>> {
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        P::totals(self.entries())
+        totals(self.entries(), || self.make())
     }
 
     fn keys(&self) -> Vec<KeySnapshot> {
@@ -213,12 +299,12 @@ impl<P: Stateful> Layer for Site<Keyed<P>> {
 
     #[cfg(feature = "ops")]
     fn labelled(&self) -> Option<Vec<String>> {
-        self.make().labels_keys().then(|| self.entries().often())
+        self.make().shows_keys().then(|| self.entries().often())
     }
 
     #[cfg(feature = "ops")]
     fn readings(&self) -> Vec<Reading> {
-        keyed_readings(self.entries(), self.make().labels_keys())
+        keyed_readings(self.entries(), self.make().shows_keys())
     }
 
     fn calls(&self) -> u64 {
@@ -270,10 +356,21 @@ impl<P: Stateful> Layer for Site<Keyed<P>> {
 }
 
 /// Returns the settings of a policy by key: those of each key, and how many keys are kept.
-pub(crate) fn keyed(each: &impl Described, max_keys: usize) -> Vec<Effective> {
-    let mut all = each.settings();
+pub(crate) fn keyed<P: Stateful>(whole: &P, max_keys: usize) -> Vec<Effective> {
+    let mut all = Stateful::settings(whole);
     all.push(Effective::count("max_keys", max_keys, MAX_KEYS));
     all
+}
+
+/// Returns the counts of all keys; `make` makes the value that stands for them, if no key was used yet.
+pub(crate) fn totals<P: Stateful>(
+    entries: &EntryMap<P>,
+    make: impl FnOnce() -> P,
+) -> Vec<(&'static str, u64)> {
+    match entries.whole() {
+        Some(whole) => whole.totals(entries),
+        None => make().totals(entries),
+    }
 }
 
 /// Returns the metrics of a policy by key, besides its counters.
@@ -284,7 +381,7 @@ pub(crate) fn keyed_readings<P: Stateful>(entries: &EntryMap<P>, is_labelled: bo
     if is_labelled {
         all.push(Reading::new("series_overflow_total", entries.more_often() as f64));
     }
-    all.append(&mut P::total_readings(entries));
+    all.extend(entries.whole().map(P::total_readings).into_iter().flatten());
     all
 }
 

@@ -1,7 +1,7 @@
 //! Bulkheads in the inventory, and the `static`s of those that an attribute makes.
 
 use super::wait::{Enter, OwnedSlot, Slot, enter};
-use super::{Bulkhead, BulkheadConfig, KIND};
+use super::{Bulkhead, BulkheadConfig};
 #[cfg(feature = "config")]
 use crate::base::change::{Change, Mistake, judged};
 use crate::base::setting::Effective;
@@ -11,6 +11,7 @@ use crate::base::setting::Setting;
 use crate::point::Reading;
 use crate::point::{Layer, PointName};
 use crate::policy::keyed::{EntryMap, Key, Keyed, PerKey};
+use crate::policy::owner::Owner;
 use crate::policy::stateful::{Described, Instance, Stateful};
 use crate::policy::waiters::Counters;
 use crate::rejected::Rejected;
@@ -41,7 +42,7 @@ impl Bulkhead {
 }
 
 impl Described for BulkheadConfig {
-    const KIND: &'static str = KIND;
+    const KIND: &'static str = "bulkhead";
 
     fn settings(&self) -> Vec<Effective> {
         let mut all = self.effective();
@@ -52,6 +53,10 @@ impl Described for BulkheadConfig {
             all.retain(|setting| !["floor", "cap"].contains(&setting.name));
         }
         all
+    }
+
+    fn key_label(&self) -> Option<bool> {
+        Some(self.key_label)
     }
 
     fn notes(_: Option<&Self>, below: &[&dyn Layer]) -> Vec<&'static str> {
@@ -67,6 +72,15 @@ impl Described for BulkheadConfig {
 
 impl Stateful for Bulkhead {
     type Settings = BulkheadConfig;
+    type Counters = Counters;
+
+    fn owner(&self) -> &Owner<Counters> {
+        &self.owner
+    }
+
+    fn own_counters(&self) -> &Counters {
+        &self.live.counters
+    }
 
     fn described(&self) -> BulkheadConfig {
         *self.config()
@@ -90,22 +104,16 @@ impl Stateful for Bulkhead {
         all
     }
 
-    fn totals(entries: &EntryMap<Self>) -> Vec<(&'static str, u64)> {
-        let totals = entries.whole().and_then(|whole| whole.totals.as_deref());
-        let count = |of: fn(&Counters) -> u64| totals.map_or(0, of);
+    fn totals(&self, entries: &EntryMap<Self>) -> Vec<(&'static str, u64)> {
+        let totals = self.all_counters();
         let now: Vec<_> = entries.all().iter().map(|(_, bulkhead)| bulkhead.snapshot()).collect();
         vec![
             ("in_use", now.iter().map(|now| u64::from(now.in_use)).sum()),
             ("waiting", now.iter().map(|now| now.waiting as u64).sum()),
-            ("rejected", count(|totals| totals.rejected.load(Ordering::Relaxed))),
-            ("waited", count(|totals| totals.waited.load(Ordering::Relaxed))),
+            ("rejected", totals.rejected.load(Ordering::Relaxed)),
+            ("waited", totals.waited.load(Ordering::Relaxed)),
             ("overflowed", entries.overflowed()),
         ]
-    }
-
-    #[cfg(feature = "ops")]
-    fn labels_keys(&self) -> bool {
-        self.config().key_label || crate::event::shows_all_keys()
     }
 
     #[cfg(feature = "ops")]
@@ -155,15 +163,12 @@ impl Keyed<Bulkhead> {
 impl PerKey for Bulkhead {
     const STAYS_WHILE_HELD: bool = true;
 
-    fn for_key(mut self, key: PointName, whole: &Self) -> Self {
-        self.key = Some(key);
-        self.totals.clone_from(&whole.totals);
-        self
+    fn for_key(self, key: PointName, whole: &Self) -> Self {
+        Self { owner: self.owner.of_key(key, &whole.owner), ..self }
     }
 
-    fn whole(mut self) -> Self {
-        self.totals = Some(Arc::default());
-        self
+    fn whole(self) -> Self {
+        Self { owner: self.owner.of_all_keys(), ..self }
     }
 }
 

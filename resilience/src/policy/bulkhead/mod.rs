@@ -65,18 +65,18 @@ pub use config::BulkheadConfig;
 pub use wait::Enter;
 pub use wait::{OwnedSlot, Slot, SlotOf};
 
-use crate::base::scope::{self, Stack};
+use crate::base::scope::Stack;
 use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
 use crate::base::visible::Visible;
-use crate::event::{Event, Hook, Log, emit_as, is_rejection_heard};
-#[cfg(feature = "config")]
-use crate::point::{Override, overrides::of_state};
+use crate::event::{Hook, is_rejection_heard};
 use crate::point::{PointName, PointSite};
 use crate::policy::InvalidPolicy;
+use crate::policy::owner::Owner;
+use crate::policy::stateful::{Stateful, in_force};
 use crate::policy::waiters::Counters;
-use crate::rejected::{Origin, Rejected};
+use crate::rejected::Rejected;
 use adaptive::Adaptive;
 use gate::Gate;
 use std::fmt;
@@ -84,8 +84,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use watch::Watch;
-
-const KIND: &str = "bulkhead";
 
 /// A limit of the number of calls that run at once.
 ///
@@ -108,12 +106,7 @@ const KIND: &str = "bulkhead";
 #[derive(Debug)]
 pub struct Bulkhead {
     live: Site<Live>,
-    owner: PointName,
-    key: Option<PointName>,
-    /// The origin of rejections; shared by all, and made with the first.
-    origin: OnceLock<Origin>,
-    /// The counters of all keys, on a keyed bulkhead.
-    totals: Option<Arc<Counters>>,
+    owner: Owner<Counters>,
     settings: Settings<BulkheadConfig>,
     on_reject: Option<Hook>,
 }
@@ -266,16 +259,8 @@ impl Bulkhead {
         Self::of(point, adaptive::START)
     }
 
-    const fn with(owner: PointName, settings: Settings<BulkheadConfig>) -> Self {
-        Self {
-            live: Site::new(Live::new(), Live::new),
-            owner,
-            key: None,
-            origin: OnceLock::new(),
-            totals: None,
-            settings,
-            on_reject: None,
-        }
+    const fn with(name: PointName, settings: Settings<BulkheadConfig>) -> Self {
+        Self { live: Site::new(Live::new(), Live::new), owner: Owner::new(name), settings, on_reject: None }
     }
 
     /// Sets the function to call for each rejected call; it runs without a lock.
@@ -315,18 +300,7 @@ impl Bulkhead {
     /// Returns the settings in force: the one place that reads them.
     #[inline]
     fn config(&self) -> &BulkheadConfig {
-        #[cfg(feature = "config")]
-        if let Some(changed) = self.changed() {
-            return changed.get().unwrap_or(&self.settings.config);
-        }
-        &self.settings.config
-    }
-
-    /// Returns the settings of a configuration that replace those in the code.
-    #[cfg(feature = "config")]
-    #[inline]
-    fn changed(&self) -> Option<&'static Override> {
-        of_state(&self.owner, self, KIND, self.key.as_ref())
+        in_force(self, &self.settings.config)
     }
 
     /// Returns the number that identifies its state, while a slot is held.
@@ -339,7 +313,7 @@ impl Bulkhead {
     #[inline]
     fn slots(&self) -> u64 {
         #[cfg(feature = "config")]
-        if self.changed().is_some_and(|changed| changed.is_off) {
+        if self.overridden().is_some_and(|changed| changed.is_off) {
             return gate::ALL;
         }
         match self.config().bounds() {
@@ -356,11 +330,6 @@ impl Bulkhead {
 
 /// The handling of a call.
 impl Bulkhead {
-    /// Returns whether the running code is an extra call of a hedge in `stack`, or in the bulkhead's own.
-    fn is_extra(&self, stack: Option<Stack>) -> bool {
-        scope::is_extra(self.owner.stack_or(stack))
-    }
-
     /// Counts and reports a call in `stack` that gets no slot, unless it is an extra one.
     #[cold]
     #[inline(never)]
@@ -374,31 +343,12 @@ impl Bulkhead {
     fn report(&self) {
         self.count(|counters| &counters.rejected);
         if is_rejection_heard(self.on_reject) {
-            let (point, key) = (self.owner.clone(), self.key.clone());
-            let event = Event::Rejected { point, key, policy: KIND, retry_after: None };
-            let all_keys = self.totals.as_deref().unwrap_or(&self.live.counters);
-            let log = Log { pace: Some(&all_keys.pace), shows_key: self.shows_key() };
-            emit_as(&event, self.on_reject, log);
+            self.report_rejection(self.on_reject, |counters| &counters.pace, None);
         }
     }
 
     fn count_wait(&self) {
         self.count(|counters| &counters.waited);
-    }
-
-    fn count(&self, what: impl Fn(&Counters) -> &AtomicU64) {
-        what(&self.live.counters).fetch_add(1, Ordering::Relaxed);
-        if let Some(totals) = &self.totals {
-            what(totals).fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn shows_key(&self) -> bool {
-        self.key.is_some() && (self.config().key_label || crate::event::shows_all_keys())
-    }
-
-    fn origin(&self) -> &Origin {
-        self.origin.get_or_init(|| Origin::new(self.owner.clone(), self.key.clone(), self.shows_key()))
     }
 }
 
@@ -412,8 +362,8 @@ impl Bulkhead {
         let reading = self.live.gate.read();
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         BulkheadSnapshot {
-            name: self.owner.clone(),
-            key: self.key.clone(),
+            name: self.owner.name.clone(),
+            key: self.owner.key.clone(),
             slots: u32::try_from(self.slots()).unwrap_or(u32::MAX),
             in_use: u32::try_from(reading.in_use).unwrap_or(u32::MAX),
             waiting: reading.waiting,

@@ -20,6 +20,7 @@ use crate::base::world::{World, run_in};
 use crate::classify::{Category, Classification, Classify};
 use crate::event::blocks;
 use crate::policy::Verdict;
+use crate::policy::stateful::Stateful;
 use crate::policy::waiters::After;
 use crate::rejected::Rejected;
 use std::future::Future;
@@ -334,7 +335,7 @@ fn enter_full<B: Deref<Target = Bulkhead> + Unpin>(
     if bulkhead.config().wait.is_zero() || bulkhead.is_extra(stack) {
         return Err(bulkhead.refuse(stack));
     }
-    blocks(&bulkhead.owner);
+    blocks(&bulkhead.owner.name);
     block_on(Enter::new(bulkhead, stack, attempt))
 }
 

@@ -3,7 +3,7 @@
 use super::config::CircuitBreakerConfig;
 use super::rates::Shares;
 use super::snapshot::State;
-use super::state::{Change, Opening};
+use super::state::{Opening, Transition};
 use crate::classify::Classification;
 use std::time::Duration;
 
@@ -32,13 +32,13 @@ impl Opening {
     }
 
     /// Creates the event that it goes from the state `from` into `to`, which rejects calls for the time `recovery`.
-    pub(super) fn change(self, from: State, to: State, recovery: Duration) -> Change {
+    pub(super) fn transition(self, from: State, to: State, recovery: Duration) -> Transition {
         let cause = match self.class {
             _ if self.slow > 0 => SLOW,
             Some(class) => class.category.as_str(),
             None => MANUAL,
         };
-        Change { from, to, cause, opening: Self { recovery: Some(recovery), ..self } }
+        Transition { from, to, cause, opening: Self { recovery: Some(recovery), ..self } }
     }
 }
 

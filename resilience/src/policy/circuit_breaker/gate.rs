@@ -27,9 +27,9 @@
 
 use super::cause::{PROBE, TIMER, failures_in};
 use super::config::CircuitBreakerConfig;
-use super::rates::{Counted, Results, Shares, Successes};
+use super::rates::{Results, Shares, SuccessCount, Successes};
 use super::snapshot::State;
-use super::state::{Change, Memory, Opening, Token, Word};
+use super::state::{Memory, Opening, Token, Transition, Word};
 use crate::base::check;
 use crate::base::clock::{later, nanos, now};
 use crate::base::sync::{AtomicU64, Mutex, Ordering, fence};
@@ -103,7 +103,7 @@ impl Gate {
     pub(super) fn admit(
         &self,
         config: &CircuitBreakerConfig,
-    ) -> (Result<Token, Option<Wait>>, Option<Change>) {
+    ) -> (Result<Token, Option<Wait>>, Option<Transition>) {
         let word = self.word();
         if !matches!(word.state(), State::Open | State::HalfOpen) {
             return (without_probe(word), None);
@@ -115,13 +115,13 @@ impl Gate {
         }
         let mut memory = self.memory.lock();
         let mut word = self.word();
-        let mut change = None;
+        let mut transition = None;
         if word.state() == State::Open {
             if let Some(left) = self.left_at(now) {
                 return (Err(Some(left)), None);
             }
             word = self.enter(&mut memory, State::HalfOpen, now);
-            change = Some(Change::new(State::Open, State::HalfOpen, TIMER));
+            transition = Some(Transition::new(State::Open, State::HalfOpen, TIMER));
         }
         let admission = match memory.probes() {
             Some(probes) if probes.has_room(now, config) => {
@@ -133,7 +133,7 @@ impl Gate {
             Some(_) => Err(None),
             None => without_probe(word),
         };
-        (admission, change)
+        (admission, transition)
     }
 
     /// Returns whether a call would be admitted now.
@@ -192,8 +192,8 @@ impl Gate {
 
     /// Counts a success of a breaker with a rate, if its time need not be known.
     #[inline]
-    pub(super) fn count_success(&self) -> Counted {
-        self.successes.get().map_or(Counted::Not, |successes| successes.count())
+    pub(super) fn count_success(&self) -> SuccessCount {
+        self.successes.get().map_or(SuccessCount::Not, |successes| successes.count())
     }
 
     /// Reads the time, for the successes since the last look.
@@ -209,7 +209,7 @@ impl Gate {
         token: Token,
         is_slow: bool,
         config: &CircuitBreakerConfig,
-    ) -> Option<Change> {
+    ) -> Option<Transition> {
         let mut word = self.word();
         while word.admitted(token) && word.failures() > 0 {
             match self.swap(word, word.cleared()) {
@@ -228,7 +228,7 @@ impl Gate {
     }
 
     /// Counts a call that was dropped after it had run for too long.
-    pub(super) fn dropped_slow(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
+    pub(super) fn dropped_slow(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Transition> {
         match self.word().state() {
             State::HalfOpen => self.probe_was_slow(token, config),
             State::Closed | State::MetricsOnly => self.record_success(token, true, config),
@@ -237,7 +237,7 @@ impl Gate {
     }
 
     /// Opens the breaker again after a probe that took too long.
-    fn probe_was_slow(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
+    fn probe_was_slow(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Transition> {
         let mut memory = self.memory.lock();
         let current = self.word().token();
         if !memory.probes()?.end(token, current) {
@@ -249,7 +249,12 @@ impl Gate {
 
     /// Counts a success, with its time, of a breaker with a rate. A slow success, and the one that makes them enough,
     /// is judged.
-    fn record_success(&self, token: Token, is_slow: bool, config: &CircuitBreakerConfig) -> Option<Change> {
+    fn record_success(
+        &self,
+        token: Token,
+        is_slow: bool,
+        config: &CircuitBreakerConfig,
+    ) -> Option<Transition> {
         let mut memory = self.memory.lock();
         let word = self.word();
         if !word.admitted(token) {
@@ -286,7 +291,7 @@ impl Gate {
     }
 
     /// Counts a successful probe; the last required one closes the breaker.
-    fn probe_succeeded(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
+    fn probe_succeeded(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Transition> {
         let mut memory = self.memory.lock();
         let current = self.word().token();
         let probes = memory.probes()?;
@@ -298,7 +303,7 @@ impl Gate {
             return None;
         }
         self.enter(&mut memory, State::Closed, now());
-        Some(Change::new(State::HalfOpen, State::Closed, PROBE))
+        Some(Transition::new(State::HalfOpen, State::Closed, PROBE))
     }
 
     /// Counts a call that failed.
@@ -308,7 +313,7 @@ impl Gate {
         class: &Classification,
         is_slow: bool,
         config: &CircuitBreakerConfig,
-    ) -> Option<Change> {
+    ) -> Option<Transition> {
         if !config.has_shares() && config.window.is_none() && self.is_counted(token, config.threshold) {
             return None;
         }
@@ -363,7 +368,7 @@ impl Gate {
         mut word: Word,
         class: &Classification,
         config: &CircuitBreakerConfig,
-    ) -> Option<Change> {
+    ) -> Option<Transition> {
         if let Some(window) = config.window {
             let failures = memory.count(now(), window, config.threshold);
             let opening = Opening::of_failures(failures, class);
@@ -384,21 +389,21 @@ impl Gate {
                     let (from, to) = (State::Closed, State::Open);
                     self.remember(memory, (from, to), word.next(to).token(), now);
                     memory.failures = failures;
-                    return Some(Opening::of_failures(failures, class).change(from, to, recovery));
+                    return Some(Opening::of_failures(failures, class).transition(from, to, recovery));
                 }
             }
         }
     }
 
     /// Opens it for the time that its settings and the error say.
-    fn open(&self, memory: &mut Memory, opening: Opening, config: &CircuitBreakerConfig) -> Change {
+    fn open(&self, memory: &mut Memory, opening: Opening, config: &CircuitBreakerConfig) -> Transition {
         let asked = opening.class.and_then(|class| class.retry_after);
         let (now, recovery) = (now(), config.open_time(memory.reopenings, asked));
         self.stay_open_until(later(now, recovery));
         let from = self.word().state();
         self.enter(memory, State::Open, now);
         memory.failures = opening.failures;
-        opening.change(from, State::Open, recovery)
+        opening.transition(from, State::Open, recovery)
     }
 
     /// Counts a call that ended without a result that counts.

@@ -42,8 +42,8 @@ impl CircuitBreaker {
         let config = self.config();
         let reading = self.live.gate.read(&config);
         BreakerSnapshot {
-            name: self.owner.clone(),
-            key: self.key.clone(),
+            name: self.owner.name.clone(),
+            key: self.owner.key.clone(),
             state: reading.state,
             since: reading.since,
             failures: reading.failures,

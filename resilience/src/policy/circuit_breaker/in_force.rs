@@ -7,14 +7,16 @@ use super::state::Word;
 #[cfg(feature = "config")]
 use crate::base::settings::Settings;
 #[cfg(feature = "config")]
-use crate::point::{Override, overrides::of_state};
+use crate::point::Override;
+#[cfg(feature = "config")]
+use crate::policy::stateful::Stateful;
 use std::time::Duration;
 
 impl CircuitBreaker {
     /// Returns the settings in force: those of the code, or of a configuration.
     pub(crate) fn config(&self) -> CircuitBreakerConfig {
         #[cfg(feature = "config")]
-        if let Some(changed) = self.changed().and_then(Override::get::<Settings<CircuitBreakerConfig>>) {
+        if let Some(changed) = self.overridden().and_then(Override::get::<Settings<CircuitBreakerConfig>>) {
             return changed.applied();
         }
         self.setup.settings.applied()
@@ -29,12 +31,6 @@ impl CircuitBreaker {
         return self.setup.settings.config.slow;
     }
 
-    /// Returns the settings of a configuration that replace those in the code.
-    #[cfg(feature = "config")]
-    fn changed(&self) -> Option<&'static Override> {
-        of_state(&self.owner, self, "circuit_breaker", self.key.as_ref())
-    }
-
     /// Returns whether it admits a call because a configuration has switched it off, and no operator has opened it.
     pub(super) fn admits_by_config(&self, word: Word) -> bool {
         self.is_off() && word.state() != State::ForcedOpen && !self.live.gate.is_open_by_hand()
@@ -45,7 +41,7 @@ impl CircuitBreaker {
     #[cfg_attr(not(feature = "config"), expect(clippy::unused_self, reason = "nothing switches it off"))]
     pub(crate) fn is_off(&self) -> bool {
         #[cfg(feature = "config")]
-        return self.changed().is_some_and(|changed| changed.is_off);
+        return self.overridden().is_some_and(|changed| changed.is_off);
         #[cfg(not(feature = "config"))]
         return false;
     }

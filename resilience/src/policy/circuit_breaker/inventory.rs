@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 impl Registrable for CircuitBreaker {
     fn own_name(&self) -> &PointName {
-        &self.owner
+        &self.owner.name
     }
 }
 

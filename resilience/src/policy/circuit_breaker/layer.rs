@@ -4,7 +4,7 @@
 //! that the program owns ([`Instance`]). All of them admit with a permit, which the expansion settles in the same way.
 //! The settings of the third are known only after the first call, and the inventory says so.
 
-use super::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, OwnedPermit, Permit, PermitOf};
+use super::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, Counters, OwnedPermit, Permit, PermitOf};
 #[cfg(feature = "config")]
 use crate::base::change::{Change, Mistake, together};
 use crate::base::setting::Effective;
@@ -17,7 +17,8 @@ use crate::point::Reading;
 #[cfg(feature = "config")]
 use crate::point::{Facts, Override};
 use crate::point::{KeySnapshot, Layer};
-use crate::policy::keyed::{EntryMap, Key, Keyed};
+use crate::policy::keyed::{EntryMap, Key, Keyed, PerKey as _};
+use crate::policy::owner::Owner;
 use crate::policy::stateful::{self, Described, Instance, Stateful};
 use crate::rejected::Rejected;
 use std::any::Any;
@@ -37,10 +38,23 @@ impl Described for CircuitBreakerConfig {
         });
         all
     }
+
+    fn key_label(&self) -> Option<bool> {
+        Some(self.key_label)
+    }
 }
 
 impl Stateful for CircuitBreaker {
     type Settings = CircuitBreakerConfig;
+    type Counters = Counters;
+
+    fn owner(&self) -> &Owner<Counters> {
+        &self.owner
+    }
+
+    fn own_counters(&self) -> &Counters {
+        &self.live.counters
+    }
 
     fn described(&self) -> CircuitBreakerConfig {
         self.config()
@@ -54,18 +68,12 @@ impl Stateful for CircuitBreaker {
         self.live.counters.read()
     }
 
-    fn totals(entries: &EntryMap<Self>) -> Vec<(&'static str, u64)> {
-        let totals = entries.whole().and_then(|whole| whole.totals.as_deref());
-        totals.map_or_else(|| super::Counters::new().read(), super::Counters::read)
+    fn totals(&self, _: &EntryMap<Self>) -> Vec<(&'static str, u64)> {
+        self.all_counters().read()
     }
 
     fn retry_after(&self) -> Option<Duration> {
         self.snapshot().retry_after
-    }
-
-    #[cfg(feature = "ops")]
-    fn labels_keys(&self) -> bool {
-        self.config().key_label || crate::event::shows_all_keys()
     }
 
     #[cfg(feature = "ops")]
@@ -74,8 +82,8 @@ impl Stateful for CircuitBreaker {
     }
 
     #[cfg(feature = "ops")]
-    fn total_readings(entries: &EntryMap<Self>) -> Vec<Reading> {
-        Self::transitions_of_all(entries)
+    fn total_readings(&self) -> Vec<Reading> {
+        self.all_counters().read_transitions()
     }
 
     #[cfg(feature = "config")]
@@ -116,24 +124,17 @@ impl Stateful for CircuitBreaker {
     }
 }
 
-#[cfg(feature = "ops")]
-impl CircuitBreakers {
-    fn shows_keys(&self) -> bool {
-        self.setup.settings.applied().key_label || crate::event::shows_all_keys()
-    }
-}
-
 impl Layer for CircuitBreakers {
     fn kind(&self) -> &'static str {
         CircuitBreakerConfig::KIND
     }
 
     fn settings(&self) -> Vec<Effective> {
-        stateful::keyed(&self.setup.settings.applied(), self.limit())
+        stateful::keyed(&self.make(), self.limit())
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        CircuitBreaker::totals(self.entries())
+        stateful::totals(self.entries(), || self.make().whole())
     }
 
     fn keys(&self) -> Vec<KeySnapshot> {
@@ -142,12 +143,12 @@ impl Layer for CircuitBreakers {
 
     #[cfg(feature = "ops")]
     fn labelled(&self) -> Option<Vec<String>> {
-        self.shows_keys().then(|| self.entries().often())
+        self.make().shows_keys().then(|| self.entries().often())
     }
 
     #[cfg(feature = "ops")]
     fn readings(&self) -> Vec<Reading> {
-        stateful::keyed_readings(self.entries(), self.shows_keys())
+        stateful::keyed_readings(self.entries(), self.make().shows_keys())
     }
 
     fn policy(&self) -> &dyn Any {

@@ -7,9 +7,9 @@
 
 use super::config::CircuitBreakerConfig;
 use super::gate::Gate;
-use super::rates::Counted;
+use super::rates::SuccessCount;
 use super::snapshot::State;
-use super::state::{Change, Token};
+use super::state::{Token, Transition};
 use crate::classify::{Category, Classification};
 use crate::policy::waiters::loom::together;
 use loom::sync::Arc;
@@ -21,7 +21,7 @@ fn config(threshold: u32, probes: u32) -> CircuitBreakerConfig {
     CircuitBreakerConfig { threshold, probes, recovery: LONG, ..CircuitBreakerConfig::DEFAULT }
 }
 
-fn fail(gate: &Gate, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
+fn fail(gate: &Gate, token: Token, config: &CircuitBreakerConfig) -> Option<Transition> {
     gate.failed(token, &Classification::new(Category::Timeout), false, config)
 }
 
@@ -79,9 +79,9 @@ fn the_open_time_ends_with_one_transition() {
         let (a, b) = together(&gate, admit, admit);
         let both = [a, b];
         let is_half_opened =
-            |change: &Option<Change>| change.is_some_and(|change| change.to == State::HalfOpen);
+            |transition: &Option<Transition>| transition.is_some_and(|change| change.to == State::HalfOpen);
         assert_eq!(both.iter().filter(|(admission, _)| admission.is_ok()).count(), 1);
-        assert_eq!(both.iter().filter(|(_, change)| is_half_opened(change)).count(), 1);
+        assert_eq!(both.iter().filter(|(_, transition)| is_half_opened(transition)).count(), 1);
     });
 }
 
@@ -183,14 +183,14 @@ fn with_counters(config: &CircuitBreakerConfig) -> (Arc<Gate>, Token) {
 }
 
 /// Does the work of a call that succeeds.
-fn succeed(gate: &Gate, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
+fn succeed(gate: &Gate, token: Token, config: &CircuitBreakerConfig) -> Option<Transition> {
     match gate.count_success() {
-        Counted::Not => gate.succeeded(token, false, config),
-        Counted::Mark => {
+        SuccessCount::Not => gate.succeeded(token, false, config),
+        SuccessCount::Mark => {
             gate.mark(config);
             None
         }
-        Counted::Done => None,
+        SuccessCount::Done => None,
     }
 }
 

@@ -82,8 +82,6 @@
 
 mod builder;
 mod cause;
-#[cfg(feature = "ops")]
-mod changes;
 mod config;
 mod gate;
 mod handle;
@@ -96,6 +94,8 @@ mod rates;
 mod set;
 mod snapshot;
 mod state;
+#[cfg(feature = "ops")]
+mod transitions;
 mod window;
 
 pub use config::CircuitBreakerConfig;
@@ -105,23 +105,26 @@ pub use permit::{OwnedPermit, Permit, PermitOf};
 pub use set::CircuitBreakers;
 pub use snapshot::{BreakerSnapshot, State};
 
-use crate::base::scope::{Stack, is_cut, is_extra, left_of_request};
+use crate::base::scope::{Stack, is_cut, left_of_request};
 use crate::base::settings::Settings;
 use crate::base::site::Site;
 use crate::event::{Event, Hook, Log, Pace, emit_as, is_rejection_heard};
 use crate::failure::{Category, Classification, Classify, Counts};
 use crate::outcome::Refuse;
 use crate::point::{PointName, PointSite};
+use crate::policy::owner::Owner;
+use crate::policy::stateful::Stateful;
 use crate::policy::{InvalidPolicy, Ruling, Verdict};
-use crate::rejected::{Origin, Rejected, Wait};
+use crate::rejected::{Rejected, Wait};
 use gate::Gate;
-use state::{Change, Opening, Token, Word};
+use rates::SuccessCount;
+use state::{Opening, Token, Transition, Word};
 #[cfg(feature = "ops")]
 use std::collections::BTreeMap;
+use std::sync::Arc;
 #[cfg(feature = "ops")]
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// A policy that rejects calls at once while a dependency keeps failing, until a probe succeeds.
@@ -161,12 +164,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct CircuitBreaker {
     live: Site<Live>,
-    owner: PointName,
-    key: Option<PointName>,
-    /// The origin of rejections; shared by all, and made with the first.
-    origin: OnceLock<Origin>,
-    /// The counters of all keys, on a keyed breaker.
-    totals: Option<Arc<Counters>>,
+    owner: Owner<Counters>,
     setup: Setup,
 }
 
@@ -204,7 +202,7 @@ impl Setup {
 }
 
 #[derive(Debug, Default)]
-struct Counters {
+pub(crate) struct Counters {
     opened: AtomicU64,
     rejected: AtomicU64,
     failures: AtomicU64,
@@ -218,7 +216,7 @@ struct Counters {
     pace: Pace,
     /// How often it went from one state to another, by cause.
     #[cfg(feature = "ops")]
-    changes: Mutex<BTreeMap<[&'static str; 3], u64>>,
+    transitions: Mutex<BTreeMap<[&'static str; 3], u64>>,
 }
 
 impl CircuitBreaker {
@@ -282,15 +280,8 @@ impl CircuitBreaker {
         Self::with(PointName::of(point), Setup::DEFAULT)
     }
 
-    const fn with(owner: PointName, setup: Setup) -> Self {
-        Self {
-            live: Site::new(Live::new(), Live::new),
-            owner,
-            key: None,
-            origin: OnceLock::new(),
-            totals: None,
-            setup,
-        }
+    const fn with(name: PointName, setup: Setup) -> Self {
+        Self { live: Site::new(Live::new(), Live::new), owner: Owner::new(name), setup }
     }
 
     /// Returns a breaker with the settings of this one, for an annotated function.
@@ -519,60 +510,30 @@ impl CircuitBreaker {
     #[cold]
     #[inline(never)]
     fn admit_half_open(&self, stack: Option<Stack>) -> Result<Token, Option<Wait>> {
-        let (admission, change) = self.live.gate.admit(&self.config());
-        self.tell(change);
+        let (admission, transition) = self.live.gate.admit(&self.config());
+        self.tell(transition);
         admission.inspect_err(|left| self.count_rejection(*left, stack))
     }
 
     /// Counts and reports a rejection in `stack`, or in the breaker's own, unless it is that of an extra call.
     fn count_rejection(&self, left: Option<Wait>, stack: Option<Stack>) {
-        if is_extra(self.owner.stack_or(stack)) {
+        if self.is_extra(stack) {
             return;
         }
         self.count(|counters| &counters.rejected);
-        if is_rejection_heard(self.setup.on_reject) {
-            self.report_rejection(left);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn report_rejection(&self, left: Option<Wait>) {
-        let (point, key) = (self.owner.clone(), self.key.clone());
-        let event =
-            Event::Rejected { point, key, policy: "circuit_breaker", retry_after: left.map(Wait::duration) };
-        let all_keys = self.totals.as_deref().unwrap_or(&self.live.counters);
-        let log = Log { pace: Some(&all_keys.pace), ..self.log() };
-        emit_as(&event, self.setup.on_reject, log);
-    }
-
-    fn log(&self) -> Log<'_> {
-        Log { pace: None, shows_key: self.shows_key() }
-    }
-
-    fn shows_key(&self) -> bool {
-        self.key.is_some() && (self.config().key_label || crate::event::shows_all_keys())
-    }
-
-    #[inline]
-    fn origin(&self) -> &Origin {
-        self.origin.get_or_init(|| Origin::new(self.owner.clone(), self.key.clone(), self.shows_key()))
-    }
-
-    fn count(&self, what: impl Fn(&Counters) -> &AtomicU64) {
-        what(&self.live.counters).fetch_add(1, Ordering::Relaxed);
-        if let Some(totals) = &self.totals {
-            what(totals).fetch_add(1, Ordering::Relaxed);
+        let hook = self.setup.on_reject;
+        if is_rejection_heard(hook) {
+            self.report_rejection(hook, |counters| &counters.pace, left.map(Wait::duration));
         }
     }
 
     /// Counts a transition, of all keys together on a keyed breaker.
     #[cfg_attr(not(feature = "ops"), expect(clippy::unused_self, reason = "nothing shows it"))]
-    fn count_change(&self, change: Change) {
+    fn count_transition(&self, transition: Transition) {
         #[cfg(feature = "ops")]
-        self.totals.as_deref().unwrap_or(&self.live.counters).count_change(change);
+        self.all_counters().count_transition(transition);
         #[cfg(not(feature = "ops"))]
-        let _ = (change.from, change.cause);
+        let _ = (transition.from, transition.cause);
     }
 
     /// Settles the end of a call: a success if `verdict` is `None`.
@@ -625,9 +586,9 @@ impl CircuitBreaker {
     #[inline(never)]
     fn count_success(&self, token: Token) {
         match self.live.gate.count_success() {
-            rates::Counted::Done => {}
-            rates::Counted::Mark => self.mark(),
-            rates::Counted::Not => self.succeeded(token, false),
+            SuccessCount::Done => {}
+            SuccessCount::Mark => self.mark(),
+            SuccessCount::Not => self.succeeded(token, false),
         }
     }
 
@@ -677,18 +638,18 @@ impl CircuitBreaker {
 
     /// Reports a transition, if there was one; the lock must be free.
     #[inline]
-    fn tell(&self, change: Option<Change>) {
-        if let Some(change) = change {
-            self.tell_of(change);
+    fn tell(&self, transition: Option<Transition>) {
+        if let Some(transition) = transition {
+            self.tell_of(transition);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn tell_of(&self, change: Change) {
-        let (point, key) = (self.owner.clone(), self.key.clone());
-        let Change { to, opening: Opening { class, failures, slow, recovery }, .. } = change;
-        self.count_change(change);
+    fn tell_of(&self, transition: Transition) {
+        let (point, key) = self.owner.labels();
+        let Transition { to, opening: Opening { class, failures, slow, recovery }, .. } = transition;
+        self.count_transition(transition);
         let (event, hook) = match to {
             State::Open | State::ForcedOpen => {
                 self.count(|counters| &counters.opened);
@@ -698,7 +659,7 @@ impl CircuitBreaker {
             State::Closed => (Event::Closed { point, key }, self.setup.on_close),
             State::Disabled | State::MetricsOnly => return,
         };
-        emit_as(&event, hook, self.log());
+        emit_as(&event, hook, Log { pace: None, shows_key: self.shows_key() });
     }
 }
 
@@ -722,7 +683,7 @@ impl Counters {
             ignored: AtomicU64::new(0),
             pace: Pace::new(),
             #[cfg(feature = "ops")]
-            changes: Mutex::new(BTreeMap::new()),
+            transitions: Mutex::new(BTreeMap::new()),
         }
     }
 

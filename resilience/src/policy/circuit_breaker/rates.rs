@@ -37,13 +37,13 @@ impl Successes {
 
     /// Counts a success, unless each is recorded with its time or the thread has no counter yet.
     #[inline]
-    pub(super) fn count(&self) -> Counted {
+    pub(super) fn count(&self) -> SuccessCount {
         if self.records_each() {
-            return Counted::Not;
+            return SuccessCount::Not;
         }
-        let Some(shard) = self.shards.get(shards::own()) else { return Counted::Not };
+        let Some(shard) = self.shards.get(shards::own()) else { return SuccessCount::Not };
         let before = shard.0.fetch_add(1, Ordering::Relaxed);
-        if before % MARK == MARK - 1 { Counted::Mark } else { Counted::Done }
+        if before % MARK == MARK - 1 { SuccessCount::Mark } else { SuccessCount::Done }
     }
 
     #[inline]
@@ -62,7 +62,7 @@ impl Successes {
 
 /// The handling of a success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Counted {
+pub(super) enum SuccessCount {
     /// The success was counted.
     Done,
     /// The success was counted, and the time has to be read.
@@ -363,7 +363,7 @@ mod tests {
                         results.shares(now, &config),
                         Shares { calls: all.len() as u64, failures, slow }
                     );
-                } else if successes.count() == Counted::Not {
+                } else if successes.count() == SuccessCount::Not {
                     results.record(SUCCESS, now);
                 }
             }
@@ -533,14 +533,14 @@ mod tests {
     #[test]
     fn each_thread_counts_and_reads_the_time_now_and_then() {
         let successes = Successes::new();
-        assert_eq!(successes.count(), Counted::Not, "recorded with its time");
+        assert_eq!(successes.count(), SuccessCount::Not, "recorded with its time");
         successes.record_each(false);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    assert_eq!(successes.count(), Counted::Not, "it has no counter");
+                    assert_eq!(successes.count(), SuccessCount::Not, "it has no counter");
                     shards::assign();
-                    let marks = (0..1_000).filter(|_| successes.count() == Counted::Mark).count();
+                    let marks = (0..1_000).filter(|_| successes.count() == SuccessCount::Mark).count();
                     assert!(marks <= 4 * 1_000 / 32 + 1, "{marks}");
                 });
             }

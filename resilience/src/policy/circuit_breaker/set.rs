@@ -180,7 +180,7 @@ impl CircuitBreakers {
         self.entries.all().iter().map(|(_, breaker)| breaker.snapshot()).collect()
     }
 
-    fn make(&self) -> CircuitBreaker {
+    pub(super) fn make(&self) -> CircuitBreaker {
         CircuitBreaker::with(PointName::new(self.name), self.setup)
     }
 
@@ -194,15 +194,12 @@ impl CircuitBreakers {
 }
 
 impl PerKey for CircuitBreaker {
-    fn for_key(mut self, key: PointName, whole: &Self) -> Self {
-        self.key = Some(key);
-        self.totals.clone_from(&whole.totals);
-        self
+    fn for_key(self, key: PointName, whole: &Self) -> Self {
+        Self { owner: self.owner.of_key(key, &whole.owner), ..self }
     }
 
-    fn whole(mut self) -> Self {
-        self.totals = Some(Arc::default());
-        self
+    fn whole(self) -> Self {
+        Self { owner: self.owner.of_all_keys(), ..self }
     }
 
     fn evict_last(&self, now: std::time::Instant) -> bool {

@@ -130,7 +130,7 @@ impl Token {
 ///
 /// Hooks run code of the program, which may ask the breaker for its state.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Change {
+pub(super) struct Transition {
     pub(super) from: State,
     pub(super) to: State,
     /// Why, in a word: the category of the error that opened it, or one of [`cause`](super::cause).
@@ -151,7 +151,7 @@ pub(super) struct Opening {
     pub(super) recovery: Option<Duration>,
 }
 
-impl Change {
+impl Transition {
     pub(super) fn new(from: State, to: State, cause: &'static str) -> Self {
         Self { from, to, cause, opening: Opening::default() }
     }

@@ -379,7 +379,7 @@ fn a_cut_by_a_timeout_of_its_own_stack_is_a_failure() {
     crate::base::scope::cutting(OTHER.stack(), || drop(permit));
     assert_eq!(breaker.state(), State::Closed);
     let permit = breaker.acquire().unwrap();
-    crate::base::scope::cutting(breaker.owner.stack(), || drop(permit));
+    crate::base::scope::cutting(breaker.owner.name.stack(), || drop(permit));
     assert_eq!(breaker.state(), State::Open);
     assert_eq!((counter(&breaker, "failures"), counter(&breaker, "cancelled")), (1, 1));
 }

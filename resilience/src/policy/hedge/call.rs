@@ -7,6 +7,7 @@ use crate::base::scope::{self, Stack};
 use crate::base::world::World;
 use crate::policy::Verdict;
 use crate::policy::budget::{Budget, Withdrawal};
+use crate::policy::stateful::Stateful;
 use std::ops::Deref;
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 impl Registrable for Hedge {
     fn own_name(&self) -> &PointName {
-        &self.owner
+        &self.owner.name
     }
 }
 

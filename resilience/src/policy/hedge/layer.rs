@@ -2,7 +2,7 @@
 
 use super::call::Hedging;
 use super::config::After;
-use super::{Counters, Hedge, HedgeConfig, KIND};
+use super::{Counters, Hedge, HedgeConfig};
 #[cfg(feature = "config")]
 use crate::base::change::{Change, Mistake, together};
 use crate::base::clock::now;
@@ -14,6 +14,7 @@ use crate::point::PointName;
 use crate::point::{Facts, Override};
 use crate::policy::budget::Budget;
 use crate::policy::keyed::{EntryMap, Key, Keyed, PerKey};
+use crate::policy::owner::Owner;
 use crate::policy::stateful::{Described, Instance, Stateful};
 #[cfg(feature = "config")]
 use std::any::Any;
@@ -32,10 +33,14 @@ impl Hedge {
 }
 
 impl Described for HedgeConfig {
-    const KIND: &'static str = KIND;
+    const KIND: &'static str = "hedge";
 
     fn settings(&self) -> Vec<Effective> {
         self.effective()
+    }
+
+    fn key_label(&self) -> Option<bool> {
+        Some(self.key_label)
     }
 
     fn calls(known: Option<&Self>) -> u64 {
@@ -55,6 +60,15 @@ impl Described for HedgeConfig {
 
 impl Stateful for Hedge {
     type Settings = HedgeConfig;
+    type Counters = Counters;
+
+    fn owner(&self) -> &Owner<Counters> {
+        &self.owner
+    }
+
+    fn own_counters(&self) -> &Counters {
+        &self.live.counters
+    }
 
     fn described(&self) -> HedgeConfig {
         *self.config()
@@ -69,14 +83,8 @@ impl Stateful for Hedge {
         numbers(&self.live.counters)
     }
 
-    fn totals(entries: &EntryMap<Self>) -> Vec<(&'static str, u64)> {
-        let totals = entries.whole().and_then(|whole| whole.totals.as_deref());
-        totals.map_or_else(|| numbers(&Counters::new()), numbers)
-    }
-
-    #[cfg(feature = "ops")]
-    fn labels_keys(&self) -> bool {
-        self.config().key_label || crate::event::shows_all_keys()
+    fn totals(&self, _: &EntryMap<Self>) -> Vec<(&'static str, u64)> {
+        numbers(self.all_counters())
     }
 
     #[cfg(feature = "config")]
@@ -129,15 +137,12 @@ impl Keyed<Hedge> {
 
 /// A key whose budget is not full goes last: evicted and used again, it would have all its tokens.
 impl PerKey for Hedge {
-    fn for_key(mut self, key: PointName, whole: &Self) -> Self {
-        self.key = Some(key);
-        self.totals.clone_from(&whole.totals);
-        self
+    fn for_key(self, key: PointName, whole: &Self) -> Self {
+        Self { owner: self.owner.of_key(key, &whole.owner), ..self }
     }
 
-    fn whole(mut self) -> Self {
-        self.totals = Some(Arc::default());
-        self
+    fn whole(self) -> Self {
+        Self { owner: self.owner.of_all_keys(), ..self }
     }
 
     fn evict_last(&self, _: Instant) -> bool {

@@ -73,18 +73,16 @@ use crate::base::visible::Visible;
 use crate::classify::{Classification, Classify};
 use crate::event::{Event, Log, emit_as, is_heard};
 use crate::outcome::Outcome;
-#[cfg(feature = "config")]
-use crate::point::{Override, overrides::of_state};
 use crate::point::{PointName, PointSite};
 use crate::policy::budget::Budget;
+use crate::policy::owner::Owner;
+use crate::policy::stateful::Stateful;
 use crate::policy::{InvalidPolicy, Verdict};
 use std::fmt;
 use std::future::Future;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-
-const KIND: &str = "hedge";
 
 /// Returns the verdict on an outcome, which comes with it.
 #[doc(hidden)]
@@ -115,10 +113,7 @@ pub const fn verdict<R>(judged: &(R, Verdict)) -> Verdict {
 pub struct Hedge {
     live: Site<Live>,
     budget: Budget,
-    owner: PointName,
-    key: Option<PointName>,
-    /// The counters of all keys, on a keyed hedge.
-    totals: Option<Arc<Counters>>,
+    owner: Owner<Counters>,
     settings: Settings<HedgeConfig>,
 }
 
@@ -137,7 +132,7 @@ impl Live {
 }
 
 #[derive(Debug, Default)]
-struct Counters {
+pub(crate) struct Counters {
     hedged: AtomicU64,
     won_by_extra: AtomicU64,
     denied: AtomicU64,
@@ -280,13 +275,11 @@ impl Hedge {
         Self::with(PointName::of(point), after).checked()
     }
 
-    const fn with(owner: PointName, after: After) -> Self {
+    const fn with(name: PointName, after: After) -> Self {
         Self {
             live: Site::new(Live::new(), Live::new),
             budget: Budget::new(),
-            owner,
-            key: None,
-            totals: None,
+            owner: Owner::new(name),
             settings: Settings { config: HedgeConfig::of(after), set: HedgeConfig::AFTER_ONLY },
         }
     }
@@ -322,20 +315,13 @@ impl Hedge {
     #[inline]
     fn config(&self) -> &HedgeConfig {
         #[cfg(feature = "config")]
-        if let Some(changed) = self.changed() {
+        if let Some(changed) = self.overridden() {
             if changed.is_off {
                 return &OFF;
             }
             return changed.get().unwrap_or(&self.settings.config);
         }
         &self.settings.config
-    }
-
-    /// Returns the settings of a configuration that replace those in the code.
-    #[cfg(feature = "config")]
-    #[inline]
-    fn changed(&self) -> Option<&'static Override> {
-        of_state(&self.owner, self, KIND, self.key.as_ref())
     }
 
     #[inline]
@@ -359,24 +345,17 @@ impl Hedge {
         }
     }
 
-    fn shows_key(&self) -> bool {
-        self.key.is_some() && (self.config().key_label || crate::event::shows_all_keys())
-    }
-
-    fn count(&self, what: impl Fn(&Counters) -> &AtomicU64) {
-        what(&self.live.counters).fetch_add(1, Ordering::Relaxed);
-        if let Some(totals) = &self.totals {
-            what(totals).fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
     /// Counts and reports an extra call.
     #[cold]
     fn hedged(&self, number: u32, after: Duration) {
         self.count(|counters| &counters.hedged);
         if is_heard(None) {
-            let event = Event::Hedged { point: self.owner.clone(), key: self.key.clone(), number, after };
-            emit_as(&event, None, Log { pace: None, shows_key: self.shows_key() });
+            let (point, key) = self.owner.labels();
+            emit_as(
+                &Event::Hedged { point, key, number, after },
+                None,
+                Log { pace: None, shows_key: self.shows_key() },
+            );
         }
     }
 }
@@ -465,8 +444,8 @@ impl Hedge {
         let counters = &self.live.counters;
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         HedgeSnapshot {
-            name: self.owner.clone(),
-            key: self.key.clone(),
+            name: self.owner.name.clone(),
+            key: self.owner.key.clone(),
             after: self.delay_at(crate::base::clock::now()),
             tokens: self.own_budget().tokens(),
             hedged: count(&counters.hedged),

@@ -1,7 +1,7 @@
 //! Rate limits in the inventory, and the `static`s of those that an attribute makes.
 
 use super::wait::{Pass, pass};
-use super::{KIND, RateLimit, RateLimitConfig};
+use super::{RateLimit, RateLimitConfig};
 #[cfg(feature = "config")]
 use crate::base::change::{Change, Mistake, judged};
 use crate::base::clock::nanos;
@@ -10,6 +10,7 @@ use crate::base::setting::Effective;
 use crate::base::setting::Setting;
 use crate::point::{Layer, PointName};
 use crate::policy::keyed::{EntryMap, Key, Keyed, PerKey};
+use crate::policy::owner::Owner;
 use crate::policy::stateful::{Described, Instance, Stateful};
 use crate::policy::waiters::Counters;
 use crate::rejected::Rejected;
@@ -40,10 +41,14 @@ impl RateLimit {
 }
 
 impl Described for RateLimitConfig {
-    const KIND: &'static str = KIND;
+    const KIND: &'static str = "rate_limit";
 
     fn settings(&self) -> Vec<Effective> {
         self.effective()
+    }
+
+    fn key_label(&self) -> Option<bool> {
+        Some(self.key_label)
     }
 
     fn notes(known: Option<&Self>, _: &[&dyn Layer]) -> Vec<&'static str> {
@@ -61,6 +66,15 @@ impl Described for RateLimitConfig {
 
 impl Stateful for RateLimit {
     type Settings = RateLimitConfig;
+    type Counters = Counters;
+
+    fn owner(&self) -> &Owner<Counters> {
+        &self.owner
+    }
+
+    fn own_counters(&self) -> &Counters {
+        &self.live.counters
+    }
 
     fn described(&self) -> RateLimitConfig {
         *self.config()
@@ -80,25 +94,19 @@ impl Stateful for RateLimit {
         ]
     }
 
-    fn totals(entries: &EntryMap<Self>) -> Vec<(&'static str, u64)> {
-        let totals = entries.whole().and_then(|whole| whole.totals.as_deref());
-        let count = |of: fn(&Counters) -> u64| totals.map_or(0, of);
+    fn totals(&self, entries: &EntryMap<Self>) -> Vec<(&'static str, u64)> {
+        let totals = self.all_counters();
         let waiting = entries.all().iter().map(|(_, limit)| limit.snapshot().waiting as u64).sum();
         vec![
             ("waiting", waiting),
-            ("rejected", count(|totals| totals.rejected.load(Ordering::Relaxed))),
-            ("waited", count(|totals| totals.waited.load(Ordering::Relaxed))),
+            ("rejected", totals.rejected.load(Ordering::Relaxed)),
+            ("waited", totals.waited.load(Ordering::Relaxed)),
             ("overflowed", entries.overflowed()),
         ]
     }
 
     fn retry_after(&self) -> Option<Duration> {
         self.snapshot().retry_after
-    }
-
-    #[cfg(feature = "ops")]
-    fn labels_keys(&self) -> bool {
-        self.config().key_label || crate::event::shows_all_keys()
     }
 
     #[cfg(feature = "config")]
@@ -133,15 +141,12 @@ impl Keyed<RateLimit> {
 impl PerKey for RateLimit {
     const STAYS_WHILE_HELD: bool = true;
 
-    fn for_key(mut self, key: PointName, whole: &Self) -> Self {
-        self.key = Some(key);
-        self.totals.clone_from(&whole.totals);
-        self
+    fn for_key(self, key: PointName, whole: &Self) -> Self {
+        Self { owner: self.owner.of_key(key, &whole.owner), ..self }
     }
 
-    fn whole(mut self) -> Self {
-        self.totals = Some(Arc::default());
-        self
+    fn whole(self) -> Self {
+        Self { owner: self.owner.of_all_keys(), ..self }
     }
 
     fn is_in_use(&self, now: Instant) -> bool {

@@ -55,26 +55,23 @@ pub use config::RateLimitConfig;
 pub use wait::Pass;
 
 use crate::base::clock;
-use crate::base::scope::{self, Stack};
+use crate::base::scope::Stack;
 use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
 use crate::base::visible::Visible;
-use crate::event::{Event, Hook, Log, emit_as, is_rejection_heard};
+use crate::event::{Hook, is_rejection_heard};
 use crate::outcome::Refuse;
-#[cfg(feature = "config")]
-use crate::point::{Override, overrides::of_state};
 use crate::point::{PointName, PointSite};
 use crate::policy::InvalidPolicy;
+use crate::policy::owner::Owner;
+use crate::policy::stateful::{Stateful, in_force};
 use crate::policy::waiters::Counters;
-use crate::rejected::{Origin, Rejected, Wait};
+use crate::rejected::{Rejected, Wait};
 use gate::{Gate, Rate};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-
-const KIND: &str = "rate_limit";
 
 /// Returns the present moment in nanoseconds.
 #[inline]
@@ -103,12 +100,7 @@ fn now() -> u64 {
 #[derive(Debug)]
 pub struct RateLimit {
     live: Site<Live>,
-    owner: PointName,
-    key: Option<PointName>,
-    /// The origin of rejections; shared by all, and made with the first.
-    origin: OnceLock<Origin>,
-    /// The counters of all keys, on a keyed limit.
-    totals: Option<Arc<Counters>>,
+    owner: Owner<Counters>,
     settings: Settings<RateLimitConfig>,
     on_reject: Option<Hook>,
     /// The interval of the settings: a call would have to divide for it.
@@ -172,12 +164,11 @@ pub struct RateLimitSnapshot {
     pub rejected: u64,
     /// How many calls have had to wait since the program started, including those that were dropped during the wait.
     pub waited: u64,
-    /// The wait of a call that arrives now; `None` if it is admitted at once.
+    /// The wait of a call that arrives now, behind all that wait; `None` if it is admitted at once.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "retry_after_s", serialize_with = "crate::base::serialise::seconds")
     )]
-    /// The wait of a call that arrives now, behind all that wait; `None` if it is admitted at once.
     pub retry_after: Option<Duration>,
 }
 
@@ -248,13 +239,10 @@ impl RateLimit {
         Self::with(PointName::of(point), RateLimitConfig::only(count, per)).checked()
     }
 
-    const fn with(owner: PointName, settings: Settings<RateLimitConfig>) -> Self {
+    const fn with(name: PointName, settings: Settings<RateLimitConfig>) -> Self {
         Self {
             live: Site::new(Live::new(), Live::new),
-            owner,
-            key: None,
-            origin: OnceLock::new(),
-            totals: None,
+            owner: Owner::new(name),
             interval: settings.config.interval(),
             settings,
             on_reject: None,
@@ -280,24 +268,13 @@ impl RateLimit {
     /// Returns the settings in force: the one place that reads them.
     #[inline]
     fn config(&self) -> &RateLimitConfig {
-        #[cfg(feature = "config")]
-        if let Some(changed) = self.changed() {
-            return changed.get().unwrap_or(&self.settings.config);
-        }
-        &self.settings.config
-    }
-
-    /// Returns the settings of a configuration that replace those in the code.
-    #[cfg(feature = "config")]
-    #[inline]
-    fn changed(&self) -> Option<&'static Override> {
-        of_state(&self.owner, self, KIND, self.key.as_ref())
+        in_force(self, &self.settings.config)
     }
 
     #[inline]
     fn rate(&self) -> Rate {
         #[cfg(feature = "config")]
-        if self.changed().is_some() {
+        if self.overridden().is_some() {
             return Rate::new(self.config().interval(), self.config().burst());
         }
         Rate::new(self.interval, self.settings.config.burst())
@@ -307,7 +284,7 @@ impl RateLimit {
     #[inline]
     fn pass(&self) -> Result<(), u64> {
         #[cfg(feature = "config")]
-        if self.changed().is_some_and(|changed| changed.is_off) {
+        if self.overridden().is_some_and(|changed| changed.is_off) {
             return Ok(());
         }
         self.live.gate.pass(self.rate(), now)
@@ -412,11 +389,6 @@ impl RateLimit {
         Pass::new(self, None, 1).await
     }
 
-    /// Returns whether the running code is an extra call of a hedge in `stack`, or in the limit's own.
-    fn is_extra(&self, stack: Option<Stack>) -> bool {
-        scope::is_extra(self.owner.stack_or(stack))
-    }
-
     /// Counts and reports a call in `stack` that is not let through for `nanos` nanoseconds, unless it is an extra one.
     #[cold]
     #[inline(never)]
@@ -431,31 +403,12 @@ impl RateLimit {
     fn report(&self, wait: Wait) {
         self.count(|counters| &counters.rejected);
         if is_rejection_heard(self.on_reject) {
-            let (point, key) = (self.owner.clone(), self.key.clone());
-            let event = Event::Rejected { point, key, policy: KIND, retry_after: Some(wait.duration()) };
-            let all_keys = self.totals.as_deref().unwrap_or(&self.live.counters);
-            let log = Log { pace: Some(&all_keys.pace), shows_key: self.shows_key() };
-            emit_as(&event, self.on_reject, log);
+            self.report_rejection(self.on_reject, |counters| &counters.pace, Some(wait.duration()));
         }
     }
 
     fn count_wait(&self) {
         self.count(|counters| &counters.waited);
-    }
-
-    fn count(&self, what: impl Fn(&Counters) -> &AtomicU64) {
-        what(&self.live.counters).fetch_add(1, Ordering::Relaxed);
-        if let Some(totals) = &self.totals {
-            what(totals).fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn shows_key(&self) -> bool {
-        self.key.is_some() && (self.config().key_label || crate::event::shows_all_keys())
-    }
-
-    fn origin(&self) -> &Origin {
-        self.origin.get_or_init(|| Origin::new(self.owner.clone(), self.key.clone(), self.shows_key()))
     }
 }
 
@@ -469,8 +422,8 @@ impl RateLimit {
         let reading = self.live.gate.read(self.rate(), now());
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         RateLimitSnapshot {
-            name: self.owner.clone(),
-            key: self.key.clone(),
+            name: self.owner.name.clone(),
+            key: self.owner.key.clone(),
             count: config.count,
             per: config.per,
             burst: config.burst(),

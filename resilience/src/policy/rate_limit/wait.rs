@@ -16,6 +16,7 @@ use crate::base::scope::{self, Stack};
 use crate::base::stopping::{self, Wait, alarm};
 use crate::base::world::{World, run_in};
 use crate::event::blocks;
+use crate::policy::stateful::Stateful;
 use crate::rejected::Rejected;
 use std::future::Future;
 use std::ops::Deref;
@@ -197,6 +198,6 @@ fn pass_later<L: Deref<Target = RateLimit> + Unpin>(
     if Duration::from_nanos(wait) > limit.config().wait || limit.is_extra(stack) {
         return Err(limit.refuse(wait, stack));
     }
-    blocks(&limit.owner);
+    blocks(&limit.owner.name);
     block_on(Pass::new(limit, stack, attempt))
 }

@@ -13,7 +13,7 @@ use super::call::{AttemptCount, AttemptHistory, CallState, Here, attempt};
 use super::config::Retry;
 #[cfg(feature = "ops")]
 use super::run::Wait;
-use super::run::{self, CallSite, Counted, Retrying};
+use super::run::{self, CallSite, Counter, Retrying};
 use crate::base::site::Site;
 use crate::base::stopping;
 use crate::event;
@@ -75,46 +75,17 @@ impl State {
     const NEW: Self = Self { budget: Budget::new(), counters: Site::new(Counters::new(), Counters::new) };
 }
 
+/// The counts of a `with_retry`, one for each [`Counter`].
 #[derive(Debug)]
-struct Counters {
-    retries: AtomicU64,
-    nested: AtomicU64,
-    recovered: AtomicU64,
-    not_retryable: AtomicU64,
-    exhausted: AtomicU64,
-    out_of_time: AtomicU64,
-    server_wait: AtomicU64,
-    denied: AtomicU64,
-    throttled: AtomicU64,
-}
+struct Counters([AtomicU64; Counter::COUNT]);
 
 impl Counters {
     const fn new() -> Self {
-        Self {
-            retries: AtomicU64::new(0),
-            nested: AtomicU64::new(0),
-            recovered: AtomicU64::new(0),
-            not_retryable: AtomicU64::new(0),
-            exhausted: AtomicU64::new(0),
-            out_of_time: AtomicU64::new(0),
-            server_wait: AtomicU64::new(0),
-            denied: AtomicU64::new(0),
-            throttled: AtomicU64::new(0),
-        }
+        Self([const { AtomicU64::new(0) }; Counter::COUNT])
     }
 
-    const fn of(&self, what: Counted) -> &AtomicU64 {
-        match what {
-            Counted::Retry => &self.retries,
-            Counted::Nested => &self.nested,
-            Counted::Recovered => &self.recovered,
-            Counted::NotRetryable => &self.not_retryable,
-            Counted::Exhausted => &self.exhausted,
-            Counted::OutOfTime => &self.out_of_time,
-            Counted::ServerWait => &self.server_wait,
-            Counted::Denied => &self.denied,
-            Counted::Throttled => &self.throttled,
-        }
+    const fn of(&self, counter: Counter) -> &AtomicU64 {
+        &self.0[counter as usize]
     }
 }
 
@@ -220,7 +191,7 @@ impl RetrySite {
     #[inline]
     pub fn ask<'b>(&'static self, budget: Option<&'b Budget>) -> Result<Throttled<'b>, Rejected> {
         Throttled::ask(budget, self.point.stack(), || {
-            self.count(Counted::Throttled);
+            self.count(Counter::Throttled);
             self.name()
         })
     }
@@ -506,8 +477,8 @@ impl CallSite for RetryInForce<'_> {
         self.site.name()
     }
 
-    fn count(&self, what: Counted) {
-        self.site.count(what);
+    fn count(&self, counter: Counter) {
+        self.site.count(counter);
     }
 
     #[cfg(feature = "ops")]
@@ -525,8 +496,8 @@ impl CallSite for RetrySite {
         self.point.name()
     }
 
-    fn count(&self, what: Counted) {
-        self.state.counters.of(what).fetch_add(1, Ordering::Relaxed);
+    fn count(&self, counter: Counter) {
+        self.state.counters.of(counter).fetch_add(1, Ordering::Relaxed);
     }
 
     #[cfg(feature = "ops")]

@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 pub(super) trait CallSite {
     fn retry(&self) -> &Retry;
     fn name(&self) -> PointName;
-    fn count(&self, what: Counted);
+    fn count(&self, counter: Counter);
     /// Counts that a retry follows after this wait.
     #[cfg(feature = "ops")]
     fn count_retried(&self, wait: &Wait<'_>) {
@@ -41,9 +41,9 @@ pub(super) trait CallSite {
     }
 }
 
-/// The counted events of retries.
+/// The counters of a retry.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Counted {
+pub(super) enum Counter {
     Retry,
     /// A retry that another retry repeats.
     Nested,
@@ -60,7 +60,10 @@ pub(super) enum Counted {
     Throttled,
 }
 
-impl Counted {
+impl Counter {
+    /// How many there are.
+    pub(super) const COUNT: usize = Self::Throttled as usize + 1;
+
     /// Returns whether the call had retried, or would have, had there been time and tokens for it.
     pub(super) const fn has_given_up(self) -> bool {
         matches!(self, Self::Exhausted | Self::OutOfTime | Self::ServerWait | Self::Denied)
@@ -168,9 +171,9 @@ pub(super) fn begin_retry<S: CallSite, C: CallState>(
     #[cfg(feature = "durable")]
     crate::policy::recoveries::count_wait(wait.delay);
     wait.end();
-    site.count(Counted::Retry);
+    site.count(Counter::Retry);
     if repeats::depth() > 0 {
-        site.count(Counted::Nested);
+        site.count(Counter::Nested);
     }
     begin(site, attempt(&call));
     call
@@ -204,7 +207,7 @@ fn succeeded<S: CallSite, C: CallState>(site: &S, mut call: C, budget: Option<&B
         budget.deposit_success();
     }
     if failed > 0 {
-        site.count(Counted::Recovered);
+        site.count(Counter::Recovered);
         let (point, attempt) = (site.name(), failed.saturating_add(1));
         let inside = repeats::around();
         emit(&Event::Recovered { point, attempt, attempts_max: attempts_max(site.retry()), inside }, None);
@@ -302,17 +305,17 @@ fn count_end(site: &dyn CallSite, attempt: u32, stop: GiveUpReason) -> bool {
     if stop.is_out_of_time() {
         crate::base::marks::out_of_time();
     }
-    let counted = match stop {
-        GiveUpReason::Budget => Counted::Denied,
-        GiveUpReason::ServerWait => Counted::ServerWait,
+    let counter = match stop {
+        GiveUpReason::Budget => Counter::Denied,
+        GiveUpReason::ServerWait => Counter::ServerWait,
         GiveUpReason::GiveUpAfter | GiveUpReason::Remaining | GiveUpReason::ShuttingDown => {
-            Counted::OutOfTime
+            Counter::OutOfTime
         }
-        _ if attempt > 1 => Counted::Exhausted,
-        _ => Counted::NotRetryable,
+        _ if attempt > 1 => Counter::Exhausted,
+        _ => Counter::NotRetryable,
     };
-    site.count(counted);
-    counted.has_given_up()
+    site.count(counter);
+    counter.has_given_up()
 }
 
 /// Decides and pays: the wait before the next attempt, or the reason why there is none.

@@ -7,7 +7,7 @@
 use super::Budget;
 use super::call::{self, AttemptHistory, CallState, here};
 use super::config::Retry;
-use super::run::{self, CallSite, Counted, Retrying};
+use super::run::{self, CallSite, Counter, Retrying};
 use crate::base::repeats::{Repeated, Repeats};
 use crate::base::stopping::{pause, sleep};
 use crate::classify::{Classification, Classify};
@@ -51,15 +51,15 @@ impl CallSite for InlineCall<'_> {
     }
 
     /// Counts how the call ended that failed at least once: a plain value has no counters of its own.
-    fn count(&self, counted: Counted) {
+    fn count(&self, counter: Counter) {
         #[cfg(feature = "durable")]
-        let has_recovered = matches!(counted, Counted::Recovered);
+        let has_recovered = matches!(counter, Counter::Recovered);
         #[cfg(feature = "durable")]
-        if has_recovered || counted.has_given_up() {
+        if has_recovered || counter.has_given_up() {
             recoveries::count(&self.name(), "retry", has_recovered);
         }
         #[cfg(not(feature = "durable"))]
-        let _ = counted;
+        let _ = counter;
     }
 }
 

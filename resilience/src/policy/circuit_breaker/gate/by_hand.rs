@@ -3,14 +3,14 @@
 use super::super::cause::MANUAL;
 use super::super::config::CircuitBreakerConfig;
 use super::super::snapshot::State;
-use super::super::state::{Change, Opening};
+use super::super::state::{Opening, Transition};
 use super::Gate;
 use crate::base::clock::{later, now};
 use std::time::Instant;
 
 impl Gate {
     /// Forgets all counts and closes it; calls that are running decide nothing any more.
-    pub(in super::super) fn reset(&self) -> Option<Change> {
+    pub(in super::super) fn reset(&self) -> Option<Transition> {
         let mut memory = self.memory.lock();
         let (was, since) = (self.word().state(), memory.since);
         self.enter(&mut memory, State::Closed, now());
@@ -18,7 +18,7 @@ impl Gate {
             memory.since = since;
             return None;
         }
-        Some(Change::new(was, State::Closed, MANUAL))
+        Some(Transition::new(was, State::Closed, MANUAL))
     }
 
     /// Opens it for an operator, or moves the end of the open time of an open one.
@@ -26,7 +26,7 @@ impl Gate {
         &self,
         until: Option<Instant>,
         config: &CircuitBreakerConfig,
-    ) -> Option<Change> {
+    ) -> Option<Transition> {
         let mut memory = self.memory.lock();
         let (now, was) = (now(), self.word().state());
         if was == State::Open && until.is_none() {
@@ -41,7 +41,7 @@ impl Gate {
         self.enter(&mut memory, State::Open, now);
         memory.is_by_hand = true;
         let recovery = until.saturating_duration_since(now);
-        Some(Opening::default().change(was, State::Open, recovery))
+        Some(Opening::default().transition(was, State::Open, recovery))
     }
 
     /// Returns whether it is open because a person opened it, and its time is not over.
@@ -50,13 +50,13 @@ impl Gate {
     }
 
     /// Sets a state that has nothing to remember.
-    pub(in super::super) fn set(&self, state: State) -> Option<Change> {
+    pub(in super::super) fn set(&self, state: State) -> Option<Transition> {
         let mut memory = self.memory.lock();
         let was = self.word().state();
         if was == state {
             return None;
         }
         self.enter(&mut memory, state, now());
-        Some(Change::new(was, state, MANUAL))
+        Some(Transition::new(was, state, MANUAL))
     }
 }

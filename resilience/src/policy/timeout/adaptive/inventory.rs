@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 impl Registrable for AdaptiveTimeout {
     fn own_name(&self) -> &PointName {
-        &self.owner
+        &self.owner.name
     }
 }
 

@@ -7,22 +7,20 @@ use crate::base::change::{Change, Mistake, judged};
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
 use crate::base::setting::{Effective, Value};
-use crate::base::site::Site;
+use crate::point::PointName;
 #[cfg(feature = "config")]
 use crate::point::{Facts, Override};
-use crate::point::{KeySnapshot, Layer, PointName};
-use crate::policy::keyed::{EntryMap, Keyed, MAX_KEYS, PerKey};
-use crate::policy::stateful::{Described, Instance};
+use crate::policy::keyed::{EntryMap, PerKey};
+use crate::policy::owner::Owner;
+use crate::policy::stateful::{Described, Instance, Stateful};
 #[cfg(feature = "config")]
 use crate::policy::timeout::site::fixed;
 use crate::policy::timeout::thread;
 use crate::rejected::Rejected;
+#[cfg(feature = "config")]
 use std::any::Any;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-const KIND: &str = "timeout";
 
 /// The calls of an attribute's expansion; `attempt` is the number of the attempt, from 1.
 #[doc(hidden)]
@@ -62,207 +60,110 @@ fn settings(config: &AdaptiveTimeoutConfig, is_on_thread: bool) -> Vec<Effective
     all
 }
 
-fn worst(config: &AdaptiveTimeoutConfig, inner: Option<Duration>) -> Duration {
-    inner.map_or(config.cap, |inner| inner.min(config.cap))
+impl AdaptiveTimeout {
+    /// Returns the number of abandoned bodies that still run, of a timeout for a sync function.
+    fn abandoned(&self) -> Option<(&'static str, u64)> {
+        self.is_on_thread.then(|| ("abandoned", thread::abandoned(self.group()).into()))
+    }
+
+    /// Returns whether it is the timeout of one key, or of all.
+    fn is_keyed(&self) -> bool {
+        self.owner.totals().is_some()
+    }
 }
 
-impl AdaptiveTimeout {
+impl Stateful for AdaptiveTimeout {
+    type Settings = AdaptiveTimeoutConfig;
+    type Counters = AtomicU64;
+
+    fn owner(&self) -> &Owner<AtomicU64> {
+        &self.owner
+    }
+
+    fn own_counters(&self) -> &AtomicU64 {
+        &self.live.timed_out
+    }
+
+    fn described(&self) -> AdaptiveTimeoutConfig {
+        *self.config()
+    }
+
     /// Returns whether the limit follows the calls yet.
     fn word(&self) -> &'static str {
         if self.snapshot().p99.is_some() { "adaptive" } else { "learning" }
     }
 
+    /// Bodies on helper threads are not counted for each key.
     fn numbers(&self) -> Vec<(&'static str, u64)> {
         let now = self.snapshot();
         let limit = u64::try_from(now.limit.as_millis()).unwrap_or(u64::MAX);
-        vec![("limit_ms", limit), ("samples", now.samples as u64), ("timed_out", now.timed_out)]
-    }
-}
-
-impl Layer for AdaptiveTimeout {
-    fn kind(&self) -> &'static str {
-        KIND
-    }
-
-    fn settings(&self) -> Vec<Effective> {
-        let mut all = settings(self.config(), self.is_on_thread);
-        let limit = Value::Time(self.limit());
-        let limit = Effective { value: limit, ..Effective::text("limit", "") };
-        all.insert(1, limit);
+        let mut all =
+            vec![("limit_ms", limit), ("samples", now.samples as u64), ("timed_out", now.timed_out)];
+        all.extend(self.abandoned().filter(|_| !self.is_keyed()));
         all
     }
 
-    fn state(&self) -> Option<&'static str> {
-        Some(self.word())
+    fn totals(&self, _: &EntryMap<Self>) -> Vec<(&'static str, u64)> {
+        let timed_out = self.all_counters().load(Ordering::Relaxed);
+        [("timed_out", timed_out)].into_iter().chain(self.abandoned()).collect()
     }
 
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        let mut all = self.numbers();
-        if self.is_on_thread {
-            all.push(("abandoned", thread::abandoned(self.group()).into()));
+    /// Each key has a limit of its own, which is no setting of all.
+    fn settings(&self) -> Vec<Effective> {
+        let mut all = settings(self.config(), self.is_on_thread);
+        if !self.is_keyed() {
+            let limit = Effective { value: Value::Time(self.limit()), ..Effective::text("limit", "") };
+            all.insert(1, limit);
         }
         all
     }
 
-    fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
-        Some(worst(self.config(), inner))
-    }
-
-    fn policy(&self) -> &dyn Any {
-        self
-    }
-
     #[cfg(feature = "config")]
-    fn table(&self) -> &'static [Setting] {
-        AdaptiveTimeoutConfig::TABLE
-    }
+    const TABLE: &'static [Setting] = AdaptiveTimeoutConfig::TABLE;
 
     #[cfg(feature = "config")]
     fn fixed(&self, setting: &str) -> Option<&'static str> {
         fixed(setting, self.is_on_thread)
     }
 
-    #[cfg(feature = "config")]
-    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
-        judged(
-            self.settings,
-            changes,
-            |setting| Layer::fixed(self, setting),
-            AdaptiveTimeoutConfig::complaint,
-        )
-    }
-
-    #[cfg(feature = "config")]
-    fn stays_on(&self) -> Option<&'static str> {
-        Some("its limit follows the calls; raise `cap` in its place")
-    }
-
+    /// Returns the longest limit.
     #[cfg(feature = "config")]
     fn facts(&self, changed: Option<&Override>) -> Facts {
-        facts(changed, &self.settings.config)
-    }
-}
-
-/// Returns how many calls were ended of all keys, evicted ones included, and how many abandoned bodies run.
-fn totals(entries: &EntryMap<AdaptiveTimeout>, is_on_thread: bool) -> Vec<(&'static str, u64)> {
-    let whole = entries.whole();
-    let timed_out =
-        whole.and_then(|whole| whole.totals.as_ref()).map_or(0, |totals| totals.load(Ordering::Relaxed));
-    let mut all = vec![("timed_out", timed_out)];
-    if is_on_thread {
-        all.push(("abandoned", whole.map_or(0, |whole| thread::abandoned(whole.group())).into()));
-    }
-    all
-}
-
-impl Layer for Site<Keyed<AdaptiveTimeout>> {
-    fn kind(&self) -> &'static str {
-        KIND
-    }
-
-    fn settings(&self) -> Vec<Effective> {
-        let one = self.make();
-        let mut all = settings(one.config(), one.is_on_thread);
-        all.push(Effective::count("max_keys", self.limit(), MAX_KEYS));
-        all
-    }
-
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        totals(self.entries(), self.make().is_on_thread)
-    }
-
-    fn keys(&self) -> Vec<KeySnapshot> {
-        let row = |(key, timeout): (String, Arc<AdaptiveTimeout>)| KeySnapshot {
-            key,
-            state: timeout.word(),
-            retry_after: None,
-            counters: timeout.numbers(),
-        };
-        self.entries().all().into_iter().map(row).collect()
-    }
-
-    fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
-        Some(worst(self.make().config(), inner))
-    }
-
-    fn policy(&self) -> &dyn Any {
-        &**self
+        let config = changed.and_then(Override::get).unwrap_or(&self.settings.config);
+        Facts { limit: Some(config.cap), ..Facts::default() }
     }
 
     #[cfg(feature = "config")]
-    fn table(&self) -> &'static [Setting] {
-        AdaptiveTimeoutConfig::TABLE
+    fn with_changes(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+        let fixed = |setting: &str| Stateful::fixed(self, setting);
+        judged(self.settings, changes, fixed, AdaptiveTimeoutConfig::complaint)
     }
 
     #[cfg(feature = "config")]
-    fn fixed(&self, setting: &str) -> Option<&'static str> {
-        match setting {
-            "threads" | "stack" if !self.make().is_on_thread => {
-                Some("the function has no helper thread, because the attribute has no `thread`")
-            }
-            "strict" if self.make().is_on_thread => {
-                Some("on a helper thread the time always counts from the call")
-            }
-            _ => None,
-        }
-    }
-
-    #[cfg(feature = "config")]
-    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
-        judged(
-            self.make().settings,
-            changes,
-            |setting| Layer::fixed(self, setting),
-            AdaptiveTimeoutConfig::complaint,
-        )
-    }
-
-    #[cfg(feature = "config")]
-    fn stays_on(&self) -> Option<&'static str> {
-        Some("its limit follows the calls; raise `cap` in its place")
-    }
-
-    #[cfg(feature = "config")]
-    fn has_keys(&self) -> bool {
-        true
-    }
-
-    #[cfg(feature = "config")]
-    fn facts(&self, changed: Option<&Override>) -> Facts {
-        facts(changed, &self.make().settings.config)
-    }
-}
-
-/// Returns the longest limit, for the other policies of the stack.
-#[cfg(feature = "config")]
-fn facts(changed: Option<&Override>, in_code: &AdaptiveTimeoutConfig) -> Facts {
-    let config = changed.and_then(Override::get).unwrap_or(in_code);
-    Facts { limit: Some(config.cap), ..Facts::default() }
+    const STAYS_ON: Option<&'static str> = Some("its limit follows the calls; raise `cap` in its place");
 }
 
 impl PerKey for AdaptiveTimeout {
-    fn for_key(mut self, key: PointName, whole: &Self) -> Self {
-        self.key = Some(key);
-        self.totals.clone_from(&whole.totals);
-        self
+    fn for_key(self, key: PointName, whole: &Self) -> Self {
+        Self { owner: self.owner.of_key(key, &whole.owner), ..self }
     }
 
-    fn whole(mut self) -> Self {
-        self.totals = Some(Arc::default());
-        self
+    fn whole(self) -> Self {
+        Self { owner: self.owner.of_all_keys(), ..self }
     }
 }
 
-/// The settings of a timeout that the program owns, whose body runs on no helper thread.
 impl Described for AdaptiveTimeoutConfig {
-    const KIND: &'static str = KIND;
+    const KIND: &'static str = "timeout";
 
+    /// Returns those of a timeout that the program owns, whose body runs on no helper thread.
     fn settings(&self) -> Vec<Effective> {
         settings(self, false)
     }
 
     fn worst(known: Option<&Self>, inner: Option<Duration>) -> Option<Duration> {
-        known.map(|config| worst(config, inner)).or(inner)
+        let cap = known.map(|config| config.cap);
+        [cap, inner].into_iter().flatten().min()
     }
 }
 

@@ -18,13 +18,12 @@ use crate::base::site::Site;
 use crate::base::visible::Visible;
 use crate::failure::Classify;
 use crate::outcome::Refuse;
-#[cfg(feature = "config")]
-use crate::point::overrides::of_state;
 use crate::point::{PointName, PointSite};
 use crate::policy::InvalidPolicy;
+use crate::policy::owner::Owner;
+use crate::policy::stateful::{Stateful, in_force};
 use run::ended;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -60,11 +59,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct AdaptiveTimeout {
     live: Site<Live>,
-    owner: PointName,
-    key: Option<PointName>,
-    /// The number of calls that were ended, of all keys of a keyed timeout; its bodies on helper threads are counted
-    /// together.
-    totals: Option<Arc<AtomicU64>>,
+    /// Counts the calls that were ended. The bodies of all keys on helper threads are counted together.
+    owner: Owner<AtomicU64>,
     settings: Settings<AdaptiveTimeoutConfig>,
     is_on_thread: bool,
 }
@@ -200,9 +196,9 @@ impl AdaptiveTimeout {
             .checked()
     }
 
-    const fn with(owner: PointName, settings: Settings<AdaptiveTimeoutConfig>) -> Self {
+    const fn with(name: PointName, settings: Settings<AdaptiveTimeoutConfig>) -> Self {
         let live = Site::new(Live::new(), Live::new);
-        Self { live, owner, key: None, totals: None, settings, is_on_thread: false }
+        Self { live, owner: Owner::new(name), settings, is_on_thread: false }
     }
 
     /// Makes it a timeout for a sync function, whose body runs on a helper thread.
@@ -223,11 +219,7 @@ impl AdaptiveTimeout {
     /// Returns the settings in force: the one place that reads them.
     #[inline]
     fn config(&self) -> &AdaptiveTimeoutConfig {
-        #[cfg(feature = "config")]
-        if let Some(changed) = of_state(&self.owner, self, "timeout", self.key.as_ref()) {
-            return changed.get().unwrap_or(&self.settings.config);
-        }
-        &self.settings.config
+        in_force(self, &self.settings.config)
     }
 
     fn limit_at(&self, now: Instant) -> Duration {
@@ -235,19 +227,13 @@ impl AdaptiveTimeout {
     }
 
     fn count_timed_out(&self) {
-        self.live.timed_out.fetch_add(1, Ordering::Relaxed);
-        if let Some(totals) = &self.totals {
-            totals.fetch_add(1, Ordering::Relaxed);
-        }
+        self.count(|timed_out| timed_out);
     }
 
     /// Returns the group whose abandoned bodies are counted together: those of all keys.
     fn group(&self) -> Group {
-        Group::At(
-            self.totals
-                .as_ref()
-                .map_or_else(|| std::ptr::from_ref(self).addr(), |totals| Arc::as_ptr(totals).addr()),
-        )
+        let own = || std::ptr::from_ref(self).addr();
+        Group::At(self.owner.totals().map_or_else(own, |totals| std::ptr::from_ref(totals).addr()))
     }
 }
 
@@ -339,8 +325,8 @@ impl AdaptiveTimeout {
     pub fn snapshot(&self) -> AdaptiveTimeoutSnapshot {
         let (live, now) = (&*self.live, now());
         AdaptiveTimeoutSnapshot {
-            name: self.owner.clone(),
-            key: self.key.clone(),
+            name: self.owner.name.clone(),
+            key: self.owner.key.clone(),
             limit: self.limit_at(now),
             p99: live.times.get(now),
             samples: live.times.samples(now),

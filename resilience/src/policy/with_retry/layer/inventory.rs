@@ -2,7 +2,7 @@
 
 use super::super::backoff::{Backoff, duration};
 use super::super::config::Retry;
-use super::super::run::Counted;
+use super::super::run::Counter;
 use super::super::{Budget, Rule, waits};
 #[cfg(feature = "config")]
 use super::super::{check::whole, config::RetryConfig};
@@ -54,25 +54,25 @@ impl Layer for RetrySite {
     fn counters(&self) -> Vec<(&'static str, u64)> {
         let count = |what| self.state.counters.of(what).load(Ordering::Relaxed);
         let (exhausted, out_of_time, server_wait, denied) = (
-            count(Counted::Exhausted),
-            count(Counted::OutOfTime),
-            count(Counted::ServerWait),
-            count(Counted::Denied),
+            count(Counter::Exhausted),
+            count(Counter::OutOfTime),
+            count(Counter::ServerWait),
+            count(Counter::Denied),
         );
         let mut counters = vec![
-            ("retries", count(Counted::Retry)),
-            ("recovered", count(Counted::Recovered)),
-            ("not_retryable", count(Counted::NotRetryable)),
+            ("retries", count(Counter::Retry)),
+            ("recovered", count(Counter::Recovered)),
+            ("not_retryable", count(Counter::NotRetryable)),
             ("gave_up", exhausted + out_of_time + server_wait + denied),
             ("exhausted", exhausted),
             ("out_of_time", out_of_time),
             ("server_wait", server_wait),
             ("denied", denied),
-            ("nested", count(Counted::Nested)),
+            ("nested", count(Counter::Nested)),
         ];
         let budget = self.known().and_then(|retry| budget_of(retry, &self.state.budget));
         if self.is_throttled || budget.is_some_and(Budget::has_throttle) {
-            counters.push(("throttled", count(Counted::Throttled)));
+            counters.push(("throttled", count(Counter::Throttled)));
         }
         counters
     }

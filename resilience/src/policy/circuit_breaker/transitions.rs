@@ -1,24 +1,23 @@
 //! The metrics of a breaker besides its state: its transitions, the time in each state and the share of failures.
 
 use super::snapshot::State;
-use super::state::Change;
+use super::state::Transition;
 use super::{CircuitBreaker, Counters};
 use crate::base::sync::locked;
 use crate::point::Reading;
-use crate::policy::keyed::EntryMap;
 
 impl Counters {
-    pub(super) fn count_change(&self, Change { from, to, cause, .. }: Change) {
-        *locked(&self.changes).entry([from.as_str(), to.as_str(), cause]).or_default() += 1;
+    pub(super) fn count_transition(&self, Transition { from, to, cause, .. }: Transition) {
+        *locked(&self.transitions).entry([from.as_str(), to.as_str(), cause]).or_default() += 1;
     }
 
     /// Returns how often the breaker went from one state to another, by cause.
-    pub(super) fn transitions(&self) -> Vec<Reading> {
+    pub(super) fn read_transitions(&self) -> Vec<Reading> {
         let reading = |([from, to, cause], count): (&[&'static str; 3], &u64)| Reading {
             labels: vec![("from", *from), ("to", *to), ("cause", *cause)],
             ..Reading::new("breaker_transitions_total", *count as f64)
         };
-        locked(&self.changes).iter().map(reading).collect()
+        locked(&self.transitions).iter().map(reading).collect()
     }
 }
 
@@ -26,7 +25,7 @@ impl CircuitBreaker {
     /// Returns the metrics of a breaker without keys.
     pub(super) fn own_readings(&self) -> Vec<Reading> {
         let config = self.config();
-        let mut all = self.live.counters.transitions();
+        let mut all = self.live.counters.read_transitions();
         for (state, time) in State::ALL.into_iter().zip(self.live.gate.times()) {
             if !time.is_zero() {
                 let labels = vec![("state", state.as_str())];
@@ -40,11 +39,5 @@ impl CircuitBreaker {
             all.push(Reading::new("breaker_failure_ratio", ratio));
         }
         all
-    }
-
-    /// Returns the transitions of all keys together.
-    pub(super) fn transitions_of_all(entries: &EntryMap<Self>) -> Vec<Reading> {
-        let totals = entries.whole().and_then(|whole| whole.totals.as_deref());
-        totals.map_or_else(Vec::new, Counters::transitions)
     }
 }
