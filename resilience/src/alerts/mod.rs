@@ -87,7 +87,7 @@ pub use place::rotate_at;
 pub use place::use_dir;
 pub use read::{Follower, Recent, recent, recent_in};
 pub use sink::{Sink, add_sink};
-pub(crate) use writer::counted;
+pub(crate) use writer::counts;
 pub use writer::flush;
 
 use crate::base::carry;

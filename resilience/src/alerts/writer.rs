@@ -95,7 +95,7 @@ struct Writer {
 
 /// The numbers of alerts.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Counted {
+pub(crate) struct AlertCounts {
     pub(crate) warnings: u64,
     pub(crate) criticals: u64,
     /// How many were over the limit.
@@ -106,7 +106,7 @@ pub(crate) struct Counted {
     pub(crate) not_written: u64,
 }
 
-impl Counted {
+impl AlertCounts {
     const NONE: Self = Self { warnings: 0, criticals: 0, held_back: 0, put_out: 0, not_written: 0 };
 
     fn raised(&mut self, level: AlertLevel) {
@@ -118,10 +118,10 @@ impl Counted {
 }
 
 /// Returns the numbers of alerts so far.
-pub(crate) fn counted() -> Counted {
+pub(crate) fn counts() -> AlertCounts {
     let writer = of_world().unwrap_or_else(|| &*WRITER);
     let not_written = writer.not_written.load(Ordering::Relaxed);
-    Counted { not_written, ..locked(&writer.queue).counted }
+    AlertCounts { not_written, ..locked(&writer.queue).counts }
 }
 
 /// The queue is locked by every thread that raises an alert, and never while the disk is written to; `is_writing` means
@@ -135,7 +135,7 @@ struct Queue {
     lost: u64,
     has_thread: bool,
     is_writing: bool,
-    counted: Counted,
+    counts: AlertCounts,
 }
 
 /// The destination of the lines. Only the thread locks it, or the thread of a test world.
@@ -163,7 +163,7 @@ impl Writer {
                 lost: 0,
                 has_thread: false,
                 is_writing: false,
-                counted: Counted::NONE,
+                counts: AlertCounts::NONE,
             }),
             changed: Condvar::new(),
             output: Mutex::new(Output { file: None, gap: None }),
@@ -249,7 +249,7 @@ impl Queue {
     /// Counts alerts that leave the queue unwritten.
     fn lose(&mut self, alerts: usize) {
         self.lost += alerts as u64;
-        self.counted.put_out += alerts as u64;
+        self.counts.put_out += alerts as u64;
     }
 
     fn make_room(&mut self) -> Vec<Arc<Ticket>> {
@@ -357,10 +357,10 @@ pub(crate) fn submit(alert: Alert, ticket: Option<Arc<Ticket>>) {
     let writer = in_world.unwrap_or_else(|| &*WRITER);
     let mut queue = locked(&writer.queue);
     let mut summaries = Vec::new();
-    queue.counted.raised(alert.level);
+    queue.counts.raised(alert.level);
     let judged = queue.limits.get_or_insert_default().judge(alert, clock::now(), &mut summaries);
     let is_held_back = judged.is_none();
-    queue.counted.held_back += u64::from(is_held_back);
+    queue.counts.held_back += u64::from(is_held_back);
     let mut tickets = match judged {
         Some(alert) => queue.push(Entry { alert, ticket: ticket.clone() }, summaries),
         None => Vec::new(),

@@ -29,7 +29,7 @@ const REFUSED: Family = counter(
 const ROLLBACKS: Family = counter("resilience_rollbacks_total", "Jobs and transactions that were undone.");
 
 pub(super) fn write(sink: &mut dyn Sink) {
-    let alerts = crate::alerts::counted();
+    let alerts = crate::alerts::counts();
     let mut rows = Rows::new(sink, &ALERTS);
     rows.count(&[("level", "WARNING")], alerts.warnings);
     rows.count(&[("level", "CRITICAL")], alerts.criticals);
