@@ -18,6 +18,7 @@ mod page;
 mod policies;
 #[path = "metrics/program.rs"]
 mod program;
+mod shared;
 
 use page::series;
 use resilience::testing::isolate;

@@ -11,6 +11,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+mod shared;
+
+use shared::Scratch;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 type Outcome = Result<u32, Rejected>;
@@ -302,13 +306,12 @@ fn a_timeout_around_it_limits_the_wait() {
         Ok(1)
     }
     let _world = testing::no_waits();
-    let scratch = std::env::temp_dir().join(format!("resilience-limited-{}", std::process::id()));
-    lock::use_dir(&scratch);
+    let scratch = Scratch::new();
+    lock::use_dir(scratch.path("locks"));
     let held = lock::named("x").acquire().expect("a lock");
     let words = block_on(limited()).expect_err("it is held").to_string();
     assert!(words.contains("lock_limited"), "{words}");
     drop(held);
-    std::fs::remove_dir_all(scratch).expect("a directory");
 }
 
 struct Tasks {

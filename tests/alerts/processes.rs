@@ -133,7 +133,7 @@ fn a_line_that_does_not_fit_is_cut_back_and_shown_on_stderr() {
     // A file may not become larger, as on a disk that is full; the write that reaches the end is a short one.
     let mut limited = Command::new("sh");
     limited.args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$@\"", "sh"]);
-    limited.arg(inner.get_program()).args(inner.get_args()).env("FS_TEST_DIR", scratch.path(""));
+    limited.arg(inner.get_program()).args(inner.get_args()).env("TEST_DIR", scratch.path(""));
     let output = limited.output().expect("a shell");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");

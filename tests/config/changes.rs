@@ -1,6 +1,6 @@
 //! What a configuration changes in a running program, and how it goes back.
 
-use crate::support::{Folder, info, load, shown};
+use crate::support::{Scratch, info, load, shown};
 use resilience::config::{Config, current, reload};
 use resilience::{Rejected, State, circuit_breaker, point, timeout, with_retry};
 use std::cell::Cell;
@@ -79,8 +79,8 @@ fn a_file_changes_how_often_a_call_is_retried_and_its_removal_changes_it_back() 
     let retried = || calls_of(|| drop(orders::retried()));
     let awaited = || calls_of(|| drop(runtime().block_on(orders::awaited())));
     assert_eq!((retried(), awaited()), (3, 3));
-    let folder = Folder::new();
-    let path = folder.write("shop.toml", "[\"orders::retried\".with_retry]\nmax = 5\n");
+    let scratch = Scratch::new();
+    let path = scratch.write("shop.toml", "[\"orders::retried\".with_retry]\nmax = 5\n");
     let report = Config::new().file(&path).load().unwrap();
     assert_eq!((report.changed, report.settings), (true, 1));
     assert_eq!((retried(), awaited()), (6, 3));
@@ -168,11 +168,11 @@ fn what_an_operator_has_opened_stays_open_whatever_is_loaded() {
 #[test]
 fn a_file_that_is_gone_changes_nothing_and_what_an_operator_has_opened_survives_the_next_load() {
     let _world = resilience::testing::isolate();
-    let folder = crate::support::Folder::new();
+    let scratch = crate::support::Scratch::new();
     let breaker = point("orders::guarded").unwrap().breaker().unwrap();
     let threshold = || shown("orders::guarded", "circuit_breaker", "threshold");
     let text = |threshold| format!("[\"orders::guarded\".circuit_breaker]\nthreshold = {threshold}\n");
-    let path = folder.write("shop.toml", &text(2));
+    let path = scratch.write("shop.toml", &text(2));
     Config::new().file(&path).load().unwrap();
     breaker.force_open();
 
@@ -182,7 +182,7 @@ fn a_file_that_is_gone_changes_nothing_and_what_an_operator_has_opened_survives_
     assert!(threshold().starts_with("threshold = 2 from"), "{}", threshold());
     assert_eq!(breaker.state(), State::ForcedOpen);
 
-    folder.write("shop.toml", &text(4));
+    scratch.write("shop.toml", &text(4));
     assert!(resilience::config::reload().unwrap().changed);
     assert!(threshold().starts_with("threshold = 4 from"), "{}", threshold());
     assert_eq!(breaker.state(), State::ForcedOpen);
@@ -316,8 +316,8 @@ fn faults_are_armed_by_code_alone() {
 #[test]
 fn variables_change_the_same_and_stand_above_the_file() {
     let _world = resilience::testing::isolate();
-    let folder = Folder::new();
-    let file = folder.write("shop.toml", "[\"orders::retried\".with_retry]\nmax = 5\n");
+    let scratch = Scratch::new();
+    let file = scratch.write("shop.toml", "[\"orders::retried\".with_retry]\nmax = 5\n");
     let variables = [
         ("RESILIENCE__ORDERS_RETRIED__WITH_RETRY__MAX", "1"),
         ("resilience__orders_guarded__circuit_breaker__threshold", "1"),

@@ -1,6 +1,6 @@
 //! What is worth a look in a configuration, and who hears of it.
 
-use crate::support::{Folder, load};
+use crate::support::{Scratch, load};
 use resilience::alerts::{self, recent};
 use resilience::{Rejected, snapshot, with_retry};
 use std::time::Duration;
@@ -20,8 +20,8 @@ fn raised() -> Vec<(String, String)> {
 
 #[test]
 fn functions_that_no_program_has_are_in_the_inventory_and_in_the_alerts() {
-    let (_world, folder) = (resilience::testing::isolate(), Folder::new());
-    alerts::use_dir(folder.path("alerts"));
+    let (_world, scratch) = (resilience::testing::isolate(), Scratch::new());
+    alerts::use_dir(scratch.path("alerts"));
     assert_eq!(quote(), Ok(1));
     assert!(snapshot().notes.is_empty());
     let text = "[\"notes::quota\".with_retry]\nmax = 2\n[\"CANARY\\u001b[31m\".timeout]\nlimit = \"1s\"\n";
@@ -52,8 +52,8 @@ fn functions_that_no_program_has_are_in_the_inventory_and_in_the_alerts() {
 
 #[test]
 fn ten_thousand_functions_that_no_program_has_are_one_short_alert() {
-    let (_world, folder) = (resilience::testing::isolate(), Folder::new());
-    alerts::use_dir(folder.path("alerts"));
+    let (_world, scratch) = (resilience::testing::isolate(), Scratch::new());
+    alerts::use_dir(scratch.path("alerts"));
     let module = "no_such_module::".repeat(8);
     let table = |n| format!("[\"{module}function_{n}\".with_retry]\nmax = 3\n");
     let report = load(&(0..10_000).map(table).collect::<String>()).expect("warnings are no mistakes");

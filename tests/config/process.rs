@@ -1,6 +1,6 @@
 //! A real process with a real environment, which is sent real signals.
 
-use crate::support::{Folder, info};
+use crate::support::{Scratch, info};
 use resilience::{Event, config, events, with_retry};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
@@ -83,8 +83,8 @@ impl Drop for Process {
 #[cfg(unix)]
 #[test]
 fn a_signal_loads_the_file_anew_and_one_that_is_wrong_changes_nothing() {
-    let folder = Folder::new();
-    let path = folder.write("shop.toml", "[\"process::call\".with_retry]\nmax = 5\n");
+    let scratch = Scratch::new();
+    let path = scratch.write("shop.toml", "[\"process::call\".with_retry]\nmax = 5\n");
     let variables = [("RESILIENCE__PROCESS_BY_VARIABLE__WITH_RETRY__MAX", "1")];
     let mut process = Process::start(&path, &variables);
     assert_eq!(process.says(), "loaded 6 2");
@@ -99,8 +99,8 @@ fn a_signal_loads_the_file_anew_and_one_that_is_wrong_changes_nothing() {
 
 #[test]
 fn a_program_that_cannot_be_configured_runs_with_the_settings_in_its_code() {
-    let folder = Folder::new();
-    let path = folder.write("shop.toml", "[\"process::call\".with_retry]\nmax = 5\n");
+    let scratch = Scratch::new();
+    let path = scratch.write("shop.toml", "[\"process::call\".with_retry]\nmax = 5\n");
     let variables = [("RESILIENCE__PROCESS_BY_VARIABLE__WITH_RETRY__MAX", "many")];
     assert_eq!(Process::start(&path, &variables).says(), "refused 4 4");
 }

@@ -1,45 +1,16 @@
-//! Files of a test, and what the tests look at.
+//! What the tests look at.
+
+#[path = "../shared/mod.rs"]
+mod shared;
 
 use resilience::config::{Config, ConfigErrors, Report};
 use resilience::{PointInfo, points};
-use std::fs;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-/// A directory that is removed at the end of a test.
-pub struct Folder(PathBuf);
-
-impl Folder {
-    pub fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("resilience-config-{}-{number}", std::process::id()));
-        fs::create_dir_all(&path).expect("a directory");
-        Self(path.canonicalize().expect("a real path"))
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    /// Writes a file and returns its path.
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.path(name);
-        fs::write(&path, text).expect("a file");
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+pub(crate) use shared::Scratch;
 
 /// Loads `text` as a file of its own.
 pub fn load(text: &str) -> Result<Report, ConfigErrors> {
-    let folder = Folder::new();
-    Config::new().file(folder.write("shop.toml", text)).load()
+    let scratch = Scratch::new();
+    Config::new().file(scratch.write("shop.toml", text)).load()
 }
 
 /// Each mistake in `text`: its line, and what is wrong.

@@ -1,6 +1,6 @@
 //! `timed` in a configuration: calls are measured that the code does not have measured, and the other way round.
 
-use crate::support::{Folder, info, load, mistakes};
+use crate::support::{Scratch, info, load, mistakes};
 use resilience::config::{self, Config};
 use resilience::testing::{World, isolate};
 use resilience::{Rejected, circuit_breaker, metrics, with_retry};
@@ -79,8 +79,8 @@ fn what_is_narrower_wins_and_a_variable_overrides_the_file() {
         ("# Nothing.\n", Some(("RESILIENCE__TIMED_SHOP__TIMED", "false")), [off, off]),
         ("timed = false\n", Some(("resilience__timed_shop_quote__timed", "true")), [on, off]),
     ] {
-        let folder = Folder::new();
-        let config = Config::new().file(folder.write("shop.toml", text));
+        let scratch = Scratch::new();
+        let config = Config::new().file(scratch.write("shop.toml", text));
         let inner = isolate();
         config.variables(variable).load().unwrap();
         assert_eq!(calls(&inner), expected, "{text} {variable:?}");

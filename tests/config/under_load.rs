@@ -1,6 +1,6 @@
 //! Reloads while calls run: no call sees a number of one configuration and a number of another one.
 
-use crate::support::Folder;
+use crate::support::Scratch;
 use resilience::config::Config;
 use resilience::{Category, Event, Rejected, bulkhead, circuit_breaker, events, point, timeout, with_retry};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,8 +27,8 @@ const NEW: &str =
 #[test]
 fn limits_that_are_raised_together_are_never_seen_mixed() {
     let _world = resilience::testing::isolate();
-    let folder = Folder::new();
-    let path = folder.write("shop.toml", OLD);
+    let scratch = Scratch::new();
+    let path = scratch.write("shop.toml", OLD);
     Config::new().file(&path).load().unwrap();
     let mut events = events::subscribe();
     runtime().block_on(async {
@@ -71,8 +71,8 @@ fn a_call_makes_as_many_attempts_as_when_it_began() {
         Err(number)
     }
     let _world = resilience::testing::isolate();
-    let folder = Folder::new();
-    let path = folder.write("shop.toml", "# nothing\n");
+    let scratch = Scratch::new();
+    let path = scratch.write("shop.toml", "# nothing\n");
     Config::new().file(&path).load().unwrap();
     let mut events = events::subscribe();
     runtime().block_on(async {
@@ -98,8 +98,8 @@ async fn slots(until: std::sync::Arc<tokio::sync::Notify>) -> Result<u32, Reject
 #[test]
 fn slots_that_are_added_go_to_those_who_wait_and_none_is_taken_away() {
     let _world = resilience::testing::isolate();
-    let folder = Folder::new();
-    let path = folder.write("shop.toml", "# nothing\n");
+    let scratch = Scratch::new();
+    let path = scratch.write("shop.toml", "# nothing\n");
     Config::new().file(&path).load().unwrap();
     let load = |text: &str| {
         std::fs::write(&path, text).unwrap();
@@ -149,8 +149,8 @@ fn hot(fails: bool) -> Result<u32, std::io::Error> {
 #[test]
 fn threads_call_while_another_one_reloads() {
     let world = resilience::testing::isolate();
-    let folder = Folder::new();
-    let path = folder.write("shop.toml", "# nothing\n");
+    let scratch = Scratch::new();
+    let path = scratch.write("shop.toml", "# nothing\n");
     Config::new().file(&path).load().unwrap();
     let is_over = AtomicBool::new(false);
     let breaker = point("load::hot").unwrap().breaker().unwrap();

@@ -1,6 +1,6 @@
 //! A watched file: each way in which programs replace one.
 
-use crate::support::{Folder, shown};
+use crate::support::{Scratch, shown};
 use resilience::config::{self, Config};
 use resilience::events::{self, Subscription};
 use resilience::testing::World;
@@ -51,8 +51,8 @@ fn nothing_until(world: &World, events: &mut Subscription, write: impl FnOnce())
 fn a_file_is_loaded_anew_however_it_is_replaced() {
     let world = resilience::testing::isolate();
     let _ = call();
-    let folder = Folder::new();
-    let path = folder.write("shop.toml", &text(4));
+    let scratch = Scratch::new();
+    let path = scratch.write("shop.toml", &text(4));
     Config::new().file(&path).load().unwrap();
     let mut events = events::subscribe();
     let watch = config::watch().unwrap();
@@ -61,7 +61,7 @@ fn a_file_is_loaded_anew_however_it_is_replaced() {
     assert_eq!(next(&world, &mut events), (None, false));
     assert_eq!(max(), "5");
 
-    fs::rename(folder.write("shop.toml.new", &text(6)), &path).unwrap();
+    fs::rename(scratch.write("shop.toml.new", &text(6)), &path).unwrap();
     assert_eq!(next(&world, &mut events), (None, false));
     assert_eq!(max(), "6");
 
@@ -92,26 +92,26 @@ fn a_file_is_loaded_anew_however_it_is_replaced() {
 fn a_link_above_the_file_is_followed_anew_and_a_file_that_others_may_write_is_refused() {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     let world = resilience::testing::isolate();
-    let folder = Folder::new();
+    let scratch = Scratch::new();
     // As Kubernetes lays out a `ConfigMap`.
     let version = |name: &str, max| {
-        fs::create_dir(folder.path(name)).unwrap();
-        folder.write(&format!("{name}/shop.toml"), &text(max));
-        symlink(name, folder.path("..data.new")).unwrap();
-        fs::rename(folder.path("..data.new"), folder.path("..data")).unwrap();
+        fs::create_dir(scratch.path(name)).unwrap();
+        scratch.write(&format!("{name}/shop.toml"), &text(max));
+        symlink(name, scratch.path("..data.new")).unwrap();
+        fs::rename(scratch.path("..data.new"), scratch.path("..data")).unwrap();
     };
     version("..1", 4);
-    symlink("..data/shop.toml", folder.path("shop.toml")).unwrap();
+    symlink("..data/shop.toml", scratch.path("shop.toml")).unwrap();
     // The directory of a `ConfigMap` may be written by all.
-    fs::set_permissions(folder.path(""), fs::Permissions::from_mode(0o777)).unwrap();
-    Config::new().file(folder.path("shop.toml")).load().unwrap();
+    fs::set_permissions(scratch.path(""), fs::Permissions::from_mode(0o777)).unwrap();
+    Config::new().file(scratch.path("shop.toml")).load().unwrap();
     let mut events = events::subscribe();
     let _watch = config::watch().unwrap();
     version("..2", 5);
     assert_eq!(next(&world, &mut events), (None, false));
     assert_eq!(max(), "5");
 
-    let file = folder.path("..2/shop.toml");
+    let file = scratch.path("..2/shop.toml");
     fs::write(&file, text(6)).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
     let (problem, refused) = loop {
@@ -132,8 +132,8 @@ fn a_link_above_the_file_is_followed_anew_and_a_file_that_others_may_write_is_re
 #[test]
 fn a_file_that_is_written_in_pieces_is_loaded_when_it_is_whole() {
     let world = resilience::testing::isolate();
-    let folder = Folder::new();
-    let path = folder.write("shop.toml", &text(4));
+    let scratch = Scratch::new();
+    let path = scratch.write("shop.toml", &text(4));
     Config::new().file(&path).load().unwrap();
     let mut events = events::subscribe();
     let _watch = config::watch().unwrap();
@@ -162,8 +162,8 @@ fn a_program_that_has_loaded_nothing_is_watched_from_its_first_load_on() {
     let mut events = events::subscribe();
     let _watch = config::watch().unwrap();
     world.advance(LOOK);
-    let folder = Folder::new();
-    let path = folder.write("shop.toml", &text(4));
+    let scratch = Scratch::new();
+    let path = scratch.write("shop.toml", &text(4));
     Config::new().file(&path).load().unwrap();
     assert_eq!(next(&world, &mut events), (None, false), "the load itself");
     fs::write(&path, text(5)).unwrap();

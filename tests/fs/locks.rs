@@ -308,7 +308,7 @@ fn inode(path: &Path) -> (u64, u64) {
 
 #[test]
 fn a_lock_inside_of_another_one_against_the_order_is_a_warning_once() {
-    let (_world, warnings) = (testing::isolate(), Warnings::default());
+    let (_world, warnings) = (testing::isolate(), Warnings::of("resilience::lock"));
     let mut names = ["a", "b"];
     drop(lock_all(names.map(lock::named), SECOND).expect("both"));
     let inode = |name| inode(lock::named(name).acquire().expect("a lock").path());

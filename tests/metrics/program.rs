@@ -1,6 +1,7 @@
 //! What is counted for the whole program.
 
 use super::page::now;
+use super::shared::Scratch;
 use resilience::alerts::{self, AlertLevel};
 use resilience::testing::isolate;
 use resilience::{checkpoint, circuit_breaker, events, health, job, lock, with_retry};
@@ -14,8 +15,8 @@ fn opens() -> io::Result<()> {
 #[test]
 fn alerts_are_counted_by_level_and_those_held_back() {
     let _world = isolate();
-    let dir = std::env::temp_dir().join(format!("resilience-metrics-alerts-{}", std::process::id()));
-    alerts::use_dir(&dir);
+    let scratch = Scratch::new();
+    alerts::use_dir(scratch.path("alerts"));
     let raise = || alerts::raise(AlertLevel::Warning, "importer", "the feed is empty", &[]);
     let _ = [raise(), raise(), raise()];
     alerts::raise(AlertLevel::Critical, "importer", "the feed is gone", &[]);
@@ -23,7 +24,6 @@ fn alerts_are_counted_by_level_and_those_held_back() {
     assert_eq!(now("alerts_total{level=\"CRITICAL\"}"), Some(1.0));
     assert_eq!(now("alerts_dropped_total{reason=\"held_back\"}"), Some(2.0));
     assert_eq!(now("alerts_dropped_total{reason=\"not_written\"}"), None);
-    std::fs::remove_dir_all(dir).unwrap();
 }
 
 #[test]

@@ -126,7 +126,7 @@ fn it_ends_in_time_names_what_is_left_and_loses_nothing() {
     // No file may become larger than 300 KiB, as on a disk that is full.
     let mut limited = Command::new("sh");
     limited.args(["-c", "trap '' XFSZ; ulimit -f 600; exec \"$@\"", "sh"]);
-    limited.arg(inner.get_program()).args(inner.get_args()).env("FS_TEST_DIR", &dir);
+    limited.arg(inner.get_program()).args(inner.get_args()).env("TEST_DIR", &dir);
     let mut child = limited.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("a shell");
     let mut said = Vec::new();
     for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {

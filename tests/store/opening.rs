@@ -1,11 +1,10 @@
 //! Opening and checking several stores at once: none waits for another.
 
-use crate::common::Scratch;
+use crate::common::{Scratch, pipe};
 use resilience::durable::{SqliteStore, StoreError};
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::process::Command;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -14,8 +13,7 @@ const O_NONBLOCK: i32 = 0o4000;
 
 /// Puts a pipe in the place of the log of the store in `dir`: who reads the log waits for what is written to it.
 fn endless_log(dir: &Path) {
-    let made = Command::new("mkfifo").args(["-m", "600"]).arg(dir.join("store.sqlite-wal")).status();
-    assert!(made.expect("mkfifo").success());
+    pipe(&dir.join("store.sqlite-wal"));
 }
 
 /// The log's other end, once another thread reads it. The pipe is removed: it is no log for SQLite.

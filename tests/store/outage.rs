@@ -1,6 +1,6 @@
 //! What a step and a job do while their store is out of order.
 
-use crate::common::{Error, ran, runs};
+use crate::common::{Error, Scratch, ran, runs};
 use crate::faulty::{Fault, Faulty, world};
 use futures::executor::block_on;
 use resilience::durable::{CheckpointError, JobError, Record, Status, Store, StoreError};
@@ -190,8 +190,8 @@ fn a_store_that_is_down_is_an_alert() {
         [|| pay(1).is_err(), || block_on(pay_async(1)).is_err(), || order(1).is_err(), || look(1).is_ok()];
     for (n, call) in calls.into_iter().enumerate() {
         let (store, world) = world(Fault::Claims(down()));
-        let dir = std::env::temp_dir().join(format!("resilience-down-{}-{n}", std::process::id()));
-        alerts::use_dir(&dir);
+        let scratch = Scratch::new();
+        alerts::use_dir(scratch.path("alerts"));
         assert!((0..3).all(|_| call()));
         assert!(alerts::flush(Duration::from_secs(60)));
         let seen = alerts::recent(10).expect("a look").alerts;
@@ -204,7 +204,6 @@ fn a_store_that_is_down_is_an_alert() {
         assert!(alerts::flush(Duration::from_secs(60)));
         let held_back = alerts::recent(10).expect("a look").alerts.pop().expect("one");
         assert_eq!(held_back.details["suppressed"], 2);
-        std::fs::remove_dir_all(dir).expect("a directory");
     }
 }
 

@@ -161,7 +161,7 @@ fn a_clock_that_jumps_takes_no_lease_away() {
 #[ignore = "run by others, in a process of its own"]
 fn uses_the_store_of_the_process() {
     let Some(dir) = given_dir() else { return };
-    let warnings = Warnings::default();
+    let warnings = Warnings::of("resilience::store");
     tracing::subscriber::set_global_default(warnings.clone()).expect("the only one");
     if let Ok(name) = std::env::var("PLACES_APPLICATION") {
         resilience::application(name);

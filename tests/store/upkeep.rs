@@ -97,7 +97,7 @@ fn the_log_stays_small_while_several_processes_write_all_the_time() {
 #[ignore = "run by others, in a process of its own"]
 fn is_read_all_the_time() {
     let Some(dir) = given_dir() else { return };
-    let warnings = Warnings::default();
+    let warnings = Warnings::of("resilience::store");
     tracing::subscriber::set_global_default(warnings.clone()).expect("the only one");
     let store = SqliteStore::open(dir.join("state")).expect("a store");
     record(&store, "c/first", 10);
@@ -206,7 +206,7 @@ fn a_directory_that_may_only_be_read_can_be_looked_at() {
         "--nocapture",
         "--test-threads=1",
     ]);
-    looker.env("STORE_TEST_DIR", scratch.path("")).current_dir("/").uid(OTHER);
+    looker.env("TEST_DIR", scratch.path("")).current_dir("/").uid(OTHER);
     let output = looker.output().expect("a process");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("all seen"), "{text}\n{output:?}");
