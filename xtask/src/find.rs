@@ -54,7 +54,8 @@ fn sections(attr: &str, key: &str) -> [(&'static str, String, Vec<String>); 6] {
         ),
         (
             "read at run time",
-            format!("^ *[^/ ].*\\.{key}\\b[^(]"),
+            // A key whose default is another key is read by a function of its name.
+            format!("^ *[^/ ].*\\.{key}(\\(\\)|\\b[^(])"),
             runtime.into_iter().chain([":!*tests*".to_owned(), ":!*/inventory.rs".to_owned()]).collect(),
         ),
         (
@@ -71,27 +72,40 @@ fn sections(attr: &str, key: &str) -> [(&'static str, String, Vec<String>); 6] {
     ]
 }
 
-pub(crate) fn print(attr: &str, key: &str) -> Result<()> {
+/// Returns the lines that a person looks for, with file and number, under the title of each section.
+///
+/// # Errors
+///
+/// If the key is in none of the places, or git cannot search them.
+pub(crate) fn lines(attr: &str, key: &str) -> Result<Vec<(&'static str, Vec<String>)>> {
     let is_word =
         |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     if !is_word(attr) || !is_word(key) {
         return Err("expected two words\nhelp: cargo xtask find circuit_breaker probe_timeout".into());
     }
-    let mut found = false;
+    let mut all = Vec::new();
     for (title, pattern, paths) in sections(attr, key) {
         let mut grep = Command::new("git");
         grep.args(["--no-pager", "grep", "-nE", "--max-count=5", &pattern, "--"]).args(paths);
         let output = grep.current_dir(root()).output()?;
         let lines = String::from_utf8_lossy(&output.stdout);
-        found |= !lines.is_empty();
-        println!("{title}:");
-        for line in lines.lines() {
-            let short: String =
-                line.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect();
-            println!("  {short}");
-        }
+        let short = |line: &str| {
+            line.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect::<String>()
+        };
+        all.push((title, lines.lines().map(short).collect()));
     }
+    let is_known = all.iter().any(|(_, lines): &(_, Vec<String>)| !lines.is_empty());
     let words =
         || format!("`{attr}` has no key `{key}`\nhelp: the keys are in resilience-macros/src/attr/{attr}*");
-    if found { Ok(()) } else { Err(words().into()) }
+    if is_known { Ok(all) } else { Err(words().into()) }
+}
+
+pub(crate) fn print(attr: &str, key: &str) -> Result<()> {
+    for (title, lines) in lines(attr, key)? {
+        println!("{title}:");
+        for line in lines {
+            println!("  {line}");
+        }
+    }
+    Ok(())
 }

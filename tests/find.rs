@@ -1,0 +1,107 @@
+//! `cargo xtask find`: the places of a key in the repository, each under its title.
+
+#[path = "../xtask/src/find.rs"]
+#[allow(dead_code, reason = "these tests look at the lines that the command prints")]
+mod find;
+
+use find::lines;
+use std::path::Path;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Checks that each section shows a line that begins with the path beside it.
+#[track_caller]
+fn shows(attr: &str, key: &str, paths: [&str; 6]) {
+    let titles = [
+        "read by the macro",
+        "type, range, default and meaning",
+        "read at run time",
+        "documented",
+        "examples",
+        "tests",
+    ];
+    let sections = lines(attr, key).expect("a key");
+    assert_eq!(sections.iter().map(|(title, _)| *title).collect::<Vec<_>>(), titles);
+    for ((title, lines), path) in sections.into_iter().zip(paths) {
+        assert!(lines.iter().any(|line| line.starts_with(path)), "{attr} {key}, {title}: {lines:#?}");
+    }
+}
+
+#[test]
+fn a_key_of_a_policy_is_found_in_its_folder() {
+    shows(
+        "circuit_breaker",
+        "threshold",
+        [
+            "resilience-macros/src/attr/circuit_breaker.rs:",
+            "resilience/src/policy/circuit_breaker/config.rs:",
+            "resilience/src/policy/circuit_breaker/",
+            "resilience-macros/src/docs/circuit_breaker.md:",
+            "examples/",
+            "tests/circuit_breaker",
+        ],
+    );
+}
+
+#[test]
+fn a_key_whose_default_is_another_key_is_found_where_its_function_is_called() {
+    shows(
+        "circuit_breaker",
+        "probe_timeout",
+        [
+            "resilience-macros/src/attr/circuit_breaker.rs:",
+            "resilience/src/policy/circuit_breaker/config.rs:",
+            "resilience/src/policy/circuit_breaker/state.rs:",
+            "resilience-macros/src/docs/circuit_breaker.md:",
+            "resilience-macros/src/docs/circuit_breaker.md:",
+            "tests/circuit_breaker/half_open.rs:",
+        ],
+    );
+}
+
+#[test]
+fn a_key_that_several_attributes_have_is_found_in_the_files_that_they_share() {
+    shows(
+        "bulkhead",
+        "max_keys",
+        [
+            "resilience-macros/src/value/kept.rs:",
+            "resilience/src/keyed.rs:",
+            "resilience/src/keyed.rs:",
+            "resilience-macros/src/docs/bulkhead.md:",
+            "resilience-macros/src/docs/bulkhead.md:",
+            "tests/bulkhead.rs:",
+        ],
+    );
+}
+
+#[test]
+fn a_key_of_an_attribute_of_jobs_is_found_in_the_durable_part() {
+    shows(
+        "checkpoint",
+        "lease",
+        [
+            "resilience-macros/src/attr/checkpoint.rs:",
+            "resilience/src/durable/step/policy.rs:",
+            "resilience/src/durable/step/begin.rs:",
+            "resilience-macros/src/docs/checkpoint.md:",
+            "resilience-macros/src/docs/checkpoint.md:",
+            "tests/store/leases.rs:",
+        ],
+    );
+}
+
+#[test]
+fn what_is_no_key_is_refused() {
+    let refusal = |attr, key| lines(attr, key).expect_err("no key").to_string();
+    assert!(refusal("with_retry", "nothing").starts_with("`with_retry` has no key `nothing`\nhelp: "));
+    for (attr, key) in
+        [("with_retry", ".*"), ("", "max"), ("../with_retry", "max"), ("with_retry", "max|base")]
+    {
+        assert!(refusal(attr, key).starts_with("expected two words\nhelp: "), "{attr} {key}");
+    }
+}
