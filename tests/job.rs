@@ -4,6 +4,8 @@
 mod cursors;
 #[path = "job/deploys.rs"]
 mod deploys;
+#[path = "job/ends.rs"]
+mod ends;
 #[path = "job/lossy.rs"]
 mod lossy;
 #[path = "job/panics.rs"]

@@ -179,7 +179,7 @@ fn an_alert_names_the_job() {
     block_on(resilience::durable::Store::cas(&*store, Some(record.revision), record)).unwrap();
     recover_all();
     let whole =
-        ["CRITICAL: job dies:1: the job is dead: recovered too often", "job dies:1 dead"].map(str::to_owned);
+        ["job dies:1 dead", "CRITICAL: job dies:1: the job is dead: recovered too often"].map(str::to_owned);
     assert_eq!(reports_of(&world, "dies:1"), whole);
     assert!(jobs::blocking::get("dies:1").unwrap().is_some());
 }

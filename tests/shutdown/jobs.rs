@@ -6,7 +6,7 @@ use futures::executor::block_on;
 use resilience::alerts::{self, recent_in};
 use resilience::durable::{JobError, Status};
 use resilience::events::{self, Kind};
-use resilience::testing::isolate;
+use resilience::testing::{World, isolate};
 use resilience::{
     CircuitBreaker, Event, Rejected, carry_fn, checkpoint, health, job, jobs, shutdown, shutdown_blocking,
     with_fallback, with_recovery, with_retry,
@@ -23,6 +23,17 @@ fn status(id: &str) -> Status {
 fn problem(id: &str) -> String {
     jobs::blocking::get(id).unwrap().expect("it is recorded").problem.unwrap_or_default()
 }
+
+/// Why jobs of this world were interrupted, as their events say.
+fn interruptions(world: &World) -> Vec<String> {
+    let problem = |event: Event| match event {
+        Event::JobInterrupted { problem, .. } => Some(problem),
+        _ => None,
+    };
+    world.events().into_iter().filter_map(problem).collect()
+}
+
+const PROBLEM: &str = "the process shut down before it ended";
 
 fn is_refusal<T>(outcome: &Result<T, Error>) -> bool {
     matches!(outcome, Err(Error::Rejected(Rejected::ShuttingDown { .. })))
@@ -100,10 +111,7 @@ fn stops_between_steps(id: u32) -> Result<u32, Error> {
 fn a_job_that_shuts_down_is_not_waited_for_and_stops_at_its_next_step() {
     let _world = isolate();
     assert!(is_refusal(&stops_between_steps(1)));
-    assert_eq!(
-        (status("stops:1"), problem("stops:1").as_str()),
-        (Status::Interrupted, "the process shut down before it ended")
-    );
+    assert_eq!((status("stops:1"), problem("stops:1").as_str()), (Status::Interrupted, PROBLEM));
 }
 
 #[test]
@@ -251,6 +259,7 @@ fn the_earlier_limit_of_two_calls_holds_and_names_what_is_left() {
     go_on.send(()).unwrap();
     assert!(job.join().unwrap().is_err(), "what it returns is not recorded");
     assert_eq!(status("blocked:1"), Status::Interrupted);
+    assert_eq!(interruptions(&world), [PROBLEM], "no other process has its lease");
 }
 
 #[test]
@@ -274,9 +283,10 @@ fn an_undo_ends_and_the_next_one_waits_for_the_recovery() {
         does("b")?;
         Err(Error::Wrong)
     }
-    let _world = isolate();
+    let world = isolate();
     assert!(undone(1).is_err());
     assert_eq!(status("undone:1"), Status::RollingBack);
+    assert_eq!(interruptions(&world), [PROBLEM]);
 }
 
 #[test]

@@ -6,7 +6,8 @@
 //! no contradiction. The answer names the arguments that differ.
 
 use super::policy::Job;
-use super::running::{RunningJob, Unfinished, dropped};
+use super::running::{RunningJob, dropped};
+use super::unfinished::Unfinished;
 use crate::base::block_on::Mode;
 use crate::base::stopping;
 use crate::durable::call::{Identity, NotRun, noted};

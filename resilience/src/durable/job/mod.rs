@@ -7,7 +7,7 @@
 //!     │
 //!  run      before the body: recoveries, lost steps, rollback; after it: how it ended
 //!     │
-//!  running  the lease, the scope and the record of a job whose body runs
+//!  running  the lease, the scope and the record of a job whose body runs  ──▶  unfinished: the report of its end
 //!     │
 //!  undo     the steps of a job that is rolled back
 //! ```
@@ -21,3 +21,4 @@ pub(crate) mod run;
 pub(crate) mod running;
 pub(crate) mod site;
 pub(crate) mod undo;
+mod unfinished;

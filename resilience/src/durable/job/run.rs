@@ -26,8 +26,8 @@ use crate::classify::{Category, Classification};
 use crate::durable::call::{note_end, report_refusal};
 use crate::durable::job::running::RunningJob;
 use crate::durable::job::undo;
+use crate::durable::job::unfinished::Report;
 use crate::durable::record::Status;
-use crate::durable::record::alert::critical;
 use crate::durable::record::codec;
 use crate::durable::record::error::JobError;
 use crate::durable::record::history::{JobEvent, Note, kept};
@@ -38,7 +38,6 @@ use crate::durable::store::{Completion, Release, StoreError};
 use crate::event::{Event, emit};
 use crate::outcome::Outcome;
 use crate::policy::Verdict;
-use crate::policy::recoveries::{count, count_resumed};
 use crate::rejected::Rejected;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -49,7 +48,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 impl RunningJob {
     /// Settles everything before the body of a job runs again.
-    pub(crate) async fn admitted(self, mode: Mode, max_recoveries: u32) -> Result<Self, JobError> {
+    pub(crate) async fn admitted(mut self, mode: Mode, max_recoveries: u32) -> Result<Self, JobError> {
         crate::durable::moment::reached("after claim");
         remind();
         if self.record.attempts <= 1 {
@@ -59,13 +58,13 @@ impl RunningJob {
         let at = self.at.clone();
         if self.record.recoveries > max_recoveries {
             let reason = "recovered too often";
-            critical(&at, "the job is dead", reason);
-            self.stop(mode, Status::Dead, None, reason).await?;
+            let job = self.reporting(Report::alert("the job is dead", reason));
+            job.stop(mode, Status::Dead, None, reason).await?;
             return Err(JobError::Stopped { at, status: Status::Dead, class: None, text: None });
         }
         if let Some((recorded, found)) = self.lost().await? {
-            critical(&at, "records of the job are lost", "steps that were done are missing");
-            self.stop(mode, Status::Manual, None, "records of steps are lost").await?;
+            let report = Report::alert("records of the job are lost", "steps that were done are missing");
+            self.reporting(report).stop(mode, Status::Manual, None, "records of steps are lost").await?;
             return Err(JobError::Lost { at, recorded, found });
         }
         if self.record.status == Status::RollingBack {
@@ -73,6 +72,7 @@ impl RunningJob {
             return Err(JobError::Stopped { at, status, class: None, text: None });
         }
         emit(&Event::JobResumed { point: at.point.clone(), job: at.key.clone() }, None);
+        self.unfinished.resumes();
         Ok(self)
     }
 
@@ -195,9 +195,6 @@ impl RunningJob {
             Ok(_) => {
                 self.ended(Status::Done, None);
                 crate::durable::moment::reached("after complete");
-                if is_resumed {
-                    count_resumed(&at.point, true);
-                }
                 Ok(())
             }
             Err(error) if error.is_outage() => {
@@ -227,21 +224,26 @@ impl RunningJob {
         self.end_with(mode, Status::Failed, note).await
     }
 
-    /// Returns the note of a job whose value is lost to the store; it is counted as a recovery that did not end well.
+    /// Returns the note of a job whose value is lost to the store.
     fn unrecordable(&self, problem: &str) -> Note {
-        if self.record.attempts > 1 {
-            count_resumed(&self.at.point, false);
-        }
         self.warn("the result of a job was not recorded", problem);
         let class = Classification::new(Category::Permanent);
         self.troubled(problem, Some(&class), self.event("failed", "failed", problem))
     }
 
-    /// Leaves the job to its recovery: what it stopped at is not of its own making.
+    /// Leaves the job to its recovery: what it stopped at is not of its own making. That counts no recovery: its process
+    /// lives.
     async fn interrupt(mut self, problem: String, class: &Classification) -> Result<(), JobError> {
         let category = Some(class.category.as_str().to_owned());
         let event = JobEvent { category, ..self.event("resume", "interrupted", &problem) };
-        let note = self.troubled(&problem, None, event);
+        let note = self.troubled(&problem, None, event).write();
+        let (key, fence) = (self.lease.shared().key.clone(), self.fence());
+        let release = Release { note, ..Release::new(key, fence, Status::Interrupted) };
+        self.unfinished.releases(&problem);
+        // If the store does not take that now, it does later, without the caller.
+        if let Err(StoreError::Fenced { .. }) = self.lease.release(release).await {
+            return Err(self.fenced());
+        }
         self.unfinished.interrupted(&problem);
         if let Some(outer) = scope::current().job {
             outer.refused(self.lease.shared().key.clone(), &problem, *class);
@@ -250,18 +252,7 @@ impl RunningJob {
         if let Some(resumption) = scope::current().resumption {
             resumption.interrupted(&self.lease.shared().key, &error);
         }
-        self.release(note).await
-    }
-
-    /// Releases the job as interrupted. That counts no recovery: its process lives.
-    async fn release(mut self, note: Note) -> Result<(), JobError> {
-        let (key, fence) = (self.lease.shared().key.clone(), self.fence());
-        let note = note.write();
-        let release = Release { note, ..Release::new(key, fence, Status::Interrupted) };
-        match self.lease.release(release).await {
-            Err(StoreError::Fenced { .. }) => Err(self.fenced()),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Records that the body panicked.
@@ -272,9 +263,6 @@ impl RunningJob {
         if stopping::has_begun() {
             let problem = format!("{PROBLEM}: the body panicked: {message}");
             return drop(self.interrupt(problem, &Classification::new(Category::Cancelled)).await);
-        }
-        if self.record.attempts > 1 {
-            count_resumed(&self.at.point, false);
         }
         let step = self.scope.job.as_ref().and_then(|job| job.panicked_in());
         let problem = match &step {
@@ -330,30 +318,23 @@ impl RunningJob {
         let asked = self.scope.job.as_ref().and_then(|job| job.wanted());
         let wanted = asked.unwrap_or_else(|| strategy(&class));
         // The strategy of a step was counted there.
-        let count = |strategy| {
-            if asked.is_none() {
-                count(&self.at.point, strategy, false);
-            }
+        let report = |message, strategy| Report {
+            strategy: asked.is_none().then_some((strategy, false)),
+            ..Report::alert(message, class.category.as_str())
         };
-        let at = self.at.clone();
-        if self.record.attempts > 1 {
-            count_resumed(&self.at.point, false);
-        }
-        let ended = match wanted {
-            Wanted::Fail => self.stop(mode, Status::Failed, Some(class), "the body failed").await.map(drop),
+        let failed = "the body failed";
+        let (status, reason, report) = match wanted {
+            Wanted::Fail => (Status::Failed, failed, Report::default()),
             Wanted::Manual => {
-                count("manual");
-                let ended = self.stop(mode, Status::Manual, Some(class), "parked for a person").await;
-                critical(&at, "the job waits for a person", class.category.as_str());
-                ended.map(drop)
+                (Status::Manual, "parked for a person", report("the job waits for a person", "manual"))
             }
-            Wanted::Escalate => {
-                count("escalate");
-                let ended = self.stop(mode, Status::Failed, Some(class), "the body failed").await;
-                critical(&at, "escalated", class.category.as_str());
-                ended.map(drop)
-            }
-            Wanted::Rollback => undo::start(self, mode, class).await.map(drop),
+            Wanted::Escalate => (Status::Failed, failed, report("escalated", "escalate")),
+            Wanted::Rollback => (Status::RollingBack, failed, Report::default()),
+        };
+        let ended = if status == Status::RollingBack {
+            undo::start(self, mode, class).await.map(drop)
+        } else {
+            self.reporting(report).stop(mode, status, Some(class), reason).await.map(drop)
         };
         match ended {
             Err(JobError::Fenced { at }) => Err(JobError::Fenced { at }),

@@ -1,11 +1,9 @@
-//! A job whose body runs: what it has, and how it ends in the store.
-//!
-//! Whatever happens to a running job is reported exactly once. [`Unfinished`] reports when it is dropped: a call that
-//! is dropped in the middle, by a timeout or with its runtime, is an interruption, and a job whose end the store takes
-//! later is reported with that end.
+//! A job whose body runs: what it has, and how it ends in the store. `unfinished.rs` reports the end.
 
 use crate::base::block_on::Mode;
+use crate::base::stopping::{self, PROBLEM};
 use crate::classify::Classification;
+use crate::durable::job::unfinished::{Report, Unfinished};
 use crate::durable::lease::hold::Lease;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::{JobEvent, Note, kept};
@@ -15,7 +13,6 @@ use crate::durable::scope::Scope;
 use crate::durable::store::pages::all;
 use crate::durable::store::{Completion, Store, StoreError};
 use crate::durable::under_way::UnderWay;
-use crate::event::{Event, emit};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -39,53 +36,6 @@ pub struct RunningJob {
     pub(crate) text: Option<String>,
     /// A shutdown waits until this is dropped, last.
     pub(crate) _under_way: UnderWay,
-}
-
-/// A guard that reports how a job ends, also if its call is dropped before that.
-#[derive(Debug)]
-pub(crate) struct Unfinished {
-    /// `None` once it is reported.
-    at: Option<Box<Place>>,
-    /// The end in the store, with or without the caller.
-    ending: Option<(Status, Option<Classification>)>,
-}
-
-impl Unfinished {
-    pub(crate) fn new(at: &Place) -> Self {
-        Self { at: Some(Box::new(at.clone())), ending: None }
-    }
-
-    /// Reports why the job is interrupted, or that another one has it now.
-    pub(super) fn interrupted(&mut self, problem: &str) {
-        if let Some(at) = self.at.take() {
-            let (point, job, problem) = (at.point, at.key, problem.to_owned());
-            emit(&Event::JobInterrupted { point, job, problem }, None);
-        }
-    }
-
-    /// Reports that the job is `status` from now on.
-    fn ended(&mut self, status: Status, class: Option<Classification>) {
-        if status == Status::RollingBack {
-            return self.interrupted("its store did not record that its steps are to be undone");
-        }
-        let Some(at) = self.at.take() else { return };
-        let (point, job) = (at.point, at.key);
-        match status {
-            Status::Done => emit(&Event::JobDone { point, job }, None),
-            // An undo has an event of its own.
-            Status::RolledBack => {}
-            _ => emit(&Event::JobFailed { point, job, status: status.as_str(), class }, None),
-        }
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        match self.ending.take() {
-            Some((status, class)) => self.ended(status, class),
-            None => self.interrupted("its call was dropped, or its store did not record its end"),
-        }
-    }
 }
 
 impl RunningJob {
@@ -116,6 +66,12 @@ impl RunningJob {
     /// Returns an entry in the job's history.
     pub(crate) fn event(&self, strategy: &str, result: &str, reason: &str) -> JobEvent {
         event(&self.record, strategy, result, reason)
+    }
+
+    /// Returns the job, with what is reported beside its end once that is recorded.
+    pub(super) fn reporting(mut self, report: Report) -> Self {
+        self.unfinished.report(report);
+        self
     }
 
     /// Ends the job without a result.
@@ -179,10 +135,10 @@ impl RunningJob {
         completion: &Arc<Completion>,
         class: Option<Classification>,
     ) -> Result<Record, StoreError> {
-        self.unfinished.ending = Some((completion.status, class));
+        self.unfinished.writes(completion.status, class);
         let done = self.lease.complete(mode, completion).await;
         if !matches!(&done, Err(error) if error.is_outage()) {
-            self.unfinished.ending = None;
+            self.unfinished.answered();
         }
         done
     }
@@ -203,7 +159,9 @@ impl RunningJob {
     ///
     /// Nothing more is written: the holder that has it now has the record, and its history.
     pub(super) fn fenced(mut self) -> JobError {
-        self.unfinished.interrupted("its lease was lost to another holder");
+        // A shutdown gives the leases of the jobs back that it leaves.
+        let problem = if stopping::has_begun() { PROBLEM } else { "its lease was lost to another holder" };
+        self.unfinished.interrupted(problem);
         self.lease.ended();
         JobError::Fenced { at: self.at }
     }

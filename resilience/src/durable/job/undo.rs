@@ -14,8 +14,8 @@ use crate::base::stopping;
 use crate::base::stopping::PROBLEM;
 use crate::classify::Classification;
 use crate::durable::job::running::{Caught, RunningJob, steps};
+use crate::durable::job::unfinished::Report;
 use crate::durable::lease::acquire::PendingClaim;
-use crate::durable::record::alert::critical;
 use crate::durable::record::codec;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::Note;
@@ -27,13 +27,14 @@ use crate::durable::step::namesakes::{are_named_alike, lines, noted};
 use crate::durable::step::site::NAMESAKES;
 use crate::durable::store::{Claim, Claimed, Completion, Holder, StoreError, writes};
 use crate::durable::under_way::UnderWay;
-use crate::event::{Event, emit};
 use crate::point::{PointName, PointSite};
-use crate::policy::recoveries::count;
 use linkme::distributed_slice;
 use serde::de::DeserializeOwned;
 use std::future::Future;
 use std::pin::Pin;
+
+/// The name of the strategy in the statistics.
+const ROLLBACK: &str = "rollback";
 
 /// Every step of the binary that can be undone, filled in by the linker.
 #[distributed_slice]
@@ -168,6 +169,7 @@ pub(crate) async fn start(job: RunningJob, mode: Mode, class: Classification) ->
     let note = note.failed(class, job.text.clone(), event);
     let (mut job, record) = job.record_as(mode, Status::RollingBack, note).await?;
     job.record = record;
+    job.unfinished.begins_undoing();
     crate::durable::moment::reached("rollback started");
     finish(job, mode).await
 }
@@ -180,7 +182,7 @@ pub(crate) async fn start(job: RunningJob, mode: Mode, class: Classification) ->
 /// # Errors
 ///
 /// Of the store, and [`JobError::Interrupted`] at a shutdown; in both cases the job stays `RollingBack`.
-pub(crate) async fn finish(job: RunningJob, mode: Mode) -> Result<Status, JobError> {
+pub(crate) async fn finish(mut job: RunningJob, mode: Mode) -> Result<Status, JobError> {
     let failed = |error| JobError::store(job.at.clone(), error);
     let mut done = steps(job.store(), job.id()).await.map_err(failed)?;
     done.retain(|step| step.status == Status::Done);
@@ -197,6 +199,7 @@ pub(crate) async fn finish(job: RunningJob, mode: Mode) -> Result<Status, JobErr
         };
         if stopping::has_begun() {
             // Dropped, the job is released, and its recovery goes on with the next undo.
+            job.unfinished.interrupted(PROBLEM);
             return Err(JobError::Interrupted { at: job.at, problem: PROBLEM.to_owned() });
         }
         // One value at a time.
@@ -215,19 +218,16 @@ pub(crate) async fn finish(job: RunningJob, mode: Mode) -> Result<Status, JobErr
         0 => "every step is undone".to_owned(),
         n => format!("{n} steps have no undo and stay as they are"),
     };
-    let point = job.at.point.clone();
-    let id = job.id().to_owned();
-    job.stop(mode, Status::RolledBack, None, &words).await?;
-    count(&point, "rollback", true);
-    emit(&Event::RolledBack { point, job: id, steps: done.len() - kept }, None);
+    let strategy = Some((ROLLBACK, true));
+    let report = Report { strategy, undone: done.len() - kept, ..Report::default() };
+    job.reporting(report).stop(mode, Status::RolledBack, None, &words).await?;
     Ok(Status::RolledBack)
 }
 
 /// Leaves the job to a person, since the step of `function` could not be undone.
 async fn park(job: RunningJob, mode: Mode, function: &str, words: &str) -> Result<Status, JobError> {
-    critical(&job.at, "an undo failed", function);
-    count(&job.at.point, "rollback", false);
-    job.stop(mode, Status::Manual, None, words).await?;
+    let report = Report { strategy: Some((ROLLBACK, false)), ..Report::alert("an undo failed", function) };
+    job.reporting(report).stop(mode, Status::Manual, None, words).await?;
     Ok(Status::Manual)
 }
 
