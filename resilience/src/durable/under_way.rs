@@ -11,9 +11,9 @@ use crate::base::stopping::PROBLEM;
 use crate::base::sync::locked;
 use crate::durable::lease::end;
 use crate::durable::lease::shared::LeaseState;
-use crate::durable::record::history::{JobEvent, Note};
+use crate::durable::record::Record;
+use crate::durable::record::history::Note;
 use crate::durable::record::key::place;
-use crate::durable::record::{Record, Status};
 use crate::durable::scope::Scope;
 use crate::durable::store::Store;
 use crate::point::PointName;
@@ -221,15 +221,5 @@ fn is_of(callers: &[Scope], store: &Arc<dyn Store>, full: &str) -> bool {
 
 /// Returns the note of a job that a shutdown has left.
 fn left_by_shutdown(record: &Record) -> Vec<u8> {
-    let note = Note::read(&record.note);
-    let event = JobEvent {
-        strategy: "resume".to_owned(),
-        result: "interrupted".to_owned(),
-        reason: PROBLEM.to_owned(),
-        ..JobEvent::by(record.owner.clone(), record.updated, record.attempts)
-    };
-    // Undoing goes on where it was; the problem is why it undoes.
-    let is_undoing = record.status == Status::RollingBack;
-    let problem = if is_undoing { note.problem } else { Some(PROBLEM.to_owned()) };
-    Note { problem, ..note }.with(event).write()
+    Note::interrupted(record, PROBLEM, PROBLEM).write()
 }

@@ -123,7 +123,7 @@ impl Job {
     /// # let _ = IMPORT;
     /// ```
     pub const fn new(name: &'static str) -> Self {
-        Self { name, was: &[], settings: Settings { config: JobConfig::DEFAULT, set: 0 } }
+        Self { name, was: &[], settings: JobConfig::DEFAULT.into_settings() }
     }
 
     /// Creates a job with settings known only at run time.

@@ -65,7 +65,7 @@ impl RunningJob {
 
     /// Returns an entry in the job's history.
     pub(crate) fn event(&self, strategy: &str, result: &str, reason: &str) -> JobEvent {
-        event(&self.record, strategy, result, reason)
+        JobEvent::of(&self.record, strategy, result, reason)
     }
 
     /// Returns the job, with what is reported beside its end once that is recorded.
@@ -209,26 +209,12 @@ impl<F: Future> Future for Caught<F> {
     }
 }
 
-/// Its time is that of the last write of the record: the store's clock, and no question to it.
-fn event(record: &Record, strategy: &str, result: &str, reason: &str) -> JobEvent {
-    JobEvent {
-        strategy: strategy.to_owned(),
-        result: result.to_owned(),
-        reason: reason.to_owned(),
-        ..JobEvent::by(record.owner.clone(), record.updated, record.attempts)
-    }
-}
-
 /// Returns the note of a job whose call was dropped.
 ///
 /// It is made of the record at the time when the drop reaches the store: steps were recorded since the job began.
 pub(crate) fn dropped(record: &Record) -> Vec<u8> {
     let problem = "its call was dropped before it ended: by a timeout around it, or the end of its runtime";
-    let note = Note::read(&record.note);
-    // Undoing goes on where it was; the problem is why it undoes.
-    let problem = if record.status == Status::RollingBack { note.problem } else { Some(problem.to_owned()) };
-    let reason = "its call was dropped";
-    Note { problem, ..note }.with(event(record, "resume", "interrupted", reason)).write()
+    Note::interrupted(record, problem, "its call was dropped").write()
 }
 
 /// Returns every step of a job, whatever its state.

@@ -5,7 +5,7 @@
 
 use crate::base::scrub::scrub;
 use crate::classify::{Category, Classification, Severity};
-use crate::durable::record::Millis;
+use crate::durable::record::{Millis, Record, Status};
 use serde_json::{Value, json};
 
 /// The most recovery events that a job keeps.
@@ -84,6 +84,17 @@ impl JobEvent {
         Self { at, step, attempt, category, code, text, strategy, result, owner, reason }
     }
 
+    /// Creates an event for the job of `record`, at the time of the last write of that: the store's clock, and no
+    /// question to it.
+    pub(crate) fn of(record: &Record, strategy: &str, result: &str, reason: &str) -> Self {
+        Self {
+            strategy: strategy.to_owned(),
+            result: result.to_owned(),
+            reason: reason.to_owned(),
+            ..Self::by(record.owner.clone(), record.updated, record.attempts)
+        }
+    }
+
     /// Returns the event with an error of `class` as its reason.
     pub(crate) fn because(self, class: &Classification) -> Self {
         let code = class.code.map(|code| code.to_string());
@@ -158,6 +169,16 @@ impl Note {
     pub(crate) fn failed(self, class: Classification, text: Option<String>, event: JobEvent) -> Self {
         let event = JobEvent { text: text.clone(), ..event.because(&class) };
         Self { class: Some(class), text, problem: None, ..self }.with(event)
+    }
+
+    /// Returns the note of the job of `record`, which was interrupted because of `problem`.
+    ///
+    /// Of a job that undoes its steps the former problem stays: it is why it undoes, and that goes on where it was.
+    pub(crate) fn interrupted(record: &Record, problem: &str, reason: &str) -> Self {
+        let note = Self::read(&record.note);
+        let is_undoing = record.status == Status::RollingBack;
+        let problem = if is_undoing { note.problem } else { Some(problem.to_owned()) };
+        Self { problem, ..note }.with(JobEvent::of(record, "resume", "interrupted", reason))
     }
 
     /// Adds `event`. A job that is interrupted again for the same reason has one event of it, the last.

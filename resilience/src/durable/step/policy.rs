@@ -169,7 +169,7 @@ impl Checkpoint {
     /// assert!(matches!(*error, CheckpointError::Mismatch { .. }));
     /// ```
     pub const fn new(name: &'static str) -> Self {
-        Self { name, was: &[], settings: Settings { config: CheckpointConfig::DEFAULT, set: 0 } }
+        Self { name, was: &[], settings: CheckpointConfig::DEFAULT.into_settings() }
     }
 
     /// Creates a step with settings known only at run time.
