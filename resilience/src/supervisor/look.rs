@@ -9,7 +9,7 @@
 
 use super::actions::Actions;
 use super::judge::Judged;
-use super::recoveries::{Change, SuccessRate};
+use super::recoveries::{Crossing, SuccessRate};
 use super::trend::Trend;
 use super::window::{Errors, Window};
 use super::{Pattern, Step, Supervisor};
@@ -195,8 +195,8 @@ impl Looks {
         let change = recoveries.take(now, stats.total, stats.succeeded, self.settings.min_success_rate);
         let (message, rate) = match change {
             None => return,
-            Some(Change::Below(rate)) => ("recoveries fail more often than they may", rate),
-            Some(Change::Back(rate)) => ("recoveries end well again", rate),
+            Some(Crossing::Below(rate)) => ("recoveries fail more often than they may", rate),
+            Some(Crossing::Back(rate)) => ("recoveries end well again", rate),
         };
         let reason = format!("{:.1} % of ten minutes ended well", rate * 100.0);
         decided.push(Decided::Warn(PointName::new("recover"), message, reason));
@@ -204,7 +204,8 @@ impl Looks {
 
     #[cfg(not(feature = "durable"))]
     fn look_at_recoveries(&self, _: Instant, recoveries: &mut SuccessRate, _: &mut Vec<Decided>) {
-        let _ = (&self.settings.min_success_rate, recoveries, SuccessRate::take, Change::Below, Change::Back);
+        let _ =
+            (&self.settings.min_success_rate, recoveries, SuccessRate::take, Crossing::Below, Crossing::Back);
     }
 }
 

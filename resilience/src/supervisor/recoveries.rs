@@ -26,16 +26,16 @@ pub(super) struct SuccessRate {
     is_below: bool,
 }
 
-/// The change of the share.
+/// The moment at which the share falls below its least value, or is back above it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Change {
+pub(super) enum Crossing {
     Below(f64),
     Back(f64),
 }
 
 impl SuccessRate {
-    /// Takes a sample; returns a change, each once.
-    pub(super) fn take(&mut self, now: Instant, total: u64, succeeded: u64, least: f64) -> Option<Change> {
+    /// Takes a sample; returns a crossing, each once.
+    pub(super) fn take(&mut self, now: Instant, total: u64, succeeded: u64, least: f64) -> Option<Crossing> {
         let newest = Total { at: now, all: total, succeeded };
         if self.totals.back().is_some_and(|last| now.saturating_duration_since(last.at) > EVERY * 2) {
             self.totals.clear();
@@ -52,7 +52,7 @@ impl SuccessRate {
         if std::mem::replace(&mut self.is_below, is_below) == is_below {
             return None;
         }
-        Some(if is_below { Change::Below(rate) } else { Change::Back(rate) })
+        Some(if is_below { Crossing::Below(rate) } else { Crossing::Back(rate) })
     }
 }
 
@@ -77,9 +77,9 @@ mod tests {
             }
         }
         assert_eq!(changes.len(), 2, "{changes:?}");
-        assert_eq!(changes[0], (6, Change::Below(0.0)));
+        assert_eq!(changes[0], (6, Crossing::Below(0.0)));
         assert_eq!(changes[1].0, 19, "400 of 420 are more than 95 %");
-        assert!(matches!(changes[1].1, Change::Back(rate) if rate >= 0.95));
+        assert!(matches!(changes[1].1, Crossing::Back(rate) if rate >= 0.95));
     }
 
     #[test]
@@ -88,6 +88,6 @@ mod tests {
         let mut rate = SuccessRate::default();
         assert_eq!(rate.take(begin, 0, 0, 0.95), None);
         assert_eq!(rate.take(begin + EVERY * 2 + Duration::from_millis(1), 100, 0, 0.95), None);
-        assert_eq!(rate.take(begin + EVERY * 3, 120, 0, 0.95), Some(Change::Below(0.0)));
+        assert_eq!(rate.take(begin + EVERY * 3, 120, 0, 0.95), Some(Crossing::Below(0.0)));
     }
 }
