@@ -162,9 +162,9 @@ type Entries<T> = HashMap<u64, Entry<T>, BuildHasherDefault<AsIs>>;
 
 /// A hasher for values that are hashes already.
 ///
-/// `write` is never called: the key of the map is the hash, a `u64`.
+/// `write` is never called: the key of a map is the hash, a `u64`.
 #[derive(Clone, Copy, Debug, Default)]
-struct AsIs(u64);
+pub(crate) struct AsIs(u64);
 
 impl Hasher for AsIs {
     fn finish(&self) -> u64 {

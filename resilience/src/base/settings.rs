@@ -173,6 +173,14 @@ macro_rules! settings {
                 all
             }
 
+            /// Returns these values as settings of which only those without a default count as set.
+            #[allow(unused_mut, reason = "there may be none without a default")]
+            pub(crate) const fn into_settings(self) -> $crate::base::settings::Settings<Self> {
+                let mut set = 0;
+                $( $( settings!(@require set $name $default); )+ )+
+                $crate::base::settings::Settings { config: self, set }
+            }
+
             /// Returns the complaint about one setting, whatever the others are.
             const fn alone(&self, row: Row) -> $crate::base::setting::Complaint {
                 match row {
@@ -423,6 +431,12 @@ macro_rules! settings {
         }
     };
     (@accessor $name:ident $Form:ident $default:tt) => {};
+
+    // The bit of a setting that the constructor takes.
+    (@require $set:ident $name:ident required) => {
+        $set |= 1 << Row::$name as u32;
+    };
+    (@require $set:ident $name:ident $default:tt) => {};
 
     // Two settings that were both set.
     (@both $set:ident $one:ident $other:ident) => {

@@ -23,6 +23,12 @@ impl fmt::Display for Visible<'_> {
     }
 }
 
+/// Writes the name of a policy and its key, if it has one, as snapshots begin: `search (key a.example)`.
+pub(crate) fn write_name(f: &mut fmt::Formatter<'_>, name: &str, key: Option<&str>) -> fmt::Result {
+    write!(f, "{}", Visible(name))?;
+    key.map_or(Ok(()), |key| write!(f, " (key {})", Visible(key)))
+}
+
 /// A writer that passes on text with the same characters written out.
 pub(crate) struct VisibleTo<'a, 'f>(pub(crate) &'a mut fmt::Formatter<'f>);
 

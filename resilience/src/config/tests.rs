@@ -1,7 +1,6 @@
 //! Written values and the settings that they become.
 
 use crate::base::change::{Change, Raw};
-use crate::base::settings::Settings;
 use crate::policy::{CircuitBreakerConfig, RetryConfig};
 use crate::settings::Source;
 use std::time::Duration;
@@ -19,7 +18,7 @@ fn variable(text: &str) -> Raw {
 }
 
 fn retry(name: &str, raw: Raw) -> Result<RetryConfig, String> {
-    let settings = Settings { config: RetryConfig::DEFAULT, set: 0 };
+    let settings = RetryConfig::DEFAULT.into_settings();
     let changed = settings.changed(&[change(name, raw)], |_| None);
     changed.map(|settings| settings.config).map_err(|mistakes| mistakes[0].reason.clone())
 }
@@ -75,7 +74,7 @@ fn what_no_setting_takes_is_refused_with_what_it_takes() {
 
 #[test]
 fn a_setting_that_is_changed_counts_as_set() {
-    let breaker = Settings { config: CircuitBreakerConfig::DEFAULT, set: 0 };
+    let breaker = CircuitBreakerConfig::DEFAULT.into_settings();
     let changes = [change("threshold", Raw::Integer(3)), change("rate", text("50%"))];
     let settings = breaker.changed(&changes, |_| None).unwrap();
     assert_eq!((settings.config.threshold, settings.config.rate), (3, Some(0.5)));

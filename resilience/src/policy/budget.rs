@@ -248,7 +248,7 @@ impl Budget {
     /// Creates a full bucket: 500 tokens; a retry costs 5, after a timeout 10; a success returns 1, each
     /// second 5.
     pub const fn new() -> Self {
-        Self::of(Settings { config: BudgetConfig::DEFAULT, set: 0 })
+        Self::of(BudgetConfig::DEFAULT.into_settings())
     }
 
     const fn of(settings: Settings<BudgetConfig>) -> Self {

@@ -129,6 +129,7 @@ pub(crate) trait Stateful: PerKey + Debug + 'static {
     }
 
     /// Returns whether the running code is an extra call of a hedge in `stack`, or in the policy's own.
+    #[inline]
     fn is_extra(&self, stack: Option<Stack>) -> bool {
         scope::is_extra(self.owner().stack_or(stack))
     }

@@ -57,7 +57,7 @@ impl From<LockError> for NotLocked {
 impl LockSite {
     /// Creates the site of the lock named by `template` in the stack of `point`.
     pub const fn new(point: &'static PointSite, template: &'static str) -> Self {
-        let settings = Settings { config: WithLockConfig::DEFAULT, set: 0 };
+        let settings = WithLockConfig::DEFAULT.into_settings();
         let counters = Site::new(Counters::new(), Counters::new);
         Self { point, template, settings, is_lease: false, counters }
     }

@@ -3,7 +3,7 @@
 use super::Bulkhead;
 use super::adaptive::Bounds;
 use crate::base::setting::Complaint;
-use crate::base::settings::{Count, Flag, Settings, Time, settings};
+use crate::base::settings::{Count, Flag, Time, settings};
 
 settings! {
     /// The settings of a [`Bulkhead`], for [`try_new`](Bulkhead::try_new); settings with only a number of slots are
@@ -45,11 +45,6 @@ settings! {
 }
 
 impl BulkheadConfig {
-    /// Returns the settings of a bulkhead where only the slots are set.
-    pub(super) const fn only(slots: u32) -> Settings<Self> {
-        Settings { config: Self::of(slots), set: 1 << Row::slots as u32 }
-    }
-
     /// Returns the bounds of the slots, if they follow the latency.
     #[inline]
     pub(super) const fn bounds(&self) -> Option<Bounds> {

@@ -69,7 +69,7 @@ use crate::base::scope::Stack;
 use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
-use crate::base::visible::Visible;
+use crate::base::visible::write_name;
 use crate::event::{Hook, is_rejection_heard};
 use crate::point::{PointName, PointSite};
 use crate::policy::InvalidPolicy;
@@ -186,8 +186,7 @@ pub struct BulkheadSnapshot {
 /// `search (key a.example): in use 16 of 16, waiting 3, rejected 2`.
 impl fmt::Display for BulkheadSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Visible(&self.name))?;
-        self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {})", Visible(key)))?;
+        write_name(f, &self.name, self.key.as_deref())?;
         write!(f, ": in use {} of {}, waiting {}", self.in_use, self.slots, self.waiting)?;
         write!(f, ", rejected {}", self.rejected)
     }
@@ -217,7 +216,7 @@ impl Bulkhead {
     /// ```
     #[track_caller]
     pub const fn new(name: &'static str, slots: u32) -> Self {
-        Self::with(PointName::new(name), BulkheadConfig::only(slots)).checked()
+        Self::with(PointName::new(name), BulkheadConfig::of(slots).into_settings()).checked()
     }
 
     /// Creates a bulkhead with a name and settings that are known only at run time: a number of slots, or a whole
@@ -249,7 +248,7 @@ impl Bulkhead {
     #[doc(hidden)]
     #[track_caller]
     pub const fn of(point: &'static PointSite, slots: u32) -> Self {
-        Self::with(PointName::of(point), BulkheadConfig::only(slots)).checked()
+        Self::with(PointName::of(point), BulkheadConfig::of(slots).into_settings()).checked()
     }
 
     /// Creates the adaptive bulkhead of an annotated function that sets no number to begin at.

@@ -187,7 +187,7 @@ impl Cache {
     /// assert_eq!((USERS.snapshot().entries, USERS.snapshot().max), (0, 1_000));
     /// ```
     pub const fn new(name: &'static str) -> Self {
-        Self::with(PointName::new(name), Settings { config: CacheConfig::DEFAULT, set: 0 })
+        Self::with(PointName::new(name), CacheConfig::DEFAULT.into_settings())
     }
 
     /// Creates an empty cache with settings that are known only at run time.
@@ -214,7 +214,7 @@ impl Cache {
     /// Creates the cache of an annotated function.
     #[doc(hidden)]
     pub const fn of(point: &'static PointSite) -> Self {
-        Self::with(PointName::of(point), Settings { config: CacheConfig::DEFAULT, set: 0 })
+        Self::with(PointName::of(point), CacheConfig::DEFAULT.into_settings())
     }
 
     const fn with(owner: PointName, settings: Settings<CacheConfig>) -> Self {

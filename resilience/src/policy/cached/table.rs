@@ -10,6 +10,7 @@ use super::key::{AskedKey, OwnedKey, Shape};
 use crate::base::clock::{now, time_of_day};
 use crate::base::sync::locked;
 use crate::classify::Classification;
+use crate::keyed::AsIs;
 use quick_cache::sync::Cache as Map;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 use rapidhash::quality::RandomState;
@@ -145,22 +146,6 @@ impl Stored {
     pub(super) fn note_failure(&self, class: Classification) {
         let hold = class.retry_after.unwrap_or(HOLD);
         *locked(&self.failed) = Some(Failed { at: Stamp::now(), hold, class });
-    }
-}
-
-/// A hasher for values that are hashes already.
-#[derive(Clone, Copy, Debug, Default)]
-struct AsIs(u64);
-
-impl Hasher for AsIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {}
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
     }
 }
 

@@ -30,7 +30,4 @@ impl ChaosConfig {
     pub const fn of(rate: f64) -> Self {
         Self { rate, ..Self::DEFAULT }
     }
-
-    /// The settings that were set where only the rate is given.
-    pub(super) const RATE_ONLY: u32 = 1 << Row::rate as u32;
 }

@@ -170,7 +170,7 @@ impl Chaos {
     /// If `rate` is not above 0 and at most 1; in a `const` or `static` that is a compile error.
     #[track_caller]
     pub const fn new(name: &'static str, rate: f64, faults: &'static [Fault]) -> Self {
-        Self::with(PointName::new(name), Self::rate_only(rate), faults).checked()
+        Self::with(PointName::new(name), ChaosConfig::of(rate).into_settings(), faults).checked()
     }
 
     /// Creates one with a name and settings that are known only at run time.
@@ -199,11 +199,7 @@ impl Chaos {
     /// Creates the faults of an annotated function.
     #[doc(hidden)]
     pub const fn of(point: &'static PointSite, rate: f64, faults: &'static [Fault]) -> Self {
-        Self::with(PointName::of(point), Self::rate_only(rate), faults)
-    }
-
-    const fn rate_only(rate: f64) -> Settings<ChaosConfig> {
-        Settings { config: ChaosConfig::of(rate), set: ChaosConfig::RATE_ONLY }
+        Self::with(PointName::of(point), ChaosConfig::of(rate).into_settings(), faults)
     }
 
     const fn with(owner: PointName, settings: Settings<ChaosConfig>, faults: &'static [Fault]) -> Self {

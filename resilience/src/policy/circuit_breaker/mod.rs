@@ -193,7 +193,7 @@ struct Setup {
 
 impl Setup {
     const DEFAULT: Self = Self {
-        settings: Settings { config: CircuitBreakerConfig::DEFAULT, set: 0 },
+        settings: CircuitBreakerConfig::DEFAULT.into_settings(),
         on_open: None,
         on_half_open: None,
         on_close: None,

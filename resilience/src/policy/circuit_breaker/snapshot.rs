@@ -1,7 +1,7 @@
 //! The state of a breaker at one moment.
 
 use crate::base::text::About;
-use crate::base::visible::Visible;
+use crate::base::visible::write_name;
 use crate::point::PointName;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -122,8 +122,7 @@ pub struct BreakerSnapshot {
 /// `search (key a.example): open for 30s, failures 5 of 5, rejected 3`.
 impl fmt::Display for BreakerSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Visible(&self.name))?;
-        self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {})", Visible(key)))?;
+        write_name(f, &self.name, self.key.as_deref())?;
         write!(f, ": {}", self.state)?;
         self.retry_after.map_or(Ok(()), |wait| write!(f, " for {}", About(wait)))?;
         match self.calls {

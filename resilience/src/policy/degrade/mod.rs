@@ -160,7 +160,7 @@ impl Degrade {
     /// assert_eq!(tried, [64, 32, 16, 8], "the original, and three levels");
     /// ```
     pub const fn new(name: &'static str) -> Self {
-        Self { name, on: TOO_MUCH, settings: Settings { config: DegradeConfig::DEFAULT, set: 0 } }
+        Self { name, on: TOO_MUCH, settings: DegradeConfig::DEFAULT.into_settings() }
     }
 
     /// Creates one with settings that are known only at run time.

@@ -243,7 +243,7 @@ impl Failover {
     /// assert_eq!(answered_by.unwrap(), "us", "the caller's own value comes first");
     /// ```
     pub const fn new(name: &'static str) -> Self {
-        Self::with(PointName::new(name), Settings { config: FailoverConfig::DEFAULT, set: 0 })
+        Self::with(PointName::new(name), FailoverConfig::DEFAULT.into_settings())
     }
 
     /// Creates one with a name and settings that are known only at run time.
@@ -270,7 +270,7 @@ impl Failover {
     /// Creates the failover of an annotated function over the `values` of `argument`.
     #[doc(hidden)]
     pub const fn of(point: &'static PointSite, argument: &'static str, values: fn() -> Vec<String>) -> Self {
-        let settings = Settings { config: FailoverConfig::DEFAULT, set: 0 };
+        let settings = FailoverConfig::DEFAULT.into_settings();
         let mut this = Self::with(PointName::of(point), settings);
         this.listed = Some(Listed { argument, values });
         this

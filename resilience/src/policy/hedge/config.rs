@@ -91,9 +91,6 @@ settings! {
 }
 
 impl HedgeConfig {
-    /// The settings that were set where only that one is given.
-    pub(super) const AFTER_ONLY: u32 = 1 << Row::after as u32;
-
     pub(super) const fn of(after: After) -> Self {
         Self { after, ..Self::DEFAULT }
     }

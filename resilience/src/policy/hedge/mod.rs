@@ -69,7 +69,7 @@ use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
 use crate::base::text::About;
-use crate::base::visible::Visible;
+use crate::base::visible::write_name;
 use crate::classify::{Classification, Classify};
 use crate::event::{Event, Log, emit_as, is_heard};
 use crate::outcome::Outcome;
@@ -186,8 +186,7 @@ pub struct HedgeSnapshot {
 /// `search (key a.example): after 50ms, hedged 3, won by extra 2, denied 0`.
 impl fmt::Display for HedgeSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Visible(&self.name))?;
-        self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {})", Visible(key)))?;
+        write_name(f, &self.name, self.key.as_deref())?;
         match self.after {
             Some(after) => write!(f, ": after {}", About(after))?,
             None => f.write_str(": too few calls yet")?,
@@ -280,7 +279,7 @@ impl Hedge {
             live: Site::new(Live::new(), Live::new),
             budget: Budget::new(),
             owner: Owner::new(name),
-            settings: Settings { config: HedgeConfig::of(after), set: HedgeConfig::AFTER_ONLY },
+            settings: HedgeConfig::of(after).into_settings(),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::RateLimit;
 
 use crate::base::setting::Complaint;
-use crate::base::settings::{Count, Flag, Settings, Time, settings};
+use crate::base::settings::{Count, Flag, Time, settings};
 use std::time::Duration;
 
 settings! {
@@ -43,11 +43,6 @@ settings! {
 const LONGEST: u128 = 1 << 63;
 
 impl RateLimitConfig {
-    /// Returns the settings of a limit where only the rate is set.
-    pub(super) const fn only(count: u32, per: Duration) -> Settings<Self> {
-        Settings { config: Self::of(count, per), set: 1 << Row::count as u32 | 1 << Row::per as u32 }
-    }
-
     /// Creates the settings of a limit of `count` calls in each `per`, with all defaults.
     pub const fn of(count: u32, per: Duration) -> Self {
         Self { count, per, ..Self::DEFAULT }

@@ -59,7 +59,7 @@ use crate::base::scope::Stack;
 use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
-use crate::base::visible::Visible;
+use crate::base::visible::write_name;
 use crate::event::{Hook, is_rejection_heard};
 use crate::outcome::Refuse;
 use crate::point::{PointName, PointSite};
@@ -175,8 +175,7 @@ pub struct RateLimitSnapshot {
 /// `search (key a.example): available 0 of 10, waiting 3, rejected 2`.
 impl fmt::Display for RateLimitSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Visible(&self.name))?;
-        self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {})", Visible(key)))?;
+        write_name(f, &self.name, self.key.as_deref())?;
         write!(f, ": available {} of {}, waiting {}", self.available, self.burst, self.waiting)?;
         write!(f, ", rejected {}", self.rejected)
     }
@@ -207,7 +206,7 @@ impl RateLimit {
     /// ```
     #[track_caller]
     pub const fn new(name: &'static str, count: u32, per: Duration) -> Self {
-        Self::with(PointName::new(name), RateLimitConfig::only(count, per)).checked()
+        Self::with(PointName::new(name), RateLimitConfig::of(count, per).into_settings()).checked()
     }
 
     /// Creates a limit with a name and settings that are known only at run time.
@@ -236,7 +235,7 @@ impl RateLimit {
     #[doc(hidden)]
     #[track_caller]
     pub const fn of(point: &'static PointSite, count: u32, per: Duration) -> Self {
-        Self::with(PointName::of(point), RateLimitConfig::only(count, per)).checked()
+        Self::with(PointName::of(point), RateLimitConfig::of(count, per).into_settings()).checked()
     }
 
     const fn with(name: PointName, settings: Settings<RateLimitConfig>) -> Self {

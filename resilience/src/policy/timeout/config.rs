@@ -64,9 +64,6 @@ settings! {
 }
 
 impl TimeoutConfig {
-    /// The settings that were set where only a limit is given.
-    pub(super) const LIMIT_ONLY: u32 = 1 << Row::limit as u32;
-
     pub(super) const fn of(limit: Duration) -> Self {
         Self { limit, ..Self::DEFAULT }
     }

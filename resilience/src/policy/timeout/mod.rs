@@ -67,34 +67,23 @@ use thread::Stopped;
 fn refusal(point: PointName, stopped: Stopped) -> Rejected {
     match stopped {
         Stopped::Refused => Rejected::bulkhead_full(point),
-        Stopped::TimedOut(limit, dropped) => timed_out(point, limit, dropped == Dropped::OnlyWaiting),
+        Stopped::TimedOut(limit, dropped) => timed_out(point, limit, dropped),
         Stopped::Panicked(panic) => resume_unwind(panic),
     }
 }
 
+/// Returns the error of a call that was `dropped` at its limit.
 #[cold]
-fn timed_out(point: PointName, limit: Duration, was_waiting: bool) -> Rejected {
+fn timed_out(point: PointName, limit: Duration, dropped: Dropped) -> Rejected {
     emit(&Event::TimedOut { point: point.clone(), limit }, None);
-    Rejected::timed_out(point, limit, was_waiting)
-}
-
-/// A body that was dropped because its limit has passed.
-struct Late {
-    dropped: Dropped,
-}
-
-impl Late {
-    /// Returns whether the whole call was still waiting for admission.
-    fn was_waiting(&self) -> bool {
-        self.dropped == Dropped::OnlyWaiting
-    }
+    Rejected::timed_out(point, limit, dropped == Dropped::OnlyWaiting)
 }
 
 /// The limit in nanoseconds of a timeout that is switched off: no timer runs for it.
 #[cfg(feature = "config")]
 const NEVER: u64 = u64::MAX;
 
-/// Polls `body` and then its limit; if that has passed, the body is dropped.
+/// Polls `body` and then its limit; if that has passed, the body is dropped, in the state that is returned.
 #[inline]
 fn poll_within<F: Future>(
     mut body: Pin<&mut Option<F>>,
@@ -102,7 +91,7 @@ fn poll_within<F: Future>(
     limit: u64,
     stack: impl FnOnce() -> scope::Stack,
     cx: &mut Context<'_>,
-) -> Poll<Result<F::Output, Late>> {
+) -> Poll<Result<F::Output, Dropped>> {
     {
         let _within = match timer {
             None => scope::within_whole(limit),
@@ -121,7 +110,7 @@ fn poll_within<F: Future>(
     if poll_timer(timer, Duration::from_nanos(limit), cx).is_pending() {
         return Poll::Pending;
     }
-    Poll::Ready(Err(Late { dropped: scope::cutting(stack(), || body.set(None)) }))
+    Poll::Ready(Err(scope::cutting(stack(), || body.set(None))))
 }
 
 /// Polls the timer, which is made at the first time.

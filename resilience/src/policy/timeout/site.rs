@@ -11,7 +11,7 @@ use super::{Timeout, TimeoutConfig, poll_within, refusal, timed_out};
 #[cfg(feature = "config")]
 use crate::base::change::{Change, Mistake, together};
 use crate::base::clock::{Timer, alarm};
-use crate::base::scope::nanos;
+use crate::base::scope::{Dropped, nanos};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
@@ -89,9 +89,9 @@ impl TimeoutSite {
     }
 
     #[cold]
-    fn timed_out(&self, limit: Duration, was_waiting: bool) -> Rejected {
+    fn timed_out(&self, limit: Duration, dropped: Dropped) -> Rejected {
         self.timed_out.fetch_add(1, Ordering::Relaxed);
-        timed_out(self.owner.clone(), limit, was_waiting)
+        timed_out(self.owner.clone(), limit, dropped)
     }
 
     fn group(&self) -> Group {
@@ -229,9 +229,8 @@ impl<F: Future> Future for Timed<'_, F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let limit = *this.limit;
-        poll_within(this.body, this.timer, limit, || this.site.owner.stack(), cx).map(|done| {
-            done.map_err(|late| this.site.timed_out(Duration::from_nanos(limit), late.was_waiting()))
-        })
+        poll_within(this.body, this.timer, limit, || this.site.owner.stack(), cx)
+            .map(|done| done.map_err(|dropped| this.site.timed_out(Duration::from_nanos(limit), dropped)))
     }
 }
 

@@ -36,7 +36,7 @@ impl Timeout {
     }
 
     pub(super) const fn of(config: TimeoutConfig) -> Self {
-        Self { settings: Settings { config, set: TimeoutConfig::LIMIT_ONLY }, name: "timeout" }
+        Self { settings: config.into_settings(), name: "timeout" }
     }
 
     /// Creates a timeout with settings known only at run time: a limit, or a whole [`TimeoutConfig`].
@@ -230,8 +230,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let (limit, name) = (this.timeout.config().limit, || PointName::new(this.timeout.name));
-        poll_within(this.body, this.timer, nanos(limit), || name().stack(), cx).map(|done| {
-            done.unwrap_or_else(|late| Refuse::refuse(timed_out(name(), limit, late.was_waiting())))
-        })
+        poll_within(this.body, this.timer, nanos(limit), || name().stack(), cx)
+            .map(|done| done.unwrap_or_else(|dropped| Refuse::refuse(timed_out(name(), limit, dropped))))
     }
 }

@@ -202,7 +202,7 @@ impl Rule {
     /// assert_eq!((found.unwrap(), calls), (7, 2));
     /// ```
     pub const fn new(category: Category) -> Self {
-        Self { category, settings: Settings { config: RetryConfig::DEFAULT, set: 0 } }
+        Self { category, settings: RetryConfig::DEFAULT.into_settings() }
     }
 
     const fn has(&self, row: Row) -> bool {
@@ -249,7 +249,7 @@ impl RetryConfig {
 
 impl Retry {
     /// Made once, not anew for every annotated function: the compiler's own time.
-    const DEFAULT: Self = Self { settings: Settings { config: RetryConfig::DEFAULT, set: 0 }, name: None };
+    const DEFAULT: Self = Self { settings: RetryConfig::DEFAULT.into_settings(), name: None };
 
     /// Creates three retries after at most 100, 200 and 400 ms, fully jittered.
     ///

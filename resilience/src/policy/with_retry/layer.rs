@@ -13,10 +13,8 @@ use super::call::{AttemptCount, AttemptHistory, CallState, Here, attempt};
 use super::config::Retry;
 #[cfg(feature = "ops")]
 use super::run::Wait;
-use super::run::{self, CallSite, Counter, Retrying};
+use super::run::{self, CallSite, Counter, Pause, Retrying};
 use crate::base::site::Site;
-use crate::base::stopping;
-use crate::event;
 #[cfg(feature = "ops")]
 use crate::point::Measure;
 use crate::point::registry::{Point, PointKey};
@@ -27,12 +25,8 @@ use crate::policy::budget::{BudgetOf, Share, Throttled};
 use crate::policy::keyed::{Keyed, PerKey};
 use crate::policy::{Ruling, Verdict};
 use crate::rejected::Rejected;
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{self, Poll};
 use std::time::Instant;
 
 mod inventory;
@@ -215,18 +209,13 @@ impl RetrySite {
     /// Waits; then the next attempt begins.
     #[cold]
     pub fn pause<'a, C: CallState + Send + 'a>(&'static self, retrying: Retrying<'a, C>) -> Pause<'a, C> {
-        Pause(Box::pin(async move {
-            stopping::pause(retrying.wait.delay).await;
-            run::begin_retry(self, retrying)
-        }))
+        RetryInForce { site: self, retry: &self.retry }.pause(retrying)
     }
 
     /// Blocks the thread for the wait; then the next attempt begins.
     #[cold]
     pub fn sleep<C: CallState>(&self, retrying: Retrying<'_, Here<C>>) -> Here<C> {
-        event::blocks(&self.name());
-        stopping::sleep(retrying.wait.delay);
-        run::begin_retry_here(self, retrying)
+        run::sleep(self, retrying)
     }
 
     /// Settles an attempt that is judged by its category and whose retries the function's own budget pays
@@ -359,18 +348,13 @@ impl<'a> RetryInForce<'a> {
     where
         'a: 'p,
     {
-        Pause(Box::pin(async move {
-            stopping::pause(retrying.wait.delay).await;
-            run::begin_retry(&self, retrying)
-        }))
+        run::pause(self, retrying)
     }
 
     /// See [`RetrySite::sleep`].
     #[cold]
     pub fn sleep<C: CallState>(self, retrying: Retrying<'_, Here<C>>) -> Here<C> {
-        event::blocks(&self.name());
-        stopping::sleep(retrying.wait.delay);
-        run::begin_retry_here(&self, retrying)
+        run::sleep(&self, retrying)
     }
 
     /// See [`RetrySite::settle_with`].
@@ -433,24 +417,6 @@ static OFF: Retry = Retry::new().max(0);
 #[cold]
 fn in_force(changed: &'static Override) -> Option<&'static Retry> {
     if changed.is_off { Some(&OFF) } else { changed.get() }
-}
-
-/// The wait between two attempts; boxed, so that the annotated future need not hold the timer.
-#[doc(hidden)]
-pub struct Pause<'a, C>(Pin<Box<dyn Future<Output = C> + Send + 'a>>);
-
-impl<C> Future for Pause<'_, C> {
-    type Output = C;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<C> {
-        self.0.as_mut().poll(cx)
-    }
-}
-
-impl<C> fmt::Debug for Pause<'_, C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Pause")
-    }
 }
 
 impl PerKey for Budget {

@@ -20,10 +20,12 @@ use super::decide::{DecisionInput, GiveUpReason, Progress, decide};
 use crate::base::clock::now;
 use crate::base::{repeats, rng, scope, stopping};
 use crate::classify::{Category, Classification};
-use crate::event::{Event, emit, is_heard};
+use crate::event::{Event, blocks, emit, is_heard};
 use crate::point::PointName;
 use crate::policy::budget::{Budget, PaidBy, Share, Withdrawal};
 use crate::policy::{Ruling, Verdict};
+use std::future::Future;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 /// The code that makes the calls, as a retry sees it: its settings, its name in events, and its counters.
@@ -179,12 +181,26 @@ pub(super) fn begin_retry<S: CallSite, C: CallState>(
     call
 }
 
-/// Begins the retry on this thread, which is marked for as long as the attempt runs.
+/// The wait between two attempts; boxed, so that the annotated future need not hold the timer.
+pub(super) type Pause<'a, C> = Pin<Box<dyn Future<Output = C> + Send + 'a>>;
+
+/// Waits; then the next attempt begins.
 #[cold]
-pub(super) fn begin_retry_here<S: CallSite, C: CallState>(
-    site: &S,
-    retrying: Retrying<'_, Here<C>>,
-) -> Here<C> {
+pub(super) fn pause<'a, C: CallState + Send + 'a>(
+    site: impl CallSite + Send + 'a,
+    retrying: Retrying<'a, C>,
+) -> Pause<'a, C> {
+    Box::pin(async move {
+        stopping::pause(retrying.wait.delay).await;
+        begin_retry(&site, retrying)
+    })
+}
+
+/// Blocks the thread for the wait; then the next attempt begins on it, which is marked for as long as that runs.
+#[cold]
+pub(super) fn sleep<S: CallSite, C: CallState>(site: &S, retrying: Retrying<'_, Here<C>>) -> Here<C> {
+    blocks(&site.name());
+    stopping::sleep(retrying.wait.delay);
     let mut call = begin_retry(site, retrying);
     call.enter(site.name());
     call

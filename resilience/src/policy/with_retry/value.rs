@@ -9,9 +9,8 @@ use super::call::{self, AttemptHistory, CallState, here};
 use super::config::Retry;
 use super::run::{self, CallSite, Counter, Retrying};
 use crate::base::repeats::{Repeated, Repeats};
-use crate::base::stopping::{pause, sleep};
+use crate::base::stopping::pause;
 use crate::classify::{Classification, Classify};
-use crate::event::blocks;
 use crate::outcome::Outcome;
 use crate::point::PointName;
 use crate::policy::budget::BudgetOf;
@@ -104,9 +103,7 @@ impl<'a> InlineCall<'a> {
             inside.leave();
             let Some(retrying) = self.settle(call, judge(&outcome), &share) else { return outcome };
             drop(outcome);
-            blocks(&self.name());
-            sleep(retrying.wait.delay);
-            call = run::begin_retry_here(&self, retrying);
+            call = run::sleep(&self, retrying);
         }
     }
 

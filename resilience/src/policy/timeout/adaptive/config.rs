@@ -41,9 +41,6 @@ settings! {
 }
 
 impl AdaptiveTimeoutConfig {
-    /// The settings that were set where only the bounds are given.
-    pub(super) const BOUNDS_ONLY: u32 = 1 << Row::floor as u32 | 1 << Row::cap as u32;
-
     /// Creates the settings of a limit between `floor` and `cap`, with the defaults for the rest.
     ///
     /// # Examples

@@ -15,7 +15,7 @@ use crate::base::percentile::Percentile;
 use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
-use crate::base::visible::Visible;
+use crate::base::visible::write_name;
 use crate::failure::Classify;
 use crate::outcome::Refuse;
 use crate::point::{PointName, PointSite};
@@ -122,8 +122,7 @@ pub struct AdaptiveTimeoutSnapshot {
 /// `search (key a.example): limit 240ms, p99 120ms of 1000 calls, timed out 3`.
 impl fmt::Display for AdaptiveTimeoutSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Visible(&self.name))?;
-        self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {})", Visible(key)))?;
+        write_name(f, &self.name, self.key.as_deref())?;
         write!(f, ": limit {:?}", self.limit)?;
         match self.p99 {
             Some(p99) => write!(f, ", p99 {p99:?} of {} calls", self.samples)?,
@@ -154,14 +153,8 @@ impl AdaptiveTimeout {
     /// ```
     #[track_caller]
     pub const fn new(name: &'static str, floor: Duration, cap: Duration) -> Self {
-        Self::with(
-            PointName::new(name),
-            Settings {
-                config: AdaptiveTimeoutConfig::between(floor, cap),
-                set: AdaptiveTimeoutConfig::BOUNDS_ONLY,
-            },
-        )
-        .checked()
+        let config = AdaptiveTimeoutConfig::between(floor, cap);
+        Self::with(PointName::new(name), config.into_settings()).checked()
     }
 
     /// Creates a timeout with a name and settings that are known only at run time.
@@ -192,8 +185,7 @@ impl AdaptiveTimeout {
     #[track_caller]
     pub const fn of(point: &'static PointSite, floor: Duration, cap: Duration) -> Self {
         let config = AdaptiveTimeoutConfig::between(floor, cap);
-        Self::with(PointName::of(point), Settings { config, set: AdaptiveTimeoutConfig::BOUNDS_ONLY })
-            .checked()
+        Self::with(PointName::of(point), config.into_settings()).checked()
     }
 
     const fn with(name: PointName, settings: Settings<AdaptiveTimeoutConfig>) -> Self {

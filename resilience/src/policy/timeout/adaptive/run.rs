@@ -75,7 +75,7 @@ impl<'t> Sample<'t> {
     fn late(&mut self, limit: Duration, dropped: Dropped) -> Rejected {
         run_in(self.world.as_ref(), || self.timeout.count_timed_out());
         self.end(dropped.is_unsent(self.attempt) || is_over());
-        timed_out(self.timeout.owner.name.clone(), limit, dropped == Dropped::OnlyWaiting)
+        timed_out(self.timeout.owner.name.clone(), limit, dropped)
     }
 }
 
@@ -143,7 +143,7 @@ impl<F: Future<Output = Ended<R>>, R> Future for AdaptiveTimed<'_, F> {
                 sample.end(is_nothing);
                 Ok(value)
             }
-            Err(late) => Err(sample.late(limit, late.dropped)),
+            Err(dropped) => Err(sample.late(limit, dropped)),
         })
     }
 }
