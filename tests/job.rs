@@ -10,6 +10,8 @@ mod ends;
 mod lossy;
 #[path = "job/panics.rs"]
 mod panics;
+#[path = "job/refused.rs"]
+mod refused;
 #[path = "job/undo.rs"]
 mod undo;
 #[path = "job/values.rs"]

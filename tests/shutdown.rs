@@ -2,6 +2,8 @@
 
 #![cfg(all(unix, feature = "ops"))]
 
+#[path = "shutdown/answers.rs"]
+mod answers;
 #[path = "fs/common.rs"]
 #[allow(dead_code, reason = "the helpers are shared with other tests, and each uses its part")]
 mod common;

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 
 /// What happens to the end of a job.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Fault {
+pub(super) enum Fault {
     None,
     /// Another process has taken the job over.
     Taken,
@@ -21,11 +21,13 @@ enum Fault {
     Refused,
     /// The store does not answer for a while.
     Late,
+    /// The store is out of order for steps.
+    NoSteps,
 }
 
 /// A store in memory with a fault in the ends of jobs.
 #[derive(Debug)]
-struct Contended {
+pub(super) struct Contended {
     inner: MemoryStore,
     fault: Mutex<Fault>,
 }
@@ -35,7 +37,7 @@ impl Contended {
         Arc::new(Self { inner: MemoryStore::new(), fault: Mutex::new(Fault::None) })
     }
 
-    fn set(&self, fault: Fault) {
+    pub(super) fn set(&self, fault: Fault) {
         *self.fault.lock().unwrap() = fault;
     }
 
@@ -46,19 +48,22 @@ impl Contended {
             return Ok(());
         }
         match fault {
-            Fault::None => Ok(()),
+            Fault::None | Fault::NoSteps => Ok(()),
             Fault::Down => Err(StoreError::Unavailable("down".to_owned())),
             Fault::Refused => Err(StoreError::Conflict { key: key.to_owned() }),
             Fault::Late => {
                 futures::pending!();
                 Ok(())
             }
-            Fault::Taken => {
-                let mut record = self.inner.get(key).await?.expect("the job");
-                (record.fence, record.owner) = (record.fence + 1, "another".to_owned());
-                self.inner.cas(Some(record.revision), record).await.map(drop)
-            }
+            Fault::Taken => self.take_over(key).await,
         }
+    }
+
+    /// Gives the job under `key` to another process.
+    pub(super) async fn take_over(&self, key: &str) -> Result<(), StoreError> {
+        let mut record = self.inner.get(key).await?.expect("the job");
+        (record.fence, record.owner) = (record.fence + 1, "another".to_owned());
+        self.inner.cas(Some(record.revision), record).await.map(drop)
     }
 }
 
@@ -82,7 +87,12 @@ impl Store for Contended {
     }
 
     fn claim(&self, claim: Claim) -> Work<'_, Claimed> {
-        self.inner.claim(claim)
+        Box::pin(async move {
+            if claim.key.starts_with("s/") && *self.fault.lock().unwrap() == Fault::NoSteps {
+                return Err(StoreError::Unavailable("down".to_owned()));
+            }
+            self.inner.claim(claim).await
+        })
     }
 
     fn renew(&self, lease: Duration) -> Work<'_, ()> {
@@ -153,7 +163,7 @@ thread_local! {
 }
 
 /// Has the program use a store with this fault from the body of the next job on.
-fn with_fault(fault: Fault) -> Arc<Contended> {
+pub(super) fn with_fault(fault: Fault) -> Arc<Contended> {
     let store = Contended::new();
     use_store(store.clone());
     STORE.set(Some(store.clone()));
@@ -195,7 +205,7 @@ fn status(id: &str) -> Status {
     jobs::blocking::get(id).unwrap().expect("the job").status
 }
 
-const LOST: &str = "its lease was lost to another holder";
+pub(super) const LOST: &str = "its lease was lost to another holder";
 
 #[with_recovery(on(permanent, manual), on(corrupt, escalate))]
 #[job("ends:{id}")]

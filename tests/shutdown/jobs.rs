@@ -9,7 +9,7 @@ use resilience::events::{self, Kind};
 use resilience::testing::{World, isolate};
 use resilience::{
     CircuitBreaker, Event, Rejected, carry_fn, checkpoint, health, job, jobs, shutdown, shutdown_blocking,
-    with_fallback, with_recovery, with_retry,
+    with_recovery, with_retry,
 };
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -116,15 +116,10 @@ fn a_job_that_shuts_down_is_not_waited_for_and_stops_at_its_next_step() {
 
 #[test]
 fn a_job_whose_body_makes_a_success_of_the_refusal_is_not_done() {
-    #[with_fallback(value = 0)]
-    #[checkpoint("hides:{id}")]
-    fn hides(id: u32) -> Result<u32, Error> {
-        Ok(id)
-    }
     #[job("hidden:{id}")]
     fn hidden(id: u32) -> Result<u32, Error> {
         shutdown_blocking(LONG);
-        hides(id)
+        Ok(second(id).unwrap_or(0))
     }
     let _world = isolate();
     let Err(Error::Rejected(Rejected::Job(error))) = hidden(1) else { panic!("it has no result") };
@@ -156,12 +151,17 @@ fn a_failure_or_a_panic_during_the_shutdown_interrupts() {
             .filter(|alert| alert.message == "a job was interrupted")
             .count()
     };
+    // The caller gets the error of a job that runs again: the report names it.
+    let said = [": the body returned an error (invalid, medium)", ": the body panicked: of the body"];
     for (id, raised) in [(1, 0), (2, 1)] {
-        let (_world, scratch) = (isolate(), Scratch::new());
+        let (world, scratch) = (isolate(), Scratch::new());
         alerts::use_dir(scratch.path(""));
         let ended = std::panic::catch_unwind(|| fails(id));
         assert_eq!(ended.is_err(), id == 2);
         assert_eq!(status(&format!("fails:{id}")), Status::Interrupted);
+        let problem = problem(&format!("fails:{id}"));
+        assert_eq!(interruptions(&world), [problem.as_str()]);
+        assert_eq!(problem.strip_prefix(PROBLEM), Some(said[id as usize - 1]));
         assert_eq!(alerts(&scratch.path("")), raised);
         let (_world, scratch) = (isolate(), Scratch::new());
         alerts::use_dir(scratch.path(""));

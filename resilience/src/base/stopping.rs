@@ -20,6 +20,10 @@ use std::time::Duration;
 #[cfg(any(feature = "durable", feature = "ops"))]
 pub(crate) const PROBLEM: &str = "the process shut down before it ended";
 
+/// The beginning of the reason of a job that the shutdown interrupts, and whose body has returned an error of its own.
+#[cfg(any(feature = "durable", feature = "ops"))]
+pub(crate) const RETURNED: &str = "the process shut down before it ended: the body returned an error";
+
 /// The shutdown of this process, or of a test world.
 static STOPPING: Site<Stopping> = Site::new(Stopping::new(), Stopping::new);
 

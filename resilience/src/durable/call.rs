@@ -157,14 +157,22 @@ pub(crate) fn note_end<R: Outcome>(job: &JobScope, key: &str, ended: &Result<(R,
 
 /// Notes in `job` that the call of `key` was refused, unless the code is at fault.
 ///
-/// What interrupts a job rather than failing it is judged by the error itself: busy, contradicted or lost records
-/// and an outage of the store do; a key that is empty, or a step inside of itself, does not.
+/// What interrupts a job rather than failing it is judged by the error itself: busy, contradicted or lost records,
+/// an outage of the store and a shutdown do; a key that is empty, or a step inside of itself, does not.
 pub(crate) fn note_refusal(job: &JobScope, key: String, rejected: &Rejected) {
     let is_interruption = match rejected {
         Rejected::Checkpoint(error) => error.is_interruption(),
         Rejected::Job(error) => error.is_interruption(),
+        Rejected::ShuttingDown { .. } => true,
         _ => false,
     };
+    match rejected {
+        Rejected::ShuttingDown { .. } => job.cut(),
+        Rejected::Checkpoint(error) if matches!(**error, CheckpointError::Cancelled { .. }) => {
+            job.cancelled();
+        }
+        _ => {}
+    }
     if is_interruption {
         job.refused(key, &rejected.to_string(), rejected.classify());
     }

@@ -11,12 +11,14 @@ use crate::base::carry;
 use crate::base::replaced::{Replaced, replace};
 use crate::base::scope::{held_locks, holding};
 use crate::base::site::Site;
+use crate::base::stopping;
 use crate::classify::{Category, Classification};
 use crate::durable::lease::shared::LeaseState;
 use crate::durable::record::Record;
 use crate::durable::record::codec;
 use crate::durable::record::error::JobError;
 use crate::durable::store::{self, Holder, Store};
+use crate::policy::refusals;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -130,8 +132,10 @@ pub(crate) struct JobScope {
     /// The request of a step's `with_recovery`.
     wanted: Mutex<Option<Wanted>>,
     calls: Mutex<Calls>,
-    /// Whether a shutdown has refused it a step, or has ended a wait of it.
+    /// Whether a shutdown has refused it a call, or has ended a wait of it.
     is_cut: AtomicBool,
+    /// Whether it was refused a step because it was cancelled.
+    is_cancelled: AtomicBool,
 }
 
 /// The ends of the calls that a job made of its steps, cursors and other jobs.
@@ -156,6 +160,15 @@ struct Refused {
     class: Classification,
     /// The number of calls that had begun.
     after: u64,
+}
+
+impl Refused {
+    /// Returns whether an error of `class` may be this one, or made of it: the refusal of another policy is not.
+    fn may_have_class(&self, class: &Classification) -> bool {
+        let is_other = class.retry_after.is_some() && class.retry_after != self.class.retry_after;
+        let is_other = is_other || class.is_refusal() && !self.class.is_refusal();
+        class.category == self.class.category && !is_other
+    }
 }
 
 /// The treatment of a job whose body fails.
@@ -188,10 +201,20 @@ impl JobScope {
             wanted: Mutex::default(),
             calls: Mutex::default(),
             is_cut: AtomicBool::new(false),
+            is_cancelled: AtomicBool::new(false),
         }
     }
 
-    /// Notes that a shutdown has refused it a step, or has ended a wait of it: the value of its body is no result.
+    /// Notes that it was refused a step because it was cancelled.
+    pub(crate) fn cancelled(&self) {
+        self.is_cancelled.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.is_cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a shutdown has refused it a call, or has ended a wait of it: the value of its body is no result.
     pub(crate) fn cut(&self) {
         self.is_cut.store(true, Ordering::Relaxed);
     }
@@ -257,12 +280,20 @@ impl JobScope {
         let calls = self.calls();
         let is_it = |refused: &&Refused| match class.category {
             Category::Unknown => refused.after == calls.begun,
-            category => {
-                let is_other = class.retry_after.is_some() && class.retry_after != refused.class.retry_after;
-                category == refused.class.category && !is_other
-            }
+            _ => refused.may_have_class(class),
         };
         calls.refused.iter().rev().find(is_it).map(|refused| refused.problem.clone())
+    }
+
+    /// Returns whether an error of `class` is a refusal, for a policy that would answer it: the class of one, or what a
+    /// type of the program has made of it, after which the body has called nothing else.
+    fn is_refusal(&self, class: &Classification) -> bool {
+        let calls = self.calls();
+        let is_last = |refused: &Refused| {
+            let is_known = class.category != Category::Unknown;
+            refused.after == calls.begun && (!is_known || refused.may_have_class(class))
+        };
+        calls.refused.iter().any(|refused| refused.class == *class || is_last(refused))
     }
 
     /// Notes that the body of the step `key` panics; those around it do so because of it.
@@ -605,6 +636,22 @@ pub(crate) fn current() -> Scope {
     CURRENT.try_with(|current| current.borrow().clone()).unwrap_or_default()
 }
 
+/// Returns whether an error of `class` is a refusal by the job that the running code is part of: nothing may answer it.
+///
+/// Once the process shuts down, or the job is known to be cancelled, every error outside of its steps is one: a wait that
+/// ended early may be why. A step that runs may end as it can. What the body makes of an error that a shutdown keeps
+/// from being answered is no result.
+fn is_refusal(class: &Classification) -> bool {
+    let Scope { job: Some(job), step, .. } = current() else { return false };
+    let is_between_steps = step.is_none();
+    if is_between_steps && stopping::has_begun() {
+        job.cut();
+        return true;
+    }
+    let is_cancelled = job.is_cancelled() && (is_between_steps || class.category == Category::Cancelled);
+    is_cancelled || job.is_refusal(class)
+}
+
 impl Scope {
     /// Returns the scope inside of a job that was begun here.
     pub(crate) fn in_job(self, job: Arc<JobScope>) -> Self {
@@ -632,6 +679,7 @@ impl Scope {
 
     /// Makes this thread part of the scope until the guard is dropped.
     pub(crate) fn enter(&self) -> Replaced<RefCell<Self>> {
+        refusals::set(is_refusal);
         carry::set_job_id(|| current().job_id());
         carry::set_job(|| {
             let scope = current();

@@ -102,7 +102,7 @@ impl UnderWay {
     ///
     /// # Errors
     ///
-    /// That the process shuts down, for a step of a job. The job is noted to have been refused it.
+    /// That the process shuts down, for a step of a job.
     pub(crate) fn step(
         scope: &Scope,
         store: &Arc<dyn Store>,
@@ -111,11 +111,7 @@ impl UnderWay {
         full: String,
     ) -> Result<Self, Rejected> {
         let is_refusable = scope.job.is_some() && scope.step.is_none();
-        let begun = Self::begin(store, point, scope.job_id(), Some(key.to_owned()), full, is_refusable);
-        if let (Err(_), Some(job)) = (&begun, &scope.job) {
-            job.cut();
-        }
-        begun
+        Self::begin(store, point, scope.job_id(), Some(key.to_owned()), full, is_refusable)
     }
 
     /// Adds an entry, unless the table is closed and the call may be refused; both are decided under one lock, so that

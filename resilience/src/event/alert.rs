@@ -53,13 +53,18 @@ fn alert_of(event: &Event) -> Option<(AlertLevel, &'static str)> {
         Event::Opened { .. } => Some((AlertLevel::Warning, "a circuit breaker opened")),
         Event::GaveUp { reason, .. } if *reason == BUDGET => Some((AlertLevel::Warning, BUDGET)),
         // Each restart of a program interrupts jobs, which go on in the next process.
-        Event::JobInterrupted { problem, .. } if problem == stopping::PROBLEM => None,
+        Event::JobInterrupted { problem, .. } if is_restart(problem) => None,
         Event::JobInterrupted { .. } => Some((AlertLevel::Warning, "a job was interrupted")),
         Event::Alert { level, message, .. } => Some((*level, message)),
         Event::Config { problem: Some(_), refused: true, .. } => Some((AlertLevel::Warning, REFUSED)),
         Event::Config { problem: Some(_), .. } => Some((AlertLevel::Warning, WITHOUT_EFFECT)),
         _ => None,
     }
+}
+
+/// Returns whether a job was interrupted for this reason by a shutdown, and not by a panic meanwhile.
+fn is_restart(problem: &str) -> bool {
+    problem == stopping::PROBLEM || problem.starts_with(stopping::RETURNED)
 }
 
 fn describe(alert: &mut Alert, event: &Event) {

@@ -93,6 +93,7 @@ pub(crate) mod owner;
 pub mod rate_limit;
 #[cfg(feature = "durable")]
 pub(crate) mod recoveries;
+pub(crate) mod refusals;
 pub(crate) mod stateful;
 pub mod timeout;
 pub(crate) mod waiters;

@@ -12,6 +12,14 @@
 //!   `Permanent` logs a WARN once a minute.
 //! - With a fallback that uses the service that has just failed: it fails as well, under load.
 //!
+//! # In a job
+//!
+//! An error that is a refusal by the job around the call (the process shuts down, the job was cancelled or taken over, its
+//! store is down) is passed on, and interrupts the job: an answer would be part of its result, and its next run would
+//! have another one. The page of the attribute lists the refusals.
+//!
+//! # Where
+//!
 //! Place it outermost, so that it answers when the retries, the breaker and the timeouts below have given up.
 
 use crate::base::setting::Effective;
@@ -23,7 +31,7 @@ use crate::outcome::Outcome;
 use crate::point::Reading;
 use crate::point::{Layer, PointName, PointSite};
 use crate::policy::judged::{Classifier, Judged, Predicate, Unset};
-use crate::policy::{Ruling, Verdict};
+use crate::policy::{Ruling, Verdict, refusals};
 use std::any::Any;
 use std::future::{Future, Ready, ready};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -114,7 +122,8 @@ impl Fallback {
     ///
     /// # Errors
     ///
-    /// The body's own error, if the fallback does not answer it or fails as well.
+    /// The body's own error, if the fallback does not answer it or fails as well, or if it is
+    /// [a refusal by the job](self#in-a-job) around the call.
     ///
     /// # Examples
     ///
@@ -287,17 +296,19 @@ impl Fallback {
         Judged::new(self).unless(unless)
     }
 
-    /// Returns whether an error of this class is answered.
+    /// Returns whether an error of this class is answered. A refusal by the job around the call never is.
     fn applies(&self, class: &Classification, ruling: Ruling) -> bool {
-        match ruling {
+        let applies = match ruling {
             Ruling::Yes => true,
             Ruling::No | Ruling::Exempt => false,
-            Ruling::ByCategory => self.answers(class),
-        }
+            Ruling::ByCategory => self.on.is_empty() || self.on.contains(&class.category),
+        };
+        applies && !refusals::is_by_job(class)
     }
 
+    #[cfg(feature = "tower")]
     pub(crate) fn answers(&self, class: &Classification) -> bool {
-        self.on.is_empty() || self.on.contains(&class.category)
+        self.applies(class, Ruling::ByCategory)
     }
 
     /// Returns the success that replaces the failed `outcome`, an error of `class`, with its event; or that outcome, if

@@ -70,8 +70,10 @@
 //! # Jobs
 //!
 //! A job that fails while the process shuts down becomes `Interrupted`, never `Failed`, whatever it failed with: waits
-//! that ended early may be why. A failure of its own occurs again when the job is recovered. One that was refused a
-//! step is `Interrupted` even if its body returns a success.
+//! that ended early may be why. A failure of its own occurs again when the job is recovered; the caller gets the error,
+//! and the reported problem names its class. One that was refused a step or an inner job is `Interrupted` even if its body
+//! returns a success. Policies that answer in place of an error ([fallbacks](crate::policy::with_fallback#in-a-job), stale
+//! values, simpler calls) answer no error of a job outside of its running steps.
 //!
 //! # From inside
 //!

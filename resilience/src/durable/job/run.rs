@@ -20,8 +20,7 @@
 
 use crate::base::block_on::{Mode, block_on};
 use crate::base::guarded::panic_text;
-use crate::base::stopping;
-use crate::base::stopping::PROBLEM;
+use crate::base::stopping::{self, PROBLEM, RETURNED};
 use crate::classify::{Category, Classification};
 use crate::durable::call::{note_end, report_refusal};
 use crate::durable::job::running::RunningJob;
@@ -160,12 +159,19 @@ impl RunningJob {
         class: Classification,
         strategy: impl FnOnce(&Classification) -> Wanted,
     ) -> Result<(), JobError> {
-        if self.is_cancelled().await {
+        let was_refused = self.scope.job.as_ref().is_some_and(|job| job.is_cancelled());
+        if self.is_cancelled().await || was_refused {
             return self.fail(mode, Classification::new(Category::Cancelled), strategy).await;
         }
+        let refusal = self.scope.job.as_ref().and_then(|job| job.refusal(&class));
         // Any failure may be caused by waits that ended; a failure of its own occurs again when the job runs again.
-        let stopped = stopping::has_begun().then(|| PROBLEM.to_owned());
-        match stopped.or_else(|| self.scope.job.as_ref().and_then(|job| job.refusal(&class))) {
+        // The caller gets it, and the report says that it is not the end of the job.
+        let problem = match (stopping::has_begun(), refusal) {
+            (true, Some(_)) => Some(PROBLEM.to_owned()),
+            (true, None) => Some(format!("{RETURNED} ({class})")),
+            (false, refusal) => refusal,
+        };
+        match problem {
             Some(problem) => self.interrupt(problem, &class).await,
             None => self.fail(mode, class, strategy).await,
         }

@@ -7,6 +7,7 @@ use crate::durable::scope::{self, Wanted};
 use crate::outcome::Outcome;
 use crate::point::{Layer, POINTS_0_1, PointName, PointSite};
 use crate::policy::recoveries::{self, Count};
+use crate::policy::refusals;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -248,10 +249,12 @@ impl RecoverySite {
         }
     }
 
-    /// Returns the strategy for a failure of this class; its part for the job around is done here.
+    /// Returns the strategy for a failure of this class; its part for the job around is done here. A refusal by that job
+    /// is no failure, and goes to the caller.
     #[cold]
     pub fn decide(&self, class: &Classification) -> Recovery {
-        let Some(strategy) = self.strategy(class) else { return Recovery::Retry };
+        let strategy = self.strategy(class).filter(|_| !refusals::is_by_job(class));
+        let Some(strategy) = strategy else { return Recovery::Retry };
         self.taken.fetch_add(1, Ordering::Relaxed);
         act(&self.point.name(), strategy, class, self.has_job, self.has_undo);
         strategy

@@ -3,13 +3,15 @@
 use super::strategy::{Recovery, Skip, act};
 use crate::classify::{Classification, Classify};
 use crate::point::PointName;
+use crate::policy::refusals;
 
 /// `#[with_recovery]` as a plain value: a closure chooses the strategy when a call has failed.
 ///
 /// The strategies are those of the attribute. `Rollback` and `Manual` concern the job that the call runs in, which
 /// ends accordingly if it fails; outside of every job `Rollback` changes nothing and `Manual` is `Escalate`. `Retry`
 /// returns the error: use a [`Retry`](crate::Retry) in the body to try again. `Skip` returns
-/// `Ok(T::default())` or `None`.
+/// `Ok(T::default())` or `None`. In a job, a refusal by that job (the process shuts down, the job was cancelled or taken
+/// over, its store is down) is no failure: it is returned without a strategy, and interrupts the job.
 ///
 /// Like a [`Retry`](crate::Retry) or a [`Fallback`](crate::policy::Fallback), it has no state, and is not in the
 /// inventory ([`points`](crate::points)): its uses are counted under its name.
@@ -69,6 +71,9 @@ impl<C: Fn(&Classification) -> Recovery> WithRecovery<C> {
     fn settle<R: Skip<Error: Classify>>(&self, outcome: R) -> R {
         let Err(error) = outcome.judge() else { return outcome };
         let class = error.classify();
+        if refusals::is_by_job(&class) {
+            return outcome;
+        }
         let strategy = (self.choose)(&class);
         act(&PointName::new(self.name), strategy, &class, false, false);
         if strategy == Recovery::Skip { R::skipped(&outcome) } else { outcome }

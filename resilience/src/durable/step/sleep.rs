@@ -2,6 +2,7 @@
 
 use crate::base::block_on::block_on;
 use crate::base::stopping;
+use crate::durable::call::note_refusal;
 use crate::durable::scope;
 use crate::durable::step::policy::Checkpoint;
 use crate::durable::under_way::refusal;
@@ -83,10 +84,11 @@ fn not_cut(end: SystemTime) -> Result<(), Rejected> {
     if left(end).is_none() || !stopping::has_begun() {
         return Ok(());
     }
+    let refused = refusal(&PointName::new(NAME));
     if let Some(job) = scope::current().job {
-        job.cut();
+        note_refusal(&job, NAME.to_owned(), &refused);
     }
-    Err(refusal(&PointName::new(NAME)))
+    Err(refused)
 }
 
 /// Returns milliseconds since 1970: a time before that is 1970, so that the wait is over.

@@ -5,6 +5,7 @@
 //! | the body | the waiting calls get | stored, unless the key has changed since |
 //! |---|---|---|
 //! | returned a value | it | the value, unless a simpler call answered and its value is not kept |
+//! | returned a refusal by the job around the call | one of them leads | nothing changes |
 //! | returned a failure that a stale value may answer | the stale value | the stale value stays, with the failure |
 //! | returned a value that counts as another failure | it | nothing changes |
 //! | returned another error | the error, where it can be cloned; else each runs its own call | `NotFound` and `Auth` remove the value |

@@ -22,7 +22,7 @@ use crate::classify::Classification;
 use crate::event::blocks;
 use crate::failure::Category;
 use crate::outcome::Outcome;
-use crate::policy::Verdict;
+use crate::policy::{Verdict, refusals};
 use std::any::{Any, TypeId};
 use std::future::Future;
 use std::marker::PhantomData;
@@ -200,6 +200,8 @@ impl<R: Outcome<Value: Cacheable, Error: 'static>> Lead<R> {
                     call.succeeded(value, weight);
                 }
             }
+            // Calls that wait for this one are no part of its job: one of them runs its own body.
+            (_, Some(class)) if refusals::is_by_job(&class) => {}
             (Ok(value), Some(class)) => {
                 if let Some(answer) = call.stale(class).as_ref().and_then(cloned) {
                     return (answer, None);

@@ -18,7 +18,8 @@
 //!
 //! After a failure of category `Timeout`, `Resource` or `Unavailable` it asks the original for its next level, from 1,
 //! and calls again with that, until a call succeeds, there is no simpler one, or `max` levels have been tried. No level
-//! starts when the time of a timeout around the call is over. If all fail, the caller gets the first error.
+//! starts when the time of a timeout around the call is over. If all fail, the caller gets the first error. In a job, a
+//! [refusal by that job](crate::policy::with_fallback#in-a-job) is returned at once.
 //!
 //! # Examples
 //!
@@ -58,7 +59,7 @@ use crate::classify::{Category, Classification, Classify};
 use crate::event::{Event, emit};
 use crate::outcome::Outcome;
 use crate::point::PointName;
-use crate::policy::{InvalidPolicy, Verdict, verdict_of};
+use crate::policy::{InvalidPolicy, Verdict, refusals, verdict_of};
 
 /// Has simpler versions of itself, one for each level.
 ///
@@ -317,7 +318,8 @@ impl Degrade {
     fn next_of(&self, max: u32, verdict: Verdict, level: u32) -> Option<Classification> {
         let class = verdict.filter(|class| self.on.contains(&class.category))?;
         let has_time = || remaining().is_none_or(|left| !left.is_zero());
-        (level < max && has_time() && !class.is_of_request()).then_some(class)
+        let goes_on = level < max && has_time() && !class.is_of_request();
+        (goes_on && !refusals::is_by_job(&class)).then_some(class)
     }
 
     fn emit(&self, point: PointName, class: Classification, level: u32) {

@@ -28,6 +28,7 @@
 //!
 //! If all fail, the caller gets the first error of a body that ran. If every value was refused, that is the refusal
 //! with the shortest `retry_after`.
+//! In a job, a [refusal by that job](crate::policy::with_fallback#in-a-job) is returned at once.
 //!
 //! Every policy with state that is below has that state for each value: its breaker, its budget, its slots and its rate
 //! limit. A value that is dead takes nothing from the others.

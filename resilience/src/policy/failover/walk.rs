@@ -11,7 +11,7 @@ use crate::classify::Classification;
 use crate::keyed::{Key, KeyRef, OwnedKey};
 use crate::outcome::Outcome;
 use crate::point::PointName;
-use crate::policy::Verdict;
+use crate::policy::{Verdict, refusals};
 use std::sync::Arc;
 
 /// One call on its way through the values.
@@ -150,7 +150,8 @@ impl<'a> Walk<'a> {
         let moves = class.is_refusal() || self.failover.on.contains(&class.category);
         let moves = moves && !class.is_of_request();
         let has_time = || remaining().is_none_or(|left| !left.is_zero());
-        if !(moves && self.step + 1 < self.steps() && has_time()) {
+        let goes_on = moves && self.step + 1 < self.steps() && has_time();
+        if !goes_on || refusals::is_by_job(&class) {
             return false;
         }
         self.step += 1;
