@@ -50,6 +50,9 @@ pub struct Mistake {
     pub is_alone: bool,
 }
 
+/// The settings of a policy with changes, in the type that it uses for a call; or all that is wrong with them.
+pub(crate) type Changed = Result<Box<dyn Any + Send + Sync>, Vec<Mistake>>;
+
 impl<C: Table> Settings<C> {
     /// Returns these settings with `changes`, each judged alone; settings for which `fixed` returns a reason are
     /// refused.
@@ -89,15 +92,14 @@ impl<C: Table> Settings<C> {
     }
 }
 
-/// Returns `settings` with `changes`, judged alone and by `complaint` together: the config, as a policy uses it.
+/// Returns `settings` with `changes`, judged alone and together: the config, as a policy uses it.
 pub(crate) fn judged<C: Table + Send + Sync + 'static>(
     settings: Settings<C>,
     changes: &[Change],
     fixed: impl Fn(&str) -> Option<&'static str>,
-    complaint: impl FnOnce(&C) -> Complaint,
-) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+) -> Changed {
     let config = settings.changed(changes, fixed)?.config;
-    together(complaint(&config), changes)?;
+    together(config.judge(), changes)?;
     Ok(Box::new(config))
 }
 

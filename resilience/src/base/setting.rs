@@ -307,7 +307,7 @@ impl fmt::Display for Effective {
 }
 
 /// The settings of a policy, as something whose values are changed by name.
-#[cfg(feature = "config")]
+#[cfg_attr(not(feature = "config"), expect(dead_code, reason = "only a configuration changes them"))]
 pub(crate) trait Table: Copy {
     /// The rows, in the order of the bits of `Settings::set`.
     const ROWS: &'static [Setting];
@@ -317,6 +317,9 @@ pub(crate) trait Table: Copy {
 
     /// Sets one by name, and judges it alone.
     fn set_by_name(&mut self, name: &str, value: Value) -> Result<(), InvalidPolicy>;
+
+    /// Returns what is wrong with them, alone or together.
+    fn judge(&self) -> Complaint;
 }
 
 /// The mistake in a setting, in a sentence; `None` if there is none.

@@ -235,7 +235,6 @@ macro_rules! settings {
             $( $( settings!(@accessor $name $Form $default $($more)*); )+ )+
         }
 
-        #[cfg(feature = "config")]
         impl $crate::base::setting::Table for $Config {
             const ROWS: &'static [$crate::base::setting::Setting] = Self::TABLE;
             const START: Self = Self::DEFAULT;
@@ -246,6 +245,10 @@ macro_rules! settings {
                 value: $crate::base::setting::Value,
             ) -> Result<(), $crate::base::setting::InvalidPolicy> {
                 self.set(name, value)
+            }
+
+            fn judge(&self) -> $crate::base::setting::Complaint {
+                self.complaint()
             }
         }
 

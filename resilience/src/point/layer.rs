@@ -2,12 +2,12 @@
 //!
 //! A policy of a stack implements [`Layer`] for its `static`; the point has a list of them, outermost first. It is the
 //! only thing that the stack knows of its policies at run time, and it is asked only by the inventory: no call of an
-//! annotated function goes through it. Handles to one policy (`Point::breaker`) downcast [`Layer::policy`].
+//! annotated function goes through it. Handles to one policy (`Point::breaker`) are references to it by its own type.
 
 #[cfg(feature = "config")]
 use super::changed::Override;
 #[cfg(feature = "config")]
-use crate::base::change::{Change, Mistake};
+use crate::base::change::{Change, Changed, Mistake};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
@@ -63,8 +63,6 @@ pub trait Layer: Any + Send + Sync + fmt::Debug {
     fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
         inner
     }
-    /// Returns the policy itself, for handles.
-    fn policy(&self) -> &dyn Any;
     /// Returns the rows of its settings that a configuration may name; none if the program owns the policy.
     #[cfg(feature = "config")]
     fn table(&self) -> &'static [Setting] {
@@ -91,7 +89,7 @@ pub trait Layer: Any + Send + Sync + fmt::Debug {
     /// Returns its settings in the code with these changes, in the type that it uses for a call, or all that is wrong
     /// with them.
     #[cfg(feature = "config")]
-    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+    fn changed(&self, changes: &[Change]) -> Changed {
         let fixed = "nothing of this policy can change while the program runs";
         let refuse = |change: &Change| Mistake {
             source: change.source.clone(),
@@ -112,6 +110,14 @@ pub trait Layer: Any + Send + Sync + fmt::Debug {
     #[cfg(feature = "config")]
     fn has_keys(&self) -> bool {
         false
+    }
+}
+
+impl dyn Layer {
+    /// Returns the policy itself, if it is a `T`.
+    pub(crate) fn policy<T: Layer>(&self) -> Option<&T> {
+        let policy: &dyn Any = self;
+        policy.downcast_ref()
     }
 }
 

@@ -504,10 +504,10 @@ impl Point {
     }
 
     /// Returns the first policy of type `T` in the stack of a function, outermost first, or the `static` that joined.
-    pub(crate) fn policy<T: 'static>(&self) -> Option<&'static T> {
+    pub(crate) fn policy<T: Layer>(&self) -> Option<&'static T> {
         match self.kind {
-            Kind::Function(site) => site.layers().iter().find_map(|layer| layer.policy().downcast_ref()),
-            Kind::Static(layer, _) => layer.policy().downcast_ref(),
+            Kind::Function(site) => site.layers().iter().find_map(|layer| layer.policy()),
+            Kind::Static(layer, _) => layer.policy(),
             Kind::Shared(..) => None,
         }
     }

@@ -11,11 +11,12 @@
 //!   on.
 
 #[cfg(feature = "config")]
-use crate::base::change::{Change, Mistake};
+use crate::base::change::{Change, Changed, judged};
 use crate::base::scope::{self, Stack};
-use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
+use crate::base::setting::{Effective, Table};
+use crate::base::settings::Settings;
 use crate::base::site::Site;
 use crate::event::{Event, Hook, Log, Pace, emit_as, shows_all_keys};
 #[cfg(feature = "ops")]
@@ -26,14 +27,13 @@ use crate::point::{KeySnapshot, Layer, PointSite};
 use crate::policy::keyed::{EntryMap, Keyed, MAX_KEYS, PerKey};
 use crate::policy::owner::Owner;
 use crate::rejected::Origin;
-use std::any::Any;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// The settings of a policy, as the inventory reads them.
-pub(crate) trait Described: Copy + Debug + Send + Sync + 'static {
+pub(crate) trait Described: Table + Debug + Send + Sync + 'static {
     /// The policy's name, as in its attribute.
     const KIND: &'static str;
 
@@ -73,6 +73,9 @@ pub(crate) trait Stateful: PerKey + Debug + 'static {
 
     /// Returns the counters of this value alone.
     fn own_counters(&self) -> &Self::Counters;
+
+    /// Returns the settings in the code.
+    fn in_code(&self) -> &Settings<Self::Settings>;
 
     /// Returns the settings in force.
     fn described(&self) -> Self::Settings;
@@ -166,10 +169,6 @@ pub(crate) trait Stateful: PerKey + Debug + 'static {
         Vec::new()
     }
 
-    /// See [`Layer::table`].
-    #[cfg(feature = "config")]
-    const TABLE: &'static [Setting] = &[];
-
     /// See [`Layer::fixed`].
     #[cfg(feature = "config")]
     fn fixed(&self, setting: &str) -> Option<&'static str> {
@@ -186,7 +185,9 @@ pub(crate) trait Stateful: PerKey + Debug + 'static {
 
     /// See [`Layer::changed`].
     #[cfg(feature = "config")]
-    fn with_changes(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>>;
+    fn with_changes(&self, changes: &[Change]) -> Changed {
+        judged(*self.in_code(), changes, |setting| Stateful::fixed(self, setting))
+    }
 
     /// See [`Layer::settings_changed`].
     #[cfg(feature = "config")]
@@ -197,14 +198,14 @@ pub(crate) trait Stateful: PerKey + Debug + 'static {
     const STAYS_ON: Option<&'static str> = None;
 }
 
-/// Returns the settings of `policy` in force: those of a configuration, or those `in_code`.
+/// Returns the settings of `policy` in force: those of a configuration, or those in the code.
 #[inline]
-pub(crate) fn in_force<'a, P: Stateful>(policy: &P, in_code: &'a P::Settings) -> &'a P::Settings {
+pub(crate) fn in_force<P: Stateful>(policy: &P) -> &P::Settings {
+    let in_code = &policy.in_code().config;
     #[cfg(feature = "config")]
     if let Some(changed) = policy.overridden() {
         return changed.get().unwrap_or(in_code);
     }
-    let _ = policy;
     in_code
 }
 
@@ -242,13 +243,9 @@ impl<P: Stateful> Layer for P {
         P::Settings::worst(Some(&self.described()), inner)
     }
 
-    fn policy(&self) -> &dyn Any {
-        self
-    }
-
     #[cfg(feature = "config")]
     fn table(&self) -> &'static [Setting] {
-        P::TABLE
+        P::Settings::ROWS
     }
 
     #[cfg(feature = "config")]
@@ -262,7 +259,7 @@ impl<P: Stateful> Layer for P {
     }
 
     #[cfg(feature = "config")]
-    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+    fn changed(&self, changes: &[Change]) -> Changed {
         self.with_changes(changes)
     }
 
@@ -316,13 +313,9 @@ impl<P: Stateful> Layer for Site<Keyed<P>> {
         P::Settings::worst(Some(&self.make().described()), inner)
     }
 
-    fn policy(&self) -> &dyn Any {
-        &**self
-    }
-
     #[cfg(feature = "config")]
     fn table(&self) -> &'static [Setting] {
-        P::TABLE
+        P::Settings::ROWS
     }
 
     #[cfg(feature = "config")]
@@ -336,7 +329,7 @@ impl<P: Stateful> Layer for Site<Keyed<P>> {
     }
 
     #[cfg(feature = "config")]
-    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+    fn changed(&self, changes: &[Change]) -> Changed {
         self.make().with_changes(changes)
     }
 
@@ -441,9 +434,5 @@ impl<C: Described> Layer for Instance<C> {
 
     fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
         C::worst(self.seen.get(), inner)
-    }
-
-    fn policy(&self) -> &dyn Any {
-        self
     }
 }

@@ -32,7 +32,6 @@ use crate::point::Reading;
 use crate::point::{Layer, PointName, PointSite};
 use crate::policy::judged::{Classifier, Judged, Predicate, Unset};
 use crate::policy::{Ruling, Verdict, refusals};
-use std::any::Any;
 use std::future::{Future, Ready, ready};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -519,10 +518,6 @@ impl Layer for FallbackSite {
         let mut all: Vec<_> = answered.map(|(step, count)| reading("answered", *step, count)).collect();
         all.push(reading("failed", "all", &self.counters.failed));
         all
-    }
-
-    fn policy(&self) -> &dyn Any {
-        self
     }
 }
 

@@ -270,7 +270,7 @@ impl Watched {
 
 /// Returns the outermost breaker of a function that has no key.
 fn breaker(site: &'static PointSite) -> Option<&'static CircuitBreaker> {
-    site.layers().iter().find_map(|layer| layer.policy().downcast_ref())
+    site.layers().iter().find_map(|layer| layer.policy())
 }
 
 fn alert(point: PointName, level: AlertLevel, message: &'static str, reason: String) {

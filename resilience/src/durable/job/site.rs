@@ -14,7 +14,7 @@ use super::policy::JobConfig;
 use super::running::RunningJob;
 use crate::base::block_on::{Mode, block_on};
 #[cfg(feature = "config")]
-use crate::base::change::{Change, Mistake, judged};
+use crate::base::change::{Change, Changed, judged};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
@@ -32,7 +32,6 @@ use crate::rejected::Rejected;
 use linkme::distributed_slice;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -251,10 +250,6 @@ impl Layer for JobSite {
         vec![("begun", count(&self.begun)), ("reused", count(&self.reused))]
     }
 
-    fn policy(&self) -> &dyn Any {
-        self
-    }
-
     #[cfg(feature = "config")]
     fn table(&self) -> &'static [Setting] {
         JobConfig::TABLE
@@ -271,8 +266,8 @@ impl Layer for JobSite {
     }
 
     #[cfg(feature = "config")]
-    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
-        judged(self.policy.settings, changes, |setting| Layer::fixed(self, setting), JobConfig::complaint)
+    fn changed(&self, changes: &[Change]) -> Changed {
+        judged(self.policy.settings, changes, |setting| Layer::fixed(self, setting))
     }
 
     #[cfg(feature = "config")]

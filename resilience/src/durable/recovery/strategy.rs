@@ -8,7 +8,6 @@ use crate::outcome::Outcome;
 use crate::point::{Layer, POINTS_0_1, PointName, PointSite};
 use crate::policy::recoveries::{self, Count};
 use crate::policy::refusals;
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -320,10 +319,6 @@ impl Layer for RecoverySite {
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
         vec![("taken", self.taken.load(Ordering::Relaxed))]
-    }
-
-    fn policy(&self) -> &dyn Any {
-        self
     }
 }
 

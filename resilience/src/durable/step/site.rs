@@ -11,7 +11,7 @@ use super::policy::CheckpointConfig;
 use super::running::RunningStep;
 use crate::base::block_on::{Mode, block_on};
 #[cfg(feature = "config")]
-use crate::base::change::{Change, Mistake, judged};
+use crate::base::change::{Change, Changed, judged};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
@@ -24,7 +24,6 @@ use crate::policy::Verdict;
 use crate::rejected::Rejected;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
@@ -56,7 +55,7 @@ impl<S: IntoStore + Clone> IntoStore for &S {
 /// The steps of the binary that share a name.
 pub(crate) static NAMESAKES: LazyLock<Namesakes> = LazyLock::new(|| {
     Namesakes::among(POINTS_0_1.iter().flat_map(|point| {
-        let sites = point.layers().iter().filter_map(|layer| layer.policy().downcast_ref::<CheckpointSite>());
+        let sites = point.layers().iter().filter_map(|layer| layer.policy::<CheckpointSite>());
         sites.map(move |site| (point, site.names()))
     }))
 });
@@ -218,10 +217,6 @@ impl Layer for CheckpointSite {
         vec![("begun", count(&self.recorded)), ("reused", count(&self.reused))]
     }
 
-    fn policy(&self) -> &dyn Any {
-        self
-    }
-
     #[cfg(feature = "config")]
     fn table(&self) -> &'static [Setting] {
         CheckpointConfig::TABLE
@@ -238,13 +233,8 @@ impl Layer for CheckpointSite {
     }
 
     #[cfg(feature = "config")]
-    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
-        judged(
-            self.policy.settings,
-            changes,
-            |setting| Layer::fixed(self, setting),
-            CheckpointConfig::complaint,
-        )
+    fn changed(&self, changes: &[Change]) -> Changed {
+        judged(self.policy.settings, changes, |setting| Layer::fixed(self, setting))
     }
 
     #[cfg(feature = "config")]

@@ -3,7 +3,7 @@
 use super::{LockSite, NotLocked};
 use crate::base::admission;
 #[cfg(feature = "config")]
-use crate::base::change::{Change, Mistake, judged};
+use crate::base::change::{Change, Changed, judged};
 use crate::base::holding::Holds;
 use crate::base::scope;
 use crate::base::setting::Effective;
@@ -15,7 +15,6 @@ use crate::failure::rejected::Rejected;
 use crate::fs::lock::{self, Acquire};
 use crate::fs::{FileLock, LockError, LockGuard};
 use crate::point::{Layer, PointName};
-use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -276,10 +275,6 @@ impl Layer for LockSite {
         inner.map(|inner| inner.saturating_add(self.config().wait))
     }
 
-    fn policy(&self) -> &dyn Any {
-        self
-    }
-
     #[cfg(feature = "config")]
     fn table(&self) -> &'static [Setting] {
         super::WithLockConfig::TABLE
@@ -295,13 +290,8 @@ impl Layer for LockSite {
     }
 
     #[cfg(feature = "config")]
-    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
-        judged(
-            self.settings,
-            changes,
-            |setting| Layer::fixed(self, setting),
-            super::WithLockConfig::complaint,
-        )
+    fn changed(&self, changes: &[Change]) -> Changed {
+        judged(self.settings, changes, |setting| Layer::fixed(self, setting))
     }
 
     #[cfg(feature = "config")]

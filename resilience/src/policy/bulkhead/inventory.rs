@@ -1,6 +1,7 @@
 //! Bulkheads in the inventory.
 
 use super::Bulkhead;
+use crate::base::site::Site;
 use crate::keyed::Keyed;
 use crate::point::PointName;
 use crate::point::PolicyHandle;
@@ -57,6 +58,6 @@ impl PointKey {
     /// assert!(of_tenant("unknown").is_none());
     /// ```
     pub fn bulkhead(&self) -> Option<Arc<Bulkhead>> {
-        self.point().policy::<Keyed<Bulkhead>>()?.peek(self.key())
+        self.point().policy::<Site<Keyed<Bulkhead>>>()?.peek(self.key())
     }
 }

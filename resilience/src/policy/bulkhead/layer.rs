@@ -2,11 +2,8 @@
 
 use super::wait::{Enter, OwnedSlot, Slot, enter};
 use super::{Bulkhead, BulkheadConfig};
-#[cfg(feature = "config")]
-use crate::base::change::{Change, Mistake, judged};
 use crate::base::setting::Effective;
-#[cfg(feature = "config")]
-use crate::base::setting::Setting;
+use crate::base::settings::Settings;
 #[cfg(feature = "ops")]
 use crate::point::Reading;
 use crate::point::{Layer, PointName};
@@ -15,8 +12,6 @@ use crate::policy::owner::Owner;
 use crate::policy::stateful::{Described, Instance, Stateful};
 use crate::policy::waiters::Counters;
 use crate::rejected::Rejected;
-#[cfg(feature = "config")]
-use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -74,12 +69,18 @@ impl Stateful for Bulkhead {
     type Settings = BulkheadConfig;
     type Counters = Counters;
 
+    #[inline]
     fn owner(&self) -> &Owner<Counters> {
         &self.owner
     }
 
     fn own_counters(&self) -> &Counters {
         &self.live.counters
+    }
+
+    #[inline]
+    fn in_code(&self) -> &Settings<BulkheadConfig> {
+        &self.settings
     }
 
     fn described(&self) -> BulkheadConfig {
@@ -122,16 +123,8 @@ impl Stateful for Bulkhead {
     }
 
     #[cfg(feature = "config")]
-    const TABLE: &'static [Setting] = BulkheadConfig::TABLE;
-
-    #[cfg(feature = "config")]
     fn fixed(&self, setting: &str) -> Option<&'static str> {
         (setting == "adaptive").then_some("whether its calls are measured is part of the code")
-    }
-
-    #[cfg(feature = "config")]
-    fn with_changes(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
-        judged(self.settings, changes, |setting| Stateful::fixed(self, setting), BulkheadConfig::complaint)
     }
 
     #[cfg(feature = "config")]

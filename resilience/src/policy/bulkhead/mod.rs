@@ -299,7 +299,7 @@ impl Bulkhead {
     /// Returns the settings in force: the one place that reads them.
     #[inline]
     fn config(&self) -> &BulkheadConfig {
-        in_force(self, &self.settings.config)
+        in_force(self)
     }
 
     /// Returns the number that identifies its state, while a slot is held.

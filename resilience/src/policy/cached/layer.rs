@@ -2,7 +2,7 @@
 
 use super::{Cache, CacheConfig, CacheKey, Cacheable, Ids, Pending};
 #[cfg(feature = "config")]
-use crate::base::change::{Change, Mistake, judged};
+use crate::base::change::{Change, Changed, together};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
@@ -11,7 +11,6 @@ use crate::point::Layer;
 use crate::point::registry::Point;
 use crate::policy::Verdict;
 use crate::policy::stateful::{Described, Instance};
-use std::any::Any;
 
 const KIND: &str = "cached";
 
@@ -34,10 +33,6 @@ impl Layer for Cache {
         ]
     }
 
-    fn policy(&self) -> &dyn Any {
-        self
-    }
-
     #[cfg(feature = "config")]
     fn table(&self) -> &'static [Setting] {
         CacheConfig::TABLE
@@ -49,8 +44,10 @@ impl Layer for Cache {
     }
 
     #[cfg(feature = "config")]
-    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
-        judged(self.settings, changes, |setting| Layer::fixed(self, setting), CacheConfig::whole_complaint)
+    fn changed(&self, changes: &[Change]) -> Changed {
+        let config = self.settings.changed(changes, |setting| Layer::fixed(self, setting))?.config;
+        together(config.whole_complaint(), changes)?;
+        Ok(Box::new(config))
     }
 
     #[cfg(feature = "config")]

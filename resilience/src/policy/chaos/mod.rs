@@ -50,7 +50,7 @@ pub use arming::{Armed, Plan, arm, is_armed};
 pub use config::ChaosConfig;
 
 #[cfg(feature = "config")]
-use crate::base::change::{Change, Mistake, judged};
+use crate::base::change::{Change, Changed, judged};
 use crate::base::clock;
 use crate::base::rng;
 #[cfg(feature = "config")]
@@ -65,7 +65,6 @@ use crate::outcome::Outcome;
 use crate::point::overrides::of_state;
 use crate::point::{Layer, PointName, PointSite};
 use crate::policy::InvalidPolicy;
-use std::any::Any;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -460,18 +459,14 @@ impl Layer for Chaos {
         kinds.map(|fault| (fault.as_str(), self.injected(fault))).collect()
     }
 
-    fn policy(&self) -> &dyn Any {
-        self
-    }
-
     #[cfg(feature = "config")]
     fn table(&self) -> &'static [Setting] {
         ChaosConfig::TABLE
     }
 
     #[cfg(feature = "config")]
-    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
-        judged(self.settings, changes, |setting| Layer::fixed(self, setting), ChaosConfig::complaint)
+    fn changed(&self, changes: &[Change]) -> Changed {
+        judged(self.settings, changes, |setting| Layer::fixed(self, setting))
     }
 
     #[cfg(feature = "config")]

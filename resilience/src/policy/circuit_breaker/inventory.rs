@@ -2,6 +2,7 @@
 
 use super::{CircuitBreaker, CircuitBreakers, State};
 use crate::base::name::PointName;
+use crate::base::site::Site;
 use crate::base::visible::Visible;
 use crate::keyed::Keyed;
 use crate::point::PolicyHandle;
@@ -90,7 +91,7 @@ impl PointKey {
     pub fn breaker(&self) -> Option<Arc<CircuitBreaker>> {
         match self.point().policy::<CircuitBreakers>() {
             Some(set) => set.peek(self.key()),
-            None => self.point().policy::<Keyed<CircuitBreaker>>()?.peek(self.key()),
+            None => self.point().policy::<Site<Keyed<CircuitBreaker>>>()?.peek(self.key()),
         }
     }
 

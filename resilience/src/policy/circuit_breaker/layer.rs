@@ -6,11 +6,8 @@
 
 use super::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, Counters, OwnedPermit, Permit, PermitOf};
 #[cfg(feature = "config")]
-use crate::base::change::{Change, Mistake, together};
+use crate::base::change::{Change, Changed, together};
 use crate::base::setting::Effective;
-#[cfg(feature = "config")]
-use crate::base::setting::Setting;
-#[cfg(feature = "config")]
 use crate::base::settings::Settings;
 #[cfg(feature = "ops")]
 use crate::point::Reading;
@@ -21,7 +18,6 @@ use crate::policy::keyed::{EntryMap, Key, Keyed, PerKey as _};
 use crate::policy::owner::Owner;
 use crate::policy::stateful::{self, Described, Instance, Stateful};
 use crate::rejected::Rejected;
-use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,12 +44,18 @@ impl Stateful for CircuitBreaker {
     type Settings = CircuitBreakerConfig;
     type Counters = Counters;
 
+    #[inline]
     fn owner(&self) -> &Owner<Counters> {
         &self.owner
     }
 
     fn own_counters(&self) -> &Counters {
         &self.live.counters
+    }
+
+    #[inline]
+    fn in_code(&self) -> &Settings<CircuitBreakerConfig> {
+        &self.setup.settings
     }
 
     fn described(&self) -> CircuitBreakerConfig {
@@ -87,9 +89,6 @@ impl Stateful for CircuitBreaker {
     }
 
     #[cfg(feature = "config")]
-    const TABLE: &'static [Setting] = CircuitBreakerConfig::TABLE;
-
-    #[cfg(feature = "config")]
     fn fixed(&self, setting: &str) -> Option<&'static str> {
         let code = &self.setup.settings.config;
         match setting {
@@ -111,7 +110,7 @@ impl Stateful for CircuitBreaker {
     }
 
     #[cfg(feature = "config")]
-    fn with_changes(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+    fn with_changes(&self, changes: &[Change]) -> Changed {
         let code = self.setup.settings;
         let settings = code.changed(changes, |name| Stateful::fixed(self, name))?;
         let shares = |config: &CircuitBreakerConfig| (config.rate.is_some(), config.slow.is_some());
@@ -149,10 +148,6 @@ impl Layer for CircuitBreakers {
     #[cfg(feature = "ops")]
     fn readings(&self) -> Vec<Reading> {
         stateful::keyed_readings(self.entries(), self.make().shows_keys())
-    }
-
-    fn policy(&self) -> &dyn Any {
-        self
     }
 }
 

@@ -711,5 +711,5 @@ fn settings_are_spelled_as_in_the_attribute() {
          successes = 1, probe_timeout = 60s"
     );
     assert_eq!((site.kind(), site.state()), ("circuit_breaker", Some("closed")));
-    assert!(site.policy().is::<CircuitBreaker>());
+    assert!(site.policy::<CircuitBreaker>().is_some());
 }

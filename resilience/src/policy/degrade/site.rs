@@ -2,7 +2,7 @@
 
 use super::{Degrade, DegradeConfig, TOO_MUCH};
 #[cfg(feature = "config")]
-use crate::base::change::{Change, Mistake, judged};
+use crate::base::change::{Change, Changed, judged};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
@@ -13,7 +13,6 @@ use crate::outcome::Outcome;
 use crate::point::Override;
 use crate::point::{Layer, PointSite};
 use crate::policy::Verdict;
-use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -151,18 +150,14 @@ impl Layer for DegradeSite {
         inner.map(|inner| inner.saturating_mul(self.config().max.saturating_add(1)))
     }
 
-    fn policy(&self) -> &dyn Any {
-        self
-    }
-
     #[cfg(feature = "config")]
     fn table(&self) -> &'static [Setting] {
         DegradeConfig::TABLE
     }
 
     #[cfg(feature = "config")]
-    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
-        judged(self.policy.settings, changes, |setting| Layer::fixed(self, setting), DegradeConfig::complaint)
+    fn changed(&self, changes: &[Change]) -> Changed {
+        judged(self.policy.settings, changes, |setting| Layer::fixed(self, setting))
     }
 
     #[cfg(feature = "config")]

@@ -4,13 +4,12 @@
 use super::FailoverConfig;
 use super::{Failover, MAY_DIFFER};
 #[cfg(feature = "config")]
-use crate::base::change::{Change, Mistake, judged};
+use crate::base::change::{Change, Changed, judged};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
 use crate::point::registry::{Point, Registrable};
 use crate::point::{KeySnapshot, Layer, PointName, PolicyHandle};
-use std::any::Any;
 use std::time::Duration;
 
 impl Registrable for Failover {
@@ -96,18 +95,14 @@ impl Layer for Failover {
         inner.map(|inner| inner.saturating_mul(calls))
     }
 
-    fn policy(&self) -> &dyn Any {
-        self
-    }
-
     #[cfg(feature = "config")]
     fn table(&self) -> &'static [Setting] {
         FailoverConfig::TABLE
     }
 
     #[cfg(feature = "config")]
-    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
-        judged(self.settings, changes, |setting| Layer::fixed(self, setting), FailoverConfig::complaint)
+    fn changed(&self, changes: &[Change]) -> Changed {
+        judged(self.settings, changes, |setting| Layer::fixed(self, setting))
     }
 
     #[cfg(feature = "config")]

@@ -1,6 +1,7 @@
 //! Hedges in the inventory.
 
 use super::Hedge;
+use crate::base::site::Site;
 use crate::keyed::Keyed;
 use crate::point::registry::{Point, PointKey, Registrable};
 use crate::point::{PointName, PolicyHandle};
@@ -41,6 +42,6 @@ impl PointKey {
     ///
     /// Looking makes no hedge for the key, and delays no eviction.
     pub fn hedge(&self) -> Option<Arc<Hedge>> {
-        self.point().policy::<Keyed<Hedge>>()?.peek(self.key())
+        self.point().policy::<Site<Keyed<Hedge>>>()?.peek(self.key())
     }
 }

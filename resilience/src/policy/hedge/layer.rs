@@ -4,11 +4,10 @@ use super::call::Hedging;
 use super::config::After;
 use super::{Counters, Hedge, HedgeConfig};
 #[cfg(feature = "config")]
-use crate::base::change::{Change, Mistake, together};
+use crate::base::change::{Change, Changed, together};
 use crate::base::clock::now;
 use crate::base::setting::Effective;
-#[cfg(feature = "config")]
-use crate::base::setting::Setting;
+use crate::base::settings::Settings;
 use crate::point::PointName;
 #[cfg(feature = "config")]
 use crate::point::{Facts, Override};
@@ -16,8 +15,6 @@ use crate::policy::budget::Budget;
 use crate::policy::keyed::{EntryMap, Key, Keyed, PerKey};
 use crate::policy::owner::Owner;
 use crate::policy::stateful::{Described, Instance, Stateful};
-#[cfg(feature = "config")]
-use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -62,12 +59,18 @@ impl Stateful for Hedge {
     type Settings = HedgeConfig;
     type Counters = Counters;
 
+    #[inline]
     fn owner(&self) -> &Owner<Counters> {
         &self.owner
     }
 
     fn own_counters(&self) -> &Counters {
         &self.live.counters
+    }
+
+    #[inline]
+    fn in_code(&self) -> &Settings<HedgeConfig> {
+        &self.settings
     }
 
     fn described(&self) -> HedgeConfig {
@@ -88,9 +91,6 @@ impl Stateful for Hedge {
     }
 
     #[cfg(feature = "config")]
-    const TABLE: &'static [Setting] = HedgeConfig::TABLE;
-
-    #[cfg(feature = "config")]
     fn facts(&self, changed: Option<&Override>) -> Facts {
         let config = changed.and_then(Override::get).unwrap_or(&self.settings.config);
         let After::Delay(after) = config.after else { return Facts::default() };
@@ -98,7 +98,7 @@ impl Stateful for Hedge {
     }
 
     #[cfg(feature = "config")]
-    fn with_changes(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+    fn with_changes(&self, changes: &[Change]) -> Changed {
         let fixed = |_: &str| None;
         let config = self.settings.changed(changes, fixed)?.config;
         let is_measured = |config: &HedgeConfig| matches!(config.after, After::Percentile(_));

@@ -1,6 +1,7 @@
 //! Rate limits in the inventory.
 
 use super::RateLimit;
+use crate::base::site::Site;
 use crate::keyed::Keyed;
 use crate::point::registry::{Point, PointKey, Registrable};
 use crate::point::{PointName, PolicyHandle};
@@ -56,6 +57,6 @@ impl PointKey {
     /// assert_eq!(of_customer.snapshot().available, 2);
     /// ```
     pub fn rate_limit(&self) -> Option<Arc<RateLimit>> {
-        self.point().policy::<Keyed<RateLimit>>()?.peek(self.key())
+        self.point().policy::<Site<Keyed<RateLimit>>>()?.peek(self.key())
     }
 }

@@ -2,20 +2,15 @@
 
 use super::wait::{Pass, pass};
 use super::{RateLimit, RateLimitConfig};
-#[cfg(feature = "config")]
-use crate::base::change::{Change, Mistake, judged};
 use crate::base::clock::nanos;
 use crate::base::setting::Effective;
-#[cfg(feature = "config")]
-use crate::base::setting::Setting;
+use crate::base::settings::Settings;
 use crate::point::{Layer, PointName};
 use crate::policy::keyed::{EntryMap, Key, Keyed, PerKey};
 use crate::policy::owner::Owner;
 use crate::policy::stateful::{Described, Instance, Stateful};
 use crate::policy::waiters::Counters;
 use crate::rejected::Rejected;
-#[cfg(feature = "config")]
-use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -68,12 +63,18 @@ impl Stateful for RateLimit {
     type Settings = RateLimitConfig;
     type Counters = Counters;
 
+    #[inline]
     fn owner(&self) -> &Owner<Counters> {
         &self.owner
     }
 
     fn own_counters(&self) -> &Counters {
         &self.live.counters
+    }
+
+    #[inline]
+    fn in_code(&self) -> &Settings<RateLimitConfig> {
+        &self.settings
     }
 
     fn described(&self) -> RateLimitConfig {
@@ -107,14 +108,6 @@ impl Stateful for RateLimit {
 
     fn retry_after(&self) -> Option<Duration> {
         self.snapshot().retry_after
-    }
-
-    #[cfg(feature = "config")]
-    const TABLE: &'static [Setting] = RateLimitConfig::TABLE;
-
-    #[cfg(feature = "config")]
-    fn with_changes(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
-        judged(self.settings, changes, |_| None, RateLimitConfig::complaint)
     }
 }
 

@@ -267,7 +267,7 @@ impl RateLimit {
     /// Returns the settings in force: the one place that reads them.
     #[inline]
     fn config(&self) -> &RateLimitConfig {
-        in_force(self, &self.settings.config)
+        in_force(self)
     }
 
     #[inline]

@@ -9,7 +9,7 @@ use super::NEVER;
 use super::thread::{self, Group, Stopped};
 use super::{Timeout, TimeoutConfig, poll_within, refusal, timed_out};
 #[cfg(feature = "config")]
-use crate::base::change::{Change, Mistake, together};
+use crate::base::change::{Change, Changed, together};
 use crate::base::clock::{Timer, alarm};
 use crate::base::scope::{Dropped, nanos};
 use crate::base::setting::Effective;
@@ -19,7 +19,6 @@ use crate::base::setting::Setting;
 use crate::point::{Facts, Override, Pinned};
 use crate::point::{Layer, PointName, PointSite};
 use crate::rejected::Rejected;
-use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::OnceLock;
@@ -272,10 +271,6 @@ impl Layer for TimeoutSite {
         Some(inner.map_or(longest, |inner| inner.min(longest)))
     }
 
-    fn policy(&self) -> &dyn Any {
-        self
-    }
-
     #[cfg(feature = "config")]
     fn table(&self) -> &'static [Setting] {
         if self.given.is_some() { &[] } else { TimeoutConfig::TABLE }
@@ -294,7 +289,7 @@ impl Layer for TimeoutSite {
     }
 
     #[cfg(feature = "config")]
-    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+    fn changed(&self, changes: &[Change]) -> Changed {
         let fixed = |name: &str| self.fixed(name);
         let settings = self.policy.settings.changed(changes, fixed)?;
         together(settings.config.complaint(), changes)?;

@@ -1,6 +1,7 @@
 //! Adaptive timeouts in the inventory.
 
 use super::AdaptiveTimeout;
+use crate::base::site::Site;
 use crate::keyed::Keyed;
 use crate::point::PointName;
 use crate::point::PolicyHandle;
@@ -42,6 +43,6 @@ impl PointKey {
     ///
     /// Looking makes no timeout for the key, and delays no eviction.
     pub fn adaptive_timeout(&self) -> Option<Arc<AdaptiveTimeout>> {
-        self.point().policy::<Keyed<AdaptiveTimeout>>()?.peek(self.key())
+        self.point().policy::<Site<Keyed<AdaptiveTimeout>>>()?.peek(self.key())
     }
 }

@@ -2,11 +2,8 @@
 
 use super::run::{AdaptiveTimed, Ended, on_thread};
 use super::{AdaptiveTimeout, AdaptiveTimeoutConfig};
-#[cfg(feature = "config")]
-use crate::base::change::{Change, Mistake, judged};
-#[cfg(feature = "config")]
-use crate::base::setting::Setting;
 use crate::base::setting::{Effective, Value};
+use crate::base::settings::Settings;
 use crate::point::PointName;
 #[cfg(feature = "config")]
 use crate::point::{Facts, Override};
@@ -17,8 +14,6 @@ use crate::policy::stateful::{Described, Instance, Stateful};
 use crate::policy::timeout::site::fixed;
 use crate::policy::timeout::thread;
 use crate::rejected::Rejected;
-#[cfg(feature = "config")]
-use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -76,12 +71,18 @@ impl Stateful for AdaptiveTimeout {
     type Settings = AdaptiveTimeoutConfig;
     type Counters = AtomicU64;
 
+    #[inline]
     fn owner(&self) -> &Owner<AtomicU64> {
         &self.owner
     }
 
     fn own_counters(&self) -> &AtomicU64 {
         &self.live.timed_out
+    }
+
+    #[inline]
+    fn in_code(&self) -> &Settings<AdaptiveTimeoutConfig> {
+        &self.settings
     }
 
     fn described(&self) -> AdaptiveTimeoutConfig {
@@ -119,9 +120,6 @@ impl Stateful for AdaptiveTimeout {
     }
 
     #[cfg(feature = "config")]
-    const TABLE: &'static [Setting] = AdaptiveTimeoutConfig::TABLE;
-
-    #[cfg(feature = "config")]
     fn fixed(&self, setting: &str) -> Option<&'static str> {
         fixed(setting, self.is_on_thread)
     }
@@ -131,12 +129,6 @@ impl Stateful for AdaptiveTimeout {
     fn facts(&self, changed: Option<&Override>) -> Facts {
         let config = changed.and_then(Override::get).unwrap_or(&self.settings.config);
         Facts { limit: Some(config.cap), ..Facts::default() }
-    }
-
-    #[cfg(feature = "config")]
-    fn with_changes(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
-        let fixed = |setting: &str| Stateful::fixed(self, setting);
-        judged(self.settings, changes, fixed, AdaptiveTimeoutConfig::complaint)
     }
 
     #[cfg(feature = "config")]

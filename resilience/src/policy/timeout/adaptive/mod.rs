@@ -211,7 +211,7 @@ impl AdaptiveTimeout {
     /// Returns the settings in force: the one place that reads them.
     #[inline]
     fn config(&self) -> &AdaptiveTimeoutConfig {
-        in_force(self, &self.settings.config)
+        in_force(self)
     }
 
     fn limit_at(&self, now: Instant) -> Duration {

@@ -8,7 +8,7 @@ use super::super::{Budget, Rule, waits};
 use super::super::{check::whole, config::RetryConfig};
 use super::{RetrySite, budget_of};
 #[cfg(feature = "config")]
-use crate::base::change::{Change, Mistake, together};
+use crate::base::change::{Change, Changed, together};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
@@ -18,7 +18,6 @@ use crate::point::Reading;
 #[cfg(feature = "config")]
 use crate::point::{Facts, Override};
 use crate::policy::budget::BudgetOf;
-use std::any::Any;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -104,10 +103,6 @@ impl Layer for RetrySite {
         Some(limit.map_or(all, |limit| limit.min(all)))
     }
 
-    fn policy(&self) -> &dyn Any {
-        self
-    }
-
     #[cfg(feature = "config")]
     fn table(&self) -> &'static [Setting] {
         if self.given.is_some() { &[] } else { RetryConfig::TABLE }
@@ -131,7 +126,7 @@ impl Layer for RetrySite {
     }
 
     #[cfg(feature = "config")]
-    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+    fn changed(&self, changes: &[Change]) -> Changed {
         let fixed = |name: &str| self.fixed(name);
         let retry = Retry { settings: self.retry.settings.changed(changes, fixed)?, ..self.retry };
         let is_decorrelated = |retry: &Retry| matches!(retry.config().backoff, Backoff::Decorrelated);
