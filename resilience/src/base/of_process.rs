@@ -7,8 +7,8 @@
 
 use std::fmt::Debug;
 use std::ops::Deref;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 /// A value of which each process has its own.
 #[derive(Debug)]
@@ -27,6 +27,13 @@ impl<T> OfProcess<T> {
     /// `fresh` runs in the child only, at its first access.
     pub(crate) const fn new(value: T, fresh: fn(&T) -> T) -> Self {
         Self { process: AtomicU32::new(0), value, fresh, of_child: OnceLock::new() }
+    }
+}
+
+impl<T: Default> OfProcess<Mutex<T>> {
+    /// Creates a cell whose lock has `value`; in a fork's child it is a new lock with the default.
+    pub(crate) const fn locked(value: T) -> Self {
+        Self::new(Mutex::new(value), |_| Mutex::default())
     }
 }
 
@@ -54,7 +61,6 @@ impl<T: Debug> Deref for OfProcess<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
 
     #[test]
     fn a_child_has_its_own_value_whatever_its_parent_had_locked() {

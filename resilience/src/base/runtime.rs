@@ -20,7 +20,7 @@ pub(crate) struct OwnRuntime {
 impl OwnRuntime {
     /// Creates a runtime for a `static`; nothing is started before [`handle`](Self::handle).
     pub(crate) const fn new(name: &'static str, threads: RangeInclusive<usize>) -> Self {
-        Self { runtime: OfProcess::new(Mutex::new(None), |_| Mutex::new(None)), name, threads }
+        Self { runtime: OfProcess::locked(None), name, threads }
     }
 
     /// Returns the runtime, with time and, where the program has them, sockets. `None` if it cannot be made now.

@@ -25,9 +25,7 @@ use std::time::{Duration, Instant};
 
 /// The code that runs in this process, or in a test world.
 static TABLE: Site<OfProcess<Mutex<Table>>> =
-    Site::new(OfProcess::new(Mutex::new(Table::new()), |_| Mutex::default()), || {
-        OfProcess::new(Mutex::new(Table::new()), |_| Mutex::default())
-    });
+    Site::new(OfProcess::locked(Table::new()), || OfProcess::locked(Table::new()));
 
 /// The entries by a number that only grows: a list of them is in the order in which they began.
 #[derive(Debug, Default)]

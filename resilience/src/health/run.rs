@@ -41,8 +41,7 @@ impl fmt::Debug for Pool {
     }
 }
 
-static POOL: OfProcess<Mutex<Pool>> =
-    OfProcess::new(Mutex::new(Pool { threads: 0, waiting: VecDeque::new() }), |_| Mutex::default());
+static POOL: OfProcess<Mutex<Pool>> = OfProcess::locked(Pool { threads: 0, waiting: VecDeque::new() });
 
 /// Begins `look`.
 pub(super) fn start(look: Look) {

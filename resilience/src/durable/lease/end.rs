@@ -108,7 +108,7 @@ pub(super) fn settle(
 
 /// The ends that the stores did not take yet. Their leases are kept until then: no other process may treat them as
 /// those of a process that is gone.
-static OWED: OfProcess<Mutex<Vec<Owed>>> = OfProcess::new(Mutex::new(Vec::new()), |_| Mutex::default());
+static OWED: OfProcess<Mutex<Vec<Owed>>> = OfProcess::locked(Vec::new());
 
 /// One end that is owed, and the values that it keeps alive.
 #[derive(Debug)]

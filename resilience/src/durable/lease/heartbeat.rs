@@ -43,8 +43,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 /// The stores in which this process holds or held leases.
-static HEARTS: OfProcess<Mutex<Vec<Arc<Heart>>>> =
-    OfProcess::new(Mutex::new(Vec::new()), |_| Mutex::default());
+static HEARTS: OfProcess<Mutex<Vec<Arc<Heart>>>> = OfProcess::locked(Vec::new());
 
 /// The heartbeat of one store: its thread, and the leases that depend on it.
 ///
@@ -128,7 +127,7 @@ pub(crate) fn stores() -> Vec<Arc<dyn Store>> {
 
 /// The thread that reports leases as lost which were not renewed in time. It makes no requests to a store: a store that
 /// does not answer would keep it from that, as it does its own heartbeat.
-static WATCH: OfProcess<Mutex<Option<Thread>>> = OfProcess::new(Mutex::new(None), |_| Mutex::default());
+static WATCH: OfProcess<Mutex<Option<Thread>>> = OfProcess::locked(None);
 
 /// Starts the watch, if it does not run.
 fn start_watch() -> Result<(), StoreError> {

@@ -182,8 +182,7 @@ struct Chores {
 ///
 /// The key has the owner, too: a store that was closed by a fault and opened again has the same identity, and its
 /// chores do not wait for those of the handle before.
-static CHORES: OfProcess<Mutex<BTreeMap<(String, String), Chores>>> =
-    OfProcess::new(Mutex::new(BTreeMap::new()), |_| Mutex::default());
+static CHORES: OfProcess<Mutex<BTreeMap<(String, String), Chores>>> = OfProcess::locked(BTreeMap::new());
 
 impl std::fmt::Debug for Chores {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

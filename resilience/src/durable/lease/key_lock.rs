@@ -24,8 +24,7 @@ use std::task::{Poll, Waker};
 use std::thread::{self, ThreadId};
 
 /// The keys that are taken: each with its store.
-static TAKEN: OfProcess<Mutex<BTreeMap<(String, String), Taken>>> =
-    OfProcess::new(Mutex::new(BTreeMap::new()), |_| Mutex::default());
+static TAKEN: OfProcess<Mutex<BTreeMap<(String, String), Taken>>> = OfProcess::locked(BTreeMap::new());
 
 /// The holder of a key, and the callers that wait for it.
 #[derive(Debug)]

@@ -21,8 +21,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The sweeps of this process, one for each store.
-static SWEEPS: OfProcess<Mutex<Vec<Arc<Sweep>>>> =
-    OfProcess::new(Mutex::new(Vec::new()), |_| Mutex::default());
+static SWEEPS: OfProcess<Mutex<Vec<Arc<Sweep>>>> = OfProcess::locked(Vec::new());
 
 /// The sweep of one store.
 #[derive(Debug)]

@@ -204,8 +204,7 @@ pub(crate) fn check_key(at: Box<Place>) -> Result<Box<Place>, CheckpointError> {
 /// Reports once for each function that its step runs outside of every job while jobs run: its result belongs to none
 /// of them.
 fn warn_outside(point: &PointName) {
-    static WARNED: OfProcess<Mutex<BTreeSet<String>>> =
-        OfProcess::new(Mutex::new(BTreeSet::new()), |_| Mutex::default());
+    static WARNED: OfProcess<Mutex<BTreeSet<String>>> = OfProcess::locked(BTreeSet::new());
     if scope::running_jobs() == 0 {
         return;
     }

@@ -75,9 +75,7 @@ type Writes = BTreeMap<(&'static str, &'static str), Times>;
 
 #[cfg(feature = "ops")]
 static WRITES: Site<OfProcess<Mutex<Writes>>> =
-    Site::new(OfProcess::new(Mutex::new(BTreeMap::new()), |_| Mutex::default()), || {
-        OfProcess::new(Mutex::default(), |_| Mutex::default())
-    });
+    Site::new(OfProcess::locked(BTreeMap::new()), || OfProcess::locked(BTreeMap::new()));
 
 /// Returns the durations so far, by kind of store and by result.
 #[cfg(feature = "ops")]

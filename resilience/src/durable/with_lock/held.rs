@@ -12,8 +12,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 /// The leases of this process by the number that each has in the scope of the code that holds it.
-static HELD: OfProcess<Mutex<BTreeMap<usize, Arc<LeaseState>>>> =
-    OfProcess::new(Mutex::new(BTreeMap::new()), |_| Mutex::default());
+static HELD: OfProcess<Mutex<BTreeMap<usize, Arc<LeaseState>>>> = OfProcess::locked(BTreeMap::new());
 
 /// Notes that `lease`, which is the lock `name`, was taken at the point `at`: its body can ask for it until
 /// [`leave`]. Returns its number, which is odd, as those of all locks are, and not used again while it is held.

@@ -22,8 +22,7 @@ pub(crate) struct HeldLock {
     pub(crate) taken_at: String,
 }
 
-static HELD: OfProcess<Mutex<BTreeMap<usize, HeldLock>>> =
-    OfProcess::new(Mutex::new(BTreeMap::new()), |_| Mutex::default());
+static HELD: OfProcess<Mutex<BTreeMap<usize, HeldLock>>> = OfProcess::locked(BTreeMap::new());
 
 /// Notes that a lock is held; its number. Odd, as no address of what a bulkhead holds is.
 pub(crate) fn enter(lock: HeldLock) -> usize {

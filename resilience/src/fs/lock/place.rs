@@ -190,8 +190,7 @@ impl Target {
 }
 
 /// The directories that were looked at since the process began, with the inodes that they had.
-static CHECKED: OfProcess<Mutex<BTreeSet<(PathBuf, Inode, Check)>>> =
-    OfProcess::new(Mutex::new(BTreeSet::new()), |_| Mutex::default());
+static CHECKED: OfProcess<Mutex<BTreeSet<(PathBuf, Inode, Check)>>> = OfProcess::locked(BTreeSet::new());
 
 /// Checks cost system calls, so each is made once for a directory and its inode: a directory that is replaced is
 /// checked again.

@@ -43,8 +43,7 @@ struct Queue {
     watch: Option<(Instant, Timer)>,
 }
 
-static QUEUES: OfProcess<Mutex<BTreeMap<PathBuf, Queue>>> =
-    OfProcess::new(Mutex::new(BTreeMap::new()), |_| Mutex::default());
+static QUEUES: OfProcess<Mutex<BTreeMap<PathBuf, Queue>>> = OfProcess::locked(BTreeMap::new());
 
 impl Queue {
     /// Returns the waiter that may try: the first that is not late.

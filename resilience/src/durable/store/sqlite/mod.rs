@@ -147,8 +147,7 @@ impl SqliteOptions {
 }
 
 /// The stores that this process has open.
-static OPEN: OfProcess<Mutex<Vec<Weak<Inner>>>> =
-    OfProcess::new(Mutex::new(Vec::new()), |_| Mutex::default());
+static OPEN: OfProcess<Mutex<Vec<Weak<Inner>>>> = OfProcess::locked(Vec::new());
 
 /// Returns the open store in `file`.
 ///
@@ -168,7 +167,7 @@ fn find(file: &Path) -> Option<Arc<Inner>> {
 }
 
 /// The directories whose stores are being opened by this process, and the state that only one of its threads may hold.
-static DOORS: OfProcess<Mutex<Doors>> = OfProcess::new(Mutex::new(BTreeMap::new()), |_| Mutex::default());
+static DOORS: OfProcess<Mutex<Doors>> = OfProcess::locked(BTreeMap::new());
 
 type Doors = BTreeMap<Option<Inode>, Weak<Mutex<()>>>;
 
