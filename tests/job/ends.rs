@@ -23,6 +23,8 @@ pub(super) enum Fault {
     Late,
     /// The store is out of order for steps.
     NoSteps,
+    /// The store is out of order for the values of steps.
+    NoValues,
 }
 
 /// A store in memory with a fault in the ends of jobs.
@@ -48,7 +50,7 @@ impl Contended {
             return Ok(());
         }
         match fault {
-            Fault::None | Fault::NoSteps => Ok(()),
+            Fault::None | Fault::NoSteps | Fault::NoValues => Ok(()),
             Fault::Down => Err(StoreError::Unavailable("down".to_owned())),
             Fault::Refused => Err(StoreError::Conflict { key: key.to_owned() }),
             Fault::Late => {
@@ -70,6 +72,9 @@ impl Contended {
 impl Store for Contended {
     fn complete(&self, completion: Completion) -> Work<'_, Record> {
         Box::pin(async move {
+            if completion.key.starts_with("s/") && *self.fault.lock().unwrap() == Fault::NoValues {
+                return Err(StoreError::Unavailable("down".to_owned()));
+            }
             self.end_of(&completion.key).await?;
             self.inner.complete(completion).await
         })
@@ -88,7 +93,7 @@ impl Store for Contended {
 
     fn claim(&self, claim: Claim) -> Work<'_, Claimed> {
         Box::pin(async move {
-            if claim.key.starts_with("s/") && *self.fault.lock().unwrap() == Fault::NoSteps {
+            if !claim.key.starts_with("j/") && *self.fault.lock().unwrap() == Fault::NoSteps {
                 return Err(StoreError::Unavailable("down".to_owned()));
             }
             self.inner.claim(claim).await

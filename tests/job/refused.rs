@@ -95,6 +95,40 @@ fn a_step_whose_store_is_down_interrupts_its_job_and_is_not_answered() {
 }
 
 #[test]
+fn a_step_whose_value_was_not_recorded_is_answered() {
+    for how in 0..WAYS {
+        let world = isolate();
+        let store = with_fault(Fault::None);
+        before_the_step({
+            let store = store.clone();
+            move || store.set(Fault::NoValues)
+        });
+        assert_eq!(refuses(how), Ok(0), "{how}: without an answer the job would fail for good");
+        assert_eq!(info(how).status, Status::Done);
+        assert!(is_answered(&world), "{how}");
+    }
+}
+
+#[test]
+fn a_layer_of_tower_passes_a_refusal_on() {
+    use resilience::tower::FallbackLayer;
+    use tower::{Layer, ServiceExt, service_fn};
+    let _world = isolate();
+    let layer = FallbackLayer::new(QUOTE, async |_: Classification| Some(http::Response::new(0)));
+    let request = || {
+        let service = service_fn(async |id: u32| plain(id).map(http::Response::new));
+        let answer = futures::executor::block_on(layer.layer(service).oneshot(9));
+        answer.map(http::Response::into_body)
+    };
+    let store = with_fault(Fault::None);
+    store.set(Fault::NoSteps);
+    assert_eq!(request(), Ok(0), "outside of jobs");
+    let in_job: Result<u32, Error> = Job::run_blocking("layered", (), |()| request());
+    assert!(matches!(in_job, Err(Error::Rejected(Rejected::Checkpoint(_)))), "{in_job:?}");
+    assert_eq!(jobs::blocking::get("layered").unwrap().unwrap().status, Status::Interrupted);
+}
+
+#[test]
 fn a_cancelled_job_is_not_answered() {
     for how in 0..WAYS {
         let world = isolate();
