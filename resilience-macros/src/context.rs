@@ -9,6 +9,10 @@ use syn::ext::IdentExt;
 use syn::{Attribute, Lifetime};
 
 /// The place of one layer in the expansion.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, which one layer or another asks for"
+)]
 pub(crate) struct Place {
     /// The attribute's name, spanned over the whole attribute.
     pub(crate) attr: Ident,
@@ -16,6 +20,8 @@ pub(crate) struct Place {
     pub(crate) site: Ident,
     /// The number of layers above.
     pub(crate) above: usize,
+    /// Whether the body is what it calls.
+    pub(crate) is_innermost: bool,
     /// Whether the call itself asks for the verdict, above all layers.
     pub(crate) is_counted: bool,
     /// Whether the layer itself does that, at its end.
@@ -67,6 +73,11 @@ impl Place {
             quote!((#outcome, #verdict))
         }
     }
+}
+
+/// Returns the local that holds the attempt that is about to run, if it is not the first.
+pub(crate) fn again_local() -> Ident {
+    Ident::new("__again", Span::mixed_site())
 }
 
 /// The facts that every layer of one function needs.
@@ -130,6 +141,14 @@ impl Context<'_> {
     /// Returns the return type of the function, if it can be written out.
     pub(crate) fn return_type(&self) -> Option<&TokenStream> {
         (!self.has_impl_trait).then_some(&self.ty)
+    }
+
+    /// Returns whether the wait before each attempt of the retry at `place` is in the future of the attempt: where
+    /// nothing else has to know that it begins, and the retry remembers only how many attempts have failed.
+    pub(crate) fn waits_inside(&self, place: &Place, counts_only: bool) -> bool {
+        let has_arguments = self.lends() && !self.cloned.is_empty();
+        let is_direct = self.is_async && place.is_innermost && !self.is_timed(place) && !has_arguments;
+        counts_only && is_direct
     }
 
     /// Returns the number of the attempt that the layer at `place` is part of, from 1.

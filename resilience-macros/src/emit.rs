@@ -1,6 +1,6 @@
 //! The code around the body: the point, one `static` a layer, the checks, and the layers themselves.
 
-use crate::context::{Cloned, Context, Place, pinned_local, share_local};
+use crate::context::{Cloned, Context, Place, again_local, pinned_local, retry_local, share_local};
 use crate::function::item::Item;
 use crate::layer::{Stack, Stacked, Traits};
 use crate::options::Shared;
@@ -110,6 +110,7 @@ fn places(layers: &[Stacked], build: Build) -> Vec<Place> {
             attr: attr.clone(),
             site,
             above: places.len(),
+            is_innermost: places.len() + 1 == layers.len(),
             is_counted: build.counts,
             ends_call: build.counts && places.is_empty() && stacked.traits().ends_call,
             is_pinned,
@@ -236,14 +237,12 @@ fn attempt(
         Some(share) => quote_spanned!(here=> __rt::sharing(&#share, #future)),
         None => future,
     };
+    let attempt = Context::number(true);
+    let marked =
+        cx.retry.as_ref().map(|_| quote_spanned!(here=> __rt::Repeated::new(&__POINT, #attempt, #future)));
     let wrapped = innermost.and_then(|(stacked, place)| {
         let bound = place.bound();
         let done = quote_spanned!(here=> { #judged #bound });
-        let attempt = Context::number(true);
-        let marked = cx.retry.as_ref().map(|_| {
-            // The layer keeps the future itself: it marks each poll.
-            quote_spanned!(here=> __rt::Repeated::new(&__POINT, #attempt, #future))
-        });
         stacked
             .layer
             .wrap_future(cx, place, marked.as_ref().unwrap_or(&future), &done)
@@ -252,15 +251,15 @@ fn attempt(
     if let Some((run, bound)) = wrapped {
         return (scoped(reset_arguments, quote_spanned!(here=> let #bound = #run;), &bound), true);
     }
-    let run = if cx.retry.is_some() {
-        let attempt = Context::number(true);
-        quote_spanned! {here=>
-            let __body = #future;
-            let __outcome = if #attempt == 1 { __body.await } else { (&__POINT).repeated(__body).await };
-        }
-    } else {
-        quote_spanned!(here=> let __outcome = #future.await;)
-    };
+    if innermost.is_some_and(|(stacked, place)| cx.waits_inside(place, stacked.traits().counts_only)) {
+        let (call, again) = (retry_local(), again_local());
+        let run =
+            quote_spanned!(here=> let (#call, __outcome) = __rt::attempt(#again, #future).await; #judged);
+        let bound = quote_spanned!(here=> (#call, __outcome, __verdict));
+        return (scoped(reset_arguments, run, &bound), false);
+    }
+    let future = marked.unwrap_or(future);
+    let run = quote_spanned!(here=> let __outcome = #future.await;);
     let (run, is_wrapped) = placed(cx, innermost, run);
     (scoped(reset_arguments, quote!(#run #judged), &judgement), is_wrapped)
 }

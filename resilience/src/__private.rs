@@ -36,7 +36,7 @@ pub use crate::policy::timeout::{Timed, TimeoutSite};
 pub use crate::policy::with_fallback::{FallbackSite, Instead, Settled, Step};
 #[cfg(feature = "ops")]
 pub use crate::policy::with_retry::timed_attempts;
-pub use crate::policy::with_retry::{Budget, KeyedBudgets, RetrySite, check_waits, here};
+pub use crate::policy::with_retry::{Budget, KeyedBudgets, RetrySite, attempt, check_waits, here};
 // Every policy's own module, so that an expansion can name its items.
 pub use crate::base::repeats::Repeated;
 pub use crate::base::site::Site;

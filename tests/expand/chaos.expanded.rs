@@ -38,17 +38,19 @@ async fn all(id: u32) -> Result<String, Error> {
                     break '__chaos __rt::injected::<Result<String, Error>>(Error::Down);
                 }
                 __fault.delay_async().await;
-                let __body = async {
-                    if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
-                        return __outcome;
-                    }
-                    run(id).await
-                };
-                let __outcome = if (&__retry).attempt() == 1 {
-                    __body.await
-                } else {
-                    (&__POINT).repeated(__body).await
-                };
+                let __outcome = __rt::Repeated::new(
+                        &__POINT,
+                        (&__retry).attempt(),
+                        async {
+                            if let __rt::Some(__outcome) = __rt::None::<
+                                Result<String, Error>,
+                            > {
+                                return __outcome;
+                            }
+                            run(id).await
+                        },
+                    )
+                    .await;
                 if __fault.is_lost_answer() {
                     break '__chaos __rt::injected::<Result<String, Error>>(Error::Lost);
                 }

@@ -87,22 +87,21 @@ async fn owned(plan: Plan, id: u32) -> Result<String, Error> {
                     clippy::shadow_unrelated
                 )]
                 let plan = __rt::either(__simpler.take(), || __original.take());
-                let mut __retry = (&__RETRY).start();
+                let mut __again = (&__RETRY).begin();
                 let (__outcome, __verdict) = loop {
                     let __retrying = {
-                        let __body = async {
-                            if let __rt::Some(__outcome) = __rt::None::<
-                                Result<String, Error>,
-                            > {
-                                return __outcome;
-                            }
-                            run(&plan, id).await
-                        };
-                        let __outcome = if (&__retry).attempt() == 1 {
-                            __body.await
-                        } else {
-                            (&__POINT).repeated(__body).await
-                        };
+                        let (__retry, __outcome) = __rt::attempt(
+                                __again,
+                                async {
+                                    if let __rt::Some(__outcome) = __rt::None::<
+                                        Result<String, Error>,
+                                    > {
+                                        return __outcome;
+                                    }
+                                    run(&plan, id).await
+                                },
+                            )
+                            .await;
                         let __verdict = __rt::Outcome::probe(&__outcome)
                             .probed_verdict(&__POINT, (&__retry).attempt());
                         match (&__RETRY).settle(__retry, __verdict) {
@@ -110,7 +109,7 @@ async fn owned(plan: Plan, id: u32) -> Result<String, Error> {
                             __rt::Err(__retrying) => __retrying,
                         }
                     };
-                    __retry = (&__RETRY).pause(__retrying).await;
+                    __again = __rt::Some((&__RETRY).again(__retrying));
                 };
                 if __level == 0 {
                     __original = __rt::Some(plan);

@@ -144,19 +144,19 @@ async fn owned(endpoint: Endpoint, tenant: u32) -> Result<String, Error> {
                             ) {
                                 break '__rate_limit __rt::refused_with_class(__rejected);
                             }
-                            let __body = async {
-                                if let __rt::Some(__outcome) = __rt::None::<
-                                    Result<String, Error>,
-                                > {
-                                    return __outcome;
-                                }
-                                run(&endpoint, tenant).await
-                            };
-                            let __outcome = if (&__retry).attempt() == 1 {
-                                __body.await
-                            } else {
-                                (&__POINT).repeated(__body).await
-                            };
+                            let __outcome = __rt::Repeated::new(
+                                    &__POINT,
+                                    (&__retry).attempt(),
+                                    async {
+                                        if let __rt::Some(__outcome) = __rt::None::<
+                                            Result<String, Error>,
+                                        > {
+                                            return __outcome;
+                                        }
+                                        run(&endpoint, tenant).await
+                                    },
+                                )
+                                .await;
                             let __verdict = __rt::Outcome::probe(&__outcome)
                                 .probed_verdict(&__POINT, (&__retry).attempt());
                             (__outcome, __verdict)

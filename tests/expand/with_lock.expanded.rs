@@ -66,19 +66,19 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 let (__outcome, __verdict) = __rt::with_lock::holding(
                         &__held__with_lock,
                         async {
-                            let __body = async {
-                                if let __rt::Some(__outcome) = __rt::None::<
-                                    Result<String, Error>,
-                                > {
-                                    return __outcome;
-                                }
-                                fetch(id, name).await
-                            };
-                            let __outcome = if (&__retry).attempt() == 1 {
-                                __body.await
-                            } else {
-                                (&__POINT).repeated(__body).await
-                            };
+                            let __outcome = __rt::Repeated::new(
+                                    &__POINT,
+                                    (&__retry).attempt(),
+                                    async {
+                                        if let __rt::Some(__outcome) = __rt::None::<
+                                            Result<String, Error>,
+                                        > {
+                                            return __outcome;
+                                        }
+                                        fetch(id, name).await
+                                    },
+                                )
+                                .await;
                             let __verdict = __rt::Outcome::probe(&__outcome)
                                 .probed_verdict(&__POINT, (&__retry).attempt());
                             (__outcome, __verdict)

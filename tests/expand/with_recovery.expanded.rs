@@ -97,20 +97,21 @@ impl Service {
                 __rt::Backoff::Exponential(2f64),
             ),
         );
-        let mut __retry = (&__RETRY).start();
+        let mut __again = (&__RETRY).begin();
         let (__outcome, __verdict) = loop {
             let __retrying = {
-                let __body = async {
-                    if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
-                        return __outcome;
-                    }
-                    self.fetch(id).await
-                };
-                let __outcome = if (&__retry).attempt() == 1 {
-                    __body.await
-                } else {
-                    (&__POINT).repeated(__body).await
-                };
+                let (__retry, __outcome) = __rt::attempt(
+                        __again,
+                        async {
+                            if let __rt::Some(__outcome) = __rt::None::<
+                                Result<String, Error>,
+                            > {
+                                return __outcome;
+                            }
+                            self.fetch(id).await
+                        },
+                    )
+                    .await;
                 let __verdict = __rt::Outcome::probe(&__outcome)
                     .probed_verdict(&__POINT, (&__retry).attempt());
                 match (&__RETRY).settle(__retry, __verdict) {
@@ -118,7 +119,7 @@ impl Service {
                     __rt::Err(__retrying) => __retrying,
                 }
             };
-            __retry = (&__RETRY).pause(__retrying).await;
+            __again = __rt::Some((&__RETRY).again(__retrying));
         };
         let __outcome = '__recovery: {
             let __rt::Some(__class) = &__verdict else { break '__recovery __outcome };

@@ -47,20 +47,21 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             __rt::Backoff::Exponential(2f64),
         ),
     );
-    let mut __retry = (&__RETRY).start();
+    let mut __again = (&__RETRY).begin();
     let __outcome = loop {
         let __retrying = {
-            let __body = async {
-                if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
-                    return __outcome;
-                }
-                fetch(id, name).await
-            };
-            let __outcome = if (&__retry).attempt() == 1 {
-                __body.await
-            } else {
-                (&__POINT).repeated(__body).await
-            };
+            let (__retry, __outcome) = __rt::attempt(
+                    __again,
+                    async {
+                        if let __rt::Some(__outcome) = __rt::None::<
+                            Result<String, Error>,
+                        > {
+                            return __outcome;
+                        }
+                        fetch(id, name).await
+                    },
+                )
+                .await;
             let __verdict = __rt::Outcome::probe(&__outcome)
                 .probed_verdict(&__POINT, (&__retry).attempt());
             match (&__RETRY).settle(__retry, __verdict) {
@@ -68,7 +69,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 __rt::Err(__retrying) => __retrying,
             }
         };
-        __retry = (&__RETRY).pause(__retrying).await;
+        __again = __rt::Some((&__RETRY).again(__retrying));
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
@@ -89,20 +90,21 @@ impl Service {
                 __rt::Backoff::Exponential(2f64),
             ),
         );
-        let mut __retry = (&__RETRY).start();
+        let mut __again = (&__RETRY).begin();
         let __outcome = loop {
             let __retrying = {
-                let __body = async {
-                    if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
-                        return __outcome;
-                    }
-                    self.fetch(id).await
-                };
-                let __outcome = if (&__retry).attempt() == 1 {
-                    __body.await
-                } else {
-                    (&__POINT).repeated(__body).await
-                };
+                let (__retry, __outcome) = __rt::attempt(
+                        __again,
+                        async {
+                            if let __rt::Some(__outcome) = __rt::None::<
+                                Result<String, Error>,
+                            > {
+                                return __outcome;
+                            }
+                            self.fetch(id).await
+                        },
+                    )
+                    .await;
                 let __verdict = __rt::Outcome::probe(&__outcome)
                     .probed_verdict(&__POINT, (&__retry).attempt());
                 match (&__RETRY).settle(__retry, __verdict) {
@@ -110,7 +112,7 @@ impl Service {
                     __rt::Err(__retrying) => __retrying,
                 }
             };
-            __retry = (&__RETRY).pause(__retrying).await;
+            __again = __rt::Some((&__RETRY).again(__retrying));
         };
         #[allow(unreachable_code, clippy::needless_return)] return __outcome;
     }
@@ -134,21 +136,22 @@ async fn throttled(id: u32) -> Result<String, Error> {
             __rt::Ok(__throttled) => __throttled,
             __rt::Err(__rejected) => break '__retry __rt::refused(__rejected),
         };
-        let mut __retry = (&__RETRY).start();
+        let mut __again = (&__RETRY).begin();
         let __outcome = loop {
             let __retrying = {
                 let __attempt = (&__throttled).attempt();
-                let __body = async {
-                    if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
-                        return __outcome;
-                    }
-                    fetch(id).await
-                };
-                let __outcome = if (&__retry).attempt() == 1 {
-                    __body.await
-                } else {
-                    (&__POINT).repeated(__body).await
-                };
+                let (__retry, __outcome) = __rt::attempt(
+                        __again,
+                        async {
+                            if let __rt::Some(__outcome) = __rt::None::<
+                                Result<String, Error>,
+                            > {
+                                return __outcome;
+                            }
+                            fetch(id).await
+                        },
+                    )
+                    .await;
                 let __verdict = __rt::Outcome::probe(&__outcome)
                     .probed_verdict(&__POINT, (&__retry).attempt());
                 __attempt.ended(&__verdict);
@@ -157,7 +160,7 @@ async fn throttled(id: u32) -> Result<String, Error> {
                     __rt::Err(__retrying) => __retrying,
                 }
             };
-            __retry = (&__RETRY).pause(__retrying).await;
+            __again = __rt::Some((&__RETRY).again(__retrying));
         };
         __outcome
     };
@@ -248,29 +251,28 @@ async fn shared_later(id: u32) -> Result<String, Error> {
             __rt::Ok(__throttled) => __throttled,
             __rt::Err(__refused) => break '__retry __refused.0,
         };
-        let mut __retry = (&__RETRY).start();
+        let mut __again = (&__RETRY).begin();
         let __outcome = loop {
             let __retrying = {
                 let __attempt = (&__throttled).attempt();
                 let __share = (&__RETRY)
                     .share((&__RETRY).budget())
                     .admitted(&__throttled);
-                let __body = __rt::sharing(
-                    &__share,
-                    async {
-                        if let __rt::Some(__outcome) = __rt::None::<
-                            Result<String, Error>,
-                        > {
-                            return __outcome;
-                        }
-                        fetch(id).await
-                    },
-                );
-                let __outcome = if (&__retry).attempt() == 1 {
-                    __body.await
-                } else {
-                    (&__POINT).repeated(__body).await
-                };
+                let (__retry, __outcome) = __rt::attempt(
+                        __again,
+                        __rt::sharing(
+                            &__share,
+                            async {
+                                if let __rt::Some(__outcome) = __rt::None::<
+                                    Result<String, Error>,
+                                > {
+                                    return __outcome;
+                                }
+                                fetch(id).await
+                            },
+                        ),
+                    )
+                    .await;
                 let __verdict = __rt::Outcome::probe(&__outcome)
                     .probed_verdict(&__POINT, (&__retry).attempt());
                 (&__share).ended(__attempt, &__verdict);
@@ -286,7 +288,7 @@ async fn shared_later(id: u32) -> Result<String, Error> {
                     __rt::Err(__retrying) => __retrying,
                 }
             };
-            __retry = (&__RETRY).pause(__retrying).await;
+            __again = __rt::Some((&__RETRY).again(__retrying));
         };
         __outcome
     };

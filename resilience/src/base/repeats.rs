@@ -69,11 +69,6 @@ impl<R, F> Repeated<R, F> {
     pub fn new(by: R, attempt: u32, future: F) -> Self {
         Self { by: if attempt > 1 { Some(by) } else { None }, future }
     }
-
-    /// Creates an attempt of a call of `by` that is not the first.
-    pub(crate) fn again(by: R, future: F) -> Self {
-        Self { by: Some(by), future }
-    }
 }
 
 impl<R: Repeats, F: Future> Future for Repeated<R, F> {
@@ -82,20 +77,38 @@ impl<R: Repeats, F: Future> Future for Repeated<R, F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        // One call of `poll`, so that the body is compiled into it.
-        let _entered = this.by.as_ref().map(|by| Entered::of(by));
-        this.future.poll(cx)
+        match this.by {
+            None => this.future.poll(cx),
+            Some(by) => match poll_marked(by, this.future, cx) {
+                Some(outcome) => Poll::Ready(outcome),
+                None => Poll::Pending,
+            },
+        }
     }
 }
 
-/// A guard that leaves when it is dropped.
+/// Polls the `future` of a repeated attempt of `by`, marked; returns its output if it is ready.
 ///
-/// A guard for one poll; it leaves also when the poll panics.
+/// Out of line: nearly every call is polled as its first attempt. Not a `Poll`, as the output of the first attempt would
+/// be written to its memory and copied from there.
+#[cold]
+#[inline(never)]
+pub(crate) fn poll_marked<F: Future>(
+    by: &impl Repeats,
+    future: Pin<&mut F>,
+    cx: &mut Context<'_>,
+) -> Option<F::Output> {
+    let _entered = Entered::of(by);
+    match future.poll(cx) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+/// A guard for one poll, which leaves when it is dropped, also when the poll panics.
 struct Entered;
 
 impl Entered {
-    #[cold]
-    #[inline(never)]
     fn of(by: &impl Repeats) -> Self {
         enter(by.point());
         Self

@@ -72,7 +72,6 @@ mod notice;
 pub(crate) mod overrides;
 pub(crate) mod probe;
 pub(crate) mod registry;
-mod repeated;
 #[cfg(feature = "ops")]
 pub(crate) mod runs;
 mod site;

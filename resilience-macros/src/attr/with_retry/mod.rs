@@ -9,7 +9,7 @@ use self::budget::{BudgetSource, budget, shared};
 use self::foreign::WORDS;
 use self::schedule::{Bounds, Schedule, schedule};
 use self::throttle::{Throttle, Throttled, check_throttle, throttle};
-use crate::context::{Context, Place, pinned_local, retry_local};
+use crate::context::{Context, Place, again_local, pinned_local, retry_local};
 use crate::errors::Errors;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{self, Entry, Positional, Reader, Setting, Spec, Value, key, setting};
@@ -80,6 +80,11 @@ impl Checked {
         self.instance.is_some()
     }
 
+    /// Returns whether a call needs no more than the number of failed attempts.
+    fn counts_only(&self) -> bool {
+        !self.remembers && !self.is_given()
+    }
+
     /// Takes the settings from the policy that the program owns, at the start of a call.
     fn given(&self, place: &Place) -> Option<TokenStream> {
         let (own, given, here) = (&place.site, given_local(), Span::mixed_site());
@@ -90,7 +95,7 @@ impl Checked {
     /// Returns the state that the call keeps of its attempts, before the first of them.
     fn started(&self, cx: &Context<'_>, place: &Place) -> TokenStream {
         let (here, site) = (Span::mixed_site(), self.handle(place));
-        let start = if self.remembers || self.is_given() { "start_remembering" } else { "start" };
+        let start = if self.counts_only() { "start" } else { "start_remembering" };
         let start = Ident::new(start, here);
         let mut started = quote_spanned!(here=> #site.#start());
         if cx.is_timed(place) {
@@ -236,6 +241,7 @@ impl Layer for Checked {
     fn traits(&self) -> Traits<'_> {
         Traits {
             loops: true,
+            counts_only: self.counts_only(),
             judges: true,
             reads_settings: !self.is_given(),
             shares_budget: self.budget == BudgetSource::Settings,
@@ -319,12 +325,6 @@ impl Layer for Checked {
         let here = Span::mixed_site();
         let retry = retry_local();
         let given = self.given(place);
-        let wait = if cx.is_async {
-            quote_spanned!(here=> #site.pause(__retrying).await)
-        } else {
-            quote_spanned!(here=> #site.sleep(__retrying))
-        };
-        let started = self.started(cx, place);
         let lent = cx.lent();
         let key = value::whole_key(cx.key, cx.varied(place)).filter(|_| self.has_keyed_budgets(true));
         let budgets = key
@@ -345,12 +345,26 @@ impl Layer for Checked {
         let succeeded =
             place.ends_call.then(|| quote_spanned!(here=> __rt::Ok(__rt::None) => break #succeeded,));
         let kept = if place.is_outermost() { quote!(_) } else { quote_spanned!(here=> __verdict) };
+        let (state, started, next) = if cx.waits_inside(place, self.counts_only()) {
+            let (begin, next) = (
+                quote_spanned!(here=> #site.begin()),
+                quote_spanned!(here=> __rt::Some(#site.again(__retrying))),
+            );
+            (again_local(), begin, next)
+        } else {
+            let next = if cx.is_async {
+                quote_spanned!(here=> #site.pause(__retrying).await)
+            } else {
+                quote_spanned!(here=> #site.sleep(__retrying))
+            };
+            (retry, self.started(cx, place), next)
+        };
         let call = quote_spanned! {here=>
             #budgets
             #given
             #ask
             #lent
-            let mut #retry = #started;
+            let mut #state = #started;
             let #bound = loop {
                 // Nothing of an attempt outlives it, so that the future need not hold it while it waits.
                 let __retrying = {
@@ -365,7 +379,7 @@ impl Layer for Checked {
                         __rt::Err(__retrying) => __retrying,
                     }
                 };
-                #retry = #wait;
+                #state = #next;
             };
         };
         if !is_throttled {

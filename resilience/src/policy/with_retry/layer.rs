@@ -9,6 +9,7 @@
 //! `budget`, or `budget_or` of the budget of the key. A call that succeeds writes to a budget only if it is not full.
 
 use super::Budget;
+use super::awaited::Again;
 use super::call::{AttemptCount, AttemptHistory, CallState, Here, attempt};
 use super::config::Retry;
 #[cfg(feature = "ops")]
@@ -206,6 +207,19 @@ impl RetrySite {
         call
     }
 
+    /// Begins a call as [`start`](Self::start) does; `None`, as its first attempt has no wait.
+    #[inline]
+    pub fn begin<'a>(&self) -> Option<Box<Again<'a>>> {
+        run::begin(self, 1);
+        None
+    }
+
+    /// Returns the next attempt, which begins with its wait.
+    #[cold]
+    pub fn again<'a>(&'static self, retrying: Retrying<'a, AttemptCount>) -> Box<Again<'a>> {
+        RetryInForce { site: self, retry: &self.retry }.again(retrying)
+    }
+
     /// Waits; then the next attempt begins.
     #[cold]
     pub fn pause<'a, C: CallState + Send + 'a>(&'static self, retrying: Retrying<'a, C>) -> Pause<'a, C> {
@@ -340,6 +354,28 @@ impl<'a> RetryInForce<'a> {
         let call = AttemptHistory::start(self.retry);
         run::begin(&self, 1);
         call
+    }
+
+    /// See [`RetrySite::begin`].
+    #[cfg(feature = "config")]
+    #[inline]
+    pub fn begin<'p>(self) -> Option<Box<Again<'p>>> {
+        run::begin(&self, 1);
+        None
+    }
+
+    /// See [`RetrySite::again`].
+    #[cold]
+    #[expect(
+        clippy::unnecessary_box_returns,
+        reason = "the future of the call has room for the pointer only"
+    )]
+    pub fn again<'p>(self, Retrying { call, wait }: Retrying<'p, AttemptCount>) -> Box<Again<'p>>
+    where
+        'a: 'p,
+    {
+        let wait = run::waited(self, call.attempt(), wait);
+        Box::new(Again { call, by: self.site.point, wait: Some(wait) })
     }
 
     /// See [`RetrySite::pause`].

@@ -61,6 +61,7 @@
 //! assert_eq!((answer.unwrap(), calls), (7, 3));
 //! ```
 
+mod awaited;
 mod backoff;
 mod builder;
 mod call;
@@ -75,6 +76,8 @@ mod value;
 mod waits;
 
 pub use super::budget::{Budget, BudgetConfig, BudgetOf};
+#[doc(hidden)]
+pub use awaited::attempt;
 pub use backoff::{Backoff, Jitter};
 #[doc(hidden)]
 pub use call::here;

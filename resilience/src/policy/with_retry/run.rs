@@ -163,13 +163,15 @@ pub(super) fn begin<S: CallSite>(site: &S, attempt: u32) {
 
 /// Begins the retry that `call` has waited for.
 #[cold]
-pub(super) fn begin_retry<S: CallSite, C: CallState>(
-    site: &S,
-    Retrying { mut call, wait }: Retrying<'_, C>,
-) -> C {
+pub(super) fn begin_retry<S: CallSite, C: CallState>(site: &S, call: &mut C, wait: Wait<'_>) {
+    call.begin_retry();
+    begin_again(site, attempt(call), wait);
+}
+
+/// Begins the attempt with this number, which is not the first of its call, after its `wait`.
+pub(super) fn begin_again<S: CallSite>(site: &S, attempt: u32, wait: Wait<'_>) {
     #[cfg(feature = "ops")]
     site.count_retried(&wait);
-    call.begin_retry();
     #[cfg(feature = "durable")]
     crate::policy::recoveries::count_wait(wait.delay);
     wait.end();
@@ -177,8 +179,7 @@ pub(super) fn begin_retry<S: CallSite, C: CallState>(
     if repeats::depth() > 0 {
         site.count(Counter::Nested);
     }
-    begin(site, attempt(&call));
-    call
+    begin(site, attempt);
 }
 
 /// The wait between two attempts; boxed, so that the annotated future need not hold the timer.
@@ -191,8 +192,19 @@ pub(super) fn pause<'a, C: CallState + Send + 'a>(
     retrying: Retrying<'a, C>,
 ) -> Pause<'a, C> {
     Box::pin(async move {
-        stopping::pause(retrying.wait.delay).await;
-        begin_retry(&site, retrying)
+        let Retrying { mut call, wait } = retrying;
+        stopping::pause(wait.delay).await;
+        begin_retry(&site, &mut call, wait);
+        call
+    })
+}
+
+/// Waits; then the attempt with this number begins, which is not the first of its call.
+#[cold]
+pub(super) fn waited<'a>(site: impl CallSite + Send + 'a, attempt: u32, wait: Wait<'a>) -> Pause<'a, ()> {
+    Box::pin(async move {
+        stopping::pause(wait.delay).await;
+        begin_again(&site, attempt, wait);
     })
 }
 
@@ -200,8 +212,9 @@ pub(super) fn pause<'a, C: CallState + Send + 'a>(
 #[cold]
 pub(super) fn sleep<S: CallSite, C: CallState>(site: &S, retrying: Retrying<'_, Here<C>>) -> Here<C> {
     blocks(&site.name());
-    stopping::sleep(retrying.wait.delay);
-    let mut call = begin_retry(site, retrying);
+    let Retrying { mut call, wait } = retrying;
+    stopping::sleep(wait.delay);
+    begin_retry(site, &mut call, wait);
     call.enter(site.name());
     call
 }

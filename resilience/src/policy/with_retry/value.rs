@@ -121,8 +121,9 @@ impl<'a> InlineCall<'a> {
                 let Some(retrying) = self.settle(call, judge(&outcome), &share) else { return outcome };
                 retrying
             };
+            call = retrying.call;
             pause(retrying.wait.delay).await;
-            call = run::begin_retry(&self, retrying);
+            run::begin_retry(&self, &mut call, retrying.wait);
         }
     }
 }
