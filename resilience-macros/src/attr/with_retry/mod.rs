@@ -92,6 +92,22 @@ impl Checked {
         Some(quote_spanned!(here=> #instance let #given = (&#own).given(__instance);))
     }
 
+    /// Returns the local that holds the call between its attempts, its value before the first of them, and its value
+    /// before the next one, which `__retrying` waits for.
+    fn attempts(&self, cx: &Context<'_>, place: &Place) -> (Ident, TokenStream, TokenStream) {
+        let (here, site) = (Span::mixed_site(), self.handle(place));
+        if cx.waits_inside(place, self.counts_only()) {
+            let next = quote_spanned!(here=> __rt::Some(#site.again(__retrying)));
+            return (again_local(), quote_spanned!(here=> #site.begin()), next);
+        }
+        let next = if cx.is_async {
+            quote_spanned!(here=> #site.pause(__retrying).await)
+        } else {
+            quote_spanned!(here=> #site.sleep(__retrying))
+        };
+        (retry_local(), self.started(cx, place), next)
+    }
+
     /// Returns the state that the call keeps of its attempts, before the first of them.
     fn started(&self, cx: &Context<'_>, place: &Place) -> TokenStream {
         let (here, site) = (Span::mixed_site(), self.handle(place));
@@ -323,7 +339,6 @@ impl Layer for Checked {
     fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
         let site = &self.handle(place);
         let here = Span::mixed_site();
-        let retry = retry_local();
         let given = self.given(place);
         let lent = cx.lent();
         let key = value::whole_key(cx.key, cx.varied(place)).filter(|_| self.has_keyed_budgets(true));
@@ -345,20 +360,7 @@ impl Layer for Checked {
         let succeeded =
             place.ends_call.then(|| quote_spanned!(here=> __rt::Ok(__rt::None) => break #succeeded,));
         let kept = if place.is_outermost() { quote!(_) } else { quote_spanned!(here=> __verdict) };
-        let (state, started, next) = if cx.waits_inside(place, self.counts_only()) {
-            let (begin, next) = (
-                quote_spanned!(here=> #site.begin()),
-                quote_spanned!(here=> __rt::Some(#site.again(__retrying))),
-            );
-            (again_local(), begin, next)
-        } else {
-            let next = if cx.is_async {
-                quote_spanned!(here=> #site.pause(__retrying).await)
-            } else {
-                quote_spanned!(here=> #site.sleep(__retrying))
-            };
-            (retry, self.started(cx, place), next)
-        };
+        let (state, started, next) = self.attempts(cx, place);
         let call = quote_spanned! {here=>
             #budgets
             #given
