@@ -19,7 +19,12 @@ const TOO_LONG: &str = "this duration is longer than `213503d` (584 years), the 
 
 /// Returns whether `text` is a duration as it is written in an attribute.
 pub(crate) fn is_duration(text: &str) -> bool {
-    text.parse().is_ok_and(|tokens| duration(tokens).is_ok_and(|duration| duration.nanos.is_some()))
+    // What is no number with a unit need not be parsed, which takes the compiler long.
+    let bare = text.trim_matches(['(', ')', ' ']);
+    let (first, last) = (bare.chars().next(), bare.chars().next_back());
+    first.is_some_and(|first| first.is_ascii_digit())
+        && last.is_some_and(char::is_alphabetic)
+        && text.parse().is_ok_and(|tokens| duration(tokens).is_ok_and(|duration| duration.nanos.is_some()))
 }
 
 /// Reads a duration.
