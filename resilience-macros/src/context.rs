@@ -144,11 +144,11 @@ impl Context<'_> {
     }
 
     /// Returns whether the wait before each attempt of the retry at `place` is in the future of the attempt: where
-    /// nothing else has to know that it begins, and the retry remembers only how many attempts have failed.
-    pub(crate) fn waits_inside(&self, place: &Place, counts_only: bool) -> bool {
+    /// nothing else has to know that it begins, and the retry `joins_waits`.
+    pub(crate) fn waits_inside(&self, place: &Place, joins_waits: bool) -> bool {
         let has_arguments = self.lends() && !self.cloned.is_empty();
         let is_direct = self.is_async && place.is_innermost && !self.is_timed(place) && !has_arguments;
-        counts_only && is_direct
+        joins_waits && is_direct
     }
 
     /// Returns the number of the attempt that the layer at `place` is part of, from 1.

@@ -251,7 +251,7 @@ fn attempt(
     if let Some((run, bound)) = wrapped {
         return (scoped(reset_arguments, quote_spanned!(here=> let #bound = #run;), &bound), true);
     }
-    if innermost.is_some_and(|(stacked, place)| cx.waits_inside(place, stacked.traits().counts_only)) {
+    if innermost.is_some_and(|(stacked, place)| cx.waits_inside(place, stacked.traits().joins_waits)) {
         let (call, again) = (retry_local(), again_local());
         let run =
             quote_spanned!(here=> let (#call, __outcome) = __rt::attempt(#again, #future).await; #judged);

@@ -97,8 +97,8 @@ pub(crate) trait Layer {
 pub(crate) struct Traits<'a> {
     /// Whether it runs the layers below again after a failure, with a wait between: a retry.
     pub(crate) loops: bool,
-    /// Whether it remembers nothing of a call but the number of its failed attempts.
-    pub(crate) counts_only: bool,
+    /// Whether the wait before an attempt can be a part of it.
+    pub(crate) joins_waits: bool,
     /// Whether it may run the layers below again for another reason: with another argument, or because they are slow.
     pub(crate) calls_again: bool,
     /// Whether it may run the layers below several times at once.

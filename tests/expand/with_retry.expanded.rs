@@ -136,12 +136,13 @@ async fn throttled(id: u32) -> Result<String, Error> {
             __rt::Ok(__throttled) => __throttled,
             __rt::Err(__rejected) => break '__retry __rt::refused(__rejected),
         };
-        let mut __again = (&__RETRY).begin();
+        let mut __retry = (&__RETRY).start();
         let __outcome = loop {
             let __retrying = {
                 let __attempt = (&__throttled).attempt();
-                let (__retry, __outcome) = __rt::attempt(
-                        __again,
+                let __outcome = __rt::Repeated::new(
+                        &__POINT,
+                        (&__retry).attempt(),
                         async {
                             if let __rt::Some(__outcome) = __rt::None::<
                                 Result<String, Error>,
@@ -160,7 +161,7 @@ async fn throttled(id: u32) -> Result<String, Error> {
                     __rt::Err(__retrying) => __retrying,
                 }
             };
-            __again = __rt::Some((&__RETRY).again(__retrying));
+            __retry = (&__RETRY).pause(__retrying).await;
         };
         __outcome
     };
@@ -251,15 +252,16 @@ async fn shared_later(id: u32) -> Result<String, Error> {
             __rt::Ok(__throttled) => __throttled,
             __rt::Err(__refused) => break '__retry __refused.0,
         };
-        let mut __again = (&__RETRY).begin();
+        let mut __retry = (&__RETRY).start();
         let __outcome = loop {
             let __retrying = {
                 let __attempt = (&__throttled).attempt();
                 let __share = (&__RETRY)
                     .share((&__RETRY).budget())
                     .admitted(&__throttled);
-                let (__retry, __outcome) = __rt::attempt(
-                        __again,
+                let __outcome = __rt::Repeated::new(
+                        &__POINT,
+                        (&__retry).attempt(),
                         __rt::sharing(
                             &__share,
                             async {
@@ -288,7 +290,7 @@ async fn shared_later(id: u32) -> Result<String, Error> {
                     __rt::Err(__retrying) => __retrying,
                 }
             };
-            __again = __rt::Some((&__RETRY).again(__retrying));
+            __retry = (&__RETRY).pause(__retrying).await;
         };
         __outcome
     };

@@ -85,6 +85,12 @@ impl Checked {
         !self.remembers && !self.is_given()
     }
 
+    /// Returns whether the wait before an attempt can be a part of it: a throttle and a shared budget begin to count an
+    /// attempt when its wait is over.
+    fn joins_waits(&self) -> bool {
+        self.counts_only() && self.throttle.is_none() && self.budget != BudgetSource::Settings
+    }
+
     /// Takes the settings from the policy that the program owns, at the start of a call.
     fn given(&self, place: &Place) -> Option<TokenStream> {
         let (own, given, here) = (&place.site, given_local(), Span::mixed_site());
@@ -96,7 +102,7 @@ impl Checked {
     /// before the next one, which `__retrying` waits for.
     fn attempts(&self, cx: &Context<'_>, place: &Place) -> (Ident, TokenStream, TokenStream) {
         let (here, site) = (Span::mixed_site(), self.handle(place));
-        if cx.waits_inside(place, self.counts_only()) {
+        if cx.waits_inside(place, self.joins_waits()) {
             let next = quote_spanned!(here=> __rt::Some(#site.again(__retrying)));
             return (again_local(), quote_spanned!(here=> #site.begin()), next);
         }
@@ -257,7 +263,7 @@ impl Layer for Checked {
     fn traits(&self) -> Traits<'_> {
         Traits {
             loops: true,
-            counts_only: self.counts_only(),
+            joins_waits: self.joins_waits(),
             judges: true,
             reads_settings: !self.is_given(),
             shares_budget: self.budget == BudgetSource::Settings,
