@@ -6,6 +6,8 @@ mod common;
 #[path = "admin/counted.rs"]
 mod counted;
 #[cfg(unix)]
+#[path = "shared/forward.rs"]
+mod forward;
 #[path = "admin/inspect.rs"]
 mod inspect;
 #[path = "admin/listings.rs"]

@@ -6,6 +6,8 @@ mod cursors;
 mod deploys;
 #[path = "job/ends.rs"]
 mod ends;
+#[path = "shared/forward.rs"]
+mod forward;
 #[path = "job/lossy.rs"]
 mod lossy;
 #[path = "job/panics.rs"]

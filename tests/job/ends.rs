@@ -1,11 +1,10 @@
 //! What is reported of a job whose end the store refuses, takes later, or never answers.
 
 use super::*;
+use crate::forward::forward;
 use resilience::Event;
 use resilience::durable::recovery_stats;
-use resilience::durable::store::{
-    Capabilities, Claim, Claimed, Completion, Cursor, Page, Quarantined, Release, StoreError, Work,
-};
+use resilience::durable::store::{Claim, Claimed, Completion, Release, StoreError, Work};
 use resilience::testing::World;
 use std::sync::Mutex;
 
@@ -70,6 +69,11 @@ impl Contended {
 }
 
 impl Store for Contended {
+    forward! {
+        get renew put_cursor cas list delete_older_than delete_expired remove remove_ended quarantine
+        quarantined remove_quarantined now capabilities owner identity
+    }
+
     fn complete(&self, completion: Completion) -> Work<'_, Record> {
         Box::pin(async move {
             if completion.key.starts_with("s/") && *self.fault.lock().unwrap() == Fault::NoValues {
@@ -87,10 +91,6 @@ impl Store for Contended {
         })
     }
 
-    fn get<'a>(&'a self, key: &'a str) -> Work<'a, Option<Record>> {
-        self.inner.get(key)
-    }
-
     fn claim(&self, claim: Claim) -> Work<'_, Claimed> {
         Box::pin(async move {
             if !claim.key.starts_with("j/") && *self.fault.lock().unwrap() == Fault::NoSteps {
@@ -98,66 +98,6 @@ impl Store for Contended {
             }
             self.inner.claim(claim).await
         })
-    }
-
-    fn renew(&self, lease: Duration) -> Work<'_, ()> {
-        self.inner.renew(lease)
-    }
-
-    fn put_cursor(&self, cursor: Cursor) -> Work<'_, ()> {
-        self.inner.put_cursor(cursor)
-    }
-
-    fn cas(&self, expected: Option<u64>, record: Record) -> Work<'_, Record> {
-        self.inner.cas(expected, record)
-    }
-
-    fn list(&self, query: Query) -> Work<'_, Page> {
-        self.inner.list(query)
-    }
-
-    fn delete_older_than<'a>(&'a self, prefix: &'a str, before: u64, limit: usize) -> Work<'a, usize> {
-        self.inner.delete_older_than(prefix, before, limit)
-    }
-
-    fn delete_expired(&self, limit: usize) -> Work<'_, usize> {
-        self.inner.delete_expired(limit)
-    }
-
-    fn remove(&self, key: String, with: Vec<String>) -> Work<'_, bool> {
-        self.inner.remove(key, with)
-    }
-
-    fn remove_ended(&self, keys: Vec<String>, before: u64) -> Work<'_, usize> {
-        self.inner.remove_ended(keys, before)
-    }
-
-    fn quarantine(&self, before: Option<u64>, limit: usize) -> Work<'_, Vec<Quarantined>> {
-        self.inner.quarantine(before, limit)
-    }
-
-    fn quarantined(&self, id: u64) -> Work<'_, Option<Quarantined>> {
-        self.inner.quarantined(id)
-    }
-
-    fn remove_quarantined(&self, id: u64) -> Work<'_, bool> {
-        self.inner.remove_quarantined(id)
-    }
-
-    fn now(&self) -> Work<'_, u64> {
-        self.inner.now()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
-
-    fn owner(&self) -> String {
-        self.inner.owner()
-    }
-
-    fn identity(&self) -> String {
-        self.inner.identity()
     }
 }
 

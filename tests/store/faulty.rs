@@ -1,8 +1,7 @@
 //! A store in memory with a fault, which can be taken away while it is used.
 
-use resilience::durable::store::{
-    Capabilities, Claim, Claimed, Completion, Cursor, Page, Quarantined, Query, Release, Work,
-};
+use crate::forward::forward;
+use resilience::durable::store::{Claim, Claimed, Completion, Cursor, Page, Query, Release, Work};
 use resilience::durable::{MemoryStore, Otherwise, Record, Status, Store, StoreError, use_store};
 use resilience::testing::{World, isolate};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -126,6 +125,11 @@ impl Faulty {
 }
 
 impl Store for Faulty {
+    forward! {
+        delete_expired remove remove_ended quarantine quarantined remove_quarantined now capabilities owner
+        identity
+    }
+
     fn get<'a>(&'a self, key: &'a str) -> Work<'a, Option<Record>> {
         match self.fault() {
             Fault::All(error) => Box::pin(async move { Err(error) }),
@@ -290,48 +294,8 @@ impl Store for Faulty {
         })
     }
 
-    fn delete_expired(&self, limit: usize) -> Work<'_, usize> {
-        self.inner.delete_expired(limit)
-    }
-
-    fn remove(&self, key: String, with: Vec<String>) -> Work<'_, bool> {
-        self.inner.remove(key, with)
-    }
-
-    fn remove_ended(&self, keys: Vec<String>, before: u64) -> Work<'_, usize> {
-        self.inner.remove_ended(keys, before)
-    }
-
-    fn quarantine(&self, before: Option<u64>, limit: usize) -> Work<'_, Vec<Quarantined>> {
-        self.inner.quarantine(before, limit)
-    }
-
-    fn quarantined(&self, id: u64) -> Work<'_, Option<Quarantined>> {
-        self.inner.quarantined(id)
-    }
-
-    fn remove_quarantined(&self, id: u64) -> Work<'_, bool> {
-        self.inner.remove_quarantined(id)
-    }
-
-    fn now(&self) -> Work<'_, u64> {
-        self.inner.now()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
-
     fn kind(&self) -> &'static str {
         if self.has(Fault::PanicsInKind) { self.panic() } else { "fau\"lty" }
-    }
-
-    fn owner(&self) -> String {
-        self.inner.owner()
-    }
-
-    fn identity(&self) -> String {
-        self.inner.identity()
     }
 }
 

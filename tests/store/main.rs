@@ -12,6 +12,8 @@ mod deaths;
 mod disk;
 mod ends;
 mod faulty;
+#[path = "../shared/forward.rs"]
+mod forward;
 mod golden;
 #[cfg(all(target_os = "linux", feature = "ops"))]
 mod health;
