@@ -13,12 +13,13 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Checks that each section shows a line that begins with the path beside it.
+/// Checks that each section shows a line that begins with the path beside it, and that those without a path are empty.
 #[track_caller]
-fn shows(attr: &str, key: &str, paths: [&str; 6]) {
+fn shows(attr: &str, key: &str, paths: [&str; 7]) {
     let titles = [
         "read by the macro",
         "type, range, default and meaning",
+        "set on a value by",
         "read at run time",
         "documented",
         "examples",
@@ -27,7 +28,9 @@ fn shows(attr: &str, key: &str, paths: [&str; 6]) {
     let sections = lines(attr, key).expect("a key");
     assert_eq!(sections.iter().map(|(title, _)| *title).collect::<Vec<_>>(), titles);
     for ((title, lines), path) in sections.into_iter().zip(paths) {
-        assert!(lines.iter().any(|line| line.starts_with(path)), "{attr} {key}, {title}: {lines:#?}");
+        let is_found =
+            if path.is_empty() { lines.is_empty() } else { lines.iter().any(|line| line.starts_with(path)) };
+        assert!(is_found, "{attr} {key}, {title}: {lines:#?}");
     }
 }
 
@@ -39,6 +42,7 @@ fn a_key_of_a_policy_is_found_in_its_folder() {
         [
             "resilience-macros/src/attr/circuit_breaker.rs:",
             "resilience/src/policy/circuit_breaker/config.rs:",
+            "",
             "resilience/src/policy/circuit_breaker/",
             "resilience-macros/src/docs/circuit_breaker.md:",
             "examples/",
@@ -55,6 +59,7 @@ fn a_key_whose_default_is_another_key_is_found_where_its_function_is_called() {
         [
             "resilience-macros/src/attr/circuit_breaker.rs:",
             "resilience/src/policy/circuit_breaker/config.rs:",
+            "",
             "resilience/src/policy/circuit_breaker/state.rs:",
             "resilience-macros/src/docs/circuit_breaker.md:",
             "resilience-macros/src/docs/circuit_breaker.md:",
@@ -70,6 +75,7 @@ fn a_key_that_several_attributes_have_is_found_in_the_files_that_they_share() {
         "max_keys",
         [
             "resilience-macros/src/value/kept.rs:",
+            "",
             "resilience/src/keyed.rs:",
             "resilience/src/keyed.rs:",
             "resilience-macros/src/docs/bulkhead.md:",
@@ -87,6 +93,7 @@ fn a_key_of_an_attribute_of_jobs_is_found_in_the_durable_part() {
         [
             "resilience-macros/src/attr/checkpoint.rs:",
             "resilience/src/durable/step/policy.rs:",
+            "",
             "resilience/src/durable/step/begin.rs:",
             "resilience-macros/src/docs/checkpoint.md:",
             "resilience-macros/src/docs/checkpoint.md:",
@@ -96,9 +103,58 @@ fn a_key_of_an_attribute_of_jobs_is_found_in_the_durable_part() {
 }
 
 #[test]
+fn the_code_that_calls_a_function_or_a_value_of_the_program_is_found() {
+    shows(
+        "with_fallback",
+        "unless",
+        [
+            "resilience-macros/src/attr/with_fallback.rs:",
+            "",
+            "resilience/src/policy/judged.rs:",
+            "resilience/src/policy/judged.rs:",
+            "resilience-macros/src/docs/with_fallback.md:",
+            "resilience-macros/src/docs/with_fallback.md:",
+            "tests/with_fallback.rs:",
+        ],
+    );
+    shows(
+        "circuit_breaker",
+        "instance",
+        [
+            "resilience-macros/src/attr/circuit_breaker.rs:",
+            "",
+            "",
+            "resilience/src/policy/stateful.rs:",
+            "resilience-macros/src/docs/circuit_breaker.md:",
+            "resilience-macros/src/docs/circuit_breaker.md:",
+            "tests/circuit_breaker",
+        ],
+    );
+}
+
+#[test]
+fn a_key_that_only_the_macro_reads_is_nowhere_at_run_time() {
+    shows(
+        "hedge",
+        "idempotent",
+        [
+            "resilience-macros/src/attr/hedge.rs:",
+            "",
+            "",
+            "",
+            "resilience-macros/src/docs/hedge.md:",
+            "examples/hedge.rs:",
+            "tests/hedge.rs:",
+        ],
+    );
+}
+
+#[test]
 fn what_is_no_key_is_refused() {
     let refusal = |attr, key| lines(attr, key).expect_err("no key").to_string();
     assert!(refusal("with_retry", "nothing").starts_with("`with_retry` has no key `nothing`\nhelp: "));
+    // A word of another library, which the attribute answers with the key to write.
+    assert!(refusal("timeout", "duration").starts_with("`timeout` has no key `duration`\n"));
     for (attr, key) in
         [("with_retry", ".*"), ("", "max"), ("../with_retry", "max"), ("with_retry", "max|base")]
     {

@@ -30,6 +30,7 @@ pub use crate::policy::cached::{Ids, Lead, Part, Parted, Sharing, key_part};
 pub use crate::policy::chaos::injected;
 pub use crate::policy::contradictions::{check_attempt, check_hedge, check_hedged, check_slow, check_window};
 pub use crate::policy::degrade::{DegradeSite, either};
+pub use crate::policy::judged::{returned, unless, when};
 pub use crate::policy::keyed::{KeyAndValue, Keyed};
 pub use crate::policy::stateful::Instance;
 pub use crate::policy::timeout::{Timed, TimeoutSite};
@@ -51,8 +52,8 @@ pub use std::option::Option::{None, Some};
 pub use std::result::Result::{Err, Ok};
 pub use std::sync::Arc;
 
+use crate::failure::Classify;
 use crate::failure::rejected::Rejected;
-use crate::failure::{Classification, Classify};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -74,42 +75,6 @@ pub fn call_once<R>(body: impl FnOnce() -> R) -> R {
 /// Does nothing with what a helper thread keeps until its body has ended.
 #[inline]
 pub const fn keep<T>(_: &T) {}
-
-/// Returns the verdict on a returned value that has to pass `when_ok`.
-///
-/// `Unknown` is retried with backoff and counts as a failure, as nothing is known but that the value will not do.
-#[inline]
-pub fn returned<T>(value: &T, when_ok: impl FnOnce(&T) -> bool) -> Verdict {
-    when_ok(value).then(|| Classification::new(Category::Unknown))
-}
-
-/// Returns the ruling of `when` on a failure; rejections and returned values are not judged.
-///
-/// A rejection is left to its category, so that no `when` makes a layer repeat the refusals of the one below.
-#[inline]
-pub fn when<R: Outcome>(outcome: &R, verdict: &Verdict, when: impl FnOnce(&R::Error) -> bool) -> Ruling {
-    match (verdict, outcome.judge()) {
-        (Some(class), Err(error)) if class.category != Category::Rejected => {
-            if when(error) {
-                Ruling::Yes
-            } else {
-                Ruling::No
-            }
-        }
-        _ => Ruling::ByCategory,
-    }
-}
-
-/// Returns the ruling of `unless` on a failure.
-///
-/// It is asked only about an error; a success is left to its value.
-#[inline]
-pub fn unless<R: Outcome>(outcome: &R, unless: impl FnOnce(&R::Error) -> bool) -> Ruling {
-    match outcome.judge() {
-        Err(error) if unless(error) => Ruling::Exempt,
-        _ => Ruling::ByCategory,
-    }
-}
 
 /// Returns the outcome of a rejection.
 ///

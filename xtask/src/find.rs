@@ -26,6 +26,8 @@ fn places(attr: &str) -> (Vec<String>, &'static [&'static str]) {
                     own,
                     "resilience/src/keyed*".to_owned(),
                     "resilience/src/policy/budget*".to_owned(),
+                    "resilience/src/policy/judged.rs".to_owned(),
+                    "resilience/src/policy/stateful.rs".to_owned(),
                 ],
                 &[],
             )
@@ -34,11 +36,12 @@ fn places(attr: &str) -> (Vec<String>, &'static [&'static str]) {
 }
 
 /// Returns the titles of the sections, each with an extended regular expression and the paths to search.
-fn sections(attr: &str, key: &str) -> [(&'static str, String, Vec<String>); 6] {
+fn sections(attr: &str, key: &str) -> [(&'static str, String, Vec<String>); 7] {
     let (runtime, more_tests) = places(attr);
     let parsers = ["attr/recorded.rs", "value/kept.rs", "value/rules.rs", "options.rs"];
     let parsers = parsers.iter().map(|file| format!("resilience-macros/src/{file}"));
     let page = format!("resilience-macros/src/docs/{attr}.md");
+    let type_name = key[..1].to_uppercase() + &key[1..];
     let written = format!("\\b{attr}\\(.*\\b{key}( =|[,)(])");
     let tests = [format!("tests/{attr}*"), ":!tests/ui".to_owned(), ":!*.stderr".to_owned()];
     [
@@ -47,20 +50,17 @@ fn sections(attr: &str, key: &str) -> [(&'static str, String, Vec<String>); 6] {
             format!("\"{key}\""),
             [format!("resilience-macros/src/attr/{attr}*")].into_iter().chain(parsers).collect(),
         ),
-        (
-            "type, range, default and meaning",
-            format!("^ +{key}: .* = .*\"|pub (const )?fn {key}[(<]"),
-            runtime.clone(),
-        ),
+        ("type, range, default and meaning", format!("^ +{key}: .* = .*\""), runtime.clone()),
+        ("set on a value by", format!("pub (const )?fn {key}[(<]"), runtime.clone()),
         (
             "read at run time",
             // A key whose default is another key is read by a function of its name.
-            format!("^ *[^/ ].*\\.{key}(\\(\\)|\\b[^(])"),
+            format!("^ *[^/ ].*(\\.{key}(\\(\\)|\\b[^(])|of_{key}\\b|\\b{type_name}<)"),
             runtime.into_iter().chain([":!*tests*".to_owned(), ":!*/inventory.rs".to_owned()]).collect(),
         ),
         (
             "documented",
-            format!("^\\| .*`{key}[`(].*\\|"),
+            format!("^\\| [^|]*`{key}[`(]"),
             vec![page.clone(), "resilience-macros/src/docs/shared_keys.md".to_owned()],
         ),
         ("examples", written.clone(), vec!["examples".to_owned(), page]),
@@ -76,7 +76,7 @@ fn sections(attr: &str, key: &str) -> [(&'static str, String, Vec<String>); 6] {
 ///
 /// # Errors
 ///
-/// If the key is in none of the places, or git cannot search them.
+/// If the macro reads no such key, or git cannot search.
 pub(crate) fn lines(attr: &str, key: &str) -> Result<Vec<(&'static str, Vec<String>)>> {
     let is_word =
         |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
@@ -92,17 +92,25 @@ pub(crate) fn lines(attr: &str, key: &str) -> Result<Vec<(&'static str, Vec<Stri
         let short = |line: &str| {
             line.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect::<String>()
         };
-        all.push((title, lines.lines().map(short).collect()));
+        all.push((title, lines.lines().map(short).filter(|line| !is_foreign(line, key)).collect()));
     }
-    let is_known = all.iter().any(|(_, lines): &(_, Vec<String>)| !lines.is_empty());
+    let is_known = all.first().is_some_and(|(_, lines): &(_, Vec<String>)| !lines.is_empty());
     let words =
         || format!("`{attr}` has no key `{key}`\nhelp: the keys are in resilience-macros/src/attr/{attr}*");
     if is_known { Ok(all) } else { Err(words().into()) }
 }
 
+/// Returns whether a line only answers a word of another library with the key to write.
+fn is_foreign(line: &str, key: &str) -> bool {
+    line.contains(&format!(": (\"{key}\", "))
+}
+
 pub(crate) fn print(attr: &str, key: &str) -> Result<()> {
     for (title, lines) in lines(attr, key)? {
         println!("{title}:");
+        if lines.is_empty() {
+            println!("  (none)");
+        }
         for line in lines {
             println!("  {line}");
         }

@@ -13,7 +13,7 @@ use crate::base::scope::{held_locks, holding};
 use crate::base::site::Site;
 use crate::base::stopping;
 use crate::classify::{Category, Classification};
-use crate::durable::lease::shared::LeaseState;
+use crate::durable::lease::state::LeaseState;
 use crate::durable::record::Record;
 use crate::durable::record::codec;
 use crate::durable::record::error::JobError;

@@ -10,7 +10,7 @@ use crate::base::site::Site;
 use crate::base::stopping::PROBLEM;
 use crate::base::sync::locked;
 use crate::durable::lease::end;
-use crate::durable::lease::shared::LeaseState;
+use crate::durable::lease::state::LeaseState;
 use crate::durable::record::Record;
 use crate::durable::record::history::Note;
 use crate::durable::record::key::place;

@@ -1,4 +1,4 @@
-//! `classify`, `when` and `unless` of a policy that is used as a plain value.
+//! `classify`, `when`, `unless` and `when_ok`, of a policy that is used as a plain value and of an attribute.
 
 use super::{Ruling, Verdict};
 use crate::classify::{Category, Classification, Classify};
@@ -234,6 +234,42 @@ impl<P, C, W, U> Judged<P, C, W, U> {
                 (Some(class), ruling)
             }
         }
+    }
+}
+
+/// Returns the verdict on a returned value that has to pass `when_ok`.
+///
+/// `Unknown` is retried with backoff and counts as a failure, as nothing is known but that the value will not do.
+#[inline]
+pub fn returned<T>(value: &T, when_ok: impl FnOnce(&T) -> bool) -> Verdict {
+    when_ok(value).then(|| Classification::new(Category::Unknown))
+}
+
+/// Returns the ruling of `when` on a failure; rejections and returned values are not judged.
+///
+/// A rejection is left to its category, so that no `when` makes a layer repeat the refusals of the one below.
+#[inline]
+pub fn when<R: Outcome>(outcome: &R, verdict: &Verdict, when: impl FnOnce(&R::Error) -> bool) -> Ruling {
+    match (verdict, outcome.judge()) {
+        (Some(class), Err(error)) if class.category != Category::Rejected => {
+            if when(error) {
+                Ruling::Yes
+            } else {
+                Ruling::No
+            }
+        }
+        _ => Ruling::ByCategory,
+    }
+}
+
+/// Returns the ruling of `unless` on a failure.
+///
+/// It is asked only about an error; a success is left to its value.
+#[inline]
+pub fn unless<R: Outcome>(outcome: &R, unless: impl FnOnce(&R::Error) -> bool) -> Ruling {
+    match outcome.judge() {
+        Err(error) if unless(error) => Ruling::Exempt,
+        _ => Ruling::ByCategory,
     }
 }
 

@@ -88,7 +88,7 @@ pub(crate) mod contradictions;
 pub mod degrade;
 pub mod failover;
 pub mod hedge;
-mod judged;
+pub(crate) mod judged;
 pub(crate) mod owner;
 pub mod rate_limit;
 #[cfg(feature = "durable")]

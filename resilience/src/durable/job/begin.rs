@@ -117,8 +117,8 @@ impl Job {
                     Status::Interrupted,
                 );
                 let lease = lease.noted(dropped);
-                under_way.holds(lease.shared());
-                let scope = Arc::new(JobScope::new(at.key.clone(), lease.shared().clone(), &record));
+                under_way.holds(lease.state());
+                let scope = Arc::new(JobScope::new(at.key.clone(), lease.state().clone(), &record));
                 let unfinished = Unfinished::new(&at);
                 let scope = scope::current().in_job(scope);
                 return Ok(RunningJob {

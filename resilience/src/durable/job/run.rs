@@ -103,7 +103,7 @@ impl RunningJob {
         R: Outcome<Value: Serialize + DeserializeOwned>,
     {
         crate::durable::moment::reached("after body");
-        let key = self.lease.shared().key.clone();
+        let key = self.lease.state().key.clone();
         let settled = self.try_settle(mode, outcome, verdict, strategy).await;
         if let Err(rejected) = &settled {
             report_refusal(rejected);
@@ -191,10 +191,10 @@ impl RunningJob {
         let is_noted = event.is_some() || before.problem.is_some();
         let note = Note { problem: None, events: before.events.into_iter().chain(event).collect(), ..before };
         let note = if is_noted { note.write() } else { self.record.note.clone() };
-        let shared = self.lease.shared().clone();
+        let state = self.lease.state().clone();
         let removes = Some(place::cursors(self.id()));
         let completion =
-            Completion { note, removes, ..Completion::done(shared.key.clone(), shared.fence, value) };
+            Completion { note, removes, ..Completion::done(state.key.clone(), state.fence, value) };
         let at = self.at.clone();
         let completion = Arc::new(completion);
         match self.complete(mode, &completion, None).await {
@@ -208,7 +208,7 @@ impl RunningJob {
                 let error = JobError::NotRecorded { at, value, store };
                 let failed = Completion {
                     note: self.unrecordable(&error.to_string()).write(),
-                    ..Completion::of(shared.key.clone(), shared.fence, Status::Failed)
+                    ..Completion::of(state.key.clone(), state.fence, Status::Failed)
                 };
                 self.ended_later(failed, Some(Classification::new(Category::Permanent)));
                 Err(error)
@@ -243,7 +243,7 @@ impl RunningJob {
         let category = Some(class.category.as_str().to_owned());
         let event = JobEvent { category, ..self.event("resume", "interrupted", &problem) };
         let note = self.troubled(&problem, None, event).write();
-        let (key, fence) = (self.lease.shared().key.clone(), self.fence());
+        let (key, fence) = (self.lease.state().key.clone(), self.fence());
         let release = Release { note, ..Release::new(key, fence, Status::Interrupted) };
         self.unfinished.releases(&problem);
         // If the store does not take that now, it does later, without the caller.
@@ -252,11 +252,11 @@ impl RunningJob {
         }
         self.unfinished.interrupted(&problem);
         if let Some(outer) = scope::current().job {
-            outer.refused(self.lease.shared().key.clone(), &problem, *class);
+            outer.refused(self.lease.state().key.clone(), &problem, *class);
         }
         let error = JobError::Interrupted { at: self.at.clone(), problem };
         if let Some(resumption) = scope::current().resumption {
-            resumption.interrupted(&self.lease.shared().key, &error);
+            resumption.interrupted(&self.lease.state().key, &error);
         }
         Ok(())
     }
@@ -308,7 +308,7 @@ impl RunningJob {
     ///
     /// A store that does not answer does not know: then the error of the body counts.
     async fn is_cancelled(&mut self) -> bool {
-        let Ok(Some(stored)) = self.store().get(&self.lease.shared().key).await else { return false };
+        let Ok(Some(stored)) = self.store().get(&self.lease.state().key).await else { return false };
         // The request's author is in the history, which continues from there.
         self.record.note = stored.note;
         stored.cancelled

@@ -55,12 +55,12 @@ impl RunningJob {
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
-        &self.lease.shared().store
+        &self.lease.state().store
     }
 
     /// Returns the number under which everything of this run is written.
     pub(crate) fn fence(&self) -> u64 {
-        self.lease.shared().fence
+        self.lease.state().fence
     }
 
     /// Returns an entry in the job's history.
@@ -108,7 +108,7 @@ impl RunningJob {
         status: Status,
         note: Note,
     ) -> Result<(Self, Record), JobError> {
-        let key = self.lease.shared().key.clone();
+        let key = self.lease.state().key.clone();
         // Steps that are undone are done again if the job starts again: from the beginning.
         let removes = (self.record.status == Status::RollingBack).then(|| place::cursors(self.id()));
         let completion =

@@ -235,7 +235,7 @@ async fn park(job: RunningJob, mode: Mode, function: &str, words: &str) -> Resul
 async fn undo(job: &RunningJob, mode: Mode, site: &UndoSite, step: &Record) -> Result<bool, JobError> {
     let failed = |error| JobError::store(job.at.clone(), error);
     let name = step.key.strip_prefix(&place::step(Some(job.id()), "")).unwrap_or(&step.key);
-    let holder = Holder { key: job.lease.shared().key.clone(), fence: job.fence() };
+    let holder = Holder { key: job.lease.state().key.clone(), fence: job.fence() };
     let key = place::undo(job.id(), name, step.incarnation);
     let claim = Claim {
         holder: Some(holder.clone()),

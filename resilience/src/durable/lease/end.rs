@@ -12,7 +12,7 @@
 //! lock of its key, so that no caller of this process claims the key in between.
 
 use super::key_lock::KeyLock;
-use super::shared::LeaseState;
+use super::state::LeaseState;
 use crate::base::block_on::Mode;
 use crate::base::of_process::OfProcess;
 use crate::base::sync::locked;
@@ -37,7 +37,7 @@ impl End {
     ///
     /// A completion that leaves the record held is followed by a release as `Interrupted`, so that another process
     /// takes over the remaining work.
-    pub(super) async fn reach(self, shared: &LeaseState, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+    pub(super) async fn reach(self, state: &LeaseState, store: &Arc<dyn Store>) -> Result<(), StoreError> {
         let (status, note_of) = match self {
             Self::Completed(completion) => {
                 writes::complete(&**store, Completion::clone(&completion)).await?;
@@ -49,10 +49,10 @@ impl End {
             Self::Released(release) => return store.release(*release).await,
             Self::Dropped(status, note_of) => (status, note_of),
         };
-        let release = Release::new(shared.key.clone(), shared.fence, status);
+        let release = Release::new(state.key.clone(), state.fence, status);
         let Some(note_of) = note_of else { return store.release(release).await };
-        let record = store.get(&shared.key).await?;
-        let is_ours = |record: &Record| record.status.is_held() && record.fence == shared.fence;
+        let record = store.get(&state.key).await?;
+        let is_ours = |record: &Record| record.status.is_held() && record.fence == state.fence;
         match record.filter(is_ours) {
             Some(record) => store.release(Release { note: note_of(&record), ..release }).await,
             None => Ok(()),
@@ -96,13 +96,13 @@ pub(crate) async fn give_back(lease: &LeaseState, note_of: fn(&Record) -> Vec<u8
 /// In a fork's child nothing is kept: the lease is the parent's.
 pub(super) fn settle(
     ended: Result<(), StoreError>,
-    shared: Arc<LeaseState>,
+    state: Arc<LeaseState>,
     end: End,
     lock: Option<Arc<KeyLock>>,
 ) {
-    let is_own = shared.process == std::process::id();
+    let is_own = state.process == std::process::id();
     if is_own && ended.is_err_and(|error| error.is_outage()) {
-        locked(&OWED).push(Owed { shared, end, _lock: lock });
+        locked(&OWED).push(Owed { state, end, _lock: lock });
     }
 }
 
@@ -113,7 +113,7 @@ static OWED: OfProcess<Mutex<Vec<Owed>>> = OfProcess::locked(Vec::new());
 /// One end that is owed, and the values that it keeps alive.
 #[derive(Debug)]
 struct Owed {
-    shared: Arc<LeaseState>,
+    state: Arc<LeaseState>,
     end: End,
     _lock: Option<Arc<KeyLock>>,
 }
@@ -134,10 +134,10 @@ pub(crate) async fn pay(store: &Arc<dyn Store>) {
         if owed.is_empty() {
             return;
         }
-        Unpaid(owed.extract_if(.., |owed| store::same(&owed.shared.store, store)).collect())
+        Unpaid(owed.extract_if(.., |owed| store::same(&owed.state.store, store)).collect())
     };
     while let Some(owed) = unpaid.0.last() {
-        match owed.end.clone().reach(&owed.shared, store).await {
+        match owed.end.clone().reach(&owed.state, store).await {
             Err(error) if error.is_outage() => break,
             _ => drop(unpaid.0.pop()),
         }

@@ -31,7 +31,7 @@
 //! In a test world there is no heartbeat: its clock moves only when the test moves it.
 
 use super::end;
-use super::shared::{LeaseState, Loss};
+use super::state::{LeaseState, Loss};
 use crate::base::block_on::block_on;
 use crate::base::clock;
 use crate::base::of_process::OfProcess;

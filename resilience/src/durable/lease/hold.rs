@@ -19,7 +19,7 @@
 use super::end::{End, completed, settle};
 use super::heartbeat;
 use super::key_lock::KeyLock;
-use super::shared::LeaseState;
+use super::state::LeaseState;
 use crate::base::block_on::{Mode, block_on};
 use crate::base::of_process::OfProcess;
 use crate::base::promise::Promise;
@@ -36,11 +36,11 @@ use std::time::Duration;
 
 /// A lease of this process on one key.
 ///
-/// While it exists, the heartbeat keeps it; `shared` is how a running body learns that it was lost all the same. Code
+/// While it exists, the heartbeat keeps it; `state` is how a running body learns that it was lost all the same. Code
 /// that must not end the lease twice calls [`ended`](Self::ended) after it has written the end in its own way.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    shared: Arc<LeaseState>,
+    state: Arc<LeaseState>,
     /// Kept until the lease has ended in the store.
     lock: Option<Arc<KeyLock>>,
     /// The end of the lease if it is dropped; `None` once it has ended.
@@ -59,7 +59,7 @@ impl Lease {
         lock: Option<Arc<KeyLock>>,
         on_drop: Status,
     ) -> Self {
-        let shared = Arc::new(LeaseState {
+        let state = Arc::new(LeaseState {
             store,
             key,
             fence,
@@ -67,8 +67,8 @@ impl Lease {
             process: std::process::id(),
             loss: Arc::default(),
         });
-        heartbeat::keep(&shared);
-        Self { shared, lock, on_drop: Some(End::Dropped(on_drop, None)) }
+        heartbeat::keep(&state);
+        Self { state, lock, on_drop: Some(End::Dropped(on_drop, None)) }
     }
 
     /// Returns the lease, whose record gets this note if it is dropped.
@@ -80,8 +80,8 @@ impl Lease {
     }
 
     /// Returns the part of the lease that the heartbeat and the running body see.
-    pub(crate) fn shared(&self) -> &Arc<LeaseState> {
-        &self.shared
+    pub(crate) fn state(&self) -> &Arc<LeaseState> {
+        &self.state
     }
 
     /// Notes that the lease has ended in the store.
@@ -101,7 +101,7 @@ impl Lease {
         completion: &Arc<Completion>,
     ) -> Result<Record, StoreError> {
         let before = self.on_drop.replace(End::Completed(completion.clone()));
-        let done = completed(mode, &self.shared.store, completion).await;
+        let done = completed(mode, &self.state.store, completion).await;
         match &done {
             Ok(_) if completion.status.is_held() => self.on_drop = before,
             Ok(_) | Err(StoreError::Fenced { .. }) => self.on_drop = None,
@@ -119,7 +119,7 @@ impl Lease {
     /// Ends the lease without a result; as [`complete`](Self::complete) where the store does not answer.
     pub(crate) async fn release(&mut self, release: Release) -> Result<(), StoreError> {
         self.on_drop = Some(End::Released(Box::new(release.clone())));
-        let released = self.shared.store.release(release).await;
+        let released = self.state.store.release(release).await;
         if matches!(released, Ok(()) | Err(StoreError::Fenced { .. })) {
             self.on_drop = None;
         }
@@ -135,19 +135,19 @@ impl Lease {
     /// caller.
     pub(crate) async fn give_back(mut self) {
         let Some(end) = self.on_drop.clone() else { return };
-        let ended = end.clone().reach(&self.shared, &self.shared.store).await;
+        let ended = end.clone().reach(&self.state, &self.state.store).await;
         self.on_drop = None;
-        settle(ended, self.shared.clone(), end, self.lock.take());
+        settle(ended, self.state.clone(), end, self.lock.take());
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(end) = self.on_drop.take().filter(|_| self.shared.process == std::process::id()) {
-            let (shared, lock) = (self.shared.clone(), self.lock.take());
-            finish(&self.shared.store, async move {
-                let ended = end.clone().reach(&shared, &shared.store).await;
-                settle(ended, shared, end, lock);
+        if let Some(end) = self.on_drop.take().filter(|_| self.state.process == std::process::id()) {
+            let (state, lock) = (self.state.clone(), self.lock.take());
+            finish(&self.state.store, async move {
+                let ended = end.clone().reach(&state, &state.store).await;
+                settle(ended, state, end, lock);
             });
         }
     }

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A lease is never renewed by itself: the process has one counter in each store, and one write keeps everything that
-//! it holds. `shared` is what the heartbeat and the holder both see: the fence, and whether the lease is lost.
+//! it holds. `state` is what the heartbeat and the holder both see: the fence, and whether the lease is lost.
 //!
 //! The rule for all of it: a lease whose end the store did not take is kept, and its end is owed. Given up instead, the
 //! record would look like that of a dead process, and its work would be done a second time while this one lives.
@@ -42,4 +42,4 @@ pub(crate) mod end;
 pub(crate) mod heartbeat;
 pub(crate) mod hold;
 pub(crate) mod key_lock;
-pub(crate) mod shared;
+pub(crate) mod state;

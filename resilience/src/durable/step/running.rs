@@ -94,7 +94,7 @@ impl RunningStep {
         } else {
             let (key, length) = (claim.key.clone(), claim.lease);
             let lease = Lease::new(store, key, record.fence, length, Some(lock), Status::Free);
-            let step = Step::of_its_own(lease.shared(), &record);
+            let step = Step::of_its_own(lease.state(), &record);
             (Guard::ByItself(lease), step)
         };
         let scope = scope.in_step(step, claim.key);
@@ -206,9 +206,9 @@ impl RunningStep {
         let (store, completion, mut lease) = match held {
             Guard::Unprotected => return Ok(()),
             Guard::ByItself(lease) => {
-                let shared = lease.shared();
-                let completion = Completion::done(shared.key.clone(), shared.fence, value);
-                (shared.store.clone(), completion, Some(lease))
+                let state = lease.state();
+                let completion = Completion::done(state.key.clone(), state.fence, value);
+                (state.store.clone(), completion, Some(lease))
             }
             Guard::ByJob { job, record, .. } => {
                 let completion = Completion::step(*record, job.holder(), value);

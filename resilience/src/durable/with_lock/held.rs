@@ -3,7 +3,7 @@
 use crate::base::of_process::OfProcess;
 use crate::base::scope;
 use crate::base::sync::locked;
-use crate::durable::lease::shared::LeaseState;
+use crate::durable::lease::state::LeaseState;
 use crate::durable::store::{self, Store};
 use crate::fs::lock::held::{self, HeldLock};
 use crate::point::PointName;

@@ -86,7 +86,7 @@ impl LockSite {
         match taken {
             Ok(lease) => {
                 self.locked(&key, waited);
-                let number = held::enter(&key, &self.point().name(), lease.shared());
+                let number = held::enter(&key, &self.point().name(), lease.state());
                 Ok(CallLease { site: self, key, number, lease: Some(lease), world: World::here() })
             }
             Err(why) => Err(self.refused(key, waited, why)),
@@ -234,13 +234,13 @@ impl CallLease {
     /// released without the caller.
     pub async fn end(mut self) {
         let Some(mut lease) = self.lease.take() else { return };
-        let shared = lease.shared().clone();
-        let released = lease.release(Release::new(shared.key.clone(), shared.fence, Status::Free)).await;
+        let state = lease.state().clone();
+        let released = lease.release(Release::new(state.key.clone(), state.fence, Status::Free)).await;
         let is_lost = match released {
             Ok(()) => false,
             Err(StoreError::Fenced { .. }) => true,
             // Only the store could say.
-            Err(_) => shared.loss.is_lost(),
+            Err(_) => state.loss.is_lost(),
         };
         self.report(is_lost);
     }
@@ -268,7 +268,7 @@ impl Drop for CallLease {
     fn drop(&mut self) {
         // A guard that was taken out has been reported on.
         let is_lost =
-            self.lease.as_ref().is_some_and(|lease| lease.shared().is_own() && lease.shared().loss.is_lost());
+            self.lease.as_ref().is_some_and(|lease| lease.state().is_own() && lease.state().loss.is_lost());
         self.report(is_lost);
         held::leave(self.number);
     }
