@@ -26,7 +26,7 @@ pub(crate) fn command(command: BackupsCommand, json: bool) -> Result<ExitCode, F
         BackupsCommand::List { paths } => list(&paths, json),
         BackupsCommand::Restore { path, number } => {
             let path = real(&path);
-            say(&recover([&path], Duration::from_secs(30))?);
+            report(&recover([&path], Duration::from_secs(30))?);
             restore(&path, number)?;
             print::bytes(visible(&format!("{}: is backup {number} again", path.display())).as_bytes())?;
             print::bytes(b"\n")
@@ -40,10 +40,9 @@ fn real(path: &Path) -> PathBuf {
 }
 
 /// Reports the files that were put back after a killed run.
-fn say(put_back: &[PathBuf]) {
+fn report(put_back: &[PathBuf]) {
     for path in put_back {
-        let text = format!("{}: put back after a run that was killed", path.display());
-        eprintln!("resilience: {}", visible(&text));
+        print::say(&format!("{}: put back after a run that was killed", path.display()));
     }
 }
 
@@ -52,10 +51,10 @@ fn list(paths: &[PathBuf], json: bool) -> Result<ExitCode, Failure> {
     for path in paths.iter().map(|path| real(path)) {
         // A run that works holds the file: then there is nothing to put back.
         match recover([&path], Duration::ZERO) {
-            Ok(put_back) => say(&put_back),
+            Ok(put_back) => report(&put_back),
             Err(TransactionError::Lock(LockError::Timeout { .. })) => {}
             Err(error) => {
-                eprintln!("resilience: {}", visible(&error.to_string()));
+                print::say(&error.to_string());
                 failed = true;
                 continue;
             }

@@ -63,7 +63,7 @@ fn list(
         let application = &state.application;
         let page = blocking::of(state.inspect()?).list(filter.clone())?;
         if page.next.is_some() {
-            eprintln!("resilience: {application} has more than {limit} such jobs: raise --limit");
+            print::say(&format!("{application} has more than {limit} such jobs: raise --limit"));
         }
         Ok(page.into_iter().map(|job| Row { application: application.clone(), job }).collect())
     });

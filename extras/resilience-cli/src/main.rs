@@ -7,6 +7,8 @@
 //! through [`print`].
 
 #![forbid(unsafe_code)]
+// They panic where the stream cannot be written.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
 #[cfg(not(target_os = "linux"))]
 compile_error!("the command `resilience` runs on Linux: it finds processes, terminals and locks there");
 
@@ -25,7 +27,8 @@ mod state;
 use args::{Cli, Command};
 use clap::{CommandFactory as _, Parser as _};
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 /// The exit code of a command of this program that could not do its work.
@@ -39,8 +42,16 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let done = match cli.command {
-        Command::Run(args) => return run::run(args, &cli.place),
+    caught(|| command(cli)).unwrap_or_else(|error| {
+        print::say(&error.to_string());
+        ExitCode::from(FAILED)
+    })
+}
+
+/// Runs a command, and returns its exit code.
+fn command(cli: Cli) -> Result<ExitCode, Failure> {
+    match cli.command {
+        Command::Run(args) => Ok(run::run(args, &cli.place)),
         Command::Jobs(command) => jobs::command(command, &cli.place, cli.json),
         Command::Checkpoints(command) => checkpoints::command(command, &cli.place, cli.json),
         Command::Locks(command) => locks::command(command, &cli.place, cli.json),
@@ -53,21 +64,29 @@ fn main() -> ExitCode {
             print::bytes(&text)
         }
         Command::Man { dir } => man(dir.as_deref()),
-    };
-    match done {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("resilience: {error}");
-            ExitCode::from(FAILED)
-        }
     }
+}
+
+/// Returns the result of `work`. A panic in it is an error, so that the exit code is one of ours.
+fn caught<R>(work: impl FnOnce() -> Result<R, Failure>) -> Result<R, Failure> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        Err(format!("this is a fault of `resilience` itself: {text}").into())
+    })
 }
 
 /// Shows clap's own text. Wrong usage of `run` ends with a code that no command is likely to use itself.
 fn usage(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
+    let printed = error.print();
     match error.use_stderr() {
-        false => ExitCode::SUCCESS,
+        false => match printed {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                print::say(&print::not_written(&error));
+                ExitCode::from(FAILED)
+            }
+            _ => ExitCode::SUCCESS,
+        },
         true if is_run(std::env::args_os().skip(1)) => ExitCode::from(FAILED),
         true => ExitCode::from(2),
     }
@@ -104,6 +123,13 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_panic_is_an_error() {
+        let caught = |text: &str| caught::<()>(|| panic!("{text}")).unwrap_err().to_string();
+        assert_eq!(caught("index 3"), "this is a fault of `resilience` itself: index 3");
+        assert_eq!(super::caught(|| Ok(3)).unwrap(), 3);
     }
 
     #[test]

@@ -52,14 +52,25 @@ pub(crate) fn bytes(text: &[u8]) -> Result<ExitCode, Failure> {
     is_written(text).map(|_| ExitCode::SUCCESS)
 }
 
+/// Reports `text` in one line on standard error. The work goes on where that cannot be written.
+pub(crate) fn say(text: &str) {
+    let line = format!("resilience: {}\n", visible(text));
+    let _ = io::stderr().write_all(line.as_bytes());
+}
+
 /// Prints `text`; whether its reader is still there.
 pub(crate) fn is_written(text: &[u8]) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(not_written(&error).into()),
     }
+}
+
+/// Returns the message that standard output cannot be written.
+pub(crate) fn not_written(error: &io::Error) -> String {
+    format!("standard output: {error}")
 }
 
 /// Returns `text` without the characters that a terminal would obey: control characters and marks that turn the

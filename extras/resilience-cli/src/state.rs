@@ -168,7 +168,7 @@ pub(crate) fn each<T>(
         match look(&state) {
             Ok(found) => rows.extend(found),
             Err(error) => {
-                eprintln!("resilience: {}", print::visible(&error.to_string()));
+                print::say(&error.to_string());
                 failed = true;
             }
         }

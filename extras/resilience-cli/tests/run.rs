@@ -10,6 +10,8 @@ mod hold;
 mod listing;
 #[path = "run/signals.rs"]
 mod signals;
+#[path = "run/unwritable.rs"]
+mod unwritable;
 
 use std::fs;
 use std::io::Write as _;

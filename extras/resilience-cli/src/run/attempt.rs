@@ -246,7 +246,8 @@ impl Attempt<'_> {
 
     fn command(&self, input: &Source) -> Command {
         let mut command = Command::new(&self.words[0]);
-        command.args(&self.words[1..]).stdout(self.output.stdio());
+        // It does not go on below a run that has failed itself.
+        command.args(&self.words[1..]).stdout(self.output.stdio()).kill_on_drop(true);
         if let Source::Pipe(_) = input {
             command.stdin(Stdio::piped());
         }

@@ -4,6 +4,7 @@
 //! on, and the attempt is not repeated. When the reader of the passed output has gone, the pipe of the command is
 //! closed, so that it gets SIGPIPE as in a pipeline.
 
+use crate::print;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::process::Stdio;
@@ -118,7 +119,7 @@ async fn write(part: &[u8]) -> io::Result<bool> {
     match written.await {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(error),
+        Err(error) => Err(io::Error::new(error.kind(), print::not_written(&error))),
     }
 }
 

@@ -19,10 +19,13 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::canonicalize;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// The variable that names the locks which a command has inherited.
 pub(super) const HELD: &str = "RESILIENCE_HELD";
@@ -102,8 +105,15 @@ pub(super) struct Files {
 }
 
 /// Duplicates the descriptor of each lock for the command. It is closed with the run; the lock is released before.
-fn inherited<'a>(locks: impl IntoIterator<Item = &'a LockGuard>) -> std::io::Result<Vec<OwnedFd>> {
+fn inherited<'a>(locks: impl IntoIterator<Item = &'a LockGuard>) -> io::Result<Vec<OwnedFd>> {
     locks.into_iter().map(|lock| Ok(rustix::io::dup(lock)?)).collect()
+}
+
+/// Does `work` on a thread of its own, if there is room for one.
+async fn on_thread<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> io::Result<R> {
+    let (send, done) = oneshot::channel();
+    thread::Builder::new().name("backups".to_owned()).spawn(move || send.send(work()))?;
+    done.await.map_err(|_| io::Error::other("their thread has panicked"))
 }
 
 /// The lock that is waited for, and since when.
@@ -190,7 +200,7 @@ impl Run<'_> {
         let files =
             Transaction::many(&paths).follow(true).limit(u64::MAX).keep(self.args.hold.keep).wait(wait);
         // The rollback waits for other processes: signals are handled during these waits.
-        let work = tokio::task::spawn_blocking(move || {
+        let work = move || {
             let put_back = recover(&paths, wait)?;
             let rollback = files.back_up()?;
             if !keeps_locks {
@@ -198,8 +208,8 @@ impl Run<'_> {
                 return Ok((put_back, None));
             }
             Ok::<_, TransactionError>((put_back, Some(rollback)))
-        });
-        let done = work.await.map_err(|error| End::Failed(error.to_string()))?;
+        };
+        let done = on_thread(work).await.map_err(|error| End::Failed(format!("no backups: {error}")))?;
         self.waits.end(self.report);
         let (put_back, rollback) = done.map_err(|error| match error {
             TransactionError::Lock(LockError::Timeout { .. }) => self.busy(&error.to_string()),

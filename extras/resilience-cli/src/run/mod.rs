@@ -55,10 +55,8 @@ impl Attempted {
 pub(crate) fn run(args: Box<RunArgs>, place: &Place) -> ExitCode {
     let is_verbose = args.verbose || std::env::var_os("RESILIENCE_DEBUG").is_some_and(|value| value == "1");
     let report = Report::new(args.status_file.clone(), is_verbose);
-    let ended = match start(*args, place, &report) {
-        Ok(ended) => ended,
-        Err(error) => Ended::Failed(error.to_string()),
-    };
+    let ended = crate::caught(|| start(*args, place, &report))
+        .unwrap_or_else(|error| Ended::Failed(error.to_string()));
     let code = report.end(&ended);
     if let Ended::Signal(signal) = ended {
         // Its sender, a shell in a loop perhaps, is to see that the signal was heeded.
@@ -164,7 +162,7 @@ impl<'a> Run<'a> {
         self.waits.begin(format!("waiting for the checkpoint {key}"));
         let record: Result<Record, NotRecorded> = checkpoint.call_async(key, body).await;
         match record {
-            Ok(record) => self.check(key, &record, has_run.get()),
+            Ok(record) => self.check(key, &record, has_run.get()).await,
             Err(NotRecorded::Failed(attempted)) => self.fall_back(*attempted).await,
             Err(NotRecorded::TooLarge) => Ok(Ended::Failed(format!(
                 "the command succeeded, but its output is over {} KiB and was not recorded: write --checkpoint-output none",

@@ -103,7 +103,7 @@ impl Run<'_> {
         }
         let output = match self.args.checkpoint_output {
             What::None => {
-                let _ = attempted.output.pass_on().await;
+                self.last.replace(Some(attempted.output));
                 None
             }
             What::Stdout if attempted.output.len() > RECORDED || attempted.output.has_passed() => {
@@ -120,7 +120,12 @@ impl Run<'_> {
     }
 
     /// Prints the recorded output, if it is that of this command.
-    pub(super) fn check(&self, key: &str, record: &Record, has_run: bool) -> Result<Ended, crate::Failure> {
+    pub(super) async fn check(
+        &self,
+        key: &str,
+        record: &Record,
+        has_run: bool,
+    ) -> Result<Ended, crate::Failure> {
         let (command, dir) = (words(&self.args.command), here());
         if record.command != command || record.dir != dir {
             let (was, is) = if record.command == command {
@@ -132,8 +137,11 @@ impl Run<'_> {
                 "the checkpoint `{key}` was recorded for `{was}`, and this is `{is}`: use another key"
             )));
         }
-        if let Some(output) = &record.output {
-            print::bytes(output.bytes())?;
+        match (&record.output, self.last.take()) {
+            (Some(output), _) => drop(print::bytes(output.bytes())?),
+            // It is not in the record, which is made also where it cannot be printed.
+            (None, Some(output)) => output.pass_on().await?,
+            (None, None) => {}
         }
         if !has_run {
             self.report.step(|| format!("`{key}` is recorded: the command does not run"));

@@ -65,7 +65,7 @@ impl Report {
     /// Reports a fault in one line.
     pub(super) fn fault(&self, text: &str) {
         self.shows(None);
-        eprintln!("resilience: {}", crate::print::visible(text));
+        crate::print::say(text);
     }
 
     /// Shows the wait on a terminal, in place of the previous line.
@@ -130,7 +130,7 @@ impl Report {
         if let Some(file) = &self.status_file
             && let Err(error) = std::fs::write(file, format!("{status}\n"))
         {
-            eprintln!("resilience: {}: {error}", file.display());
+            crate::print::say(&format!("{}: {error}", file.display()));
         }
         code
     }
