@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::args::BackupsCommand;
-use crate::print::{self, visible};
+use crate::print;
 use resilience::fs::{Backup, LockError, TransactionError, backups, recover, restore};
 use serde::Serialize;
 use std::fs::{canonicalize, symlink_metadata};
@@ -28,8 +28,7 @@ pub(crate) fn command(command: BackupsCommand, json: bool) -> Result<ExitCode, F
             let path = real(&path);
             report(&recover([&path], Duration::from_secs(30))?);
             restore(&path, number)?;
-            print::bytes(visible(&format!("{}: is backup {number} again", path.display())).as_bytes())?;
-            print::bytes(b"\n")
+            print::line(&format!("{}: is backup {number} again", path.display()))
         }
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn command(command: CheckpointsCommand, place: &Place, json: bool) ->
         CheckpointsCommand::Clean { older_than } => {
             for state in state::all(place)? {
                 let removed = blocking::of(state.open()?).cleanup(older_than)?;
-                print::bytes(format!("{}: {removed} removed\n", state.application).as_bytes())?;
+                print::line(&format!("{}: {removed} removed", state.application))?;
             }
             Ok(ExitCode::SUCCESS)
         }

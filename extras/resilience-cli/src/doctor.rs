@@ -57,7 +57,7 @@ fn text(states: &[State], findings: &[Finding]) -> String {
         return "no application of this user has state; --state or --app names one\n".to_owned();
     };
     let mut lines = vec![match states {
-        [one] => format!("state: {} ({})", one.dir.display(), one.because),
+        [one] => format!("state: {} ({})", print::visible(&one.dir.display().to_string()), one.because),
         _ => format!("state: {} applications ({})", states.len(), first.because),
     }];
     for finding in findings {
@@ -115,6 +115,12 @@ impl Doctor<'_> {
     fn directory(&mut self) {
         let dir = &self.state.dir;
         match fs::metadata(dir) {
+            Ok(found) if !found.is_dir() => self.found(
+                "directory",
+                Level::Fail,
+                format!("{} is no directory", dir.display()),
+                "name another one with --state or --app",
+            ),
             Ok(found) if found.mode() & 0o022 != 0 => {
                 let message =
                     format!("{} may be written by others (mode {:o})", dir.display(), found.mode() & 0o7777);

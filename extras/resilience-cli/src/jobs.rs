@@ -38,7 +38,7 @@ pub(crate) fn command(command: JobsCommand, place: &Place, json: bool) -> Result
         JobsCommand::Resume { id } => {
             let state = find(&id, place)?;
             blocking::of(state.open()?).resume(&id)?;
-            print::bytes(format!("{id}: runs again when its program calls it or recovers\n").as_bytes())
+            print::line(&format!("{id}: runs again when its program calls it or recovers"))
         }
         JobsCommand::Cancel { id, wait } => cancel(&id, wait, place),
     }
@@ -155,11 +155,11 @@ fn cancel(id: &str, wait: Option<Duration>, place: &Place) -> Result<ExitCode, F
             job.as_ref().is_some_and(|job| matches!(job.status, Status::Running | Status::RollingBack));
         match (job, wait) {
             (Some(job), _) if !is_running => {
-                return print::bytes(format!("{id}: {}\n", job.status).as_bytes());
+                return print::line(&format!("{id}: {}", job.status));
             }
-            (None, _) => return print::bytes(format!("{id}: gone\n").as_bytes()),
+            (None, _) => return print::line(&format!("{id}: gone")),
             (Some(_), None) => {
-                return print::bytes(format!("{id}: asked; it stops at its next step\n").as_bytes());
+                return print::line(&format!("{id}: asked; it stops at its next step"));
             }
             (Some(_), Some(wait)) if began.elapsed() >= wait => {
                 return Err(format!("`{id}` was asked to stop, and still runs after {wait:?}").into());

@@ -47,6 +47,11 @@ pub(crate) fn table(head: &[&str], rows: Vec<Vec<String>>, nothing: &str) -> Res
     bytes(format!("{}\n", lines.join("\n")).as_bytes())
 }
 
+/// Prints one line of text.
+pub(crate) fn line(text: &str) -> Result<ExitCode, Failure> {
+    bytes(format!("{}\n", visible(text)).as_bytes())
+}
+
 /// Prints `text`, and ignores a closed output: a reader such as `head` that has seen enough is no failure.
 pub(crate) fn bytes(text: &[u8]) -> Result<ExitCode, Failure> {
     is_written(text).map(|_| ExitCode::SUCCESS)

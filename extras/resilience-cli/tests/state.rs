@@ -173,6 +173,22 @@ fn the_home_directory_is_found_without_an_environment() {
 }
 
 #[test]
+fn doctor_names_a_state_that_is_no_directory_and_shows_no_control_character() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("a\u{1b}[31m\nfile");
+    fs::write(&file, "").unwrap();
+    let output =
+        Command::new(BINARY).arg("doctor").arg("--state").arg(&file).output().expect("the binary runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.starts_with("state: ") && said.contains("a\\u{1b}[31m\\u{a}file (--state names it)\n"),
+        "{said}"
+    );
+    assert!(!said.contains('\u{1b}') && said.contains("file is no directory"), "{said}");
+}
+
+#[test]
 fn completions_and_manual_pages_are_made() {
     let home = tempfile::tempdir().expect("a directory");
     for shell in ["bash", "zsh", "fish"] {
