@@ -6,6 +6,8 @@ mod alike;
 mod example;
 #[path = "run/hold.rs"]
 mod hold;
+#[path = "run/kinds.rs"]
+mod kinds;
 #[path = "run/listing.rs"]
 mod listing;
 #[path = "run/signals.rs"]

@@ -5,8 +5,10 @@ use super::group::{self, Group};
 use super::hold::HELD;
 use super::input::{Pipe, Source};
 use super::report::{BUSY, Report, Result as Ended};
+use super::script;
 use super::signals::Stops;
 use crate::{FAILED, print};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -163,8 +165,7 @@ impl Attempt<'_> {
     /// Runs the command; returns how it ended, and its output where that is held back.
     pub(super) async fn run(&self, input: Source) -> (End, Captured) {
         // One signal handler for all children: it has to be installed before the first one starts.
-        let started =
-            signal(SignalKind::child()).and_then(|children| Ok((children, self.command(&input).spawn()?)));
+        let started = signal(SignalKind::child()).and_then(|children| Ok((children, self.spawn(&input)?)));
         let (mut children, mut child) = match started {
             Ok(started) => started,
             Err(error) => return (not_started(&self.words[0], error), Captured::default()),
@@ -244,10 +245,22 @@ impl Attempt<'_> {
         }
     }
 
-    fn command(&self, input: &Source) -> Command {
-        let mut command = Command::new(&self.words[0]);
+    /// Starts the command, by the shell if it is a script that names no program.
+    fn spawn(&self, input: &Source) -> io::Result<Child> {
+        let spawned = self.command(self.words, input).spawn();
+        match &spawned {
+            Err(error) if error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) => {
+                let words = script::by_shell(self.words);
+                words.map_or(spawned, |words| self.command(&words, input).spawn())
+            }
+            _ => spawned,
+        }
+    }
+
+    fn command(&self, words: &[OsString], input: &Source) -> Command {
+        let mut command = Command::new(&words[0]);
         // It does not go on below a run that has failed itself.
-        command.args(&self.words[1..]).stdout(self.output.stdio()).kill_on_drop(true);
+        command.args(&words[1..]).stdout(self.output.stdio()).kill_on_drop(true);
         if let Source::Pipe(_) = input {
             command.stdin(Stdio::piped());
         }

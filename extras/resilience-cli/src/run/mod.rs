@@ -10,6 +10,7 @@ mod hold;
 mod input;
 mod record;
 mod report;
+mod script;
 mod signals;
 
 use crate::FAILED;
