@@ -195,7 +195,14 @@ impl Attempt<'_> {
             None => Ok(Captured::default()),
         };
         match captured {
-            Ok(captured) => (end, captured),
+            Ok(captured) => {
+                if let Some(error) = captured.not_held().filter(|_| !end.is_success()) {
+                    self.report.fault(&format!(
+                        "the output was passed on, and the command is not repeated: no file could hold it: {error}"
+                    ));
+                }
+                (end, captured)
+            }
             Err(error) => {
                 (End::Failed(format!("the output of the command was lost: {error}")), Captured::default())
             }

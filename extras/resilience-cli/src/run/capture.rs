@@ -1,7 +1,7 @@
 //! Standard output of an attempt, held back until it is known to be the last one.
 //!
-//! Output is held in memory up to 1 MiB, then in a file without a name up to the limit; beyond that all of it is passed
-//! on, and the attempt is not repeated. When the reader of the passed output has gone, the pipe of the command is
+//! Output is held in memory up to 1 MiB, then in a file without a name up to the limit; beyond that, or if the file cannot
+//! be written, all of it is passed on, and the attempt is not repeated. When the reader of the passed output has gone, the pipe of the command is
 //! closed, so that it gets SIGPIPE as in a pipeline.
 
 use crate::print;
@@ -40,9 +40,12 @@ impl Output {
 #[derive(Debug, Default)]
 pub(super) struct Captured {
     memory: Vec<u8>,
-    file: Option<File>,
+    /// A file, and the number of bytes that it holds.
+    file: Option<(File, u64)>,
     len: u64,
     has_passed: bool,
+    /// Why it could not be held in a file.
+    not_held: Option<io::Error>,
 }
 
 impl Captured {
@@ -55,9 +58,14 @@ impl Captured {
         self.has_passed
     }
 
+    /// Returns why the output could not be held back, below the limit.
+    pub(super) fn not_held(&self) -> Option<&io::Error> {
+        self.not_held.as_ref()
+    }
+
     /// Returns all of the output, if it was held back.
     pub(super) fn bytes(&self) -> io::Result<Vec<u8>> {
-        let Some(file) = &self.file else { return Ok(self.memory.clone()) };
+        let Some((file, _)) = &self.file else { return Ok(self.memory.clone()) };
         let (mut file, mut all) = (file.try_clone()?, Vec::new());
         file.seek(SeekFrom::Start(0))?;
         file.read_to_end(&mut all)?;
@@ -67,26 +75,37 @@ impl Captured {
     /// Adds `part`; whether what follows has a reader.
     async fn add(&mut self, part: &[u8], limit: u64) -> io::Result<bool> {
         self.len += part.len() as u64;
-        if !self.has_passed && self.len > limit {
+        if !self.has_passed {
+            if self.len <= limit {
+                match self.hold(part) {
+                    Ok(()) => return Ok(true),
+                    Err(error) => self.not_held = Some(error),
+                }
+            }
             self.has_passed = true;
             if !self.pass().await? {
                 return Ok(false);
             }
         }
-        if self.has_passed {
-            return write(part).await;
-        }
+        write(part).await
+    }
+
+    /// Holds `part` back. After an error what was held before is still there.
+    fn hold(&mut self, part: &[u8]) -> io::Result<()> {
         match &mut self.file {
-            Some(file) => file.write_all(part)?,
+            Some((file, held)) => {
+                file.write_all(part)?;
+                *held += part.len() as u64;
+            }
             None if self.memory.len() + part.len() <= IN_MEMORY => self.memory.extend_from_slice(part),
             None => {
                 let mut file = tempfile::tempfile()?;
                 file.write_all(&self.memory)?;
                 file.write_all(part)?;
-                (self.file, self.memory) = (Some(file), Vec::new());
+                (self.file, self.memory) = (Some((file, self.len)), Vec::new());
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Writes the output that was held back to standard output.
@@ -96,8 +115,10 @@ impl Captured {
 
     async fn pass(&mut self) -> io::Result<bool> {
         let mut is_read = write(&std::mem::take(&mut self.memory)).await?;
-        let Some(mut file) = self.file.take() else { return Ok(is_read) };
+        let Some((mut file, held)) = self.file.take() else { return Ok(is_read) };
         file.seek(SeekFrom::Start(0))?;
+        // The last part may have been written to a half.
+        let mut file = file.take(held);
         let mut part = vec![0; 64 << 10];
         while is_read {
             match file.read(&mut part)? {

@@ -1,6 +1,7 @@
 //! Kinds of commands, and of what they write.
 
-use super::{BINARY, dir, output, text};
+use super::hold::read;
+use super::{BINARY, calls, dir, output, run, text};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -48,4 +49,36 @@ fn a_script_without_an_interpreter_is_run_by_the_shell() {
     assert_eq!(text(&found.stdout), format!("from {}\n", path.join("bin/found").display()));
     fs::write(path.join("not-executable"), "echo hi").unwrap();
     assert_eq!(ended(&["--", "./not-executable"]).status.code(), Some(126));
+}
+
+#[test]
+fn output_that_no_file_can_hold_is_passed_on() {
+    let dir = dir();
+    let missing = dir.path().join("missing");
+    let script = "echo >> calls; yes | head -c 3000000";
+    for (words, end, code, runs) in [
+        ("--retries 2 --base 1ms", "exit 0", 0, 1),
+        ("--retries 2 --base 1ms", "exit 3", 3, 1),
+        ("--checkpoint k --checkpoint-output none", "exit 0", 0, 1),
+        ("--fallback true", "exit 0", 0, 1),
+    ] {
+        let _ = fs::remove_file(dir.path().join("calls"));
+        let words = format!("--status-file status {words}");
+        let mut command = run(dir.path(), &words, &format!("{script}; {end}"));
+        let ended = output(command.env("TMPDIR", &missing));
+        let said = text(&ended.stderr);
+        assert_eq!((ended.status.code(), ended.stdout.len()), (Some(code), 3_000_000), "{words}: {said}");
+        assert!(ended.stdout.iter().step_by(2).all(|byte| *byte == b'y'), "in its order");
+        assert_eq!(calls(dir.path()), runs, "{words}");
+        assert_eq!(said.contains("not repeated"), code == 3, "{words}: {said}");
+        assert!(read(dir.path(), "status").unwrap().contains("\"attempts\":1"));
+    }
+    // A file of at most 2 MiB, which is full in the middle of a part.
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f 2050; exec {BINARY} run --retries 2 --base 1ms -- sh -c 'yes | head -c 5000000; exit 3'"
+    );
+    let mut command = super::unspoilt("bash");
+    let ended = output(command.args(["-c", &limited]).current_dir(dir.path()).stdin(Stdio::null()));
+    let is_whole = ended.stdout.chunks_exact(2).all(|line| line == b"y\n");
+    assert_eq!((ended.stdout.len(), is_whole, ended.status.code()), (5_000_000, true, Some(3)));
 }
