@@ -94,7 +94,8 @@ pub(crate) struct RunArgs {
     /// Waits exactly as long as `--base` and `--backoff` say, in place of a random time up to that
     #[arg(long, requires = "retries")]
     pub(crate) no_jitter: bool,
-    /// The exit codes that are repeated; without it all but 0, 126 and 127
+    /// The exit codes that are repeated; without it all but 0, 125, 126, 127 and death by SIGHUP, SIGINT, SIGQUIT or
+    /// SIGTERM
     #[arg(long, value_name = "CODE,..", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..), requires = "retries")]
     pub(crate) retry_on: Vec<u8>,
     /// How long one attempt may take

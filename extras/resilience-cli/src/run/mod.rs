@@ -216,9 +216,8 @@ impl<'a> Run<'a> {
     fn is_repeated(&self, end: &End) -> bool {
         let code = end.code();
         match end {
-            End::Exited(_) if end.was_asked_to_end() => false,
             End::Exited(_) | End::TimedOut { .. } => match self.args.retry_on.as_slice() {
-                [] => ![FAILED, 126, 127].contains(&code),
+                [] => !end.was_asked_to_end() && ![FAILED, 126, 127].contains(&code),
                 codes => codes.contains(&code),
             },
             End::OutOfTime { .. }

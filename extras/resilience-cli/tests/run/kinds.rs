@@ -82,3 +82,19 @@ fn output_that_no_file_can_hold_is_passed_on() {
     let is_whole = ended.stdout.chunks_exact(2).all(|line| line == b"y\n");
     assert_eq!((ended.stdout.len(), is_whole, ended.status.code()), (5_000_000, true, Some(3)));
 }
+
+#[test]
+fn codes_that_are_named_are_repeated() {
+    for (words, script, attempts) in [
+        ("--retry-on 143", "kill -TERM $$", 3),
+        ("--retry-on 130,143", "kill -INT $$", 3),
+        ("--retry-on 143", "kill -INT $$", 1),
+        ("--retry-on 125", "exit 125", 3),
+        ("--retry-on 1", "kill -TERM $$", 1),
+    ] {
+        let dir = dir();
+        let script = format!("echo >> calls; {script}");
+        output(&mut run(dir.path(), &format!("--retries 2 --base 1ms {words}"), &script));
+        assert_eq!(calls(dir.path()), attempts, "{words} -- {script}");
+    }
+}
