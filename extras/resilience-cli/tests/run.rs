@@ -10,6 +10,8 @@ mod hold;
 mod kinds;
 #[path = "run/listing.rs"]
 mod listing;
+#[path = "run/moments.rs"]
+mod moments;
 #[path = "run/signals.rs"]
 mod signals;
 #[path = "run/unwritable.rs"]

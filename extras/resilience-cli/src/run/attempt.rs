@@ -6,7 +6,7 @@ use super::hold::HELD;
 use super::input::{Pipe, Source};
 use super::report::{BUSY, Report, Result as Ended};
 use super::script;
-use super::signals::Stops;
+use super::signals::{Stop, Stops};
 use crate::{FAILED, print};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
@@ -161,6 +161,21 @@ enum Cause {
     Terminal,
 }
 
+/// What happens while a command runs.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    /// A limit is over.
+    Deadline,
+    /// It is time to ask the command to end.
+    Ask,
+    /// It is time to kill the command.
+    Kill,
+    /// A signal came to this process.
+    Signal(Stop),
+    /// A child has ended, or was stopped.
+    Child,
+}
+
 impl Attempt<'_> {
     /// Runs the command; returns how it ended, and its output where that is held back.
     pub(super) async fn run(&self, input: Source) -> (End, Captured) {
@@ -217,30 +232,25 @@ impl Attempt<'_> {
         let mut stops = self.stops.watch();
         let status = loop {
             let deadline = limit.filter(|_| ending.cause.is_none()).map(|limit| began + limit);
-            tokio::select! {
+            let moment = tokio::select! {
                 biased;
                 status = child.wait() => break status,
-                () = at(deadline) => {
-                    let is_total = self.limits.attempt.is_none_or(|attempt| Some(attempt) > limit);
-                    self.end(pid, &mut ending, if is_total { Cause::Total } else { Cause::Timeout(limit.unwrap_or_default()) });
+                () = at(deadline) => Moment::Deadline,
+                () = at(ending.ask_at) => Moment::Ask,
+                () = at(ending.kill_at) => Moment::Kill,
+                Ok(()) = stops.changed() => Moment::Signal(*stops.borrow_and_update()),
+                Some(()) = children.recv() => Moment::Child,
+            };
+            // If this process was stopped meanwhile, the command may have ended long before.
+            if let Ok(Some(status)) = child.try_wait() {
+                if let Moment::Signal(stop) = moment
+                    && (!status.success() || self.is_seen_by_command(stop.signal))
+                {
+                    ending.cause.get_or_insert(Cause::Signal(stop.signal));
                 }
-                () = at(ending.ask_at) => self.ask(pid, &mut ending),
-                () = at(ending.kill_at) => self.kill(pid, &mut ending),
-                Ok(()) = stops.changed() => {
-                    let stop = *stops.borrow_and_update();
-                    if stop.times > 1 {
-                        self.kill(pid, &mut ending);
-                    } else {
-                        self.stop(pid, &mut ending, stop.signal);
-                    }
-                }
-                Some(()) = children.recv() => {
-                    group::reap_others(pid);
-                    if ending.cause.is_none() && self.group.wants_terminal(pid) {
-                        self.end(pid, &mut ending, Cause::Terminal);
-                    }
-                }
+                break Ok(status);
             }
+            self.act(moment, pid, &mut ending, limit);
         };
         match (status, ending.cause) {
             (_, Some(Cause::Timeout(limit))) => End::TimedOut { limit, was_killed: ending.was_killed },
@@ -249,6 +259,27 @@ impl Attempt<'_> {
             (_, Some(Cause::Terminal)) => End::WantsTerminal,
             (Ok(status), None) => End::Exited(status),
             (Err(error), None) => End::Failed(format!("the end of the command is not known: {error}")),
+        }
+    }
+
+    /// Does what has to be done at this moment while the command runs.
+    fn act(&self, moment: Moment, pid: Pid, ending: &mut Ending, limit: Option<Duration>) {
+        match moment {
+            Moment::Deadline => {
+                let is_total = self.limits.attempt.is_none_or(|attempt| Some(attempt) > limit);
+                let cause = if is_total { Cause::Total } else { Cause::Timeout(limit.unwrap_or_default()) };
+                self.end(pid, ending, cause);
+            }
+            Moment::Ask => self.ask(pid, ending),
+            Moment::Kill => self.kill(pid, ending),
+            Moment::Signal(stop) if stop.times > 1 => self.kill(pid, ending),
+            Moment::Signal(stop) => self.stop(pid, ending, stop.signal),
+            Moment::Child => {
+                group::reap_others(pid);
+                if ending.cause.is_none() && self.group.wants_terminal(pid) {
+                    self.end(pid, ending, Cause::Terminal);
+                }
+            }
         }
     }
 
@@ -289,13 +320,17 @@ impl Attempt<'_> {
     /// Ends the command because of a signal. From a terminal that it shares with this program, it gets the signal
     /// itself.
     fn stop(&self, pid: Pid, ending: &mut Ending, signal: i32) {
-        let is_from_terminal = [Signal::INT, Signal::QUIT].map(Signal::as_raw).contains(&signal);
-        if self.group.is_shared && is_from_terminal {
+        if self.is_seen_by_command(signal) {
             ending.cause = Some(Cause::Signal(signal));
             ending.ask_at = Some(Instant::now() + self.limits.kill_after);
         } else {
             self.end(pid, ending, Cause::Signal(signal));
         }
+    }
+
+    /// Returns whether the command gets this signal from the terminal, too.
+    fn is_seen_by_command(&self, signal: i32) -> bool {
+        self.group.is_shared && [Signal::INT, Signal::QUIT].map(Signal::as_raw).contains(&signal)
     }
 
     /// Asks the command to end; a stopped process handles nothing before it goes on.
