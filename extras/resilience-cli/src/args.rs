@@ -299,10 +299,14 @@ pub(crate) struct DoctorArgs {
 
 /// A time as people write it: `30s`, `1m30s`, `250ms`; seconds without a unit, as `timeout` and `sleep` have them.
 fn time(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string());
-    }
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write it like 30s, 1m30s or 250ms"))
+    // Beyond this, points in time cannot be counted.
+    const LONGEST: Duration = Duration::from_secs(1_000 * 365 * 24 * 60 * 60);
+    let time = match text.parse() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()),
+        Err(_) => humantime::parse_duration(text)
+            .map_err(|error| format!("{error}; write it like 30s, 1m30s or 250ms")),
+    };
+    Ok(time?.min(LONGEST))
 }
 
 /// A time that is not zero.

@@ -230,10 +230,10 @@ impl<'a> Run<'a> {
     }
 
     async fn attempt(&self, may_stream: bool) -> Attempted {
-        let number = self.attempts.get() + 1;
+        let number = self.attempts.get().saturating_add(1);
         self.attempts.set(number);
         self.waits.end(self.report);
-        let most = self.args.retries.unwrap_or(0) + 1;
+        let most = self.args.retries.unwrap_or(0).saturating_add(1);
         let is_last = number >= most;
         self.report.step(|| format!("attempt {number} of {most}: {}", line(&self.args.command)));
         let output =
@@ -248,7 +248,7 @@ impl<'a> Run<'a> {
         let may_follow = !is_final && !end.is_success() && self.is_repeated(&end);
         let is_final = is_final || (may_follow && !self.restore());
         if number < most {
-            self.waits.begin(format!("waiting for attempt {} of {most}", number + 1));
+            self.waits.begin(format!("waiting for attempt {} of {most}", number.saturating_add(1)));
         }
         Attempted { end, output, is_final, rolled_back: None }
     }

@@ -1,11 +1,11 @@
 //! Ends and limits that come at the same time, and numbers at the edge of what a command line can say.
 
 use super::hold::{read, spawn};
-use super::{appears, calls, dir, is_alive, run, signal};
+use super::{BINARY, appears, calls, dir, is_alive, output, run, signal, text};
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -75,4 +75,48 @@ fn a_command_that_ends_before_it_is_killed_was_not_killed() {
     sleep(Duration::from_millis(2100));
     signal(&running, "CONT");
     assert_eq!(running.wait().unwrap().code(), Some(124));
+}
+
+#[test]
+fn numbers_at_the_edge_are_numbers() {
+    let dir = dir();
+    for (words, script, code, attempts) in [
+        ("--retries 4294967295 --base 1ms --no-jitter", "test $(wc -l < calls) -eq 3", 0, 3),
+        ("--retries 4294967295 --base 0", "test $(wc -l < calls) -eq 3", 0, 3),
+        ("--retries 1 --base 0 --backoff 1e300", "exit 3", 3, 2),
+        ("--timeout 1.8e19", "exit 3", 3, 1),
+        ("--timeout 500000000000y", "exit 3", 3, 1),
+        ("--total-timeout 1.8e19 --retries 1 --base 1ms", "exit 3", 3, 2),
+        ("--timeout 50ms --kill-after 1.8e19", "exec sleep 60", 124, 1),
+        ("--lock x --wait 1.8e19", "exit 3", 3, 1),
+        ("--backup f --rollback --wait 1.8e19 --keep 4294967295", "exit 3", 76, 1),
+        ("--retries 1 --base 1ms --cap 1.8e19", "exit 3", 3, 2),
+        ("--fallback false --max-output 18446744073709551615", "exit 3", 1, 1),
+        ("--checkpoint a --total-timeout 1.8e19", "exit 3", 3, 1),
+    ] {
+        let _ = fs::remove_file(dir.path().join("calls"));
+        let ended = output(&mut run(dir.path(), words, &format!("echo >> calls; {script}")));
+        assert_eq!(ended.status.code(), Some(code), "{words}: {}", text(&ended.stderr));
+        assert_eq!(calls(dir.path()), attempts, "{words}");
+    }
+    for (words, code) in [
+        ("jobs list --limit 18446744073709551615", 0),
+        ("jobs list --limit 0", 0),
+        ("checkpoints list --limit 18446744073709551615", 0),
+        ("checkpoints list --limit 0", 0),
+        ("checkpoints clean --older-than 1.8e19", 0),
+        ("alerts --count 18446744073709551615", 0),
+        ("alerts --count 0", 0),
+        ("doctor --limit 1.8e19", 0),
+        ("backups restore f 18446744073709551615", 125),
+    ] {
+        let mut command = Command::new(BINARY);
+        command
+            .args(words.split(' '))
+            .current_dir(dir.path())
+            .env("RESILIENCE_STATE", dir.path().join("state"));
+        let ended = output(&mut command);
+        let said = text(&ended.stderr);
+        assert!(ended.status.code() == Some(code) && !said.contains("fault"), "{words}: {said}");
+    }
 }
