@@ -159,7 +159,7 @@ pub(crate) struct HoldArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Recorded {
-    /// Success and standard output, up to 1 MiB, which is printed again
+    /// Success and standard output, which is printed again: up to 750 KiB, or 1 MB of plain text
     Stdout,
     /// Success alone
     None,

@@ -86,11 +86,11 @@ impl End {
     }
 
     /// Returns the end of a run whose last attempt this was.
-    pub(super) fn ended(&self, attempts: u32) -> Ended {
+    pub(super) fn ended(&self) -> Ended {
         match self {
-            Self::Exited(_) => Ended::Code { code: self.code(), attempts },
+            Self::Exited(_) => Ended::Code(self.code()),
             Self::TimedOut { was_killed, .. } | Self::OutOfTime { was_killed } => {
-                Ended::TimedOut { was_killed: *was_killed, attempts, what: self.to_string() }
+                Ended::TimedOut { was_killed: *was_killed, what: self.to_string() }
             }
             Self::Stopped(signal) => Ended::Signal(*signal),
             Self::WantsTerminal => Ended::Failed(self.to_string()),

@@ -105,7 +105,7 @@ pub(super) struct Files {
 }
 
 /// Duplicates the descriptor of each lock for the command. It is closed with the run; the lock is released before.
-fn inherited<'a>(locks: impl IntoIterator<Item = &'a LockGuard>) -> io::Result<Vec<OwnedFd>> {
+pub(super) fn inherited<'a>(locks: impl IntoIterator<Item = &'a LockGuard>) -> io::Result<Vec<OwnedFd>> {
     locks.into_iter().map(|lock| Ok(rustix::io::dup(lock)?)).collect()
 }
 
@@ -175,7 +175,7 @@ impl Run<'_> {
                 guard.unlock();
                 ended
             }
-            Err(error @ LockError::Timeout { .. }) => Ok(self.busy(&error.to_string()).ended(0)),
+            Err(error @ LockError::Timeout { .. }) => Ok(self.busy(&error.to_string()).ended()),
             Err(error) => Err(error.into()),
         }
     }

@@ -4,6 +4,7 @@
 //! records, locks and backups are the library's own, so that scripts and programs share them.
 
 mod attempt;
+mod base64;
 mod capture;
 mod group;
 mod hold;
@@ -20,9 +21,8 @@ use capture::{Captured, Output};
 use group::Group;
 use hold::{Files, Held, Waits};
 use input::Input;
-use record::{NotRecorded, RECORDED, Record, line, open};
+use record::{Kept, line};
 use report::{Report, Result as Ended};
-use resilience::durable::{Checkpoint, CheckpointConfig, use_store};
 use resilience::policy::{Backoff, Jitter, RetryConfig};
 use resilience::{Category, Classification, Retry};
 use signals::Stops;
@@ -30,9 +30,6 @@ use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-
-/// The function to which the records of `run` belong.
-const STEP: &str = "shell::run";
 
 /// An attempt that has ended.
 #[derive(Debug)]
@@ -78,7 +75,7 @@ struct Run<'a> {
     args: RunArgs,
     report: &'a Report,
     retry: Retry,
-    checkpoint: Option<Checkpoint>,
+    checkpoint: Option<Kept>,
     began: Instant,
     group: Group,
     stops: Stops,
@@ -87,7 +84,6 @@ struct Run<'a> {
     held: Held,
     /// The files that are put back if the command fails.
     files: RefCell<Option<Files>>,
-    attempts: Cell<u32>,
     /// Whether a command runs, which ends directly when a signal comes.
     is_busy: Cell<bool>,
     /// Output of attempts that have failed is dropped; that of the last one is kept here.
@@ -106,14 +102,7 @@ impl<'a> Run<'a> {
             ..RetryConfig::default()
         })?;
         let held = Held::new(&args, place)?;
-        let checkpoint = match &args.checkpoint {
-            Some(_) => {
-                use_store(std::sync::Arc::new(open(place)?));
-                let wait = args.total_timeout.unwrap_or(CheckpointConfig::default().wait);
-                Some(Checkpoint::try_new(STEP, CheckpointConfig { wait, ..CheckpointConfig::default() })?)
-            }
-            None => None,
-        };
+        let checkpoint = args.checkpoint.as_deref().map(|key| Kept::open(key, place)).transpose()?;
         let can_repeat = args.retries.is_some_and(|retries| retries > 0);
         let is_plain = !can_repeat && checkpoint.is_none() && args.fallback.is_none();
         Ok(Self {
@@ -123,7 +112,6 @@ impl<'a> Run<'a> {
             group: Group::find()?,
             stops: Stops::listen()?,
             input: if is_plain { Input::inherited() } else { Input::find()? },
-            attempts: Cell::new(0),
             is_busy: Cell::new(false),
             last: RefCell::new(None),
             waits: Waits::default(),
@@ -147,36 +135,6 @@ impl<'a> Run<'a> {
             self.report.fault(&format!("the files could not be put back: {error}"));
         }
         ended
-    }
-
-    /// Returns the recorded result, or makes the attempts.
-    async fn recorded(&self) -> Result<Ended, crate::Failure> {
-        let (Some(checkpoint), Some(key)) = (self.checkpoint, &self.args.checkpoint) else {
-            let attempted = self.attempts(true).await;
-            return self.fall_back(attempted).await;
-        };
-        let has_run = Cell::new(false);
-        let body = async || {
-            has_run.set(true);
-            self.record().await
-        };
-        self.waits.begin(format!("waiting for the checkpoint {key}"));
-        let record: Result<Record, NotRecorded> = checkpoint.call_async(key, body).await;
-        match record {
-            Ok(record) => self.check(key, &record, has_run.get()).await,
-            Err(NotRecorded::Failed(attempted)) => self.fall_back(*attempted).await,
-            Err(NotRecorded::TooLarge) => Ok(Ended::Failed(format!(
-                "the command succeeded, but its output is over {} KiB and was not recorded: write --checkpoint-output none",
-                RECORDED >> 10
-            ))),
-            Err(NotRecorded::Rejected(rejected)) => {
-                // The command has run, and what it wrote is not lost.
-                if let Some(output) = self.last.take() {
-                    output.pass_on().await?;
-                }
-                Ok(Ended::Failed(rejected.to_string()))
-            }
-        }
     }
 
     /// Makes attempts until one succeeds or none may follow.
@@ -230,8 +188,8 @@ impl<'a> Run<'a> {
     }
 
     async fn attempt(&self, may_stream: bool) -> Attempted {
-        let number = self.attempts.get().saturating_add(1);
-        self.attempts.set(number);
+        let number = self.report.attempts.get().saturating_add(1);
+        self.report.attempts.set(number);
         self.waits.end(self.report);
         let most = self.args.retries.unwrap_or(0).saturating_add(1);
         let is_last = number >= most;
@@ -280,8 +238,7 @@ impl<'a> Run<'a> {
     /// Returns the end of the attempts, or that of the fallback.
     async fn fall_back(&self, attempted: Attempted) -> Result<Ended, crate::Failure> {
         let Attempted { end, output, rolled_back, .. } = attempted;
-        let attempts = self.attempts.get();
-        let mut ended = end.ended(attempts);
+        let mut ended = end.ended();
         let is_stopped = matches!(end, End::Stopped(_));
         let failure = rolled_back.and_then(|rolled_back| match (rolled_back, is_stopped) {
             (Err(failure), true) => {
@@ -294,7 +251,7 @@ impl<'a> Run<'a> {
         let is_broken = matches!(failure, Some(Some(_)));
         if let Some(failure) = failure {
             let (command_code, what) = (end.code(), end.to_string());
-            ended = Ended::RolledBack { command_code, attempts, what, failure };
+            ended = Ended::RolledBack { command_code, what, failure };
         }
         // If no time is left, a signal came, or the files have changed, nothing follows.
         let is_over = is_stopped
@@ -308,8 +265,8 @@ impl<'a> Run<'a> {
         self.report.step(|| format!("fallback: {fallback}"));
         let words = ["sh".into(), "-c".into(), fallback.into()];
         let (end, _) = self.command(&words, Output::Inherited, Ok(input::Source::Inherited), None).await;
-        Ok(match end.ended(self.attempts.get()) {
-            Ended::Code { code, attempts } => Ended::FellBack { code, attempts },
+        Ok(match end.ended() {
+            Ended::Code(code) => Ended::FellBack(code),
             other => other,
         })
     }

@@ -1,21 +1,53 @@
 //! The record of a command in a checkpoint, and printing it again.
 
+use super::attempt::End;
+use super::hold::inherited;
 use super::report::Result as Ended;
-use super::{Attempted, Run};
+use super::{Attempted, Run, base64};
 use crate::args::{Place, Recorded as What};
-use crate::{print, state};
-use resilience::{Category, Classification, Classify, Rejected};
+use crate::{Failure, print, state};
+use resilience::durable::{Checkpoint, CheckpointConfig, CheckpointError, SqliteStore, use_store};
+use resilience::fs::{FileLock, Holder, LockError, LockGuard};
+use resilience::{Category, Classification, Classify, Rejected, lock};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// The most bytes of output in a record.
-pub(super) const RECORDED: u64 = 1 << 20;
+/// The function to which the records of `run` belong.
+const STEP: &str = "shell::run";
+
+/// The most bytes of output in a record; how many fit depends on what they are.
+const RECORDED: u64 = 1 << 20;
+const TOO_LARGE: &str = "the command succeeded, but its output is too large for a record, and was not recorded: write \
+                         --checkpoint-output none";
+
+/// The checkpoint of a run.
+pub(super) struct Kept {
+    key: String,
+    /// Held while the command works, which inherits it. The lease in the store ends with this process.
+    lock: FileLock,
+}
+
+impl Kept {
+    /// Opens the store of the checkpoint with this key.
+    pub(super) fn open(key: &str, place: &Place) -> Result<Self, Failure> {
+        let state = state::of_run(place)?;
+        let store =
+            SqliteStore::open(&state.dir).map_err(|error| format!("{}: {error}", state.dir.display()))?;
+        use_store(Arc::new(store));
+        let lock = lock::in_dir(state.dir.join("locks"), format!("checkpoint:{key}"));
+        Ok(Self { key: key.to_owned(), lock })
+    }
+}
 
 /// Why no result was recorded.
 #[derive(Debug)]
-pub(super) enum NotRecorded {
+enum NotRecorded {
     /// The attempts have failed.
     Failed(Box<Attempted>),
     /// More was written than a record holds: it has been passed on.
@@ -40,7 +72,7 @@ impl Classify for NotRecorded {
 
 /// The record of a checkpoint: the command and its output.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Record {
+struct Record {
     command: Vec<Word>,
     dir: Word,
     output: Option<Written>,
@@ -73,31 +105,113 @@ impl fmt::Display for Word {
     }
 }
 
-/// The output of a command, readable if it is text.
+/// The output of a command: readable text, unless that takes more room than the other form.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Written {
+enum Written {
     Text(String),
+    Base64(String),
+    /// As the first release wrote it: each byte as a number.
     Bytes(Vec<u8>),
 }
 
 impl Written {
     fn of(bytes: Vec<u8>) -> Self {
-        String::from_utf8(bytes).map_or_else(|error| Self::Bytes(error.into_bytes()), Self::Text)
+        let encoded = base64::encode(&bytes);
+        let length = |text: &str| serde_json::to_vec(text).map_or(usize::MAX, |json| json.len());
+        match String::from_utf8(bytes) {
+            Ok(text) if length(&text) <= encoded.len().max(64) => Self::Text(text),
+            _ => Self::Base64(encoded),
+        }
     }
 
-    fn bytes(&self) -> &[u8] {
+    /// Returns the bytes; `None` if the record is damaged.
+    fn bytes(&self) -> Option<Cow<'_, [u8]>> {
         match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Bytes(bytes) => bytes,
+            Self::Text(text) => Some(text.as_bytes().into()),
+            Self::Base64(text) => base64::decode(text).map(Cow::Owned),
+            Self::Bytes(bytes) => Some(bytes.into()),
         }
     }
 }
 
 impl Run<'_> {
-    /// Makes the attempts, and returns the record of one that succeeded. Its output has been printed then.
-    pub(super) async fn record(&self) -> Result<Record, NotRecorded> {
+    /// Returns the recorded result, or makes the attempts.
+    pub(super) async fn recorded(&self) -> Result<Ended, Failure> {
+        let Some(Kept { key, lock }) = &self.checkpoint else {
+            let attempted = self.attempts(true).await;
+            return self.fall_back(attempted).await;
+        };
+        let has_run = Cell::new(false);
+        let body = async || {
+            has_run.set(true);
+            self.record(key, lock).await
+        };
+        self.waits.begin(format!("waiting for the checkpoint {key}"));
+        let config = CheckpointConfig { wait: self.wait_for_checkpoint(), ..CheckpointConfig::default() };
+        let checkpoint = Checkpoint::try_new(STEP, config)?;
+        let record: Result<Record, NotRecorded> = checkpoint.call_async(key, body).await;
+        match record {
+            Ok(record) => self.check(key, &record, has_run.get()).await,
+            Err(NotRecorded::Failed(attempted)) => self.fall_back(*attempted).await,
+            Err(NotRecorded::TooLarge) => Ok(Ended::Failed(TOO_LARGE.to_owned())),
+            Err(NotRecorded::Rejected(rejected)) => {
+                // The command has run, and what it wrote is not lost.
+                if let Some(output) = self.last.take() {
+                    output.pass_on().await?;
+                }
+                Ok(self.rejected(&rejected).ended())
+            }
+        }
+    }
+
+    /// Returns the end of a run whose checkpoint has refused to begin or to record it.
+    fn rejected(&self, rejected: &Rejected) -> End {
+        match rejected {
+            Rejected::Checkpoint(error) => match **error {
+                CheckpointError::TooLarge { .. } => End::Failed(TOO_LARGE.to_owned()),
+                CheckpointError::Busy { .. } => self.waited_in_vain(rejected.to_string()),
+                _ => End::Failed(rejected.to_string()),
+            },
+            _ => End::Failed(rejected.to_string()),
+        }
+    }
+
+    fn wait_for_checkpoint(&self) -> Duration {
+        self.left().unwrap_or(CheckpointConfig::default().wait)
+    }
+
+    /// Returns the end of a run that has waited too long for another process with its checkpoint.
+    fn waited_in_vain(&self, text: String) -> End {
+        match self.args.total_timeout {
+            Some(_) => End::OutOfTime { was_killed: false },
+            None => End::Failed(text),
+        }
+    }
+
+    /// Waits until no command works for this checkpoint whose run was killed.
+    async fn alone(&self, key: &str, lock: &FileLock) -> Result<LockGuard, End> {
+        let taken = lock.clone().wait(self.wait_for_checkpoint()).acquire_async().await;
+        taken.map_err(|error| match error {
+            LockError::Timeout { holders, .. } => {
+                let holders: Vec<_> = holders.iter().map(Holder::to_string).collect();
+                let holders =
+                    if holders.is_empty() { "another process".to_owned() } else { holders.join(", ") };
+                self.waited_in_vain(format!("step `{key}` of `{STEP}` is being done by {holders}"))
+            }
+            error => End::Failed(error.to_string()),
+        })
+    }
+
+    /// Makes the attempts, and returns the record of one that succeeded. Its output is printed by
+    /// [`check`](Self::check).
+    async fn record(&self, key: &str, lock: &FileLock) -> Result<Record, NotRecorded> {
+        let not_begun = |end| NotRecorded::Failed(Box::new(Attempted::never(end)));
+        let lock = self.alone(key, lock).await.map_err(not_begun)?;
+        let inherited = inherited([&lock]).map_err(|error| not_begun(End::Failed(error.to_string())))?;
         let attempted = self.attempts(false).await;
+        drop(inherited);
+        lock.unlock();
         if !attempted.end.is_success() {
             return Err(NotRecorded::Failed(Box::new(attempted)));
         }
@@ -120,12 +234,7 @@ impl Run<'_> {
     }
 
     /// Prints the recorded output, if it is that of this command.
-    pub(super) async fn check(
-        &self,
-        key: &str,
-        record: &Record,
-        has_run: bool,
-    ) -> Result<Ended, crate::Failure> {
+    async fn check(&self, key: &str, record: &Record, has_run: bool) -> Result<Ended, Failure> {
         let (command, dir) = (words(&self.args.command), here());
         if record.command != command || record.dir != dir {
             let (was, is) = if record.command == command {
@@ -138,7 +247,10 @@ impl Run<'_> {
             )));
         }
         match (&record.output, self.last.take()) {
-            (Some(output), _) => drop(print::bytes(output.bytes())?),
+            (Some(output), _) => {
+                let bytes = output.bytes().ok_or_else(|| format!("the record of `{key}` is damaged"))?;
+                print::bytes(&bytes)?;
+            }
             // It is not in the record, which is made also where it cannot be printed.
             (None, Some(output)) => output.pass_on().await?,
             (None, None) => {}
@@ -146,14 +258,8 @@ impl Run<'_> {
         if !has_run {
             self.report.step(|| format!("`{key}` is recorded: the command does not run"));
         }
-        Ok(if has_run { Ended::Code { code: 0, attempts: self.attempts.get() } } else { Ended::Recorded })
+        Ok(if has_run { Ended::Code(0) } else { Ended::Recorded })
     }
-}
-
-pub(super) fn open(place: &Place) -> Result<resilience::durable::SqliteStore, crate::Failure> {
-    let state = state::of_run(place)?;
-    Ok(resilience::durable::SqliteStore::open(&state.dir)
-        .map_err(|error| format!("{}: {error}", state.dir.display()))?)
 }
 
 fn words(command: &[OsString]) -> Vec<Word> {
@@ -171,4 +277,35 @@ fn joined(words: &[Word]) -> String {
 
 fn here() -> Word {
     std::env::current_dir().unwrap_or_default().as_os_str().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Records as each release wrote them.
+    #[test]
+    fn records_of_earlier_releases_are_read() {
+        for (output, expected) in [
+            ("null", None),
+            (r#"{"text":"hi\n"}"#, Some(&b"hi\n"[..])),
+            (r#"{"bytes":[0,255,10]}"#, Some(b"\x00\xff\n")),
+            (r#"{"base64":"AP8K"}"#, Some(b"\x00\xff\n")),
+        ] {
+            let json = format!(r#"{{"command":["sh",[97,255]],"dir":"/","output":{output}}}"#);
+            let record: Record = serde_json::from_str(&json).unwrap();
+            assert_eq!(record.command, [Word::Text("sh".to_owned()), Word::Bytes(b"a\xff".to_vec())]);
+            let bytes = record.output.as_ref().map(|output| output.bytes().unwrap());
+            assert_eq!(bytes.as_deref(), expected, "{json}");
+        }
+        assert_eq!(Written::Base64("AP8".to_owned()).bytes(), None);
+    }
+
+    #[test]
+    fn text_stays_readable() {
+        let json = |bytes: &[u8]| serde_json::to_string(&Written::of(bytes.to_vec())).unwrap();
+        assert_eq!(json(b"\x1b[1mhi\n"), r#"{"text":"\u001b[1mhi\n"}"#);
+        assert_eq!(json(b"\x00\xff\n"), r#"{"base64":"AP8K"}"#);
+        assert!(json(&[1; 100]).len() < 150);
+    }
 }

@@ -14,15 +14,9 @@ const NOT_ROLLED_BACK: u8 = 77;
 #[derive(Debug)]
 pub(super) enum Result {
     /// With the exit code of the last attempt.
-    Code {
-        code: u8,
-        attempts: u32,
-    },
+    Code(u8),
     /// With that of the fallback.
-    FellBack {
-        code: u8,
-        attempts: u32,
-    },
+    FellBack(u8),
     /// The result was recorded before.
     Recorded,
     /// A lock was held by others.
@@ -30,13 +24,11 @@ pub(super) enum Result {
     /// The last attempt ended with this code and for this reason, and the files were put back, or could not be.
     RolledBack {
         command_code: u8,
-        attempts: u32,
         what: String,
         failure: Option<String>,
     },
     TimedOut {
         was_killed: bool,
-        attempts: u32,
         what: String,
     },
     NotStarted {
@@ -53,13 +45,15 @@ pub(super) enum Result {
 pub(super) struct Report {
     status_file: Option<PathBuf>,
     is_verbose: bool,
+    /// The number of attempts that have begun.
+    pub(super) attempts: Cell<u32>,
     /// Whether the last line of the terminal shows the wait.
     shows_wait: Cell<bool>,
 }
 
 impl Report {
     pub(super) fn new(status_file: Option<PathBuf>, is_verbose: bool) -> Self {
-        Self { status_file, is_verbose, shows_wait: Cell::new(false) }
+        Self { status_file, is_verbose, attempts: Cell::new(0), shows_wait: Cell::new(false) }
     }
 
     /// Reports a fault in one line.
@@ -97,27 +91,30 @@ impl Report {
 
     /// Reports in one line the facts that only this program knows, writes the status file, and returns the exit code.
     pub(super) fn end(&self, ended: &Result) -> u8 {
-        let (word, code, attempts, text) = match ended {
-            Result::Code { code: 0, attempts } => ("ok", 0, *attempts, None),
-            Result::Code { code, attempts } => ("failed", *code, *attempts, None),
-            Result::FellBack { code, attempts } => ("fell_back", *code, *attempts, None),
-            Result::Recorded => ("recorded", 0, 0, None),
-            Result::Busy(text) => ("busy", BUSY, 0, Some(text.clone())),
-            Result::RolledBack { attempts, what, failure: None, .. } => {
-                ("rolled_back", ROLLED_BACK, *attempts, Some(format!("rolled back: {what}")))
+        let (word, code, text) = match ended {
+            Result::Code(0) => ("ok", 0, None),
+            Result::Code(code) => ("failed", *code, None),
+            Result::FellBack(code) => ("fell_back", *code, None),
+            Result::Recorded => ("recorded", 0, None),
+            Result::Busy(text) => ("busy", BUSY, Some(text.clone())),
+            Result::RolledBack { what, failure: None, .. } => {
+                ("rolled_back", ROLLED_BACK, Some(format!("rolled back: {what}")))
             }
-            Result::RolledBack { attempts, what, failure: Some(failure), .. } => {
+            Result::RolledBack { what, failure: Some(failure), .. } => {
                 let text = format!("{what}, and the files could not be put back: {failure}");
-                ("rollback_failed", NOT_ROLLED_BACK, *attempts, Some(text))
+                ("rollback_failed", NOT_ROLLED_BACK, Some(text))
             }
-            Result::TimedOut { was_killed, attempts, what } => {
-                ("timed_out", if *was_killed { 137 } else { 124 }, *attempts, Some(what.clone()))
+            Result::TimedOut { was_killed, what } => {
+                ("timed_out", if *was_killed { 137 } else { 124 }, Some(what.clone()))
             }
-            Result::NotStarted { code, error } => ("not_started", *code, 0, Some(error.clone())),
+            Result::NotStarted { code, error } => ("not_started", *code, Some(error.clone())),
             // A shell sees the same number after death by that signal.
-            Result::Signal(signal) => ("signal", 128 + *signal as u8, 0, None),
-            Result::Failed(text) => ("error", crate::FAILED, 0, Some(text.clone())),
+            Result::Signal(signal) => ("signal", 128 + *signal as u8, None),
+            Result::Failed(text) => ("error", crate::FAILED, Some(text.clone())),
         };
+        // An attempt that was not started is none.
+        let not_started = u32::from(matches!(ended, Result::NotStarted { .. }));
+        let attempts = self.attempts.get().saturating_sub(not_started);
         self.shows(None);
         if let Some(text) = &text {
             self.fault(text);

@@ -12,6 +12,7 @@ fn executable(dir: &Path, name: &str, content: &[u8]) {
     fs::set_permissions(dir.join(name), fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// As with `timeout`, `env` and `nohup`.
 #[test]
 fn a_script_without_an_interpreter_is_run_by_the_shell() {
     let dir = dir();
@@ -51,6 +52,7 @@ fn a_script_without_an_interpreter_is_run_by_the_shell() {
     assert_eq!(ended(&["--", "./not-executable"]).status.code(), Some(126));
 }
 
+/// A full disk for temporary files, and a directory that does not exist: the output is passed on.
 #[test]
 fn output_that_no_file_can_hold_is_passed_on() {
     let dir = dir();
@@ -81,6 +83,37 @@ fn output_that_no_file_can_hold_is_passed_on() {
     let ended = output(command.args(["-c", &limited]).current_dir(dir.path()).stdin(Stdio::null()));
     let is_whole = ended.stdout.chunks_exact(2).all(|line| line == b"y\n");
     assert_eq!((ended.stdout.len(), is_whole, ended.status.code()), (5_000_000, true, Some(3)));
+}
+
+#[test]
+fn binary_output_is_recorded_exactly() {
+    let dir = dir();
+    let path = dir.path();
+    // 750 KiB of all values, of control characters, and of text.
+    let bytes: Vec<u8> = (0..750 * 1024_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let control: Vec<u8> = bytes.iter().map(|byte| byte % 32).collect();
+    let plain: Vec<u8> = (0..1_000_000).map(|i| if i % 80 == 79 { b'\n' } else { b'a' }).collect();
+    for (name, content) in
+        [("bytes", bytes), ("control", control), ("plain", plain), ("short", b"\0\xff\x01".to_vec())]
+    {
+        fs::write(path.join("content"), &content).unwrap();
+        let _ = fs::remove_file(path.join("calls"));
+        for _ in 0..2 {
+            let ended = output(&mut run(path, &format!("--checkpoint {name}"), "echo >> calls; cat content"));
+            assert_eq!(ended.status.code(), Some(0), "{name}: {}", text(&ended.stderr));
+            assert!(ended.stdout == content, "{name}: {} bytes", ended.stdout.len());
+        }
+        assert_eq!(calls(path), 1, "{name}");
+    }
+    // What does not fit is printed, and the message has the option.
+    for content in [vec![0xff; 1_000_000], vec![1; 1_000_000]] {
+        fs::write(path.join("content"), &content).unwrap();
+        let ended = output(&mut run(path, "--checkpoint large", "cat content"));
+        assert!(ended.stdout == content, "{} bytes", ended.stdout.len());
+        let said = text(&ended.stderr);
+        assert_eq!((ended.status.code(), said.lines().count()), (Some(125), 1), "{said}");
+        assert!(said.contains("write --checkpoint-output none"), "{said}");
+    }
 }
 
 #[test]

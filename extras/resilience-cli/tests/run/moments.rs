@@ -1,7 +1,7 @@
 //! Ends and limits that come at the same time, and numbers at the edge of what a command line can say.
 
 use super::hold::{read, spawn};
-use super::{BINARY, appears, calls, dir, is_alive, output, run, signal, text};
+use super::{BINARY, appears, calls, dir, ends, is_alive, output, run, signal, text};
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -78,6 +78,58 @@ fn a_command_that_ends_before_it_is_killed_was_not_killed() {
 }
 
 #[test]
+fn the_command_of_a_killed_run_keeps_its_checkpoint() {
+    let dir = dir();
+    let path = dir.path();
+    let script = "echo >> calls; echo $$ > pid; touch ready; until [ -e go ]; do sleep 0.01; done; echo done";
+    let mut first = spawn(&mut run(path, "--checkpoint k", script));
+    appears(&path.join("ready"));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let pid = read(path, "pid").unwrap();
+    assert_eq!(ends(&mut run(path, "--checkpoint other", "exit 0")).1, 0);
+    let late = output(&mut run(path, "--checkpoint k --total-timeout 300ms", script));
+    assert_eq!((late.status.code(), calls(path)), (Some(124), 1), "{}", text(&late.stderr));
+    let second = spawn(&mut run(path, "--checkpoint k", script));
+    sleep(Duration::from_millis(300));
+    assert_eq!(calls(path), 1, "it waits for the command");
+    let mut locks = Command::new(BINARY);
+    let locks = ends(locks.args(["locks", "list", "--held", "--state"]).arg(path.join("state"))).0;
+    assert!(locks.contains("checkpoint:k") && locks.contains(&format!("process {}", pid.trim())), "{locks}");
+    fs::write(path.join("go"), "").unwrap();
+    let second = second.wait_with_output().unwrap();
+    assert_eq!((text(&second.stdout).as_str(), calls(path)), ("done\n", 2), "{}", text(&second.stderr));
+    assert_eq!(ends(&mut run(path, "--checkpoint k", script)), ("done\n".to_owned(), 0));
+    assert_eq!(calls(path), 2);
+    // A daemon that a success leaves behind does not keep it.
+    let daemon = "sleep 60 > /dev/null 2>&1 & echo $! > pid; exit 0";
+    assert_eq!(ends(&mut run(path, "--checkpoint daemon --total-timeout 60s", daemon)).1, 0);
+    let mut locks = Command::new(BINARY);
+    let held = ends(locks.args(["locks", "list", "--held", "--state"]).arg(path.join("state"))).0;
+    assert_eq!(held, "no locks\n");
+    assert!(Command::new("kill").arg(read(path, "pid").unwrap().trim()).status().unwrap().success());
+}
+
+#[test]
+fn a_total_timeout_ends_the_wait_for_a_checkpoint_that_another_run_makes() {
+    let dir = dir();
+    let path = dir.path();
+    let script = "touch ready; until [ -e go ]; do sleep 0.01; done";
+    let first = spawn(&mut run(path, "--checkpoint k", script));
+    appears(&path.join("ready"));
+    let mut words = "--status-file status --checkpoint k --total-timeout 200ms".to_owned();
+    for more in ["", " --fallback true"] {
+        words += more;
+        let late = output(&mut run(path, &words, script));
+        assert_eq!(late.status.code(), Some(124), "{}", text(&late.stderr));
+        assert_eq!(text(&late.stderr), "resilience: the total timeout is over\n");
+        assert!(read(path, "status").unwrap().contains("timed_out"));
+    }
+    fs::write(path.join("go"), "").unwrap();
+    assert!(first.wait_with_output().unwrap().status.success());
+}
+
+#[test]
 fn numbers_at_the_edge_are_numbers() {
     let dir = dir();
     for (words, script, code, attempts) in [
@@ -119,4 +171,41 @@ fn numbers_at_the_edge_are_numbers() {
         let said = text(&ended.stderr);
         assert!(ended.status.code() == Some(code) && !said.contains("fault"), "{words}: {said}");
     }
+}
+
+#[test]
+fn the_status_file_has_the_number_of_attempts_whatever_ended_them() {
+    for (words, script, result, attempts) in [
+        (
+            "--retries 3 --base 1ms --retry-on 1",
+            "test $(wc -l < calls) -eq 2 && kill -TERM $PPID && sleep 60; exit 1",
+            "signal",
+            2,
+        ),
+        ("--retries 1 --base 1ms --max-output 1", "echo long; exit 1", "failed", 1),
+        ("--checkpoint k", "head -c 2000000 /dev/zero", "error", 1),
+        ("--lock /does/not/exist", "exit 0", "error", 0),
+        ("--retries 2 --base 1ms --rollback --backup f", "exit 1", "rolled_back", 3),
+    ] {
+        let dir = dir();
+        let words = format!("--status-file status {words}");
+        output(&mut run(dir.path(), &words, &format!("echo >> calls; {script}")));
+        let status: serde_json::Value = serde_json::from_str(&read(dir.path(), "status").unwrap()).unwrap();
+        assert_eq!((&status["result"], &status["attempts"]), (&result.into(), &attempts.into()), "{words}");
+    }
+    // A command that was not started is no attempt, and those before it are.
+    let dir = dir();
+    let script = dir.path().join("removes-itself");
+    fs::write(&script, "#!/bin/sh\nrm \"$0\"\nexit 1\n").unwrap();
+    assert!(Command::new("chmod").arg("+x").arg(&script).status().unwrap().success());
+    let mut command = run(dir.path(), "", "");
+    command = {
+        let mut own = Command::new(BINARY);
+        own.args(["run", "--retries", "2", "--base", "1ms", "--status-file", "status", "--"]).arg(&script);
+        own.current_dir(command.get_current_dir().unwrap());
+        own
+    };
+    assert_eq!(ends(&mut command).1, 127);
+    let status: serde_json::Value = serde_json::from_str(&read(dir.path(), "status").unwrap()).unwrap();
+    assert_eq!((&status["result"], &status["attempts"]), (&"not_started".into(), &1.into()));
 }
