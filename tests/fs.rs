@@ -14,6 +14,8 @@ mod full;
 mod locks;
 #[path = "fs/marker.rs"]
 mod marker;
+#[path = "fs/moved.rs"]
+mod moved;
 #[path = "fs/power.rs"]
 mod power;
 #[path = "fs/processes.rs"]

@@ -135,11 +135,11 @@ fn changes_in_place() {
 }
 
 /// Runs [`changes_in_place`] with these variables; whether it has reached its end.
-fn run(dir: &Path, variables: &[Variable]) -> bool {
+pub(crate) fn run(dir: &Path, variables: &[Variable]) -> bool {
     has_ended("rollback::changes_in_place", dir, variables)
 }
 
-fn dies() -> Variable {
+pub(crate) fn dies() -> Variable {
     ("FS_TEST_DIES", String::new())
 }
 

@@ -160,7 +160,7 @@ impl Way {
         if turn.is_some() || !lock.is_shared {
             let journal = Text::read(&file).journal;
             // A text is for people: where it cannot be written, the holder is unknown.
-            let _ = holder::write_unless_foreign(&file, &place.label, journal.as_deref());
+            let _ = holder::write_unless_foreign(&file, &place.label, journal.as_ref());
         }
         let held = HeldLock { inode: files::inode_of(&file), ..self.held(lock) };
         Ok(Some(LockGuard::new(self.place.clone(), held::enter(held), Locked::new(file))))

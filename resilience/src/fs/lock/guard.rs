@@ -6,7 +6,7 @@
 //! next waiter of this process.
 
 #[cfg(target_os = "linux")]
-use super::holder::{self, Text};
+use super::holder::{self, NamedJournal, Text};
 use super::locked::Locked;
 use super::place::Place;
 use super::{held, queue};
@@ -104,7 +104,7 @@ impl LockGuard {
 
     /// Returns the journal of a transaction that the lock file names.
     #[cfg(target_os = "linux")]
-    pub(crate) fn journal(&self) -> Option<String> {
+    pub(crate) fn journal(&self) -> Option<NamedJournal> {
         Text::read(&self.locked.file).journal
     }
 
@@ -116,7 +116,7 @@ impl LockGuard {
 
     /// Makes the lock file name `journal`, and syncs it.
     #[cfg(target_os = "linux")]
-    pub(crate) fn set_journal(&self, journal: Option<&str>) -> io::Result<()> {
+    pub(crate) fn set_journal(&self, journal: Option<&NamedJournal>) -> io::Result<()> {
         reached("fs name journal");
         holder::write(&self.locked.file, &self.place.label, journal)?;
         reached("fs sync lock");

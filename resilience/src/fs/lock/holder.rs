@@ -133,13 +133,27 @@ fn is_over(state: char) -> bool {
     matches!(state, 'Z' | 'X')
 }
 
+/// The journal that a lock file names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedJournal {
+    pub(crate) path: String,
+    /// What the transaction has noted about its directories; `None` in a text of an earlier version.
+    pub(crate) places: Option<String>,
+}
+
+/// Returns the journal that the lock file `file` names.
+#[cfg(target_os = "linux")]
+pub(crate) fn journal_named_in(file: &File) -> Option<NamedJournal> {
+    Text::read(file).journal
+}
+
 /// The text of a lock file, read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Text {
     /// The name or path of the lock.
     pub(super) label: String,
     /// The journal of a transaction that must be finished before the lock may be used.
-    pub(super) journal: Option<String>,
+    pub(super) journal: Option<NamedJournal>,
     process: Option<Process>,
     since: Option<SystemTime>,
     /// The format of a text that a later version has written, and that this one does not read.
@@ -180,7 +194,8 @@ impl Text {
         let since = field("since").and_then(|since| since.parse().ok());
         Self {
             label: field("name").map(|name| whole(&name)).unwrap_or_default(),
-            journal: field("journal").map(|journal| whole(&journal)),
+            journal: field("journal")
+                .map(|path| NamedJournal { path: whole(&path), places: field("places") }),
             process: process(),
             since: since.map(|since| UNIX_EPOCH + Duration::from_millis(since)),
             later: None,
@@ -228,7 +243,11 @@ fn format_of(text: &str) -> Option<u32> {
 
 /// Writes like [`write`], unless `file` has a content that no lock has written, or a later version: it may be a file
 /// with data that is used as a lock.
-pub(super) fn write_unless_foreign(mut file: &File, label: &str, journal: Option<&str>) -> io::Result<()> {
+pub(super) fn write_unless_foreign(
+    mut file: &File,
+    label: &str,
+    journal: Option<&NamedJournal>,
+) -> io::Result<()> {
     let mut head = Vec::new();
     file.rewind()?;
     file.take(HEAD).read_to_end(&mut head)?;
@@ -238,10 +257,13 @@ pub(super) fn write_unless_foreign(mut file: &File, label: &str, journal: Option
 
 /// Writes into `file` that this process has the lock `label`, or waits for it. A `journal` comes first, so that
 /// later texts leave its bytes as they are.
-pub(super) fn write(mut file: &File, label: &str, journal: Option<&str>) -> io::Result<()> {
+pub(super) fn write(mut file: &File, label: &str, journal: Option<&NamedJournal>) -> io::Result<()> {
     let Process { pid, start, boot, namespace, program } = own();
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let journal = journal.map_or(String::new(), |journal| format!("journal {}\n", part(journal)));
+    let journal = journal.map_or(String::new(), |NamedJournal { path, places }| {
+        let places = places.as_ref().map_or(String::new(), |places| format!("places {places}\n"));
+        format!("journal {}\n{places}", part(path))
+    });
     let text = format!(
         "{MAGIC}{FORMAT}\n{journal}name {}\npid {pid}\nstart {start}\nboot {boot}\nnamespace {namespace}\nprogram {}\nsince {since}\n",
         part(label),

@@ -249,7 +249,8 @@ pub fn list_in(dir: impl AsRef<Path>) -> Result<Vec<LockInfo>, LockError> {
             label if label.is_empty() => path.display().to_string(),
             label => label,
         };
-        let (is_held, holders, journal) = (lock.is_held, lock.holders, lock.text.journal);
+        let (is_held, holders, journal) =
+            (lock.is_held, lock.holders, lock.text.journal.map(|named| named.path));
         all.push(LockInfo { name, path, is_held, holders, waiter, journal });
     }
     all.sort_by(|one, other| one.name.cmp(&other.name));

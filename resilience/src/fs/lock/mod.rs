@@ -33,7 +33,7 @@ pub(crate) use acquire::Acquire;
 #[cfg(feature = "durable")]
 pub(crate) use error::holds_words;
 #[cfg(target_os = "linux")]
-pub(crate) use holder::this_process;
+pub(crate) use holder::{NamedJournal, journal_named_in, this_process};
 pub use list::{LockInfo, list, list_in, prune, prune_in};
 #[cfg(target_os = "linux")]
 pub(crate) use place::file_stem;

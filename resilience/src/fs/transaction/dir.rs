@@ -5,8 +5,9 @@
 //! so that a crash test can end the process there.
 
 use crate::base::world::reached;
-use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags, StatxFlags};
 use rustix::io::Errno;
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -40,12 +41,90 @@ impl Seen {
     }
 }
 
+/// The identity of a directory, by which it is known under another name.
+///
+/// The time at which it was made differs from that of a later one with the same number. A device may have another number after
+/// the system was started again, so that it decides only where the file system keeps no such time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) device: u64,
+    pub(super) inode: u64,
+    pub(super) born: Option<(i64, u32)>,
+}
+
+impl Place {
+    /// Reads what `Display` has written.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(':');
+        let (device, inode) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let born = match words.next() {
+            Some(born) => {
+                let (seconds, rest) = born.split_once('.')?;
+                Some((seconds.parse().ok()?, rest.parse().ok()?))
+            }
+            None => None,
+        };
+        Some(Self { device, inode, born })
+    }
+
+    /// Returns whether both are of one directory.
+    pub(super) fn is(self, other: Self) -> bool {
+        let is_same = match (self.born, other.born) {
+            (Some(one), Some(other)) => one == other,
+            _ => self.device == other.device,
+        };
+        is_same && self.inode == other.inode
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.device, self.inode)?;
+        self.born.map_or(Ok(()), |(seconds, rest)| write!(f, ":{seconds}.{rest}"))
+    }
+}
+
 impl Dir {
     /// Opens the directory at `path`, which has no links in it.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = fs::open(path, flags, Mode::empty())?.into();
         Ok(Self { file, path: path.to_owned() })
+    }
+
+    /// Returns its identity.
+    pub(super) fn place(&self) -> io::Result<Place> {
+        let flags = StatxFlags::INO | StatxFlags::BTIME;
+        match fs::statx(&self.file, "", AtFlags::EMPTY_PATH, flags) {
+            Ok(found) => {
+                let knows = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::BTIME);
+                let born = (found.stx_btime.tv_sec, found.stx_btime.tv_nsec);
+                let device = fs::makedev(found.stx_dev_major, found.stx_dev_minor);
+                Ok(Place { device, inode: found.stx_ino, born: knows.then_some(born) })
+            }
+            // A sandbox that does not know the call.
+            Err(Errno::NOSYS | Errno::PERM) => {
+                let found = self.status()?;
+                Ok(Place { device: found.st_dev, inode: found.st_ino, born: None })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Returns its own status.
+    pub(super) fn status(&self) -> io::Result<fs::Stat> {
+        Ok(fs::fstat(&self.file)?)
+    }
+
+    /// Returns whether both are one directory.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let inode = |dir: &Self| dir.status().map(|found| (found.st_dev, found.st_ino)).ok();
+        inode(self).is_some() && inode(self) == inode(other)
+    }
+
+    /// Returns whether it is the directory that was noted.
+    pub(super) fn is(&self, noted: Place) -> bool {
+        self.place().is_ok_and(|place| place.is(noted))
     }
 
     /// Returns the status of `name`; `None` if there is no such file.
@@ -57,7 +136,7 @@ impl Dir {
     }
 
     pub(super) fn statx(&self, name: &str) -> io::Result<fs::Statx> {
-        Ok(fs::statx(&self.file, name, AtFlags::SYMLINK_NOFOLLOW, fs::StatxFlags::BASIC_STATS)?)
+        Ok(fs::statx(&self.file, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS)?)
     }
 
     /// Opens the file `name` for reading; `None` if there is none.

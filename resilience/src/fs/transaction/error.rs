@@ -90,6 +90,10 @@ impl TransactionError {
         Self::Refused { path: path.to_owned(), reason: reason.into() }
     }
 
+    pub(super) fn corrupt(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Corrupt { path: path.to_owned(), reason: reason.into() }
+    }
+
     pub(super) fn failed(path: &Path, error: &io::Error) -> Self {
         Self::Failed { kind: error.kind(), reason: format!("{}: {error}", path.display()) }
     }

@@ -2,11 +2,13 @@
 
 use super::dir::Dir;
 use super::error::TransactionError;
+use super::find::noted;
 use super::journal::{Entry, Journal};
 use super::target::Target;
 use crate::base::clock;
 use crate::event::{AlertLevel, Event, emit};
 use crate::fs::LockGuard;
+use crate::fs::lock::NamedJournal;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,7 +63,10 @@ impl Files {
                 _ => drop(first.dir.remove(&over)),
             }
         }
-        let names_it = |guard: &&LockGuard| guard.journal().is_some_and(|named| Path::new(&named) == path);
+        // By its name: the directory may have had another one.
+        let names_it = |guard: &&LockGuard| {
+            guard.journal().is_some_and(|named| Path::new(&named.path).file_name() == path.file_name())
+        };
         for guard in self.guards.iter().filter(names_it) {
             // A lock that names a journal which is gone is put right by the next transaction.
             let _ = guard.set_journal(None);
@@ -103,12 +108,15 @@ impl Files {
     /// Makes the locks of the files in `journal` name it.
     fn name(&self, journal: &Journal, path: Option<&Path>) -> Result<(), TransactionError> {
         let path = path.map(|path| path.to_string_lossy().into_owned());
+        let first = journal.entries.first().and_then(|first| first.place);
         for entry in &journal.entries {
             let Some(guard) = self.target_of(entry).and_then(|target| self.guard_of(target)) else {
                 continue;
             };
+            let places = first.and_then(|first| noted(first, entry));
+            let named = path.clone().map(|path| NamedJournal { path, places });
             guard
-                .set_journal(path.as_deref())
+                .set_journal(named.as_ref())
                 .map_err(|error| TransactionError::failed(guard.path(), &error))?;
         }
         Ok(())

@@ -6,6 +6,7 @@
 
 use super::error::TransactionError;
 use super::files::{Files, alert, tried};
+use super::find::Unfinished;
 use super::journal::{Direction, Entry, Journal};
 use super::restore::put_back_for;
 use super::target::Target;
@@ -14,18 +15,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Finishes the transaction whose journal is at `path`, whoever has begun it; returns the files that were put back.
-pub(super) fn recover(path: &Path, wait: Duration) -> Result<Vec<PathBuf>, TransactionError> {
-    let Some(journal) = Journal::read(path)? else { return Ok(Vec::new()) };
-    let targets = journal.entries.iter().map(|entry| Target::at(&entry.dir, &entry.name));
-    let targets: Vec<_> = targets.collect::<Result<_, _>>()?;
-    let guards = lock_all(targets.iter().map(Target::lock), wait)?;
+/// Finishes the transaction that was `found`, whoever has begun it; returns the files that were put back.
+pub(super) fn recover(found: Unfinished, wait: Duration) -> Result<Vec<PathBuf>, TransactionError> {
+    let guards = lock_all(found.targets.iter().map(Target::lock), wait)?;
     // Another process may have finished it before the locks were free.
-    let Some(journal) = Journal::read(path)? else { return Ok(Vec::new()) };
+    if found.is_over()? {
+        return Ok(Vec::new());
+    }
+    let Unfinished { path, journal, targets, .. } = found;
     let files = Files { targets, guards };
     match &journal.direction {
-        Direction::Forward => finish(&files, &journal, path).map(|()| Vec::new()),
-        Direction::Back(by) => put_back_for(&files, &journal, path, by),
+        Direction::Forward => finish(&files, &journal, &path).map(|()| Vec::new()),
+        Direction::Back(by) => put_back_for(&files, &journal, &path, by),
     }
 }
 

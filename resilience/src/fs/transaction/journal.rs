@@ -1,14 +1,14 @@
 //! The journal of a transaction over several files: written before the first of them is replaced, and removed when all
 //! are.
 
-use super::dir::{Dir, sync};
+use super::dir::{Dir, Place, sync};
 use super::error::TransactionError;
-use crate::base::regular_file::open_to_read;
 use crate::base::template::{part, whole};
+use rustix::fs::fstat;
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher as _;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The hash of the content of a file; `None` for an absent one.
 pub(super) type Content = Option<u128>;
@@ -17,6 +17,8 @@ pub(super) type Content = Option<u128>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) dir: PathBuf,
+    /// The directory that had this path; `None` in a journal of an earlier version.
+    pub(super) place: Option<Place>,
     pub(super) name: String,
     /// The file with the new content, and afterwards the one with the old content.
     pub(super) temp: String,
@@ -85,15 +87,28 @@ fn later_format(text: &str) -> Option<u32> {
     (format > FORMAT).then_some(format)
 }
 
+/// Returns whether `name` is that of a file in a directory, and leads out of none.
+fn is_one_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.contains('/')
+}
+
+/// Returns the id of the journal that is called `name`.
+pub(super) fn id_in(name: &str) -> Option<&str> {
+    name.strip_prefix(".resilience-")?.strip_suffix(".journal").filter(|id| !id.is_empty())
+}
+
 impl Journal {
     fn text(&self) -> String {
         let mut text = match &self.direction {
             Direction::Forward => format!("{MAGIC}\nid {}\n", self.id),
             Direction::Back(by) => format!("{MAGIC_BACK}\nby {by}\nid {}\n", self.id),
         };
-        for Entry { dir, name, temp, old, new, keep } in &self.entries {
+        for Entry { dir, place, name, temp, old, new, keep } in &self.entries {
             let (dir, name, temp) = (part(&dir.to_string_lossy()), part(name), part(temp));
-            let line = format!("file {dir} {name} {temp} {} {} {keep}\n", written(*old), written(*new));
+            // Earlier versions read no more of a line than they know.
+            let place = place.map_or(String::new(), |place| format!(" {place}"));
+            let line =
+                format!("file {dir} {name} {temp} {} {} {keep}{place}\n", written(*old), written(*new));
             text.push_str(&line);
         }
         let sum = hash(text.as_bytes());
@@ -117,16 +132,20 @@ impl Journal {
         let entry = |line: &str| {
             let mut words = line.strip_prefix("file ")?.split(' ');
             let mut word = || words.next();
-            Some(Entry {
+            let entry = Entry {
                 dir: PathBuf::from(whole(word()?)),
                 name: whole(word()?),
                 temp: whole(word()?),
                 old: read_content(word()?)?,
                 new: read_content(word()?)?,
                 keep: word()?.parse().ok()?,
-            })
+                place: word().map(|place| Place::parse(place).ok_or(())).transpose().ok()?,
+            };
+            // Nothing but files of these directories is touched.
+            (is_one_name(&entry.name) && is_one_name(&entry.temp)).then_some(entry)
         };
-        Some(Self { id, direction, entries: lines.map(entry).collect::<Option<_>>()? })
+        let entries: Vec<_> = lines.map(entry).collect::<Option<_>>()?;
+        (!entries.is_empty()).then_some(Self { id, direction, entries })
     }
 
     pub(super) fn file_name(&self) -> String {
@@ -148,30 +167,26 @@ impl Journal {
         Ok(dir.sync().err())
     }
 
-    /// Reads the journal at `path`; `None` if there is none, because the transaction was not committed, or is finished.
-    pub(super) fn read(path: &Path) -> Result<Option<Self>, TransactionError> {
-        let corrupt =
-            |reason: &str| TransactionError::Corrupt { path: path.to_owned(), reason: reason.to_owned() };
-        let text = match open_to_read(path).and_then(io::read_to_string) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // A directory that is not there says nothing about the journal in it.
-                let has_dir = path.parent().is_some_and(Path::is_dir);
-                let reason = "the directory of this journal is not there: put it back, then try again";
-                return if has_dir { Ok(None) } else { Err(corrupt(reason)) };
-            }
-            Err(error) => return Err(TransactionError::failed(path, &error)),
-        };
+    /// Reads the journal `name` in `dir`, and the user who owns it; `None` if there is none.
+    pub(super) fn read(dir: &Dir, name: &str) -> Result<Option<(Self, u32)>, TransactionError> {
+        let path = dir.path.join(name);
+        let failed = |error: io::Error| TransactionError::failed(&path, &error);
+        let Some(mut file) = dir.read(name).map_err(failed)? else { return Ok(None) };
+        let owner = fstat(&file).map_err(|error| failed(error.into()))?.st_uid;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(failed)?;
+        let text = String::from_utf8_lossy(&bytes);
         if let Some(format) = later_format(&text) {
             let words = format!(
                 "this journal is of format {format}, and this version of `resilience` reads format {FORMAT}: finish it with \
                  the later version, by opening one of its files"
             );
-            return Err(TransactionError::refused(path, words));
+            return Err(TransactionError::refused(&path, words));
         }
         let reason = "this journal of an earlier transaction is damaged: compare the files that it names with their \
             backups by hand, then remove it";
-        Self::parse(&text).map(Some).ok_or_else(|| corrupt(reason))
+        let journal = Self::parse(&text).filter(|journal| journal.file_name() == name);
+        journal.map(|journal| Some((journal, owner))).ok_or_else(|| TransactionError::corrupt(&path, reason))
     }
 }
 
@@ -186,23 +201,38 @@ mod tests {
         }
     }
 
-    /// Journals of each released format are read for ever, and those of this one are written byte for byte.
+    /// Journals of each released format are read for ever, and those of this one are written byte for byte: also those of
+    /// the first version, which did not note which directories it meant.
     #[test]
     fn journals_of_format_1_are_read_and_written() {
-        let entry = |name: &str, old, new, keep| Entry {
+        let place = Place { device: 2049, inode: 131, born: Some((1_700_000_000, 12)) };
+        let other = Place { born: None, ..place };
+        for (places, goldens) in [
+            ([None, None], [include_str!("golden/journal-1"), include_str!("golden/rollback-1")]),
+            (
+                [Some(place), Some(other)],
+                [include_str!("golden/journal-1-places"), include_str!("golden/rollback-1-places")],
+            ),
+        ] {
+            are_read_and_written(places, goldens);
+        }
+    }
+
+    fn are_read_and_written(places: [Option<Place>; 2], [forward, back]: [&str; 2]) {
+        let entry = |place, name: &str, old, new, keep| Entry {
             dir: PathBuf::from("/srv/a b"),
+            place,
             name: name.to_owned(),
             temp: format!(".{name}-0011-f00d.new"),
             old,
             new,
             keep,
         };
-        let entries = vec![entry("x.conf", Some(1), Some(u128::MAX), 3), entry("\u{e4}", None, Some(7), 0)];
+        let [one, other] = places;
+        let one = entry(one, "x.conf", Some(1), Some(u128::MAX), 3);
+        let entries = vec![one, entry(other, "\u{e4}", None, Some(7), 0)];
         let by = "4711 8526 c0ffee00-0000-4000-8000-000000000000".to_owned();
-        for (golden, direction) in [
-            (include_str!("golden/journal-1"), Direction::Forward),
-            (include_str!("golden/rollback-1"), Direction::Back(by)),
-        ] {
+        for (golden, direction) in [(forward, Direction::Forward), (back, Direction::Back(by))] {
             let journal = Journal { id: "00000000feedf00d".to_owned(), direction, entries: entries.clone() };
             assert_eq!(Journal::parse(golden).as_ref(), Some(&journal));
             assert_eq!(journal.text(), golden);
@@ -211,9 +241,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_journal_that_leads_out_of_its_directories_is_none() {
+        for (name, temp) in [("a", "../b"), ("a/b", "c"), ("..", "c"), ("a", ""), ("a", "c")] {
+            let (dir, name, temp) = (PathBuf::from("/srv"), name.to_owned(), temp.to_owned());
+            let is_good = (&*name, &*temp) == ("a", "c");
+            let entry = Entry { dir, place: None, name, temp, old: None, new: Some(1), keep: 0 };
+            let journal =
+                Journal { id: "17".to_owned(), direction: Direction::Forward, entries: vec![entry] };
+            assert_eq!(Journal::parse(&journal.text()).is_some(), is_good, "{journal:?}");
+        }
+    }
+
     fn every_damage_is_noticed(direction: Direction) {
-        let entry = |name: &str, old, new| Entry {
+        let entry = |name: &str, old: Content, new| Entry {
             dir: PathBuf::from("/a b/\n"),
+            place: old.map(|_| Place { device: 1, inode: 2, born: Some((-1, 3)) }),
             name: name.to_owned(),
             temp: format!(".{name}"),
             old,

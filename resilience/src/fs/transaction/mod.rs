@@ -8,6 +8,7 @@
 //! | `target` | names the neighbours of one file, copies it, and compares it with the copy |
 //! | `dir` | every operation on the disk, through the descriptor of a directory |
 //! | `journal` | the promised changes of a commit as text, with a checksum |
+//! | `find` | what a killed process has left, whatever its directories are called by now |
 //! | `finish` | the work after the commit, by this process or the next one |
 //! | `rollback`, `restore` | the other direction: files that are changed in place, and put back |
 //! | `backup` | numbered copies of earlier contents |
@@ -22,6 +23,7 @@ mod backup;
 mod dir;
 mod error;
 mod files;
+mod find;
 mod finish;
 mod journal;
 #[cfg(all(feature = "serde", feature = "serde_json"))]
@@ -49,7 +51,8 @@ use std::time::Duration;
 /// The closure edits private copies. If it returns an error or panics, no file was touched. Otherwise the copies
 /// replace the files, with owner, group, mode, access lists and extended attributes kept; several files change together
 /// by a journal. Once `run` has returned, the change survives a power cut. What a crash has interrupted after the
-/// commit is finished by the next transaction on any of the files.
+/// commit is finished by the next transaction on any of the files, also where their directories were renamed, or were
+/// copied together; if the others are not found, it fails with `Corrupt`, which names the journal.
 ///
 /// Each file has a lock beside it (`.<name>-<hash>.lock`), which transactions of all processes take, in a fixed order;
 /// other neighbours begin with a dot as well, and never end like the file, so that a program which reads all `*.conf`

@@ -8,7 +8,7 @@ use super::Transaction;
 use super::dir::sync;
 use super::error::TransactionError;
 use super::files::{Files, tried};
-use super::journal::{Direction, Entry, Journal};
+use super::journal::{Direction, Entry, Journal, id_in};
 use super::restore::{meta_of, not_put_back, pairs, put_back};
 use super::session::{lock, open};
 use super::target::{Draft, Target};
@@ -269,7 +269,8 @@ impl Drop for Rollback {
 /// Puts back the files that killed processes had to put back, and finishes their transactions, as every transaction on
 /// one of the files does first; returns those that were put back.
 ///
-/// It waits up to `wait` for their locks. Files without a lock beside them have nothing to finish. The replaced content
+/// It waits up to `wait` for their locks. Files without a lock and without a journal
+/// beside them have nothing to finish. The replaced content
 /// is kept as a backup: it may be the work of another program.
 ///
 /// # Errors
@@ -295,7 +296,10 @@ pub fn recover<P: AsRef<Path>>(
 ) -> Result<Vec<PathBuf>, TransactionError> {
     let targets = paths.into_iter().map(|path| Target::resolve(path.as_ref(), true));
     let mut targets = targets.collect::<Result<Vec<_>, _>>()?;
-    targets.retain(|target| target.lock_path().exists());
+    let has_journal = |target: &Target| {
+        target.dir.names().is_ok_and(|names| names.iter().any(|name| id_in(name).is_some()))
+    };
+    targets.retain(|target| target.lock_path().exists() || has_journal(target));
     let mut restored = Vec::new();
     lock(&targets, wait, &mut restored)?;
     Ok(restored)
@@ -307,7 +311,8 @@ fn copy(target: &Target, id: &str, transaction: &Transaction) -> Result<Entry, T
     let synced = file.as_ref().map_or(Ok(()), sync);
     synced.map_err(|error| TransactionError::failed(&target.path, &error))?;
     let (dir, keep) = (target.dir.path.clone(), transaction.keep);
-    Ok(Entry { dir, name: target.name.clone(), temp, old, new: old, keep })
+    let place = target.dir.place().map_err(|error| TransactionError::failed(&target.path, &error))?;
+    Ok(Entry { dir, place: Some(place), name: target.name.clone(), temp, old, new: old, keep })
 }
 
 /// Makes the former content the newest backup, unless that is the same.

@@ -15,6 +15,7 @@
 use super::Transaction;
 use super::error::TransactionError;
 use super::files::Files;
+use super::find::unfinished;
 use super::finish::{finish, finish_one, recover};
 use super::journal::{Direction, Entry, Journal};
 use super::target::{Draft, Target};
@@ -128,7 +129,8 @@ fn ready(draft: &mut Draft, new: Option<u128>, keep: u32) -> Result<Entry, Trans
         None => draft.target.dir.remove(&draft.temp).map_err(failed)?,
     }
     let (dir, name) = (draft.target.dir.path.clone(), draft.target.name.clone());
-    Ok(Entry { dir, name, temp: draft.temp.clone(), old: draft.old, new, keep })
+    let place = Some(draft.target.dir.place().map_err(failed)?);
+    Ok(Entry { dir, place, name, temp: draft.temp.clone(), old: draft.old, new, keep })
 }
 
 /// Takes the locks of the files, finishes what earlier transactions have left, and draws the id of a new one.
@@ -136,7 +138,7 @@ pub(super) fn open(transaction: &Transaction) -> Result<(String, Files), Transac
     let targets = transaction.paths.iter().map(|path| Target::resolve(path, transaction.follows));
     let targets: Vec<_> = targets.collect::<Result<_, _>>()?;
     for (at, target) in targets.iter().enumerate() {
-        if targets.iter().take(at).any(|other| other.path == target.path) {
+        if targets.iter().take(at).any(|other| other.is(target)) {
             return Err(TransactionError::refused(&target.path, "it is named twice"));
         }
     }
@@ -164,8 +166,11 @@ pub(super) fn lock(
     loop {
         let left = wait.saturating_sub(began.elapsed());
         let guards = lock_all(targets.iter().map(Target::lock), left)?;
-        let mut unfinished = None;
-        for guard in &guards {
+        let mut found = None;
+        for target in targets {
+            let Some(guard) = guards.iter().find(|guard| guard.path() == target.lock_path()) else {
+                continue;
+            };
             if let Some(format) = guard.later_format() {
                 let words = format!(
                     "a later version of `resilience` has written it, in format {format}, and it may name a transaction \
@@ -173,16 +178,13 @@ pub(super) fn lock(
                 );
                 return Err(TransactionError::refused(guard.path(), words));
             }
-            let Some(journal) = guard.journal().map(PathBuf::from) else { continue };
-            if Journal::read(&journal)?.is_some() {
-                unfinished = Some(journal);
+            found = unfinished(target, guard)?;
+            if found.is_some() {
                 break;
             }
-            // The transaction is not committed, or is finished.
-            guard.set_journal(None).map_err(|error| TransactionError::failed(guard.path(), &error))?;
         }
-        let Some(journal) = unfinished else { return Ok(guards) };
+        let Some(found) = found else { return Ok(guards) };
         drop(guards);
-        put_back.extend(recover(&journal, wait.saturating_sub(began.elapsed()))?);
+        put_back.extend(recover(found, wait.saturating_sub(began.elapsed()))?);
     }
 }

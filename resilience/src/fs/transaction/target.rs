@@ -3,9 +3,9 @@
 use super::Transaction;
 use super::dir::{Dir, Seen};
 use super::error::TransactionError;
-use super::journal::{Content, hash_of};
+use super::journal::{Content, hash_of, id_in};
 use super::meta::{Meta, unreplaceable};
-use crate::fs::lock::{FileLock, file_stem};
+use crate::fs::lock::{FileLock, NamedJournal, file_stem, journal_named_in};
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 use std::fs::File;
@@ -38,14 +38,19 @@ impl Target {
         let (Some(name), Some(_)) = (name.to_str(), dir.to_str()) else {
             return Err(TransactionError::refused(path, "its path is no UTF-8"));
         };
-        Self::at(&dir, name)
+        let opened = Dir::open(&dir).map_err(|error| TransactionError::failed(&dir, &error))?;
+        Ok(Self::beside(Arc::new(opened), name))
     }
 
-    /// Returns the file `name` in the directory `dir`, which has no links in its path.
-    pub(super) fn at(dir: &Path, name: &str) -> Result<Self, TransactionError> {
-        let path = dir.join(name);
-        let dir = Dir::open(dir).map_err(|error| TransactionError::failed(dir, &error))?;
-        Ok(Self { dir: Arc::new(dir), name: name.to_owned(), path })
+    /// Returns the file `name` in the directory `dir`.
+    pub(super) fn beside(dir: Arc<Dir>, name: &str) -> Self {
+        let path = dir.path.join(name);
+        Self { dir, name: name.to_owned(), path }
+    }
+
+    /// Returns whether both are one file, by whatever path.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.name == other.name && self.dir.is_same(&other.dir)
     }
 
     /// Returns the name of a neighbour: it begins with a dot, never ends like the target, and fits whatever the
@@ -91,7 +96,26 @@ impl Target {
     }
 
     pub(super) fn lock_path(&self) -> PathBuf {
-        self.dir.path.join(self.neighbour("", "lock"))
+        self.dir.path.join(self.lock_name())
+    }
+
+    fn lock_name(&self) -> String {
+        self.neighbour("", "lock")
+    }
+
+    /// Returns the journal that the lock beside it names, whoever holds that.
+    pub(super) fn named_journal(&self) -> Option<NamedJournal> {
+        self.dir.read(&self.lock_name()).ok().flatten().and_then(|lock| journal_named_in(&lock))
+    }
+
+    /// Returns whether a file beside it belongs to the transaction `id`.
+    pub(super) fn has_neighbour(&self, id: &str) -> io::Result<bool> {
+        let stem = format!(".{}-", file_stem(&self.name));
+        Ok(self
+            .dir
+            .names()?
+            .iter()
+            .any(|name| name.strip_prefix(&stem).is_some_and(|rest| rest.contains(id))))
     }
 
     fn failed(&self) -> impl Fn(io::Error) -> TransactionError {
@@ -115,11 +139,10 @@ impl Target {
     pub(super) fn leftovers(&self) -> io::Result<Vec<String>> {
         let (stem, ends) = (format!(".{}-", file_stem(&self.name)), [".new", ".old", ".new_", ".old_"]);
         let names = self.dir.names()?;
-        let id = |name: &str| name.strip_prefix(".resilience-")?.strip_suffix(".journal").map(str::to_owned);
         // A lock file that was removed names no journal: a journal that exists needs its files all the same.
-        let needed: Vec<_> = names.iter().filter_map(|name| id(name)).collect();
+        let needed: Vec<_> = names.iter().filter_map(|name| id_in(name)).collect();
         let is_left = |name: &String| name.starts_with(&stem) && ends.iter().any(|end| name.ends_with(end));
-        let is_needed = |name: &String| needed.iter().any(|id| name.contains(id.as_str()));
+        let is_needed = |name: &String| needed.iter().any(|id| name.contains(id));
         Ok(names.iter().filter(|name| is_left(name) && !is_needed(name)).cloned().collect())
     }
 
