@@ -15,6 +15,8 @@ mod file;
 mod full;
 #[path = "alerts/names.rs"]
 mod names;
+#[path = "alerts/places.rs"]
+mod places;
 #[path = "alerts/processes.rs"]
 mod processes;
 #[path = "store/shim.rs"]

@@ -10,6 +10,8 @@ mod foreign;
 mod formats;
 #[path = "fs/full.rs"]
 mod full;
+#[path = "fs/given.rs"]
+mod given;
 #[path = "fs/locks.rs"]
 mod locks;
 #[path = "fs/marker.rs"]

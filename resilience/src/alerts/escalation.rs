@@ -205,6 +205,8 @@ pub fn acknowledge_in(dir: impl AsRef<Path>, id: &str, person: &str) -> io::Resu
     if !dir.join(NAME).exists() {
         return Ok(false);
     }
+    // Before a file is made in it: that of another user is left alone.
+    files::inspect(dir, None).map_err(super::file::of_unusable)?;
     let _lock = Lock::exclusive(dir)?;
     let is_open = |escalation: &Escalation| escalation.alert.id() == id && escalation.is_open();
     if !escalations_in(dir)?.iter().any(is_open) {

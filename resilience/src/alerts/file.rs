@@ -41,6 +41,7 @@ fn open(path: &Path) -> io::Result<File> {
     }
     let file = options.open(path)?;
     files::private(path, &file.metadata()?).map_err(of_unusable)?;
+    files::file_for_owner(&file)?;
     Ok(file)
 }
 

@@ -1,6 +1,7 @@
 //! The location of the alerts of this program.
 
 use super::file;
+use crate::base::files;
 use crate::base::site::Site;
 use crate::base::state_dir::{self, ChosenDir};
 use crate::base::sync::locked;
@@ -27,7 +28,7 @@ static DIR: Site<ChosenDir> = Site::new(ChosenDir::new(false), || ChosenDir::new
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn use_dir(dir: impl Into<PathBuf>) {
-    *locked(&DIR.dir) = Some(dir.into());
+    *locked(&DIR.dir) = Some(files::absolute(dir));
 }
 
 /// Returns the directory of the alerts.

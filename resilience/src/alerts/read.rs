@@ -3,7 +3,7 @@
 use super::alert::{Alert, LINE};
 use super::file::{Lock, paths};
 use super::place;
-use crate::base::files::{Inode, inode_of, is_at};
+use crate::base::files::{self, Inode, inode_of, is_at};
 use crate::base::regular_file::open_to_read;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -202,7 +202,7 @@ impl Follower {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), at: None, known: Vec::new(), skipped: 0 }
+        Self { dir: files::absolute(dir), at: None, known: Vec::new(), skipped: 0 }
     }
 
     /// Returns the number of lines that were no alerts, since the follower was made.

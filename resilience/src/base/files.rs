@@ -11,6 +11,8 @@ use std::fs::{self, DirBuilder, File};
 use std::fs::{OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
+#[cfg(any(feature = "fs", feature = "ops"))]
+use std::path::PathBuf;
 
 /// Why a file or directory cannot be used.
 ///
@@ -41,17 +43,91 @@ fn make(dir: &Path) -> Result<(), Unusable> {
     if dir.as_os_str().is_empty() || dir.is_dir() {
         return Ok(());
     }
-    let above = dir.parent().unwrap_or(dir);
+    let above = dir.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
     make(above)?;
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     match builder.create(dir) {
-        Ok(()) => sync_dir(above),
+        Ok(()) => {
+            dir_for_owner(dir).map_err(failed(dir))?;
+            sync_dir(above)
+        }
         // Another process was faster; what else is there is looked at next.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(not_made(dir, above, &error)),
     }
+}
+
+/// Returns the mode with which the owner can use a file or directory, if the process's mask has left less.
+#[cfg(unix)]
+fn usable(found: &fs::Metadata) -> Option<fs::Permissions> {
+    use std::os::unix::fs::PermissionsExt;
+    let (mode, least) = (found.permissions().mode() & 0o7777, if found.is_dir() { 0o700 } else { 0o600 });
+    (mode & least != least).then(|| fs::Permissions::from_mode(mode | least))
+}
+
+#[cfg(not(unix))]
+fn usable(_: &fs::Metadata) -> Option<fs::Permissions> {
+    None
+}
+
+/// Lets its owner use the directory `dir`, which was just made.
+pub(crate) fn dir_for_owner(dir: &Path) -> io::Result<()> {
+    let found = fs::symlink_metadata(dir)?;
+    usable(&found).filter(|_| found.is_dir()).map_or(Ok(()), |mode| fs::set_permissions(dir, mode))
+}
+
+/// Lets its owner use `file`, which was just made.
+#[cfg(any(feature = "fs", feature = "ops"))]
+pub(crate) fn file_for_owner(file: &File) -> io::Result<()> {
+    usable(&file.metadata()?).map_or(Ok(()), |mode| file.set_permissions(mode))
+}
+
+/// Returns the path in the working directory of now; no file is looked at.
+///
+/// A path that is kept is made absolute when it is given, so that a change of the working directory leads nowhere else.
+#[cfg(any(feature = "fs", feature = "ops"))]
+pub(crate) fn absolute(path: impl Into<PathBuf>) -> PathBuf {
+    let path = path.into();
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+/// Refuses to make `dir` in a directory that another user has alone, who could not use it then.
+#[cfg(all(unix, feature = "fs"))]
+pub(crate) fn not_made_for_another(dir: &Path) -> Result<(), Unusable> {
+    use std::os::unix::fs::MetadataExt;
+    if fs::symlink_metadata(dir).is_ok() {
+        return Ok(());
+    }
+    let Some((above, Ok(found))) = dir.parent().map(|above| (above, fs::metadata(above))) else {
+        return Ok(());
+    };
+    // The user root has the directories of the system, and those that others may write to are shared on purpose.
+    if found.uid() == 0 || found.mode() & 0o022 != 0 { Ok(()) } else { private(above, &found) }
+}
+
+#[cfg(all(not(unix), feature = "fs"))]
+#[expect(clippy::unnecessary_wraps, reason = "as on other systems")]
+pub(crate) fn not_made_for_another(_: &Path) -> Result<(), Unusable> {
+    Ok(())
+}
+
+/// Refuses a directory that its own user cannot use.
+#[cfg(unix)]
+fn of_use(dir: &Path, found: &fs::Metadata) -> Result<(), Unusable> {
+    use std::os::unix::fs::MetadataExt;
+    let mode = found.mode() & 0o7777;
+    if mode & 0o500 == 0o500 || own_user().is_none_or(|own| own == 0) {
+        return Ok(());
+    }
+    refused(dir, &format!("cannot be used by its own user (mode {mode:04o}): allow it with `chmod u+rwx`"))
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "as on other systems")]
+fn of_use(_: &Path, _: &fs::Metadata) -> Result<(), Unusable> {
+    Ok(())
 }
 
 /// Returns why `dir` could not be made in the directory `above`, which refused it.
@@ -94,6 +170,7 @@ pub(crate) fn inspect(dir: &Path, advice: Option<&str>) -> Result<(), Unusable> 
         return refused(dir, "is no directory of its own but a link or a file");
     }
     private(dir, &found)?;
+    of_use(dir, &found)?;
     advice.map_or(Ok(()), |advice| not_on_network(dir, advice))
 }
 

@@ -52,8 +52,12 @@ impl ChosenDir {
 #[cfg(any(feature = "sqlite", feature = "fs", feature = "ops"))]
 mod dirs {
     use super::APPLICATION;
+    use crate::base::sync::locked;
     use crate::base::template::part;
+    use std::collections::BTreeMap;
+    use std::collections::btree_map::Entry;
     use std::path::{Path, PathBuf};
+    use std::sync::Mutex;
 
     /// Returns whether this is a test binary of cargo's without a configured place of its state.
     pub(crate) fn is_bare_test() -> bool {
@@ -94,9 +98,28 @@ mod dirs {
         std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
-    /// Returns the directory of this program's state.
+    /// The relative paths of the environment, as they were when they were first asked for: a later change of the working
+    /// directory leads nowhere else.
+    static ABSOLUTE: Mutex<BTreeMap<PathBuf, PathBuf>> = Mutex::new(BTreeMap::new());
+
+    /// Returns the absolute path of a directory that the environment names.
+    fn fixed(dir: PathBuf) -> PathBuf {
+        if dir.is_absolute() {
+            return dir;
+        }
+        match locked(&ABSOLUTE).entry(dir) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(new) => match std::path::absolute(new.key()) {
+                Ok(path) => new.insert(path).clone(),
+                Err(_) => new.into_key(),
+            },
+        }
+    }
+
+    /// Returns the directory of this program's state, as an absolute path.
     pub(crate) fn own_state_dir() -> Option<PathBuf> {
         given("RESILIENCE_STATE")
+            .map(fixed)
             .or_else(|| state_dir_of(given, home, &APPLICATION.get().cloned().unwrap_or_else(program)))
     }
 
@@ -154,7 +177,7 @@ mod dirs {
             let state = given("XDG_STATE_HOME").filter(|state| state.is_absolute());
             state.or_else(|| given("HOME").or_else(home).map(|home| home.join(".local/state")))
         };
-        Some(base?.join("resilience"))
+        Some(fixed(base?).join("resilience"))
     }
 
     #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Locks for file systems without locks: a directory that is made, with a heartbeat in it.
 
 use super::LockError;
+use crate::base::files;
 use crate::base::regular_file::open_to_read;
 use crate::base::scope;
 use crate::base::stopping;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,7 +80,9 @@ const OWNER: &str = "owner";
 /// Replaces the file at `path`, so that a reader sees the old text or the new one.
 fn replace(path: &Path, text: &str, id: &str) -> io::Result<()> {
     let new = path.with_extension(format!("new-{id}"));
-    fs::write(&new, text)?;
+    let mut file = fs::File::create(&new)?;
+    files::file_for_owner(&file)?;
+    file.write_all(text.as_bytes())?;
     fs::rename(&new, path)
 }
 
@@ -106,7 +109,7 @@ impl MarkerLock {
     /// # Ok::<(), resilience::fs::LockError>(())
     /// ```
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), wait: Duration::from_secs(30), lease: LEASE }
+        Self { path: files::absolute(path), wait: Duration::from_secs(30), lease: LEASE }
     }
 
     /// Sets how long to wait for it; 30 s by default. Zero tries once.
@@ -219,8 +222,9 @@ impl MarkerLock {
             .ok()
             .and_then(|text| text.trim().parse().ok());
         let owner = Owner { fence: before.unwrap_or(0_u64) + 1, id, counter: 0 };
-        let entered =
-            replace(&fence_file, &owner.fence.to_string(), &owner.id).and_then(|()| owner.write(&self.path));
+        let entered = files::dir_for_owner(&self.path)
+            .and_then(|()| replace(&fence_file, &owner.fence.to_string(), &owner.id))
+            .and_then(|()| owner.write(&self.path));
         let is_over = Arc::new(AtomicBool::new(false));
         let heart =
             entered.and_then(|()| beat(self.path.clone(), owner.clone(), self.lease / 3, is_over.clone()));

@@ -43,6 +43,7 @@ pub(crate) use stats::waits;
 pub use stats::{LockStats, stats};
 
 use super::{LockError, LockGuard};
+use crate::base::files;
 use crate::base::holding::{Holds, holding};
 use crate::base::scope;
 use crate::base::template::part;
@@ -119,7 +120,7 @@ impl FileLock {
     /// ```
     #[track_caller]
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self::of(Target::Path(path.into()))
+        Self::of(Target::Path(files::absolute(path)))
     }
 
     /// Makes it a reader's lock: any number of readers hold it at once, and none while a writer does.
@@ -388,5 +389,5 @@ pub fn common(name: impl Into<String>) -> FileLock {
 /// ```
 #[track_caller]
 pub fn in_dir(dir: impl Into<PathBuf>, name: impl Into<String>) -> FileLock {
-    FileLock::of(Target::Named { name: name.into(), dir: Dir::Given(dir.into()) })
+    FileLock::of(Target::Named { name: name.into(), dir: Dir::Given(files::absolute(dir)) })
 }

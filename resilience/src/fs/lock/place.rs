@@ -48,7 +48,7 @@ static DIR: Site<ChosenDir> = Site::new(ChosenDir::new(false), || ChosenDir::new
 /// # Ok::<(), resilience::fs::LockError>(())
 /// ```
 pub fn use_dir(dir: impl Into<PathBuf>) {
-    *locked(&DIR.dir) = Some(dir.into());
+    *locked(&DIR.dir) = Some(files::absolute(dir));
 }
 
 /// Returns the directory of the locks that have a name; the first lock makes it.
@@ -219,7 +219,8 @@ pub(super) fn once(
 /// Returns the directory `dir` of the library's own, made if it does not exist, without links in its path.
 pub(super) fn prepared(dir: &Path) -> Result<PathBuf, LockError> {
     once(dir, Check::Own, || {
-        files::prepare(dir, Some(ON_NETWORK)).map_err(|unusable| match LockError::from(unusable) {
+        let made = files::not_made_for_another(dir).and_then(|()| files::prepare(dir, Some(ON_NETWORK)));
+        made.map_err(|unusable| match LockError::from(unusable) {
             LockError::Refused { reason } => LockError::Refused {
                 reason: format!(
                     "{reason}. A name means one lock for one user; between users, lock a path with `FileLock::at`"
@@ -289,12 +290,19 @@ impl Place {
         match options.open(path) {
             // Systems refuse to create an existing file of another user, so it is created only if it does not exist.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                options.create(true).truncate(false);
+                options.create_new(true);
                 #[cfg(unix)]
                 if self.is_own {
                     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
                 }
-                options.open(path)
+                match options.open(path) {
+                    Ok(file) => files::file_for_owner(&file).map(|()| file),
+                    // Another process was faster.
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                        options.create_new(false).create(true).truncate(false).open(path)
+                    }
+                    Err(error) => Err(error),
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !self.is_own => {
                 options.write(false).open(path)

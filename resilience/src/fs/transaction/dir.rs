@@ -152,7 +152,11 @@ impl Dir {
     pub(super) fn create(&self, name: &str) -> io::Result<File> {
         reached("fs create");
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        Ok(fs::openat(&self.file, name, flags, Mode::RUSR | Mode::WUSR)?.into())
+        let mode = Mode::RUSR | Mode::WUSR;
+        let file: File = fs::openat(&self.file, name, flags, mode)?.into();
+        // Whatever the process's mask has left: it is opened again by its name.
+        fs::fchmod(&file, mode)?;
+        Ok(file)
     }
 
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {

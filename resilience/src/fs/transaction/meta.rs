@@ -1,6 +1,7 @@
 //! The metadata of a file besides its content: owner, group, mode, and extended attributes, among them access lists and
 //! security labels.
 
+use crate::base::files::own_user;
 use rustix::fs::{self, Gid, Mode, Stat, StatxAttributes, Uid, XattrFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -46,6 +47,11 @@ impl Meta {
         let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
         let mask = mask.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o077);
         Self { owner: None, mode: 0o666 & !mask, attributes: Vec::new() }
+    }
+
+    /// Returns whether this process may open a file with this metadata to read it.
+    pub(super) fn may_be_read_again(&self) -> bool {
+        self.owner.is_some() || self.mode & 0o400 != 0 || own_user().is_none_or(|own| own == 0)
     }
 
     pub(super) fn of(file: &File, stat: &Stat) -> io::Result<Self> {

@@ -42,6 +42,7 @@ pub use json::Json;
 pub use rollback::{Rollback, recover};
 pub use target::Draft;
 
+use crate::base::files::absolute;
 use session::Session;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -147,7 +148,7 @@ impl Transaction {
     /// ```
     pub fn many<P: Into<PathBuf>>(paths: impl IntoIterator<Item = P>) -> Self {
         Self {
-            paths: paths.into_iter().map(Into::into).collect(),
+            paths: paths.into_iter().map(absolute).collect(),
             wait: Duration::from_secs(30),
             keep: 0,
             limit: 1 << 30,

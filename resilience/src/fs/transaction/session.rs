@@ -123,6 +123,11 @@ fn ready(draft: &mut Draft, new: Option<u128>, keep: u32) -> Result<Entry, Trans
     let failed = |error: io::Error| TransactionError::failed(&draft.target.path, &error);
     match &draft.file {
         Some(file) => {
+            if !draft.meta.may_be_read_again() {
+                let words = "the process's mask (`umask`) takes the right to read a new file from its owner, which \
+                    transactions need";
+                return Err(TransactionError::refused(&draft.target.path, words));
+            }
             draft.meta.give(file).map_err(|words| TransactionError::refused(&draft.target.path, words))?;
             super::dir::sync(file).map_err(failed)?;
         }
