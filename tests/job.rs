@@ -27,6 +27,7 @@ use resilience::{
     Category, Classify, Job, Progress, Rejected, checkpoint, job, recover, step, timeout, with_recovery,
 };
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};

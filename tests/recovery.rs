@@ -16,6 +16,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+#[path = "shared/forward.rs"]
+mod forward;
 #[cfg(target_os = "linux")]
 #[path = "recovery/no_threads.rs"]
 mod no_threads;
@@ -25,9 +27,12 @@ mod peers;
 mod pool;
 #[path = "recovery/reports.rs"]
 mod reports;
+mod shared;
 #[cfg(target_os = "linux")]
 #[path = "store/shim.rs"]
 mod shim;
+#[path = "recovery/stumbles.rs"]
+mod stumbles;
 
 #[derive(Debug, Classify)]
 enum Error {

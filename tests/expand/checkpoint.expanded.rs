@@ -73,11 +73,17 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             let __value = __rt::recorded::<
                 <Result<String, Error> as __rt::Outcome>::Value,
             >(&__bytes)?;
-            __rt::undone(
-                __rt::Undone::worked(
-                    __rt::Step(__rt::call1(remove, __value)).__settle().await,
-                ),
-            )
+            match __rt::Undone::error(
+                __rt::Step(__rt::call1(remove, __value)).__settle().await,
+            ) {
+                __rt::None => __rt::Ok(()),
+                __rt::Some(__error) => {
+                    let __probe = __rt::Probe::new(&__error);
+                    __rt::Err(
+                        __rt::undo_failed(__probe.probed_class(), __probe.probed_text()),
+                    )
+                }
+            }
         }),
     );
     let __outcome = '__checkpoint: {

@@ -62,7 +62,8 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             #[allow(unused_imports)]
             use __rt::Settled as _;
             let __answer = remove(id, name);
-            let __worked = __rt::Undone::worked(__rt::Step(__answer).__settle().await);
+            let __worked = __rt::Undone::error(__rt::Step(__answer).__settle().await)
+                .is_none();
             (&__RECOVERY).undone(__worked);
         }
         let _ = __strategy;

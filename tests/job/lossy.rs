@@ -89,3 +89,83 @@ async fn a_result_that_is_not_read_back_as_it_was_written_fails_the_job() {
     assert!(matches!(again, JobError::Stopped { status: Status::Failed, .. }), "{again}");
     assert_eq!(logged(), [""; 0]);
 }
+
+/// Written or read, it panics at `CRASH`.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(from = "u32", into = "u32")]
+struct Panics(u32);
+
+impl From<Panics> for u32 {
+    fn from(value: Panics) -> Self {
+        assert_ne!(CRASH.get(), 1, "it cannot be written");
+        value.0
+    }
+}
+
+impl From<u32> for Panics {
+    fn from(n: u32) -> Self {
+        assert_ne!(CRASH.get(), 2, "it cannot be read");
+        Self(n)
+    }
+}
+
+#[job("unwritable:{id}")]
+fn panics(id: u32, argument: Panics) -> Result<Panics, Error> {
+    log("panics");
+    CRASH.set(id);
+    Ok(argument)
+}
+
+#[job("unwritable-async:{id}")]
+async fn panics_async(id: u32, argument: Panics) -> Result<Panics, Error> {
+    log("panics");
+    CRASH.set(id);
+    Ok(argument)
+}
+
+#[checkpoint("unwritable:{id}")]
+fn panicking_step(id: u32) -> Result<Panics, Error> {
+    log("panics");
+    CRASH.set(id);
+    Ok(Panics(id))
+}
+
+/// The body has run: it must not run again because its value cannot be recorded.
+#[tokio::test]
+async fn a_result_whose_code_panics_ends_the_job() {
+    let _world = isolate();
+    for (id, why) in [(1, "it cannot be written"), (2, "it cannot be read")] {
+        let ended = [panics(id, Panics(7)).unwrap_err(), {
+            CRASH.set(0);
+            panics_async(id, Panics(7)).await.unwrap_err()
+        }];
+        CRASH.set(0);
+        for (error, name) in ended.into_iter().zip(["unwritable", "unwritable-async"]) {
+            let text = error.job().to_string();
+            assert!(text.contains("the result cannot be recorded: ") && text.contains(why), "{text}");
+            let job = jobs::get(&format!("{name}:{id}")).await.unwrap().unwrap();
+            assert_eq!((job.status, job.recoveries), (Status::Failed, 0));
+        }
+        assert_eq!(logged().len(), 2);
+        assert_eq!(recover().once().until_done().await.unwrap().jobs.len(), 0);
+        let step = panicking_step(id).unwrap_err();
+        CRASH.set(0);
+        assert!(matches!(&step, Error::Rejected(error) if error.to_string().contains(why)), "{step:?}");
+        logged();
+    }
+}
+
+#[tokio::test]
+async fn an_argument_whose_code_panics_is_refused_before_the_body() {
+    let _world = isolate();
+    for (crash, why) in [(1, "it cannot be written"), (2, "it cannot be read")] {
+        CRASH.set(crash);
+        let text = panics(0, Panics(7)).unwrap_err().job().to_string();
+        assert!(
+            text.contains("the argument `argument` cannot be recorded: ") && text.contains(why),
+            "{text}"
+        );
+    }
+    CRASH.set(0);
+    assert_eq!(logged(), [""; 0]);
+}

@@ -20,6 +20,7 @@ fn charge(order: u32) -> Result<u32, Error> {
 
 fn refund(receipt: u32) -> Result<(), Error> {
     log(format!("refund {receipt}"));
+    assert_ne!(CRASH.get(), 6, "no such account");
     if CRASH.get() == 5 { Err(Error::Broken) } else { Ok(()) }
 }
 
@@ -61,6 +62,99 @@ fn a_failed_job_undoes_its_steps_the_last_one_first() {
     let alerts = world.events().iter().filter(|event| format!("{event:?}").contains("Alert")).count();
     assert_eq!(alerts, 2);
     assert_eq!(order(4, 0).unwrap(), 4);
+}
+
+#[derive(Debug, Classify)]
+enum Refused {
+    #[classify(conflict)]
+    Account,
+}
+
+/// An error that nothing is known of.
+struct Foreign;
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Receipt(u32);
+
+/// Read by the undo, it panics or is refused.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+#[derive(Clone)]
+struct Picky(u32);
+
+impl From<Picky> for u32 {
+    fn from(picky: Picky) -> Self {
+        picky.0
+    }
+}
+
+impl TryFrom<u32> for Picky {
+    type Error = String;
+
+    fn try_from(n: u32) -> std::result::Result<Self, String> {
+        assert_ne!(CRASH.get(), 7, "not this value");
+        if CRASH.get() == 8 { Err("out of date".to_owned()) } else { Ok(Self(n)) }
+    }
+}
+
+#[checkpoint("classified", inputs(), rollback = |_: Receipt| Err::<(), _>(Refused::Account))]
+fn classified() -> Result<Receipt, Error> {
+    Ok(Receipt(1))
+}
+
+#[checkpoint("foreign", inputs(), rollback = |_: u32| async { Err::<u8, _>(Foreign) })]
+fn foreign() -> Result<u32, Error> {
+    Ok(1)
+}
+
+#[checkpoint("picky", inputs(), rollback = |_: Picky| ())]
+fn picky() -> Result<Picky, Error> {
+    Ok(Picky(1))
+}
+
+#[with_recovery(on(corrupt, rollback))]
+#[job("undo fails:{how}")]
+fn undo_fails(how: u32) -> Result<u32, Error> {
+    match how {
+        1 => classified().map(|_| ())?,
+        2 => foreign().map(|_| ())?,
+        3 => charge(1).map(|_| ())?,
+        _ => picky().map(|_| ())?,
+    }
+    CRASH.set(match how {
+        3 => 6,
+        4 => 7,
+        5 => 8,
+        _ => 0,
+    });
+    Err(Error::Corrupt)
+}
+
+#[test]
+fn a_person_learns_why_an_undo_failed() {
+    let world = isolate();
+    let why = [
+        (1, "`job::classified`", "it returned an error (conflict, ", ")"),
+        (2, "`job::foreign`", "it returned an error (unknown, ", ")"),
+        (3, "`job::charge`", "it panicked: ", "no such account"),
+        (4, "`job::picky`", "the recorded value cannot be read: its code panicked: ", "not this value"),
+        (5, "`job::picky`", "the recorded value cannot be read: out of date", ""),
+    ];
+    for (how, function, begins, contains) in why {
+        undo_fails(how).unwrap_err();
+        CRASH.set(0);
+        let job = jobs::blocking::get(&format!("undo fails:{how}")).unwrap().unwrap();
+        let problem = job.problem.expect("a problem");
+        let expected = format!("the undo of {function} failed: {begins}");
+        assert!(problem.starts_with(&expected) && problem.contains(contains), "{problem}");
+        assert_eq!(
+            (job.status, job.class.map(|class| class.category)),
+            (Status::Manual, Some(Category::Corrupt))
+        );
+        assert_eq!(job.events.last().map(|event| &event.reason), Some(&problem));
+        let is_alert = |event: &resilience::Event| format!("{event:?}").contains("the undo of");
+        assert_eq!(world.events().iter().filter(|event| is_alert(event)).count(), how as usize, "{how}");
+    }
 }
 
 /// Two modules with a step `book` each, with an undo, and a third without.

@@ -73,3 +73,76 @@ async fn an_async_job_value_uses_its_own_settings() {
     let job = jobs::get("import:7").await.expect("a store").expect("a job");
     assert_eq!((job.name.as_str(), job.version), ("import", 1));
 }
+
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct Labels {
+    of: HashSet<String>,
+}
+
+#[job("order:{id}")]
+fn ordered(id: u32, pair: &(String, String), list: &[u32], labels: &Labels) -> Result<String, Error> {
+    Ok(format!("{id} {pair:?} {list:?} {}", labels.of.len()))
+}
+
+fn pair(one: &str, other: &str) -> (String, String) {
+    (one.to_owned(), other.to_owned())
+}
+
+fn labels(names: &[&str]) -> Labels {
+    Labels { of: names.iter().map(|name| (*name).to_owned()).collect() }
+}
+
+#[test]
+fn arguments_in_another_order_are_other_arguments_unless_they_are_sets() {
+    let _world = isolate();
+    let recorded = ordered(1, &pair("alice", "bob"), &[1, 2], &labels(&["a", "b", "c"])).unwrap();
+    for _ in 0..20 {
+        let again = ordered(1, &pair("alice", "bob"), &[1, 2], &labels(&["c", "b", "a"])).unwrap();
+        assert_eq!(again, recorded);
+    }
+    let other = |pair: &(String, String), list: &[u32], names: &[&str]| match ordered(
+        1,
+        pair,
+        list,
+        &labels(names),
+    ) {
+        Err(Error::Rejected(Rejected::Job(error))) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    let differs = [
+        (other(&pair("bob", "alice"), &[1, 2], &["a", "b", "c"]), "`pair` differs"),
+        (other(&pair("alice", "bob"), &[2, 1], &["a", "b", "c"]), "`list` differs"),
+        (other(&pair("alice", "bob"), &[1, 2], &["a", "b", "d"]), "`labels` differs"),
+    ];
+    for (text, words) in differs {
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+#[test]
+fn the_input_of_a_job_value_in_another_order_is_another_input() {
+    let _world = isolate();
+    let list = |list: Vec<u32>| Job::run_blocking("list", list, |list: Vec<u32>| Ok::<_, Error>(list));
+    assert_eq!(list(vec![1, 2]).unwrap(), [1, 2]);
+    assert!(matches!(list(vec![2, 1]).unwrap_err().job(), JobError::Mismatch { .. }));
+    let set =
+        |set: HashSet<u32>| Job::run_blocking("set", set, |set: HashSet<u32>| Ok::<_, Error>(set.len()));
+    for _ in 0..20 {
+        assert_eq!(set((0..5).collect()).unwrap(), 5);
+    }
+}
+
+#[checkpoint("tagged", inputs(tags, list))]
+fn tagged(tags: &HashSet<String>, list: &[HashSet<u32>]) -> Result<usize, Error> {
+    Ok(tags.len() + list.len())
+}
+
+#[test]
+fn a_set_is_the_same_input_of_a_step_in_any_order() {
+    let _world = isolate();
+    let tags = || ["a", "b", "c"].map(str::to_owned).into_iter().collect::<HashSet<_>>();
+    for _ in 0..20 {
+        assert_eq!(tagged(&tags(), &[(0..5).collect()]).unwrap(), 4);
+    }
+    assert!(tagged(&tags(), &[(0..6).collect()]).is_err());
+}

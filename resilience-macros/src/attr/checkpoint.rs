@@ -191,7 +191,7 @@ fn undo(rollback: &Expr, setters: &[Setter], item: &Item) -> TokenStream {
     let (ty, _) = item.return_type();
     let was = setters.iter().find_map(|setter| setter.value_of("was")).unwrap_or_else(|| quote!(&[]));
     let at = Span::mixed_site().located_at(value::span_of(&rollback.to_token_stream()));
-    let worked = quote_spanned!(at=> __rt::Undone::worked(__rt::Step(__rt::call1(#rollback, __value)).__settle().await));
+    let error = quote_spanned!(at=> __rt::Undone::error(__rt::Step(__rt::call1(#rollback, __value)).__settle().await));
     quote_spanned! {Span::mixed_site()=>
         #[__rt::linkme::distributed_slice(__rt::UNDOS_0_1)]
         #[linkme(crate = __rt::linkme)]
@@ -202,7 +202,13 @@ fn undo(rollback: &Expr, setters: &[Setter], item: &Item) -> TokenStream {
                 #[allow(unused_imports)]
                 use __rt::Settled as _;
                 let __value = __rt::recorded::<<#ty as __rt::Outcome>::Value>(&__bytes)?;
-                __rt::undone(#worked)
+                match #error {
+                    __rt::None => __rt::Ok(()),
+                    __rt::Some(__error) => {
+                        let __probe = __rt::Probe::new(&__error);
+                        __rt::Err(__rt::undo_failed(__probe.probed_class(), __probe.probed_text()))
+                    }
+                }
             }),
         );
     }

@@ -240,7 +240,7 @@ impl Layer for Checked {
             };
             let undo = quote_spanned! {Span::mixed_site()=>
                 let __answer = #tokens;
-                let __worked = __rt::Undone::worked(#settle);
+                let __worked = __rt::Undone::error(#settle).is_none();
                 (&#site).undone(__worked);
             };
             // A value that `when_ok` refuses has no error.

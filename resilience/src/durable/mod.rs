@@ -143,7 +143,7 @@ pub mod __private {
     pub use super::job::call::{Call, Provided};
     pub use super::job::running::{Caught, RunningJob};
     pub use super::job::site::{JOBS_0_1, JobSite};
-    pub use super::job::undo::{UNDOS_0_1, UndoSite, Undoing, Undone, recorded, undone};
+    pub use super::job::undo::{UNDOS_0_1, UndoSite, Undoing, Undone, recorded, undo_failed};
     pub use super::record::args::{Args, Given};
     pub use super::recovery::strategy::{Condition, RecoverySite, Skip};
     pub use super::scope::Wanted;

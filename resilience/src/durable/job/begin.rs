@@ -14,7 +14,7 @@ use crate::durable::call::{Identity, NotRun, noted};
 use crate::durable::lease::acquire::{Answer, claim, patience};
 use crate::durable::lease::hold::Lease;
 use crate::durable::record::Status;
-use crate::durable::record::args::Args;
+use crate::durable::record::args::{Args, Sets};
 use crate::durable::record::codec;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::Note;
@@ -73,6 +73,7 @@ impl Job {
             return Err(JobError::Recursive { at }.into());
         }
         let under_way = UnderWay::job(&store, &at.point, &at.key).map_err(NotRun::Refused)?;
+        let sets = args.sets();
         let (input, inputs) = match args.finish() {
             Ok(args) => args,
             Err(message) => return Err(JobError::Codec { at, message }.into()),
@@ -88,7 +89,8 @@ impl Job {
             restart: self.config().rerun,
             ..Claim::new(key, store.owner(), identity.name.clone())
         };
-        let request = Request { mode, store: &store, claim, reads, patience: patience(self.config().wait) };
+        let patience = patience(self.config().wait);
+        let request = Request { mode, store: &store, claim, sets, reads, patience };
         let (key, answer) = request.answer(self.config().on_mismatch).await;
         let running = self.answered(at, store, key, answer, under_way)?;
         Ok(running.admitted(mode, self.config().max_recoveries).await?)
@@ -184,6 +186,7 @@ struct Request<'a> {
     mode: Mode,
     store: &'a Arc<dyn Store>,
     claim: Claim,
+    sets: Sets,
     reads: fn(&[u8]) -> bool,
     patience: Duration,
 }
@@ -196,7 +199,8 @@ impl Request<'_> {
         if let Ok(Answer::Mismatch(contradiction)) = &mut answer
             && contradiction.what == Mismatch::Inputs
             && let Ok(Some(recorded)) = self.store.get(&self.claim.key).await
-            && let Some(difference) = codec::difference(&recorded.input, &self.claim.input)
+            && let sets = std::mem::take(&mut self.sets).names_in(&self.claim.input)
+            && let Some(difference) = codec::difference(&recorded.input, &self.claim.input, &sets)
         {
             contradiction.names = difference.changed;
             if contradiction.names.is_empty() {

@@ -19,7 +19,6 @@
 //! A job that was asked to stop has failed with the category `Cancelled`, whatever its body made of it.
 
 use crate::base::block_on::{Mode, block_on};
-use crate::base::guarded::panic_text;
 use crate::base::stopping::{self, PROBLEM, RETURNED};
 use crate::classify::{Category, Classification};
 use crate::durable::call::{note_end, report_refusal};
@@ -29,7 +28,7 @@ use crate::durable::job::unfinished::Report;
 use crate::durable::record::Status;
 use crate::durable::record::codec;
 use crate::durable::record::error::JobError;
-use crate::durable::record::history::{JobEvent, Note, kept};
+use crate::durable::record::history::{JobEvent, Note, kept_panic};
 use crate::durable::record::key::place;
 use crate::durable::scope::{self, Wanted};
 use crate::durable::store::pages::all;
@@ -40,7 +39,6 @@ use crate::policy::Verdict;
 use crate::rejected::Rejected;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -361,7 +359,7 @@ impl RunningJob {
         match caught {
             Ok(done) => (self, done),
             Err(panic) => {
-                block_on(self.broke(Mode::Blocking, &message(&*panic)));
+                block_on(self.broke(Mode::Blocking, &kept_panic(&*panic)));
                 resume_unwind(panic)
             }
         }
@@ -372,19 +370,12 @@ impl RunningJob {
         match caught {
             Ok(done) => (self, done),
             Err(panic) => {
-                let message = message(&*panic);
+                let message = kept_panic(&*panic);
                 self.broke(Mode::Async, &message).await;
                 resume_unwind(panic)
             }
         }
     }
-}
-
-/// Returns the part of a panic's message that a history can keep.
-///
-/// Text only, at most 1,000 bytes, and without secrets; other payloads have no words.
-fn message(panic: &(dyn Any + Send)) -> String {
-    kept(panic_text(panic).unwrap_or("a value that is no text"))
 }
 
 /// Whether this process recovers jobs.

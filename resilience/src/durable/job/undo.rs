@@ -18,7 +18,7 @@ use crate::durable::job::unfinished::Report;
 use crate::durable::lease::acquire::PendingClaim;
 use crate::durable::record::codec;
 use crate::durable::record::error::{JobError, Place};
-use crate::durable::record::history::Note;
+use crate::durable::record::history::{Note, kept, kept_panic};
 use crate::durable::record::key::place;
 use crate::durable::record::{Record, Status};
 use crate::durable::scope::{InScope, Step};
@@ -30,6 +30,7 @@ use crate::durable::under_way::UnderWay;
 use crate::point::{PointName, PointSite};
 use linkme::distributed_slice;
 use serde::de::DeserializeOwned;
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -41,7 +42,7 @@ const ROLLBACK: &str = "rollback";
 #[doc(hidden)]
 pub static UNDOS_0_1: [UndoSite];
 
-/// An undo of one recorded value, on its way.
+/// An undo of one recorded value, on its way; its error says why it failed.
 #[doc(hidden)]
 pub type Undoing = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
@@ -127,39 +128,46 @@ pub(crate) fn check_names() -> Result<(), JobError> {
 /// Why the value cannot be read as a `T`: the undo does not run then, and the job waits for a person.
 #[doc(hidden)]
 pub fn recorded<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    codec::decode(bytes)
+    codec::decode(bytes).map_err(|error| format!("the recorded value cannot be read: {error}"))
 }
 
 /// The types that an undo can return: `()`, or a `Result` with any value and any error.
-///
-/// The error of an undo has no type that the library knows: only whether it worked is recorded.
 #[diagnostic::on_unimplemented(
     message = "an undo returns `()` or a `Result`",
     label = "this undo returns `{Self}`",
-    note = "the job records whether the undo succeeded; its error is dropped"
+    note = "the job records whether the undo succeeded, and the class of its error"
 )]
 #[doc(hidden)]
 pub trait Undone {
-    /// Returns whether it worked.
-    fn worked(self) -> bool;
+    /// The error with which it can fail.
+    type Error;
+
+    /// Returns the error; `None` if it worked.
+    fn error(self) -> Option<Self::Error>;
 }
 
 impl Undone for () {
-    fn worked(self) -> bool {
-        true
+    type Error = Infallible;
+
+    fn error(self) -> Option<Infallible> {
+        None
     }
 }
 
 impl<T, E> Undone for Result<T, E> {
-    fn worked(self) -> bool {
-        self.is_ok()
+    type Error = E;
+
+    fn error(self) -> Option<E> {
+        self.err()
     }
 }
 
-/// Returns the result of an undo that has ended, for an expansion.
+/// Returns why an undo failed that returned an error of `class`, for an expansion; `text` is what the error lets a
+/// record keep.
 #[doc(hidden)]
-pub fn undone(worked: bool) -> Result<(), String> {
-    if worked { Ok(()) } else { Err("the undo returned an error".to_owned()) }
+pub fn undo_failed(class: Classification, text: Option<String>) -> String {
+    let text = text.map(|text| format!(": {}", kept(&text))).unwrap_or_default();
+    format!("it returned an error ({class}){text}")
 }
 
 /// Has the job undo its steps from now on.
@@ -195,7 +203,7 @@ pub(crate) async fn finish(mut job: RunningJob, mode: Mode) -> Result<Status, Jo
                 kept += 1;
                 continue;
             }
-            Err(unclear) => return park(job, mode, &step.function, &unclear).await,
+            Err(unclear) => return park(job, mode, &unclear).await,
         };
         if stopping::has_begun() {
             // Dropped, the job is released, and its recovery goes on with the next undo.
@@ -204,14 +212,11 @@ pub(crate) async fn finish(mut job: RunningJob, mode: Mode) -> Result<Status, Jo
         }
         // One value at a time.
         let Some(step) = &job.store().get(&step.key).await.map_err(failed)? else { continue };
-        let is_undone = undo(&job, mode, site, step).await?;
-        if is_undone {
-            // A job that starts again has to do it again.
-            free(&job, step).await?;
-        } else {
-            let words = format!("the undo of `{}` failed", step.function);
-            return park(job, mode, &step.function, &words).await;
+        if let Err(why) = undo(&job, mode, site, step).await? {
+            return park(job, mode, &format!("the undo of `{}` failed: {why}", step.function)).await;
         }
+        // A job that starts again has to do it again.
+        free(&job, step).await?;
         crate::durable::moment::reached("in rollback");
     }
     let words = match kept {
@@ -224,15 +229,22 @@ pub(crate) async fn finish(mut job: RunningJob, mode: Mode) -> Result<Status, Jo
     Ok(Status::RolledBack)
 }
 
-/// Leaves the job to a person, since the step of `function` could not be undone.
-async fn park(job: RunningJob, mode: Mode, function: &str, words: &str) -> Result<Status, JobError> {
-    let report = Report { strategy: Some((ROLLBACK, false)), ..Report::alert("an undo failed", function) };
-    job.reporting(report).stop(mode, Status::Manual, None, words).await?;
+/// Leaves the job to a person, since a step could not be undone because of `problem`.
+async fn park(job: RunningJob, mode: Mode, problem: &str) -> Result<Status, JobError> {
+    let report = Report { strategy: Some((ROLLBACK, false)), ..Report::alert("an undo failed", problem) };
+    let event = job.event(Status::Manual.as_str(), "failed", problem);
+    let note = Note { problem: Some(problem.to_owned()), ..Note::read(&job.record.note) }.with(event);
+    job.reporting(report).end_as(mode, Status::Manual, note).await?;
     Ok(Status::Manual)
 }
 
-/// Undoes what `step` recorded, unless that was done before; returns whether it worked.
-async fn undo(job: &RunningJob, mode: Mode, site: &UndoSite, step: &Record) -> Result<bool, JobError> {
+/// Undoes what `step` recorded, unless that was done before; the inner error says why that failed.
+async fn undo(
+    job: &RunningJob,
+    mode: Mode,
+    site: &UndoSite,
+    step: &Record,
+) -> Result<Result<(), String>, JobError> {
     let failed = |error| JobError::store(job.at.clone(), error);
     let name = step.key.strip_prefix(&place::step(Some(job.id()), "")).unwrap_or(&step.key);
     let holder = Holder { key: job.lease.state().key.clone(), fence: job.fence() };
@@ -243,11 +255,13 @@ async fn undo(job: &RunningJob, mode: Mode, site: &UndoSite, step: &Record) -> R
     };
     let record = match PendingClaim::new(job.store(), claim, Status::Free, None).await.map_err(failed)? {
         Claimed::Held(record) => record,
-        Claimed::Done(_) => return Ok(true),
-        _ => return Ok(false),
+        Claimed::Done(_) => return Ok(Ok(())),
+        _ => return Ok(Err("its own record is not free".to_owned())),
     };
     let scope = job.scope().clone();
-    let Some(inside) = scope.job.as_ref().map(|job| Step::in_job(job, &record)) else { return Ok(false) };
+    let Some(inside) = scope.job.as_ref().map(|job| Step::in_job(job, &record)) else {
+        return Ok(Err("it is not part of a job".to_owned()));
+    };
     let scope = scope.in_step(inside, key.clone());
     // Inside of a step nothing is refused.
     let _under_way = UnderWay::step(&scope, job.store(), &job.at.point, name, key.clone()).ok();
@@ -258,12 +272,14 @@ async fn undo(job: &RunningJob, mode: Mode, site: &UndoSite, step: &Record) -> R
         Mode::Blocking => block_on(undoing),
     };
     crate::durable::moment::reached("after undo");
-    if !matches!(undone, Ok(Ok(()))) {
-        return Ok(false);
+    match undone {
+        Ok(Ok(())) => {}
+        Ok(Err(why)) => return Ok(Err(why)),
+        Err(panic) => return Ok(Err(format!("it panicked: {}", kept_panic(&*panic)))),
     }
     let completion = Completion::step(record, holder, b"null".to_vec());
     writes::complete(&**job.store(), completion).await.map_err(failed)?;
-    Ok(true)
+    Ok(Ok(()))
 }
 
 /// Marks `step` as undone, so that it runs again.

@@ -205,7 +205,7 @@ fn contradiction(what: Mismatch, stored: &Record, claim: &Claim) -> Contradictio
     };
     let times = [stored.completed, stored.created, stored.updated];
     let recorded = times.into_iter().find(|time| *time > 0).unwrap_or(0);
-    let differ = codec::difference(&stored.input, &claim.input).filter(|_| what == Mismatch::Inputs);
+    let differ = codec::difference(&stored.input, &claim.input, &[]).filter(|_| what == Mismatch::Inputs);
     let names = differ.map_or(Vec::new(), |differ| [differ.changed, differ.removed].concat());
     Contradiction { what, stored: stored_text, current, names, recorded }
 }

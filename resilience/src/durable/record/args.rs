@@ -21,6 +21,36 @@ pub struct Args {
     recorded: Option<u128>,
     /// The job's key as it was before.
     pub(crate) earlier: Option<String>,
+    sets: Sets,
+}
+
+/// Takes every argument of a function out of a record.
+pub(crate) type Reads = fn(&mut Args) -> Result<(), String>;
+
+/// How the arguments of a call are told apart in which the order of elements does not count: a `HashSet` is written in
+/// another order by each process, a list is not.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sets {
+    /// The known ones.
+    names: Vec<String>,
+    /// Reads all arguments, where their types can be read.
+    reads: Option<Reads>,
+    /// Whether the arguments are read in order to find more.
+    is_searching: bool,
+}
+
+impl Sets {
+    /// Returns the names of the arguments, of those in `input`, in which the order of elements does not count.
+    pub(crate) fn names_in(self, input: &[u8]) -> Vec<String> {
+        let Self { names, reads, .. } = self;
+        let Ok(args) = Args::read(input) else { return names };
+        let mut args = Args { sets: Self { names, reads: None, is_searching: true }, ..args };
+        if let Some(reads) = reads {
+            // Those behind one that cannot be read are compared as lists.
+            let _ = reads(&mut args);
+        }
+        args.sets.names
+    }
 }
 
 /// The hashes by which the inputs of a step are compared.
@@ -127,13 +157,16 @@ impl Args {
     }
 
     /// Adds the argument `name`, which has to be read back.
-    pub fn argument<T: Recordable + ?Sized>(self, name: &str, value: &T) -> Self {
+    pub fn argument<T: Recordable + ?Sized>(mut self, name: &str, value: &T) -> Self {
+        if codec::is_named_set::<T>() {
+            self.sets.names.push(name.to_owned());
+        }
         self.with(name, codec::to_value(value))
     }
 
-    /// Adds the input `name`, which is only compared.
+    /// Adds the input `name`, which is only compared; the order of elements does not count in the sets of std.
     pub fn input<T: Serialize + ?Sized>(self, name: &str, value: &T) -> Self {
-        self.with(name, serde_json::to_value(value).map_err(|error| error.to_string()))
+        self.with(name, codec::to_input(value))
     }
 
     /// Adds a field, or keeps why it cannot be encoded: the first such argument is reported, once the job or step
@@ -168,7 +201,8 @@ impl Args {
     }
 
     /// Reads every argument as a recovery would, and notes the first that does not come back as it was given.
-    pub(crate) fn read_back(mut self, reads: fn(&mut Self) -> Result<(), String>) -> Self {
+    pub(crate) fn read_back(mut self, reads: Reads) -> Self {
+        self.sets.reads = Some(reads);
         if self.error.is_none() {
             let mut given = Self { fields: self.fields.clone(), is_given: true, ..Self::default() };
             self.error = reads(&mut given).err();
@@ -186,13 +220,21 @@ impl Args {
             let words = "take it as an `Option`, which is read as `None` where it was not recorded";
             return codec::absent().ok_or_else(|| format!("the record has no argument `{name}`: {words}"));
         };
+        if self.sets.is_searching && codec::is_unordered::<T>(&value) {
+            self.sets.names.push(name.to_owned());
+        }
         if self.is_given {
             return codec::part_read_back(&value)
                 .map_err(|error| format!("the argument `{name}` cannot be recorded: {error}"));
         }
         let ty = std::any::type_name::<T>();
-        serde_json::from_value(value)
+        codec::from_value(&value)
             .map_err(|error| format!("the recorded argument `{name}` cannot be read as `{ty}`: {error}"))
+    }
+
+    /// Returns how the order of elements counts in them.
+    pub(crate) fn sets(&self) -> Sets {
+        self.sets.clone()
     }
 
     /// Returns the inputs of a step, which are only compared: the hash of all of them, and one of each.

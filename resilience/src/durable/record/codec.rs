@@ -6,41 +6,103 @@
 //! elements in another order, such as that of a set, is equal.
 //!
 //! Inputs are compared by a hash of their JSON with the fields of every object in order, so that a map hashes the same
-//! however it is walked. The hash is part of the format: it never changes.
+//! however it is walked. The hash is part of the format: it never changes. The order of elements counts, but for sets,
+//! which each process writes in another one: the inputs of a step are put in order where the name of the type says
+//! `HashSet`, and the arguments of a job are read and written again, which shows what has no order.
+//!
+//! `Serialize` and `Deserialize` are code of the program: a panic in them is an error of the value, since it would
+//! otherwise end the recovery of all jobs, or run a body again whose effects have happened.
 
 use crate::durable::record::finite;
+use crate::durable::record::history::kept_panic;
 use crate::failure::rejected::Rejected;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde_json::Value;
 use siphasher::sip128::{Hasher128, SipHasher24};
+use std::any::type_name;
 use std::hash::Hasher;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// # Errors
 ///
 /// Why `value` cannot be encoded: its `Serialize` fails, a map has keys that JSON cannot
 /// have, or there is NaN, an infinity or `Some(None)` in it.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, String> {
-    let bytes = serde_json::to_vec(value).map_err(|error| error.to_string())?;
-    // NaN and infinity are written as `null`, and so is `None`.
-    if bytes.windows(4).any(|word| word == b"null") {
-        finite::check(value)?;
-    }
-    Ok(bytes)
+    caught(|| {
+        let bytes = serde_json::to_vec(value).map_err(|error| error.to_string())?;
+        // NaN and infinity are written as `null`, and so is `None`.
+        if bytes.windows(4).any(|word| word == b"null") {
+            finite::check(value)?;
+        }
+        Ok(bytes)
+    })
+}
+
+/// Calls `Serialize` or `Deserialize` of a type of the program.
+fn caught<T>(code: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|panic| {
+        let text = kept_panic(&*panic);
+        // It can panic when it is dropped.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+        Err(format!("its code panicked: {text}"))
+    })
 }
 
 /// Encodes like [`encode`], for a part of an encoded value.
 pub(crate) fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, String> {
-    let encoded = serde_json::to_value(value).map_err(|error| error.to_string())?;
-    finite::check(value)?;
-    Ok(encoded)
+    caught(|| {
+        let encoded = serde_json::to_value(value).map_err(|error| error.to_string())?;
+        finite::check(value)?;
+        Ok(encoded)
+    })
+}
+
+/// Encodes an input, which is only compared: NaN is `null` in it, and a set is in order.
+pub(super) fn to_input<T: Serialize + ?Sized>(value: &T) -> Result<Value, String> {
+    let mut input = caught(|| serde_json::to_value(value).map_err(|error| error.to_string()))?;
+    if is_named_set::<T>() {
+        put_in_order(&mut input);
+    }
+    Ok(input)
+}
+
+/// Returns whether the name of a type says that it is, or contains, a set without an order.
+pub(super) fn is_named_set<T: ?Sized>() -> bool {
+    type_name::<T>().contains("HashSet<")
+}
+
+/// Puts the elements of every array into an order that does not depend on that in which they were written.
+fn put_in_order(value: &mut Value) {
+    match value {
+        Value::Array(values) => {
+            values.iter_mut().for_each(put_in_order);
+            values.sort_by_cached_key(sorted_text);
+        }
+        Value::Object(fields) => fields.values_mut().for_each(put_in_order),
+        _ => {}
+    }
+}
+
+/// Returns whether a `T` writes its elements in no certain order: `encoded` is read and written until the order
+/// differs.
+pub(super) fn is_unordered<T: Serialize + DeserializeOwned>(encoded: &Value) -> bool {
+    // Two elements of a set come in the same order every second time.
+    const ROUNDS: u32 = 64;
+    let again = || to_value(&from_value::<T>(encoded).ok()?).ok();
+    (0..ROUNDS).map_while(|_| again()).any(|again| again != *encoded && is_equal(encoded, &again))
+}
+
+/// Reads a part of an encoded value.
+pub(super) fn from_value<T: DeserializeOwned>(encoded: &Value) -> Result<T, String> {
+    caught(|| T::deserialize(encoded).map_err(|error| error.to_string()))
 }
 
 /// # Errors
 ///
 /// What `serde_json` says, with line and column: bytes behind the value are an error, too.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    serde_json::from_slice(bytes).map_err(|error| error.to_string())
+    caught(|| serde_json::from_slice(bytes).map_err(|error| error.to_string()))
 }
 
 impl Rejected {
@@ -91,7 +153,7 @@ pub(crate) fn read_back<T: Serialize + DeserializeOwned>(value: &T) -> Result<(V
     let bytes = encode(value)?;
     let decoded =
         decode(&bytes).map_err(|error| format!("it is written, but cannot be read back: {error}"))?;
-    let mut is_same = serde_json::to_vec(&decoded).is_ok_and(|again| again == bytes);
+    let mut is_same = encode(&decoded).is_ok_and(|again| again == bytes);
     if !is_same {
         let again = encode(&decoded)?;
         is_same = is_equal(&decode(&bytes)?, &decode(&again)?);
@@ -104,8 +166,8 @@ const CHANGED: &str = "it is read back as another value: what is recorded must b
 
 /// Reads like [`read_back`], for a part of an encoded value.
 pub(crate) fn part_read_back<T: Serialize + DeserializeOwned>(encoded: &Value) -> Result<T, String> {
-    let decoded = T::deserialize(encoded)
-        .map_err(|error| format!("it is written, but cannot be read back: {error}"))?;
+    let decoded =
+        from_value(encoded).map_err(|error| format!("it is written, but cannot be read back: {error}"))?;
     let is_same = to_value(&decoded).is_ok_and(|again| is_equal(encoded, &again));
     if is_same { Ok(decoded) } else { Err(CHANGED.to_owned()) }
 }
@@ -119,12 +181,14 @@ pub(crate) struct Difference {
     pub(crate) removed: Vec<String>,
 }
 
-/// Returns the difference of two encoded objects; `None` if either is no object.
-pub(crate) fn difference(recorded: &[u8], current: &[u8]) -> Option<Difference> {
+/// Returns the difference of two encoded objects; `None` if either is no object. The order of elements does not count
+/// in the fields `sets`.
+pub(crate) fn difference(recorded: &[u8], current: &[u8], sets: &[String]) -> Option<Difference> {
     let read = |bytes| decode::<serde_json::Map<String, Value>>(bytes).ok();
     let (recorded, current) = (read(recorded)?, read(current)?);
     let differs = |(name, value): &(&String, &Value)| {
-        recorded.get(*name).map_or(!value.is_null(), |before| !is_equal(before, value))
+        let is_same = |before: &Value| before == *value || sets.contains(name) && is_equal(before, value);
+        recorded.get(*name).map_or(!value.is_null(), |before| !is_same(before))
     };
     Some(Difference {
         changed: current.iter().filter(differs).map(|(name, _)| name.clone()).collect(),
@@ -132,10 +196,7 @@ pub(crate) fn difference(recorded: &[u8], current: &[u8]) -> Option<Difference> 
     })
 }
 
-/// Returns whether two values are equal, whatever the order of their fields and elements: a set is written in
-/// another order each time.
-///
-/// So two lists with the same elements in another order are equal here.
+/// Returns whether two values are equal, whatever the order of their fields and elements.
 fn is_equal(one: &Value, other: &Value) -> bool {
     one == other || sorted_text(one) == sorted_text(other)
 }
@@ -170,7 +231,7 @@ pub(crate) fn reads<T: DeserializeOwned>(bytes: &[u8]) -> bool {
 
 /// Returns the value of an `Option` that was not recorded; `None` for every other type.
 pub(crate) fn absent<T: DeserializeOwned>() -> Option<T> {
-    T::deserialize(Absent).ok()
+    caught(|| T::deserialize(Absent).map_err(|error| error.to_string())).ok()
 }
 
 /// A deserializer of a missing value, from which only an `Option` can be read.
@@ -294,10 +355,24 @@ mod tests {
 
     #[test]
     fn objects_differ_in_fields() {
-        let found = difference(br#"{"a":1,"b":[1,2],"c":3}"#, br#"{"a":2,"b":[2,1],"d":null,"e":0}"#);
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        assert_eq!(found, Some(Difference { changed: names(&["a", "e"]), removed: names(&["c"]) }));
-        assert_eq!((difference(b"", b"{}"), difference(b"{}", b"[]")), (None, None));
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let (recorded, current) = (br#"{"a":1,"b":[1,2],"c":3}"#, br#"{"a":2,"b":[2,1],"d":null,"e":0}"#);
+        let of = |sets: &[&str]| difference(recorded, current, &names(sets)).expect("objects");
+        assert_eq!(of(&["b"]), Difference { changed: names(&["a", "e"]), removed: names(&["c"]) });
+        assert_eq!(of(&[]), Difference { changed: names(&["a", "b", "e"]), removed: names(&["c"]) });
+        assert_eq!((difference(b"", b"{}", &[]), difference(b"{}", b"[]", &[])), (None, None));
+    }
+
+    #[test]
+    fn only_what_is_written_in_no_certain_order_is_unordered() {
+        fn is<T: Serialize + DeserializeOwned>(value: &T) -> bool {
+            is_unordered::<T>(&to_value(value).expect("a value"))
+        }
+        assert!(
+            is(&HashSet::from([1, 2])) && is(&vec![(7, HashSet::from(["a".to_owned(), "b".to_owned()]))])
+        );
+        assert!(!is(&vec![1, 2]) && !is(&(2, 1)) && !is(&BTreeMap::from([("a".to_owned(), [2, 1])])));
+        assert!(!is(&HashSet::from([1])) && !is(&HashMap::from([(1, vec![2, 1]), (2, vec![])])));
     }
 
     #[test]

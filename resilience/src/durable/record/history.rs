@@ -3,10 +3,12 @@
 //! It is the *note* of a record: JSON in the record's head, so that a listing has it. Its size is bounded: 100 events,
 //! and 1,000 bytes for each text of an error. Texts of the program go through [`kept`] before they are recorded.
 
+use crate::base::guarded::panic_text;
 use crate::base::scrub::scrub;
 use crate::classify::{Category, Classification, Severity};
 use crate::durable::record::{Millis, Record, Status};
 use serde_json::{Value, json};
+use std::any::Any;
 
 /// The most recovery events that a job keeps.
 ///
@@ -19,6 +21,11 @@ const TEXT: usize = 1_000;
 /// Returns the part that a job keeps of the text of an error or a panic.
 pub(crate) fn kept(text: &str) -> String {
     scrub(text, TEXT)
+}
+
+/// Returns the part that a job keeps of a panic: its text, if it has one.
+pub(crate) fn kept_panic(panic: &(dyn Any + Send)) -> String {
+    kept(panic_text(panic).unwrap_or("a value that is no text"))
 }
 
 /// One event in the recovery of a job.

@@ -75,7 +75,8 @@ const SWEEP: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 ///
-/// [`Rejected::Job`]: two jobs of this program have one name, or the store cannot be used.
+/// [`Rejected::Job`]: two jobs of this program have one name, and nothing is recovered; or the store cannot be used now:
+/// then the sweep tries again, so that a program may go on.
 /// [`Rejected::ShuttingDown`] once the process [shuts down](crate::shutdown()).
 ///
 /// # Examples
@@ -99,8 +100,7 @@ pub fn recover() -> Recover {
 ///
 /// # Errors
 ///
-/// [`Rejected::Job`]: two jobs of this program have one name, or the store cannot be used.
-/// [`Rejected::ShuttingDown`] once the process [shuts down](crate::shutdown()).
+/// Fails like [`recover`].
 ///
 /// # Examples
 ///
@@ -237,18 +237,29 @@ impl Recover {
         run::jobs_are_recovered();
         check_names()?;
         let failed = |error| JobError::store(Place::new(PointName::new("recover"), ""), error);
-        let store = self.store.map_or_else(crate::durable::default_store, Ok).map_err(failed)?;
+        let store = match self.store.map_or_else(crate::durable::default_store, Ok) {
+            Ok(store) => store,
+            Err(error) => {
+                if let Some(every) = self.sweep {
+                    sweep::start_later(self.provided, runtime, every);
+                }
+                return Err(failed(error).into());
+            }
+        };
         let mut provided = self.provided;
         provided.inherit(sweep::provided_for(&store));
         let pass = Arc::new(Pass::new(provided, store, runtime));
         let watch = self.until_done.then(Arc::<EndWatch>::default);
         let mut found = Recovered::default();
-        pass.look(Some(&mut found), watch.as_ref()).await.map_err(failed)?;
-        // A program that lives for seconds cleans up, too. What cannot be deleted now is found again.
-        let _ = retention::forget_first(&pass.store).await;
+        let looked = pass.look(Some(&mut found), watch.as_ref()).await;
+        if looked.is_ok() {
+            // A program that lives for seconds cleans up, too. What cannot be deleted now is found again.
+            let _ = retention::forget_first(&pass.store).await;
+        }
         if let Some(every) = self.sweep {
             sweep::start(pass.clone(), every);
         }
+        looked.map_err(failed)?;
         if let Some(watch) = watch {
             let problems = watch.all_ended().await;
             pass.look_up(&mut found, problems).await;

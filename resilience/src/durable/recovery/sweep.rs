@@ -11,10 +11,12 @@ use crate::base::block_on::block_on;
 use crate::base::of_process::OfProcess;
 use crate::base::stopping;
 use crate::base::sync::locked;
+use crate::durable::default_store::default_store;
 use crate::durable::job::call::Provided;
 use crate::durable::record::alert::warning;
 use crate::durable::recovery::pass::Pass;
 use crate::durable::recovery::retention::forget_old;
+use crate::durable::recovery::runtime::JobRuntime;
 use crate::durable::store::{self, Store};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -22,6 +24,9 @@ use std::time::{Duration, Instant};
 
 /// The sweeps of this process, one for each store.
 static SWEEPS: OfProcess<Mutex<Vec<Arc<Sweep>>>> = OfProcess::locked(Vec::new());
+
+/// The sweep that starts once the default store can be opened.
+static LATER: OfProcess<Mutex<Option<(Provided, JobRuntime, Duration)>>> = OfProcess::locked(None);
 
 /// The sweep of one store.
 #[derive(Debug)]
@@ -67,6 +72,48 @@ pub(crate) fn start(pass: Arc<Pass>, every: Duration) {
     match thread.spawn(move || of_thread.run()) {
         Ok(_) => sweeps.push(sweep),
         Err(error) => warning("no thread for the sweep could be started", &error.to_string()),
+    }
+}
+
+/// Looks in the default store, which cannot be opened now, as soon as it can be, and sweeps it from then on.
+///
+/// A further recovery that cannot open it either takes the place of the first.
+pub(crate) fn start_later(mut provided: Provided, runtime: JobRuntime, every: Duration) {
+    if crate::base::clock::is_manual() {
+        return;
+    }
+    let mut later = locked(&LATER);
+    let earlier = later.take();
+    let is_waiting = earlier.is_some();
+    provided.inherit(earlier.map(|(provided, ..)| provided).unwrap_or_default());
+    *later = Some((provided, runtime, every));
+    if is_waiting {
+        return;
+    }
+    let thread = std::thread::Builder::new().name("resilience-sweep".to_owned());
+    if let Err(error) = thread.spawn(wait_for_store) {
+        *later = None;
+        warning("no thread for the sweep could be started", &error.to_string());
+    }
+}
+
+/// Tries to open the default store at the interval of the sweep, and begins to sweep it.
+fn wait_for_store() {
+    loop {
+        let every = locked(&LATER).as_ref().map(|(.., every)| *every);
+        let Some(every) = every else { return };
+        std::thread::sleep(every);
+        if stopping::has_begun() {
+            return;
+        }
+        let Ok(store) = default_store() else { continue };
+        let Some((provided, runtime, every)) = locked(&LATER).take() else { return };
+        // A recovery that came since has begun it.
+        if sweep_of(&locked(&SWEEPS), &store).is_none() {
+            let pass = Arc::new(Pass::new(provided, store, runtime));
+            pass.reports.looked(block_on(pass.look(None, None)));
+            start(pass, every);
+        }
     }
 }
 

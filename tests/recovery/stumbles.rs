@@ -1,0 +1,125 @@
+//! A recovery whose store cannot be used at first, or one of whose jobs cannot be read without a panic.
+
+use super::{Error, forward::forward, interrupted, isolate, recover, shared};
+use resilience::durable::store::{Page, Query, Work};
+use resilience::durable::{MemoryStore, Status, Store, StoreError};
+use resilience::job;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A store that cannot be read at first.
+#[derive(Debug)]
+struct Stumbles {
+    inner: MemoryStore,
+    times: AtomicU32,
+}
+
+impl Store for Stumbles {
+    forward! {
+        get claim renew complete put_cursor release cas delete_older_than delete_expired remove remove_ended quarantine
+        quarantined remove_quarantined now capabilities owner identity
+    }
+
+    fn list(&self, query: Query) -> Work<'_, Page> {
+        let left = self.times.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |times| times.checked_sub(1));
+        match left {
+            Ok(_) => {
+                Box::pin(std::future::ready(Err(StoreError::Unavailable("too many open files".to_owned()))))
+            }
+            Err(_) => self.inner.list(query),
+        }
+    }
+}
+
+static DONE: OnceLock<Mutex<Sender<u32>>> = OnceLock::new();
+
+#[job("stumbled:{id}")]
+fn stumbled(id: u32) -> Result<u32, Error> {
+    if let Some(done) = DONE.get() {
+        let _ = done.lock().unwrap().send(id);
+    }
+    Ok(id)
+}
+
+#[test]
+fn a_recovery_that_fails_at_first_goes_on_by_itself() {
+    let (send, done) = channel();
+    DONE.set(Mutex::new(send)).unwrap();
+    let store = Arc::new(Stumbles { inner: MemoryStore::new(), times: AtomicU32::new(2) });
+    interrupted(&store.inner, "stumbled:1", "stumbled:{id}", r#"{"id":1}"#);
+    let every = Duration::from_millis(10);
+    let refused = recover().store(store.clone()).every(every).blocking().unwrap_err();
+    assert!(refused.to_string().contains("too many open files"), "{refused}");
+    assert_eq!(done.recv_timeout(PATIENCE), Ok(1));
+}
+
+#[job("of the default store:{id}")]
+fn of_the_default_store(id: u32) -> Result<u32, Error> {
+    println!("it runs");
+    std::process::exit(i32::try_from(id).unwrap_or(1));
+}
+
+#[test]
+#[ignore = "a process of its own"]
+fn recovers_a_store_that_can_be_opened_later() {
+    let Some(dir) = shared::given_dir() else { return };
+    let state = dir.join("state");
+    let later = resilience::durable::SqliteStore::open(dir.join("later")).unwrap();
+    interrupted(&later, "of the default store:7", "of the default store:{id}", r#"{"id":7}"#);
+    drop(later);
+    let refused = recover().every(Duration::from_millis(10)).blocking().unwrap_err();
+    println!("refused: {refused}");
+    std::fs::remove_file(&state).unwrap();
+    std::fs::rename(dir.join("later"), &state).unwrap();
+    std::thread::sleep(PATIENCE);
+}
+
+#[test]
+fn a_recovery_whose_store_cannot_be_opened_at_first_goes_on_by_itself() {
+    let scratch = shared::Scratch::new();
+    let dir = scratch.path("");
+    let state = scratch.write("state", "a file, where a directory is needed");
+    let mut child = shared::child("stumbles::recovers_a_store_that_can_be_opened_later", &dir);
+    let output = child.env("RESILIENCE_STATE", &state).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("refused: ") && text.contains("it runs"), "{text}");
+    assert_eq!(output.status.code(), Some(7));
+}
+
+/// Read from a record, it panics for 13.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(from = "u32")]
+struct Lucky(u32);
+
+impl From<u32> for Lucky {
+    fn from(n: u32) -> Self {
+        assert_ne!(n, 13, "an unlucky number");
+        Self(n)
+    }
+}
+
+#[job("lucky:{id}")]
+fn lucky(id: u32, lucky: &Lucky) -> Result<u32, Error> {
+    Ok(id + lucky.0)
+}
+
+#[test]
+fn a_job_whose_arguments_panic_when_they_are_read_stops_no_other() {
+    let _world = isolate();
+    let store = Arc::new(MemoryStore::new());
+    for (id, lucky) in [(1, 13), (2, 7)] {
+        let input = format!(r#"{{"id":{id},"lucky":{lucky}}}"#);
+        interrupted(&*store, &format!("lucky:{id}"), "lucky:{id}", &input);
+    }
+    let found = recover().store(store).until_done().blocking().unwrap();
+    let [unlucky, lucky] = &*found.jobs else { panic!("{found}") };
+    assert_eq!((unlucky.status, lucky.status), (Status::Interrupted, Status::Done), "{found}");
+    let problem = unlucky.problem.as_ref().expect("a problem").to_string();
+    assert!(problem.contains("the recorded argument `lucky` cannot be read"), "{problem}");
+    assert!(problem.contains("its code panicked: ") && problem.contains("an unlucky number"), "{problem}");
+}
