@@ -3,7 +3,7 @@
 use crate::context::{Context, Place};
 use crate::errors::Errors;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
-use crate::syntax::keys::{Entry, Positional, Reader, Setting, Spec, key, setting};
+use crate::syntax::keys::{Positional, Reader, Setting, Spec, key, setting};
 use crate::value::{self, Kept, Nouns, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -100,11 +100,7 @@ pub(crate) struct Checked {
 fn check(input: Input<'_>) -> Option<Checked> {
     let Input { attr, entries, item, errors, .. } = input;
     // Its own message says how the number is written.
-    let names_slots = |entry: &Entry| {
-        let words = SPEC.foreign.iter().find(|(word, _)| entry.is(word)).map(|(_, words)| *words);
-        words.is_some_and(|words| [SLOTS, START].contains(&words))
-    };
-    let is_named = entries.iter().any(names_slots);
+    let is_named = SPEC.names_any(&entries, &[SLOTS, START]);
     let mut reader = Reader::new(&SPEC, entries, errors);
     let (wait_at, queue_at) = (reader.span_of("wait"), reader.span_of("queue"));
     let bounds_at = [reader.span_of("floor"), reader.span_of("cap")];

@@ -69,10 +69,9 @@ pub(crate) struct Checked {
 /// Reads the arguments.
 fn check(input: Input<'_>) -> Option<Checked> {
     let Input { attr, entries, errors, .. } = input;
-    let is_foreign = |words: &str| {
-        entries.iter().any(|entry| SPEC.foreign.iter().any(|(word, text)| *text == words && entry.is(word)))
-    };
-    let (names_rate, names_kind) = (is_foreign(RATE), is_foreign(FAULT) || is_foreign(LATENCY));
+    // Their own messages say how the two are written.
+    let names_rate = SPEC.names_any(&entries, &[RATE]);
+    let names_kind = SPEC.names_any(&entries, &[FAULT, LATENCY]);
     let has = |name| entries.iter().any(|entry| entry.is(name));
     let (has_rate, has_kind) = (has("rate"), KINDS.into_iter().any(has));
     let mut reader = Reader::new(&SPEC, entries, errors);

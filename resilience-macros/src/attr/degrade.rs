@@ -52,7 +52,7 @@ pub(crate) struct Checked {
 /// Reads the arguments.
 fn check(input: Input<'_>) -> Option<Checked> {
     let Input { attr, entries, shared, item, errors } = input;
-    let is_foreign = entries.iter().any(|entry| SPEC.foreign.iter().any(|(word, _)| entry.is(word)));
+    let is_foreign = entries.iter().any(|entry| SPEC.foreign(entry).is_some());
     let mut reader = Reader::new(&SPEC, entries, errors);
     let settings = Settings::read(&mut reader);
     let on = reader.take_all("on").into_iter().flat_map(|entry| value::categories(entry, errors)).collect();

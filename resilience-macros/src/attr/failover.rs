@@ -125,7 +125,7 @@ fn take_listed(entries: &mut Vec<Entry>, item: &Item) -> Listed {
     let names = SPEC.names();
     let is_own = |entry: &Entry| names.iter().any(|name| entry.is(name));
     let is_argument = |entry: &Entry| entry.key.as_ref().is_some_and(|key| bound.contains(key));
-    let is_foreign = |entry: &Entry| SPEC.foreign.iter().any(|(word, _)| entry.is(word));
+    let is_foreign = |entry: &Entry| SPEC.foreign(entry).is_some();
     let is_list = |entry: &Entry| matches!(&entry.value, Value::Given(value) if starts_with_bracket(value));
     let found = entries
         .iter()

@@ -79,11 +79,7 @@ enum After {
 fn check(input: Input<'_>) -> Option<Checked> {
     let Input { attr, mut entries, item, errors, .. } = input;
     // Its own message says how the delay is written.
-    let names_after = |entry: &Entry| {
-        let words = SPEC.foreign.iter().find(|(word, _)| entry.is(word)).map(|(_, words)| *words);
-        words.is_some_and(|words| [AFTER, PERCENTILE].contains(&words))
-    };
-    let mut is_named = entries.iter().any(names_after);
+    let mut is_named = SPEC.names_any(&entries, &[AFTER, PERCENTILE]);
     entries.retain(|entry| {
         let is_time = is_time_without_key(entry);
         if is_time {

@@ -2,7 +2,7 @@
 
 use crate::context::{Context, Place};
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
-use crate::syntax::keys::{Entry, Positional, Reader, Setting, Spec, key, setting};
+use crate::syntax::keys::{Positional, Reader, Setting, Spec, key, setting};
 use crate::value::{self, Kept, Nouns, Setter, Settings};
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
@@ -42,9 +42,9 @@ const SPEC: Spec = Spec {
         ("limit_refresh_period", PER),
         ("limitRefreshPeriod", PER),
         ("every", PER),
-        ("per_second", "write `#[rate_limit(<100>, per = 1s)]`"),
-        ("per_minute", "write `#[rate_limit(<100>, per = 1m)]`"),
-        ("per_hour", "write `#[rate_limit(<100>, per = 1h)]`"),
+        ("per_second", PER_SECOND),
+        ("per_minute", PER_MINUTE),
+        ("per_hour", PER_HOUR),
         ("capacity", BURST),
         ("max_burst", BURST),
         ("burst_size", BURST),
@@ -70,6 +70,9 @@ const SPEC: Spec = Spec {
 
 const COUNT: &str = "write the count first, without a key: `#[rate_limit(<100>, per = 1s)]`";
 const PER: &str = "write `per = <1s>`: the time in which that many calls are admitted";
+const PER_SECOND: &str = "write `#[rate_limit(<100>, per = 1s)]`";
+const PER_MINUTE: &str = "write `#[rate_limit(<100>, per = 1m)]`";
+const PER_HOUR: &str = "write `#[rate_limit(<100>, per = 1h)]`";
 const BURST: &str = "write `burst = <10>`: how many calls may be admitted at once after a pause";
 const WAIT: &str = "write `wait = <100ms>`: how long a call may wait until it is admitted";
 
@@ -89,14 +92,8 @@ pub(crate) struct Checked {
 fn check(input: Input<'_>) -> Option<Checked> {
     let Input { attr, entries, item, errors, .. } = input;
     // Its own message says how the rate is written.
-    let names = |entry: &Entry, wanted: &[&str]| {
-        let words = SPEC.foreign.iter().find(|(word, _)| entry.is(word)).map(|(_, words)| *words);
-        words.is_some_and(|words| wanted.contains(&words) || words.starts_with("write `#["))
-    };
-    let (has_count, has_per) = (
-        entries.iter().any(|entry| names(entry, &[COUNT])),
-        entries.iter().any(|entry| names(entry, &[PER])),
-    );
+    let names = |advice| SPEC.names_any(&entries, &[advice, PER_SECOND, PER_MINUTE, PER_HOUR]);
+    let (has_count, has_per) = (names(COUNT), names(PER));
     let mut reader = Reader::new(&SPEC, entries, errors);
     let (wait_at, per_at) = (reader.span_of("wait"), reader.span_of("per"));
     let kept = Kept::read(&mut reader, item, &NOUNS);

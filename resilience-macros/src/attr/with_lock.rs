@@ -71,7 +71,7 @@ pub(crate) struct Checked {
 /// Reads the arguments.
 fn check(input: Input<'_>) -> Option<Checked> {
     let Input { attr, entries, item, errors, .. } = input;
-    let is_foreign = entries.iter().any(|entry| SPEC.foreign.iter().any(|(word, _)| entry.is(word)));
+    let is_foreign = entries.iter().any(|entry| SPEC.foreign(entry).is_some());
     let mut reader = Reader::new(&SPEC, entries, errors);
     let store_at = reader.span_of("store");
     let of_files = ["shared", "common"].map(|name| (name, reader.span_of(name)));

@@ -128,8 +128,13 @@ impl Spec {
     }
 
     /// Returns what to write instead of the entry's key, if that is a word of another library.
-    fn foreign(&self, entry: &Entry) -> Option<&'static str> {
-        self.foreign.iter().find(|(word, _)| entry.is(word)).map(|(_, words)| *words)
+    pub(crate) fn foreign(&self, entry: &Entry) -> Option<&'static str> {
+        self.foreign.iter().find(|(word, _)| entry.is(word)).map(|(_, advice)| *advice)
+    }
+
+    /// Returns whether one of `entries` has a word of another library whose advice is in `advices`.
+    pub(crate) fn names_any(&self, entries: &[Entry], advices: &[&str]) -> bool {
+        entries.iter().filter_map(|entry| self.foreign(entry)).any(|advice| advices.contains(&advice))
     }
 
     /// Returns the message about one of the keys, shared ones included, that has no value where a value without a

@@ -1,6 +1,6 @@
 //! `#[timeout(adaptive, floor = 100ms, cap = 10s, ..)]`.
 
-use super::{SPEC, check_kind, check_threads, comparisons};
+use super::{CAP, FLOOR, SPEC, check_kind, check_threads, comparisons};
 use crate::context::{Context, Place};
 use crate::layer::{Input, Layer, Stack, Traits};
 use crate::syntax::keys::Reader;
@@ -31,7 +31,7 @@ pub(super) struct Checked {
 pub(super) fn check(input: Input<'_>) -> Option<Checked> {
     let Input { attr, entries, item, errors, .. } = input;
     // Its own message says how a bound is written.
-    let is_named = entries.iter().any(|entry| ["min", "minimum", "max"].iter().any(|word| entry.is(word)));
+    let is_named = SPEC.names_any(&entries, &[FLOOR, CAP]);
     let mut reader = Reader::new(&SPEC, entries, errors);
     reader.take("adaptive");
     let (floor_at, strict_at) = (reader.span_of("floor"), reader.span_of("strict"));

@@ -7,7 +7,7 @@ use crate::errors::Errors;
 use crate::function::item::{self, Item};
 use crate::function::types::peeled;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
-use crate::syntax::keys::{Entry, Positional, Reader, SHARED, Setting, Spec, Value, key, setting};
+use crate::syntax::keys::{Entry, Positional, Reader, Setting, Spec, Value, key, setting};
 use crate::value::{self, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
@@ -66,7 +66,7 @@ const SPEC: Spec = Spec {
         ("dynamic", "write `adaptive`: the limit is twice the 99th percentile of the calls of late"),
         ("multiplier", "write `growth = <2.0>`: the factor from one attempt to the next"),
         ("backoff", "write `growth = <2.0>`: the factor from one attempt to the next"),
-        ("max", "write `cap = <30s>`: the longest limit that `growth`, or an `adaptive` limit, reaches"),
+        ("max", CAP),
         ("fallback", "put `#[with_fallback(path)]` above"),
         ("when", "a timeout ends whatever takes too long: `when` belongs to a policy that looks at errors"),
         (
@@ -80,6 +80,7 @@ const SPEC: Spec = Spec {
 
 const LIMIT: &str = "write the limit first, without a key: `#[timeout(<2s>)]`";
 const FLOOR: &str = "write `floor = <100ms>`, beside `adaptive`: the shortest limit";
+const CAP: &str = "write `cap = <30s>`: the longest limit that `growth`, or an `adaptive` limit, reaches";
 
 /// The checked arguments.
 pub(crate) struct Checked {
@@ -96,8 +97,7 @@ pub(crate) struct Checked {
 fn check(input: Input<'_>) -> Option<Checked> {
     let Input { attr, mut entries, item, errors, .. } = input;
     // Its own message says how the limit is written.
-    let names_limit = |entry: &Entry| foreign(entry) == Some(LIMIT);
-    let mut is_named = entries.iter().any(names_limit);
+    let mut is_named = SPEC.names_any(&entries, &[LIMIT]);
     if let Some(words) = entries.first().and_then(|first| no_limit(first, item)) {
         errors.here(entries.remove(0).span, words);
         is_named = true;
@@ -181,19 +181,13 @@ fn check_threads(reader: &Reader<'_>, has_thread: bool, errors: &Errors) {
     }
 }
 
-/// Returns what to write instead of a word of another library, if the key is one.
-fn foreign(entry: &Entry) -> Option<&'static str> {
-    SPEC.foreign.iter().find(|(word, _)| entry.is(word)).map(|(_, words)| *words)
-}
-
 /// Returns what is wrong with a limit that is an argument.
 fn no_limit(entry: &Entry, item: &Item) -> Option<String> {
     let mut tokens = entry.tokens().into_iter();
     let Some(TokenTree::Ident(word)) = tokens.next() else { return None };
     let name = word.to_string();
-    let names: Vec<_> = SPEC.keys.iter().chain(SHARED).map(|key| key.name).collect();
     let is_field = matches!(tokens.next(), Some(TokenTree::Punct(punct)) if punct.as_char() == '.');
-    let is_word = matches!(entry.value, Value::Word) && !names.contains(&name.as_str());
+    let is_word = matches!(entry.value, Value::Word) && !SPEC.names().contains(&name.as_str());
     let is_self = word == "self" && item.sig.receiver().is_some();
     if (is_word || is_field) && (is_self || item.bound_names().contains(&word)) {
         return Some(format!(
