@@ -5,7 +5,7 @@ use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{Positional, Reader, Setting, Spec, Value, key, setting};
-use crate::value::{self, Setter, Settings};
+use crate::value::{Categories, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Type;
@@ -46,7 +46,7 @@ pub(crate) struct Checked {
     argument: Ident,
     is_borrowed: bool,
     setters: Vec<Setter>,
-    on: Vec<Ident>,
+    on: Categories,
 }
 
 /// Reads the arguments.
@@ -55,7 +55,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let is_foreign = entries.iter().any(|entry| SPEC.foreign(entry).is_some());
     let mut reader = Reader::new(&SPEC, entries, errors);
     let settings = Settings::read(&mut reader);
-    let on = reader.take_all("on").into_iter().flat_map(|entry| value::categories(entry, errors)).collect();
+    let on = Categories::read(&mut reader);
     let mut rest = reader.rest().into_iter();
     let Some(first) = rest.next() else {
         if !is_foreign {
@@ -115,10 +115,7 @@ impl Layer for Checked {
         let ty = quote!(__rt::Degrade);
         let policy = Setter::all(&self.setters, &ty, quote!(__rt::Degrade::new("")));
         let argument = self.argument.unraw().to_string();
-        let on = match self.on.as_slice() {
-            [] => None,
-            on => Some(quote!(.on(&[#(__rt::Category::#on),*]))),
-        };
+        let on = self.on.setter();
         quote! {
             static #site: __rt::DegradeSite =
                 __rt::DegradeSite::new(&__POINT, #argument, #policy.checked()) #on;

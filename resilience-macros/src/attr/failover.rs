@@ -6,7 +6,7 @@ use crate::function::item::Item;
 use crate::function::types::has_impl_trait;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{Entry, Positional, Reader, Setting, Spec, Value, key, setting};
-use crate::value::{self, Setter, Settings};
+use crate::value::{self, Categories, Setter, Settings};
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
@@ -67,7 +67,7 @@ pub(crate) struct Checked {
     /// The name of the argument in `clone(..)`.
     cloned: Option<Ident>,
     setters: Vec<Setter>,
-    on: Vec<Ident>,
+    on: Categories,
 }
 
 /// Reads the arguments.
@@ -80,7 +80,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
     }
     let mut reader = Reader::new(&SPEC, entries, errors);
     let settings = Settings::read(&mut reader);
-    let on = reader.take_all("on").into_iter().flat_map(|entry| value::categories(entry, errors)).collect();
+    let on = Categories::read(&mut reader);
     let (argument, entry) = match listed {
         Listed::Values(argument, entry) => (argument, entry),
         Listed::Reported => return None,
@@ -255,10 +255,7 @@ impl Layer for Checked {
         let at = value::own_span_of(list);
         let names = quote_spanned!(at=> || __rt::failover::names(&#list));
         let policy = Setter::all(&self.setters, &ty, quote!(#ty::of(&__POINT, #argument, #names)));
-        let on = match self.on.as_slice() {
-            [] => None,
-            on => Some(quote!(.on(&[#(__rt::Category::#on),*]))),
-        };
+        let on = self.on.setter();
         let check =
             self.is_constant.then(|| quote_spanned!(at=> const _: () = __rt::failover::check(&#list);));
         quote! {

@@ -5,7 +5,7 @@ use crate::function::item::Item;
 use crate::function::uses;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{Entry, Positional, Reader, Spec, Value, key};
-use crate::value::{self, Call, Rules};
+use crate::value::{self, Call, Categories, Rules};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Error, Expr, Result};
@@ -43,7 +43,7 @@ const STEP: &str = "write the function first, without a key: `#[with_fallback(ca
 pub(crate) struct Checked {
     steps: Vec<Step>,
     rules: Rules,
-    on: Vec<Ident>,
+    on: Categories,
     hook: Option<syn::ExprPath>,
 }
 
@@ -59,8 +59,7 @@ fn check(input: Input<'_>) -> Checked {
     let Input { attr, entries, shared, item, errors } = input;
     let mut reader = Reader::new(&SPEC, entries, errors);
     let rules = Rules::read(&mut reader);
-    let on: Vec<Ident> =
-        reader.take_all("on").into_iter().flat_map(|entry| value::categories(entry, errors)).collect();
+    let on = Categories::read(&mut reader);
     let hook = reader.value("on_fallback", value::path);
     let mut steps = Vec::new();
     for entry in reader.rest() {
@@ -73,7 +72,7 @@ fn check(input: Input<'_>) -> Checked {
         errors.at(attr, "`with_fallback` needs a function or a value\nhelp: write `#[with_fallback(cached)]` or `#[with_fallback(value = 0)]`");
     }
     // A value that `when_ok` refuses is of category `Unknown`.
-    let sees_values = shared.when_ok.is_some() && (on.is_empty() || on.iter().any(|on| on == "Unknown"));
+    let sees_values = shared.when_ok.is_some() && on.covers("Unknown");
     if let (true, Some(Step::Call { call: Call { error: Some(error), .. }, .. })) =
         (sees_values, steps.last())
     {
@@ -112,7 +111,7 @@ impl Layer for Checked {
     fn traits(&self) -> Traits<'_> {
         Traits {
             hides_failures: true,
-            hides_all: !self.rules.any() && self.on.is_empty(),
+            hides_all: !self.rules.any() && self.on.covers_all(),
             keeps_arguments: true,
             ends_call: true,
             ..Traits::default()
@@ -134,10 +133,7 @@ impl Layer for Checked {
             Step::Call { shown, .. } => shown.clone(),
             Step::Value(tokens) => format!("value = {}", readable(tokens)),
         });
-        let on = match self.on.as_slice() {
-            [] => None,
-            on => Some(quote!(.on(&[#(__rt::Category::#on),*]))),
-        };
+        let on = self.on.setter();
         let hook = self.hook.iter();
         quote! {
             static #site: __rt::FallbackSite =

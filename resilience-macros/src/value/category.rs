@@ -1,9 +1,10 @@
 //! Categories, in snake case.
 
 use crate::errors::Errors;
-use crate::syntax::keys::{self, Entry, Value};
+use crate::syntax::keys::{self, Entry, Reader, Value};
 use crate::syntax::suggest::hint;
-use proc_macro2::Ident;
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
 use syn::{Error, Result};
 
 /// Every category, as written and as its variant is called.
@@ -40,8 +41,35 @@ pub(crate) fn variant(name: &str) -> Option<&'static str> {
     CATEGORIES.iter().find(|(word, _)| *word == name).map(|(_, variant)| *variant)
 }
 
-/// Reads `on(category, ..)`; what is wrong is reported.
-pub(crate) fn categories(entry: Entry, errors: &Errors) -> Vec<Ident> {
+/// The categories of `on(category, ..)`, all of them where it is not written.
+pub(crate) struct Categories(Vec<Ident>);
+
+impl Categories {
+    /// Takes every `on(..)`; mistakes are reported.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
+        let errors = reader.errors;
+        Self(reader.take_all("on").into_iter().flat_map(|entry| categories(entry, errors)).collect())
+    }
+
+    /// Returns whether every category is covered.
+    pub(crate) fn covers_all(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns whether the category with this variant is covered.
+    pub(crate) fn covers(&self, variant: &str) -> bool {
+        self.covers_all() || self.0.iter().any(|category| category == variant)
+    }
+
+    /// Returns the call that sets them, unless every category is covered.
+    pub(crate) fn setter(&self) -> Option<TokenStream> {
+        let categories = &self.0;
+        (!self.covers_all()).then(|| quote!(.on(&[#(__rt::Category::#categories),*])))
+    }
+}
+
+/// Reads `on(category, ..)`; mistakes are reported.
+fn categories(entry: Entry, errors: &Errors) -> Vec<Ident> {
     let Value::List(list) = entry.value else {
         errors.here(entry.span, "`on` needs a list\nhelp: write `on(category, ..)`");
         return Vec::new();

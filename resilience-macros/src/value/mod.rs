@@ -14,7 +14,7 @@ mod settings;
 mod size;
 
 pub(crate) use call::{Call, call};
-pub(crate) use category::{CATEGORIES, categories, category, variant};
+pub(crate) use category::{CATEGORIES, Categories, category, variant};
 pub(crate) use count::count;
 pub(crate) use duration::{Duration, duration, is_duration};
 pub(crate) use kept::{Kept, Nouns, instance_site};
