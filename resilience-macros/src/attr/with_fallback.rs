@@ -92,7 +92,7 @@ fn step(entry: &Entry, item: &Item) -> Result<Step> {
         return Ok(Step::Value(value));
     }
     let tokens = value::open(entry.tokens());
-    Ok(Step::Call { shown: readable(&tokens), call: value::call(&tokens, item)? })
+    Ok(Step::Call { shown: value::readable(&tokens), call: value::call(&tokens, item)? })
 }
 
 /// Refuses a value that is made of the error: a step of that kind is a call.
@@ -131,7 +131,7 @@ impl Layer for Checked {
         let site = &place.site;
         let names = self.steps.iter().map(|step| match step {
             Step::Call { shown, .. } => shown.clone(),
-            Step::Value(tokens) => format!("value = {}", readable(tokens)),
+            Step::Value(tokens) => format!("value = {}", value::readable(tokens)),
         });
         let on = self.on.setter();
         let hook = self.hook.iter();
@@ -168,12 +168,6 @@ impl Layer for Checked {
             };
         }
     }
-}
-
-/// Tokens as they are written in source code.
-fn readable(tokens: &TokenStream) -> String {
-    let shown = tokens.to_string();
-    shown.replace(" :: ", "::").replace(" . ", ".").replace(" (", "(").replace(" ,", ",").trim().to_owned()
 }
 
 fn expand_step(step: &Step, cx: &Context<'_>, place: &Place, number: u32) -> TokenStream {

@@ -15,20 +15,27 @@ pub(crate) fn open(tokens: TokenStream) -> TokenStream {
 /// Returns `tokens` as they are written in source code.
 pub(crate) fn readable(tokens: &TokenStream) -> String {
     let mut shown = tokens.to_string();
-    for (spaced, tight) in [
-        (" :: ", "::"),
-        (" (", "("),
-        (" ,", ","),
-        (" . ", "."),
-        ("* ", "*"),
-        ("& ", "&"),
-        (" ?", "?"),
-        (" !", "!"),
-        ("- ", "-"),
-    ] {
+    for (spaced, tight) in
+        [(" :: ", "::"), (" (", "("), (" ,", ","), (" . ", "."), (" ?", "?"), (" !(", "!("), (" ! [", "![")]
+    {
         shown = shown.replace(spaced, tight);
     }
-    shown.trim().to_owned()
+    let mut text = String::new();
+    for word in shown.trim().split(' ') {
+        if !text.is_empty() && !ends_in_prefix(&text) {
+            text.push(' ');
+        }
+        text += word;
+    }
+    text
+}
+
+/// Returns whether `text` ends in an operator that is before its operand, not between two.
+fn ends_in_prefix(text: &str) -> bool {
+    const OPERATORS: [char; 4] = ['*', '&', '-', '!'];
+    let ends_operand = |c: char| c.is_alphanumeric() || matches!(c, '_' | ')' | ']' | '}' | '"' | '\'' | '?');
+    let before = text.trim_end_matches(OPERATORS).trim_end();
+    text.ends_with(OPERATORS) && !before.ends_with(ends_operand)
 }
 
 /// Returns where `tokens` begin: a stable compiler makes no span over several.
@@ -53,4 +60,30 @@ pub(crate) fn own_span_of(tokens: &TokenStream) -> Span {
 /// Returns the place of `value`, for tokens of this crate around it that name locals of the expansion.
 pub(crate) fn mixed_span_of(value: &impl ToTokens) -> Span {
     Span::mixed_site().located_at(span_of(&value.to_token_stream()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operators_are_next_to_their_operands_or_between_them() {
+        for text in [
+            "*self.limit",
+            "&mut self.limit",
+            "g(&a, -1)",
+            "-(*a)",
+            "!a",
+            "a - 1",
+            "a && !b",
+            "a * -b",
+            "a != b",
+            "crate::cached(id)?",
+            "format!(\"{id}\")",
+            "vec![1]",
+        ] {
+            let tokens: TokenStream = text.parse().unwrap_or_default();
+            assert_eq!(readable(&tokens), text);
+        }
+    }
 }
