@@ -2,7 +2,7 @@
 
 use crate::errors::Errors;
 use crate::function::item::Item;
-use crate::syntax::keys::{self, Entry, SHARED, Spec, Value};
+use crate::syntax::keys::{self, Entry, Key, SHARED, Spec, Value};
 use crate::value;
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::quote;
@@ -41,12 +41,10 @@ impl Shared {
         let mut rest = Vec::new();
         let lacking: Vec<_> = entries.iter().map(|entry| spec.lacks_value(entry, &entries)).collect();
         for (entry, lacking) in entries.into_iter().zip(lacking) {
-            match (&entry.key, lacking) {
-                (Some(key), Some(words)) if is_shared(&entry, key) => errors.here(key.span(), words),
-                (Some(key), _) if is_shared(&entry, key) => {
-                    if let Err(error) = self.set(key, &entry, item) {
-                        errors.push(error);
-                    }
+            match (&entry.key, shared_key(&entry), lacking) {
+                (Some(word), Some(_), Some(words)) => errors.here(word.span(), words),
+                (Some(word), Some(key), None) => {
+                    errors.ok(self.set(word, key, &entry, item));
                 }
                 _ => rest.push(entry),
             }
@@ -54,33 +52,24 @@ impl Shared {
         rest
     }
 
-    fn set(&mut self, key: &Ident, entry: &Entry, item: &Item) -> Result<()> {
-        if let Some(first) = self.seen.iter().find(|seen| *seen == key) {
-            let words = format!("`{key}` describes the function: write it in only one of its attributes");
-            let mut error = Error::new(key.span(), words);
-            error.combine(Error::new(first.span(), format!("`{key}` is also written here")));
+    fn set(&mut self, word: &Ident, key: &Key, entry: &Entry, item: &Item) -> Result<()> {
+        if let Some(first) = self.seen.iter().find(|seen| *seen == word) {
+            let words = format!("`{word}` describes the function: write it in only one of its attributes");
+            let mut error = Error::new(word.span(), words);
+            error.combine(Error::new(first.span(), format!("`{word}` is also written here")));
             return Err(error);
         }
-        self.seen.push(key.clone());
-        let name = key.to_string();
-        if name == "timed" {
-            self.timed = is_on(entry)?;
+        self.seen.push(word.clone());
+        if key.name == "timed" {
+            self.timed = entry.switch()?;
             return Ok(());
         }
         let tokens = match &entry.value {
-            Value::Given(tokens) if !is_list(&name) => tokens.clone(),
-            Value::List(tokens) if is_list(&name) => tokens.clone(),
-            _ => {
-                let form =
-                    SHARED.iter().find(|shared| shared.name == name).map_or("", |shared| shared.example);
-                let equals = if is_list(&name) { "" } else { " = " };
-                return Err(Error::new(
-                    entry.span,
-                    format!("`{name}` needs a value\nhelp: write `{name}{equals}{form}`"),
-                ));
-            }
+            Value::Given(tokens) if !key.is_list() => tokens.clone(),
+            Value::List(tokens) if key.is_list() => tokens.clone(),
+            _ => return Err(Error::new(entry.span, key.needs_value())),
         };
-        match name.as_str() {
+        match key.name {
             "name" => self.name = Some(point_name(tokens)?),
             "classify" => self.classify = Some(value::path_or_closure(tokens)?),
             "rejected" => self.rejected = Some(value::path_or_closure(tokens)?),
@@ -91,21 +80,6 @@ impl Shared {
         }
         Ok(())
     }
-}
-
-/// Reads the value of a switch: a word, or `true` or `false`.
-fn is_on(entry: &Entry) -> Result<bool> {
-    let text = match &entry.value {
-        Value::Word => return Ok(true),
-        Value::Given(tokens) => tokens.to_string(),
-        Value::List(_) | Value::Bare(_) => String::new(),
-    };
-    let words = "`timed` is a switch\nhelp: write `timed` or `timed = false`";
-    text.parse().map_err(|_| Error::new(entry.span, words))
-}
-
-fn is_list(name: &str) -> bool {
-    matches!(name, "clone" | "context")
 }
 
 /// Reads `name = expression, ..`; a name alone is the expression, too.
@@ -129,9 +103,9 @@ fn pairs(tokens: TokenStream) -> Result<Vec<(String, TokenStream)>> {
     Ok(found)
 }
 
-fn is_shared(entry: &Entry, key: &Ident) -> bool {
-    let written = matches!(entry.value, Value::Given(_) | Value::List(_) | Value::Word);
-    written && SHARED.iter().any(|shared| key == shared.name)
+/// Returns the key about the function that `entry` has, if it has one.
+fn shared_key(entry: &Entry) -> Option<&'static Key> {
+    SHARED.iter().find(|key| entry.is(key.name))
 }
 
 fn point_name(tokens: TokenStream) -> Result<LitStr> {

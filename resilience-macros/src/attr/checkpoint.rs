@@ -5,7 +5,7 @@ use crate::context::{Context, Place};
 use crate::function::item::Item;
 use crate::function::types;
 use crate::layer::{Definition, Input, Layer, Record, Stack, Traits};
-use crate::syntax::keys::{self, Entry, Positional, Reader, Setting, Spec, Value, key, setting};
+use crate::syntax::keys::{self, Entry, Positional, Reader, Setting, Spec, Value, key, list_key, setting};
 use crate::value::{self, Setter};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -25,7 +25,7 @@ const SPEC: Spec = Spec {
         setting("on_mismatch", "rerun", Setting::Own),
         setting("on_corrupt", "rerun", Setting::Own),
         setting("on_store_error", "run", Setting::Own),
-        key("inputs", "(argument, ..)"),
+        list_key("inputs", "(argument, ..)"),
         key("store", "expression"),
         key("rollback", "path or |value| .."),
         key("was", "\"old_name\""),

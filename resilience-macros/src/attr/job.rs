@@ -6,7 +6,7 @@ use crate::errors::Errors;
 use crate::function::item::{self, Item};
 use crate::function::types::{self, peeled};
 use crate::layer::{Definition, Input, Layer, Record, Stack, Traits};
-use crate::syntax::keys::{self, Entry, Positional, Reader, Setting, Spec, Value, key, setting};
+use crate::syntax::keys::{self, Entry, Positional, Reader, Setting, Spec, Value, key, list_key, setting};
 use crate::value::{self, Setter};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -21,7 +21,7 @@ const SPEC: Spec = Spec {
     attr: "job",
     keys: &[
         setting("version", "1", Setting::Count(0)),
-        key("provided", "(argument, ..)"),
+        list_key("provided", "(argument, ..)"),
         key("on", "Type"),
         setting("max_recoveries", "10", Setting::Count(0)),
         setting("ttl", "30d", Setting::Own),

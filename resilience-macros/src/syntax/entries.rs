@@ -4,6 +4,7 @@ use super::tokens::span_of;
 use crate::errors::Errors;
 use proc_macro2::{Delimiter, Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens;
+use syn::{Error, Result};
 
 /// One argument: `word`, `key = value`, `key(list)`, or anything else.
 #[derive(Clone)]
@@ -39,6 +40,18 @@ impl Entry {
 
     pub(crate) fn is(&self, name: &str) -> bool {
         self.key.as_ref().is_some_and(|key| key == name)
+    }
+
+    /// Reads a switch: `key`, `key = true` or `key = false`.
+    pub(crate) fn switch(&self) -> Result<bool> {
+        let text = match &self.value {
+            Value::Word => return Ok(true),
+            Value::Given(tokens) => tokens.to_string(),
+            Value::List(_) | Value::Bare(_) => String::new(),
+        };
+        let key = self.key.to_token_stream();
+        let words = format!("`{key}` is a switch\nhelp: write `{key}` or `{key} = false`");
+        text.parse().map_err(|_| Error::new(self.span, words))
     }
 }
 

@@ -16,8 +16,18 @@ pub(crate) struct Key {
     /// A value, for messages: `60s`, `3`, `|e| ..`. It is the default where that is a value, and no default otherwise:
     /// the settings and their defaults are in the runtime's `config.rs`, with which `tests/settings.rs` compares it.
     pub(crate) example: &'static str,
+    pub(crate) form: Form,
     /// Of a setting of the policy: how its value is read.
     pub(crate) setting: Option<Setting>,
+}
+
+/// The form in which a key is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `key = value`, or `key` alone for a switch.
+    Value,
+    /// `key(item, ..)`.
+    List,
 }
 
 /// The form of the value of a setting. Its range and its meaning are in the policy's own table; the
@@ -48,13 +58,32 @@ pub(crate) enum Setting {
     Hook,
 }
 
+impl Key {
+    /// Returns the message about the key without its value.
+    pub(crate) fn needs_value(&self) -> String {
+        let Self { name, example, .. } = self;
+        let equals = if self.is_list() { "" } else { " = " };
+        format!("`{name}` needs a value\nhelp: write `{name}{equals}{example}`")
+    }
+
+    /// Returns whether the value is a list in parentheses, without a `=`.
+    pub(crate) fn is_list(&self) -> bool {
+        self.form == Form::List
+    }
+}
+
 pub(crate) const fn key(name: &'static str, example: &'static str) -> Key {
-    Key { name, example, setting: None }
+    Key { name, example, form: Form::Value, setting: None }
+}
+
+/// Returns a key whose value is a list.
+pub(crate) const fn list_key(name: &'static str, example: &'static str) -> Key {
+    Key { name, example, form: Form::List, setting: None }
 }
 
 /// Returns a key that is a setting of the policy.
 pub(crate) const fn setting(name: &'static str, example: &'static str, setting: Setting) -> Key {
-    Key { name, example, setting: Some(setting) }
+    Key { name, example, form: Form::Value, setting: Some(setting) }
 }
 
 /// The keys that an attribute understands.
@@ -141,7 +170,7 @@ impl Spec {
     /// key may be meant: among `entries` there is no other.
     pub(crate) fn lacks_value(&self, entry: &Entry, entries: &[Entry]) -> Option<String> {
         let Value::Word = entry.value else { return None };
-        let key = self.keys.iter().chain(SHARED).find(|key| entry.is(key.name))?;
+        let key = self.key(&entry.key.as_ref()?.to_string())?;
         let is_switch = matches!(key.example, "true" | "false");
         let names = self.names();
         let is_key = |entry: &Entry| names.iter().any(|name| entry.is(name));
@@ -149,8 +178,7 @@ impl Spec {
             return None;
         }
         let instead = self.positional.instead_of_key(key.name)?;
-        let equals = if key.example.starts_with('(') { "" } else { " = " };
-        Some(format!("`{0}` needs a value\nhelp: write `{0}{equals}{1}`; {instead}", key.name, key.example))
+        Some(format!("{}; {instead}", key.needs_value()))
     }
 }
 
@@ -159,9 +187,9 @@ pub(crate) const SHARED: &[Key] = &[
     key("name", "\"Type::function\""),
     key("classify", "path or |e| .."),
     key("rejected", "path or |r| .."),
-    key("clone", "(argument, ..)"),
+    list_key("clone", "(argument, ..)"),
     key("when_ok", "|value| .."),
-    key("context", "(name = expression, ..)"),
+    list_key("context", "(name = expression, ..)"),
     key("timed", "true"),
     key("crate", "::path"),
 ];
@@ -264,9 +292,9 @@ impl<'a> Reader<'a> {
                 }
             },
             _ => {
-                let example = self.spec.key(name).map_or("..", |key| key.example);
-                self.errors
-                    .here(entry.span, format!("`{name}` needs a value\nhelp: write `{name} = {example}`"));
+                if let Some(key) = self.spec.key(name) {
+                    self.errors.here(entry.span, key.needs_value());
+                }
                 None
             }
         }
@@ -275,22 +303,7 @@ impl<'a> Reader<'a> {
     /// Takes a switch: `key`, `key = true` or `key = false`.
     pub(crate) fn switch(&mut self, name: &str) -> Option<bool> {
         let entry = self.take(name)?;
-        let text = match &entry.value {
-            Value::Word => return Some(true),
-            Value::Given(tokens) => tokens.to_string(),
-            Value::List(_) | Value::Bare(_) => String::new(),
-        };
-        match text.as_str() {
-            "true" => Some(true),
-            "false" => Some(false),
-            _ => {
-                self.errors.here(
-                    entry.span,
-                    format!("`{name}` is a switch\nhelp: write `{name}` or `{name} = false`"),
-                );
-                None
-            }
-        }
+        self.errors.ok(entry.switch())
     }
 }
 
