@@ -162,13 +162,9 @@ fn after(tokens: TokenStream) -> Result<After> {
 /// Reports what two calls at once cannot have.
 fn check_function(attr: &Ident, item: &Item, errors: &Errors) {
     if !item.is_async() {
-        let words = if item.runs_a_runtime() {
-            "`#[tokio::test]` and `#[tokio::main]` have made the function sync before this line is read\n\
-             help: put `hedge` on an async function that it calls"
-        } else {
-            "a sync function cannot wait for two calls at once\nhelp: make it `async`"
-        };
-        errors.at(attr, words);
+        let words = item.made_sync("hedge");
+        let other = || "a sync function cannot wait for two calls at once\nhelp: make it `async`".to_owned();
+        errors.at(attr, words.unwrap_or_else(other));
     }
     for input in &item.sig.inputs {
         let (is_mutable, help) = match input {

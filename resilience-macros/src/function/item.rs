@@ -74,8 +74,18 @@ impl Item {
         self.sig.asyncness.is_some() || !matches!(self.form, Form::Plain)
     }
 
+    /// Returns the message about the function for `attr`, which is for async ones, if a macro has made it sync.
+    pub(crate) fn made_sync(&self, attr: &str) -> Option<String> {
+        (!self.is_async() && self.runs_a_runtime()).then(|| {
+            format!(
+                "`#[tokio::test]` and `#[tokio::main]` have made the function sync before this line is read\n\
+                 help: put `{attr}` on an async function that it calls"
+            )
+        })
+    }
+
     /// Returns whether the body builds a runtime and waits on it, as `#[tokio::test]` does for an async one.
-    pub(crate) fn runs_a_runtime(&self) -> bool {
+    fn runs_a_runtime(&self) -> bool {
         let words = words(self.body.stream());
         ["runtime", "enable_all", "block_on"].iter().all(|name| words.iter().any(|word| word == name))
     }

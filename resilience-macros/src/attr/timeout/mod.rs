@@ -199,19 +199,16 @@ fn no_limit(entry: &Entry, item: &Item) -> Option<String> {
     None
 }
 
+const SYNC: &str = "a sync function cannot be stopped from outside\n\
+                    help: make it `async`, use the time limit of what it calls, or write \
+                    `#[timeout(2s, thread)]`, which runs it on a helper thread and abandons it there";
+
 fn check_kind(attr: &Ident, item: &Item, thread: bool, strict_at: Option<Span>, errors: &Errors) {
     match (item.is_async(), thread) {
-        (false, false) if item.runs_a_runtime() => errors.at(
-            attr,
-            "`#[tokio::test]` and `#[tokio::main]` have made the function sync before this line is read\n\
-             help: put `timeout` on an async function that it calls",
-        ),
-        (false, false) => errors.at(
-            attr,
-            "a sync function cannot be stopped from outside\n\
-             help: make it `async`, use the time limit of what it calls, or write `#[timeout(2s, thread)]`, which \
-             runs it on a helper thread and abandons it there",
-        ),
+        (false, false) => {
+            let words = item.made_sync("timeout").unwrap_or_else(|| SYNC.to_owned());
+            errors.at(attr, words);
+        }
         (true, true) => errors.at(attr, "`thread` is for sync functions: an async one is dropped where it waits\nhelp: leave `thread` out"),
         (false, true) => {
             if let Some(at) = strict_at {
