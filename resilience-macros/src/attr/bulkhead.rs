@@ -115,7 +115,8 @@ fn check(input: Input<'_>) -> Option<Checked> {
         );
     }
     let mut rest = reader.rest().into_iter();
-    if kept.is_given(errors, rest.clone().map(|entry| entry.span)) {
+    kept.check_instance(errors, rest.clone().map(|entry| entry.span));
+    if kept.is_given() {
         return Some(Checked { slots: None, setters: Vec::new(), kept, waits: true, is_adaptive: false });
     }
     let is_adaptive = settings.has("adaptive");

@@ -158,7 +158,7 @@ fn check(input: Input<'_>) -> Checked {
         errors.here(at, NEEDS_SLOW);
     }
     let kept = Kept::read(&mut reader, item, &NOUNS);
-    kept.is_given(errors, policy_at.into_iter());
+    kept.check_instance(errors, policy_at.into_iter());
     let start = reader.value("policy", value::constant).unwrap_or_default();
     let settings = Settings::read(&mut reader);
     check_cap(&settings, has_default_recovery, errors);

@@ -104,7 +104,8 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let mut setters = Settings::read(&mut reader).setters;
     let after = reader.value("after", after);
     let budget = reader.value("budget", value::path);
-    if kept.is_given(errors, after_at.into_iter().chain(budget_at)) {
+    kept.check_instance(errors, after_at.into_iter().chain(budget_at));
+    if kept.is_given() {
         return Some(Checked { after: None, setters: Vec::new(), kept });
     }
     setters.extend(budget.map(|path| {

@@ -100,7 +100,8 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let settings = Settings::read(&mut reader);
     let per = reader.value("per", |tokens| value::lasting(tokens, "per"));
     let mut rest = reader.rest().into_iter();
-    if kept.is_given(errors, rest.clone().map(|entry| entry.span).chain(per_at)) {
+    kept.check_instance(errors, rest.clone().map(|entry| entry.span).chain(per_at));
+    if kept.is_given() {
         return Some(Checked { rate: None, setters: Vec::new(), kept, waits: true });
     }
     let count = rest.next();

@@ -57,15 +57,19 @@ impl Kept {
         Self { nouns, key, max_keys, instance, key_at, instance_at, written_key, configured }
     }
 
-    /// Returns whether an `instance` is written; then it reports the settings beside it, `others` included.
-    pub(crate) fn is_given(&self, errors: &Errors, others: impl Iterator<Item = Span>) -> bool {
-        let Some(at) = self.instance_at else { return false };
+    /// Returns whether an `instance` is written.
+    pub(crate) fn is_given(&self) -> bool {
+        self.instance_at.is_some()
+    }
+
+    /// Reports the settings beside an `instance`, `others` included.
+    pub(crate) fn check_instance(&self, errors: &Errors, others: impl Iterator<Item = Span>) {
+        let Some(at) = self.instance_at else { return };
         let settings = self.configured.iter().copied().chain(others);
         not_beside_instance(errors, self.nouns.noun, at, settings);
         if let (Some(key_at), Some(instance)) = (self.key_at, &self.instance) {
             errors.here(key_at, self.key_beside_instance(instance));
         }
-        true
     }
 
     /// Returns what to write for `instance` and `key` together.

@@ -47,7 +47,8 @@ pub(super) fn check(input: Input<'_>) -> Option<Checked> {
     let floor = reader.value("floor", |tokens| value::lasting(tokens, "floor"));
     let rest = reader.rest();
     let others = rest.iter().map(|entry| entry.span);
-    if kept.is_given(errors, floor_at.into_iter().chain(others.clone())) {
+    kept.check_instance(errors, floor_at.into_iter().chain(others.clone()));
+    if kept.is_given() {
         return Some(Checked { bounds: None, setters: Vec::new(), kept, thread });
     }
     for at in others {
