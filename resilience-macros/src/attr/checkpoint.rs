@@ -1,6 +1,6 @@
 //! `#[checkpoint("page:{id}:{n}", ..)]`.
 
-use super::recorded::{around, choice, first_key, settings, store, was, was_setter};
+use super::recorded::{Choice, OTHERWISE, around, choice, first_key, settings, store, was, was_setter};
 use crate::context::{Context, Place};
 use crate::function::item::Item;
 use crate::function::types;
@@ -54,6 +54,8 @@ const SPEC: Spec = Spec {
 
 const KEY: &str = "write the key first, without a name: `#[checkpoint(\"page:{id}\")]`";
 
+const ON_STORE_ERROR: Choice = Choice { ty: "OnStoreError", words: [("fail", "Fail"), ("run", "Run")] };
+
 /// The checked arguments.
 pub(crate) struct Checked {
     key: Option<value::Key>,
@@ -72,13 +74,9 @@ fn check(input: Input<'_>) -> Checked {
     let inputs = reader.take("inputs").and_then(|entry| errors.ok(inputs(entry, item)));
     let mut setters = settings(&mut reader);
     setters.extend(was(&mut reader).map(|name| was_setter(&name)));
-    for (name, rerun, error) in [
-        ("on_mismatch", "rerun", "error"),
-        ("on_corrupt", "rerun", "error"),
-        ("on_store_error", "run", "fail"),
-    ] {
-        setters.extend(choice(&mut reader, name, rerun, error));
-    }
+    setters.extend(choice(&mut reader, "on_mismatch", &OTHERWISE));
+    setters.extend(choice(&mut reader, "on_corrupt", &OTHERWISE));
+    setters.extend(choice(&mut reader, "on_store_error", &ON_STORE_ERROR));
     let store = reader.value("store", value::expression);
     let rollback = reader.value("rollback", |tokens| {
         value::without_self(&tokens)?;

@@ -1,6 +1,6 @@
 //! `#[job("import:{id}", ..)]`.
 
-use super::recorded::{around, choice, first_key, settings, store, was, was_setter};
+use super::recorded::{OTHERWISE, around, choice, first_key, settings, store, was, was_setter};
 use crate::context::{Context, Place};
 use crate::errors::Errors;
 use crate::function::item::{self, Item};
@@ -104,8 +104,8 @@ fn check(input: Input<'_>) -> Checked {
     let records_text = reader.switch("record_text").and_then(|is_on| text_at.filter(|_| is_on));
     let was = was(&mut reader);
     setters.extend(was.as_ref().map(was_setter));
-    setters.extend(choice(&mut reader, "on_mismatch", "rerun", "error"));
-    setters.extend(choice(&mut reader, "on_corrupt", "rerun", "error"));
+    setters.extend(choice(&mut reader, "on_mismatch", &OTHERWISE));
+    setters.extend(choice(&mut reader, "on_corrupt", &OTHERWISE));
     let store = reader.value("store", value::expression);
     let on = reader.value("on", |tokens| {
         let span = value::span_of(&tokens);

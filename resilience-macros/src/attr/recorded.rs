@@ -25,7 +25,7 @@ pub(crate) fn first_key(
     errors.ok(value::key(first.tokens(), item, refusal))
 }
 
-/// Returns the settings that are no choices between words.
+/// Returns the settings that are not one of two words.
 pub(crate) fn settings(reader: &mut Reader<'_>) -> Vec<Setter> {
     let mut setters = Settings::read(reader).setters;
     let ttl = reader.value("ttl", |tokens| {
@@ -54,25 +54,29 @@ pub(crate) fn was_setter(name: &LitStr) -> Setter {
     Setter::new("was", quote_spanned!(name.span()=> &[#name]))
 }
 
-/// Reads `key = error` or its other word, as a setter.
-pub(crate) fn choice(reader: &mut Reader<'_>, name: &str, other: &str, usual: &str) -> Option<Setter> {
+/// The two words of a setting, each with its variant of the type `ty`.
+pub(crate) struct Choice {
+    pub(crate) ty: &'static str,
+    pub(crate) words: [(&'static str, &'static str); 2],
+}
+
+/// The words of `on_mismatch` and `on_corrupt`.
+pub(crate) const OTHERWISE: Choice =
+    Choice { ty: "Otherwise", words: [("error", "Error"), ("rerun", "Rerun")] };
+
+/// Reads the setting called `name`, one word of `choice`.
+pub(crate) fn choice(reader: &mut Reader<'_>, name: &str, choice: &Choice) -> Option<Setter> {
     let value = reader.value(name, |tokens| {
         let span = value::own_span_of(&tokens);
-        let ty = if name == "on_store_error" { "OnStoreError" } else { "Otherwise" };
-        let ty = Ident::new(ty, span);
-        let variant = match value::open(tokens).to_string() {
-            word if word == "rerun" && other == "rerun" => "Rerun",
-            word if word == "run" && other == "run" => "Run",
-            word if word == usual => {
-                if usual == "fail" {
-                    "Fail"
-                } else {
-                    "Error"
-                }
-            }
-            _ => return Err(Error::new(span, format!("expected `{usual}` or `{other}`\nhelp: write `{name} = {usual}` or `{name} = {other}`"))),
-        };
-        let variant = Ident::new(variant, span);
+        let word = value::open(tokens).to_string();
+        let [(first, _), (second, _)] = choice.words;
+        let (_, variant) = choice.words.iter().find(|(known, _)| *known == word).ok_or_else(|| {
+            let words = format!(
+                "expected `{first}` or `{second}`\nhelp: write `{name} = {first}` or `{name} = {second}`"
+            );
+            Error::new(span, words)
+        })?;
+        let (ty, variant) = (Ident::new(choice.ty, span), Ident::new(variant, span));
         Ok(quote_spanned!(span=> __rt::#ty::#variant))
     })?;
     Some(Setter::new(name, value))
