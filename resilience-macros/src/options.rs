@@ -93,10 +93,7 @@ fn pairs(tokens: TokenStream) -> Result<Vec<(String, TokenStream)>> {
         };
         let name = key.to_string();
         if found.iter().any(|(other, _)| *other == name) {
-            return Err(Error::new(
-                key.span(),
-                format!("`{name}` is written twice\nhelp: remove one of the two"),
-            ));
+            return Err(Error::new(key.span(), keys::written_twice(&name)));
         }
         found.push((name, value));
     }
@@ -120,7 +117,7 @@ fn point_name(tokens: TokenStream) -> Result<LitStr> {
 
 fn arguments(tokens: TokenStream, item: &Item) -> Result<Vec<Ident>> {
     let bound = item.bound_names();
-    let mut found = Vec::new();
+    let mut found: Vec<Ident> = Vec::new();
     for part in keys::split(tokens) {
         let mut words = part.clone().into_iter();
         let (Some(TokenTree::Ident(name)), None) = (words.next(), words.next()) else {
@@ -128,6 +125,9 @@ fn arguments(tokens: TokenStream, item: &Item) -> Result<Vec<Ident>> {
         };
         if !bound.contains(&name) {
             return Err(Error::new(name.span(), item.has_no_argument(&name.to_string())));
+        }
+        if found.contains(&name) {
+            return Err(Error::new(name.span(), keys::written_twice(&name.to_string())));
         }
         found.push(name);
     }

@@ -60,6 +60,13 @@ fn load(id: u32) -> Result<u32, Rejected> {
     Ok(id)
 }
 
+// input_twice
+
+#[checkpoint("page:{id}", inputs(id, id = id + 1))]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
 // inputs_of_nothing
 
 #[checkpoint("page:{id}", inputs(size))]

@@ -54,6 +54,17 @@ fn load(id: u32) -> Result<u32, Rejected> {
     Ok(id)
 }
 
+// key_twice
+
+struct App;
+
+impl App {
+    #[job("import:{id}", on = App, on = Self, provided(client, client))]
+    fn load(&self, id: u32, client: &u32) -> Result<u32, Rejected> {
+        Ok(id + client)
+    }
+}
+
 // method_by_value
 
 struct App;

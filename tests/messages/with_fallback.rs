@@ -9,6 +9,13 @@ fn cached(id: u32) -> Option<u32> {
     Some(id)
 }
 
+// category_twice
+
+#[with_fallback(value = 1, on(timeout, unavailable), on(timeout))]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
 // const_fn
 
 #[with_fallback(value = 1)]

@@ -52,6 +52,13 @@ fn load(name: String) -> io::Result<usize> {
     Ok(name.len())
 }
 
+// clone_twice
+
+#[with_retry(clone(name, name))]
+fn load(name: String) -> io::Result<String> {
+    Ok(name)
+}
+
 // commas
 
 type Outcome = Result<u8, std::io::Error>;

@@ -98,13 +98,23 @@ fn inputs(entry: Entry, item: &Item) -> Result<Vec<(String, TokenStream)>> {
         return Err(Error::new(entry.span, "`inputs` needs a list\nhelp: write `inputs(argument, ..)`"));
     };
     let bound = item.bound_names();
-    let pair = |entry: Entry| match (&entry.key, &entry.value) {
-        (Some(key), Value::Given(value)) => Ok((key.to_string(), value.clone())),
-        (Some(key), Value::Word) if bound.contains(key) => Ok((key.to_string(), quote!(#key))),
-        (Some(key), Value::Word) => Err(Error::new(key.span(), item.has_no_argument(&key.to_string()))),
-        _ => Err(Error::new(entry.span, "expected an argument, or `name = expression`")),
-    };
-    keys::entries(list).into_iter().map(pair).collect()
+    let mut found: Vec<(String, TokenStream)> = Vec::new();
+    for entry in keys::entries(list) {
+        let (key, value) = match (entry.key, entry.value) {
+            (Some(key), Value::Given(value)) => (key, value),
+            (Some(key), Value::Word) if bound.contains(&key) => (key.clone(), quote!(#key)),
+            (Some(key), Value::Word) => {
+                return Err(Error::new(key.span(), item.has_no_argument(&key.to_string())));
+            }
+            _ => return Err(Error::new(entry.span, "expected an argument, or `name = expression`")),
+        };
+        let name = key.to_string();
+        if found.iter().any(|(other, _)| *other == name) {
+            return Err(Error::new(key.span(), keys::written_twice(&name)));
+        }
+        found.push((name, value));
+    }
+    Ok(found)
 }
 
 /// Returns why the function's steps cannot be undone, if they cannot.

@@ -4,7 +4,7 @@ use crate::context::{Context, Place, shadows};
 use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
-use crate::syntax::keys::{Positional, Reader, Setting, Spec, Value, list_key, setting};
+use crate::syntax::keys::{Positional, Reader, Setting, Spec, Value, lists_key, setting};
 use crate::value::{Categories, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -16,7 +16,7 @@ pub(crate) static DEFINITION: Definition =
 
 const SPEC: Spec = Spec {
     attr: "degrade",
-    keys: &[setting("max", "3", Setting::Count(1)), list_key("on", "(category, ..)")],
+    keys: &[setting("max", "3", Setting::Count(1)), lists_key("on", "(category, ..)")],
     foreign: &[
         ("levels", MAX),
         ("max_levels", MAX),

@@ -5,7 +5,7 @@ use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::function::types::has_impl_trait;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
-use crate::syntax::keys::{Entry, Positional, Reader, Setting, Spec, Value, list_key, setting};
+use crate::syntax::keys::{Entry, Positional, Reader, Setting, Spec, Value, lists_key, setting};
 use crate::value::{self, Categories, Setter, Settings};
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
@@ -17,7 +17,7 @@ pub(crate) static DEFINITION: Definition =
 
 const SPEC: Spec = Spec {
     attr: "failover",
-    keys: &[setting("sticky", "60s", Setting::Lasting), list_key("on", "(category, ..)")],
+    keys: &[setting("sticky", "60s", Setting::Lasting), lists_key("on", "(category, ..)")],
     foreign: &[
         ("values", LIST),
         ("fallbacks", LIST),

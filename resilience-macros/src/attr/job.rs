@@ -148,8 +148,16 @@ fn names(entry: Entry, item: &Item, errors: &Errors) -> Vec<Ident> {
         return Vec::new();
     };
     let bound = item.bound_names();
+    let mut seen = Vec::new();
     let name = |entry: Entry| match (entry.key, entry.value) {
-        (Some(name), Value::Word) if bound.contains(&name) => Some(name),
+        (Some(name), Value::Word) if seen.contains(&name) => {
+            errors.here(name.span(), keys::written_twice(&name.to_string()));
+            None
+        }
+        (Some(name), Value::Word) if bound.contains(&name) => {
+            seen.push(name.clone());
+            Some(name)
+        }
         (Some(name), Value::Word) => {
             errors.here(name.span(), item.has_no_argument(&name.to_string()));
             None

@@ -4,7 +4,7 @@ use crate::context::{Context, Place};
 use crate::function::item::Item;
 use crate::function::uses;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
-use crate::syntax::keys::{Entry, Positional, Reader, Spec, Value, key, list_key};
+use crate::syntax::keys::{Entry, Positional, Reader, Spec, Value, key, lists_key};
 use crate::value::{self, Call, Categories, Rules};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -19,7 +19,7 @@ const SPEC: Spec = Spec {
         key("value", "expression"),
         key("when", "|error| .."),
         key("unless", "|error| .."),
-        list_key("on", "(category, ..)"),
+        lists_key("on", "(category, ..)"),
         key("on_fallback", "path"),
     ],
     foreign: &[

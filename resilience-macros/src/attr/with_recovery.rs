@@ -3,7 +3,7 @@
 use crate::context::{Context, Place};
 use crate::errors::Errors;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
-use crate::syntax::keys::{self, Entry, Positional, Reader, Spec, Value, key, list_key};
+use crate::syntax::keys::{self, Entry, Positional, Reader, Spec, Value, key, lists_key};
 use crate::syntax::suggest::hint;
 use crate::value::{self, Call};
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
@@ -15,7 +15,7 @@ pub(crate) static DEFINITION: Definition =
 
 const SPEC: Spec = Spec {
     attr: "with_recovery",
-    keys: &[list_key("on", "(category, strategy)"), key("otherwise", "escalate"), key("rollback", "path")],
+    keys: &[lists_key("on", "(category, strategy)"), key("otherwise", "escalate"), key("rollback", "path")],
     foreign: &[
         ("default", "write `otherwise = escalate`"),
         ("strategy", "write `otherwise = escalate`, or `on(category, rollback)`"),

@@ -28,6 +28,8 @@ pub(crate) enum Form {
     Value,
     /// `key(item, ..)`.
     List,
+    /// `key(item, ..)`, any number of times.
+    Lists,
 }
 
 /// The form of the value of a setting. Its range and its meaning are in the policy's own table; the
@@ -68,7 +70,7 @@ impl Key {
 
     /// Returns whether the value is a list in parentheses, without a `=`.
     pub(crate) fn is_list(&self) -> bool {
-        self.form == Form::List
+        self.form != Form::Value
     }
 }
 
@@ -79,6 +81,11 @@ pub(crate) const fn key(name: &'static str, example: &'static str) -> Key {
 /// Returns a key whose value is a list.
 pub(crate) const fn list_key(name: &'static str, example: &'static str) -> Key {
     Key { name, example, form: Form::List, setting: None }
+}
+
+/// Returns a key whose value is a list, and which may be written several times.
+pub(crate) const fn lists_key(name: &'static str, example: &'static str) -> Key {
+    Key { name, example, form: Form::Lists, setting: None }
 }
 
 /// Returns a key that is a setting of the policy.
@@ -231,8 +238,8 @@ impl<'a> Reader<'a> {
                 errors.here(key.span(), table.unknown(&name, &entry.value));
             } else if let Some(words) = lacking {
                 errors.here(key.span(), words);
-            } else if name != "on" && kept.iter().any(|other| other.is(&name)) {
-                errors.here(key.span(), format!("`{name}` is written twice\nhelp: remove one of the two"));
+            } else if !table.may_repeat(&name) && kept.iter().any(|other| other.is(&name)) {
+                errors.here(key.span(), written_twice(&name));
             } else {
                 kept.push(entry);
             }
@@ -325,6 +332,10 @@ impl Table<'_> {
         names.join(", ")
     }
 
+    fn may_repeat(&self, name: &str) -> bool {
+        self.spec.key(name).is_some_and(|key| key.form == Form::Lists)
+    }
+
     fn is_around(&self, name: &str) -> bool {
         self.around.is_some_and(|around| around.keys.iter().chain(SHARED).any(|key| key.name == name))
     }
@@ -350,6 +361,11 @@ impl Table<'_> {
     fn unexpected_value(&self) -> String {
         format!("expected `key = value` in `{}`\nkeys: {}", self.spec.attr, self.list())
     }
+}
+
+/// Returns the message about a second `name` in a list.
+pub(crate) fn written_twice(name: &str) -> String {
+    format!("`{name}` is written twice\nhelp: remove one of the two")
 }
 
 /// Returns the text of a foreign word, with the user's own value in it: `<3>` is the value where it is of the same

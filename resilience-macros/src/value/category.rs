@@ -48,7 +48,11 @@ impl Categories {
     /// Takes every `on(..)`; mistakes are reported.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
         let errors = reader.errors;
-        Self(reader.take_all("on").into_iter().flat_map(|entry| categories(entry, errors)).collect())
+        let mut found = Vec::new();
+        for entry in reader.take_all("on") {
+            categories(entry, &mut found, errors);
+        }
+        Self(found)
     }
 
     /// Returns whether every category is covered.
@@ -68,22 +72,26 @@ impl Categories {
     }
 }
 
-/// Reads `on(category, ..)`; mistakes are reported.
-fn categories(entry: Entry, errors: &Errors) -> Vec<Ident> {
+/// Adds the categories of one `on(category, ..)` to those that were `found`; mistakes are reported.
+fn categories(entry: Entry, found: &mut Vec<Ident>, errors: &Errors) {
     let Value::List(list) = entry.value else {
         errors.here(entry.span, "`on` needs a list\nhelp: write `on(category, ..)`");
-        return Vec::new();
+        return;
     };
     let words = "expected categories\nhelp: write for instance `on(timeout, unavailable)`";
     if list.is_empty() {
         errors.here(entry.span, words);
     }
-    let word = |entry: Entry| {
-        if let (Some(word), Value::Word) = (entry.key, entry.value) {
-            return errors.ok(category(&word));
+    for entry in keys::entries(list) {
+        let (Some(word), Value::Word) = (entry.key, entry.value) else {
+            errors.here(entry.span, words);
+            continue;
+        };
+        match errors.ok(category(&word)) {
+            Some(known) if found.contains(&known) => {
+                errors.here(word.span(), keys::written_twice(&word.to_string()));
+            }
+            known => found.extend(known),
         }
-        errors.here(entry.span, words);
-        None
-    };
-    keys::entries(list).into_iter().filter_map(word).collect()
+    }
 }

@@ -12,7 +12,7 @@ use self::throttle::{Throttle, Throttled, check_throttle, throttle};
 use crate::context::{Context, Place, again_local, pinned_local, retry_local};
 use crate::errors::Errors;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
-use crate::syntax::keys::{self, Entry, Positional, Reader, Setting, Spec, Value, key, list_key, setting};
+use crate::syntax::keys::{self, Entry, Positional, Reader, Setting, Spec, Value, key, lists_key, setting};
 use crate::value::{self, Rules, Setter};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -33,7 +33,7 @@ const SPEC: Spec = Spec {
         setting("idempotent", "false", Setting::Switch),
         key("budget", "none"),
         key("throttle", "2.0"),
-        list_key("on", "(category, max = 5)"),
+        lists_key("on", "(category, max = 5)"),
         key("when", "|error| .."),
         key("unless", "|error| .."),
         key("instance", "RETRY"),
