@@ -335,7 +335,7 @@ impl Checked {
     fn start(&self, cx: &Context<'_>, site: &Ident) -> TokenStream {
         let argument = &self.argument;
         let at = Span::mixed_site().located_at(argument.span());
-        let is_sticky = self.setters.iter().any(|setter| setter.value_of("sticky").is_some());
+        let is_sticky = self.setters.iter().any(|setter| setter.is("sticky"));
         match value::whole_key(cx.key, Some(argument)) {
             Some(key) if is_sticky && *argument != key.to_string() => {
                 quote_spanned!(at=> (&#site).start_keyed(__values, &#argument, &#key))

@@ -181,9 +181,14 @@ impl Setter {
         quote_spanned!(*span=> #ty::#name(#value))
     }
 
+    /// Returns whether this is the setting `name`.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.name == name
+    }
+
     /// Returns the value of the setting `name`, if this is it.
     pub(crate) fn value_of(&self, name: &str) -> Option<TokenStream> {
-        (self.name == name).then(|| self.value.clone())
+        self.is(name).then(|| self.value.clone())
     }
 
     /// Returns `policy` with this setting, where `ty` is the policy's type.

@@ -59,7 +59,7 @@ impl Settings {
 
     /// Returns whether the setting called `name` is written, and not switched off.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.setters.iter().any(|setter| setter.name == name)
+        self.setters.iter().any(|setter| setter.is(name))
     }
 
     /// Returns the duration called `name`, if it is written and could be read.

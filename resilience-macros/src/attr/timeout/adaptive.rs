@@ -64,7 +64,7 @@ pub(super) fn check(input: Input<'_>) -> Option<Checked> {
     } else {
         errors.ok(value::in_order(Some(&floor), Some(&cap), LOW_CAP));
     }
-    settings.setters.retain(|setter| ["cap", "growth"].iter().all(|name| setter.value_of(name).is_none()));
+    settings.setters.retain(|setter| !["cap", "growth"].iter().any(|name| setter.is(name)));
     Some(Checked { bounds: Some((floor, cap)), setters: settings.setters, kept, thread })
 }
 

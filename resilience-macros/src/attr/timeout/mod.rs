@@ -139,7 +139,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
     }
     let words = "`cap` must be at least the limit";
     errors.ok(value::in_order(Some(&limit), settings.duration("cap"), words));
-    let grows = settings.setters.iter().any(|setter| setter.value_of("growth").is_some());
+    let grows = settings.has("growth");
     Some(Checked { limit: Some(limit), instance: None, setters: settings.setters, grows, thread })
 }
 

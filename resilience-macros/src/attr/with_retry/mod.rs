@@ -164,7 +164,7 @@ fn check(input: Input<'_>) -> Checked {
     let throttle = throttle.map(|(throttle, _)| throttle);
     setters.extend(setter);
     // Mistakes of all settings together are reported at the last one.
-    setters.sort_by_key(|setter| setter.value_of("give_up_after").is_some());
+    setters.sort_by_key(|setter| setter.is("give_up_after"));
     let rules = Rules::read(&mut reader);
     let start = start.unwrap_or_default();
     Checked { instance, start, setters, rules, on, remembers, depends, budget, throttle }
