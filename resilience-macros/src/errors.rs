@@ -8,30 +8,26 @@ use std::fmt::Display;
 /// The mistakes found so far; [`finish`](Errors::finish) must be called before it is dropped.
 #[must_use = "mistakes must be reported: call `finish`"]
 pub(crate) struct Errors {
-    // `None` once finished: a second look at the mistakes is a mistake in this crate.
-    found: RefCell<Option<Vec<syn::Error>>>,
+    found: RefCell<Vec<syn::Error>>,
 }
 
-#[allow(dead_code)]
 impl Errors {
     pub(crate) fn new() -> Self {
-        Self { found: RefCell::new(Some(Vec::new())) }
+        Self { found: RefCell::new(Vec::new()) }
     }
 
     /// Adds a mistake.
     pub(crate) fn push(&self, error: syn::Error) {
-        if let Some(found) = self.found.borrow_mut().as_mut() {
-            found.push(error);
-        }
+        self.found.borrow_mut().push(error);
     }
 
     /// Adds a mistake that is shown at `tokens`.
-    pub(crate) fn at(&self, tokens: impl ToTokens, message: impl Display) {
+    pub(crate) fn at_tokens(&self, tokens: impl ToTokens, message: impl Display) {
         self.push(syn::Error::new_spanned(tokens, message));
     }
 
     /// Adds a mistake that is shown at `span`.
-    pub(crate) fn here(&self, span: proc_macro2::Span, message: impl Display) {
+    pub(crate) fn at_span(&self, span: proc_macro2::Span, message: impl Display) {
         self.push(syn::Error::new(span, message));
     }
 
@@ -42,23 +38,20 @@ impl Errors {
 
     /// Returns whether there is no mistake so far.
     pub(crate) fn is_empty(&self) -> bool {
-        self.found.borrow().as_ref().is_none_or(Vec::is_empty)
+        self.found.borrow().is_empty()
     }
 
-    /// Returns one `compile_error!` a mistake, in the order found; `None` if there was none.
+    /// Returns one `compile_error!` per mistake, in the order found; `None` if there was none.
     pub(crate) fn finish(self) -> Option<TokenStream> {
-        let found = self.found.borrow_mut().take()?;
-        if found.is_empty() {
-            return None;
-        }
-        Some(found.iter().map(syn::Error::to_compile_error).collect())
+        let found = self.found.take();
+        (!found.is_empty()).then(|| found.iter().map(syn::Error::to_compile_error).collect())
     }
 }
 
 impl Drop for Errors {
     fn drop(&mut self) {
         // Not while unwinding: a second panic would hide the first one.
-        let lost = self.found.get_mut().as_ref().is_some_and(|found| !found.is_empty());
+        let lost = !self.found.get_mut().is_empty();
         debug_assert!(!lost || std::thread::panicking(), "mistakes were collected but not reported");
     }
 }
@@ -72,7 +65,7 @@ mod tests {
     fn every_mistake_is_reported_in_order() {
         let errors = Errors::new();
         errors.push(syn::Error::new(Span::call_site(), "first"));
-        errors.at(quote::quote!(b), "second");
+        errors.at_tokens(quote::quote!(b), "second");
         let text = errors.finish().map(|tokens| tokens.to_string()).unwrap_or_default();
         assert!(text.find("first") < text.find("second"), "{text}");
         assert_eq!(text.matches("compile_error").count(), 2);

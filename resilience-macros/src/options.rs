@@ -42,7 +42,7 @@ impl Shared {
         let lacking: Vec<_> = entries.iter().map(|entry| spec.lacks_value(entry, &entries)).collect();
         for (entry, lacking) in entries.into_iter().zip(lacking) {
             match (&entry.key, shared_key(&entry), lacking) {
-                (Some(word), Some(_), Some(words)) => errors.here(word.span(), words),
+                (Some(word), Some(_), Some(words)) => errors.at_span(word.span(), words),
                 (Some(word), Some(key), None) => {
                     errors.ok(self.set(word, key, &entry, item));
                 }

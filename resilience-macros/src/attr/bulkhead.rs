@@ -108,7 +108,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let settings = Settings::read(&mut reader);
     let is_short = wait_at.is_none() || settings.duration("wait").is_some_and(|wait| wait.nanos == Some(0));
     if let (Some(at), true) = (queue_at, is_short) {
-        errors.here(
+        errors.at_span(
             at,
             "`queue` needs a `wait` that is longer than 0s: without it no call waits\n\
              help: write `wait = 100ms`, or leave `queue` out",
@@ -121,7 +121,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
     }
     let is_adaptive = settings.has("adaptive");
     for at in bounds_at.into_iter().flatten().filter(|_| !is_adaptive) {
-        errors.here(
+        errors.at_span(
             at,
             "a fixed number of slots has no bounds\nhelp: write `adaptive` beside it, or leave this out",
         );
@@ -129,7 +129,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let first = rest.next();
     if first.is_none() && !is_adaptive {
         if !is_named {
-            errors.at(
+            errors.at_tokens(
                 attr,
                 "`bulkhead` needs a number of slots\nhelp: write `#[bulkhead(16)]`, or `#[bulkhead(adaptive)]`",
             );
@@ -137,7 +137,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
         return None;
     }
     for second in rest {
-        errors.here(second.span, "`bulkhead` takes one number of slots, and then `key = value`");
+        errors.at_span(second.span, "`bulkhead` takes one number of slots, and then `key = value`");
     }
     let slots = match first {
         Some(first) => Some(errors.ok(value::count_from(first.tokens(), "slots", 1))?),
@@ -162,7 +162,7 @@ impl Layer for Checked {
 
     fn check_stack(&self, attr: &Ident, stack: Stack<'_>, errors: &Errors) {
         if self.kept.instance.is_some() && stack.below().any(|traits| traits.moves_thread) {
-            errors.at(
+            errors.at_tokens(
                 attr,
                 "the slot of an `instance` is free before a body ends that `timeout(.., thread)` has abandoned\n\
                  help: write the number of slots here, or move this line below the timeout",

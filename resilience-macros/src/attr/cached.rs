@@ -121,7 +121,7 @@ fn check(input: Input<'_>) -> Checked {
     let instance_at = reader.span_of("instance");
     let key_at = reader.span_of("key");
     if let (Some(at), None, None) = (reader.span_of("stale_if_error"), reader.span_of("ttl"), instance_at) {
-        errors.here(
+        errors.at_span(
             at,
             "`stale_if_error` counts from the end of `ttl`, which is not written\n\
              help: add `ttl = 60s`, or leave `stale_if_error` out",
@@ -140,13 +140,13 @@ fn check(input: Input<'_>) -> Checked {
         (None, Some(_)) => KeyOf::Several(Vec::new()),
         (None, None) => {
             if let Some(words) = needs_key(item) {
-                errors.at(attr, words);
+                errors.at_tokens(attr, words);
             }
             arguments(item)
         }
     };
     if key.parts().len() > MOST_PARTS {
-        errors.at(
+        errors.at_tokens(
             attr,
             format!(
                 "a key has at most {MOST_PARTS} parts, and this one has {}\n\

@@ -77,10 +77,10 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let mut reader = Reader::new(&SPEC, entries, errors);
     let rate = reader.value("rate", |tokens| value::ratio(tokens, "rate"));
     if !has_rate && !names_rate {
-        errors.at(attr, "`chaos` needs the share of calls that get a fault\nhelp: write `rate = 2%`");
+        errors.at_tokens(attr, "`chaos` needs the share of calls that get a fault\nhelp: write `rate = 2%`");
     }
     if !has_kind && !names_kind {
-        errors.at(
+        errors.at_tokens(
             attr,
             "`chaos` has no fault to inject\n\
              help: write `fault = error`, `lost = error`, `latency = 100ms..2s` or `panic`",

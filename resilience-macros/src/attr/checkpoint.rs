@@ -83,7 +83,7 @@ fn check(input: Input<'_>) -> Checked {
         value::path_or_closure(tokens)
     });
     if let (Some(rollback), Some(words)) = (&rollback, undoable(item)) {
-        errors.at(rollback, words);
+        errors.at_tokens(rollback, words);
     }
     let refusal = (inputs.is_none() && !item.arguments().is_empty())
         .then(|| value::same_for_all(item, &[], ", or `inputs(..)` with the arguments that must not change"));

@@ -150,12 +150,12 @@ fn check(input: Input<'_>) -> Checked {
     let has_rate = reader.has_any(&["rate", "slow", "policy", "instance"]);
     for key in ["window_calls", "min_calls"] {
         if let Some(at) = reader.span_of(key).filter(|_| !has_rate) {
-            errors.here(at, NEEDS_RATE);
+            errors.at_span(at, NEEDS_RATE);
         }
     }
     let measures = reader.has_any(&["slow", "policy", "instance"]);
     if let Some(at) = reader.span_of("slow_rate").filter(|_| !measures) {
-        errors.here(at, NEEDS_SLOW);
+        errors.at_span(at, NEEDS_SLOW);
     }
     let kept = Kept::read(&mut reader, item, &NOUNS);
     kept.check_instance(errors, policy_at.into_iter());
@@ -176,7 +176,7 @@ fn check_cap(settings: &Settings, has_default_recovery: bool, errors: &Errors) {
     if let Some((default, text)) = value::default_time(&SPEC, "recovery")
         && let Some(cap) = is_low(default)
     {
-        errors.here(cap.span, format!("{LOW_CAP}\nnote: `recovery` is {text} by default"));
+        errors.at_span(cap.span, format!("{LOW_CAP}\nnote: `recovery` is {text} by default"));
     }
 }
 

@@ -59,19 +59,19 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let mut rest = reader.rest().into_iter();
     let Some(first) = rest.next() else {
         if !is_foreign {
-            errors.at(attr, NEEDS);
+            errors.at_tokens(attr, NEEDS);
         }
         return None;
     };
     for second in rest {
-        errors.here(second.span, "`degrade` takes one argument, and then `key = value`");
+        errors.at_span(second.span, "`degrade` takes one argument, and then `key = value`");
     }
     let (Some(argument), Value::Word) = (&first.key, &first.value) else {
-        errors.here(first.span, NEEDS);
+        errors.at_span(first.span, NEEDS);
         return None;
     };
     if shared.clone.contains(argument) {
-        errors.at(argument, "this argument is used again as it is\nhelp: leave it out of `clone(..)`");
+        errors.at_tokens(argument, "this argument is used again as it is\nhelp: leave it out of `clone(..)`");
     }
     let is_borrowed = is_borrowed(argument, item, errors)?;
     Some(Checked { argument: argument.clone(), is_borrowed, setters: settings.setters, on })
@@ -82,7 +82,7 @@ fn is_borrowed(argument: &Ident, item: &Item, errors: &Errors) -> Option<bool> {
     let ty = item.type_of(argument, errors)?;
     match ty {
         Type::Reference(reference) if reference.mutability.is_some() => {
-            errors.at(
+            errors.at_tokens(
                 ty,
                 "a simpler call would find what the first one has changed\nhelp: take the argument by `&` or by value",
             );

@@ -76,7 +76,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let listed = take_listed(&mut entries, item);
     let second = |entry: &Entry| matches!(take_listed(&mut vec![entry.clone()], item), Listed::Values(..));
     for second in entries.extract_if(.., |entry| second(entry)) {
-        errors.here(second.span, "`failover` goes through the values of one argument");
+        errors.at_span(second.span, "`failover` goes through the values of one argument");
     }
     let mut reader = Reader::new(&SPEC, entries, errors);
     let settings = Settings::read(&mut reader);
@@ -85,12 +85,12 @@ fn check(input: Input<'_>) -> Option<Checked> {
         Listed::Values(argument, entry) => (argument, entry),
         Listed::Reported => return None,
         Listed::Missing => {
-            errors.at(attr, format!("`failover` needs an argument and its values\nhelp: {LIST}"));
+            errors.at_tokens(attr, format!("`failover` needs an argument and its values\nhelp: {LIST}"));
             return None;
         }
     };
     let Value::Given(values) = entry.value else {
-        errors.here(
+        errors.at_span(
             entry.span,
             format!("`failover` needs the values of `{argument}`\nhelp: write `{argument} = [\"large\", \"small\"]`"),
         );
@@ -148,11 +148,14 @@ fn argument_type(argument: &Ident, item: &Item, errors: &Errors) -> Option<Type>
     let ty = item.type_of(argument, errors)?;
     match ty {
         Type::Reference(reference) if reference.mutability.is_some() => {
-            errors.at(ty, "the next value would take the place of one that the call before has changed\nhelp: take the argument by `&` or by value");
+            errors.at_tokens(ty, "the next value would take the place of one that the call before has changed\nhelp: take the argument by `&` or by value");
             None
         }
         _ if has_impl_trait(ty) => {
-            errors.at(ty, "values of an `impl Trait` cannot be listed\nhelp: write the type of the values");
+            errors.at_tokens(
+                ty,
+                "values of an `impl Trait` cannot be listed\nhelp: write the type of the values",
+            );
             None
         }
         _ => Some(ty.clone()),
@@ -168,7 +171,7 @@ fn list(argument: &Ident, values: TokenStream, errors: &Errors) -> Option<Expr> 
         .next()
         .is_some_and(|first| matches!(&first, TokenTree::Ident(word) if word == "self"))
     {
-        errors.here(
+        errors.at_span(
             span,
             "the values are constants, but these are known only when the program runs\n\
              help: write a list or the path of a `const`; the caller's own value comes first in any case",
@@ -181,7 +184,7 @@ fn list(argument: &Ident, values: TokenStream, errors: &Errors) -> Option<Expr> 
         Expr::Array(array) => array,
         path @ Expr::Path(_) => return Some(path),
         _ => {
-            errors.here(
+            errors.at_span(
                 span,
                 format!("expected a list of values\nhelp: write `{argument} = [\"large\", \"small\"]`, or the path of a `const`"),
             );
@@ -189,14 +192,17 @@ fn list(argument: &Ident, values: TokenStream, errors: &Errors) -> Option<Expr> 
         }
     };
     if array.elems.is_empty() {
-        errors.here(span, format!("the list is empty\nhelp: write `{argument} = [\"large\", \"small\"]`"));
+        errors.at_span(span, format!("the list is empty\nhelp: write `{argument} = [\"large\", \"small\"]`"));
         return None;
     }
     let mut texts: Vec<String> = Vec::new();
     for value in &array.elems {
         let text = value.to_token_stream().to_string();
         if texts.contains(&text) {
-            errors.at(value, "this value is listed twice\nhelp: leave it out: each value is called once");
+            errors.at_tokens(
+                value,
+                "this value is listed twice\nhelp: leave it out: each value is called once",
+            );
         }
         texts.push(text);
     }
@@ -239,7 +245,7 @@ impl Layer for Checked {
         if let Some(cloned) = &self.cloned
             && !others().any(|traits| traits.loops || traits.keeps_arguments)
         {
-            errors.at(cloned, "each call gets a value of its own\nhelp: leave it out of `clone(..)`");
+            errors.at_tokens(cloned, "each call gets a value of its own\nhelp: leave it out of `clone(..)`");
         }
     }
 

@@ -112,7 +112,7 @@ fn take_name(entries: &mut Vec<Entry>, errors: &Errors) -> Option<LitStr> {
     };
     let found = entries.iter().enumerate().find_map(|(at, entry)| Some((at, text(entry)?)));
     let Some((at, name)) = found else {
-        errors.here(
+        errors.at_span(
             Span::call_site(),
             "`health_check` needs the name of the component\nhelp: write it first: `#[health_check(\"ollama\")]`",
         );
@@ -125,7 +125,7 @@ fn take_name(entries: &mut Vec<Entry>, errors: &Errors) -> Option<LitStr> {
 /// Reports what a check cannot be: it is called by its name, from outside of any type.
 fn check_function(item: &Item, errors: &Errors) {
     if let Some(receiver) = item.sig.receiver() {
-        errors.at(
+        errors.at_tokens(
             receiver,
             "a health check has no receiver: there is no value to call it on\n\
              help: write a function, or call `resilience::health::register` with a closure",
@@ -133,7 +133,7 @@ fn check_function(item: &Item, errors: &Errors) {
     }
     let params = item.sig.generics.params.iter();
     for param in params.filter(|param| !matches!(param, syn::GenericParam::Lifetime(_))) {
-        errors.at(param, "a health check cannot be generic: nothing says for which type it is called");
+        errors.at_tokens(param, "a health check cannot be generic: nothing says for which type it is called");
     }
 }
 
@@ -146,7 +146,7 @@ fn argument(item: &Item, has_values: bool, errors: &Errors) -> Option<Argument> 
     let first = typed.next();
     match (first, has_values) {
         (Some(first), false) => {
-            errors.at(
+            errors.at_tokens(
                 first,
                 "a health check is called without arguments\n\
                  help: write `each = VALUES` for one check with each value of the argument",
@@ -154,7 +154,7 @@ fn argument(item: &Item, has_values: bool, errors: &Errors) -> Option<Argument> 
             return None;
         }
         (None, true) => {
-            errors.at(
+            errors.at_tokens(
                 &item.sig.ident,
                 "with `each` the function takes the value as its argument, and this one takes none",
             );
@@ -163,7 +163,7 @@ fn argument(item: &Item, has_values: bool, errors: &Errors) -> Option<Argument> 
         _ => {}
     }
     if let Some(second) = typed.next() {
-        errors.at(second, "with `each` the function takes the value as its only argument");
+        errors.at_tokens(second, "with `each` the function takes the value as its only argument");
     }
     let first = first?;
     match &*first.pat {
@@ -171,7 +171,7 @@ fn argument(item: &Item, has_values: bool, errors: &Errors) -> Option<Argument> 
             Some(Argument { name: pat.ident.clone(), is_reference: matches!(&*first.ty, Type::Reference(_)) })
         }
         pattern => {
-            errors.at(pattern, "the name of the check names this argument: write it as one word");
+            errors.at_tokens(pattern, "the name of the check names this argument: write it as one word");
             None
         }
     }
@@ -181,13 +181,13 @@ fn argument(item: &Item, has_values: bool, errors: &Errors) -> Option<Argument> 
 fn check_name(name: &LitStr, has_values: bool, argument: Option<&Argument>, errors: &Errors) {
     let text = name.value();
     if text.trim().is_empty() {
-        errors.at(name, "the name of a component cannot be empty");
+        errors.at_tokens(name, "the name of a component cannot be empty");
     }
     match argument {
         Some(Argument { name: argument, .. }) if has_values => {
             let names_it = [format!("{{{argument}}}"), format!("{{{argument}:")];
             if !names_it.iter().any(|part| text.contains(part.as_str())) {
-                errors.at(
+                errors.at_tokens(
                     name,
                     format!(
                         "the checks of all values would have this name\n\
@@ -197,7 +197,7 @@ fn check_name(name: &LitStr, has_values: bool, argument: Option<&Argument>, erro
             }
         }
         _ if !has_values && text.contains('{') => {
-            errors.at(
+            errors.at_tokens(
                 name,
                 "this name has a value in it, and there are no values\nhelp: write `each = VALUES`",
             );

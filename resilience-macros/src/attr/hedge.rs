@@ -84,7 +84,8 @@ fn check(input: Input<'_>) -> Option<Checked> {
         let is_time = is_time_without_key(entry);
         if is_time {
             let value = value::readable(&entry.tokens());
-            errors.here(entry.span, format!("the time has a key in `hedge`\nhelp: write `after = {value}`"));
+            errors
+                .at_span(entry.span, format!("the time has a key in `hedge`\nhelp: write `after = {value}`"));
             is_named = true;
         }
         !is_time
@@ -93,9 +94,9 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let (after_at, budget_at) = (reader.span_of("after"), reader.span_of("budget"));
     let idempotent_at = reader.span_of("idempotent");
     match (idempotent_at, reader.switch("idempotent")) {
-        (None, _) => errors.at(attr, IDEMPOTENT),
+        (None, _) => errors.at_tokens(attr, IDEMPOTENT),
         (Some(at), Some(false)) => {
-            errors.here(at, "a call that is not idempotent must not be made twice\nhelp: use `timeout` and `with_retry(idempotent = false)`");
+            errors.at_span(at, "a call that is not idempotent must not be made twice\nhelp: use `timeout` and `with_retry(idempotent = false)`");
         }
         _ => {}
     }
@@ -113,7 +114,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
         Setter::new("budget", quote_spanned!(at=> &#path))
     }));
     if after_at.is_none() && !is_named {
-        errors.at(
+        errors.at_tokens(
             attr,
             "`hedge` needs a time after which an extra call follows\n\
              help: write `after = 50ms`, or `after = p95` for the slowest 5 % of the calls",
@@ -165,7 +166,7 @@ fn check_function(attr: &Ident, item: &Item, errors: &Errors) {
     if !item.is_async() {
         let words = item.made_sync("hedge");
         let other = || "a sync function cannot wait for two calls at once\nhelp: make it `async`".to_owned();
-        errors.at(attr, words.unwrap_or_else(other));
+        errors.at_tokens(attr, words.unwrap_or_else(other));
     }
     for input in &item.sig.inputs {
         let (is_mutable, help) = match input {
@@ -183,7 +184,7 @@ fn check_function(attr: &Ident, item: &Item, errors: &Errors) {
             ),
         };
         if is_mutable {
-            errors.at(input, format!("two calls at once cannot both have this `&mut`\nhelp: {help}"));
+            errors.at_tokens(input, format!("two calls at once cannot both have this `&mut`\nhelp: {help}"));
         }
     }
 }

@@ -118,14 +118,14 @@ fn check(input: Input<'_>) -> Checked {
     let refusal = recorded.map(|_| value::same_for_all(item, &provided, ""));
     let key = first_key(&mut reader, item, refusal.as_deref(), errors);
     if key.is_none() && before && errors.is_empty() {
-        errors.at(attr, "`job` needs a key\nhelp: write `#[job(\"import:{id}\")]`");
+        errors.at_tokens(attr, "`job` needs a key\nhelp: write `#[job(\"import:{id}\")]`");
     }
     let name = match (&shared.name, key.as_ref().and_then(|key| key.template.clone())) {
         (Some(name), _) => name.to_token_stream(),
         (None, Some(template)) => template,
         (None, None) => {
             if key.is_some() {
-                errors.at(
+                errors.at_tokens(
                     attr,
                     "a job whose key is an expression needs a name\nhelp: write `name = \"import\"`",
                 );
@@ -144,14 +144,14 @@ fn check(input: Input<'_>) -> Checked {
 
 fn names(entry: Entry, item: &Item, errors: &Errors) -> Vec<Ident> {
     let Value::List(list) = entry.value else {
-        errors.here(entry.span, "`provided` needs a list\nhelp: write `provided(argument, ..)`");
+        errors.at_span(entry.span, "`provided` needs a list\nhelp: write `provided(argument, ..)`");
         return Vec::new();
     };
     let bound = item.bound_names();
     let mut seen = Vec::new();
     let name = |entry: Entry| match (entry.key, entry.value) {
         (Some(name), Value::Word) if seen.contains(&name) => {
-            errors.here(name.span(), keys::written_twice(&name.to_string()));
+            errors.at_span(name.span(), keys::written_twice(&name.to_string()));
             None
         }
         (Some(name), Value::Word) if bound.contains(&name) => {
@@ -159,11 +159,11 @@ fn names(entry: Entry, item: &Item, errors: &Errors) -> Vec<Ident> {
             Some(name)
         }
         (Some(name), Value::Word) => {
-            errors.here(name.span(), item.has_no_argument(&name.to_string()));
+            errors.at_span(name.span(), item.has_no_argument(&name.to_string()));
             None
         }
         _ => {
-            errors.here(entry.span, "expected the name of an argument");
+            errors.at_span(entry.span, "expected the name of an argument");
             None
         }
     };
@@ -173,7 +173,7 @@ fn names(entry: Entry, item: &Item, errors: &Errors) -> Vec<Ident> {
 fn generics(item: &Item, errors: &Errors) {
     for param in &item.sig.generics.params {
         if !matches!(param, GenericParam::Lifetime(_)) {
-            errors.at(
+            errors.at_tokens(
                 param,
                 "a job cannot be generic: its record, from which it is called after a crash, has no types\n\
                  help: write a function for each type that calls the generic one",
@@ -199,12 +199,12 @@ fn arguments(
         let made = format_ident!("__argument_{}", n, span = Span::mixed_site());
         match input {
             FnArg::Receiver(receiver) => match (on, receiver_of(receiver)) {
-                (None, _) => errors.at(
+                (None, _) => errors.at_tokens(
                     receiver,
                     "a job that is a method needs its type, to be called after a crash\n\
                      help: write `on = Type`, and hand the value in with `recover().provide(Arc::new(value))`",
                 ),
-                (Some(_), None) => errors.at(
+                (Some(_), None) => errors.at_tokens(
                     receiver,
                     "`recover().provide(..)` hands in a shared value after a crash\nhelp: take `&self` or `self: Arc<Self>`",
                 ),
@@ -214,11 +214,11 @@ fn arguments(
             },
             FnArg::Typed(typed) => {
                 let Pat::Ident(pat) = &*typed.pat else {
-                    errors.at(&typed.pat, "an argument of a job is recorded under its name, and a pattern has none\nhelp: name the argument, and take it apart in the body");
+                    errors.at_tokens(&typed.pat, "an argument of a job is recorded under its name, and a pattern has none\nhelp: name the argument, and take it apart in the body");
                     continue;
                 };
                 if let (Some(words), []) = (unrecordable(&typed.ty), cfgs.as_slice()) {
-                    errors.at(&typed.ty, words);
+                    errors.at_tokens(&typed.ty, words);
                     continue;
                 }
                 if provided.contains(&pat.ident) {

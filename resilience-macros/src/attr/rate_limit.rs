@@ -112,10 +112,13 @@ fn check(input: Input<'_>) -> Option<Checked> {
         _ => None,
     };
     if let Some(lacks) = lacks {
-        errors.at(attr, format!("`rate_limit` needs {lacks}\nhelp: write `#[rate_limit(100, per = 1s)]`"));
+        errors.at_tokens(
+            attr,
+            format!("`rate_limit` needs {lacks}\nhelp: write `#[rate_limit(100, per = 1s)]`"),
+        );
     }
     for second in rest {
-        errors.here(second.span, "`rate_limit` takes one count, and then `key = value`");
+        errors.at_span(second.span, "`rate_limit` takes one count, and then `key = value`");
     }
     let count = errors.ok(value::count_from(count?.tokens(), "count", 1))?;
     let setters = settings.setters;

@@ -20,7 +20,7 @@ pub(crate) fn first_key(
     let mut rest = reader.rest().into_iter();
     let first = rest.next()?;
     for second in rest {
-        errors.here(second.span, "expected one key, and then `name = value`");
+        errors.at_span(second.span, "expected one key, and then `name = value`");
     }
     errors.ok(value::key(first.tokens(), item, refusal))
 }

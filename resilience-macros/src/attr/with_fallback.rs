@@ -64,19 +64,19 @@ fn check(input: Input<'_>) -> Checked {
     let mut steps = Vec::new();
     for entry in reader.rest() {
         if let Some(Step::Value(_)) = steps.last() {
-            errors.here(entry.span, "this fallback would never run: the `value` before it always answers");
+            errors.at_span(entry.span, "this fallback would never run: the `value` before it always answers");
         }
         steps.extend(errors.ok(step(&entry, item)));
     }
     if steps.is_empty() && errors.is_empty() {
-        errors.at(attr, "`with_fallback` needs a function or a value\nhelp: write `#[with_fallback(cached)]` or `#[with_fallback(value = 0)]`");
+        errors.at_tokens(attr, "`with_fallback` needs a function or a value\nhelp: write `#[with_fallback(cached)]` or `#[with_fallback(value = 0)]`");
     }
     // A value that `when_ok` refuses is of category `Unknown`.
     let sees_values = shared.when_ok.is_some() && on.covers("Unknown");
     if let (true, Some(Step::Call { call: Call { error: Some(error), .. }, .. })) =
         (sees_values, steps.last())
     {
-        errors.at(
+        errors.at_tokens(
             error,
             "a value that `when_ok` refuses has no `error`, so this step cannot answer it\n\
              help: add a step without `error` after it, for instance `value = ..`",

@@ -83,7 +83,10 @@ fn check(input: Input<'_>) -> Option<Checked> {
     // One lock for all calls is what many functions want.
     let name = first_key(&mut reader, item, None, errors);
     if name.is_none() && !is_foreign && errors.is_empty() == was_empty {
-        errors.at(attr, "`with_lock` needs the name of a lock\nhelp: write `#[with_lock(\"task:{id}\")]`");
+        errors.at_tokens(
+            attr,
+            "`with_lock` needs the name of a lock\nhelp: write `#[with_lock(\"task:{id}\")]`",
+        );
     }
     let is_shared = settings.has("shared");
     Some(Checked { name: name?, setters: settings.setters, is_shared, store })
@@ -98,7 +101,7 @@ fn check_store(
 ) {
     let Some(store_at) = store_at else {
         if let Some(at) = lease_at {
-            errors.here(
+            errors.at_span(
                 at,
                 "`lease` is for a lock in a store: the kernel frees a lock that is a file when its process ends\n\
                  help: write `store = ..` beside it, or leave this out",
@@ -107,7 +110,7 @@ fn check_store(
         return;
     };
     if !cfg!(feature = "durable") {
-        errors.here(store_at, "`store` needs the feature `durable` of the crate `resilience`");
+        errors.at_span(store_at, "`store` needs the feature `durable` of the crate `resilience`");
     }
     for (name, at) in of_files.into_iter().filter_map(|(name, at)| Some((name, at?))) {
         let why = if name == "shared" {
@@ -115,7 +118,7 @@ fn check_store(
         } else {
             "all programs that use a store share the locks in it"
         };
-        errors.here(at, format!("{why}\nhelp: leave `{name}` or `store` out"));
+        errors.at_span(at, format!("{why}\nhelp: leave `{name}` or `store` out"));
     }
 }
 

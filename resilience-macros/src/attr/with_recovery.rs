@@ -88,14 +88,14 @@ fn check(input: Input<'_>) -> Checked {
     if let (true, Some(Call { error: Some(error), .. })) =
         (shared.when_ok.is_some() && checked.rolls_back_unknown(), &checked.rollback)
     {
-        errors.at(
+        errors.at_tokens(
             error,
             "a value that `when_ok` refuses has no `error`, and these rules roll it back\n\
              help: take a function without `error`, or another strategy for `unknown`",
         );
     }
     if checked.rules.is_empty() && checked.otherwise.is_none() && errors.is_empty() {
-        errors.at(
+        errors.at_tokens(
             attr,
             "`with_recovery` needs a strategy\nhelp: write `#[with_recovery(on(corrupt, rollback), otherwise = escalate)]`",
         );
@@ -120,7 +120,7 @@ fn rule(entry: Entry, seen: &mut Vec<String>, errors: &Errors) -> Result<Rule> {
         covers_unknown |= ["unknown", "severity >= low", "severity >= medium", "severity == medium"]
             .contains(&shown.as_str());
         if seen.contains(&shown) {
-            errors.here(
+            errors.at_span(
                 value::span_of(&part),
                 format!("`{shown}` already has a rule\nhelp: keep one of the two"),
             );
@@ -192,7 +192,7 @@ impl Layer for Checked {
     fn check_stack(&self, _: &Ident, stack: Stack<'_>, errors: &Errors) {
         let retries = self.strategies().find(|strategy| strategy.variant == "Retry");
         if let Some(Strategy { span, .. }) = retries.filter(|_| !stack.any(|traits| traits.loops)) {
-            errors.here(
+            errors.at_span(
                 *span,
                 "the strategy `retry` needs a `with_retry` in the stack\nhelp: put `#[with_retry]` below, or take another strategy",
             );

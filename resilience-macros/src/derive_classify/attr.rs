@@ -30,7 +30,7 @@ pub(super) fn read(attrs: &[Attribute], errors: &Errors) -> Words {
 /// Reports each `#[classify(..)]` on a field: it means nothing there.
 pub(super) fn refuse(attrs: &[Attribute], errors: &Errors) {
     for attr in ours(attrs) {
-        errors.at(
+        errors.at_tokens(
             attr,
             "`classify` belongs on a variant or a type and names the field there, for instance `status = .code`",
         );
@@ -48,7 +48,8 @@ fn words(attr: &Attribute, errors: &Errors) -> Vec<Option<Entry>> {
         _ => Vec::new(),
     };
     if parts.is_empty() {
-        errors.at(attr, "this `classify` has no class\nhelp: write for instance `#[classify(timeout)]`");
+        errors
+            .at_tokens(attr, "this `classify` has no class\nhelp: write for instance `#[classify(timeout)]`");
         return vec![None];
     }
     parts.into_iter().map(|part| errors.ok(entry(part))).collect()

@@ -90,7 +90,7 @@ pub(super) fn check<'a>(input: &Input<'a>, errors: &Errors) -> Checked<'a> {
     let arms = match &input.shape {
         Shape::Enum(variants) => {
             for entry in own {
-                errors.at(&entry.word, on_the_enum(entry));
+                errors.at_tokens(&entry.word, on_the_enum(entry));
             }
             let mut missing = Vec::new();
             let arms = variants.iter().filter_map(|variant| {
@@ -110,7 +110,7 @@ pub(super) fn check<'a>(input: &Input<'a>, errors: &Errors) -> Checked<'a> {
             // A `default` was reported, and is treated as the rule that was meant.
             let broken = input.words.broken || whole.default.is_some();
             let rule = Reader::new(fields, false, broken, errors).read(own, None).unwrap_or_else(|| {
-                errors.at(input.ident, missing(&format!("`{}` has no class", input.ident), "it"));
+                errors.at_tokens(input.ident, missing(&format!("`{}` has no class", input.ident), "it"));
                 None
             });
             rule.map(|rule| Arm { variant: None, rule }).into_iter().collect()
@@ -161,12 +161,12 @@ fn report_missing(owner: &Ident, variants: &[&Ident], errors: &Errors) {
         [] => {}
         [variant] => {
             let message = missing(&format!("the variant `{variant}` has no class"), "it");
-            errors.at(variant, format!("{message}\n{default}"));
+            errors.at_tokens(variant, format!("{message}\n{default}"));
         }
         several => {
             let names: Vec<_> = several.iter().map(|variant| format!("`{variant}`")).collect();
             let message = format!("{} variants have no class: {}", names.len(), names.join(", "));
-            errors.at(owner, format!("{}\n{default}", missing(&message, "each")));
+            errors.at_tokens(owner, format!("{}\n{default}", missing(&message, "each")));
         }
     }
 }

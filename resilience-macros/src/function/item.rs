@@ -218,7 +218,7 @@ impl Item {
     pub(crate) fn type_of(&self, name: &Ident, errors: &Errors) -> Option<&Type> {
         let found = self.named_arguments().find(|(argument, _)| *argument == name);
         if found.is_none() {
-            errors.at(name, self.has_no_argument(&name.unraw().to_string()));
+            errors.at_tokens(name, self.has_no_argument(&name.unraw().to_string()));
         }
         found.map(|(_, ty)| types::peeled(ty))
     }

@@ -28,7 +28,10 @@ pub(crate) fn check(layers: &[Stacked], shared: &Shared, item: &Item, errors: &E
     if let [first, ..] = shared.clone.as_slice()
         && !any(|traits| traits.loops || traits.keeps_arguments)
     {
-        errors.at(first, "no attribute of this function uses an argument twice\nhelp: leave `clone` out");
+        errors.at_tokens(
+            first,
+            "no attribute of this function uses an argument twice\nhelp: leave `clone` out",
+        );
     }
 }
 
@@ -198,14 +201,14 @@ fn unreachable(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
 /// Reports the features that a body that runs more than once cannot have.
 fn looping(item: &Item, errors: &Errors) {
     if let Some(mutability) = item.mutable_receiver() {
-        errors.at(
+        errors.at_tokens(
             mutability,
             "a second attempt would see how the first one changed `self`\n\
              help: take `self` and write `let mut this = self` in the body if the type is `Copy`, or take `&mut self` to share it",
         );
     }
     if item.lends_from_mutable_self() {
-        errors.at(
+        errors.at_tokens(
             item.sig.output.to_token_stream().into_iter().skip(2).collect::<TokenStream>(),
             "a body that may run again cannot return a borrow of `&mut self`\n\
              help: return an owned value, or put `with_retry` on a function that does",

@@ -157,7 +157,7 @@ fn entry(part: TokenStream) -> Entry {
 /// Returns the arguments of one attribute, in order; commas that are missing or too many are reported, those
 /// inside lists included.
 pub(crate) fn checked_entries(tokens: TokenStream, errors: &Errors) -> Vec<Entry> {
-    let parts = parts(tokens, |span, words| errors.here(span, words));
+    let parts = parts(tokens, |span, words| errors.at_span(span, words));
     let entries: Vec<Entry> = parts.into_iter().map(entry).collect();
     for entry in &entries {
         if let Value::List(list) = &entry.value {

@@ -230,16 +230,16 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let Some(key) = entry.key.clone() else {
-                errors.here(entry.span, table.unexpected_value());
+                errors.at_span(entry.span, table.unexpected_value());
                 continue;
             };
             let name = key.to_string();
             if !is_known {
-                errors.here(key.span(), table.unknown(&name, &entry.value));
+                errors.at_span(key.span(), table.unknown(&name, &entry.value));
             } else if let Some(words) = lacking {
-                errors.here(key.span(), words);
+                errors.at_span(key.span(), words);
             } else if !table.may_repeat(&name) && kept.iter().any(|other| other.is(&name)) {
-                errors.here(key.span(), written_twice(&name));
+                errors.at_span(key.span(), written_twice(&name));
             } else {
                 kept.push(entry);
             }
@@ -300,7 +300,7 @@ impl<'a> Reader<'a> {
             },
             _ => {
                 if let Some(key) = self.spec.key(name) {
-                    self.errors.here(entry.span, key.needs_value());
+                    self.errors.at_span(entry.span, key.needs_value());
                 }
                 None
             }

@@ -75,21 +75,21 @@ impl Categories {
 /// Adds the categories of one `on(category, ..)` to those that were `found`; mistakes are reported.
 fn categories(entry: Entry, found: &mut Vec<Ident>, errors: &Errors) {
     let Value::List(list) = entry.value else {
-        errors.here(entry.span, "`on` needs a list\nhelp: write `on(category, ..)`");
+        errors.at_span(entry.span, "`on` needs a list\nhelp: write `on(category, ..)`");
         return;
     };
     let words = "expected categories\nhelp: write for instance `on(timeout, unavailable)`";
     if list.is_empty() {
-        errors.here(entry.span, words);
+        errors.at_span(entry.span, words);
     }
     for entry in keys::entries(list) {
         let (Some(word), Value::Word) = (entry.key, entry.value) else {
-            errors.here(entry.span, words);
+            errors.at_span(entry.span, words);
             continue;
         };
         match errors.ok(category(&word)) {
             Some(known) if found.contains(&known) => {
-                errors.here(word.span(), keys::written_twice(&word.to_string()));
+                errors.at_span(word.span(), keys::written_twice(&word.to_string()));
             }
             known => found.extend(known),
         }

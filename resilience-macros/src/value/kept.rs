@@ -48,10 +48,10 @@ impl Kept {
         let max_keys = reader.value("max_keys", |tokens| count_from(tokens, "max_keys", 1));
         if let (Some(at), None) = (max_keys_at, key_at) {
             let words = format!("`max_keys` needs `key = ..`: it bounds how many keys have a {}", nouns.noun);
-            errors.here(at, words);
+            errors.at_span(at, words);
         }
         if let (Some(at), None) = (reader.span_of("key_label"), key_at) {
-            errors.here(at, "`key_label` needs `key = ..`: it shows the keys in logs");
+            errors.at_span(at, "`key_label` needs `key = ..`: it shows the keys in logs");
         }
         let instance = reader.value("instance", expression);
         Self { nouns, key, max_keys, instance, key_at, instance_at, written_key, configured }
@@ -68,7 +68,7 @@ impl Kept {
         let settings = self.configured.iter().copied().chain(others);
         not_beside_instance(errors, self.nouns.noun, at, settings);
         if let (Some(key_at), Some(instance)) = (self.key_at, &self.instance) {
-            errors.here(key_at, self.key_beside_instance(instance));
+            errors.at_span(key_at, self.key_beside_instance(instance));
         }
     }
 

@@ -82,13 +82,13 @@ pub(crate) fn not_beside_instance(
     written: impl Iterator<Item = Span>,
 ) {
     for setting in written {
-        errors.here(
+        errors.at_span(
             setting,
             format!(
                 "the {policy} of `instance` has its own settings\nhelp: set this where the {policy} is made"
             ),
         );
-        errors.here(at, "`instance` is written here");
+        errors.at_span(at, "`instance` is written here");
     }
 }
 

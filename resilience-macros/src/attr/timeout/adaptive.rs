@@ -38,7 +38,7 @@ pub(super) fn check(input: Input<'_>) -> Option<Checked> {
     let thread = reader.switch("thread").unwrap_or(false);
     check_threads(&reader, thread, errors);
     if let Some(at) = reader.span_of("growth") {
-        errors.here(at, NO_GROWTH);
+        errors.at_span(at, NO_GROWTH);
     }
     check_kind(attr, item, thread, strict_at, errors);
     let kept = Kept::read(&mut reader, item, &NOUNS);
@@ -52,15 +52,15 @@ pub(super) fn check(input: Input<'_>) -> Option<Checked> {
         return Some(Checked { bounds: None, setters: Vec::new(), kept, thread });
     }
     for at in others {
-        errors.here(at, HAS_LIMIT);
+        errors.at_span(at, HAS_LIMIT);
     }
     if (floor_at.is_none() || cap_at.is_none()) && !is_named {
-        errors.at(attr, NO_BOUNDS);
+        errors.at_tokens(attr, NO_BOUNDS);
     }
     let cap = settings.duration("cap").cloned()?;
     let floor = floor?;
     if cap.nanos == Some(0) {
-        errors.here(cap.span, "`cap` must be longer than 0s");
+        errors.at_span(cap.span, "`cap` must be longer than 0s");
     } else {
         errors.ok(value::in_order(Some(&floor), Some(&cap), LOW_CAP));
     }

@@ -99,7 +99,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
     // Its own message says how the limit is written.
     let mut is_named = SPEC.names_any(&entries, &[LIMIT]);
     if let Some(words) = entries.first().and_then(|first| no_limit(first, item)) {
-        errors.here(entries.remove(0).span, words);
+        errors.at_span(entries.remove(0).span, words);
         is_named = true;
     }
     let mut reader = Reader::new(&SPEC, entries, errors);
@@ -126,16 +126,16 @@ fn check(input: Input<'_>) -> Option<Checked> {
     }
     let Some(first) = rest.next() else {
         if !is_named {
-            errors.at(attr, "`timeout` needs a limit\nhelp: write `#[timeout(2s)]`");
+            errors.at_tokens(attr, "`timeout` needs a limit\nhelp: write `#[timeout(2s)]`");
         }
         return None;
     };
     for second in rest {
-        errors.here(second.span, "`timeout` takes one limit, and then `key = value`");
+        errors.at_span(second.span, "`timeout` takes one limit, and then `key = value`");
     }
     let limit = errors.ok(value::duration(first.tokens()))?;
     if limit.nanos == Some(0) {
-        errors.here(limit.span, "the limit must be longer than 0s");
+        errors.at_span(limit.span, "the limit must be longer than 0s");
     }
     let words = "`cap` must be at least the limit";
     errors.ok(value::in_order(Some(&limit), settings.duration("cap"), words));
@@ -146,7 +146,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
 /// Reports settings of something that is not written: they would do nothing.
 fn check_dependent(reader: &mut Reader<'_>, errors: &Errors) {
     if let (Some(at), None) = (reader.span_of("cap"), reader.span_of("growth")) {
-        errors.here(
+        errors.at_span(
             at,
             "`cap` bounds `growth`, which is not written\nhelp: add `growth = 2.0`, or leave `cap` out",
         );
@@ -162,7 +162,7 @@ fn check_dependent(reader: &mut Reader<'_>, errors: &Errors) {
     ];
     for (key, words) in of_adaptive {
         if let Some(entry) = reader.take(key) {
-            errors.here(entry.span, words);
+            errors.at_span(entry.span, words);
         }
     }
 }
@@ -171,7 +171,7 @@ fn check_dependent(reader: &mut Reader<'_>, errors: &Errors) {
 fn check_threads(reader: &Reader<'_>, has_thread: bool, errors: &Errors) {
     for (key, verb) in [("threads", "bounds"), ("stack", "is the stack of")] {
         if let (Some(at), false) = (reader.span_of(key), has_thread) {
-            errors.here(
+            errors.at_span(
                 at,
                 format!(
                     "`{key}` {verb} the helper threads of `thread`, which is not written\nhelp: add `thread`"
@@ -207,12 +207,12 @@ fn check_kind(attr: &Ident, item: &Item, thread: bool, strict_at: Option<Span>, 
     match (item.is_async(), thread) {
         (false, false) => {
             let words = item.made_sync("timeout").unwrap_or_else(|| SYNC.to_owned());
-            errors.at(attr, words);
+            errors.at_tokens(attr, words);
         }
-        (true, true) => errors.at(attr, "`thread` is for sync functions: an async one is dropped where it waits\nhelp: leave `thread` out"),
+        (true, true) => errors.at_tokens(attr, "`thread` is for sync functions: an async one is dropped where it waits\nhelp: leave `thread` out"),
         (false, true) => {
             if let Some(at) = strict_at {
-                errors.here(at, "`strict` is for async functions: on a helper thread the time always counts from the call\nhelp: leave `strict` out");
+                errors.at_span(at, "`strict` is for async functions: on a helper thread the time always counts from the call\nhelp: leave `strict` out");
             }
             borrowed_arguments(item, errors);
         }
@@ -239,7 +239,7 @@ fn borrowed_arguments(item: &Item, errors: &Errors) {
             ),
         };
         if is_reference {
-            errors.at(
+            errors.at_tokens(
                 input,
                 format!("an abandoned body may outlive this borrow\nhelp: with `thread` take {owned}"),
             );
@@ -282,7 +282,7 @@ impl Layer for Checked {
 
     fn check_stack(&self, attr: &Ident, stack: Stack<'_>, errors: &Errors) {
         if self.grows && !stack.above().any(|traits| traits.loops) {
-            errors.at(
+            errors.at_tokens(
                 attr,
                 "`growth` lengthens the limit on each retry, and no `with_retry` is above\nhelp: move this line below `with_retry`, or leave `growth` out",
             );

@@ -190,7 +190,7 @@ fn category_in(entry: &Entry) -> String {
 /// Reads `on(category, max = .., ..)`.
 fn rule(entry: Entry, around: &Bounds, seen: &mut Vec<Ident>, errors: &Errors) -> Option<TokenStream> {
     let Value::List(list) = entry.value else {
-        errors.here(entry.span, "`on` needs a list\nhelp: write `on(category, max = 5, ..)`");
+        errors.at_span(entry.span, "`on` needs a list\nhelp: write `on(category, max = 5, ..)`");
         return None;
     };
     let mut reader = Reader::inside(&SPEC, &RULE, keys::entries(list), errors);
@@ -198,7 +198,7 @@ fn rule(entry: Entry, around: &Bounds, seen: &mut Vec<Ident>, errors: &Errors) -
     bounds.check_within(around, errors);
     let rest = reader.rest();
     for other in rest.iter().filter(|other| other.key.is_none()) {
-        errors.here(
+        errors.at_span(
             other.span,
             format!("expected a category in snake case\nhelp: write {}", category_in(other)),
         );
@@ -206,7 +206,7 @@ fn rule(entry: Entry, around: &Bounds, seen: &mut Vec<Ident>, errors: &Errors) -
     let mut words = rest.iter().filter_map(|entry| entry.key.clone());
     let Some(word) = words.next() else {
         if rest.is_empty() {
-            errors.here(
+            errors.at_span(
                 entry.span,
                 "expected a category first\nhelp: write for instance `on(rate_limited, max = 5)`",
             );
@@ -223,12 +223,14 @@ fn rule(entry: Entry, around: &Bounds, seen: &mut Vec<Ident>, errors: &Errors) -
             || format!("write another `on({second}, ..)` for this one"),
             |times| format!("write how many retries: `on({word}, max = {times})`"),
         );
-        errors
-            .here(second.span(), format!("`on(..)` has one category, and then `key = value`\nhelp: {help}"));
+        errors.at_span(
+            second.span(),
+            format!("`on(..)` has one category, and then `key = value`\nhelp: {help}"),
+        );
     }
     let category = errors.ok(value::category(&word))?;
     if seen.contains(&word) {
-        errors.here(
+        errors.at_span(
             word.span(),
             format!("`{word}` already has a rule\nhelp: merge the two into one `on({word}, ..)`"),
         );
@@ -278,7 +280,7 @@ impl Layer for Checked {
 
     fn check_stack(&self, attr: &Ident, stack: Stack<'_>, errors: &Errors) {
         if self.budget == BudgetSource::PerKey && !has_key(stack) {
-            errors.at(
+            errors.at_tokens(
                 attr,
                 "`budget = per_key` needs an attribute with `key = ..` on the same function\nhelp: add `key = ..` to its `circuit_breaker`, `bulkhead`, `rate_limit` or `hedge`, or remove `budget`",
             );

@@ -36,14 +36,14 @@ impl Bounds {
                 if let Some((cap, text)) = default("cap")
                     && base.nanos > Some(cap)
                 {
-                    errors.here(base.span, format!("{DISORDER}\nnote: `cap` is {text} by default"));
+                    errors.at_span(base.span, format!("{DISORDER}\nnote: `cap` is {text} by default"));
                 }
             }
             (None, Some(cap)) => {
                 if let Some((base, text)) = default("base")
                     && cap.nanos.is_some_and(|cap| cap < base)
                 {
-                    errors.here(cap.span, format!("{DISORDER}\nnote: `base` is {text} by default"));
+                    errors.at_span(cap.span, format!("{DISORDER}\nnote: `base` is {text} by default"));
                 }
             }
             (base, cap) => {
@@ -81,7 +81,7 @@ pub(super) fn schedule(reader: &mut Reader<'_>) -> Schedule {
     let jitter = reader.value("jitter", |tokens| jitter(&tokens));
     if let (Some(Backoff::Decorrelated(_)), Some(at)) = (&backoff, jitter_at) {
         let words = "`backoff = decorrelated` has its own jitter\nhelp: leave `jitter` out";
-        reader.errors.here(at, words);
+        reader.errors.at_span(at, words);
     }
     let is_decorrelated = matches!(backoff, Some(Backoff::Decorrelated(_)));
     if let Some(Backoff::Setter(backoff) | Backoff::Decorrelated(backoff)) = backoff {

@@ -52,14 +52,14 @@ pub(super) fn check_throttle(
     errors: &Errors,
 ) {
     if budget == BudgetSource::None {
-        errors.here(
+        errors.at_span(
             at,
             "`throttle` needs a budget, which counts the calls that the service accepts\n\
              help: leave `budget = none` out",
         );
     }
     if is_shared && let Some(factor) = &throttle.factor {
-        errors.here(
+        errors.at_span(
             at,
             format!(
                 "the budget in the `static` has its own factor\n\
