@@ -58,7 +58,7 @@ const ON_STORE_ERROR: Choice = Choice { ty: "OnStoreError", words: [("fail", "Fa
 
 /// The checked arguments.
 pub(crate) struct Checked {
-    key: Option<value::Key>,
+    key: Option<value::RenderedKey>,
     /// The arguments of a step without a key.
     unkeyed: Vec<Ident>,
     setters: Vec<Setter>,

@@ -59,7 +59,7 @@ const KEY: &str = "write the key first, without a name: `#[job(\"import:{id}\")]
 
 /// The checked arguments.
 pub(crate) struct Checked {
-    key: Option<value::Key>,
+    key: Option<value::RenderedKey>,
     name: TokenStream,
     /// The key as it was before.
     earlier: Option<TokenStream>,

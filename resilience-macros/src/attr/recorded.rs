@@ -16,7 +16,7 @@ pub(crate) fn first_key(
     item: &Item,
     refusal: Option<&str>,
     errors: &Errors,
-) -> Option<value::Key> {
+) -> Option<value::RenderedKey> {
     let mut rest = reader.rest().into_iter();
     let first = rest.next()?;
     for second in rest {

@@ -61,7 +61,7 @@ const COMMON: &str = "write `common`: all programs of this user share the lock";
 
 /// The checked arguments.
 pub(crate) struct Checked {
-    name: value::Key,
+    name: value::RenderedKey,
     setters: Vec<Setter>,
     is_shared: bool,
     /// The store in which the lock is a lease.

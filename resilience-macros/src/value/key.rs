@@ -8,16 +8,16 @@ use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Error, Expr, GenericParam, Lit, LitStr, Result, Type, UnOp};
 
-/// A key as written.
-pub(crate) struct Key {
-    /// An expression of the rendered key.
+/// A key of a job, a step or a lock, with the code that renders it.
+pub(crate) struct RenderedKey {
+    /// An expression whose value is the key.
     pub(crate) rendered: TokenStream,
     /// The text of the template, or an expression of it, where it is constant.
     pub(crate) template: Option<TokenStream>,
 }
 
 /// Reads a key; `refusal` says why it may not be the same for all arguments, if it may not.
-pub(crate) fn key(tokens: TokenStream, item: &Item, refusal: Option<&str>) -> Result<Key> {
+pub(crate) fn key(tokens: TokenStream, item: &Item, refusal: Option<&str>) -> Result<RenderedKey> {
     let tokens = open(tokens);
     let span = span_of(&tokens);
     let is_constant = match syn::parse2::<Expr>(tokens.clone())? {
@@ -36,10 +36,10 @@ pub(crate) fn key(tokens: TokenStream, item: &Item, refusal: Option<&str>) -> Re
     if is_constant {
         refuse_constant(span, refusal)?;
         let rendered = quote_spanned!(span=> __rt::Key::new().text(#tokens).finish());
-        return Ok(Key { rendered, template: Some(tokens) });
+        return Ok(RenderedKey { rendered, template: Some(tokens) });
     }
     let rendered = quote_spanned!(span=> __rt::Key::new().value(&(#tokens)).finish());
-    Ok(Key { rendered, template: None })
+    Ok(RenderedKey { rendered, template: None })
 }
 
 /// Reads the `key` of a policy: a template, or an expression over the arguments.
@@ -163,7 +163,7 @@ enum Piece {
     Value(Vec<String>),
 }
 
-fn template(literal: &LitStr, item: &Item, refusal: Option<&str>) -> Result<Key> {
+fn template(literal: &LitStr, item: &Item, refusal: Option<&str>) -> Result<RenderedKey> {
     let span = literal.span();
     let text = literal.value();
     let pieces = pieces(&text).map_err(|words| Error::new(span, words))?;
@@ -193,7 +193,7 @@ fn template(literal: &LitStr, item: &Item, refusal: Option<&str>) -> Result<Key>
     if text.is_empty() {
         return Err(Error::new(span, "a key cannot be empty"));
     }
-    Ok(Key { rendered: quote_spanned!(span=> #rendered.finish()), template: Some(quote!(#literal)) })
+    Ok(RenderedKey { rendered: quote_spanned!(span=> #rendered.finish()), template: Some(quote!(#literal)) })
 }
 
 /// Checks that two values are separated by something that no value contains, so that different values have
