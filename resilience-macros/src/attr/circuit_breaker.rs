@@ -22,7 +22,7 @@ const SPEC: Spec = Spec {
         setting("slow", "2s", Setting::Lasting),
         setting("slow_rate", "0.8", Setting::Ratio),
         setting("recovery", "60s", Setting::Lasting),
-        setting("growth", "1.0", Setting::Factor),
+        setting("growth", "2.0", Setting::Factor),
         setting("cap", "10m", Setting::Time),
         setting("retry_after_cap", "5m", Setting::Time),
         setting("probes", "1", Setting::Count(1)),

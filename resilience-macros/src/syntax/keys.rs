@@ -13,8 +13,9 @@ use quote::ToTokens;
 /// One key of an attribute.
 pub(crate) struct Key {
     pub(crate) name: &'static str,
-    /// A value, for messages: `60s`, `3`, `|e| ..`. It is the default where that is a value, and no default otherwise:
-    /// the settings and their defaults are in the runtime's `config.rs`, with which `tests/settings.rs` compares it.
+    /// A value, for messages: `60s`, `3`, `|e| ..`. For a setting it is the default, if that is a value and does
+    /// something: a factor, whose default of `1.0` does nothing, has another. The settings and their defaults are in
+    /// the runtime's `config.rs`, with which `tests/settings.rs` compares it.
     pub(crate) example: &'static str,
     pub(crate) form: Form,
     /// Of a setting of the policy: how its value is read.
