@@ -77,3 +77,10 @@ fn run(plan: &Plan) -> io::Result<u32> {
 fn run(plan: &Plan) -> io::Result<u32> {
     Ok(plan.steps)
 }
+
+// number_of_attempts
+
+#[degrade(plan, max_attempts = 3)]
+fn run(plan: &Plan) -> io::Result<u32> {
+    Ok(plan.steps)
+}

@@ -150,7 +150,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
 impl Layer for Checked {
     fn traits(&self) -> Traits<'_> {
         Traits {
-            admits: Some("make a call wait, or refuse it, whose recorded value needs no slot"),
+            admits: Some("delay or refuse a call whose recorded value needs no slot"),
             holds: true,
             judges: self.is_adaptive,
             without_failures: self.is_adaptive.then_some("see no call fail, and let ever more of them run"),

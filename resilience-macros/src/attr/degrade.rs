@@ -21,8 +21,8 @@ const SPEC: Spec = Spec {
         ("levels", MAX),
         ("max_levels", MAX),
         ("steps", MAX),
-        ("max_attempts", MAX),
-        ("attempts", MAX),
+        ("max_attempts", ATTEMPTS),
+        ("attempts", ATTEMPTS),
         ("argument", ARGUMENT),
         ("with", ARGUMENT),
         ("arg", ARGUMENT),
@@ -38,6 +38,7 @@ const SPEC: Spec = Spec {
 };
 
 const MAX: &str = "write `max = <3>`: how many simpler levels are tried";
+const ATTEMPTS: &str = "write `max = <4-1>`: how many simpler levels are tried after the first call";
 const ARGUMENT: &str = "write the argument first, without a key: `#[degrade(workflow)]`";
 const NEEDS: &str = "`degrade` needs the argument that is made simpler\nhelp: write `#[degrade(workflow)]`";
 

@@ -76,7 +76,11 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let listed = take_listed(&mut entries, item);
     let second = |entry: &Entry| matches!(take_listed(&mut vec![entry.clone()], item), Listed::Values(..));
     for second in entries.extract_if(.., |entry| second(entry)) {
-        errors.at_span(second.span, "`failover` goes through the values of one argument");
+        errors.at_span(
+            second.span,
+            "`failover` goes through the values of one argument\n\
+             help: list pairs as one argument, or put the other on a function that this one calls",
+        );
     }
     let mut reader = Reader::new(&SPEC, entries, errors);
     let settings = Settings::read(&mut reader);

@@ -16,9 +16,9 @@ pub(crate) const SPEC: Spec = Spec {
         ("name", NAME),
         ("component", NAME),
         ("id", NAME),
-        ("limit", "write `timeout = <2s>`: how long a question waits for a look"),
-        ("timeout_ms", "write `timeout = <2s>`: how long a question waits for a look"),
-        ("timeout_secs", "write `timeout = <2s>`: how long a question waits for a look"),
+        ("limit", TIMEOUT),
+        ("timeout_ms", TIMEOUT),
+        ("timeout_secs", TIMEOUT),
         ("interval", WATCH),
         ("every", WATCH),
         ("period", WATCH),
@@ -42,6 +42,7 @@ pub(crate) const SPEC: Spec = Spec {
 };
 
 const NAME: &str = "write the name first, without a key: `health_check(\"ollama\")`";
+const TIMEOUT: &str = "write `timeout = <2s>`: how long a caller waits for the result of the check";
 const WATCH: &str = "call `resilience::health::watch()`: it looks at every component every 30 s";
 const CRITICAL: &str = "write `critical`: the check decides whether the program is ready";
 const POLICY: &str = "write it in an attribute of a policy, below this one";
@@ -171,7 +172,7 @@ fn argument(item: &Item, has_values: bool, errors: &Errors) -> Option<Argument> 
             Some(Argument { name: pat.ident.clone(), is_reference: matches!(&*first.ty, Type::Reference(_)) })
         }
         pattern => {
-            errors.at_tokens(pattern, "the name of the check names this argument: write it as one word");
+            errors.at_tokens(pattern, "the check's name refers to this argument: it must be an identifier");
             None
         }
     }
@@ -191,7 +192,7 @@ fn check_name(name: &LitStr, has_values: bool, argument: Option<&Argument>, erro
                     name,
                     format!(
                         "the checks of all values would have this name\n\
-                         help: write the argument into it: `\"{text}:{{{argument}}}\"`"
+                         help: include the argument: `\"{text}:{{{argument}}}\"`"
                     ),
                 );
             }
@@ -199,7 +200,7 @@ fn check_name(name: &LitStr, has_values: bool, argument: Option<&Argument>, erro
         _ if !has_values && text.contains('{') => {
             errors.at_tokens(
                 name,
-                "this name has a value in it, and there are no values\nhelp: write `each = VALUES`",
+                "this name has a placeholder, but there is no `each`\nhelp: write `each = VALUES`",
             );
         }
         _ => {}

@@ -40,10 +40,10 @@ const SPEC: Spec = Spec {
         ("maxHedges", MAX),
         ("max_hedged_attempts", MAX),
         ("maxHedgedAttempts", MAX),
-        ("max_attempts", MAX),
-        ("maxAttempts", MAX),
-        ("attempts", MAX),
-        ("copies", MAX),
+        ("max_attempts", ATTEMPTS),
+        ("maxAttempts", ATTEMPTS),
+        ("attempts", ATTEMPTS),
+        ("copies", ATTEMPTS),
         ("fallback", "put `#[with_fallback(path)]` above"),
         ("when", "a hedge makes no call because of an error: that is `with_retry`"),
         ("unless", "a hedge makes no call because of an error: that is `with_retry`"),
@@ -57,7 +57,8 @@ const SPEC: Spec = Spec {
 const AFTER: &str = "write `after = <50ms>`, or `after = p95`: when an extra call follows";
 const PERCENTILE: &str = "write `after = <p95>`: an extra call follows when a call is slower than 95 of 100";
 const MAX: &str = "write `max = <1>`: how many extra calls may follow, the call itself not counted";
-const IDEMPOTENT: &str = "both calls may be carried out: write `idempotent` if that is the same as one\n\
+const ATTEMPTS: &str = "write `max = <2-1>`: how many extra calls may follow, the call itself not counted";
+const IDEMPOTENT: &str = "a hedge may run the call twice: write `idempotent` if that has the effect of one call\n\
                           help: write `#[hedge(after = 50ms, idempotent)]`";
 
 const NOUNS: Nouns = Nouns { noun: "hedge", ty: "Hedge", set: "Keyed<Hedge>" };
@@ -84,8 +85,10 @@ fn check(input: Input<'_>) -> Option<Checked> {
         let is_time = is_time_without_key(entry);
         if is_time {
             let value = value::readable(&entry.tokens());
-            errors
-                .at_span(entry.span, format!("the time has a key in `hedge`\nhelp: write `after = {value}`"));
+            errors.at_span(
+                entry.span,
+                format!("`hedge` takes the time as `after`\nhelp: write `after = {value}`"),
+            );
             is_named = true;
         }
         !is_time

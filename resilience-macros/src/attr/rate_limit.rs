@@ -128,7 +128,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
 impl Layer for Checked {
     fn traits(&self) -> Traits<'_> {
         Traits {
-            admits: Some("make a call wait, or refuse it, whose recorded value needs no permit"),
+            admits: Some("delay or refuse a call whose recorded value needs no permit"),
             key: self.kept.key.as_ref(),
             ends_call: true,
             ..Traits::default()

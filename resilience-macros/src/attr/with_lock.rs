@@ -125,7 +125,7 @@ fn check_store(
 impl Layer for Checked {
     fn traits(&self) -> Traits<'_> {
         Traits {
-            admits: Some("make a call wait, or refuse it, whose recorded value needs no lock"),
+            admits: Some("delay or refuse a call whose recorded value needs no lock"),
             holds: true,
             excludes: !self.is_shared,
             ..Traits::default()

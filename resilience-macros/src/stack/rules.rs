@@ -83,7 +83,7 @@ fn only_once(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
 fn copied(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     let effect = match &below.is.records {
         None if below.is.excludes => "make a second call that waits until the first one has ended".to_owned(),
-        Some(Record { result, .. }) => format!("make a second call where {result} is to come from one"),
+        Some(Record { result, .. }) => format!("make a second call, but {result} must come from one call"),
         None if below.is.loops => "make several calls at once, each with all its retries".to_owned(),
         None => return None,
     };

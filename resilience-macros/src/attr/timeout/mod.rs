@@ -63,7 +63,7 @@ const SPEC: Spec = Spec {
         ("min", FLOOR),
         ("minimum", FLOOR),
         ("percentile", "write `adaptive`: the limit is twice the 99th percentile of the last 1,000 calls"),
-        ("dynamic", "write `adaptive`: the limit is twice the 99th percentile of the calls of late"),
+        ("dynamic", "write `adaptive`: the limit is twice the 99th percentile of the last 1,000 calls"),
         ("multiplier", "write `growth = <2.0>`: the factor from one attempt to the next"),
         ("backoff", "write `growth = <2.0>`: the factor from one attempt to the next"),
         ("max", CAP),
