@@ -20,11 +20,11 @@ pub(crate) struct Place {
     pub(crate) site: Ident,
     /// The number of layers above.
     pub(crate) above: usize,
-    /// Whether the body is what it calls.
+    /// Whether it calls the body directly.
     pub(crate) is_innermost: bool,
     /// Whether the call itself asks for the verdict, above all layers.
     pub(crate) is_counted: bool,
-    /// Whether the layer itself does that, at its end.
+    /// Whether the layer itself asks for it, at its end.
     pub(crate) ends_call: bool,
     /// Whether the layer reads the settings with which the call began.
     pub(crate) is_pinned: bool,
@@ -110,8 +110,8 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Returns the value made of `__rejected`, with its class if a layer above that at `place` needs it; complaints
-    /// point at its attribute.
+    /// Returns the value made of `__rejected`, with its class if a layer above that at `place` needs it; errors point at
+    /// its attribute.
     pub(crate) fn refused(&self, place: &Place) -> TokenStream {
         let at = Span::mixed_site().located_at(place.attr.span());
         let rejected = Ident::new("__rejected", Span::mixed_site());
@@ -220,7 +220,7 @@ impl Context<'_> {
         quote!(#(#lent)*)
     }
 
-    /// Clones of the arguments that are also passed to the fallback, made before another thread takes them.
+    /// Returns the code that clones the arguments for the fallback, before they move to another thread.
     pub(crate) fn copies(&self) -> TokenStream {
         let names = self.cloned.iter().filter(|_| self.keeps_arguments);
         let shadows = shadows();
@@ -231,8 +231,8 @@ impl Context<'_> {
         clones.collect()
     }
 
-    /// Returns the code before an attempt of several takes its arguments to another thread: arguments that it would not
-    /// leave for the next one are reported by name.
+    /// Returns the code before an attempt of several moves its arguments to another thread: an argument that would be
+    /// gone in the next attempt is reported by name.
     pub(crate) fn taken_each_time(&self, item: &Item, place: &Place) -> TokenStream {
         if !self.is_retried(place) {
             return TokenStream::new();
@@ -281,7 +281,7 @@ pub(crate) struct Cloned {
     pub(crate) cfgs: Vec<Attribute>,
 }
 
-/// Returns a clone of the argument `name`, with complaints at the name.
+/// Returns a clone of the argument `name`; errors point at the name.
 fn cloned(name: &Ident) -> TokenStream {
     let at = Span::mixed_site().located_at(name.span());
     quote_spanned!(at=> ::core::clone::Clone::clone(&#name))

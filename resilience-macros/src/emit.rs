@@ -1,4 +1,4 @@
-//! The code around the body: the point, one `static` a layer, the checks, and the layers themselves.
+//! The code around the body: the point, one `static` per layer, the checks, and the layers themselves.
 
 use crate::context::{Cloned, Context, Place, again_local, pinned_local, retry_local, share_local};
 use crate::function::item::Item;
@@ -12,11 +12,11 @@ use syn::ext::IdentExt;
 /// The code that the features of the crate add to every function.
 #[derive(Clone, Copy)]
 pub(crate) struct Build {
-    /// Injected faults.
+    /// Whether faults are injected.
     pub(crate) has_faults: bool,
-    /// Counters of calls.
+    /// Whether calls are counted.
     pub(crate) counts: bool,
-    /// Settings that a configuration may change between two calls, and not within one.
+    /// Whether a call keeps the settings with which it began: a configuration may change them between two calls.
     pub(crate) pins: bool,
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn function(layers: &[Stacked], shared: &Shared, mut item: Item, buil
         #(#comparisons)*
         #outcome
     };
-    // In the user's braces: the compiler keeps quiet about a function that begins or ends in a macro.
+    // In the user's braces: rustc omits some lints for a function that begins or ends in a macro.
     let block = item.block(body);
     quote!(#(#attrs)* #(#lifted)* #vis #sig #block)
 }
@@ -130,7 +130,7 @@ fn stack(
     reset_arguments: &TokenStream,
 ) -> TokenStream {
     let pairs = || layers.iter().zip(places);
-    // The arguments that an attempt is lent are taken before another thread takes them with it.
+    // An attempt takes its lent arguments before they move to another thread.
     let takes = |(stacked, place): &(&Stacked, &Place)| {
         stacked.traits().moves_thread && cx.lends() && cx.is_retried(place)
     };
@@ -166,7 +166,7 @@ fn point(item: &Item, cx: &Context<'_>, places: &[Place], is_timed: bool) -> Tok
     let function = item.sig.ident.unraw().to_string();
     let name = cx.shared.name.iter();
     let timed = is_timed.then(|| quote!(.timed()));
-    // Called where the topmost attribute is: that is the point's place.
+    // Spanned at the topmost attribute, which is the point's place.
     let new = quote_spanned!(top=> __rt::PointSite::new);
     let new = quote_spanned!(top=> #new(::core::module_path!(), #function, &[#(&#sites),*]));
     quote! {
@@ -197,7 +197,7 @@ fn pinned(stack: &TokenStream) -> TokenStream {
     }
 }
 
-/// Returns `stack`, which binds `__outcome`, with its return: written out, for crates that ask for it.
+/// Returns `stack`, which binds `__outcome`, with a `return` written out, for crates that deny implicit ones.
 fn returned(stack: &TokenStream) -> TokenStream {
     quote_spanned! {Span::mixed_site()=>
         #stack
@@ -226,9 +226,8 @@ fn attempt(
         let (run, is_wrapped) = placed(cx, innermost, run);
         return (scoped(reset_arguments, quote!(#run #judged), &judgement), is_wrapped);
     }
-    // Never taken: it gives the compiler the type of the block before the body is read. In one block with
-    // the body, as the compiler's lints find a block around a block one too many; with a semicolon, as it
-    // would otherwise be the value of an empty body.
+    // Never taken: it fixes the type of the block. In the body's own block, because rustc reports a nested block as
+    // redundant; with a semicolon, because it would otherwise be the value of an empty body.
     let typed =
         quote_spanned!(here=> if let __rt::Some(__outcome) = __rt::None::<#ty> { return __outcome; };);
     let body = item.block(quote!(#typed #body));
@@ -272,8 +271,8 @@ fn placed(cx: &Context<'_>, innermost: Option<(&Stacked, &Place)>, run: TokenStr
     (wrapped.unwrap_or(run), is_wrapped)
 }
 
-/// Wraps `attempt`, which binds `bound`, in a block of its own with the arguments that are reset: code
-/// after it means the function's own.
+/// Wraps `attempt`, which binds `bound`, in a block of its own with the arguments that are reset: code after it
+/// refers to the function's own.
 fn scoped(reset_arguments: &TokenStream, attempt: TokenStream, bound: &TokenStream) -> TokenStream {
     if reset_arguments.is_empty() {
         return attempt;

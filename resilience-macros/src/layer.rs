@@ -1,5 +1,5 @@
-//! The view of the stack on an attribute: one registration, one layer of the expansion, and traits that
-//! the other layers ask about, so that no attribute has to know another.
+//! What the stack knows of an attribute: its registration, its layer of the expansion, and traits that other layers
+//! ask about, so that no attribute has to know another.
 
 use crate::context::{Context, Place};
 use crate::errors::Errors;
@@ -117,7 +117,7 @@ pub(crate) struct Traits<'a> {
     pub(crate) ends_call: bool,
     /// Whether it moves the layers below to another thread, and may abandon them there.
     pub(crate) moves_thread: bool,
-    /// The function is called again after a crash.
+    /// Whether the function is called again after a crash.
     pub(crate) resumes: bool,
     /// The words about the record, for a layer that records the result.
     pub(crate) records: Option<Record>,
@@ -199,7 +199,7 @@ impl<'a> Stack<'a> {
         self.above().find_map(|traits| traits.varies)
     }
 
-    /// Returns whether any layer is such.
+    /// Returns whether any layer has traits for which `is_such` is true.
     pub(crate) fn any(self, is_such: impl Fn(Traits<'_>) -> bool) -> bool {
         self.layers.iter().any(|layer| is_such(layer.traits()))
     }

@@ -37,7 +37,7 @@ pub fn health_check(args: TokenStream, item: TokenStream) -> TokenStream {
     attr::health_check::expand(args.into(), &item.into()).into()
 }
 
-/// Lets an error say what it means; see the module `classify` of `resilience`.
+/// Implements `Classify` for an error type; see the module `classify` of `resilience`.
 #[proc_macro_derive(Classify, attributes(classify))]
 pub fn derive_classify(input: TokenStream) -> TokenStream {
     derive_classify::derive(input.into()).into()

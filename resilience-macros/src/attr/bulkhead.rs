@@ -192,7 +192,7 @@ impl Layer for Checked {
         let enter = if awaits { quote_spanned!(here=> #enter.await) } else { enter };
         let enter = cx.admitted(place, "Slot", enter);
         let (label, bound, last, slot) = (place.label(), place.bound(), place.ended(), place.held());
-        // A helper thread takes a part of it along, and keeps it until the body has ended there.
+        // A helper thread shares it, and keeps it until the body has ended there.
         let shared = cx.has_thread_below(place);
         let got = if shared {
             quote_spanned!(here=> __rt::Arc::new(__slot))
@@ -214,7 +214,7 @@ impl Layer for Checked {
         quote_spanned! {here=>
             let #bound = #label: {
                 #instance
-                // Not a `match` around the body: its scrutinee would live as long as the body waits.
+                // Not a `match` around the body, whose scrutinee would live until the body ends.
                 let #slot = match #enter {
                     __rt::Ok(__slot) => #got,
                     __rt::Err(__rejected) => break #label #refused,

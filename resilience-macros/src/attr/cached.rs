@@ -158,7 +158,7 @@ fn check(input: Input<'_>) -> Checked {
     Checked { setters: settings.setters, key, weight, degraded, instance, ids: Ids::of(item) }
 }
 
-/// The parts that a key can have.
+/// The most parts that a key can have.
 const MOST_PARTS: usize = 8;
 
 /// Returns the parts of a written key: those of a tuple, or the single one.
@@ -321,7 +321,7 @@ impl Checked {
                 quote_spanned!(at=> (&#site).enter_in(__instance, #ids, #key)),
             ),
         };
-        // The trait is for parts that are no references; where all parts are, it is unused.
+        // The trait is for parts that are not references, and unused if there are none.
         quote_spanned! {here=> {
             #[allow(unused_imports)]
             use __rt::Parted as _;
@@ -376,7 +376,7 @@ impl Ids {
             quote_spanned!(here=> __rt::Ids::of::<(#(::core::marker::PhantomData<#types>,)*)>())
         };
         let constants = constants.iter().map(|constant| {
-            // A constant may be of any integer type, `bool` or `char`: for some the cast changes nothing.
+            // A constant may be of any integer type, `bool` or `char`: for some types the cast does nothing.
             quote_spanned! {here=>
                 .constant({
                     #[allow(clippy::cast_lossless, clippy::cast_sign_loss, clippy::unnecessary_cast, trivial_numeric_casts)]

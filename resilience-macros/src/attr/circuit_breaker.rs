@@ -252,7 +252,7 @@ impl Layer for Checked {
         quote_spanned! {Span::mixed_site()=>
             let #bound = #label: {
                 #instance
-                // Not a `match` around the body: its scrutinee would live as long as the body waits.
+                // Not a `match` around the body, whose scrutinee would live until the body ends.
                 let __permit = match #admit {
                     __rt::Ok(__permit) => __permit,
                     __rt::Err(__rejected) => break #label #refused,

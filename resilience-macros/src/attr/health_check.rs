@@ -1,5 +1,5 @@
-//! `#[health_check("name", timeout = 2s, critical, each = VALUES)]`: no layer of a stack, but an entry of the table of
-//! checks beside the function, which stays as it is written.
+//! `#[health_check("name", timeout = 2s, critical, each = VALUES)]`: not a layer of a stack. It adds an entry to the
+//! table of checks, and leaves the function unchanged.
 
 use crate::errors::Errors;
 use crate::function::item::Item;
@@ -63,7 +63,7 @@ struct Argument {
     is_reference: bool,
 }
 
-/// Expands the attribute: the function, and the entry for it or the mistakes.
+/// Expands the attribute to the function, and its entry or the mistakes.
 pub(crate) fn expand(args: TokenStream, tokens: &TokenStream) -> TokenStream {
     let item = match Item::read(tokens.clone()) {
         Ok(item) => item,
@@ -123,7 +123,7 @@ fn take_name(entries: &mut Vec<Entry>, errors: &Errors) -> Option<LitStr> {
     Some(name)
 }
 
-/// Reports what a check cannot be: it is called by its name, from outside of any type.
+/// Reports a receiver or generic parameters: a check is called by its path alone.
 fn check_function(item: &Item, errors: &Errors) {
     if let Some(receiver) = item.sig.receiver() {
         errors.at_tokens(
@@ -178,7 +178,7 @@ fn argument(item: &Item, has_values: bool, errors: &Errors) -> Option<Argument> 
     }
 }
 
-/// Reports a name that would be the same for all values, or that names a value where there is none.
+/// Reports a name that would be the same for all values, or that has a placeholder without `each`.
 fn check_name(name: &LitStr, has_values: bool, argument: Option<&Argument>, errors: &Errors) {
     let text = name.value();
     if text.trim().is_empty() {
@@ -228,7 +228,7 @@ fn registration(checked: &Checked, item: &Item) -> TokenStream {
             let listed = listed(item, &quote_spanned!(here=> __name), &check);
             quote_spanned! {here=>
                 || __rt::each_check(#values, |__value| {
-                    // The argument may have the name of the function, and is in scope for the name alone.
+                    // In a block of its own: the argument may be named like the function, which is called after it.
                     let __name = {
                         let #argument = &__value;
                         ::std::format!(#name)
@@ -262,7 +262,7 @@ fn listed(item: &Item, name: &TokenStream, check: &TokenStream) -> TokenStream {
     }
 }
 
-/// Returns the closure that makes one look by `call`, of a value where `has_value`.
+/// Returns the closure that runs the check once by `call`, for a value if `has_value`.
 fn closure(item: &Item, call: &TokenStream, has_value: bool) -> TokenStream {
     let here = Span::mixed_site();
     let at = item.return_span().resolved_at(here);

@@ -164,7 +164,7 @@ fn after(tokens: TokenStream) -> Result<After> {
     }
 }
 
-/// Reports what two calls at once cannot have.
+/// Reports a sync function, and arguments that two calls at once cannot both have.
 fn check_function(attr: &Ident, item: &Item, errors: &Errors) {
     if !item.is_async() {
         let words = item.made_sync("hedge");
@@ -209,7 +209,7 @@ impl Layer for Checked {
     }
 
     fn uses(&self, _: &Ident) -> bool {
-        // An extra call has all arguments again.
+        // An extra call passes all arguments again.
         true
     }
 
@@ -248,7 +248,7 @@ impl Layer for Checked {
         let budget = cx.budget.clone().unwrap_or_else(|| quote_spanned!(here=> __rt::None));
         let call = self.kept.call(&place.site, "hedging", &[&budget], cx.varied(place));
         let verdict = if place.is_outermost() { quote!(_) } else { quote_spanned!(here=> __verdict) };
-        // Of a closure that moves an argument, or changes it, the compiler says so here.
+        // Here the compiler reports a closure that moves or changes an argument.
         let copy = quote_spanned!(at=> || async { #inner (__outcome, __verdict) });
         let run = quote_spanned!(here=> __rt::hedge::Copies::new(#call, #copy, __rt::hedge::verdict).await);
         let run = instance.map_or_else(|| run.clone(), |instance| quote_spanned!(here=> { #instance #run }));

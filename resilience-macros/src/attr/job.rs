@@ -61,12 +61,12 @@ const KEY: &str = "write the key first, without a name: `#[job(\"import:{id}\")]
 pub(crate) struct Checked {
     key: Option<value::RenderedKey>,
     name: TokenStream,
-    /// The key as it was before.
+    /// The key rendered from the earlier name, `was`.
     earlier: Option<TokenStream>,
     setters: Vec<Setter>,
     on: Option<Type>,
     store: Option<TokenStream>,
-    /// The place of the request to record the text of any error.
+    /// Where `record_text` is written, if it is on.
     records_text: Option<Span>,
     recorded: Vec<Recorded>,
     arguments: Vec<Argument>,
@@ -81,9 +81,9 @@ struct Recorded {
     cfgs: Vec<Attribute>,
 }
 
-/// The way in which one argument is made again after a crash.
+/// How one argument is restored after a crash.
 struct Argument {
-    /// The statement that makes it.
+    /// The statement that restores it.
     make: TokenStream,
     /// The expression that reads it from the record.
     read: Option<TokenStream>,
@@ -113,7 +113,7 @@ fn check(input: Input<'_>) -> Checked {
     });
     let provided = reader.take("provided").map(|entry| names(entry, item, errors)).unwrap_or_default();
     let before = errors.is_empty();
-    // Without a recorded argument there is one job only.
+    // Without recorded arguments there is only one job, which any key identifies.
     let recorded = item.plain_names().into_iter().find(|name| !provided.contains(name));
     let refusal = recorded.map(|_| value::same_for_all(item, &provided, ""));
     let key = first_key(&mut reader, item, refusal.as_deref(), errors);
@@ -135,7 +135,7 @@ fn check(input: Input<'_>) -> Checked {
     };
     generics(item, errors);
     let (recorded, arguments) = arguments(item, &provided, on.as_ref(), errors);
-    // A job without a name of its own is called after its key: an earlier name is an earlier key, too.
+    // A job without `name` is named after its key: its earlier name is also an earlier key.
     let earlier = was.filter(|_| shared.name.is_none());
     let earlier = earlier.and_then(|was| errors.ok(value::key(was.to_token_stream(), item, None)));
     let earlier = earlier.map(|key| key.rendered);
@@ -182,7 +182,7 @@ fn generics(item: &Item, errors: &Errors) {
     }
 }
 
-/// Returns the recorded arguments, and how every argument is made again.
+/// Returns the recorded arguments, and how every argument is restored.
 fn arguments(
     item: &Item,
     provided: &[Ident],

@@ -1,4 +1,4 @@
-//! One attribute a file: its keys, their mistakes, and the code of its layer.
+//! One attribute per file: its keys, their mistakes, and the code of its layer.
 
 mod bulkhead;
 mod cached;

@@ -90,8 +90,8 @@ pub(crate) fn store(store: Option<&TokenStream>) -> TokenStream {
     }
 }
 
-/// Wraps the `body` of a step or a job, which makes `__outcome` and `__verdict`: looked up before it, recorded
-/// after it.
+/// Wraps the `body` of a step or a job, which binds `__outcome` and `__verdict`, in the code that looks the result up
+/// before it and records it after it.
 pub(crate) fn around(
     cx: &Context<'_>,
     place: &Place,

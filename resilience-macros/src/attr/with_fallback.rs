@@ -95,7 +95,7 @@ fn step(entry: &Entry, item: &Item) -> Result<Step> {
     Ok(Step::Call { shown: value::readable(&tokens), call: value::call(&tokens, item)? })
 }
 
-/// Refuses a value that is made of the error: a step of that kind is a call.
+/// Refuses a value that uses the error, which only a call can.
 fn without_error(value: &TokenStream, item: &Item) -> Result<()> {
     let error = syn::parse2::<Expr>(value.clone()).ok().and_then(|value| uses::used(&value, "error"));
     match error.filter(|error| !item.bound_names().contains(error)) {

@@ -80,7 +80,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let settings = Settings::read(&mut reader);
     check_store(store_at, lease_at, of_files, errors);
     let was_empty = errors.is_empty();
-    // One lock for all calls is what many functions want.
+    // A name without arguments is allowed: many functions need one lock for all calls.
     let name = first_key(&mut reader, item, None, errors);
     if name.is_none() && !is_foreign && errors.is_empty() == was_empty {
         errors.at_tokens(
@@ -147,7 +147,7 @@ impl Layer for Checked {
         let (label, bound, refused) = (place.label(), place.bound(), cx.refused(place));
         let (site, lock, attempt) = (&place.site, place.held(), cx.attempt(place));
         let name = &self.name.rendered;
-        // A helper thread takes a part of it along, and keeps it until the body has ended there.
+        // A helper thread shares it, and keeps it until the body has ended there.
         let got = if cx.has_thread_below(place) {
             quote_spanned!(here=> __rt::Arc::new(__lock))
         } else {
@@ -180,7 +180,7 @@ impl Layer for Checked {
         };
         quote_spanned! {here=>
             let #bound = #label: {
-                // Not a `match` around the body: its scrutinee would live as long as the body waits.
+                // Not a `match` around the body, whose scrutinee would live until the body ends.
                 let #lock = match #take {
                     __rt::Ok(__lock) => #got,
                     __rt::Err(__rejected) => break #label #refused,

@@ -103,7 +103,7 @@ fn check(input: Input<'_>) -> Checked {
     checked
 }
 
-/// Conditions and a strategy; `seen` are the conditions of all rules so far.
+/// Reads conditions and a strategy; `seen` are the conditions of all rules so far.
 fn rule(entry: Entry, seen: &mut Vec<String>, errors: &Errors) -> Result<Rule> {
     let words = "expected a condition and a strategy\nhelp: write `on(category, strategy)` or `on(severity >= high, strategy)`";
     let Value::List(list) = entry.value else { return Err(Error::new(entry.span, words)) };
@@ -116,7 +116,7 @@ fn rule(entry: Entry, seen: &mut Vec<String>, errors: &Errors) -> Result<Rule> {
     let mut covers_unknown = false;
     for part in parts {
         let shown = part.to_string();
-        // Its severity is medium.
+        // An error of category `Unknown` has severity medium.
         covers_unknown |= ["unknown", "severity >= low", "severity >= medium", "severity == medium"]
             .contains(&shown.as_str());
         if seen.contains(&shown) {

@@ -17,7 +17,7 @@ pub(super) struct Input<'a> {
 pub(super) enum Shape<'a> {
     Enum(Vec<Variant<'a>>),
     Struct(Vec<Field<'a>>),
-    /// Refused already.
+    /// One that was reported.
     Union,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Field<'a> {
     pub(super) marked: bool,
 }
 
-/// Takes the type apart; what cannot be read is reported.
+/// Reads the type; what cannot be read is reported.
 pub(super) fn parse<'a>(input: &'a DeriveInput, errors: &Errors) -> Input<'a> {
     let shape = match &input.data {
         Data::Enum(data) => {

@@ -1,4 +1,4 @@
-//! The words inside `#[classify(..)]`, not yet understood.
+//! The words inside `#[classify(..)]`, before they are checked.
 
 use crate::errors::Errors;
 use crate::{syntax::keys, value};

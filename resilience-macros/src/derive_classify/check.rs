@@ -1,4 +1,4 @@
-//! The meaning of the words: one rule a variant, without contradictions.
+//! The meaning of the words: one rule per variant, without contradictions.
 
 use super::ast::{Field, Input, Shape};
 use super::attr::Entry;
@@ -11,7 +11,7 @@ use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::{Expr, Generics, LitInt, LitStr, Member, Path, Result, Type};
 
-/// A type whose words were understood.
+/// A type whose words were checked.
 pub(super) struct Checked<'a> {
     pub(super) ident: &'a Ident,
     pub(super) generics: &'a Generics,
@@ -82,7 +82,7 @@ const SEVERITY: Words =
     &[("low", "Low"), ("medium", "Medium"), ("high", "High"), ("critical", "Critical"), ("fatal", "Fatal")];
 const DELIVERED: Words = &[("no", "No"), ("maybe", "Maybe"), ("yes", "Yes")];
 
-/// Understands every word of `input`; what contradicts itself or is missing is reported.
+/// Checks every word of `input`; contradictions and missing words are reported.
 pub(super) fn check<'a>(input: &Input<'a>, errors: &Errors) -> Checked<'a> {
     let (about_type, own): (Vec<_>, Vec<_>) =
         input.words.entries.iter().partition(|entry| is_about_type(entry));
@@ -206,7 +206,7 @@ fn path(entry: &Entry) -> Result<Path> {
     Path::parse_mod_style.parse2(tokens).map_err(|_| at(&entry.word, "write `crate = ::path`"))
 }
 
-/// The words of one place so far: none may come twice.
+/// The words of one place so far, none of which may come twice.
 #[derive(Default)]
 struct Seen<'e>(Vec<&'e Ident>);
 
@@ -228,7 +228,7 @@ struct Reader<'r, 'a> {
     fields: &'r [Field<'a>],
     /// Whether it is a variant, whose only field is the argument of `with`.
     variant: bool,
-    /// Whether a mistake was reported, so that nothing needs to be missed.
+    /// Whether a mistake was reported; then no word is reported as missing.
     broken: bool,
     errors: &'r Errors,
     base: Option<(Ident, Option<Base<'a>>)>,

@@ -36,7 +36,7 @@ pub(super) fn categories() -> String {
     format!("categories: {}", CATEGORIES.map(|(name, _)| name).join(", "))
 }
 
-/// Returns the tokens behind the `=`; `form` describes the allowed ones.
+/// Returns the tokens after the `=`; `form` describes the allowed ones.
 pub(super) fn given(entry: &Entry, form: &str) -> Result<TokenStream> {
     let value = entry.value.as_ref().filter(|value| !value.is_empty());
     value.cloned().ok_or_else(|| at(&entry.word, needs(entry, form)))

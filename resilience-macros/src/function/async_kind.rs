@@ -1,4 +1,4 @@
-//! Functions that are async without the word: `-> impl Future<Output = R>`, `-> Pin<Box<dyn Future<..>>>`,
+//! Functions that are async without the keyword: `-> impl Future<Output = R>`, `-> Pin<Box<dyn Future<..>>>`,
 //! and what `#[async_trait]` makes of an `async fn`.
 
 use crate::function::types;

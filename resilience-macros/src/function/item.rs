@@ -49,7 +49,7 @@ impl Item {
     /// The tokens are no function, or one without a body.
     pub(crate) fn read(tokens: TokenStream) -> syn::Result<Self> {
         let mut tokens: Vec<TokenTree> = tokens.into_iter().collect();
-        // Taken off first: the parser would copy all that is in it.
+        // Taken off first, because the parser would copy all of it.
         let body = tokens.pop();
         let head = |input: ParseStream<'_>| {
             Ok((Attribute::parse_outer(input)?, input.parse()?, input.parse::<Signature>()?))
@@ -92,7 +92,7 @@ impl Item {
 
     /// Returns whether `#[tracing::instrument]` has put its span around the body.
     pub(crate) fn is_instrumented(&self) -> bool {
-        // The text, as asking the compiler for each token takes several times as long.
+        // The text, because reading each token from the compiler takes several times as long.
         self.body.to_string().contains("__tracing_attr_span")
     }
 
@@ -159,7 +159,7 @@ impl Item {
                 FnArg::Typed(typed) => (simple_name(&typed.pat).map(ToTokens::to_token_stream), &typed.attrs),
             };
             let cfgs = cfgs(attrs);
-            // The name that `#[async_trait]` has for an argument that was a pattern.
+            // The name that `#[async_trait]` gives to an argument that was a pattern.
             let name = name.filter(|name| !name.to_string().starts_with("__arg"));
             let name = name.map(|name| quote!(#(#cfgs)* #name));
             Argument { name, is_conditional: !cfgs.is_empty(), span: input.span() }
@@ -176,7 +176,7 @@ impl Item {
         names.collect()
     }
 
-    /// Returns the arguments that are a name each, whatever is compiled.
+    /// Returns the arguments that are plain names and have no `#[cfg]`.
     pub(crate) fn plain_names(&self) -> Vec<Ident> {
         let plain = self.sig.inputs.iter().filter_map(|input| match input {
             FnArg::Typed(typed) if cfgs(&typed.attrs).is_empty() => simple_name(&typed.pat).cloned(),

@@ -1,5 +1,5 @@
-//! The policies of one function: gathered from its attributes, put in order, held against each other,
-//! and expanded as one.
+//! The policies of one function: gathered from its attributes, put in order, compared with each other, and
+//! expanded as one.
 //!
 //! Each attribute hands its arguments to one hidden attribute behind all others, which sees the whole
 //! stack. Expanding them one by one would nest them in reverse order.
@@ -20,7 +20,7 @@ use syn::{Attribute, Meta};
 
 const HIDDEN: &str = "__stack";
 
-/// Attributes of the language that change nothing by standing between ours.
+/// Built-in attributes, which may be between ours.
 const INERT: [&str; 24] = [
     "allow",
     "automatically_derived",

@@ -1,5 +1,5 @@
-//! Stacks that contradict themselves, each with the sentence that says what would happen. No rule names an
-//! attribute: it asks for traits.
+//! Rules about contradictions in a stack, each with a sentence about the effect. No rule names an attribute: it asks
+//! for traits.
 
 use crate::errors::Errors;
 use crate::function::item::Item;
@@ -198,7 +198,7 @@ fn unreachable(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     })
 }
 
-/// Reports the features that a body that runs more than once cannot have.
+/// Reports what a function whose body may run more than once cannot have.
 fn looping(item: &Item, errors: &Errors) {
     if let Some(mutability) = item.mutable_receiver() {
         errors.at_tokens(

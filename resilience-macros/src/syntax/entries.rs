@@ -137,7 +137,7 @@ fn entry(part: TokenStream) -> Entry {
         None => Value::Word,
         Some(TokenTree::Punct(punct)) if punct.as_char() == '=' => {
             let value: TokenStream = tokens.collect();
-            // `a == b` and `a => b` are no settings.
+            // `a == b` and `a => b` are not `key = value`.
             match value.clone().into_iter().next() {
                 Some(TokenTree::Punct(next)) if matches!(next.as_char(), '=' | '>') => return bare,
                 _ => Value::Given(value),

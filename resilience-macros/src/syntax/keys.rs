@@ -18,7 +18,7 @@ pub(crate) struct Key {
     /// the runtime's `config.rs`, with which `tests/settings.rs` compares it.
     pub(crate) example: &'static str,
     pub(crate) form: Form,
-    /// Of a setting of the policy: how its value is read.
+    /// How the value is read, if the key is a setting of the policy.
     pub(crate) setting: Option<Setting>,
 }
 
@@ -57,7 +57,7 @@ pub(crate) enum Setting {
     Flag,
     /// A value that the attribute itself reads.
     Own,
-    /// The path of a function that gets an event.
+    /// The path of a function that is called with an event.
     Hook,
 }
 
@@ -129,7 +129,7 @@ impl Positional {
             | (Value::List(_), Self::Function)
             | (Value::Word, Self::Category | Self::Key | Self::Function) => true,
             (Value::List(_), Self::Key | Self::Limit | Self::Count) => spec.foreign(entry).is_none(),
-            // A constant is seldom in lower case, and a switch that is misspelt always.
+            // A constant is rarely in lower case, and a misspelt switch always is.
             (Value::Word, Self::Limit | Self::Count) => entry.key.as_ref().is_none_or(|word| {
                 let word = word.to_string();
                 word.chars().any(char::is_uppercase) || hint(&word, &spec.names()).is_empty()
@@ -284,7 +284,7 @@ impl<'a> Reader<'a> {
         std::mem::take(&mut self.entries)
     }
 
-    /// Takes the value of `key = value` and reads it with `read`; what is wrong is reported.
+    /// Takes the value of `key = value` and reads it with `read`; mistakes are reported.
     pub(crate) fn value<T>(
         &mut self,
         name: &str,
@@ -350,7 +350,7 @@ impl Table<'_> {
         if self.is_around(name) {
             return format!("{wrong}\nhelp: write it beside `{}`\nkeys: {}", self.spec.attr, self.list());
         }
-        // Of two that are equally near, the attribute's own.
+        // If two are equally near, the attribute's own comes first.
         let words = self.names().into_iter().chain(self.spec.foreign.iter().map(|(word, _)| *word));
         let near = nearest(name, &words.collect::<Vec<_>>());
         match near.and_then(|near| self.spec.foreign.iter().find(|(word, _)| *word == near)) {

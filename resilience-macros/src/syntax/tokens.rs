@@ -38,12 +38,12 @@ fn ends_in_prefix(text: &str) -> bool {
     text.ends_with(OPERATORS) && !before.ends_with(ends_operand)
 }
 
-/// Returns where `tokens` begin: a stable compiler makes no span over several.
+/// Returns the span of the first of `tokens`: stable Rust cannot join several spans.
 pub(crate) fn span_of(tokens: &TokenStream) -> Span {
     tokens.clone().into_iter().next().map_or_else(Span::call_site, |token| token.span())
 }
 
-/// Returns `tokens` shown at `at`, with their former meaning.
+/// Returns `tokens` located at `at`; names in them are resolved as before.
 pub(crate) fn located(tokens: &TokenStream, at: Span) -> TokenStream {
     let there = |mut token: TokenTree| {
         token.set_span(token.span().located_at(at));
@@ -52,12 +52,12 @@ pub(crate) fn located(tokens: &TokenStream, at: Span) -> TokenStream {
     tokens.clone().into_iter().map(there).collect()
 }
 
-/// Returns the place of `tokens`, for tokens of this crate in their place, which the lints of the user's crate ignore.
+/// Returns a span at `tokens` for tokens of this crate, which the lints of the user's crate ignore.
 pub(crate) fn own_span_of(tokens: &TokenStream) -> Span {
     Span::call_site().located_at(span_of(tokens))
 }
 
-/// Returns the place of `value`, for tokens of this crate around it that name locals of the expansion.
+/// Returns a span at `value` for tokens of this crate around it that name locals of the expansion.
 pub(crate) fn mixed_span_of(value: &impl ToTokens) -> Span {
     Span::mixed_site().located_at(span_of(&value.to_token_stream()))
 }

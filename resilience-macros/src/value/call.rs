@@ -1,4 +1,4 @@
-//! A function that is called in the place of the annotated one: `path`, `path(a, error)`, or a closure.
+//! A function that is called instead of the annotated one: `path`, `path(a, error)`, or a closure.
 
 use super::{located, readable, span_of};
 use crate::function::item::{Argument, Item};
@@ -7,7 +7,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Error, Expr, ExprClosure, ExprField, Result};
 
-/// A call of a function that takes the place of the annotated one.
+/// A call of a function instead of the annotated one.
 pub(crate) struct Call {
     pub(crate) tokens: TokenStream,
     /// The first place that names the error of the outcome.
@@ -72,7 +72,7 @@ fn with_all_arguments(
     Ok(call(&located, at))
 }
 
-/// Refuses a closure that takes something else than the function's arguments: the error, most of the time.
+/// Refuses a closure that takes anything but the function's arguments, usually the error.
 fn check_parameters(closure: &ExprClosure, item: &Item, at: Span) -> Result<()> {
     let arguments = item.arguments();
     let parameters: Vec<String> =
@@ -116,7 +116,7 @@ fn without_arguments(field: &ExprField, tokens: &TokenStream, item: &Item) -> St
     }
 }
 
-/// Returns every argument of the function by name; a pattern has none, and more than eight need listing, too.
+/// Returns every argument of the function by name; refuses a pattern, which has none, and more than eight.
 fn arguments(step: &TokenStream, item: &Item) -> Result<Vec<TokenStream>> {
     let arguments = item.arguments();
     if arguments.len() > 8 {

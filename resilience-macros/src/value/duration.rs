@@ -19,7 +19,7 @@ const TOO_LONG: &str = "this duration is longer than `213503d` (584 years), the 
 
 /// Returns whether `text` is a duration as it is written in an attribute.
 pub(crate) fn is_duration(text: &str) -> bool {
-    // What is no number with a unit need not be parsed, which takes the compiler long.
+    // Only a number with a unit is parsed, because parsing is slow in the compiler.
     let bare = text.trim_matches(['(', ')', ' ']);
     let (first, last) = (bare.chars().next(), bare.chars().next_back());
     first.is_some_and(|first| first.is_ascii_digit())

@@ -1,4 +1,5 @@
-//! The place of a policy's state: in the `static` of the function, there for each key, or in a policy of the user's.
+//! Where a policy keeps its state: in the function's `static`, in one policy per key there, or in a policy that the
+//! program owns.
 
 use super::{
     count_from, expression, instance, mixed_span_of, not_beside_instance, policy_key, whole_key, written,
@@ -75,7 +76,7 @@ impl Kept {
     /// Returns what to write for `instance` and `key` together.
     fn key_beside_instance(&self, instance: &TokenStream) -> String {
         let Nouns { noun, set, .. } = self.nouns;
-        // The paths in a template are more than the text of `format!` takes.
+        // A template may have paths, which `format!` does not take.
         let key = if self.written_key.starts_with('"') { "format!(..)" } else { &self.written_key };
         let instance = readable(instance);
         format!(

@@ -1,4 +1,4 @@
-//! One kind of value a file: its form, and the messages about other forms.
+//! One kind of value per file: its form, and the messages about other forms.
 
 mod call;
 mod category;
@@ -34,17 +34,16 @@ use quote::quote_spanned;
 use syn::parse::{ParseStream, Parser};
 use syn::{Error, Expr, Lit, Result};
 
-/// Reads one expression, and nothing behind it.
+/// Reads one expression; tokens after it are an error.
 pub(crate) fn expression(tokens: TokenStream) -> Result<TokenStream> {
-    // A single token is one, as far as can be seen here.
+    // A single token needs no parsing.
     if tokens.clone().into_iter().nth(1).is_some() {
         parsed(&tokens)?;
     }
     Ok(tokens)
 }
 
-/// Reads `tokens` as one expression; tokens behind it are one error here, where the compiler would report
-/// each word.
+/// Reads `tokens` as one expression; the tokens after it are one error, where the compiler would report each word.
 fn parsed(tokens: &TokenStream) -> Result<Expr> {
     let parts = |input: ParseStream<'_>| Ok((input.parse::<Expr>()?, input.parse::<TokenStream>()?));
     let (value, rest) = parts
@@ -63,7 +62,7 @@ fn parsed(tokens: &TokenStream) -> Result<Expr> {
     Err(Error::new(span_of(&rest), words))
 }
 
-/// Returns the token, of a group only its opening.
+/// Returns the text of the token, or the opening bracket of a group.
 fn first_word(token: &TokenTree) -> String {
     let text = token.to_string();
     match token {
@@ -72,7 +71,7 @@ fn first_word(token: &TokenTree) -> String {
     }
 }
 
-/// Refuses a value that names `Self`: the policy is a `static`, and a `static` knows no outer type.
+/// Reads a constant expression; refuses one that is known only at run time or names `Self`.
 pub(crate) fn constant(tokens: TokenStream) -> Result<TokenStream> {
     let tokens = expression(tokens)?;
     if let Some(found) = at_run_time(&tokens) {
@@ -103,7 +102,7 @@ pub(crate) fn without_self(tokens: &TokenStream) -> Result<()> {
     Ok(())
 }
 
-/// Returns the part of an expression that no `const` can hold, if that can be seen: the content of a `LazyLock` or a
+/// Returns the part of an expression that is visibly known only at run time: the content of a `LazyLock` or a
 /// reference, the environment, a field of `self`.
 fn at_run_time(tokens: &TokenStream) -> Option<String> {
     let shown = |tokens: &TokenStream| format!("`{}`", readable(tokens));
@@ -129,7 +128,7 @@ fn at_run_time(tokens: &TokenStream) -> Option<String> {
     words.iter().enumerate().any(reads).then(|| shown(tokens))
 }
 
-/// Returns the literal that `tokens` are, if they are one; with the sign before it.
+/// Returns whether there is a minus sign and the literal after it, if `tokens` are a literal.
 fn literal(tokens: &TokenStream) -> Option<(bool, Lit)> {
     let mut inner = tokens.clone().into_iter().peekable();
     let negative = matches!(inner.peek(), Some(TokenTree::Punct(punct)) if punct.as_char() == '-');
@@ -140,7 +139,7 @@ fn literal(tokens: &TokenStream) -> Option<(bool, Lit)> {
     Some((negative, lit))
 }
 
-/// Returns a whole policy of type `ty`: the error about another type points at it.
+/// Returns `start` as a policy of type `ty`: an error about its type points at it.
 pub(crate) fn typed(start: &TokenStream, ty: &TokenStream) -> TokenStream {
     let at = own_span_of(start);
     let ty = located(ty, at);

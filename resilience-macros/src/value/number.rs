@@ -83,7 +83,7 @@ pub(crate) fn ends(tokens: &TokenStream) -> Option<(TokenStream, TokenStream)> {
         pair.iter().all(|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '.'))
     })?;
     let low = tokens.iter().take(dots).cloned().collect();
-    // `..=` means the same: no single number has a chance of its own.
+    // `..=` means the same: the chance of drawing exactly the upper end is negligible.
     let is_equals = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '=');
     let equals = usize::from(tokens.get(dots + 2).is_some_and(is_equals));
     let high = tokens.iter().skip(dots + 2 + equals).cloned().collect();

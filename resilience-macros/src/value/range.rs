@@ -1,5 +1,4 @@
-//! Values out of range that can be seen without evaluating them: said at the value itself, with the words
-//! that a `const` gets from the compiler.
+//! Literals out of range, reported at the literal with the words that the compiler has for a `const`.
 
 use super::{Duration, count, duration, ends, literal, number, span_of};
 use proc_macro2::TokenStream;
@@ -69,7 +68,7 @@ pub(crate) fn durations(tokens: TokenStream) -> Result<(TokenStream, TokenStream
     Ok((low.tokens, high.tokens))
 }
 
-/// Checks two durations of which the first may not be longer; `words` describe that mistake. Both are marked.
+/// Reports with `words`, at both durations, a first one that is longer than the second.
 pub(crate) fn in_order(low: Option<&Duration>, high: Option<&Duration>, words: &str) -> Result<()> {
     let (Some(low), Some(high)) = (low, high) else { return Ok(()) };
     if low.nanos.zip(high.nanos).is_none_or(|(low, high)| low <= high) {

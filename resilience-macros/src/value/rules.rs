@@ -1,4 +1,4 @@
-//! `when` and `unless`: what the user says of an error, in the place of its category.
+//! `when` and `unless`: closures that decide about an error instead of its category.
 
 use super::{mixed_span_of, path_or_closure};
 use crate::syntax::keys::Reader;

@@ -1,4 +1,4 @@
-//! The settings of a policy, each read as its key says.
+//! The settings of a policy, each read in the form of its key.
 
 use super::{
     Duration, Setter, count_from, duration, duration_from, factor_from_one, lasting, own_span_of, path,
@@ -73,8 +73,7 @@ pub(crate) fn written(reader: &Reader<'_>) -> Vec<Span> {
     reader.spec.settings().filter_map(|(key, _)| reader.span_of(key.name)).collect()
 }
 
-/// Reports each of the settings at `written`, for the `instance` at `at` has its own: `policy` is
-/// the noun for it.
+/// Reports each of the settings at `written`, because the `instance` at `at` has its own; `policy` is its noun.
 pub(crate) fn not_beside_instance(
     errors: &Errors,
     policy: &str,

@@ -117,7 +117,7 @@ impl Layer for Checked {
                 (self.kept.bind(), quote_spanned!(here=> (&#site).#method(__instance, #arguments)))
             }
             (None, Some(key)) => {
-                // Before the body, which may take what the key is made of.
+                // Before the body, which may move what the key is made of.
                 let at = value::mixed_span_of(&key);
                 let timeout = Ident::new("__timeout", here);
                 let get = quote_spanned!(at=> let #timeout = __rt::Keyed::get(&#site, &(#key)););

@@ -143,7 +143,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
     Some(Checked { limit: Some(limit), instance: None, setters: settings.setters, grows, thread })
 }
 
-/// Reports settings of something that is not written: they would do nothing.
+/// Reports settings that have no effect without another one, which is not written.
 fn check_dependent(reader: &mut Reader<'_>, errors: &Errors) {
     if let (Some(at), None) = (reader.span_of("cap"), reader.span_of("growth")) {
         errors.at_span(
@@ -167,7 +167,7 @@ fn check_dependent(reader: &mut Reader<'_>, errors: &Errors) {
     }
 }
 
-/// Reports settings of helper threads without `thread`: they would do nothing.
+/// Reports settings of helper threads without `thread`, where they have no effect.
 fn check_threads(reader: &Reader<'_>, has_thread: bool, errors: &Errors) {
     for (key, verb) in [("threads", "bounds"), ("stack", "is the stack of")] {
         if let (Some(at), false) = (reader.span_of(key), has_thread) {
@@ -232,7 +232,7 @@ fn borrowed_arguments(item: &Item, errors: &Errors) {
                 };
                 (is_reference, "`self: Arc<Self>`")
             }
-            // Only the compiler knows whether an argument under a condition exists.
+            // Only the compiler knows whether an argument with a `#[cfg]` exists.
             syn::FnArg::Typed(typed) => (
                 borrows(&typed.ty) && item::cfgs(&typed.attrs).is_empty(),
                 "an owned value, for instance an `Arc`",
@@ -376,7 +376,7 @@ impl Checked {
         match &self.instance {
             None => ended,
             Some(given) => {
-                // Copied, so that the body may take what it came from.
+                // Copied, so that the body may move the value that has it.
                 let instance = value::instance(given, &quote!(Timeout));
                 quote_spanned!(here=> { let __instance = { #instance *__instance }; #ended })
             }

@@ -27,8 +27,8 @@ pub(super) enum BudgetSource {
 }
 
 impl Checked {
-    /// Returns whether the budgets of keys pay, in a stack that has a `key` or not: at least those of the settings
-    /// that name none.
+    /// Returns whether each key has a budget that pays, in a stack that `has_key` or not: it does where the
+    /// settings name no other budget.
     pub(super) fn has_keyed_budgets(&self, has_key: bool) -> bool {
         let may = match self.budget {
             BudgetSource::Default | BudgetSource::PerKey => true,

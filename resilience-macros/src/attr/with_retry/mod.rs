@@ -68,7 +68,7 @@ pub(crate) struct Checked {
     on: Vec<TokenStream>,
     /// Whether a call needs more than the number of failed attempts, as far as the attribute shows.
     remembers: bool,
-    /// The place of complaints about settings that make sense alone and not together, if there are such.
+    /// Where errors about combinations of settings are reported, if there are any to check.
     depends: Option<Span>,
     budget: BudgetSource,
     throttle: Option<Throttle>,
@@ -163,7 +163,7 @@ fn check(input: Input<'_>) -> Checked {
     }
     let throttle = throttle.map(|(throttle, _)| throttle);
     setters.extend(setter);
-    // Mistakes of all settings together are reported at the last one.
+    // The compiler reports mistakes in the combination of settings at the last one.
     setters.sort_by_key(|setter| setter.is("give_up_after"));
     let rules = Rules::read(&mut reader);
     let start = start.unwrap_or_default();
@@ -362,7 +362,7 @@ impl Layer for Checked {
         let admitted = is_throttled.then(|| quote_spanned!(here=> .admitted(&__throttled)));
         let share = quote_spanned!(here=> #site.share(#budget) #admitted);
         let (share, leave) = shared(cx, &share).unwrap_or_default();
-        // A verdict that is bound would be copied, also where it is none.
+        // Binding the verdict would copy it, even where it is `None`.
         let none = quote_spanned!(here=> __rt::None);
         let succeeded = place.given(&quote_spanned!(here=> __outcome), &none);
         let succeeded =
@@ -376,7 +376,7 @@ impl Layer for Checked {
             #lent
             let mut #state = #started;
             let #bound = loop {
-                // Nothing of an attempt outlives it, so that the future need not hold it while it waits.
+                // An attempt drops everything it made, so that the future holds none of it while it waits.
                 let __retrying = {
                     #attempt
                     #share

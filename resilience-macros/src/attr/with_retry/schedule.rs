@@ -8,7 +8,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::{Error, Result};
 
-/// The settings of the times and the number, those that an `on(..)` has, too.
+/// The settings of the times and the number of attempts, which an `on(..)` has as well.
 pub(super) struct Schedule {
     pub(super) setters: Vec<Setter>,
     /// Whether each wait depends on the one before.
@@ -27,7 +27,7 @@ pub(super) struct Bounds {
 const DISORDER: &str = "`base` is longer than `cap`, which would cut the first wait already";
 
 impl Bounds {
-    /// Reports a `base` over its `cap`.
+    /// Reports a `base` that is longer than its `cap`.
     pub(super) fn check(&self, errors: &Errors) {
         let Self { base, cap, has_defaults } = self;
         let default = |name| value::default_time(&SPEC, name).filter(|_| *has_defaults);
@@ -68,7 +68,7 @@ pub(super) fn schedule(reader: &mut Reader<'_>) -> Schedule {
     let written = ["base", "cap"].map(|name| reader.span_of(name));
     let has_defaults = reader.span_of("policy").is_none();
     let settings = Settings::read(reader);
-    // Of a duration that cannot be read the length is not known, as of an expression.
+    // The length of a duration that cannot be read is unknown, like that of an expression.
     let bound = |name, span| {
         let unread = || Some(value::Duration { tokens: TokenStream::new(), nanos: None, span: span? });
         settings.duration(name).cloned().or_else(unread)

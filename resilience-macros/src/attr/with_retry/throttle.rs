@@ -8,7 +8,7 @@ use crate::value;
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-/// The throttle of the budget that pays, which calls ask.
+/// The throttle that calls ask: that of the budget that pays.
 pub(super) struct Throttle {
     /// The factor of the function's own budgets, if it is written.
     factor: Option<TokenStream>,
@@ -70,7 +70,7 @@ pub(super) fn check_throttle(
     }
 }
 
-/// The further code of a function with a throttle beside its retries.
+/// The code that a throttle adds to the retries.
 #[derive(Default)]
 pub(super) struct Throttled {
     /// Before the first attempt.
