@@ -12,7 +12,8 @@ use resilience::policy::{
     DegradeConfig, FailoverConfig, HedgeConfig, RateLimitConfig, RetryConfig, TimeoutConfig,
 };
 use resilience::settings::{Kind, Setting as Row};
-use syntax::keys::{Key, Setting, Spec};
+use std::collections::HashSet;
+use syntax::keys::{Key, Setting, Spec, entries};
 
 struct Policy {
     spec: &'static Spec,
@@ -186,6 +187,12 @@ fn arguments<'a>(source: &'a str, stem: &str) -> impl Iterator<Item = &'a str> {
     })
 }
 
+/// The keys in the arguments of each attribute `stem` in `source`, not the words in their values.
+fn written(source: &str, stem: &str) -> impl Iterator<Item = String> {
+    let parsed = arguments(source, stem).filter_map(|text| text.parse().ok());
+    parsed.flat_map(entries).filter_map(|entry| entry.key).map(|key| key.to_string())
+}
+
 /// The sources under `folder` that are written for people, not to be expanded or refused.
 fn sources(folder: &str) -> String {
     let mut all = String::new();
@@ -214,15 +221,14 @@ fn every_key_has_an_example_and_a_test() {
         let spec = definition.spec;
         let page = page(spec.attr);
         let blocks: String = page.split("```").skip(1).step_by(2).collect();
-        let written = |source: &str, key: &str| {
-            let is_word = |c: char| c.is_alphanumeric() || c == '_';
-            arguments(source, spec.attr).any(|text| text.split(|c| !is_word(c)).any(|word| word == key))
-        };
+        let exemplified =
+            written(&examples, spec.attr).chain(written(&blocks, spec.attr)).collect::<HashSet<_>>();
+        let tested = written(&tests, spec.attr).collect::<HashSet<_>>();
         for key in spec.keys {
-            if !written(&examples, key.name) && !written(&blocks, key.name) {
+            if !exemplified.contains(key.name) {
                 missing.push(format!("{}: no example of `{}`", spec.attr, key.name));
             }
-            if !written(&tests, key.name) {
+            if !tested.contains(key.name) {
                 missing.push(format!("{}: no test of `{}`", spec.attr, key.name));
             }
         }
