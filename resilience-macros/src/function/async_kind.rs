@@ -2,6 +2,7 @@
 //! and what `#[async_trait]` makes of an `async fn`.
 
 use crate::function::types;
+use crate::syntax::tokens::opened;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
@@ -80,7 +81,7 @@ fn block(body: TokenStream) -> Option<TokenStream> {
         [TokenTree::Ident(a), TokenTree::Ident(m), TokenTree::Group(block)]
             if a == "async" && m == "move" =>
         {
-            Some(block.stream())
+            Some(opened(block.clone()).stream())
         }
         _ => None,
     }

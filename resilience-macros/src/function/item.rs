@@ -6,6 +6,7 @@ use crate::function::async_kind::{self, Form};
 use crate::function::types;
 use crate::function::uses;
 use crate::syntax::suggest::hint;
+use crate::syntax::tokens::opened;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
@@ -57,6 +58,7 @@ impl Item {
         let (attrs, vis, sig) = head.parse2(tokens.into_iter().collect())?;
         match body {
             Some(TokenTree::Group(body)) => {
+                let body = opened(body);
                 let form = match (&sig.asyncness, &sig.output) {
                     (None, ReturnType::Type(_, ty)) => Form::of(ty, body.stream()),
                     _ => Form::Plain,

@@ -1,6 +1,6 @@
 //! Tokens, and their places.
 
-use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
 /// Returns `tokens` without the invisible groups that a value gets on its way through `macro_rules!`.
@@ -9,6 +9,18 @@ pub(crate) fn open(tokens: TokenStream) -> TokenStream {
     match (inner.next(), inner.next()) {
         (Some(TokenTree::Group(group)), None) if group.delimiter() == Delimiter::None => open(group.stream()),
         _ => tokens,
+    }
+}
+
+/// Returns the group inside the invisible groups that the `block` of a `macro_rules!` is in.
+pub(crate) fn opened(group: Group) -> Group {
+    if group.delimiter() != Delimiter::None {
+        return group;
+    }
+    let mut inside = group.stream().into_iter();
+    match (inside.next(), inside.next()) {
+        (Some(TokenTree::Group(only)), None) => opened(only),
+        _ => group,
     }
 }
 
