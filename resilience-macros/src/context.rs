@@ -3,7 +3,7 @@
 use crate::function::item::{Item, MutableBinding};
 use crate::options::Shared;
 use crate::value;
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Attribute, Lifetime};
@@ -40,6 +40,14 @@ impl Place {
     pub(crate) fn label(&self) -> Lifetime {
         let name = self.site.to_string().to_lowercase();
         Lifetime::new(&format!("'{name}"), Span::mixed_site())
+    }
+
+    /// Returns a loop around `body`. The compiler shows it at the attribute, in complaints about what the body moves.
+    pub(crate) fn looped(&self, body: TokenStream) -> TokenStream {
+        let at = self.attr.span();
+        let mut block = Group::new(Delimiter::Brace, body);
+        block.set_span(at);
+        quote_spanned!(at=> loop #block)
     }
 
     /// Returns the local in which the layer holds the resource that it releases at the end.

@@ -231,7 +231,7 @@ fn attempt(
     let typed =
         quote_spanned!(here=> if let __rt::Some(__outcome) = __rt::None::<#ty> { return __outcome; };);
     let body = item.block(quote!(#typed #body));
-    let future = quote_spanned!(here=> async #body);
+    let future = quote_spanned!(here.located_at(item.body_span())=> async #body);
     let future = match &cx.share {
         Some(share) => quote_spanned!(here=> __rt::sharing(&#share, #future)),
         None => future,

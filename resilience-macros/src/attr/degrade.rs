@@ -154,32 +154,33 @@ impl Layer for Checked {
             )
         };
         let simplify = quote_spanned!(at=> #original.and_then(|__original| __rt::Simplify::simplify(__original, __level + 1)));
+        let calls = place.looped(quote_spanned! {here=>
+            let (__outcome, __verdict) = {
+                #shadows
+                #level
+                #inner
+                #back
+                (__outcome, __verdict)
+            };
+            if let __rt::Some(__class) = (&#site).next(&__verdict, __level) {
+                __simpler = #simplify;
+                if __simpler.is_some() {
+                    __level += 1;
+                    __first = __first.or(__rt::Some((__outcome, __verdict)));
+                    (&#site).simplified(__class, __level);
+                    continue;
+                }
+            }
+            let (__outcome, __verdict) = (&#site).ended(__first, __outcome, __verdict);
+            break #label #bound;
+        });
         quote_spanned! {here=>
             let #bound = #label: {
                 #start
                 let mut __simpler = __rt::None;
                 let mut __first = __rt::None;
                 let mut __level = 0_u32;
-                loop {
-                    let (__outcome, __verdict) = {
-                        #shadows
-                        #level
-                        #inner
-                        #back
-                        (__outcome, __verdict)
-                    };
-                    if let __rt::Some(__class) = (&#site).next(&__verdict, __level) {
-                        __simpler = #simplify;
-                        if __simpler.is_some() {
-                            __level += 1;
-                            __first = __first.or(__rt::Some((__outcome, __verdict)));
-                            (&#site).simplified(__class, __level);
-                            continue;
-                        }
-                    }
-                    let (__outcome, __verdict) = (&#site).ended(__first, __outcome, __verdict);
-                    break #label #bound;
-                }
+                #calls
             };
         }
     }

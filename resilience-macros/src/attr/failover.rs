@@ -283,6 +283,20 @@ impl Layer for Checked {
         let of_type = self.is_numbers.then(|| quote!(: &[#ty]));
         let (keep, value) = self.own_and_next();
         let listed = quote_spanned!(value::own_span_of(list)=> &#list);
+        let calls = place.looped(quote_spanned! {here=>
+            let (__outcome, __verdict) = {
+                #shadows
+                #value
+                #inner
+                (__outcome, __verdict)
+            };
+            if __walk.goes_on(__values, &__verdict) {
+                __kept = __rt::Some(__rt::failover::keep(__kept, (__outcome, __verdict)));
+                continue;
+            }
+            let (__outcome, __verdict) = __walk.ended(__values, __kept, __outcome, __verdict);
+            break #label #bound;
+        });
         quote_spanned! {here=>
             let #bound = #label: {
                 let __listed = #listed;
@@ -290,20 +304,7 @@ impl Layer for Checked {
                 let mut __walk = #start;
                 #keep
                 let mut __kept = __rt::None;
-                loop {
-                    let (__outcome, __verdict) = {
-                        #shadows
-                        #value
-                        #inner
-                        (__outcome, __verdict)
-                    };
-                    if __walk.goes_on(__values, &__verdict) {
-                        __kept = __rt::Some(__rt::failover::keep(__kept, (__outcome, __verdict)));
-                        continue;
-                    }
-                    let (__outcome, __verdict) = __walk.ended(__values, __kept, __outcome, __verdict);
-                    break #label #bound;
-                }
+                #calls
             };
         }
     }

@@ -369,28 +369,29 @@ impl Layer for Checked {
             place.ends_call.then(|| quote_spanned!(here=> __rt::Ok(__rt::None) => break #succeeded,));
         let kept = if place.is_outermost() { quote!(_) } else { quote_spanned!(here=> __verdict) };
         let (state, started, next) = self.attempts(cx, place);
+        // An attempt drops everything it made, so that the future holds none of it while it waits.
+        let attempts = place.looped(quote_spanned! {here=>
+            let __retrying = {
+                #attempt
+                #share
+                #inner
+                #leave
+                #ended
+                match #settle {
+                    #succeeded
+                    __rt::Ok(#kept) => break #last,
+                    __rt::Err(__retrying) => __retrying,
+                }
+            };
+            #state = #next;
+        });
         let call = quote_spanned! {here=>
             #budgets
             #given
             #ask
             #lent
             let mut #state = #started;
-            let #bound = loop {
-                // An attempt drops everything it made, so that the future holds none of it while it waits.
-                let __retrying = {
-                    #attempt
-                    #share
-                    #inner
-                    #leave
-                    #ended
-                    match #settle {
-                        #succeeded
-                        __rt::Ok(#kept) => break #last,
-                        __rt::Err(__retrying) => __retrying,
-                    }
-                };
-                #state = #next;
-            };
+            let #bound = #attempts;
         };
         if !is_throttled {
             return call;
