@@ -31,6 +31,8 @@ mod shared;
 #[cfg(target_os = "linux")]
 #[path = "store/shim.rs"]
 mod shim;
+#[path = "recovery/sleepers.rs"]
+mod sleepers;
 #[path = "recovery/stumbles.rs"]
 mod stumbles;
 

@@ -56,6 +56,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "store",
             "default_store",
             "lease",
+            "seat",
             "scope",
             "under_way",
             "call",

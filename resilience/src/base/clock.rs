@@ -35,6 +35,13 @@ pub(crate) fn is_manual() -> bool {
     World::here().is_some()
 }
 
+/// Returns whether the clock of this thread is that of a test world, or one that tokio has paused: waits on it take no
+/// real time.
+#[cfg(feature = "durable")]
+pub(crate) fn is_of_a_test() -> bool {
+    is_manual() || real_clock::paused_clock().is_some()
+}
+
 /// Returns the time of day, moved on with [`now`] if that is not the system's clock.
 ///
 /// For what leaves the process: records in a store, dates from servers. It may jump when the system's clock is set, so

@@ -103,6 +103,7 @@ mod moment {
 pub mod record;
 mod recovery;
 mod scope;
+mod seat;
 mod step;
 pub mod store;
 pub(crate) mod under_way;

@@ -17,6 +17,7 @@ use crate::durable::lease::state::LeaseState;
 use crate::durable::record::Record;
 use crate::durable::record::codec;
 use crate::durable::record::error::JobError;
+use crate::durable::seat::Seat;
 use crate::durable::store::{self, Holder, Store};
 use crate::policy::refusals;
 use std::cell::RefCell;
@@ -55,11 +56,18 @@ pub(crate) struct Resumption {
     rendered: OnceLock<String>,
     /// Why the body did not run.
     problem: Mutex<Option<JobError>>,
+    /// The job's place among the recovered ones that run.
+    seat: OnceLock<Arc<dyn Seat>>,
 }
 
 impl Resumption {
     pub(crate) fn new(record: Record, store: Arc<dyn Store>) -> Self {
-        Self { record, store, rendered: OnceLock::new(), problem: Mutex::default() }
+        Self { record, store, rendered: OnceLock::new(), problem: Mutex::default(), seat: OnceLock::new() }
+    }
+
+    /// Notes the place that the job has; the first one counts.
+    pub(crate) fn sits(&self, seat: Arc<dyn Seat>) {
+        self.seat.get_or_init(|| seat);
     }
 
     pub(crate) fn record(&self) -> &Record {
@@ -136,6 +144,8 @@ pub(crate) struct JobScope {
     is_cut: AtomicBool,
     /// Whether it was refused a step because it was cancelled.
     is_cancelled: AtomicBool,
+    /// Its place among the recovered jobs that run, or that of the job which called it.
+    seat: Option<Arc<dyn Seat>>,
 }
 
 /// The ends of the calls that a job made of its steps, cursors and other jobs.
@@ -202,6 +212,7 @@ impl JobScope {
             calls: Mutex::default(),
             is_cut: AtomicBool::new(false),
             is_cancelled: AtomicBool::new(false),
+            seat: current().seat(),
         }
     }
 
@@ -670,6 +681,12 @@ impl Scope {
     pub(crate) fn holds(&self, store: &Arc<dyn Store>, key: &str) -> bool {
         let outward = std::iter::successors(self.held.as_ref(), |held| held.outer.as_ref());
         outward.into_iter().any(|held| held.key == key && store::same(&held.store, store))
+    }
+
+    /// Returns the place of the recovered job that this is part of, or is called for.
+    pub(crate) fn seat(&self) -> Option<Arc<dyn Seat>> {
+        let resumed = self.resumption.as_ref().and_then(|resumption| resumption.seat.get());
+        resumed.or_else(|| self.job.as_ref()?.seat.as_ref()).cloned()
     }
 
     /// Returns the id of the job that this is part of.

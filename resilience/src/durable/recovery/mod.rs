@@ -23,6 +23,7 @@
 //! lease at most: three looks or more.
 
 pub(crate) mod pass;
+mod places;
 pub(crate) mod pool;
 pub(crate) mod retention;
 mod runtime;
@@ -61,7 +62,8 @@ const SWEEP: Duration = Duration::from_secs(30);
 ///
 /// Await it at the start of the program. It returns when the jobs found are queued, so that a service can
 /// start; [`until_done`](Recover::until_done) waits for their ends, too. At most 16 recovered jobs run at once
-/// in a process, whatever store or recovery they are of, and a job is never queued twice.
+/// in a process, whatever store or recovery they are of, and a job is never queued twice. A job that waits in
+/// [`sleep_until`](crate::sleep_until) for more than 10 s does not count.
 ///
 /// An async job runs on the tokio runtime that awaited this. Where there is none, or it has ended, the job
 /// runs on a runtime that this crate makes for it, with timers and I/O (feature `tokio`; without the feature,

@@ -15,9 +15,12 @@
 //! A look can find a job between the end of its call and the moment in which the pool forgets it. Such a job is noted
 //! with the revision that was found, and goes to the front of the queue if that is later than the one that was read.
 //!
-//! One thread starts the jobs and ends when there are none. A [`Slot`] is one of the 16 places: whatever happens to the
-//! call (it returns, panics, is dropped with its runtime), dropping the slot frees the place. A runtime that ends while
-//! it has a job drops the call; the slot sees that, and the job goes on on a runtime of this crate.
+//! One thread starts the jobs and ends when there are none. A [`Slot`] has one of the 16 [places](super::places):
+//! whatever happens to the call (it returns, panics, is dropped with its runtime), dropping the slot frees the place. A
+//! runtime that ends while it has a job drops the call; the slot sees that, and the job goes on on a runtime of this
+//! crate.
+//!
+//! A job that sleeps for long leaves its place, and the same thread gives it one again ([`OwnSeat`]).
 
 use crate::base::block_on::block_on;
 use crate::base::guarded::wake;
@@ -29,8 +32,10 @@ use crate::durable::job::running::Caught;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::key::place;
 use crate::durable::recovery::pass::Pass;
+use crate::durable::recovery::places::{Places, Turn};
 use crate::durable::recovery::runtime;
 use crate::durable::scope::Resumption;
+use crate::durable::seat::Seat;
 use crate::durable::store::Store;
 use crate::point::PointName;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -38,10 +43,8 @@ use std::future::poll_fn;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
-
-/// The most recovered jobs that run at once, whatever store or recovery they are of.
-const AT_ONCE: usize = 16;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 /// The pool of this process, or of a test world.
 static POOL: Site<OfProcess<Pool>> =
@@ -55,7 +58,7 @@ pub(crate) fn pool() -> &'static Pool {
     pool
 }
 
-/// The jobs to run, and the number of running ones.
+/// The jobs to run, and the places of the running ones.
 #[derive(Debug)]
 pub(crate) struct Pool {
     state: Mutex<State>,
@@ -68,7 +71,7 @@ struct State {
     queue: VecDeque<Queued>,
     /// The jobs that are queued or run, by the identity of their store and their key: no job is queued twice.
     known: BTreeMap<String, HashMap<String, KnownJob>>,
-    running: usize,
+    places: Places,
     /// Whether the thread that starts the jobs runs.
     has_starter: bool,
 }
@@ -95,7 +98,12 @@ struct Queued {
 
 impl Pool {
     const fn new() -> Self {
-        let state = State { queue: VecDeque::new(), known: BTreeMap::new(), running: 0, has_starter: false };
+        let state = State {
+            queue: VecDeque::new(),
+            known: BTreeMap::new(),
+            places: Places::new(),
+            has_starter: false,
+        };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -148,9 +156,14 @@ impl Pool {
         }
     }
 
-    /// Starts none of the queued jobs. They stay interrupted: the next sweep finds them again.
+    /// Starts none of the queued jobs, and has those in line run on. The queued ones stay interrupted: the next sweep
+    /// finds them again.
     fn give_up(&self, reason: &str) {
-        let queue = mem::take(&mut self.state().queue);
+        let (queue, line) = {
+            let mut state = self.state();
+            (mem::take(&mut state.queue), state.places.sit_all())
+        };
+        line.into_iter().for_each(wake);
         for queued in queue {
             let problem = not_started(&queued.key, reason);
             let job = self.state().remove(&queued);
@@ -164,33 +177,48 @@ impl Pool {
         self.changed.notify_one();
     }
 
-    /// Starts one job after the other, whenever fewer than 16 run; ends when none runs and none is queued.
+    /// Starts one job after the other, and has those run on that have waited, whenever fewer than 16 run; ends when none
+    /// of them is left.
     ///
     /// A job is only begun here; it runs on its own task or thread, and its slot wakes this thread when it ends.
     fn start_jobs(&'static self) {
-        while let Some(queued) = self.next() {
-            let slot =
-                Slot { pool: self, queued: Some(queued), resumption: None, problem: None, moves: false };
+        while let Some((queued, number)) = self.next() {
+            let seat = OwnSeat { pool: self, number };
+            let slot = Slot { seat, queued: Some(queued), resumption: None, problem: None, moves: false };
             // The store, the arguments and what they drop are foreign code.
             drop(catch_unwind(AssertUnwindSafe(|| slot.fill())));
         }
     }
 
-    fn next(&self) -> Option<Queued> {
+    /// Waits for the next job to start; returns it with the number of its place.
+    fn next(&self) -> Option<(Queued, u64)> {
         let mut state = self.state();
         loop {
-            if state.running < AT_ONCE
-                && let Some(queued) = state.queue.pop_front()
-            {
-                state.running += 1;
-                state.begin(&queued, 0);
-                return Some(queued);
-            }
-            if state.running == 0 {
+            let is_queue_empty = state.queue.is_empty();
+            let wait = match state.places.turn(is_queue_empty, Instant::now()) {
+                Turn::Admitted(woken) => {
+                    drop(state);
+                    woken.into_iter().for_each(wake);
+                    state = self.state();
+                    continue;
+                }
+                Turn::Begin => {
+                    let Some(queued) = state.queue.pop_front() else { continue };
+                    state.begin(&queued, 0);
+                    return Some((queued, state.places.take()));
+                }
+                Turn::Wait(wait) => wait,
+            };
+            if is_queue_empty && state.places.is_idle() {
                 state.has_starter = false;
                 return None;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match wait {
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(wait) => {
+                    self.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
         }
     }
 
@@ -198,22 +226,25 @@ impl Pool {
     /// by which pass.
     fn end(
         &'static self,
+        seat: u64,
         queued: Queued,
         problem: Option<&JobError>,
         again: impl FnOnce(&mut State, &Queued) -> Option<Arc<Pass>>,
     ) {
-        let (forgotten, needs_starter) = {
+        let (waiting, (forgotten, needs_starter)) = {
             let mut state = self.state();
-            state.running -= 1;
-            match again(&mut state, &queued) {
+            let waiting = state.places.end(seat);
+            let ended = match again(&mut state, &queued) {
                 Some(pass) => {
                     state.queue.push_front(Queued { pass, ..queued });
                     (None, !mem::replace(&mut state.has_starter, true))
                 }
                 None => (Some((state.remove(&queued), queued)), false),
-            }
+            };
+            (waiting, ended)
         };
         self.changed.notify_one();
+        waiting.into_iter().for_each(wake);
         if needs_starter {
             self.begin_starting();
         }
@@ -292,10 +323,52 @@ fn not_started(key: &str, reason: &str) -> JobError {
     JobError::NotStarted { at, reason: reason.to_owned() }
 }
 
+/// The place of one job, by its number.
+#[derive(Clone, Copy, Debug)]
+struct OwnSeat {
+    pool: &'static Pool,
+    number: u64,
+}
+
+impl Seat for OwnSeat {
+    fn leave(&self) {
+        let is_free = self.pool.state().places.leave(self.number);
+        if is_free {
+            self.pool.changed.notify_one();
+        }
+    }
+
+    fn poll_back(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
+        let needs_starter = {
+            let mut state = self.pool.state();
+            if stopping::has_begun() {
+                drop(state);
+                self.take_back();
+                return Poll::Ready(());
+            }
+            if state.places.poll_back(self.number, &waker).is_ready() {
+                return Poll::Ready(());
+            }
+            !mem::replace(&mut state.has_starter, true)
+        };
+        self.pool.changed.notify_one();
+        if needs_starter {
+            self.pool.begin_starting();
+        }
+        Poll::Pending
+    }
+
+    fn take_back(&self) {
+        let woken = self.pool.state().places.sit(self.number);
+        woken.into_iter().for_each(wake);
+    }
+}
+
 /// One of the 16 places, and the job that has it; free again when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    pool: &'static Pool,
+    seat: OwnSeat,
     queued: Option<Queued>,
     resumption: Option<Arc<Resumption>>,
     problem: Option<JobError>,
@@ -309,7 +382,8 @@ impl Slot {
         let Some(queued) = &self.queued else { return };
         match block_on(queued.pass.prepare(&queued.key)) {
             Ok(Some((call, resumption))) => {
-                self.pool.state().begin(queued, resumption.record().revision);
+                self.seat.pool.state().begin(queued, resumption.record().revision);
+                resumption.sits(Arc::new(self.seat));
                 self.resumption = Some(resumption);
                 self.start(call);
             }
@@ -339,6 +413,7 @@ impl Slot {
             }
             Call::Sync(call) => {
                 self.problem = Some(not_started(&queued.key, "no thread could be started"));
+                self.seat.pool.state().places.has_thread(self.seat.number);
                 runtime::on_thread(move || {
                     let mut slot = self;
                     slot.problem = None;
@@ -360,7 +435,7 @@ impl Drop for Slot {
                 state.found_again(queued);
                 Some(queued.pass.clone())
             };
-            return self.pool.end(queued, None, moved);
+            return self.seat.pool.end(self.seat.number, queued, None, moved);
         }
         let refused =
             self.resumption.as_ref().and_then(|resumption| Some((resumption, resumption.problem()?)));
@@ -368,7 +443,7 @@ impl Drop for Slot {
             queued.pass.reports.refused(resumption.record(), &problem);
             self.problem = Some(problem);
         }
-        self.pool.end(queued, self.problem.as_ref(), State::found_again);
+        self.seat.pool.end(self.seat.number, queued, self.problem.as_ref(), State::found_again);
     }
 }
 
