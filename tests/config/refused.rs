@@ -14,6 +14,18 @@ async fn quote() -> Result<u32, Rejected> {
     Ok(1)
 }
 
+#[timeout(10s, name = "refused::held")]
+#[with_retry(max = 2)]
+#[timeout(2s)]
+async fn held() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[with_retry(max = 2, name = "refused::apart")]
+fn apart() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
 #[with_retry(instance = OWNED, name = "refused::owned")]
 fn owned() -> Result<u32, Rejected> {
     Ok(1)
@@ -281,4 +293,99 @@ fn names_that_are_wrong_are_reported_in_the_order_of_their_lines() {
     let text = "[with_retry]\ntries = 3\n[timeout]\nlimits = \"1s\"\n[bulkhead]\nsize = 4\n";
     let lines: Vec<_> = mistakes(text).into_iter().map(|(line, _)| line).collect();
     assert_eq!(lines, [2, 4, 6]);
+}
+
+#[test]
+fn what_cannot_be_read_hides_no_mistake_at_a_function() {
+    let _world = resilience::testing::isolate();
+    let _ = (held(), apart());
+    let by_function = "\
+        [\"refused::quote\".timeout_3]\n\
+        limit = \"1s\"\n\
+        [\"refused::quote\".timeout]\n\
+        limit = \"soon\"\n\
+        [\"refused::quote\".bulkhead]\n\
+        slots = 3\n\
+        [\"refused::quote\".with_retry]\n\
+        give_up_after = \"3s\"\n\
+        [\"refused::by_host\".circuit_breaker]\n\
+        rate = 0.5\n\
+        [\"refused::held\".timeout_2]\n\
+        limit = \"10s\"\n\
+        [\"refused::apart\".with_retry]\n\
+        base = \"20s\"\n";
+    let alone = mistakes(by_function);
+    let lines: Vec<_> = alone.iter().map(|(line, _)| *line).collect();
+    assert_eq!(lines, [2, 4, 4, 6, 8, 10, 12, 14], "{alone:?}");
+    for unread in [
+        "[\"refused::owned\".with_retry]\nbackof = 1\n",
+        "[\"refused::owned\".with_rety]\nmax = 1\n",
+        "[\"refused::owned\".with_retry]\non = 1\n",
+        "[circuit_breaker]\nkey = \"host\"\n",
+        "[hedge]\nafer = \"1s\"\n",
+    ] {
+        let mut both = alone.clone();
+        let (line, added) = mistakes(unread).remove(0);
+        both.push((by_function.lines().count() as u32 + line, added));
+        assert_eq!(mistakes(&format!("{by_function}{unread}")), both);
+    }
+    // The line that cannot be read stands before the others.
+    let lines: Vec<_> = mistakes(&format!("[hedge]\nafer = \"1s\"\n{by_function}"));
+    assert_eq!(lines.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 4, 6, 6, 8, 10, 12, 14, 16]);
+}
+
+#[test]
+fn what_cannot_be_read_contradicts_nothing() {
+    let _world = resilience::testing::isolate();
+    let base = "[\"refused::apart\".with_retry]\nbase = \"20s\"\n";
+    assert!(mistake(base).starts_with("at `refused::apart`: `base` is longer than `cap`"));
+    let attempt = "[\"refused::held\".timeout_2]\nlimit = \"10s\"\n";
+    assert!(mistake(attempt).starts_with("at `refused::held`: the timeout of one attempt (10s)"));
+    for (text, unread) in [
+        // It may be the `cap`.
+        (base, "caps = \"40s\"\n"),
+        (base, "[with_retry]\ncaps = \"40s\"\n"),
+        (base, "[with_rety]\ncap = \"40s\"\n"),
+        (base, "[refused]\nenabled = false\n"),
+        // It may be the limit of the whole call, or its policy.
+        (attempt, "[\"refused::held\".timeout_1]\nlimt = \"40s\"\n"),
+        (attempt, "[\"refused::held\".tiemout_1]\nlimit = \"40s\"\n"),
+        (attempt, "[\"refused::held\".timeout]\nlimit = \"40s\"\n"),
+        (attempt, "[\"refused::held\".timeout_3]\nlimit = \"40s\"\n"),
+    ] {
+        let text = format!("{text}{unread}");
+        let all = mistakes(&text);
+        assert!(all.len() == 1 && !all[0].1.starts_with("at `"), "{text} gives {all:?}");
+    }
+    let text = "[\"refused::quote\".timeout]\nlimit = \"0s\"\n";
+    let reasons: Vec<_> = mistakes(text).into_iter().map(|(_, reason)| reason).collect();
+    assert_eq!(reasons.len(), 2, "each once: {reasons:?}");
+    let decorrelated = "[\"refused::apart\".with_retry]\nbackoff = \"decorrelated\"\ncaps = \"1s\"\n";
+    assert_eq!(mistakes(decorrelated).len(), 2);
+}
+
+#[test]
+fn a_variable_that_cannot_be_read_hides_no_mistake_at_a_function() {
+    let _world = resilience::testing::isolate();
+    let two = ("RESILIENCE__REFUSED_QUOTE__TIMEOUT__LIMIT", "3s");
+    for unread in
+        ["RESILIENCE__REFUSED_OWNED__WITH_RETRY__MX", "RESILIENCE__WITH_RETYR__MAX", "RESILIENCE__X"]
+    {
+        let errors = Config::new().variables([two, (unread, "3")]).load().unwrap_err();
+        let places: Vec<_> = errors.errors().iter().map(|error| error.source.to_string()).collect();
+        let mut expected = [two.0, unread];
+        expected.sort_unstable();
+        assert_eq!(places, expected);
+    }
+    let scratch = crate::support::Scratch::new();
+    for text in ["[with_retry]\nmax = \n", "[hedge]\nafer = \"1s\"\n"] {
+        let file = scratch.write("shop.toml", text);
+        let errors = Config::new().file(file).variables([two]).load().unwrap_err();
+        assert_eq!(errors.errors().len(), 2, "{errors}");
+        assert_eq!(errors.errors()[1].source.to_string(), two.0);
+    }
+    let attempt = ("RESILIENCE__REFUSED_HELD__TIMEOUT_2__LIMIT", "10s");
+    let total = |name| Config::new().variables([attempt, (name, "40s")]).load().unwrap_err();
+    assert_eq!(total("RESILIENCE__REFUSED_HELD__TIMEOUT_1__LIMT").errors().len(), 1);
+    assert_eq!(total("RESILIENCE__REFUSED_OWNED__WITH_RETRY__MX").errors().len(), 2);
 }

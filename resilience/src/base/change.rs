@@ -46,8 +46,20 @@ pub struct Mistake {
     pub source: Source,
     /// The mistake, in a sentence.
     pub reason: String,
-    /// Whether the value is wrong wherever it is used.
-    pub is_alone: bool,
+    /// What makes the value wrong.
+    pub cause: Cause,
+}
+
+/// What makes a value wrong.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The value itself, wherever it is used.
+    Value,
+    /// The code of the function: the setting cannot change there.
+    Code,
+    /// Other values of the policy: it contradicts them.
+    OtherValues,
 }
 
 /// The settings of a policy with changes, in the type that it uses for a call; or all that is wrong with them.
@@ -65,9 +77,9 @@ impl<C: Table> Settings<C> {
         for change in changes {
             if let Some(reason) = fixed(&change.name) {
                 let reason = format!("`{}` cannot change while the program runs: {reason}", change.name);
-                mistakes.push(Mistake { source: change.source.clone(), reason, is_alone: false });
+                mistakes.push(Mistake { source: change.source.clone(), reason, cause: Cause::Code });
             } else if let Err(reason) = self.change(change) {
-                mistakes.push(Mistake { source: change.source.clone(), reason, is_alone: true });
+                mistakes.push(Mistake { source: change.source.clone(), reason, cause: Cause::Value });
             }
         }
         if mistakes.is_empty() { Ok(self) } else { Err(mistakes) }
@@ -105,12 +117,17 @@ pub(crate) fn judged<C: Table + Send + Sync + 'static>(
 
 /// Judges changed settings together: the mistake is reported at the first value that was changed.
 pub(crate) fn together(complaint: Complaint, changes: &[Change]) -> Result<(), Vec<Mistake>> {
+    complain(complaint, changes, Cause::OtherValues)
+}
+
+/// Reports a mistake at the value of the setting that it names, or else at the first value that was changed.
+pub(crate) fn complain(complaint: Complaint, changes: &[Change], cause: Cause) -> Result<(), Vec<Mistake>> {
     match (complaint, changes.first()) {
         (Some(reason), Some(first)) => {
             // The sentence names a setting: its value is where a person looks.
             let named = |change: &&Change| reason.contains(&format!("`{}`", change.name));
             let source = changes.iter().find(named).unwrap_or(first).source.clone();
-            Err(vec![Mistake { source, reason: reason.to_owned(), is_alone: false }])
+            Err(vec![Mistake { source, reason: reason.to_owned(), cause }])
         }
         _ => Ok(()),
     }

@@ -5,6 +5,7 @@
 //! the policies have declared; values are judged twice: alone ([`Policy::judge`]), so that a mistake is reported even
 //! where no function has the policy, and in `resolve` together with the other settings of each function.
 
+use super::report::ConfigError;
 use crate::base::setting::Table;
 use crate::base::settings::Settings;
 use crate::point::{Change, Mistake, Raw};
@@ -56,6 +57,39 @@ pub(super) struct Entry {
     pub(super) setting: String,
     pub(super) raw: Raw,
     pub(super) source: Source,
+}
+
+/// What could not be read, and what it may have been meant for.
+#[derive(Debug)]
+pub(super) struct Unread {
+    pub(super) error: ConfigError,
+    /// `None` if the values that could be read mean the same without it.
+    pub(super) may_mean: Option<Meant>,
+}
+
+/// The settings that something unreadable may have been meant for.
+///
+/// The values that were read are not compared with them: they may contradict each other only because one is missing.
+#[derive(Clone, Debug)]
+pub(super) struct Meant {
+    pub(super) target: Target,
+    /// `None` for any policy.
+    pub(super) kind: Option<&'static str>,
+}
+
+impl Meant {
+    pub(super) const ANY: Self = Self::at(Target::All);
+
+    /// Any policy of the functions of `target`.
+    pub(super) const fn at(target: Target) -> Self {
+        Self { target, kind: None }
+    }
+
+    /// Returns what a setting that no policy can have may mean; `None` if it is certainly no setting.
+    pub(super) fn by_setting(setting: &str, target: &Target, policy: Option<&Selector>) -> Option<Self> {
+        let is_in_code = setting == TIMED || IN_CODE.iter().any(|(keys, _)| keys.contains(&setting));
+        (!is_in_code).then(|| Self { target: target.clone(), kind: policy.map(|policy| policy.kind) })
+    }
 }
 
 /// The switch that every policy has beside its settings.

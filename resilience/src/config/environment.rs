@@ -3,7 +3,9 @@
 //! A variable cannot have a `:` in its name, so names are matched, not read: each name of the program is written as a
 //! variable would have it, and the variable must be one of them with a policy and a setting behind it.
 
-use super::entry::{ENABLED, Entry, POLICIES, Policy, Selector, TIMED, Target, nearest, shortened, untimed};
+use super::entry::{
+    ENABLED, Entry, Meant, POLICIES, Policy, Selector, TIMED, Target, Unread, nearest, shortened, untimed,
+};
 use super::names::Names;
 use super::report::ConfigError;
 use crate::point::Raw;
@@ -41,24 +43,39 @@ fn written(name: &str) -> String {
 }
 
 /// Returns the values of `variables`, and what is wrong with the other ones.
-pub(super) fn entries(variables: &[Variable], names: &Names) -> (Vec<Entry>, Vec<ConfigError>) {
+pub(super) fn entries(variables: &[Variable], names: &Names) -> (Vec<Entry>, Vec<Unread>) {
     let spelled: Vec<_> = names.all().map(|name| (written(name), name)).collect();
     let (mut entries, mut errors, mut seen) = (Vec::new(), Vec::new(), Vec::<String>::new());
     for variable in variables {
         let source = Source::Environment { variable: variable.name.as_str().into() };
         let upper = variable.name.to_ascii_uppercase();
         if seen.contains(&upper) {
-            errors.push(ConfigError::new(&source, "another variable has this name in other letters"));
+            let error = ConfigError::new(&source, "another variable has this name in other letters");
+            errors.push(Unread { error, may_mean: Some(Meant::ANY) });
             continue;
         }
         let read = entry(variable, &source, upper.get(PREFIX.len()..).unwrap_or_default(), &spelled, names);
         seen.push(upper);
         match read {
             Ok(entry) => entries.push(entry),
-            Err(reason) => errors.push(ConfigError { source, reason }),
+            Err(Refused { reason, may_mean }) => {
+                errors.push(Unread { error: ConfigError { source, reason }, may_mean });
+            }
         }
     }
     (entries, errors)
+}
+
+/// Why a variable is refused, and what it may have been meant for.
+struct Refused {
+    reason: String,
+    may_mean: Option<Meant>,
+}
+
+impl From<String> for Refused {
+    fn from(reason: String) -> Self {
+        Self { reason, may_mean: Some(Meant::ANY) }
+    }
 }
 
 /// Returns the value of a variable. It may be read in several ways, since `_` stands for `::` and for itself: exactly
@@ -69,8 +86,8 @@ fn entry(
     rest: &str,
     spelled: &[(String, &str)],
     names: &Names,
-) -> Result<Entry, String> {
-    let Some(value) = &variable.value else { return Err("its value is not UTF-8".to_owned()) };
+) -> Result<Entry, Refused> {
+    let Some(value) = &variable.value else { return Err("its value is not UTF-8".to_owned().into()) };
     let mut readings = Vec::new();
     if let Some((policy, setting)) = tail(rest) {
         readings.push((None, policy, setting));
@@ -91,7 +108,7 @@ fn entry(
     if let [(_, _, _), (_, _, _), ..] = readings.as_slice() {
         let fits: Vec<_> =
             readings.iter().map(|(name, ..)| format!("`{}`", name.unwrap_or("all functions"))).collect();
-        return Err(format!("it fits {}: use the file", fits.join(" and ")));
+        return Err(format!("it fits {}: use the file", fits.join(" and ")).into());
     }
     let (target, policy, setting) = match readings.pop() {
         Some((name, policy, setting)) => {
@@ -101,13 +118,14 @@ fn entry(
         None => unknown(rest)?,
     };
     if let (None, TIMED, Some(reason)) = (&policy, &*setting, untimed()) {
-        return Err(reason.to_owned());
+        return Err(Refused { reason: reason.to_owned(), may_mean: None });
     }
     if policy.is_none() && setting == ENABLED && !matches!(target, Target::Point(_)) {
-        return Err("only one function, or a policy, can be switched off: write a whole name".to_owned());
+        let reason = "only one function, or a policy, can be switched off: write a whole name".to_owned();
+        return Err(Refused { reason, may_mean: Some(Meant::at(target)) });
     }
     if let Some(reason) = policy.as_ref().and_then(|policy| Policy::find(policy.kind)?.complaint(&setting)) {
-        return Err(reason);
+        return Err(Refused { reason, may_mean: Meant::by_setting(&setting, &target, policy.as_ref()) });
     }
     let raw = Raw::Variable(value.clone());
     Ok(Entry { target, policy, setting, raw, source: source.clone() })

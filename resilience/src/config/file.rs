@@ -5,7 +5,9 @@
 //! leaves an empty file, which would silently mean "all defaults"; and at most 4 MiB. TOML is parsed with recovery, so
 //! that all mistakes of its syntax are reported at once.
 
-use super::entry::{ENABLED, Entry, POLICIES, Policy, Selector, TIMED, Target, nearest, shortened, untimed};
+use super::entry::{
+    ENABLED, Entry, Meant, POLICIES, Policy, Selector, TIMED, Target, Unread, nearest, shortened, untimed,
+};
 use super::names::Names;
 use super::report::ConfigError;
 use crate::base::regular_file::open_to_read;
@@ -95,13 +97,14 @@ fn number(line: usize) -> u32 {
 }
 
 /// Returns the values of `text`, the content of the file at `path`, and what is wrong with the other ones.
-pub(super) fn entries(path: &Arc<Path>, text: &str, names: &Names) -> (Vec<Entry>, Vec<ConfigError>) {
+pub(super) fn entries(path: &Arc<Path>, text: &str, names: &Names) -> (Vec<Entry>, Vec<Unread>) {
     let lines = Lines { path, starts: text.match_indices('\n').map(|(at, _)| at).collect() };
     let (table, mistakes) = DeTable::parse_recoverable(text);
     if !mistakes.is_empty() {
         let each = mistakes.iter().map(|mistake| {
             let source = lines.source(&mistake.span().unwrap_or_default());
-            ConfigError::new(&source, mistake.message().replace('\n', ": "))
+            let error = ConfigError::new(&source, mistake.message().replace('\n', ": "));
+            Unread { error, may_mean: Some(Meant::ANY) }
         });
         return (Vec::new(), each.collect());
     }
@@ -130,12 +133,13 @@ struct FileReader<'a> {
     lines: Lines<'a>,
     names: &'a Names,
     entries: Vec<Entry>,
-    errors: Vec<ConfigError>,
+    errors: Vec<Unread>,
 }
 
 impl FileReader<'_> {
-    fn refuse(&mut self, span: &Range<usize>, reason: impl Into<String>) {
-        self.errors.push(ConfigError::new(&self.lines.source(span), reason));
+    fn refuse(&mut self, may_mean: Option<Meant>, span: &Range<usize>, reason: impl Into<String>) {
+        let error = ConfigError::new(&self.lines.source(span), reason);
+        self.errors.push(Unread { error, may_mean });
     }
 
     /// Reads a table at the top: a policy of all functions, or a function or a module with its policies; or the switch
@@ -147,12 +151,16 @@ impl FileReader<'_> {
         }
         let DeValue::Table(table) = value.get_ref() else {
             let help = "write the table of a policy such as `[with_retry]`, or of a function such as `[\"shop::fetch\".timeout]`";
-            return self.refuse(span, format!("`{shown}` is a value outside of every table: {help}"));
+            return self.refuse(
+                Some(Meant::ANY),
+                span,
+                format!("`{shown}` is a value outside of every table: {help}"),
+            );
         };
         if let Some(policy) = Policy::find(name) {
             if self.names.has(name) {
                 let reason = format!("`{shown}` is a policy, and also the name of a function or a module");
-                return self.refuse(span, reason);
+                return self.refuse(Some(Meant::ANY), span, reason);
             }
             return self.policy(&Target::All, &Selector { kind: policy.kind, number: None }, table);
         }
@@ -161,11 +169,11 @@ impl FileReader<'_> {
                 ![ENABLED, TIMED].contains(&&**key.get_ref()) && !matches!(value.get_ref(), DeValue::Table(_))
             });
         if is_flat && !self.names.has(name) {
-            return self.refuse(span, no_policy(name));
+            return self.refuse(Some(Meant::ANY), span, no_policy(name));
         }
         let target = match self.names.target(name) {
             Ok(target) => target,
-            Err(reason) => return self.refuse(span, reason),
+            Err(reason) => return self.refuse(Some(Meant::ANY), span, reason),
         };
         for (key, value) in table {
             self.member(&target, key.get_ref(), &key.span(), value);
@@ -175,13 +183,16 @@ impl FileReader<'_> {
     /// Reads a policy of a function or module, its switch, or its keys.
     fn member(&mut self, target: &Target, name: &str, span: &Range<usize>, value: &Spanned<DeValue<'_>>) {
         let shown = shortened(name);
+        let any_policy = || Some(Meant::at(target.clone()));
         match value.get_ref() {
             DeValue::Table(keys) if name == "key" => match target {
                 Target::Point(point) => self.keys(point, keys),
-                _ => self.refuse(span, "only a function has keys: write its whole name"),
+                _ => self.refuse(any_policy(), span, "only a function has keys: write its whole name"),
             },
             DeValue::Table(table) => {
-                let Some(policy) = Selector::read(name) else { return self.refuse(span, no_policy(name)) };
+                let Some(policy) = Selector::read(name) else {
+                    return self.refuse(any_policy(), span, no_policy(name));
+                };
                 self.policy(target, &policy, table);
             }
             _ if name == ENABLED && matches!(target, Target::Point(_) | Target::Key(..)) => {
@@ -189,9 +200,14 @@ impl FileReader<'_> {
             }
             _ if name == TIMED => self.timed(target, span, value),
             _ if name == ENABLED => {
-                self.refuse(span, "only one function, or a policy, can be switched off: write a whole name");
+                self.refuse(
+                    any_policy(),
+                    span,
+                    "only one function, or a policy, can be switched off: write a whole name",
+                );
             }
             _ => self.refuse(
+                any_policy(),
                 span,
                 format!("`{shown}` is no policy: write `[\"..\".with_retry]` above its settings"),
             ),
@@ -201,10 +217,10 @@ impl FileReader<'_> {
     /// Reads whether the calls of functions are measured.
     fn timed(&mut self, target: &Target, span: &Range<usize>, value: &Spanned<DeValue<'_>>) {
         if let Target::Key(..) = target {
-            return self.refuse(span, "`timed` is the same for all keys: write it at the function");
+            return self.refuse(None, span, "`timed` is the same for all keys: write it at the function");
         }
         match untimed() {
-            Some(reason) => self.refuse(span, reason),
+            Some(reason) => self.refuse(None, span, reason),
             None => self.value(target, None, TIMED, span, value),
         }
     }
@@ -215,12 +231,12 @@ impl FileReader<'_> {
             let target = Target::Key(point.to_owned(), key.get_ref().to_string());
             let DeValue::Table(policies) = value.get_ref() else {
                 let help = "write `[\"..\".key.\"..\".circuit_breaker]` above its settings";
-                self.refuse(&key.span(), format!("a key has policies: {help}"));
+                self.refuse(Some(Meant::at(target)), &key.span(), format!("a key has policies: {help}"));
                 continue;
             };
             for (name, value) in policies {
                 if name.get_ref() == "key" {
-                    self.refuse(&name.span(), "a key has no keys");
+                    self.refuse(Some(Meant::at(target.clone())), &name.span(), "a key has no keys");
                 } else {
                     self.member(&target, name.get_ref(), &name.span(), value);
                 }
@@ -244,7 +260,7 @@ impl FileReader<'_> {
     ) {
         let complaint = policy.and_then(|policy| Policy::find(policy.kind)?.complaint(setting));
         if let Some(reason) = complaint {
-            return self.refuse(span, reason);
+            return self.refuse(Meant::by_setting(setting, target, policy), span, reason);
         }
         self.entries.push(Entry {
             target: target.clone(),

@@ -1,6 +1,6 @@
 //! A load: one transaction from the bytes of a file to settings in force.
 
-use super::entry::Entry;
+use super::entry::{Entry, Meant, Unread};
 use super::environment::{self, Variable};
 use super::file::Content;
 use super::names::Names;
@@ -291,10 +291,8 @@ impl State {
         let names = Names::read();
         self.tried = text.as_ref().map(Content::of);
         let (entries, unread) = config.entries(text, &names);
-        if !unread.is_empty() {
-            return Err(ConfigErrors::new(resolve::with_bad_values(unread, &entries)));
-        }
-        let resolved = resolve::resolve(&entries, &names, config.strict_points).map_err(ConfigErrors::new)?;
+        let resolved =
+            resolve::resolve(&entries, unread, &names, config.strict_points).map_err(ConfigErrors::new)?;
         let changed = entries != self.entries;
         let report = Report { changed, settings: entries.len(), warnings: resolved.warnings };
         if changed {
@@ -329,14 +327,10 @@ fn too_many(entries: &[Entry]) -> ConfigError {
 
 impl Config {
     /// Returns the values of the file, then those of the environment; and what could not be read.
-    fn entries(
-        &self,
-        text: Option<Result<String, ConfigError>>,
-        names: &Names,
-    ) -> (Vec<Entry>, Vec<ConfigError>) {
+    fn entries(&self, text: Option<Result<String, ConfigError>>, names: &Names) -> (Vec<Entry>, Vec<Unread>) {
         let (mut entries, mut errors) = match (&self.file, text) {
             (Some(path), Some(Ok(text))) => file::entries(path, &text, names),
-            (_, Some(Err(error))) => (Vec::new(), vec![error]),
+            (_, Some(Err(error))) => (Vec::new(), vec![Unread { error, may_mean: Some(Meant::ANY) }]),
             _ => (Vec::new(), Vec::new()),
         };
         let variables = match &self.variables {

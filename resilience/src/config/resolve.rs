@@ -6,22 +6,23 @@
 //! 1. Names that no function has (`unknown_points`), and switches that are too wide (`wide_switches`).
 //! 2. Each value alone (`alone`): its form and its range, for whichever function.
 //! 3. For each function, the values for it alone that do not fit (`misfit`): a policy that it does not have, one
-//!    of several that is not named, a setting that is part of the code.
+//!    of several that is not named, a setting that is part of the code. They take no part in the next steps.
 //! 4. For each policy, the values that apply, from the widest target to the narrowest and within one target from the
 //!    file to the environment, so that the last one wins; the policy's own check judges them.
 //! 5. For each function, the settings together: the contradictions that the compiler reports of those in the code.
 //!
-//! Every step adds to one list of mistakes. A value for all functions is skipped where one of them has no such setting,
+//! Every step adds to one list of mistakes, which begins with what could not be read. Values are not compared with each
+//! other (steps 4 and 5) where one that was not read, or does not fit, may be what they contradict. A value for all functions is skipped where one of them has no such setting,
 //! and with a warning where it is part of that function's code; a value for one function is an error in both cases.
 
-use super::entry::{ENABLED, Entry, Policy, Selector, Target};
+use super::entry::{ENABLED, Entry, Meant, Policy, Selector, Target, Unread};
 use super::names::Names;
 use super::report::ConfigError;
 use crate::point::changed::{LayerOverride, PointOverrides, address};
-use crate::point::{Change, Facts, Layer, Mistake, Override};
+use crate::point::{Cause, Change, Facts, Layer, Mistake, Override};
 use crate::policy::contradictions::{contradiction, total};
 use crate::settings::Source;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The settings of all points that a configuration changes, by their places in the table, and the warnings.
 #[derive(Debug, Default)]
@@ -33,9 +34,10 @@ pub(super) struct Resolved {
 /// The values of one setting of one layer; the last one applies.
 type Values<'a> = BTreeMap<&'a str, &'a Entry>;
 
-/// Returns the settings that result from `entries`, or everything that is wrong with them.
+/// Returns the settings that result from `entries`, or everything that is wrong with them and with `unread`.
 pub(super) fn resolve(
     entries: &[Entry],
+    unread: Vec<Unread>,
     names: &Names,
     is_strict: bool,
 ) -> Result<Resolved, Vec<ConfigError>> {
@@ -50,7 +52,9 @@ pub(super) fn resolve(
             continue;
         }
         let stack = Stack { name, layers: site.layers() };
-        match stack.resolve(&fitting, &mut skipped) {
+        let meant = unread.iter().filter_map(|unread| unread.may_mean.as_ref());
+        let missing = meant.filter(|meant| stack.may_lack(meant)).map(|meant| meant.kind).collect();
+        match stack.resolve(&fitting, missing, &mut skipped) {
             Ok(overrides) if overrides.layers.is_empty() && overrides.timed.is_none() => {}
             Ok(overrides) => {
                 drop(site.place_in_table().map(|place| resolved.points.insert(place, overrides)));
@@ -59,21 +63,15 @@ pub(super) fn resolve(
         }
     }
     resolved.warnings.extend(skipped.into_values().map(Skipped::warning));
+    errors.extend(unread.into_iter().map(|unread| unread.error));
     if errors.is_empty() { Ok(resolved) } else { Err(in_order(errors)) }
 }
 
-/// Adds the values that are wrong by themselves to what could not be read.
-///
-/// Values are not compared with each other: a value that could not be read may be what they contradict.
-pub(super) fn with_bad_values(mut unread: Vec<ConfigError>, entries: &[Entry]) -> Vec<ConfigError> {
-    unread.extend(wide_switches(entries));
-    unread.extend(entries.iter().flat_map(alone));
-    in_order(unread)
-}
-
+/// Sorts mistakes by their places; each is reported once.
 fn in_order(mut errors: Vec<ConfigError>) -> Vec<ConfigError> {
+    let mut seen = HashSet::new();
+    errors.retain(|error| seen.insert(error.to_string()));
     errors.sort_by_key(|error| place(&error.source));
-    errors.dedup();
     errors
 }
 
@@ -186,30 +184,47 @@ struct Stack<'a> {
 }
 
 impl Stack<'_> {
+    /// `missing` are the kinds of policies that values are missing for; `None` is any policy.
     fn resolve(
         &self,
         entries: &[&Entry],
+        mut missing: Vec<Option<&'static str>>,
         skipped: &mut BTreeMap<(String, String), Skipped>,
     ) -> Result<PointOverrides, Vec<ConfigError>> {
         let mut overrides = PointOverrides { timed: timed(entries), ..PointOverrides::default() };
-        let entries: Vec<_> = entries.iter().copied().filter(|entry| !entry.is_timed()).collect();
-        let entries = &*entries;
-        let mut errors = self.misfits(entries);
+        let (mut fitting, mut errors) = (Vec::new(), Vec::new());
+        for entry in entries.iter().copied().filter(|entry| !entry.is_timed()) {
+            if let Some(misfit) = self.misfit_of_own(entry) {
+                errors.push(misfit);
+                missing.push(entry.policy.as_ref().map(|policy| policy.kind));
+            } else {
+                fitting.push(entry);
+            }
+        }
+        let entries = &*fitting;
         for (at, layer) in self.layers.iter().enumerate() {
             let values = self.values(at, entries, skipped);
             let keys = self.keys(at, entries);
             if values.is_empty() && keys.is_empty() {
                 continue;
             }
-            match self.layer(at, *layer, &values, &keys) {
+            let is_whole = !missing.iter().any(|kind| kind.is_none_or(|kind| kind == layer.kind()));
+            match self.layer(at, *layer, &values, &keys, is_whole) {
                 Ok(layer) => overrides.layers.push(layer),
                 Err(mistakes) => errors.extend(mistakes),
             }
         }
-        if errors.is_empty() {
+        if errors.is_empty() && missing.is_empty() {
             errors.extend(self.contradiction(&overrides, entries));
         }
         if errors.is_empty() { Ok(overrides) } else { Err(errors) }
+    }
+
+    /// Returns whether something unreadable may have been meant for this function.
+    fn may_lack(&self, Meant { target, kind }: &Meant) -> bool {
+        let is_wide = matches!(target, Target::All | Target::Module(_));
+        let has = |kind| self.layers.iter().any(|layer| layer.kind() == kind);
+        fits(target, self.name) && (!is_wide || kind.is_none_or(has))
     }
 
     /// Returns the policies of this kind, by their places from the top.
@@ -227,15 +242,12 @@ impl Stack<'_> {
         }
     }
 
-    /// Returns what is wrong with values for this function alone: policies that it does not have, or not in this
-    /// number.
-    fn misfits(&self, entries: &[&Entry]) -> Vec<ConfigError> {
-        let own = entries.iter().filter(|entry| matches!(entry.target, Target::Point(_) | Target::Key(..)));
-        let complaint = |entry: &&&Entry| {
-            let reason = self.misfit(entry)?;
-            Some(ConfigError::new(&entry.source, reason))
-        };
-        own.filter_map(|entry| complaint(&entry)).collect()
+    /// Returns what is wrong with a value that is for this function alone: a policy that it does not have, or not in
+    /// this number.
+    fn misfit_of_own(&self, entry: &Entry) -> Option<ConfigError> {
+        let is_own = matches!(entry.target, Target::Point(_) | Target::Key(..));
+        let reason = is_own.then(|| self.misfit(entry))??;
+        Some(ConfigError::new(&entry.source, reason))
     }
 
     fn misfit(&self, entry: &Entry) -> Option<String> {
@@ -357,12 +369,13 @@ impl Stack<'_> {
         layer: &'static dyn Layer,
         values: &Values<'_>,
         keys: &BTreeMap<&str, Values<'_>>,
+        is_whole: bool,
     ) -> Result<LayerOverride, Vec<ConfigError>> {
-        let whole = self.judged(layer, values);
+        let whole = self.judged(layer, values, is_whole);
         let each = keys.iter().map(|(key, own)| {
             let mut all = values.clone();
             all.extend(own.iter().map(|(setting, entry)| (*setting, *entry)));
-            self.judged(layer, &all).map(|settings| ((*key).to_owned(), settings))
+            self.judged(layer, &all, is_whole).map(|settings| ((*key).to_owned(), settings))
         });
         let (mut by_key, mut errors) = (HashMap::new(), Vec::new());
         for settings in each {
@@ -391,8 +404,13 @@ impl Stack<'_> {
         }
     }
 
-    /// Returns the settings of `layer` with these values.
-    fn judged(&self, layer: &dyn Layer, values: &Values<'_>) -> Result<Override, Vec<ConfigError>> {
+    /// Returns the settings of `layer` with these values, which are compared with each other only if they are the whole.
+    fn judged(
+        &self,
+        layer: &dyn Layer,
+        values: &Values<'_>,
+        is_whole: bool,
+    ) -> Result<Override, Vec<ConfigError>> {
         let (switches, settings): (Vec<&Entry>, Vec<&Entry>) =
             values.values().copied().partition(|entry| entry.setting == ENABLED);
         let mut errors = Vec::new();
@@ -409,12 +427,16 @@ impl Stack<'_> {
         let changes: Vec<_> = settings.into_iter().map(change).collect();
         let error = |mistake: Mistake| {
             let at = format!("at `{}`: {}", self.name, mistake.reason);
-            ConfigError { source: mistake.source, reason: if mistake.is_alone { mistake.reason } else { at } }
+            let is_alone = mistake.cause == Cause::Value;
+            ConfigError { source: mistake.source, reason: if is_alone { mistake.reason } else { at } }
         };
         match layer.changed(&changes) {
             Ok(settings) if errors.is_empty() => return Ok(Override { is_off, settings }),
             Ok(_) => {}
-            Err(mistakes) => errors.extend(mistakes.into_iter().map(error)),
+            Err(mistakes) => {
+                let certain = mistakes.into_iter().filter(|it| is_whole || it.cause != Cause::OtherValues);
+                errors.extend(certain.map(error));
+            }
         }
         Err(errors)
     }

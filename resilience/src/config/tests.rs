@@ -94,7 +94,7 @@ fn calls_are_not_measured_without_the_feature_that_counts_them() {
     let path = std::path::Path::new("/etc/shop.toml").into();
     let text = "timed = true\n[shop]\ntimed = true\n";
     let (_, unread) = super::file::entries(&path, text, &super::names::Names::read());
-    let refused = super::resolve::with_bad_values(unread, &[]);
+    let refused = super::resolve::resolve(&[], unread, &super::names::Names::read(), false).unwrap_err();
     let refused: Vec<_> = refused.iter().map(ToString::to_string).collect();
     assert_eq!(refused, [1, 3].map(|line| format!("/etc/shop.toml:{line}: {reason}")));
     let errors = super::Config::new().variables([("RESILIENCE__TIMED", "true")]).load().unwrap_err();

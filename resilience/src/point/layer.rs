@@ -7,7 +7,7 @@
 #[cfg(feature = "config")]
 use super::changed::Override;
 #[cfg(feature = "config")]
-use crate::base::change::{Change, Changed, Mistake};
+use crate::base::change::{Cause, Change, Changed, Mistake};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
@@ -94,7 +94,7 @@ pub trait Layer: Any + Send + Sync + fmt::Debug {
         let refuse = |change: &Change| Mistake {
             source: change.source.clone(),
             reason: fixed.to_owned(),
-            is_alone: false,
+            cause: Cause::Code,
         };
         Err(changes.iter().map(refuse).collect())
     }

@@ -80,7 +80,7 @@ mod waits;
 
 #[cfg(feature = "config")]
 #[doc(hidden)]
-pub use crate::base::change::{Change, Mistake, Raw};
+pub use crate::base::change::{Cause, Change, Mistake, Raw};
 pub use crate::base::name::PointName;
 #[cfg(feature = "config")]
 #[doc(hidden)]

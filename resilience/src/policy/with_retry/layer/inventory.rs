@@ -8,7 +8,7 @@ use super::super::{Budget, Rule, waits};
 use super::super::{check::whole, config::RetryConfig};
 use super::{RetrySite, budget_of};
 #[cfg(feature = "config")]
-use crate::base::change::{Change, Changed, together};
+use crate::base::change::{Cause, Change, Changed, complain, together};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
@@ -133,7 +133,7 @@ impl Layer for RetrySite {
         if is_decorrelated(&retry) && !self.remembers {
             let words = "`backoff = \"decorrelated\"` cannot be set while the program runs: its calls do not remember \
                          their last wait, because the attribute has another `backoff`";
-            together(Some(words), changes)?;
+            complain(Some(words), changes, Cause::Code)?;
         }
         together(whole(&retry), changes)?;
         Ok(Box::new(retry))
