@@ -10,7 +10,8 @@ use crate::base::site::Site;
 use crate::base::sync::locked;
 use crate::event::{Event, emit};
 use crate::point::PointName;
-use crate::point::overrides::{note, publish, return_to};
+use crate::point::notes;
+use crate::point::overrides::{publish, return_to};
 use crate::settings::Source;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -313,7 +314,7 @@ impl State {
             self.entries = entries;
             resolve::tell(&names, &affected);
         }
-        note(report.warnings.iter().map(ToString::to_string).collect());
+        notes::of_configuration(report.warnings.iter().map(ToString::to_string).collect());
         self.report = Some(Report { changed: false, ..report.clone() });
         Ok(report)
     }

@@ -62,6 +62,7 @@ pub fn use_store(new: Arc<dyn Store>) {
     let default = leak(&DEFAULT);
     let before = locked(&default.store).replace(new);
     default.is_asked.store(true, Ordering::Relaxed);
+    crate::point::notes::of_store(None);
     drop(before);
 }
 
@@ -89,10 +90,15 @@ pub(crate) fn asked_default() -> Option<Result<Arc<dyn Store>, StoreError>> {
     leak(&DEFAULT).is_asked.load(Ordering::Relaxed).then(default_store)
 }
 
-/// Opens a store in memory: without a store on disk jobs live as long as the process.
+/// Opens a store in memory, and says so: without a store on disk jobs live as long as the process.
 #[cfg(not(feature = "sqlite"))]
 #[expect(clippy::unnecessary_wraps, reason = "it may fail with another feature")]
 fn open() -> Result<Arc<dyn Store>, StoreError> {
+    const IN_MEMORY: &str =
+        "records of jobs and steps are in memory: enable the feature `sqlite`, or call `use_store`";
+    crate::point::notes::of_store(Some(IN_MEMORY));
+    #[cfg(feature = "tracing")]
+    crate::base::guarded::guarded(|| tracing::warn!(target: "resilience::store", "{IN_MEMORY}"));
     Ok(Arc::new(MemoryStore::new()))
 }
 
@@ -115,4 +121,23 @@ fn open() -> Result<Arc<dyn Store>, StoreError> {
         StoreError::Refused("there is no home directory: set RESILIENCE_STATE to a directory".to_owned())
     })?;
     Ok(Arc::new(crate::durable::store::SqliteStore::open(dir)?))
+}
+
+#[cfg(all(test, not(feature = "sqlite"), not(loom)))]
+mod tests {
+    use super::*;
+    use crate::snapshot;
+
+    #[test]
+    fn a_program_that_chose_no_store_is_told_that_its_records_are_in_memory() {
+        let notes = || snapshot().notes;
+        assert_eq!(notes(), [""; 0], "nothing is recorded yet");
+        drop(default_store());
+        assert_eq!(
+            notes(),
+            ["records of jobs and steps are in memory: enable the feature `sqlite`, or call `use_store`"]
+        );
+        use_store(Arc::new(MemoryStore::new()));
+        assert_eq!(notes(), [""; 0], "the program has chosen it");
+    }
 }

@@ -157,7 +157,8 @@ pub struct Snapshot {
     /// One entry for each point, sorted by name.
     pub points: Vec<PointSnapshot>,
     /// The warnings about the configuration in force (feature `config`), a sentence each with its line or variable:
-    /// functions that the program does not have, settings that some functions cannot take.
+    /// functions that the program does not have, settings that some functions cannot take. And that jobs and steps are
+    /// recorded in memory, where the program has the feature `durable` without `sqlite` and chose no store.
     pub notes: Vec<String>,
 }
 

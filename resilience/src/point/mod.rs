@@ -67,6 +67,7 @@ pub(crate) mod durations;
 pub(crate) mod info;
 mod layer;
 mod names;
+pub(crate) mod notes;
 mod notice;
 #[cfg(feature = "config")]
 pub(crate) mod overrides;

@@ -18,7 +18,7 @@ use crate::base::site::Site;
 use crate::base::sync::locked;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 /// The settings with which a call began; `None` if those in the code apply.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +67,7 @@ impl Generations {
 
     /// Adds a generation and returns its number; `None` when there is no room left.
     fn add(&self, generation: Generation) -> Option<usize> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = locked(&self.last);
         let number = *last + 1;
         let (room, place) = Self::place(number);
         let slots =
@@ -136,19 +136,6 @@ pub(crate) fn of_state<T>(
     let point = current(owner).0?;
     let whole = if key.is_none() { point.at(address(policy)) } else { None };
     whole.map(|layer| &layer.whole).or_else(|| point.of_keys(kind, key.map(|key| &**key)))
-}
-
-/// The warnings about the configuration in force, a sentence each.
-static NOTES: Site<Mutex<Vec<String>>> = Site::new(Mutex::new(Vec::new()), || Mutex::new(Vec::new()));
-
-/// Has the inventory show these sentences about the configuration.
-pub(crate) fn note(notes: Vec<String>) {
-    *locked(&NOTES) = notes;
-}
-
-/// Returns the warnings about the configuration in force.
-pub(super) fn notes() -> Vec<String> {
-    locked(&NOTES).clone()
 }
 
 impl PointSite {

@@ -308,11 +308,8 @@ pub fn points() -> Vec<PointInfo> {
 /// assert_eq!(open, ["geocode"]);
 /// ```
 pub fn snapshot() -> Snapshot {
-    #[cfg(feature = "config")]
-    let notes = super::overrides::notes();
-    #[cfg(not(feature = "config"))]
-    let notes = Vec::new();
-    Snapshot { points: sorted().iter().map(|(point, _)| point.snapshot()).collect(), notes }
+    let points = sorted().iter().map(|(point, _)| point.snapshot()).collect();
+    Snapshot { points, notes: super::notes::all() }
 }
 
 /// Finds the point called `name`, as [`points`] spells it.
