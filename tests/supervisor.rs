@@ -444,7 +444,12 @@ fn recoveries_that_fail_raise_one_alert_and_one_when_they_are_back() {
     look(&world, &supervision);
     assert_eq!(
         alerts(&world),
-        [("recoveries fail more often than they may", "0.0 % of ten minutes ended well".to_owned())]
+        [(
+            "recoveries fail more often than they may",
+            "0.0 % of the retries, fallbacks and recovered jobs of ten minutes ended well; most failures: \
+             `supervised::answered` 20"
+                .to_owned()
+        )]
     );
     for _ in 0..400 {
         answered(true).unwrap();

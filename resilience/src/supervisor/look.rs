@@ -9,7 +9,7 @@
 
 use super::actions::Actions;
 use super::judge::Judged;
-use super::recoveries::{Crossing, SuccessRate};
+use super::recoveries::{Crossing, Recoveries, SuccessRate};
 use super::trend::Trend;
 use super::window::{Errors, Window};
 use super::{Pattern, Step, Supervisor};
@@ -192,20 +192,27 @@ impl Looks {
     #[cfg(feature = "durable")]
     fn look_at_recoveries(&self, now: Instant, recoveries: &mut SuccessRate, decided: &mut Vec<Decided>) {
         let stats = crate::durable::recovery_stats();
-        let change = recoveries.take(now, stats.total, stats.succeeded, self.settings.min_success_rate);
-        let (message, rate) = match change {
+        let failed = stats.by_point.into_iter().map(|(point, all, well)| (point, all.saturating_sub(well)));
+        let failed = failed.filter(|(_, failed)| *failed > 0).collect();
+        let total = Recoveries { all: stats.total, succeeded: stats.succeeded, failed };
+        let (message, rate, failures) = match recoveries.take(now, total, self.settings.min_success_rate) {
             None => return,
-            Some(Crossing::Below(rate)) => ("recoveries fail more often than they may", rate),
-            Some(Crossing::Back(rate)) => ("recoveries end well again", rate),
+            Some(Crossing::Below(rate, most)) => {
+                ("recoveries fail more often than they may", rate, format!("; most failures: {most}"))
+            }
+            Some(Crossing::Back(rate)) => ("recoveries end well again", rate, String::new()),
         };
-        let reason = format!("{:.1} % of ten minutes ended well", rate * 100.0);
-        decided.push(Decided::Warn(PointName::new("recover"), message, reason));
+        let rate = rate * 100.0;
+        let reason = format!(
+            "{rate:.1} % of the retries, fallbacks and recovered jobs of ten minutes ended well{failures}"
+        );
+        decided.push(Decided::Warn(PointName::new("recoveries"), message, reason));
     }
 
     #[cfg(not(feature = "durable"))]
     fn look_at_recoveries(&self, _: Instant, recoveries: &mut SuccessRate, _: &mut Vec<Decided>) {
-        let _ =
-            (&self.settings.min_success_rate, recoveries, SuccessRate::take, Crossing::Below, Crossing::Back);
+        let never = (SuccessRate::take, Recoveries::default(), Crossing::Below, Crossing::Back);
+        let _ = (&self.settings.min_success_rate, recoveries, never);
     }
 }
 

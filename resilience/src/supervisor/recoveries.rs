@@ -4,19 +4,46 @@
 //! in between nothing is reported, and the last report holds: "below" is reported once, and so is "back".
 
 use super::EVERY;
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 const WINDOW: Duration = Duration::from_secs(600);
 /// The least number of recoveries for which their share is judged.
 const LEAST: u64 = 20;
 
-/// The number of recoveries until a moment, and of those that ended well.
-#[derive(Clone, Copy, Debug)]
+/// The most functions that an alert names.
+const NAMED: usize = 3;
+
+/// The recoveries until a moment.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Recoveries {
+    pub(super) all: u64,
+    pub(super) succeeded: u64,
+    /// How many failed at each function where one did.
+    pub(super) failed: Vec<(String, u64)>,
+}
+
+impl Recoveries {
+    /// Returns the functions with the most failures since `before`: `shop::price` 8, `shop::row` 1.
+    fn most_failures(&self, before: &Self) -> String {
+        let earlier: HashMap<_, _> = before.failed.iter().map(|(name, count)| (name, *count)).collect();
+        let since = |(name, count): &(String, u64)| {
+            let failed = count.saturating_sub(earlier.get(name).copied().unwrap_or(0));
+            (failed > 0).then(|| (Reverse(failed), name.clone()))
+        };
+        let mut most: Vec<_> = self.failed.iter().filter_map(since).collect();
+        most.sort_unstable();
+        most.truncate(NAMED);
+        let each: Vec<_> = most.iter().map(|(Reverse(failed), name)| format!("`{name}` {failed}")).collect();
+        each.join(", ")
+    }
+}
+
+#[derive(Clone, Debug)]
 struct Total {
     at: Instant,
-    all: u64,
-    succeeded: u64,
+    recoveries: Recoveries,
 }
 
 /// The share of recoveries that end well.
@@ -27,23 +54,24 @@ pub(super) struct SuccessRate {
 }
 
 /// The moment at which the share falls below its least value, or is back above it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Crossing {
-    Below(f64),
+    /// With the functions that have the most failures.
+    Below(f64, String),
     Back(f64),
 }
 
 impl SuccessRate {
     /// Takes a sample; returns a crossing, each once.
-    pub(super) fn take(&mut self, now: Instant, total: u64, succeeded: u64, least: f64) -> Option<Crossing> {
-        let newest = Total { at: now, all: total, succeeded };
+    pub(super) fn take(&mut self, now: Instant, recoveries: Recoveries, least: f64) -> Option<Crossing> {
         if self.totals.back().is_some_and(|last| now.saturating_duration_since(last.at) > EVERY * 2) {
             self.totals.clear();
         }
-        self.totals.push_back(newest);
+        self.totals.push_back(Total { at: now, recoveries });
         self.totals.retain(|total| now.saturating_duration_since(total.at) <= WINDOW);
-        let oldest = self.totals.front()?;
-        let (all, well) = (total.saturating_sub(oldest.all), succeeded.saturating_sub(oldest.succeeded));
+        let (oldest, newest) = (&self.totals.front()?.recoveries, &self.totals.back()?.recoveries);
+        let all = newest.all.saturating_sub(oldest.all);
+        let well = newest.succeeded.saturating_sub(oldest.succeeded);
         if all < LEAST {
             return None;
         }
@@ -52,13 +80,37 @@ impl SuccessRate {
         if std::mem::replace(&mut self.is_below, is_below) == is_below {
             return None;
         }
-        Some(if is_below { Crossing::Below(rate) } else { Crossing::Back(rate) })
+        Some(if is_below {
+            Crossing::Below(rate, newest.most_failures(oldest))
+        } else {
+            Crossing::Back(rate)
+        })
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    fn recoveries(all: u64, succeeded: u64) -> Recoveries {
+        Recoveries { all, succeeded, failed: vec![("price".to_owned(), all - succeeded)] }
+    }
+
+    #[test]
+    fn it_names_the_functions_with_the_most_failures_of_ten_minutes() {
+        let failed = |counts: [u64; 5]| {
+            let names = ["a", "b", "c", "d", "e"].map(str::to_owned);
+            Recoveries {
+                all: counts.iter().sum(),
+                succeeded: 0,
+                failed: names.into_iter().zip(counts).collect(),
+            }
+        };
+        let (begin, mut rate) = (Instant::now(), SuccessRate::default());
+        assert_eq!(rate.take(begin, failed([900, 1, 0, 1, 0]), 0.95), None);
+        let crossing = rate.take(begin + EVERY, failed([900, 3, 9, 11, 2]), 0.95);
+        assert_eq!(crossing, Some(Crossing::Below(0.0, "`d` 10, `c` 9, `b` 2".to_owned())));
+    }
 
     #[test]
     fn it_says_once_that_it_is_below_and_once_that_it_is_back() {
@@ -72,12 +124,12 @@ mod tests {
                 6..=9 => (20, 0),
                 _ => (20 + (n - 9) * 40, (n - 9) * 40),
             };
-            if let Some(change) = rate.take(begin + EVERY * n as u32, total, succeeded, 0.95) {
+            if let Some(change) = rate.take(begin + EVERY * n as u32, recoveries(total, succeeded), 0.95) {
                 changes.push((n, change));
             }
         }
         assert_eq!(changes.len(), 2, "{changes:?}");
-        assert_eq!(changes[0], (6, Crossing::Below(0.0)));
+        assert_eq!(changes[0], (6, Crossing::Below(0.0, "`price` 20".to_owned())));
         assert_eq!(changes[1].0, 19, "400 of 420 are more than 95 %");
         assert!(matches!(changes[1].1, Crossing::Back(rate) if rate >= 0.95));
     }
@@ -86,8 +138,9 @@ mod tests {
     fn a_gap_empties_it() {
         let begin = Instant::now();
         let mut rate = SuccessRate::default();
-        assert_eq!(rate.take(begin, 0, 0, 0.95), None);
-        assert_eq!(rate.take(begin + EVERY * 2 + Duration::from_millis(1), 100, 0, 0.95), None);
-        assert_eq!(rate.take(begin + EVERY * 3, 120, 0, 0.95), Some(Crossing::Below(0.0)));
+        assert_eq!(rate.take(begin, recoveries(0, 0), 0.95), None);
+        assert_eq!(rate.take(begin + EVERY * 2 + Duration::from_millis(1), recoveries(100, 0), 0.95), None);
+        let crossing = rate.take(begin + EVERY * 3, recoveries(120, 0), 0.95);
+        assert_eq!(crossing, Some(Crossing::Below(0.0, "`price` 20".to_owned())));
     }
 }
