@@ -267,7 +267,7 @@ impl Doctor<'_> {
                         "jobs",
                         Level::Warn,
                         message,
-                        "some wait for you: `resilience jobs list --status manual,dead`",
+                        "some wait for you: `resilience jobs list --status manual,dead`; those that failed have ended: `--status failed`",
                     );
                 } else {
                     self.found("jobs", Level::Pass, message, "");

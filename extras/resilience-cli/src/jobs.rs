@@ -139,7 +139,12 @@ fn show(id: &str, place: &Place, json: bool) -> Result<ExitCode, Failure> {
     }
     for event in &job.events {
         let reason = if event.reason.is_empty() { String::new() } else { format!(": {}", event.reason) };
-        line("history", format!("{} ago, {} {}{reason}", age(event.at), event.strategy, event.result));
+        // The end of a job that no strategy has reached is both.
+        let words = match (&event.strategy, &event.result) {
+            (strategy, result) if strategy == result => result.clone(),
+            (strategy, result) => format!("{strategy} {result}"),
+        };
+        line("history", format!("{} ago, {words}{reason}", age(event.at)));
     }
     print::bytes((lines.join("\n") + "\n").as_bytes())
 }

@@ -25,6 +25,7 @@ mod run;
 mod state;
 
 use args::{Cli, Command};
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, Parser as _};
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write as _};
@@ -40,7 +41,7 @@ type Failure = Box<dyn std::error::Error>;
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(error),
     };
     caught(|| command(cli)).unwrap_or_else(|error| {
         print::say(&error.to_string());
@@ -77,7 +78,13 @@ fn caught<R>(work: impl FnOnce() -> Result<R, Failure>) -> Result<R, Failure> {
 }
 
 /// Shows clap's own text. Wrong usage of `run` ends with a code that no command is likely to use itself.
-fn usage(error: &clap::Error) -> ExitCode {
+fn usage(mut error: clap::Error) -> ExitCode {
+    let is_retry = |arg: &ContextValue| matches!(arg, ContextValue::String(arg) if arg == "--retry");
+    if error.get(ContextKind::InvalidArg).is_some_and(is_retry) {
+        // By its letters `--retry-on` is nearer, so clap suggests it and shows its usage.
+        error.remove(ContextKind::Usage);
+        error.insert(ContextKind::SuggestedArg, ContextValue::String("--retries".to_owned()));
+    }
     let printed = error.print();
     match error.use_stderr() {
         false => match printed {

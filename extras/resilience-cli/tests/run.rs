@@ -163,6 +163,15 @@ fn what_is_ours_is_said_in_one_line_and_in_the_status_file() {
 }
 
 #[test]
+fn an_option_that_is_nearly_one_for_retries_is_answered_with_it() {
+    let dir = dir();
+    let output = output(&mut run(dir.path(), "--retry 2", "exit 5"));
+    let said = text(&output.stderr);
+    assert!(said.contains("'--retries'") && !said.contains("--retry-on"), "{said}");
+    assert_eq!(output.status.code(), Some(125));
+}
+
+#[test]
 fn only_what_failed_in_a_repeatable_way_is_repeated() {
     for (words, script, attempts) in [
         ("--retries 3", "exit 1", 4),

@@ -96,6 +96,7 @@ fn state_is_listed_shown_and_changed() {
     for part in ["import:8", "failed", "unavailable", "rows = 500"] {
         assert!(shown.contains(part), "{part}:\n{shown}");
     }
+    assert!(!shown.contains("failed failed"), "{shown}");
     assert!(said(home, "jobs show import:7").contains("rows: done by parse"));
     assert!(refused(home, "jobs show import:70").contains("there is no job `import:70`"));
 
