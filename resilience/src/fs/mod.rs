@@ -8,7 +8,8 @@
 //! | guard a file that other users or programs know by its path | [`FileLock::at`] |
 //! | guard a directory | [`DirLock::at`] |
 //! | take several at once | [`lock_all`] |
-//! | change one or several files whole or not at all | [`Transaction`] |
+//! | change a file whole or not at all | [`Transaction::edit`] |
+//! | change several files whole or not at all | [`Transaction`] |
 //! | let another program change files, and put them back if it fails | [`Transaction::back_up`] |
 //! | reduce overlaps on a file system without locks | [`MarkerLock`] |
 //!

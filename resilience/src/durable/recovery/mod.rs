@@ -97,6 +97,9 @@ pub fn recover() -> Recover {
 
 /// Recovers as [`recover`] does, from sync code: blocks until the jobs found are queued.
 ///
+/// A program that ends once its jobs have ended, such as one started by `cron`, calls
+/// `recover().until_done().blocking()`, which also waits for [their ends](Recover::until_done).
+///
 /// An async job runs on the runtime that this crate makes for it (feature `tokio`), even if the caller has
 /// one, whose tasks could wait for the thread that this blocks.
 ///

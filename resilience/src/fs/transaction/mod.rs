@@ -106,6 +106,9 @@ pub struct Transaction {
 impl Transaction {
     /// Prepares a transaction on one file, which may be absent. Its directory has to exist.
     ///
+    /// [`apply`](Self::apply) runs a body with the copy of the file, [`run`](Self::run) with a slice of one;
+    /// [`edit`](Self::edit) does both with the default settings.
+    ///
     /// # Examples
     ///
     /// ```
