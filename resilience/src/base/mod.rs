@@ -1,6 +1,6 @@
 //! The foundation of the crate: time, randomness, state and text. It knows nothing of failures or policies.
 //!
-//! The room owns the seams of the crate: the clock, waiting and random numbers. Nothing outside of it reads a clock,
+//! This module owns the seams of the crate: the clock, waiting and random numbers. Nothing outside of it reads a clock,
 //! sleeps or draws a number, so that a test world can put its own in their place and no test has to wait. It also owns
 //! the declaration of settings, because every policy and the durable part have some.
 //!

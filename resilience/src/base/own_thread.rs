@@ -55,7 +55,7 @@ struct Item<T> {
 }
 
 impl<T: Send + 'static> OwnThread<T> {
-    /// Returns `name` is that of the thread, which starts with the first value, not here.
+    /// Creates the handle of a thread called `name`, which starts with the first value.
     pub(crate) fn new(
         name: &'static str,
         most: usize,

@@ -521,7 +521,7 @@ impl Layer for FallbackSite {
     }
 }
 
-/// Is what a fallback can return in place of a `T`: a `Result` with any error, or an `Option`.
+/// A value that a fallback can return in place of a `T`: a `Result` with any error, or an `Option`.
 ///
 /// An `Err` or a `None` means that the fallback failed as well; the caller then gets the first error.
 ///

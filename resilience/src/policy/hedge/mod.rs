@@ -23,7 +23,7 @@
 //! success answers, and the other one is dropped. A failure waits for the call that still runs; if all fail, the caller
 //! gets the first error. An extra call is optional: it waits for no slot of a bulkhead and no rate limit, and is not
 //! made where one is missing, where the breaker of the function rejects it, where no more time is left than the delay
-//! ([`remaining`](crate::remaining)), or where the [`Budget`] is half empty or less. The budget is that of the
+//! ([`remaining`](crate::remaining)), or where the [`Budget`] is at most half full. The budget is that of the
 //! function's retry, or else the hedge's own.
 //!
 //! The idea is that of "The Tail at Scale" (Dean and Barroso, Communications of the ACM, 2013).

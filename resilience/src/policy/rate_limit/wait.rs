@@ -54,7 +54,7 @@ impl<L: Deref<Target = RateLimit>> Pass<L> {
         Self { limit: Some(limit), stack, attempt, queued: None }
     }
 
-    /// Returns `Err` has the nanoseconds after which the call would be let through.
+    /// Polls the wait; `Err` has the nanoseconds until the call would be let through.
     #[cold]
     #[inline(never)]
     fn wait(&mut self, limit: &RateLimit, wait: u64, cx: &mut Context<'_>) -> Poll<Result<(), u64>> {
