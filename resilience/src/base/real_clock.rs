@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 pub(super) use super::paused::paused_clock;
 
 /// Returns tokio's reading of the time if its clock is not the system's.
-#[cfg(all(feature = "testing", not(feature = "tokio")))]
+#[cfg(all(any(feature = "testing", feature = "durable"), not(feature = "tokio")))]
 pub(super) const fn paused_clock() -> Option<Instant> {
     None
 }
