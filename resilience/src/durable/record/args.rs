@@ -27,8 +27,8 @@ pub struct Args {
 /// Takes every argument of a function out of a record.
 pub(crate) type Reads = fn(&mut Args) -> Result<(), String>;
 
-/// How the arguments of a call are told apart in which the order of elements does not count: a `HashSet` is written in
-/// another order by each process, a list is not.
+/// Finds the arguments of a call in which the order of elements does not count: each process writes a `HashSet` in
+/// another order, and a list in its own.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sets {
     /// The known ones.
