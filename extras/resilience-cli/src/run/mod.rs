@@ -4,7 +4,6 @@
 //! records, locks and backups are the library's own, so that scripts and programs share them.
 
 mod attempt;
-mod base64;
 mod capture;
 mod group;
 mod hold;

@@ -3,9 +3,11 @@
 use super::attempt::End;
 use super::hold::inherited;
 use super::report::Result as Ended;
-use super::{Attempted, Run, base64};
+use super::{Attempted, Run};
 use crate::args::{Place, Recorded as What};
 use crate::{Failure, print, state};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use resilience::durable::{Checkpoint, CheckpointConfig, CheckpointError, SqliteStore, use_store};
 use resilience::fs::{FileLock, Holder, LockError, LockGuard};
 use resilience::{Category, Classification, Classify, Rejected, lock};
@@ -117,7 +119,7 @@ enum Written {
 
 impl Written {
     fn of(bytes: Vec<u8>) -> Self {
-        let encoded = base64::encode(&bytes);
+        let encoded = BASE64_STANDARD.encode(&bytes);
         let length = |text: &str| serde_json::to_vec(text).map_or(usize::MAX, |json| json.len());
         match String::from_utf8(bytes) {
             Ok(text) if length(&text) <= encoded.len().max(64) => Self::Text(text),
@@ -129,7 +131,7 @@ impl Written {
     fn bytes(&self) -> Option<Cow<'_, [u8]>> {
         match self {
             Self::Text(text) => Some(text.as_bytes().into()),
-            Self::Base64(text) => base64::decode(text).map(Cow::Owned),
+            Self::Base64(text) => BASE64_STANDARD.decode(text).ok().map(Cow::Owned),
             Self::Bytes(bytes) => Some(bytes.into()),
         }
     }
