@@ -18,7 +18,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-#[cfg(any(feature = "durable", feature = "fs", feature = "ops"))]
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "durable")]
@@ -111,52 +110,10 @@ pub(crate) async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::O
     running.into_iter().filter_map(|(_, done)| done).collect()
 }
 
-/// Runs `future` on this thread, which sleeps while there is nothing to do.
-///
-/// The future has to be woken by another thread, or by itself: a future that only a runtime on this very thread drives
-/// (tokio's timer or sockets) never ends here. The futures of stores are woken by the store's own thread.
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+/// Calls `step` until it returns a value. Between two calls the thread sleeps until the waker is called, or until the
+/// moment of the system's clock that `step` names, if it names one.
+fn park_between<T>(mut step: impl FnMut(&Waker) -> Result<T, Option<Instant>>) -> T {
     let _before = replace(&BLOCKS, true);
-    let mut future = pin!(future);
-    let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
-    let waker = Waker::from(unpark.clone());
-    loop {
-        if let Poll::Ready(done) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return done;
-        }
-        while !unpark.woken.swap(false, Ordering::Acquire) {
-            thread::park();
-        }
-    }
-}
-
-/// Waits like [`block_on`], but gives up after `limit` of the system's clock, if that clock can reach the moment.
-///
-/// The future is polled once more after each wake-up, so that a result which arrives at the last moment counts.
-#[cfg(any(feature = "durable", feature = "ops"))]
-pub(crate) fn block_for<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
-    let end = Instant::now().checked_add(limit);
-    let mut future = pin!(future);
-    let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
-    let waker = Waker::from(unpark.clone());
-    loop {
-        if let Poll::Ready(done) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return Some(done);
-        }
-        while !unpark.woken.swap(false, Ordering::Acquire) {
-            match end.map(|end| end.saturating_duration_since(Instant::now())) {
-                None => thread::park(),
-                Some(Duration::ZERO) => return None,
-                Some(left) => thread::park_timeout(left),
-            }
-        }
-    }
-}
-
-/// Calls `step` until it is done. Between two calls the thread sleeps until the moment of the system's clock that
-/// `step` names, or until its waker is called.
-#[cfg(feature = "fs")]
-pub(crate) fn block_steps<T>(mut step: impl FnMut(&Waker) -> Result<T, Instant>) -> T {
     let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
     let waker = Waker::from(unpark.clone());
     loop {
@@ -165,10 +122,71 @@ pub(crate) fn block_steps<T>(mut step: impl FnMut(&Waker) -> Result<T, Instant>)
             Err(until) => until,
         };
         while !unpark.woken.swap(false, Ordering::Acquire) {
-            match until.saturating_duration_since(Instant::now()) {
-                Duration::ZERO => break,
-                left => thread::park_timeout(left),
+            match until.map(|until| until.saturating_duration_since(Instant::now())) {
+                None => thread::park(),
+                Some(Duration::ZERO) => break,
+                Some(left) => thread::park_timeout(left),
             }
+        }
+    }
+}
+
+/// Runs `future` on this thread, which sleeps while there is nothing to do.
+///
+/// The future has to be woken by another thread, or by itself: a future that only a runtime on this very thread drives
+/// (tokio's timer or sockets) never ends here. The futures of stores are woken by the store's own thread.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    park_between(|waker| match future.as_mut().poll(&mut Context::from_waker(waker)) {
+        Poll::Ready(done) => Ok(done),
+        Poll::Pending => Err(None),
+    })
+}
+
+/// Waits like [`block_on`], but gives up after `limit` of the system's clock, if that clock can reach the moment.
+///
+/// The future is polled before the limit is looked at, so that a result which arrives at the last moment counts.
+#[cfg(any(feature = "durable", feature = "ops"))]
+pub(crate) fn block_for<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let end = Instant::now().checked_add(limit);
+    let mut future = pin!(future);
+    park_between(|waker| match future.as_mut().poll(&mut Context::from_waker(waker)) {
+        Poll::Ready(done) => Ok(Some(done)),
+        Poll::Pending if end.is_some_and(|end| end <= Instant::now()) => Ok(None),
+        Poll::Pending => Err(end),
+    })
+}
+
+/// Calls `step` until it is done, as soon as its waker is called, and at the moment of the system's clock that `step`
+/// names.
+#[cfg(feature = "fs")]
+pub(crate) fn block_steps<T>(mut step: impl FnMut(&Waker) -> Result<T, Instant>) -> T {
+    park_between(|waker| step(waker).map_err(Some))
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_waits_for_a_limited_time_waits_for_a_store_too() {
+        let seen = || async { may_block() };
+        assert!(!may_block());
+        assert_eq!(block_for(Duration::MAX, seen()), Some(true));
+        let inside = block_on(all([seen()].into_iter()));
+        assert_eq!((inside, may_block()), (vec![false], false));
+    }
+
+    #[test]
+    fn a_future_is_polled_once_without_time_and_once_more_at_the_end_of_it() {
+        for (limit, expected) in [(Duration::ZERO, 1), (Duration::from_millis(1), 2)] {
+            let mut polls = 0;
+            let never = poll_fn(|_| {
+                polls += 1;
+                Poll::<()>::Pending
+            });
+            assert_eq!(block_for(limit, never), None);
+            assert_eq!(polls, expected, "{limit:?}");
         }
     }
 }
