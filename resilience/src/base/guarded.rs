@@ -36,11 +36,30 @@ pub fn hook_panics() -> u64 {
 
 /// Calls code of the program, a hook or a subscriber, and counts its panic instead of passing it on.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
-    let result = catch_unwind(AssertUnwindSafe(work));
-    if result.is_err() {
+    let result = contained(work);
+    if result.is_none() {
         HOOK_PANICS.fetch_add(1, Ordering::Relaxed);
     }
-    result.ok()
+    result
+}
+
+/// Runs code whose panic concerns nothing else; `None` if it panics.
+pub(crate) fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => Some(done),
+        Err(panic) => {
+            discard(panic);
+            None
+        }
+    }
+}
+
+/// Drops a value of the program, a waker or the value of a panic, whose destructor may panic.
+pub(crate) fn discard<T>(value: T) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        // Its destructor may panic as well.
+        std::mem::forget(panic);
+    }
 }
 
 /// Returns the text of a panic, if its value is one.
@@ -52,20 +71,36 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> Option<&str> {
 
 /// Wakes a task. A waker that panics, or whose panic panics when it is dropped, concerns no other task.
 pub(crate) fn wake(waker: Waker) {
-    harmless(|| waker.wake());
-}
-
-/// Runs code of an executor whose panic, or that panic's own, concerns no other task.
-fn harmless(work: impl FnOnce()) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
-    }
+    contained(|| waker.wake());
 }
 
 /// Wakes the tasks that wait with `woken`, and drops the wakers that are not needed any more.
 pub(crate) fn release(woken: Vec<Waker>, unused: Vec<Waker>) {
     woken.into_iter().for_each(wake);
-    for waker in unused {
-        harmless(|| drop(waker));
+    unused.into_iter().for_each(discard);
+}
+
+/// The value of a panic that panics when it is dropped.
+#[cfg(test)]
+#[derive(Debug)]
+pub(crate) struct DropPanics;
+
+#[cfg(test)]
+impl Drop for DropPanics {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "the value of a panic panics, too");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::panic_any;
+
+    #[test]
+    fn the_value_of_a_panic_that_panics_goes_no_further() {
+        let before = hook_panics();
+        assert_eq!(guarded(|| -> u8 { panic_any(DropPanics) }), None);
+        assert!(hook_panics() > before);
     }
 }

@@ -209,3 +209,25 @@ impl<T> fmt::Debug for OwnThread<T> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, feature = "ops"))]
+mod tests {
+    use super::*;
+    use crate::base::guarded::DropPanics;
+    use std::panic::panic_any;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn code_goes_on_after_a_panic_whose_value_panics() {
+        let (sender, handled) = channel();
+        let code = move |value: &u32| {
+            let _ = sender.send(*value);
+            panic_any(DropPanics);
+        };
+        let thread = Arc::new(OwnThread::new("test", 10, |_| true, code));
+        for value in 0..3 {
+            assert!(thread.push(value, Vec::new()));
+            assert_eq!(handled.recv_timeout(Duration::from_secs(60)), Ok(value));
+        }
+    }
+}

@@ -1,43 +1,49 @@
 //! One value that a thread sets and a future waits for.
 
-use super::guarded::wake;
+use super::guarded::{discard, wake};
 use super::sync::locked;
 use std::future::poll_fn;
 use std::sync::Mutex;
 use std::task::{Poll, Waker};
 
-/// A value, once it was given, and the task to wake for it.
+/// A value that may not have been given yet.
 #[derive(Debug)]
-pub(crate) struct Promise<T>(Mutex<(Option<T>, Option<Waker>)>);
+pub(crate) struct Promise<T>(Mutex<State<T>>);
+
+#[derive(Debug)]
+struct State<T> {
+    value: Option<T>,
+    /// The task that waits for the value.
+    waiting: Option<Waker>,
+}
 
 impl<T> Promise<T> {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new((None, None)))
+        Self(Mutex::new(State { value: None, waiting: None }))
     }
 
     /// Sets the value; the first one counts. The waker is code of an executor, and is called without the lock.
     pub(crate) fn give(&self, value: T) {
-        let waker = {
+        let waiting = {
             let mut state = locked(&self.0);
-            if state.0.is_none() {
-                state.0 = Some(value);
+            if state.value.is_none() {
+                state.value = Some(value);
             }
-            state.1.take()
+            state.waiting.take()
         };
-        waker.into_iter().for_each(wake);
+        waiting.into_iter().for_each(wake);
     }
 
     /// Waits for the value and takes it. One future waits at a time; dropped, it takes nothing back.
     pub(crate) async fn taken(&self) -> T {
         poll_fn(|cx| {
+            let waker = cx.waker().clone();
             let mut state = locked(&self.0);
-            if let Some(value) = state.0.take() {
-                return Poll::Ready(value);
-            }
-            let before = state.1.replace(cx.waker().clone());
+            let value = state.value.take();
+            let unused = if value.is_some() { Some(waker) } else { state.waiting.replace(waker) };
             drop(state);
-            drop(before);
-            Poll::Pending
+            discard(unused);
+            value.map_or(Poll::Pending, Poll::Ready)
         })
         .await
     }
@@ -68,6 +74,27 @@ mod tests {
         promise.give(1);
         promise.give(2);
         assert_eq!(block_on(promise.taken()), 1);
+    }
+
+    #[test]
+    fn a_waker_is_dropped_without_the_lock_and_may_panic() {
+        struct Looks(Arc<Promise<u8>>);
+        impl Wake for Looks {
+            fn wake(self: Arc<Self>) {}
+        }
+        impl Drop for Looks {
+            fn drop(&mut self) {
+                assert!(self.0.0.try_lock().is_ok(), "dropped under the lock");
+                panic!("an executor's");
+            }
+        }
+        let promise = Arc::new(Promise::new());
+        let mut taken = pin!(promise.taken());
+        let waker = Waker::from(Arc::new(Looks(promise.clone())));
+        assert!(taken.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        // The waker that waits is the last one.
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(waker))).is_ok());
+        assert!(taken.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     }
 
     #[test]

@@ -65,12 +65,14 @@ impl Stop {
     pub(crate) fn wait(&self, time: Duration) {
         let mut next = clock::watch(time);
         block_on(poll_fn(|cx| {
+            let waker = cx.waker().clone();
             let mut state = locked(&self.0);
             if state.is_stopped {
                 return Poll::Ready(());
             }
-            state.waker = Some(cx.waker().clone());
+            let before = state.waker.replace(waker);
             drop(state);
+            drop(before);
             Pin::new(&mut next).poll(cx)
         }));
     }

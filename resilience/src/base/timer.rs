@@ -31,7 +31,7 @@
 //! [`pause`] is for waits of the code under test (a backoff), [`alarm`] for limits that should not go off (a timeout),
 //! and [`watch`] for the looks of a policy after its own callers, which in a test happen by the test's clock only.
 
-use super::guarded::wake;
+use super::guarded::{discard, wake};
 use super::real_clock::real_now;
 use super::sync::locked;
 use super::time::later;
@@ -188,7 +188,7 @@ impl Alarm {
         match self.timers.register(self.at, self.number, waker.clone()) {
             Ok(number) => {
                 self.number = Some(number);
-                self.waker = Some(waker.clone());
+                discard(self.waker.replace(waker.clone()));
             }
             // Without a thread the task looks at the clock itself, and tries again to start the thread each
             // time: it is polled all the time, but the executor is not blocked and the verdict is right.
@@ -202,6 +202,7 @@ impl Drop for Alarm {
     fn drop(&mut self) {
         if let Some(number) = self.number {
             self.timers.remove(self.at, number);
+            discard(self.waker.take());
         }
     }
 }
@@ -269,18 +270,18 @@ impl TimerThread {
             entries.next_look = Some(at);
         }
         drop(entries);
-        // Wakers run code of others when they are dropped, so this happens outside the lock.
-        drop(replaced);
         if is_earlier {
             self.earlier.notify_one();
         }
+        // Wakers run code of others when they are dropped, so this happens outside the lock.
+        discard(replaced);
         Ok(number)
     }
 
     /// Takes the entry out, if it is still there. The thread may wake for nothing once, which is cheaper than a notice.
     fn remove(&self, at: Instant, number: u64) {
         let removed = locked(&self.entries).wakers.remove(&(at, number));
-        drop(removed);
+        discard(removed);
     }
 
     /// Runs the loop of the thread: wakes due tasks, and sleeps until the next entry or until an earlier one is added.
@@ -318,6 +319,7 @@ impl TimerThread {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::base::guarded::DropPanics;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
     use std::sync::mpsc::{Receiver, Sender, channel};
@@ -368,12 +370,6 @@ mod tests {
                 std::panic::panic_any(DropPanics);
             }
         }
-        struct DropPanics;
-        impl Drop for DropPanics {
-            fn drop(&mut self) {
-                assert!(thread::panicking(), "the payload of a waker's panic panics, too");
-            }
-        }
         let timers = timers(started);
         let at = Instant::now() + SOON;
         let (good, woken) = telling();
@@ -418,6 +414,30 @@ mod tests {
         assert!(is_woken(&woken));
         assert!(moves.poll(&second).is_ready());
         assert!(not_woken.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_waker_that_panics_when_it_is_dropped_concerns_no_other_task() {
+        struct Waits {
+            _panics: DropPanics,
+        }
+        impl Wake for Waits {
+            fn wake(self: Arc<Self>) {}
+        }
+        let broken = || Waker::from(Arc::new(Waits { _panics: DropPanics }));
+        let timers = timers(started);
+        let (other, _woken) = telling();
+        let mut late = alarm(timers, LONG);
+        assert!(late.poll(&other).is_pending());
+        let mut early = alarm(timers, LONG / 2);
+        assert!(early.poll(&broken()).is_pending());
+        let (waker, woken) = telling();
+        assert!(early.poll(&waker).is_pending());
+        assert!(early.poll(&broken()).is_pending());
+        drop(early);
+        let mut next = alarm(timers, SOON);
+        let is_pending = next.poll(&waker).is_pending();
+        assert!(!is_pending || is_woken(&woken));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use super::answer::Answer;
 use super::flight::Look;
 use super::work::Work;
-use crate::base::guarded::panic_text;
+use crate::base::guarded::{contained, discard, panic_text};
 use crate::base::of_process::OfProcess;
 #[cfg(feature = "tokio")]
 use crate::base::runtime::OwnRuntime;
@@ -87,8 +87,7 @@ pub(super) fn start(look: Look) {
 /// Returns the answer of a check that has panicked.
 fn panicked(panic: Box<dyn Any + Send>) -> Answer {
     let text = panic_text(&*panic).map(str::to_owned);
-    // The panic's own value may panic when it is dropped.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+    discard(panic);
     Answer::fail(text.map_or_else(|| "panicked".to_owned(), |text| format!("panicked: {text}")))
 }
 
@@ -120,7 +119,7 @@ fn work() {
         };
         drop(pool);
         // The panic that is caught here is a waker's.
-        let _ = catch_unwind(AssertUnwindSafe(job));
+        contained(job);
     }
 }
 

@@ -5,11 +5,11 @@
 //! up without end, calls are dropped while 16 of them run.
 
 use super::{ActionCounts, Pattern};
+use crate::base::guarded::contained;
 use crate::base::sync::locked;
 use crate::base::world::{World, run_in};
 use std::collections::VecDeque;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
@@ -96,12 +96,10 @@ impl Actions {
         let (actions, world) = (self.clone(), World::here());
         self.running.fetch_add(1, Ordering::SeqCst);
         let call = move || {
-            let result = catch_unwind(AssertUnwindSafe(|| run_in(world.as_ref(), || action(&pattern))));
+            let result = contained(|| run_in(world.as_ref(), || action(&pattern)));
             actions.run.fetch_add(1, Ordering::Relaxed);
-            if let Err(panic) = result {
+            if result.is_none() {
                 actions.panicked.fetch_add(1, Ordering::Relaxed);
-                // The value of a panic may panic when it is dropped.
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
             }
             actions.running.fetch_sub(1, Ordering::SeqCst);
             let _ = ended.send(());

@@ -34,10 +34,10 @@ use super::end;
 use super::state::{LeaseState, Loss};
 use crate::base::block_on::block_on;
 use crate::base::clock;
+use crate::base::guarded::contained;
 use crate::base::of_process::OfProcess;
 use crate::base::sync::locked;
 use crate::durable::store::{Store, StoreError};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -246,15 +246,15 @@ impl Heart {
         let mut wait = Duration::ZERO;
         while let Some((store, lease)) = self.next(wait) {
             // A store of the program's own may panic: the others are kept all the same.
-            let beaten = catch_unwind(AssertUnwindSafe(|| {
+            let beaten = contained(|| {
                 block_on(async {
                     self.beat(&store, lease).await?;
                     end::pay(&store).await;
                     Ok::<_, StoreError>(())
                 })
-            }));
+            });
             // A failed beat is tried again soon; the watch decides what it means for the leases.
-            wait = if let Ok(Ok(())) = beaten { Duration::ZERO } else { lease / 9 };
+            wait = if let Some(Ok(())) = beaten { Duration::ZERO } else { lease / 9 };
         }
     }
 
@@ -334,8 +334,7 @@ impl Heart {
             if state.is_late(now) { state.losses() } else { Vec::new() }
         };
         for lost in late {
-            // Waking the waiters of the loss is foreign code.
-            let _ = catch_unwind(AssertUnwindSafe(|| lost.lose()));
+            lost.lose();
         }
     }
 

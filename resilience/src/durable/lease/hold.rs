@@ -21,6 +21,7 @@ use super::heartbeat;
 use super::key_lock::KeyLock;
 use super::state::LeaseState;
 use crate::base::block_on::{Mode, block_on};
+use crate::base::guarded::contained;
 use crate::base::of_process::OfProcess;
 use crate::base::promise::Promise;
 use crate::base::sync::locked;
@@ -28,7 +29,6 @@ use crate::durable::record::{Record, Status};
 use crate::durable::store::{Completion, Release, Store, StoreError};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
@@ -163,7 +163,7 @@ pub(crate) fn finish(store: &Arc<dyn Store>, chore: impl Future<Output = ()> + S
     // A store that answers at once leaves nothing to wait for: the next caller finds the key free. A panic of its code
     // must not come out of a drop.
     let mut first = || chore.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
-    if matches!(catch_unwind(AssertUnwindSafe(&mut first)), Ok(true)) {
+    if contained(&mut first) == Some(true) {
         beside(store, chore);
     }
 }
@@ -194,7 +194,8 @@ impl std::fmt::Debug for Chores {
 fn beside(store: &Arc<dyn Store>, chore: Pin<Box<dyn Future<Output = ()> + Send>>) {
     // In a test world everything happens on the test's own thread, in order.
     if crate::base::clock::is_manual() {
-        return drop(catch_unwind(AssertUnwindSafe(|| block_on(chore))));
+        contained(|| block_on(chore));
+        return;
     }
     let of = (store.identity(), store.owner());
     let mut all = locked(&CHORES);
@@ -219,7 +220,7 @@ fn do_chores(of: &(String, String)) {
     };
     while let Some(chore) = next() {
         // A store of the program's own may panic: the other chores are done all the same.
-        drop(catch_unwind(AssertUnwindSafe(|| block_on(chore))));
+        contained(|| block_on(chore));
     }
 }
 
@@ -231,4 +232,39 @@ pub(crate) async fn settled(store: &Arc<dyn Store>) {
     let given = done.clone();
     beside(store, Box::pin(async move { given.give(()) }));
     done.taken().await;
+}
+
+#[cfg(all(test, feature = "testing", not(loom)))]
+mod tests {
+    use super::*;
+    use crate::base::block_on::block_for;
+    use crate::base::guarded::DropPanics;
+    use crate::durable::MemoryStore;
+    use std::future::poll_fn;
+    use std::panic::panic_any;
+    use std::task::Poll;
+
+    /// Returns a chore that panics in the poll of this number.
+    async fn panics_at(poll: u32) {
+        let mut polls = 0;
+        poll_fn(|cx| {
+            polls += 1;
+            if polls == poll {
+                panic_any(DropPanics);
+            }
+            cx.waker().wake_by_ref();
+            Poll::<()>::Pending
+        })
+        .await;
+    }
+
+    #[test]
+    fn chores_go_on_after_a_panic_whose_value_panics() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        finish(&store, panics_at(1));
+        finish(&store, panics_at(2));
+        assert_eq!(block_for(Duration::from_secs(60), Box::pin(settled(&store))), Some(()));
+        let _world = crate::testing::isolate();
+        finish(&store, panics_at(2));
+    }
 }

@@ -13,6 +13,7 @@
 //! `Serialize` and `Deserialize` are code of the program: a panic in them is an error of the value, since it would
 //! otherwise end the recovery of all jobs, or run a body again whose effects have happened.
 
+use crate::base::guarded::discard;
 use crate::durable::record::finite;
 use crate::durable::record::history::kept_panic;
 use crate::failure::rejected::Rejected;
@@ -43,8 +44,7 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, String
 fn caught<T>(code: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|panic| {
         let text = kept_panic(&*panic);
-        // It can panic when it is dropped.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+        discard(panic);
         Err(format!("its code panicked: {text}"))
     })
 }

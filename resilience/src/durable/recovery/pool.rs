@@ -23,7 +23,7 @@
 //! A job that sleeps for long leaves its place, and the same thread gives it one again ([`OwnSeat`]).
 
 use crate::base::block_on::block_on;
-use crate::base::guarded::wake;
+use crate::base::guarded::{contained, discard, wake};
 use crate::base::of_process::OfProcess;
 use crate::base::site::Site;
 use crate::base::stopping;
@@ -41,7 +41,6 @@ use crate::point::PointName;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::poll_fn;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -186,7 +185,7 @@ impl Pool {
             let seat = OwnSeat { pool: self, number };
             let slot = Slot { seat, queued: Some(queued), resumption: None, problem: None, moves: false };
             // The store, the arguments and what they drop are foreign code.
-            drop(catch_unwind(AssertUnwindSafe(|| slot.fill())));
+            contained(|| slot.fill());
         }
     }
 
@@ -404,7 +403,7 @@ impl Slot {
                     slot.problem = None;
                     // A panic of the body is the job's: it is left interrupted.
                     let mut call = Caught::new(call);
-                    drop((&mut call).await);
+                    discard((&mut call).await);
                     slot.moves = false;
                     // The end of the job is not to be seen before what it held is given back.
                     drop(call);
@@ -417,7 +416,7 @@ impl Slot {
                 runtime::on_thread(move || {
                     let mut slot = self;
                     slot.problem = None;
-                    drop(catch_unwind(AssertUnwindSafe(call)));
+                    contained(call);
                     drop(slot);
                 });
             }
@@ -487,13 +486,49 @@ impl EndWatch {
     /// Waits until every job that was expected has ended; returns the problems of those that did not run.
     pub(crate) async fn all_ended(&self) -> HashMap<String, JobError> {
         poll_fn(|cx| {
+            let waker = cx.waker().clone();
             let mut state = self.state();
             if state.left == 0 {
                 return Poll::Ready(mem::take(&mut state.problems));
             }
-            state.waiting = Some(cx.waker().clone());
+            let before = state.waiting.replace(waker);
+            drop(state);
+            discard(before);
             Poll::Pending
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::pin;
+    use std::task::{Wake, Waker};
+
+    /// The waker of a task that looks whether the wait is locked when it goes.
+    struct Looks(Arc<EndWatch>);
+
+    impl Wake for Looks {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            assert!(self.0.state.try_lock().is_ok(), "dropped under the lock");
+        }
+    }
+
+    #[test]
+    fn the_waker_of_a_wait_that_moves_is_dropped_without_the_lock() {
+        let watch = Arc::new(EndWatch::default());
+        watch.expect_one();
+        let mut ended = pin!(watch.all_ended());
+        for _ in 0..2 {
+            let waker = Waker::from(Arc::new(Looks(watch.clone())));
+            assert!(ended.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        watch.one_ended("import:1", None);
+        assert!(ended.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
     }
 }

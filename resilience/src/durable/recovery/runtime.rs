@@ -12,13 +12,13 @@
 //! before its body begins, and stays interrupted: recovery must never use up a job's recoveries on its own
 //! surroundings.
 
+use crate::base::guarded::contained;
 #[cfg(feature = "tokio")]
 use crate::base::runtime::OwnRuntime;
 #[cfg(feature = "tokio")]
 use crate::base::sync::locked;
 use crate::base::world::{World, in_world};
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 #[cfg(feature = "tokio")]
 use std::sync::Mutex;
 #[cfg(feature = "tokio")]
@@ -90,7 +90,7 @@ static RUNTIME: OwnRuntime = OwnRuntime::new("resilience-recovery", 1..=4);
 
 /// Runs `call` on a thread of its own, in the test world of the caller; drops it where no thread can be had.
 pub(crate) fn on_thread(call: impl FnOnce() + Send + 'static) {
-    let call = in_this_world(move || drop(catch_unwind(AssertUnwindSafe(call))));
+    let call = in_this_world(move || _ = contained(call));
     let _ = std::thread::Builder::new().name("resilience-job".to_owned()).spawn(call);
 }
 

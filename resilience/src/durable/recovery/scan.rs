@@ -14,6 +14,7 @@
 //! fails because of one job.
 
 use crate::base::block_on::all;
+use crate::base::guarded::contained;
 use crate::base::stopping;
 use crate::durable::lease::end;
 use crate::durable::record::alert::critical;
@@ -29,7 +30,6 @@ use crate::durable::store::{Query, Release, StoreError};
 use crate::point::PointName;
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -44,9 +44,9 @@ impl Pass {
     ) -> Result<(), StoreError> {
         let mut rows = pin!(self.look_at_rows(found, watch));
         poll_fn(|cx| {
-            let polled = catch_unwind(AssertUnwindSafe(|| rows.as_mut().poll(cx)));
+            let polled = contained(|| rows.as_mut().poll(cx));
             polled
-                .unwrap_or_else(|_| Poll::Ready(Err(StoreError::Unavailable("its code panicked".to_owned()))))
+                .unwrap_or_else(|| Poll::Ready(Err(StoreError::Unavailable("its code panicked".to_owned()))))
         })
         .await
     }

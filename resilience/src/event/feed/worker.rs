@@ -7,7 +7,7 @@
 use super::queue::MOST;
 use super::record::EventRecord;
 use crate::base::clock::{self, later};
-use crate::base::guarded::wake;
+use crate::base::guarded::{discard, wake};
 use crate::base::handling;
 use crate::base::own_thread::OwnThread;
 use crate::base::sync::locked;
@@ -75,7 +75,7 @@ impl End {
         let before = if state.0 { None } else { state.1.replace(waker) };
         let is_reached = state.0;
         drop(state);
-        drop(before);
+        discard(before);
         is_reached
     }
 }

@@ -8,7 +8,7 @@
 
 use super::locked::Locked;
 use crate::base::clock::{Timer, real_time};
-use crate::base::guarded::wake;
+use crate::base::guarded::{discard, wake};
 use crate::base::of_process::OfProcess;
 use crate::base::sync::locked;
 use std::collections::BTreeMap;
@@ -89,14 +89,18 @@ impl Ticket {
 
     /// Returns whether it is its turn; `waker` is called when it is, or when the lock may be free.
     pub(super) fn is_first(&self, waker: &Waker) -> bool {
+        // Wakers are code of an executor: they are cloned and dropped outside of the lock.
+        let waker = waker.clone();
         let asked = self.with(|queue| {
             let waiting = queue.waiting.entry(self.number).or_default();
             waiting.is_late = false;
-            let before = waiting.waker.replace(waker.clone());
+            let before = waiting.waker.replace(waker);
             (before, queue.first() == Some(self.number))
         });
-        // Wakers are code of an executor: dropped outside of the lock.
-        asked.is_none_or(|(_before, is_first)| is_first)
+        asked.is_none_or(|(before, is_first)| {
+            discard(before);
+            is_first
+        })
     }
 
     /// Returns the turn, if this process has it: that of the first waiter, which this one is.
@@ -137,7 +141,7 @@ impl Drop for Ticket {
         let next = queue.call_first();
         let empty = if queue.waiting.is_empty() { queues.remove(&self.path) } else { None };
         drop(queues);
-        drop((own, turn, empty));
+        discard((own, turn, empty));
         if let Some(next) = next {
             watch(&self.path);
             wake(next);

@@ -18,6 +18,7 @@
 
 use super::Hedge;
 use crate::base::clock::{Timer, alarm};
+use crate::base::guarded::discard;
 use crate::base::scope;
 use crate::base::world::run_in;
 use crate::policy::Verdict;
@@ -199,8 +200,7 @@ where
             Ok(begun) => begun,
             Err(panic) => {
                 drop(paid);
-                self.end();
-                resume_unwind(panic);
+                self.fail(panic)
             }
         };
         if let Poll::Ready((_, Some(class))) = &polled
@@ -244,10 +244,7 @@ where
                 (outcome, verdict)
             })
         });
-        polled.unwrap_or_else(|panic| {
-            self.end();
-            resume_unwind(panic)
-        })
+        polled.unwrap_or_else(|panic| self.fail(panic))
     }
 
     /// Settles the end of the copy of this number; returns the result of the call, if that ends it.
@@ -301,6 +298,14 @@ where
         })
     }
 
+    /// Drops all copies, and hands on the panic of one of them.
+    fn fail(self: Pin<&mut Self>, panic: Box<dyn Any + Send>) -> ! {
+        if let Err(further) = caught(|| self.end()) {
+            discard(further);
+        }
+        resume_unwind(panic)
+    }
+
     /// Drops all copies. The first of their panics is handed on when all are gone.
     fn end(self: Pin<&mut Self>) {
         let mut this = self.project();
@@ -313,7 +318,10 @@ where
         let mut ended = caught(|| this.first.set(Copied::Over));
         while let Some(mut extra) = this.extras.take() {
             *this.extras = extra.as_mut().project().next.take();
-            ended = ended.and(caught(|| drop(extra)));
+            match caught(|| drop(extra)) {
+                Err(further) if ended.is_err() => discard(further),
+                dropped => ended = ended.and(dropped),
+            }
         }
         if let Err(panic) = ended {
             resume_unwind(panic);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::clock::now;
+use crate::base::guarded::DropPanics;
 use crate::failure::Category;
 use crate::testing::{World, isolate};
 use proptest::prelude::*;
@@ -231,6 +232,43 @@ fn the_first_failure_is_returned_and_others_are_dropped() {
     let (seen, _) = play(&world, config, 500, &failures, 1_000);
     let Some(Seen { answer, at, ran, .. }) = seen else { panic!() };
     assert_eq!((answer, at, ran), ((1, End::Failure), 30, 3));
+}
+
+#[test]
+fn the_value_of_a_further_panic_may_panic_too() {
+    struct Loud<'a>(&'a Cell<usize>);
+    impl Drop for Loud<'_> {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() + 1);
+            if !std::thread::panicking() {
+                std::panic::panic_any(DropPanics);
+            }
+        }
+    }
+    let world = isolate();
+    let hedge = Hedge::new("further panics", MINUTE * 5).max(3);
+    let (dropped, ran) = (Cell::new(0), Cell::new(0));
+    let body = || {
+        let number = ran.replace(ran.get() + 1);
+        let held = Loud(&dropped);
+        async move {
+            let _held = (number < 3).then_some(held);
+            if number < 3 {
+                std::future::pending::<()>().await;
+            }
+            (number, End::Success)
+        }
+    };
+    let mut call = Box::pin(hedge.call_async_judged(body, judge));
+    let panic = (0..100).find_map(|_| {
+        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| poll(call.as_mut())));
+        world.advance(MINUTE);
+        polled.err()
+    });
+    let panic = panic.expect("a panic");
+    assert!(panic.is::<DropPanics>(), "the first one");
+    std::mem::forget(panic);
+    assert_eq!(dropped.get(), 4);
 }
 
 #[test]

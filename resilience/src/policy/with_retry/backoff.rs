@@ -1,8 +1,8 @@
 //! The length of the wait before a retry.
 
+use crate::base::guarded::contained;
 use crate::base::setting::{Complaint, Kind, Value};
 use crate::base::settings::Factor;
-use std::panic::catch_unwind;
 use std::time::Duration;
 
 /// The growth of the wait from one retry to the next.
@@ -206,7 +206,7 @@ impl Schedule {
             Backoff::Constant | Backoff::Decorrelated => base,
             Backoff::Linear => base.saturating_mul(u128::from(n) + 1),
             Backoff::Fibonacci => base.saturating_mul(fibonacci(n)),
-            Backoff::Custom(wait) => catch_unwind(|| wait(n)).unwrap_or(self.cap).as_nanos(),
+            Backoff::Custom(wait) => contained(|| wait(n)).unwrap_or(self.cap).as_nanos(),
         }
     }
 }
@@ -237,6 +237,7 @@ pub(super) const fn duration(nanos: u128) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::guarded::DropPanics;
     use proptest::prelude::*;
 
     fn schedule(backoff: Backoff, jitter: Jitter) -> Schedule {
@@ -281,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_function_that_panics_means_cap() {
-        let broken = schedule(Backoff::Custom(|_| unreachable!("broken on purpose")), Jitter::None);
+        let broken = schedule(Backoff::Custom(|_| std::panic::panic_any(DropPanics)), Jitter::None);
         assert_eq!(broken.delay(0, None, 0.5), Duration::from_secs(10));
     }
 

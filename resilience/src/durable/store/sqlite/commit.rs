@@ -38,13 +38,13 @@
 use super::place::{Moment, Place};
 use super::tables::{Table, compact, failed, fold, fold_long, is_busy, shrink};
 use crate::base::block_on;
+use crate::base::guarded::contained;
 use crate::base::promise::Promise;
 use crate::base::sync::locked;
 use crate::durable::store::{StoreError, Work};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::fmt;
 use std::future::ready;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -152,8 +152,7 @@ pub(super) fn on_thread<T: Send + 'static>(
     let given = answer.clone();
     let thread = std::thread::Builder::new().name("resilience-upkeep".into());
     let started = thread.spawn(move || {
-        let done = catch_unwind(AssertUnwindSafe(work));
-        given.give(done.unwrap_or_else(|_| Err(StoreError::Unavailable("it panicked".to_owned()))));
+        given.give(contained(work).unwrap_or_else(|| Err(StoreError::Unavailable("it panicked".to_owned()))));
     });
     match started {
         Ok(_) => Box::pin(async move { answer.taken().await }),
@@ -259,8 +258,7 @@ impl Shared {
         // First of all: who commits after the look at what there is to do must wake the thread.
         locked(&self.queue).is_asleep = true;
         // A subscriber that receives the warning of a long log may panic.
-        let rest = catch_unwind(AssertUnwindSafe(|| self.rest()));
-        let has_more = rest.unwrap_or(false);
+        let has_more = contained(|| self.rest()).unwrap_or(false);
         let mut queue = locked(&self.queue);
         if !has_more {
             let idle = |queue: &mut Queue| queue.is_asleep && queue.operations.is_empty() && !queue.is_closed;
@@ -290,9 +288,9 @@ impl Shared {
         drop(writer);
         for reply in replies {
             // An executor's code may panic when it is woken: the others get their answers all the same.
-            let _ = catch_unwind(AssertUnwindSafe(|| reply(done.clone())));
+            contained(|| reply(done.clone()));
         }
-        let _ = catch_unwind(AssertUnwindSafe(|| place.watch_log(bytes)));
+        contained(|| place.watch_log(bytes));
     }
 
     /// Takes all operations, and waits a moment for as many as came last time: callers that got their

@@ -8,12 +8,12 @@
 use super::super::place::{Moment, Place};
 use super::errors::failed;
 use super::rows::{Row, end_of, get, number, row_of, tally};
+use crate::base::guarded::contained;
 use crate::durable::record::key::place;
 use crate::durable::record::{Corrupt, Millis, Record, Status};
 use crate::durable::store::rules::{Life, Rows, is_kept_for_a_time};
 use crate::durable::store::{Liveness, StoreError};
 use rusqlite::{Connection, OptionalExtension, Params, Transaction, params};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// The committer's transaction, as one operation after the other sees it.
@@ -75,8 +75,8 @@ impl<'a> Table<'a> {
         }
         self.now = now;
         let writes = self.writes;
-        let result = catch_unwind(AssertUnwindSafe(|| rule(self)))
-            .unwrap_or_else(|_| Err(StoreError::Unavailable("a rule panicked".to_owned())));
+        let result = contained(|| rule(self))
+            .unwrap_or_else(|| Err(StoreError::Unavailable("a rule panicked".to_owned())));
         // A disk that fails makes SQLite roll back by itself: what comes after that would be committed bit by bit.
         let is_over = || self.place.is_some() && self.tx.is_some_and(Connection::is_autocommit);
         if let Err(error) = &result
