@@ -30,9 +30,9 @@ impl Provided {
     }
 
     /// Adds the values of `earlier` of which there is none here.
-    pub(crate) fn inherit(&mut self, earlier: Self) {
-        for (ty, value) in earlier.values {
-            self.values.entry(ty).or_insert(value);
+    pub(crate) fn inherit(&mut self, earlier: &Self) {
+        for (ty, value) in &earlier.values {
+            self.values.entry(*ty).or_insert_with(|| value.clone());
         }
     }
 

@@ -252,7 +252,7 @@ impl Recover {
             }
         };
         let mut provided = self.provided;
-        provided.inherit(sweep::provided_for(&store));
+        provided.inherit(&sweep::provided_for(&store));
         let pass = Arc::new(Pass::new(provided, store, runtime));
         let watch = self.until_done.then(Arc::<EndWatch>::default);
         let mut found = Recovered::default();

@@ -8,6 +8,7 @@
 //! runtime that may end or be blocked.
 
 use crate::base::block_on::block_on;
+use crate::base::guarded::contained;
 use crate::base::of_process::OfProcess;
 use crate::base::stopping;
 use crate::base::sync::locked;
@@ -18,7 +19,6 @@ use crate::durable::recovery::pass::Pass;
 use crate::durable::recovery::retention::forget_old;
 use crate::durable::recovery::runtime::JobRuntime;
 use crate::durable::store::{self, Store};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -57,7 +57,9 @@ pub(crate) fn start(pass: Arc<Pass>, every: Duration) {
         return;
     }
     let mut sweeps = locked(&SWEEPS);
-    if let Some(sweep) = sweep_of(&sweeps, &pass.store) {
+    if let Some(sweep) = sweep_of(&sweeps, &pass.store).cloned() {
+        drop(sweeps);
+        // The values of the earlier pass are the program's: they are dropped outside of the locks.
         let _earlier = {
             let mut state = locked(&sweep.state);
             state.every = every;
@@ -84,15 +86,18 @@ pub(crate) fn start_later(mut provided: Provided, runtime: JobRuntime, every: Du
     }
     let mut later = locked(&LATER);
     let earlier = later.take();
-    let is_waiting = earlier.is_some();
-    provided.inherit(earlier.map(|(provided, ..)| provided).unwrap_or_default());
+    if let Some((earlier, ..)) = &earlier {
+        provided.inherit(earlier);
+    }
     *later = Some((provided, runtime, every));
-    if is_waiting {
+    // Provided values are the program's: they are dropped outside of the lock.
+    drop(later);
+    if earlier.is_some() {
         return;
     }
     let thread = std::thread::Builder::new().name("resilience-sweep".to_owned());
     if let Err(error) = thread.spawn(wait_for_store) {
-        *later = None;
+        let _lost = locked(&LATER).take();
         warning("no thread for the sweep could be started", &error.to_string());
     }
 }
@@ -152,7 +157,7 @@ impl Sweep {
             let pass = locked(&self.state).pass.clone();
             if is_due {
                 // The store's code is foreign.
-                let _ = catch_unwind(AssertUnwindSafe(|| block_on(forget_old(&pass.store))));
+                contained(|| block_on(forget_old(&pass.store)));
             }
             is_due = self.wait();
             if stopping::has_begun() {
@@ -176,5 +181,47 @@ impl Sweep {
             }
             state = self.woken.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::durable::MemoryStore;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    static IS_FREE: AtomicBool = AtomicBool::new(false);
+
+    #[derive(Debug)]
+    struct Client;
+
+    impl Drop for Client {
+        fn drop(&mut self) {
+            IS_FREE.store(SWEEPS.try_lock().is_ok() && LATER.try_lock().is_ok(), Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn the_values_of_an_earlier_recovery_are_dropped_without_the_locks() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let pass = |provided| Arc::new(Pass::new(provided, store.clone(), JobRuntime::default()));
+        let mut provided = Provided::default();
+        provided.insert(Arc::new(Client));
+        let state = State { pass: pass(provided), every: Duration::MAX, is_woken: false };
+        let sweep = Arc::new(Sweep { state: Mutex::new(state), woken: Condvar::new() });
+        locked(&SWEEPS).push(sweep);
+        start(pass(Provided::default()), Duration::MAX);
+        assert!(IS_FREE.swap(false, Ordering::Relaxed));
+
+        // As if a thread waited for the store.
+        let provided = || {
+            let mut provided = Provided::default();
+            provided.insert(Arc::new(Client));
+            provided
+        };
+        *locked(&LATER) = Some((provided(), JobRuntime::default(), Duration::MAX));
+        start_later(provided(), JobRuntime::default(), Duration::MAX);
+        assert!(IS_FREE.swap(false, Ordering::Relaxed));
+        assert!(locked(&LATER).take().is_some());
     }
 }
