@@ -1,4 +1,5 @@
-//! The arrows between the modules of both crates: no cycles, no arrow up, no policy that names another.
+//! The arrows between the modules of both crates: no cycles, no arrow up, no policy that names another. Names that are
+//! the same everywhere, and the first words of documentation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,6 +10,8 @@ use graph::{Graph, Modules, child_of};
 
 #[path = "structure/graph.rs"]
 mod graph;
+#[path = "structure/verbs.rs"]
+mod verbs;
 
 /// What a test knows of one crate.
 struct House {
@@ -337,6 +340,35 @@ fn points_in_the_examples_of_the_documentation_have_names_of_their_own() {
         names.retain(|_, places| places.len() > 1);
         assert!(names.is_empty(), "{names:#?}");
     }
+}
+
+#[test]
+fn documentation_of_a_function_begins_with_a_verb() {
+    let wrong = verbs::without_verb(root());
+    assert!(
+        wrong.is_empty(),
+        "begin with a verb in the third person, as in \"Returns the name\": {wrong:#?}"
+    );
+}
+
+#[test]
+fn documentation_without_a_verb_is_found() {
+    let source = "
+        /// Its name.
+        pub(crate) const fn first() {}
+        wrapped! { impl A { /// Returns the name.
+            #[inline] fn second() {} /** The name. */ extern \"C\" fn third() {} } }
+        /// The name.
+        type Name = fn() -> u8;
+        fn undocumented() {}
+        /// A name is a name.
+        #[test]
+        fn a_name_is_a_name() {}
+    ";
+    let functions = verbs::functions(source);
+    let wrong: Vec<_> = functions.iter().filter(|function| !function.begins_with_verb()).collect();
+    assert_eq!(functions.len(), 3);
+    assert_eq!(wrong.iter().map(|function| function.name.as_str()).collect::<Vec<_>>(), ["first", "third"]);
 }
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {

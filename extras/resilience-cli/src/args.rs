@@ -297,7 +297,7 @@ pub(crate) struct DoctorArgs {
     pub(crate) limit: Duration,
 }
 
-/// A time as people write it: `30s`, `1m30s`, `250ms`; seconds without a unit, as `timeout` and `sleep` have them.
+/// Parses a time: `30s`, `1m30s`, `250ms`, or seconds without a unit, as `timeout` and `sleep` do.
 fn time(text: &str) -> Result<Duration, String> {
     // Beyond this, points in time cannot be counted.
     const LONGEST: Duration = Duration::from_secs(1_000 * 365 * 24 * 60 * 60);
@@ -309,7 +309,7 @@ fn time(text: &str) -> Result<Duration, String> {
     Ok(time?.min(LONGEST))
 }
 
-/// A time that is not zero.
+/// Parses a time that is not zero.
 fn limit(text: &str) -> Result<Duration, String> {
     match time(text)? {
         Duration::ZERO => Err("no time is left for anything: leave it out for no limit".to_owned()),
@@ -317,7 +317,7 @@ fn limit(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A size as people write it: `64KiB`, `1GiB`, `1000000`.
+/// Parses a size: `64KiB`, `1GiB`, `1000000`.
 fn size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|last: char| last.is_ascii_alphabetic());
     let unit: u64 = match &text[digits.len()..] {

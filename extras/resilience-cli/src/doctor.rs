@@ -175,7 +175,7 @@ impl Doctor<'_> {
         }
     }
 
-    /// Files from the future tell of a clock that was set back.
+    /// Checks for files from the future, which show that the clock was set back.
     fn clock(&mut self) {
         const SLACK: Duration = Duration::from_secs(60);
         let Ok(entries) = fs::read_dir(&self.state.dir) else { return };

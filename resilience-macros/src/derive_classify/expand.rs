@@ -188,7 +188,7 @@ fn setter_tokens(setter: &Setter, root: &TokenStream) -> TokenStream {
     }
 }
 
-/// Errors are shown at `span`, names are looked up as this crate's own.
+/// Returns a span that shows errors at `span` and resolves names as this crate's own.
 fn mixed(span: Span) -> Span {
     Span::mixed_site().located_at(span)
 }

@@ -173,7 +173,8 @@ impl Alert {
         self.details.get(name)?.as_str()
     }
 
-    /// Its line, with the end of the line: at most 16 KiB, for which details are shortened and then left out.
+    /// Returns the line of the alert, with the line feed: at most 16 KiB, for which details are shortened and then left
+    /// out.
     pub(crate) fn line(&self) -> Vec<u8> {
         let mut alert = self.clone();
         let mut most = TEXT;

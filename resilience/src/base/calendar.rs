@@ -64,7 +64,7 @@ fn length(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days since 1970-01-01 in the proleptic Gregorian calendar. Years are counted from March, so that
+/// Returns the days since 1970-01-01 in the proleptic Gregorian calendar. Years are counted from March, so that
 /// the day that only leap years have is the last one.
 fn days_from_epoch(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };

@@ -17,7 +17,7 @@ thread_local! {
     static AROUND: RefCell<Vec<PointName>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The points whose retries are repeating the running code, outermost first.
+/// Returns the points whose retries are repeating the running code, outermost first.
 pub(crate) fn around() -> Vec<PointName> {
     AROUND.try_with(|around| around.borrow().clone()).unwrap_or_default()
 }
@@ -47,7 +47,7 @@ pub(crate) fn within(points: Vec<PointName>) -> Replaced<RefCell<Vec<PointName>>
 /// The owner of repeated attempts: an annotated function, or a call of a value.
 #[doc(hidden)]
 pub trait Repeats {
-    /// Its name in events.
+    /// Returns the name of the retry in events.
     fn point(&self) -> PointName;
 }
 
@@ -89,8 +89,8 @@ impl<R: Repeats, F: Future> Future for Repeated<R, F> {
 
 /// Polls the `future` of a repeated attempt of `by`, marked; returns its output if it is ready.
 ///
-/// Out of line: nearly every call is polled as its first attempt. Not a `Poll`, as the output of the first attempt would
-/// be written to its memory and copied from there.
+/// Out of line: nearly every call is polled as its first attempt. Not a `Poll`, as the output of the first attempt
+/// would be written to its memory and copied from there.
 #[cold]
 #[inline(never)]
 pub(crate) fn poll_marked<F: Future>(

@@ -56,7 +56,7 @@ impl<C: Copy> Settings<C> {
         self.set & (1 << row) != 0
     }
 
-    /// Settings that count as set, all of them.
+    /// Returns settings that all count as set.
     pub(crate) const fn whole(config: C) -> Self {
         Self { config, set: u32::MAX }
     }

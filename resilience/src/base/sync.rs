@@ -84,7 +84,7 @@ mod model {
             Self { first, modelled: OnceLock::new() }
         }
 
-        /// Has to be called once before threads start: the making is no part of the model.
+        /// Returns the value. The first call must come before threads start: the construction is not part of the model.
         fn get(&self) -> &Modelled {
             self.modelled.get_or_init(|| Modelled::new(self.first))
         }

@@ -80,7 +80,7 @@ pub(super) struct Meant {
 impl Meant {
     pub(super) const ANY: Self = Self::at(Target::All);
 
-    /// Any policy of the functions of `target`.
+    /// Means any policy of the functions of `target`.
     pub(super) const fn at(target: Target) -> Self {
         Self { target, kind: None }
     }

@@ -12,8 +12,9 @@
 //! 5. For each function, the settings together: the contradictions that the compiler reports of those in the code.
 //!
 //! Every step adds to one list of mistakes, which begins with what could not be read. Values are not compared with each
-//! other (steps 4 and 5) where one that was not read, or does not fit, may be what they contradict. A value for all functions is skipped where one of them has no such setting,
-//! and with a warning where it is part of that function's code; a value for one function is an error in both cases.
+//! other (steps 4 and 5) where one that was not read, or does not fit, may be what they contradict. A value for all
+//! functions is skipped where one of them has no such setting, and with a warning where it is part of that function's
+//! code; a value for one function is an error in both cases.
 
 use super::entry::{ENABLED, Entry, Meant, Policy, Selector, Target, Unread};
 use super::names::Names;
@@ -144,7 +145,7 @@ fn unknown_points(
     Vec::new()
 }
 
-/// Policies that only single functions can be without.
+/// Returns errors for entries that switch off policies which only single functions can be without.
 fn wide_switches(entries: &[Entry]) -> Vec<ConfigError> {
     let is_refused = |entry: &&Entry| {
         let is_wide = matches!(entry.target, Target::All | Target::Module(_)) && entry.setting == ENABLED;
@@ -184,6 +185,8 @@ struct Stack<'a> {
 }
 
 impl Stack<'_> {
+    /// Returns what the entries set at the function, or all errors in them.
+    ///
     /// `missing` are the kinds of policies that values are missing for; `None` is any policy.
     fn resolve(
         &self,
@@ -404,7 +407,8 @@ impl Stack<'_> {
         }
     }
 
-    /// Returns the settings of `layer` with these values, which are compared with each other only if they are the whole.
+    /// Returns the settings of `layer` with these values, which are compared with each other only if they are the
+    /// whole.
     fn judged(
         &self,
         layer: &dyn Layer,

@@ -242,7 +242,7 @@ impl JobScope {
         *attempt
     }
 
-    /// Its steps are kept in the same store, unless they name another one.
+    /// Returns the store of the job; its steps are kept there, too, unless they name another one.
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
         &self.lease.store
     }
@@ -252,7 +252,7 @@ impl JobScope {
         Holder { key: self.lease.key.clone(), fence: self.lease.fence }
     }
 
-    /// The last step that asks counts: the body returns its error.
+    /// Notes the end that a step asks for. The last step that asks counts: the body returns its error.
     pub(crate) fn want(&self, wanted: Wanted) {
         *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Some(wanted);
     }
@@ -649,9 +649,9 @@ pub(crate) fn current() -> Scope {
 
 /// Returns whether an error of `class` is a refusal by the job that the running code is part of: nothing may answer it.
 ///
-/// Once the process shuts down, or the job is known to be cancelled, every error outside of its steps is one: a wait that
-/// ended early may be why. A step that runs may end as it can. What the body makes of an error that a shutdown keeps
-/// from being answered is no result.
+/// Once the process shuts down, or the job is known to be cancelled, every error outside of its steps is one: a wait
+/// that ended early may be why. A step that runs may end as it can. What the body makes of an error that a shutdown
+/// keeps from being answered is no result.
 fn is_refusal(class: &Classification) -> bool {
     let Scope { job: Some(job), step, .. } = current() else { return false };
     let is_between_steps = step.is_none();

@@ -46,7 +46,7 @@ fn breakers() -> Answer {
     open.into_iter().take(MOST).fold(answer, |answer, (name, state)| answer.detail(name, state))
 }
 
-/// Faults that the program has armed are a warning: errors and delays may be its own work.
+/// Warns of faults that the program has armed, which may cause errors and delays.
 #[cfg(feature = "chaos")]
 fn chaos() -> Answer {
     let armed = crate::policy::chaos::armed();

@@ -44,7 +44,7 @@ impl CheckSite {
         self
     }
 
-    /// Lets them decide readiness.
+    /// Lets the checks decide readiness.
     pub const fn critical(mut self, is_critical: bool) -> Self {
         self.is_critical = is_critical;
         self

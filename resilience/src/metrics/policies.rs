@@ -148,7 +148,7 @@ pub(super) fn write(sink: &mut dyn Sink, points: &[PointSnapshot], splits: &mut 
     }
 }
 
-/// The state of each breaker without keys, and of each key with a label.
+/// Writes the state of each breaker without keys, and of each key with a label.
 fn states(rows: &mut Rows<'_>, points: &[PointSnapshot]) {
     for point in points {
         let breakers = || point.policies.iter().filter(|policy| policy.kind == BREAKER);

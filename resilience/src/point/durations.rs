@@ -76,7 +76,7 @@ impl Measure {
         Self::Admission(Admission::Turn),
     ];
 
-    /// Its place in [`ALL`](Self::ALL).
+    /// Returns the index in [`ALL`](Self::ALL).
     const fn place(self) -> usize {
         match self {
             Self::Call(outcome) => outcome as usize,

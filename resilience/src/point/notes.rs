@@ -21,13 +21,13 @@ impl Notes {
 
 static NOTES: Site<Mutex<Notes>> = Site::new(Mutex::new(Notes::new()), || Mutex::new(Notes::new()));
 
-/// Has the inventory show these sentences about the configuration.
+/// Shows these sentences about the configuration in the inventory.
 #[cfg(feature = "config")]
 pub(crate) fn of_configuration(sentences: Vec<String>) {
     locked(&NOTES).configuration = sentences;
 }
 
-/// Has the inventory show this sentence about the default store, or none.
+/// Shows this sentence about the default store in the inventory, or none.
 #[cfg(feature = "durable")]
 pub(crate) fn of_store(sentence: Option<&'static str>) {
     locked(&NOTES).store = sentence;

@@ -152,7 +152,7 @@ impl PointSite {
         self.calls().set_timed(timed.map(|(is_timed, _)| *is_timed));
     }
 
-    /// Its place in the table of points.
+    /// Returns the index of the point in the table of points.
     pub(crate) fn place_in_table(&'static self) -> Option<usize> {
         index_of(address(self))
     }

@@ -451,7 +451,7 @@ impl Bucket {
         }
     }
 
-    /// Milliseconds since this bucket was first asked.
+    /// Returns the milliseconds since this bucket was first asked.
     fn ticks(&self) -> u64 {
         let now = now();
         let origin = *self.origin.get_or_init(|| now);

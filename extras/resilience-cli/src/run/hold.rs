@@ -224,7 +224,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Puts the files back after an attempt; whether another one may follow.
+    /// Puts the files back after an attempt; returns whether another one may follow.
     pub(super) fn restore(&self) -> bool {
         let files = self.files.borrow();
         files.as_ref().is_none_or(|files| undisturbed(|| files.rollback.restore().is_ok()))

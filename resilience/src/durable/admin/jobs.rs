@@ -510,7 +510,7 @@ impl Jobs {
         self.change(id, "cancel", cancelled).await.map(drop)
     }
 
-    /// Has a job that is not running do the step `step`, and all that ended after it, again; the steps before it are
+    /// Makes a job that is not running repeat the step `step` and all that ended after it; the steps before it are
     /// kept, cursors are not. It is run as by [`resume`](Self::resume).
     ///
     /// The steps that are done again are new incarnations, with other idempotency keys: their effects happen a second
@@ -598,7 +598,7 @@ twins! { Jobs of on_default_store:
     fn resume(id: &str) -> ();
     /// Asks a job to stop: a running one at its next step.
     fn cancel(id: &str) -> ();
-    /// Has a job that is not running do the step `step`, and all that ended after it, again.
+    /// Makes a job that is not running repeat the step `step` and all that ended after it.
     fn fork_from(id: &str, step: &str) -> ();
     /// Looks for interrupted jobs and runs them, once; returns when they have ended.
     fn sweep() -> Recovered;

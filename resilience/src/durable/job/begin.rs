@@ -39,8 +39,9 @@ impl Job {
         noted(self.look_up(mode, identity, id, args, store, reads).await)
     }
 
-    /// A missing store, a key that cannot be recorded, a job inside of itself and a shutdown are found before
-    /// the claim.
+    /// Claims the job and returns it as running, unless a record or another process decides otherwise.
+    ///
+    /// A missing store, a key that cannot be recorded, a job inside itself and a shutdown are found before the claim.
     ///
     /// # Errors
     ///

@@ -334,7 +334,7 @@ impl Job {
         Self::new("").run_as_blocking(&Identity::by_hand(name), name, input, body)
     }
 
-    /// Begins, runs the body, and ends. An error of the body ends the job as `Failed`: a plain value has no strategy.
+    /// Runs the body as a job. An error of the body ends the job as `Failed`: a plain value has no strategy.
     async fn run_as<I, R>(&self, identity: &Identity, id: &str, input: I, body: impl AsyncFnOnce(I) -> R) -> R
     where
         I: Serialize,

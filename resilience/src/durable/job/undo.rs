@@ -170,7 +170,7 @@ pub fn undo_failed(class: Classification, text: Option<String>) -> String {
     format!("it returned an error ({class}){text}")
 }
 
-/// Has the job undo its steps from now on.
+/// Marks the job as one that undoes its steps from now on.
 pub(crate) async fn start(job: RunningJob, mode: Mode, class: Classification) -> Result<Status, JobError> {
     let note = Note::read(&job.record.note);
     let event = job.event("rollback", "started", "the body failed");

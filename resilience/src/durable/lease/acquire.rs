@@ -67,7 +67,8 @@ pub(crate) struct PendingClaim {
 }
 
 impl PendingClaim {
-    /// Nothing is asked before the first poll. A claim that takes a lease first makes sure of the heartbeat.
+    /// Creates the claim; the store is asked at the first poll. A claim that takes a lease first makes sure that the
+    /// heartbeat runs.
     pub(crate) fn new(
         store: &Arc<dyn Store>,
         claim: Claim,
@@ -133,16 +134,16 @@ pub(crate) fn patience(wait: Duration) -> Duration {
     }
 }
 
-/// Claims, and waits for at most `patience` while another holder has the lease; `dropped` is the status of the record
-/// if the caller is dropped while the store answers.
+/// Claims a key, and waits for at most `patience` while another holder has the lease.
+///
+/// `dropped` is the status of the record if the caller is dropped while the store answers.
 ///
 /// `reads` says whether recorded bytes are a value of the caller's type: bytes that the type cannot read are replaced
 /// if the claim says so (`on_mismatch`), and at most once, since what replaces it was written by this very type.
 ///
 /// # Errors
 ///
-/// Those of the store. They end the wait at once: whether to ask a store again that is out of order is up to the step
-/// or job.
+/// Those of the store. They end the wait at once: the step or job decides whether to ask a failing store again.
 pub(crate) async fn claim(
     mode: Mode,
     store: &Arc<dyn Store>,

@@ -60,10 +60,9 @@ impl End {
     }
 }
 
-/// Completes, and tries again for a while if the store is down for the moment: the same completion twice
-/// changes nothing.
+/// Writes a completion, and retries for a while if the store is down: a repeated completion changes nothing.
 ///
-/// The pauses are 50 ms, 200 ms and 1 s. Only [`StoreError::Unavailable`] is tried again; every other answer is
+/// The pauses are 50 ms, 200 ms and 1 s. Only [`StoreError::Unavailable`] is retried; every other answer is
 /// returned at once.
 ///
 /// # Errors

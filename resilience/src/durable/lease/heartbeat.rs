@@ -240,8 +240,8 @@ impl Heart {
         Ok(())
     }
 
-    /// Beats, and pays the ends that are owed to the store after each beat, until the last handle of the store is
-    /// dropped.
+    /// Renews the leases until the last handle of the store is dropped, and writes the ends that the store did not take
+    /// yet after each renewal.
     fn run(&self) {
         let mut wait = Duration::ZERO;
         while let Some((store, lease)) = self.next(wait) {

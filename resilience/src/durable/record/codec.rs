@@ -25,6 +25,8 @@ use std::any::type_name;
 use std::hash::Hasher;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+/// Encodes `value` as JSON.
+///
 /// # Errors
 ///
 /// Why `value` cannot be encoded: its `Serialize` fails, a map has keys that JSON cannot
@@ -98,6 +100,8 @@ pub(super) fn from_value<T: DeserializeOwned>(encoded: &Value) -> Result<T, Stri
     caught(|| T::deserialize(encoded).map_err(|error| error.to_string()))
 }
 
+/// Decodes a value from JSON.
+///
 /// # Errors
 ///
 /// What `serde_json` says, with line and column: bytes behind the value are an error, too.

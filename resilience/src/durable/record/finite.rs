@@ -22,7 +22,8 @@ pub(crate) fn check<T: Serialize + ?Sized>(value: &T) -> Result<(), String> {
 #[derive(Clone, Copy)]
 struct Finite;
 
-/// `f32` is widened first: a finite one stays finite, and NaN and the infinities stay unchanged.
+/// Checks a floating-point number. `f32` is widened first: a finite one stays finite, and NaN and the infinities stay
+/// unchanged.
 fn float(value: f64) -> Result<bool, Error> {
     if value.is_finite() {
         return Ok(false);

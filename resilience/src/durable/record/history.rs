@@ -108,7 +108,7 @@ impl JobEvent {
         Self { category: Some(class.category.as_str().to_owned()), code, ..self }
     }
 
-    /// Its fields by name: a field that is added later is absent in notes of today.
+    /// Encodes the fields by name, so that a field that is added later is merely absent in older notes.
     fn to_json(&self) -> Value {
         json!({
             "at": self.at, "step": self.step, "attempt": self.attempt, "category": self.category,

@@ -176,8 +176,8 @@ impl Pool {
         self.changed.notify_one();
     }
 
-    /// Starts one job after the other, and has those run on that have waited, whenever fewer than 16 run; ends when none
-    /// of them is left.
+    /// Starts one job after the other, and has those run on that have waited, whenever fewer than 16 run; ends when
+    /// none of them is left.
     ///
     /// A job is only begun here; it runs on its own task or thread, and its slot wakes this thread when it ends.
     fn start_jobs(&'static self) {
@@ -266,7 +266,7 @@ impl State {
         self.known.get_mut(&store.identity())?.get_mut(key)
     }
 
-    /// Has `watch` wait for a job that is queued or runs; `false` if it does neither.
+    /// Makes `watch` wait for a job that is queued or runs; returns `false` if it does neither.
     ///
     /// A look that finds a job which has left the queue is noted with its revision: the call may have ended already,
     /// and the job have been interrupted again since.

@@ -51,9 +51,11 @@ impl Pass {
         .await
     }
 
-    /// First it pays the ends that this process owes the store: a job whose end was not written would look
-    /// interrupted. The rows of one page are taken up together, so that they share transactions; between two pages
-    /// other tasks of the runtime go on.
+    /// Reads the open jobs of the store page by page, and takes up those that are interrupted.
+    ///
+    /// Ends that the store did not take yet are written first: a job whose end was not written would look interrupted.
+    /// The rows of one page are taken up together, so that they share transactions; between two pages other tasks of
+    /// the runtime go on.
     async fn look_at_rows(
         self: &Arc<Self>,
         mut found: Option<&mut Recovered>,

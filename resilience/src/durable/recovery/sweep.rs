@@ -132,7 +132,7 @@ pub(crate) fn provided_for(store: &Arc<dyn Store>) -> Provided {
     pass.map_or_else(Provided::default, |pass| pass.provided.clone())
 }
 
-/// Has the sweep of `store`, if this process has one, look at once.
+/// Makes the sweep of `store`, if this process has one, look at once.
 pub(crate) fn wake(store: &Arc<dyn Store>) {
     if let Some(sweep) = sweep_of(&locked(&SWEEPS), store) {
         locked(&sweep.state).is_woken = true;
@@ -149,6 +149,8 @@ pub(crate) fn stop() {
 }
 
 impl Sweep {
+    /// Looks at the store at each interval and on request, until the sweep ends.
+    ///
     /// Retention runs only when a look is due, and not for each requested look: `jobs::resume` in a loop
     /// deletes nothing.
     fn run(&self) {

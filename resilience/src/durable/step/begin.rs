@@ -78,9 +78,11 @@ impl Checkpoint {
         noted(self.look_up(mode, identity, ask).await)
     }
 
+    /// Claims the step and returns it as running, unless a record or another process decides otherwise.
+    ///
     /// # Errors
     ///
-    /// That the body does not run, and why: a recorded value, another holder, a contradiction, or an error of the
+    /// Why the body does not run: a recorded value, another holder, a contradiction, or an error of the
     /// store.
     async fn look_up(
         &self,
@@ -102,9 +104,11 @@ impl Checkpoint {
         prepared.answered(answer, self.config().on_store_error).map(|step| step.under(under_way))
     }
 
+    /// Checks the request and finds its key and store, without asking the store.
+    ///
     /// # Errors
     ///
-    /// The fault of the call itself, or of a missing store. The store has not been asked yet.
+    /// A mistake in the call itself, or a missing store.
     fn prepare(&self, identity: &Identity, ask: StepRequest) -> Result<Prepared, CheckpointError> {
         let scope = scope::current();
         let place = |key: &str| Place::new(identity.point.clone(), key);

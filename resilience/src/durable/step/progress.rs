@@ -270,7 +270,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         self.noted(saved)
     }
 
-    /// The cursor is forgotten only once the store has it.
+    /// Writes the unsaved cursor, which is forgotten only once the store has it.
     async fn try_flush(&mut self) -> Result<(), Rejected> {
         let at = self.named()?;
         let Some(value) = self.unsaved.clone() else { return Ok(()) };

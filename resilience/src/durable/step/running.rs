@@ -160,8 +160,8 @@ impl RunningStep {
         settled
     }
 
-    /// An outcome that is no success, or that the verdict calls a failure, is returned unchanged, and the key is free
-    /// again.
+    /// Records the value of a success. Any other outcome, or one that the verdict calls a failure, is returned
+    /// unchanged, and the key is free again.
     async fn try_settle<R>(self, mode: Mode, outcome: R, verdict: Verdict) -> Result<(R, Verdict), Rejected>
     where
         R: Outcome<Value: Serialize + DeserializeOwned>,
@@ -195,7 +195,7 @@ impl RunningStep {
         CheckpointError::Encode { at, message }.into()
     }
 
-    /// Has the store keep `value`, durable when this returns.
+    /// Records `value` in the store, durably when this returns.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Waiting that goes on after a restart.
 //!
 //! A wait of more than [`BRIEF`] leaves the place of a recovered job among those that run at once to another, and takes
-//! one again after it. A job that waits is still `Running`, under its lease. Every few seconds the wait looks whether the
-//! job was asked to stop, or has another holder, as its next step would.
+//! one again after it. A job that waits is still `Running`, under its lease. Every few seconds the wait looks whether
+//! the job was asked to stop, or has another holder, as its next step would.
 
 use crate::base::block_on::{Mode, block_on};
 use crate::base::{clock, stopping};
@@ -48,8 +48,8 @@ const SLEEP: Checkpoint = Checkpoint::new(NAME);
 /// # Errors
 ///
 /// [`Rejected::Checkpoint`] if the time cannot be recorded, or the job around was cancelled or has another holder;
-/// [`Rejected::ShuttingDown`] once the process [shuts down](crate::shutdown()): a job around it is interrupted, and waits
-/// on when it is recovered.
+/// [`Rejected::ShuttingDown`] once the process [shuts down](crate::shutdown()): a job around it is interrupted, and
+/// waits on when it is recovered.
 ///
 /// # Examples
 ///
@@ -68,8 +68,8 @@ pub async fn sleep_until(key: &str, at: SystemTime) -> Result<(), Rejected> {
 
 /// Waits until `at` as the step `key`, from sync code; see [`sleep_until`].
 ///
-/// A sync job keeps its thread while it waits: at most 512 recovered ones leave their places at once. Jobs that sleep by
-/// the thousand are better async.
+/// A sync job keeps its thread while it waits: at most 512 recovered ones leave their places at once. Jobs that sleep
+/// by the thousand are better async.
 ///
 /// # Errors
 ///
@@ -166,9 +166,11 @@ async fn still_held(scope: &Scope, key: &str) -> Result<(), Rejected> {
     Err(rejected)
 }
 
+/// Checks that no shutdown has cut the wait until `end`.
+///
 /// # Errors
 ///
-/// That the shutdown of the process has ended the wait; a job around it is interrupted.
+/// The shutdown of the process has ended the wait early; a job around it is interrupted.
 fn not_cut(end: SystemTime) -> Result<(), Rejected> {
     if left(end).is_none() || !stopping::has_begun() {
         return Ok(());

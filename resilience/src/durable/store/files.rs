@@ -116,7 +116,7 @@ pub(crate) fn discard(draft: &Path) {
     }
 }
 
-/// Puts the store made at `draft` in its place; whether none was there before.
+/// Puts the store made at `draft` in its place; returns whether none was there before.
 pub(crate) fn publish(draft: &Path, file: &Path) -> Result<bool, StoreError> {
     let linked = match fs::hard_link(draft, file) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),

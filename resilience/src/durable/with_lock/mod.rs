@@ -70,7 +70,7 @@ impl LockSite {
         self.take_lease(Mode::Async, name, attempt, store).await
     }
 
-    /// Asks, and reports how it went: one event, with the time that was waited where another holder was in the way.
+    /// Asks for the lease, and reports the result in one event, with the time waited if another holder had the lease.
     async fn take_lease(
         &'static self,
         mode: Mode,

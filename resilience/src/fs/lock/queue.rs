@@ -52,7 +52,7 @@ impl Queue {
         in_time.or_else(|| self.waiting.first_key_value()).map(|(number, _)| *number)
     }
 
-    /// Lets the first waiter try, which has to come in time; its waker.
+    /// Lets the first waiter try, which has to come in time, and returns its waker.
     fn call_first(&mut self) -> Option<Waker> {
         let first = self.first()?;
         let waiting = self.waiting.get_mut(&first)?;

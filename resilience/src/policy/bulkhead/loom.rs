@@ -14,7 +14,7 @@ use std::task::Waker;
 const ROOM: Room = Room { slots: 1, queue: 8 };
 const LONG: u64 = 1 << 40;
 
-/// Enters, or waits.
+/// Enters or waits.
 fn arrive(caller: &Caller, gate: &Gate) -> Arrival {
     if gate.enter(1) {
         return Arrival::Entered(0);

@@ -41,7 +41,7 @@ impl Watch {
         Arc::new(Self { queue, world: World::here(), armed: Mutex::default() })
     }
 
-    /// Sees to it that the queue is looked at when the moment `due` has come.
+    /// Arms a timer that wakes the queue at the moment `due`.
     ///
     /// If a timer runs already it is earlier, and sets the next when it goes off. A timer that is due while it is being
     /// set looks at once, in this loop, and not by recursion.

@@ -144,8 +144,8 @@ impl Call {
         Some(stored.value.clone())
     }
 
-    /// It also notes the time that the call had: waiters with more time do not take an error that only says that the
-    /// leader's was over.
+    /// Ends the call with a failure, and notes the time that the call had: waiters with more time do not take an error
+    /// that only says that the leader's was over.
     pub(super) fn failed(&mut self, class: Classification, error: Option<SharedError>) {
         let is_out_of_time = matches!(class.category, Category::Timeout | Category::Cancelled);
         let is_out_of_time = is_out_of_time || self.mark.is_out_of_time();

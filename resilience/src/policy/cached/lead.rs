@@ -51,7 +51,7 @@ impl<R> std::fmt::Debug for Pending<R> {
 }
 
 impl<R> Lead<R> {
-    /// Also keeps the answers of simpler calls.
+    /// Keeps the answers of simpler calls, too.
     pub fn keeping_degraded(mut self) -> Self {
         self.call.keeps_degraded = true;
         self
@@ -178,8 +178,10 @@ impl<R: Outcome<Value: Cacheable, Error: 'static>> Lead<R> {
         self.end_as(outcome, verdict, share, Some(weigh))
     }
 
-    /// The value is cloned, weighed and its error shared by code of the program, which may panic: then nothing is
-    /// stored or shared, and the outcome is returned all the same.
+    /// Ends the call with its outcome, which is stored and shared with the callers that wait.
+    ///
+    /// Code of the program clones and weighs the value and shares the error. If it panics, nothing is stored or shared,
+    /// and the outcome is returned all the same.
     fn end_as<N: TryInto<u64>>(
         mut self,
         outcome: R,

@@ -142,7 +142,7 @@ impl Stored {
         *locked(&self.failed)
     }
 
-    /// The failure holds for as long as the service has asked for, else 5 s.
+    /// Notes a failure, which holds for as long as the service has asked for, else 5 s.
     pub(super) fn note_failure(&self, class: Classification) {
         let hold = class.retry_after.unwrap_or(HOLD);
         *locked(&self.failed) = Some(Failed { at: Stamp::now(), hold, class });

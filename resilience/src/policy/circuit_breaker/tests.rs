@@ -45,7 +45,7 @@ fn fail(breaker: &CircuitBreaker) {
     assert_eq!(breaker.call(|| Err::<(), _>(DOWN)), Err(DOWN));
 }
 
-/// The time until the next call, as a rejected call reports it.
+/// Returns the time until the next call, as a rejected call reports it.
 fn refused(breaker: &CircuitBreaker) -> Option<Duration> {
     match breaker.call(|| Ok::<_, Oops>(())) {
         Err(Oops::Refused(rejected @ Rejected::CircuitOpen { .. })) => rejected.retry_after(),
@@ -53,7 +53,7 @@ fn refused(breaker: &CircuitBreaker) -> Option<Duration> {
     }
 }
 
-/// The transitions of the world so far: `open`, `half_open`, `closed`.
+/// Returns the transitions of the world so far: `open`, `half_open`, `closed`.
 fn transitions(world: &World) -> Vec<&'static str> {
     let name = |event: Event| match event {
         Event::Opened { .. } => Some("open"),

@@ -44,7 +44,8 @@ impl Described for HedgeConfig {
         known.map_or(u64::MAX, |config| u64::from(config.max) + 1)
     }
 
-    /// Each extra call begins while another one runs, and at most the delay after the call before.
+    /// Adds the delays to the time of one call: each extra call begins while another one runs, and at most the delay
+    /// after the call before.
     fn worst(known: Option<&Self>, inner: Option<Duration>) -> Option<Duration> {
         let (config, inner) = (known?, inner?);
         let delay = match config.after {

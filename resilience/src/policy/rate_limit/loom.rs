@@ -13,7 +13,7 @@ const fn rate(burst: u32) -> Rate {
     Rate::new(INTERVAL, burst)
 }
 
-/// Passes, or waits.
+/// Passes or waits.
 fn arrive(caller: &Caller, gate: &Gate, now: u64) -> Arrival {
     if gate.pass(rate(1), || now).is_ok() {
         return Arrival::Passes;

@@ -52,8 +52,8 @@ struct Model {
 }
 
 impl Model {
-    /// A clock that goes back makes the debt larger, at most to what it can be: then the calls that have passed count
-    /// as a whole burst at this moment.
+    /// Sets the clock. One that goes back makes the debt larger, at most to what it can be: then the calls that have
+    /// passed count as a whole burst at this moment.
     fn tick(&mut self, now: u64, rate: Rate) {
         self.now = now;
         if self.due(rate) > now + rate.tolerance + rate.interval {
@@ -65,8 +65,8 @@ impl Model {
         self.passed.iter().fold(0, |due: u64, at| due.max(*at) + rate.interval)
     }
 
-    /// When the next call may pass, by the definition of the algorithm: the theoretical arrival time of each call is
-    /// an interval after that of the one before, or after its own arrival.
+    /// Returns the time until the next call may pass, by the definition of the algorithm: the theoretical arrival time
+    /// of each call is an interval after that of the one before, or after its own arrival.
     fn wait(&self, before: usize, rate: Rate) -> u64 {
         let due = (0..before).fold(self.due(rate).max(self.now), |due, _| due + rate.interval);
         due.saturating_sub(rate.tolerance).saturating_sub(self.now)
@@ -77,7 +77,7 @@ impl Model {
         self.arrive_behind(patience, number, rate)
     }
 
-    /// Of the first `before` in the queue, drops those that are not polled any more.
+    /// Drops those of the first `before` in the queue that are no longer polled.
     fn drop_late(&mut self, before: usize) {
         let mut place = 0;
         let now = self.now;
@@ -101,7 +101,7 @@ impl Model {
         }
     }
 
-    /// One that has lost its place begins again, with no time left to wait.
+    /// Polls a waiting call; one that has lost its place starts over, with no time left to wait.
     fn look(&mut self, number: u64, rate: Rate) -> Arrival {
         let place_of = |waiting: &[(u64, u64)]| waiting.iter().position(|(waiter, _)| *waiter == number);
         let Some(place) = place_of(&self.waiting) else { return self.arrive_behind(0, number, rate) };

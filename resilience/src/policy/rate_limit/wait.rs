@@ -185,8 +185,8 @@ pub(super) fn pass<L: Deref<Target = RateLimit> + Unpin>(
     }
 }
 
-/// A wait that is longer than the setting is refused here, without making a future or reporting that the thread
-/// blocks.
+/// Blocks until the call may pass. A wait that is longer than the setting is refused without making a future or
+/// reporting that the thread blocks.
 #[cold]
 #[inline(never)]
 fn pass_later<L: Deref<Target = RateLimit> + Unpin>(

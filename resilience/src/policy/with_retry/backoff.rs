@@ -225,7 +225,7 @@ fn between(low: u128, high: u128, random: f64) -> u128 {
     low.saturating_add(scaled(high - low, random)).min(high)
 }
 
-/// Nanoseconds as a `Duration`, or the longest there is.
+/// Converts nanoseconds to a `Duration`, at most the longest there is.
 pub(super) const fn duration(nanos: u128) -> Duration {
     const SECOND: u128 = 1_000_000_000;
     if nanos > Duration::MAX.as_nanos() {

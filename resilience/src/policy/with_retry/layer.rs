@@ -220,7 +220,7 @@ impl RetrySite {
         RetryInForce { site: self, retry: &self.retry }.again(retrying)
     }
 
-    /// Waits; then the next attempt begins.
+    /// Waits, and begins the next attempt.
     #[cold]
     pub fn pause<'a, C: CallState + Send + 'a>(&'static self, retrying: Retrying<'a, C>) -> Pause<'a, C> {
         RetryInForce { site: self, retry: &self.retry }.pause(retrying)
@@ -460,6 +460,8 @@ impl PerKey for Budget {
         self.of_key(&key)
     }
 
+    /// Returns whether the budget should be evicted last: it is not full, or its throttle refuses calls.
+    ///
     /// An evicted budget would be full again, and admit all calls. One that time has filled is full, even if nothing
     /// asked since.
     fn evict_last(&self, _: Instant) -> bool {

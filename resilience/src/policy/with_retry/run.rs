@@ -185,7 +185,7 @@ pub(super) fn begin_again<S: CallSite>(site: &S, attempt: u32, wait: Wait<'_>) {
 /// The wait between two attempts; boxed, so that the annotated future need not hold the timer.
 pub(super) type Pause<'a, C> = Pin<Box<dyn Future<Output = C> + Send + 'a>>;
 
-/// Waits; then the next attempt begins.
+/// Waits, and begins the next attempt.
 #[cold]
 pub(super) fn pause<'a, C: CallState + Send + 'a>(
     site: impl CallSite + Send + 'a,
@@ -199,7 +199,7 @@ pub(super) fn pause<'a, C: CallState + Send + 'a>(
     })
 }
 
-/// Waits; then the attempt with this number begins, which is not the first of its call.
+/// Waits, and begins the attempt with this number, which is not the first of its call.
 #[cold]
 pub(super) fn waited<'a>(site: impl CallSite + Send + 'a, attempt: u32, wait: Wait<'a>) -> Pause<'a, ()> {
     Box::pin(async move {

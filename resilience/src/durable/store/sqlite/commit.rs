@@ -125,7 +125,7 @@ impl Committer {
         Ok(Self { shared, process: std::process::id(), thread: Some(thread) })
     }
 
-    /// Has `rule` applied at the time `now`; it is on its way before the future is polled.
+    /// Applies `rule` at the time `now`; it is queued before the future is polled.
     pub(super) fn apply<T: Send + 'static>(
         &self,
         now: Moment,
@@ -331,6 +331,8 @@ impl Writer {
         (done, replies, operations.collect())
     }
 
+    /// Applies waiting operations in one transaction.
+    ///
     /// An operation that is refused by its rule has its own error and leaves the others alone. An error of this
     /// function is that of the transaction, and the answer to all of them.
     fn transact(

@@ -362,7 +362,7 @@ impl SqliteStore {
         &self.inner.place.dir
     }
 
-    /// Has the committer apply `rule`; it is on its way before the future is polled.
+    /// Makes the committer apply `rule`; it is queued before the future is polled.
     fn apply<T: Send + 'static>(
         &self,
         rule: impl FnOnce(&mut Table<'_>) -> Result<T, StoreError> + Send + 'static,

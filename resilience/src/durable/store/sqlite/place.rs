@@ -216,7 +216,7 @@ impl Place {
         dead.retain(|owner| !named.contains(owner));
     }
 
-    /// Records name the dead owner `owner`.
+    /// Notes that records name the dead owner `owner`.
     pub(super) fn is_named(&self, owner: String) {
         locked(&self.still_named).insert(owner);
     }

@@ -94,7 +94,7 @@ impl Stateful for AdaptiveTimeout {
         if self.snapshot().p99.is_some() { "adaptive" } else { "learning" }
     }
 
-    /// Bodies on helper threads are not counted for each key.
+    /// Returns the numbers of the limit; bodies on helper threads are not counted for each key.
     fn numbers(&self) -> Vec<(&'static str, u64)> {
         let now = self.snapshot();
         let limit = u64::try_from(now.limit.as_millis()).unwrap_or(u64::MAX);
@@ -109,7 +109,7 @@ impl Stateful for AdaptiveTimeout {
         [("timed_out", timed_out)].into_iter().chain(self.abandoned()).collect()
     }
 
-    /// Each key has a limit of its own, which is no setting of all.
+    /// Adds the limit in force to the settings; with keys there is none, since each key has its own.
     fn settings(&self) -> Vec<Effective> {
         let mut all = settings(self.config(), self.is_on_thread);
         if !self.is_keyed() {

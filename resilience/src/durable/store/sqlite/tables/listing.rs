@@ -64,6 +64,8 @@ impl<'a> Selection<'a> {
     }
 }
 
+/// Lists one page of records.
+///
 /// A page ends at the requested number of records, at 4 MiB, or after 2,000 rows of which most are in other
 /// states, whichever is first; `next` is where the next one begins, and `None` only at the end. So a page may be
 /// empty although more follow. Damaged rows are listed apart, and count.

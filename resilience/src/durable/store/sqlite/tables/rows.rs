@@ -39,9 +39,11 @@ impl Row {
         })
     }
 
+    /// Decodes the record of the row.
+    ///
     /// # Errors
     ///
-    /// Why the row is damaged: its bytes do not have their checksum, are of another key, or its columns say something
+    /// Why the row is damaged: its bytes do not match their checksum, are of another key, or its columns say something
     /// else.
     pub(super) fn record(&self) -> Result<Record, Corrupt> {
         let record = match &self.body {
@@ -55,7 +57,7 @@ impl Row {
     }
 }
 
-/// Has all that `read` reads be of one moment, which costs less than a lock for each statement, too.
+/// Runs `read` in one read transaction: it sees one moment, and costs less than a lock for each statement.
 pub(crate) fn at_once<T>(
     reader: &Connection,
     read: impl FnOnce(&Connection) -> Result<T, StoreError>,
@@ -64,6 +66,8 @@ pub(crate) fn at_once<T>(
     read(&tx)
 }
 
+/// Reads the record of `key`; `None` if there is none.
+///
 /// # Errors
 ///
 /// [`StoreError::Corrupt`] for a damaged row, and for a missing one whose neighbour is damaged in its key; else what

@@ -108,7 +108,7 @@ pub(crate) fn create(file: &Path) -> Result<(), StoreError> {
     create_log(file)
 }
 
-/// Has the store in `file`, which no other process has open, be written to by way of a log.
+/// Turns on the write-ahead log of the store in `file`, which no other process has open.
 pub(crate) fn create_log(file: &Path) -> Result<(), StoreError> {
     let connection = connect_draft(file)?;
     use_log(&connection)?;
@@ -123,7 +123,7 @@ fn connect_draft(file: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Has the tables be written to by way of a log, if they are not yet.
+/// Turns on the write-ahead log, if it is off.
 pub(crate) fn use_log(connection: &Connection) -> Result<(), StoreError> {
     let mut pragma = connection.prepare("PRAGMA journal_mode = WAL").map_err(failed)?;
     // The file is written to after the one row of the answer: only the end of the rows shows whether that was done.

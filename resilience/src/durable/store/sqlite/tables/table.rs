@@ -56,9 +56,11 @@ impl<'a> Table<'a> {
         Self { tx: None, place: None, now: Moment::now(), fence: None, writes: 0, bytes: 0, broken: None }
     }
 
+    /// Returns the transaction.
+    ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] where no transaction could be begun; why is the answer to all of its operations.
+    /// [`StoreError::Unavailable`] if none could be begun; the reason is the answer to all of its operations.
     pub(super) fn tx(&self) -> Result<&'a Connection, StoreError> {
         self.tx.ok_or_else(|| StoreError::Unavailable("it cannot be written to right now".to_owned()))
     }
