@@ -18,7 +18,7 @@ enum ModelError {
     #[error("no model called {0}")]
     #[classify(not_found, action = "pull the model")]
     NoModel(String),
-    #[error("the answer is no JSON")]
+    #[error("the answer is not JSON")]
     #[classify(corrupt, retry = once)]
     NoJson(#[from] std::num::ParseIntError),
     #[error("{0}")]

@@ -27,7 +27,7 @@ enum ChatError {
     #[error(transparent)]
     #[classify(transparent)]
     Client(#[from] reqwest::Error),
-    #[error("an answer that is no JSON")]
+    #[error("an answer that is not JSON")]
     #[classify(corrupt)]
     Json(#[from] serde_json::Error),
     #[error(transparent)]

@@ -506,7 +506,7 @@ fn what_contradicts_the_code_is_reported_and_not_run() {
     assert!(matches!(job.problem, Some(JobError::Mismatch { .. })), "{recovered}");
     let told = "version: recorded 1, now 2 (recorded at 20";
     assert!(recovered.to_string().contains(told), "{recovered}");
-    let advice = "to go on with it, write `version = 1`, to begin anew, `on_mismatch = rerun`";
+    let advice = "to continue it, write `version = 1`; to start over, `on_mismatch = rerun`";
     assert!(recovered.to_string().contains(advice), "{recovered}");
     assert!(problem("raised:1").contains(advice), "{}", problem("raised:1"));
     assert_eq!(attempts("raised:1"), 1);

@@ -131,7 +131,7 @@ fn names_that_nothing_has_are_refused_with_the_nearest_one() {
         ("max = 3\n", "`max` is a value outside of every table"),
         ("[refused]\nenabled = false\n", "only one function, or a policy, can be switched off"),
         ("[refused.key.a.circuit_breaker]\nthreshold = 1\n", "only a function has keys"),
-        ("[\"refused::by_host\".key.a]\nthreshold = 1\n", "`threshold` is no policy"),
+        ("[\"refused::by_host\".key.a]\nthreshold = 1\n", "`threshold` is not a policy"),
         ("[\"refused::by_host\".key]\na = 1\n", "a key has policies"),
         ("[\"refused::by_host\".key.a.key.b]\nx = 1\n", "a key has no keys"),
         ("[timeout]\nenabled = false\n", "`timeout` cannot be switched off for many functions at once"),

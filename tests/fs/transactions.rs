@@ -148,7 +148,7 @@ fn json_is_edited_in_several_files_or_in_none() {
     let corrupt: TransactionError = complete().expect_err("it is broken");
     assert_eq!(corrupt.classify().category, Category::Corrupt);
     assert!(
-        corrupt.to_string().contains("agents.json: it is no JSON: EOF")
+        corrupt.to_string().contains("agents.json: it is not JSON: EOF")
             && corrupt.to_string().contains("line 1")
     );
     assert!(text(&tasks).expect("a file").contains("open"));
@@ -503,8 +503,8 @@ pub(crate) fn killed_at(number: u32) -> Variable {
     ("FS_TEST_AT", number.to_string())
 }
 
-/// Kills what `run` runs at each change of the disk in turn, with the files as `begin` makes them, and lets `judge` look at
-/// what is left. Returns the number of the first change that there was not.
+/// Kills what `run` runs at each change of the disk in turn, with the files as `begin` makes them, and lets `judge`
+/// look at what is left. Returns the number of the first change that there was not.
 pub(crate) fn at_each_change(
     begin: impl Fn(),
     run: impl Fn(&[Variable]) -> bool,

@@ -98,7 +98,7 @@ fn an_answer_is_a_pass_only_where_the_service_gives_one() {
         (address, "/cut", Category::Connection, "fail: "),
         (address, "/garbage", Category::Corrupt, "fail: "),
         (address, "/huge", Category::Invalid, "fail: "),
-        (address, "/bytes", Category::Corrupt, "fail: the answer is no UTF-8"),
+        (address, "/bytes", Category::Corrupt, "fail: the answer is not valid UTF-8"),
         (nobody, "/", Category::Connection, "fail: Connection refused"),
     ] {
         let before = count.load(Ordering::SeqCst);

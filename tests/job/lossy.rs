@@ -33,7 +33,7 @@ async fn an_argument_that_is_not_read_back_as_it_was_written_is_refused_before_t
     let _world = isolate();
     let long = [Untagged::Short { x: 1 }, Untagged::Long { x: 1, y: 2 }];
     let refused = [
-        (lossy(1, f64::NAN, &[], None).unwrap_err(), "`float`", "no number that JSON has"),
+        (lossy(1, f64::NAN, &[], None).unwrap_err(), "`float`", "not a number in JSON"),
         (lossy(1, 1.0, &long, None).unwrap_err(), "`of`", "read back as another value"),
         (lossy_async(1, &Silent { lost: 7 }, 1).await.unwrap_err(), "`silent`", "read back as another value"),
         (lossy_async(1, &Silent { lost: 0 }, u128::MAX).await.unwrap_err(), "`large`", "out of range"),

@@ -49,7 +49,7 @@ fn a_panic_is_recorded_as_a_failure_and_goes_on() {
     };
     assert!(std::panic::catch_unwind(call).is_err_and(|panic| panic.is::<i32>()));
     let problem = jobs::blocking::get("no-text").unwrap().unwrap().problem;
-    assert_eq!(problem.as_deref(), Some("the body panicked: a value that is no text"));
+    assert_eq!(problem.as_deref(), Some("the body panicked: a value that is not text"));
     for (id, message, step, expected) in cases {
         assert_eq!(message, expected, "the panic itself goes on");
         let job = jobs::blocking::get(id).unwrap().unwrap();

@@ -55,7 +55,7 @@ impl Function {
     }
 }
 
-/// Returns the functions whose documentation does not begin with a verb in the third person, as `path:line: name: text`.
+/// Returns the functions whose documentation does not begin with a verb, as `path:line: name: text`.
 pub fn without_verb(root: &Path) -> Vec<String> {
     let files = FOLDERS.iter().flat_map(|folder| super::files_below(&root.join(folder)));
     let mut found = Vec::new();

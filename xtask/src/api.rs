@@ -19,7 +19,7 @@ pub(crate) fn check() -> Result<()> {
     if differences.is_empty() {
         return Ok(());
     }
-    let help = "help: `cargo xtask api` writes it anew; name the change in CHANGELOG.md";
+    let help = "help: `cargo xtask api` rewrites it; name the change in CHANGELOG.md";
     Err(format!("docs/public-api.txt does not agree with the code:\n{differences}{help}").into())
 }
 

@@ -133,7 +133,7 @@ fn chosen(args: &AlertsArgs, application: &str, alerts: Vec<Alert>, most: usize)
 
 fn skipped(application: &str, lines: u64) {
     if lines > 0 {
-        print::say(&format!("{application}: {lines} lines are no alerts"));
+        print::say(&format!("{application}: {lines} lines are not alerts"));
     }
 }
 

@@ -118,7 +118,7 @@ impl Doctor<'_> {
             Ok(found) if !found.is_dir() => self.found(
                 "directory",
                 Level::Fail,
-                format!("{} is no directory", dir.display()),
+                format!("{} is not a directory", dir.display()),
                 "name another one with --state or --app",
             ),
             Ok(found) if found.mode() & 0o022 != 0 => {

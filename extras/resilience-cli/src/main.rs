@@ -99,7 +99,7 @@ fn usage(mut error: clap::Error) -> ExitCode {
     }
 }
 
-/// Returns whether the first word that is no option is `run`.
+/// Returns whether the first word that is not an option is `run`.
 fn is_run(mut args: impl Iterator<Item = OsString>) -> bool {
     while let Some(arg) = args.next() {
         match arg.to_str() {

@@ -52,7 +52,7 @@ pub(crate) fn line(text: &str) -> Result<ExitCode, Failure> {
     bytes(format!("{}\n", visible(text)).as_bytes())
 }
 
-/// Prints `text`, and ignores a closed output: a reader such as `head` that has seen enough is no failure.
+/// Prints `text`, and ignores a closed output: a reader such as `head` that has seen enough is not a failure.
 pub(crate) fn bytes(text: &[u8]) -> Result<ExitCode, Failure> {
     is_written(text).map(|_| ExitCode::SUCCESS)
 }

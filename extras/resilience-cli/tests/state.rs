@@ -186,7 +186,7 @@ fn doctor_names_a_state_that_is_no_directory_and_shows_no_control_character() {
         said.starts_with("state: ") && said.contains("a\\u{1b}[31m\\u{a}file (--state names it)\n"),
         "{said}"
     );
-    assert!(!said.contains('\u{1b}') && said.contains("file is no directory"), "{said}");
+    assert!(!said.contains('\u{1b}') && said.contains("file is not a directory"), "{said}");
 }
 
 #[test]

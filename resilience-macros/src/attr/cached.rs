@@ -180,7 +180,7 @@ fn arguments(item: &Item) -> KeyOf {
     }
 }
 
-/// Returns why the arguments alone are no key, if they are not.
+/// Returns why the arguments alone are not a key, if they are not.
 fn needs_key(item: &Item) -> Option<String> {
     let inputs = || item.sig.inputs.iter();
     let typed =
@@ -196,7 +196,7 @@ fn needs_key(item: &Item) -> Option<String> {
     } else if is_mutable {
         "a function that changes an argument"
     } else if item.plain_names().len() != inputs().count() {
-        "a function with an argument that is no plain name"
+        "a function with an argument that is not a plain name"
     } else {
         return None;
     };

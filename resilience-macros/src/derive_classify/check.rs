@@ -316,9 +316,10 @@ impl<'r, 'a> Reader<'r, 'a> {
         };
         match number.base10_parse::<u16>() {
             Ok(status @ 400..=599) => Ok(Base::Status(status)),
-            _ => {
-                Err(at(&number, "this is no HTTP status of a failure\nhelp: write a number from 400 to 599"))
-            }
+            _ => Err(at(
+                &number,
+                "this is not an HTTP status of a failure\nhelp: write a number from 400 to 599",
+            )),
         }
     }
 

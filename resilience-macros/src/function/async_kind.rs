@@ -35,7 +35,7 @@ impl ToTokens for Binding {
 }
 
 impl Form {
-    /// Returns the form of a function that is no `async fn`, from its return type and the tokens of its body.
+    /// Returns the form of a function that is not an `async fn`, from its return type and the tokens of its body.
     pub(crate) fn of(return_type: &Type, body: TokenStream) -> Self {
         let Some(types::Future { output, is_boxed: boxed }) = types::future(return_type) else {
             return Self::Plain;

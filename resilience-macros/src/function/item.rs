@@ -47,7 +47,7 @@ impl Item {
     ///
     /// # Errors
     ///
-    /// The tokens are no function, or one without a body.
+    /// The tokens are not a function, or are one without a body.
     pub(crate) fn read(tokens: TokenStream) -> syn::Result<Self> {
         let mut tokens: Vec<TokenTree> = tokens.into_iter().collect();
         // Taken off first, because the parser would copy all of it.

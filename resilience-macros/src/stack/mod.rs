@@ -197,7 +197,7 @@ fn groups(tokens: impl Iterator<Item = TokenTree>) -> Vec<TokenStream> {
     tokens.filter_map(stream).collect()
 }
 
-/// Returns the expansion of an attribute on an item that is no function, or that cannot be read.
+/// Returns the expansion of an attribute on an item that is not a function, or that cannot be read.
 fn not_a_function(attr: &Ident, error: &syn::Error, tokens: &TokenStream) -> TokenStream {
     let other = tokens.clone().into_iter().find_map(|token| match token {
         TokenTree::Ident(word) if word == "fn" => Some(None),

@@ -36,14 +36,14 @@ const BLOCK: u64 = 64 << 10;
 pub struct Recent {
     /// The alerts, oldest first.
     pub alerts: Vec<Alert>,
-    /// How many of the lines are no alerts: the lines of a writer that was killed, or of another program.
+    /// How many of the lines are not alerts: the lines of a writer that was killed, or of another program.
     pub skipped: usize,
 }
 
 /// Returns the last `limit` alerts of this program, oldest first; `limit` is held between 1 and 1,000.
 ///
 /// Reads the file and the rotated ones, which all processes with one state directory share. Lines that
-/// are no alerts are skipped and counted. Without a file there are no alerts.
+/// are not alerts are skipped and counted. Without a file there are no alerts.
 ///
 /// # Errors
 ///
@@ -108,7 +108,7 @@ pub fn recent_in(dir: impl AsRef<Path>, limit: usize) -> io::Result<Recent> {
     Ok(Recent { alerts: newest_first, skipped })
 }
 
-/// Adds the last `most` alerts of `file`, the newest first; returns how many lines are no alerts.
+/// Adds the last `most` alerts of `file`, the newest first; returns how many lines are not alerts.
 fn last(mut file: File, most: usize, newest_first: &mut Vec<Alert>) -> io::Result<usize> {
     let length = file.metadata()?.len();
     let mut block = BLOCK;

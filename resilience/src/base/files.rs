@@ -167,7 +167,7 @@ pub(crate) fn prepare(dir: &Path, advice: Option<&str>) -> Result<(), Unusable> 
 pub(crate) fn inspect(dir: &Path, advice: Option<&str>) -> Result<(), Unusable> {
     let found = fs::symlink_metadata(dir).map_err(failed(dir))?;
     if !found.is_dir() {
-        return refused(dir, "is no directory of its own but a link or a file");
+        return refused(dir, "is not a directory but a link or a file");
     }
     private(dir, &found)?;
     of_use(dir, &found)?;

@@ -9,7 +9,7 @@
 //! - `value(value)` and `of(&value)`: to and from a [`Value`]; `of` is `None` for a value of another kind;
 //!
 //! and `UNSET`, the field of a required setting before the constructor has set it, where there is such a setting, and
-//! those of `from`, `to` and `above` that its ranges use. They are no trait because a trait has no `const fn`, and
+//! those of `from`, `to` and `above` that its ranges use. They are not a trait because a trait has no `const fn`, and
 //! rows are judged while the program is compiled. `Backoff` and `Jitter` are their own forms: see
 //! `policy/with_retry/backoff.rs`.
 

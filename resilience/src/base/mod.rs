@@ -22,7 +22,7 @@
 //!
 //! The scopes of the running code are kept in thread-locals, most with a guard that restores the former value.
 //! Three rules hold for all of them. A guard is dropped on the thread that made it. A future sets them for the time
-//! of each poll, as tasks share a thread. And a thread whose locals are gone is no error: code that runs in the
+//! of each poll, as tasks share a thread. And a thread whose locals are gone is not an error: code that runs in the
 //! destructor of another thread-local is part of nothing.
 
 pub(crate) mod admission;

@@ -88,7 +88,7 @@ impl PointName {
     pub(crate) fn stack(&self) -> Stack {
         match self.0 {
             Kept::Named(point) => Stack::of(point),
-            Kept::Static(_) | Kept::Shared(_) => Stack::BY_HAND,
+            Kept::Static(_) | Kept::Shared(_) => Stack::DIRECT,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Statics that a fork's child has anew: what another thread had locked at the fork stays locked in the child for ever,
-//! and the threads that would answer are not there.
+//! Statics that start empty in a fork's child: what another thread had locked at the fork stays locked in the child for
+//! ever, and the threads that would answer are not there.
 //!
 //! Nothing announces a fork to a library without `unsafe` code, so each access compares the id of the process with the
 //! process that used the value first: a relaxed load and a system call. The parent's value is never dropped in the

@@ -46,7 +46,7 @@ pub(super) fn moved_on(reading: Instant) -> Instant {
 
 /// Returns a reading plus the time that sync functions have waited under the clock of this runtime.
 ///
-/// Only tests come here: the lock is no cost of a program.
+/// Only tests come here: the lock is not a cost of a program.
 #[cold]
 #[inline(never)]
 fn with_all_slept(reading: Instant) -> Instant {

@@ -11,7 +11,7 @@ use std::path::Path;
 /// Also for a directory, a pipe or a device: opening a pipe waits for a writer, and reading one need not end.
 pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
     if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
     File::open(path)
 }

@@ -36,7 +36,7 @@ pub(crate) struct Stack(NonZeroU32);
 
 impl Stack {
     /// The stack of every policy that is called directly: an even number, which no point has.
-    pub(crate) const BY_HAND: Self = Self(NonZeroU32::MIN.saturating_add(1));
+    pub(crate) const DIRECT: Self = Self(NonZeroU32::MIN.saturating_add(1));
 
     /// Returns the stack of the function whose point is `point`.
     #[inline]

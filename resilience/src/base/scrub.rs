@@ -102,7 +102,7 @@ fn user_of_address(text: &str, _: Option<char>) -> Option<Found> {
     let host = whole.split(['/', '?', '#']).next()?;
     let at = match (host.rfind('@'), host.split_once(':')) {
         (Some(at), _) => at,
-        // A password with a slash in it: the text after the colon is no port.
+        // A password with a slash in it: the text after the colon is not a port.
         (None, Some((_, port))) if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) => {
             whole.rfind('@')?
         }

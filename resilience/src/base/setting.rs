@@ -113,7 +113,7 @@ impl fmt::Display for Kind {
 /// `get` and `set` of each config take and return it, and the inventory lists it. Its text is what an attribute
 /// would have: `Display` of `Value::Time` writes `60s`, `1.5s` or `10m`.
 ///
-/// Two values are equal only in the same variant: a ratio of 0.5 is no factor of 0.5.
+/// Two values are equal only in the same variant: a ratio of 0.5 is not a factor of 0.5.
 ///
 /// # Examples
 ///

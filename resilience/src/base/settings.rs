@@ -66,7 +66,7 @@ impl<C: Copy> Settings<C> {
 ///
 /// `for policy Timeout(settings) { rows }` makes the setters of `Timeout`, whose field `settings` is the
 /// [`Settings`]; `rule` in place of `policy` says that values that are not set are those of a policy. `also` has fields
-/// that are no settings of the table. `together { (base, cap): order; }` names a `const fn order(&self) ->
+/// that are not settings of the table. `together { (base, cap): order; }` names a `const fn order(&self) ->
 /// Complaint` of the struct, which judges two settings that were both set.
 macro_rules! settings {
     (

@@ -56,7 +56,7 @@ pub(crate) fn part(id: &str) -> String {
 
 /// Returns the id that [`part`] made a part of a key.
 ///
-/// Text that is no escape stays unchanged, and bytes that are no UTF-8 become U+FFFD.
+/// Text that is not an escape stays unchanged, and bytes that are not valid UTF-8 become U+FFFD.
 #[cfg(any(feature = "durable", feature = "fs"))]
 pub(crate) fn whole(part: &str) -> String {
     if part == EMPTY {

@@ -24,7 +24,7 @@ use toml::de::{DeTable, DeValue};
 /// More than any configuration has: a larger file is another one by mistake.
 const LARGEST: u64 = 4 << 20;
 
-/// Reads the file at `path`, anew and through symbolic links.
+/// Reads the file at `path` again, through symbolic links.
 pub(super) fn content(path: &Arc<Path>) -> Result<String, ConfigError> {
     let whole = Source::File { path: path.clone(), line: 0 };
     let failed = |error: io::Error| ConfigError::new(&whole, format!("it cannot be read: {error}"));
@@ -209,7 +209,7 @@ impl FileReader<'_> {
             _ => self.refuse(
                 any_policy(),
                 span,
-                format!("`{shown}` is no policy: write `[\"..\".with_retry]` above its settings"),
+                format!("`{shown}` is not a policy: write `[\"..\".with_retry]` above its settings"),
             ),
         }
     }

@@ -71,7 +71,7 @@ impl Config {
 
     /// Adds the file at `path`, which must be absolute.
     ///
-    /// It is opened anew by each load, through symbolic links.
+    /// Each load opens it again, through symbolic links.
     ///
     /// The file is TOML, at most 4 MiB, a regular file that only its owner may write, and not empty; any other file is
     /// refused as a whole. Nothing is read before [`load`](Self::load). A second call replaces the first.

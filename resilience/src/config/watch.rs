@@ -1,4 +1,4 @@
-//! Loading anew when the file has changed, and on a signal.
+//! Loading again when the file has changed, and on a signal.
 //!
 //! The file is opened by its path at each look, never watched by its inode: an editor, a package manager and Kubernetes
 //! put another file in its place, by a rename or by a symbolic link above it.
@@ -39,7 +39,7 @@ pub struct Watch {
     looks: Repeating,
 }
 
-/// Looks at the file every 5 s, on a thread of its own, and loads it anew when its content has changed.
+/// Looks at the file every 5 s, on a thread of its own, and loads it again when its content has changed.
 ///
 /// It is the file of the last [`load`](super::load()), which may come later. The file is loaded once it was the same
 /// twice, 200 ms apart. Write a new file beside it and rename that, so that no half of it is ever seen; a `ConfigMap`
@@ -90,7 +90,7 @@ fn look(stop: &Stop) {
     }
 }
 
-/// Loads anew on each `SIGHUP`, on a thread of its own.
+/// Loads again on each `SIGHUP`, on a thread of its own.
 ///
 /// It is [`reload`](super::reload) of the file and the environment; what comes of it is an
 /// [`Event::Config`](crate::Event::Config). A signal during a load causes another one after it. A handler cannot be

@@ -28,7 +28,7 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// Returns the identity of a plain value.
-    pub(crate) fn by_hand(name: &str) -> Self {
+    pub(crate) fn of_value(name: &str) -> Self {
         Self { point: PointName::from(name.to_owned()), name: name.to_owned() }
     }
 }

@@ -3,15 +3,15 @@
 //! | to | use |
 //! |---|---|
 //! | finish a call after a crash of the process | a *job*: `#[job("import:{id}")]`, or [`Job`] |
-//! | not repeat an effect that has happened | a *checkpoint*: `#[checkpoint("page:{id}:{n}")]`, or [`Checkpoint`] |
+//! | avoid repeating an effect | a *checkpoint*: `#[checkpoint("page:{id}:{n}")]`, or [`Checkpoint`] |
 //! | continue one long loop where it stopped | a *cursor*: [`Progress`] |
 //! | one holder of a name among all processes that share a store | `#[with_lock(.., store = ..)]` (feature `fs`), whose body finds its fence with `lock_lease()` |
 //! | wait for days, over restarts | [`sleep_until`] |
 //! | find and run interrupted jobs | [`recover`], once at the start of the program |
 //! | look at jobs, resume, cancel or remove them | [`jobs`](crate::jobs), [`checkpoints`](crate::checkpoints) |
-//! | end the program without cutting a step off | [`shutdown`](crate::shutdown()) |
+//! | end the program without interrupting a step | [`shutdown`](crate::shutdown()) |
 //!
-//! They are distinguished by name and key, never by their position in the code, so that code can be moved and
+//! Jobs and steps are identified by name and key, never by their position in the code, so that code can be moved and
 //! extended while jobs wait.
 //!
 //! # Guarantees
@@ -19,11 +19,11 @@
 //! - Each key has exactly one recorded result. A body runs at least once: a crash between an effect and its
 //!   record repeats the effect. [`Step::idempotency_key`] makes the repetition harmless where the service
 //!   takes such a key.
-//! - Acknowledged records survive `kill -9`, and with [`SqliteStore`] a power cut, as far as the disk keeps
-//!   its word. Damaged bytes are never returned as a value.
-//! - One process at a time works on a key, also among several that share a store. A process that is stopped for
-//!   longer than its lease cannot write any more.
-//! - A record of other code (another function, version or input) is reported, never returned.
+//! - Acknowledged records survive `kill -9`, and with [`SqliteStore`] a power cut, if the disk has
+//!   written what it acknowledged. Damaged bytes are never returned as a value.
+//! - One process at a time works on a key, also among several that share a store. A process that loses its lease
+//!   cannot write any more.
+//! - A record that was written by other code (another function, version or input) is reported, never returned.
 //!
 //! # No guarantees
 //!
@@ -54,10 +54,10 @@
 //!
 //! - A body that runs again. Give effects on other systems a step of their own, with the step's
 //!   [idempotency key](Step::idempotency_key), and keep bodies of jobs free of effects outside of steps.
-//! - Values that are read back. Recorded values are encoded as JSON and decoded again before the caller gets it, on the
-//!   first run, too: NaN, `Some(None)` and values that do not equal themselves after that are errors.
+//! - Values that are read back. A recorded value is encoded as JSON and decoded again before the caller gets it, on the
+//!   first run, too: NaN, `Some(None)` and values that change on the way are errors.
 //! - Other code. A key that was recorded by another function, version or input is an error until the program says
-//!   what it means: `version`, `was`, or `on_mismatch = rerun`.
+//!   what to do about it: `version`, `was`, or `on_mismatch = rerun`.
 //! - Time. A wait for another holder ends after `wait`, 5 minutes by default, or a little before an enclosing timeout.
 //!
 //! # Examples

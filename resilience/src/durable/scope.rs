@@ -225,7 +225,7 @@ impl JobScope {
         self.is_cancelled.load(Ordering::Relaxed)
     }
 
-    /// Notes that a shutdown has refused it a call, or has ended a wait of it: the value of its body is no result.
+    /// Notes that a shutdown has refused it a call, or has ended a wait of it: the value of its body is not a result.
     pub(crate) fn cut(&self) {
         self.is_cut.store(true, Ordering::Relaxed);
     }
@@ -442,7 +442,7 @@ impl Step {
     /// Returns a text that is the same for all attempts of this step, and that no other step has.
     ///
     /// It is 32 hexadecimal digits. It stays the same over crashes and power cuts, until the step is undone,
-    /// removed or begun anew. Send it along with a payment, say, and the payment is made once.
+    /// removed or started over. Send it along with a payment, say, and the payment is made once.
     ///
     /// It is a SipHash-2-4 of 128 bits over the identity of the store, the job with its incarnation, and the step
     /// with its own. The keys of one step differ between two stores, so that a test system does not spend a key of
@@ -651,7 +651,7 @@ pub(crate) fn current() -> Scope {
 ///
 /// Once the process shuts down, or the job is known to be cancelled, every error outside of its steps is one: a wait
 /// that ended early may be why. A step that runs may end as it can. What the body makes of an error that a shutdown
-/// keeps from being answered is no result.
+/// keeps from being answered is not a result.
 fn is_refusal(class: &Classification) -> bool {
     let Scope { job: Some(job), step, .. } = current() else { return false };
     let is_between_steps = step.is_none();

@@ -209,7 +209,7 @@ enum Scope {
     Own(AtomicUsize),
 }
 
-/// The records of everything that is no annotated function.
+/// The records of everything that is not an annotated function.
 #[derive(Debug, Default)]
 struct State {
     records: VecDeque<(Moment, ErrorRecord)>,
@@ -467,7 +467,7 @@ impl ErrorHistory {
 
     /// Forgets all records and counts; of the process's history also those of the annotated functions.
     ///
-    /// The limit stays. It is for tests, and for an operator who begins to watch anew.
+    /// The limit stays. It is for tests, and for an operator who starts to watch again.
     ///
     /// # Examples
     ///

@@ -324,7 +324,7 @@ impl Category {
     /// Returns the category of an HTTP status code, by the last column of the [table](Category).
     ///
     /// A status from 100 to 399 that a program treats as a failure is `Permanent`: the same request gets
-    /// the same answer. A number outside of 100 to 599 is no HTTP status and is `Unknown`.
+    /// the same answer. A number outside of 100 to 599 is not an HTTP status and is `Unknown`.
     ///
     /// # Examples
     ///

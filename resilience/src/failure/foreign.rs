@@ -205,7 +205,7 @@ impl Classify for serde_json::Error {
     label = "`status` takes a field of an integer type or `http::StatusCode` (feature `http`)"
 )]
 pub trait AsStatus {
-    /// Returns the status code; `u16::MAX`, which is no status, for a number that does not fit.
+    /// Returns the status code; `u16::MAX`, which is not a status, for a number that does not fit.
     fn as_status(&self) -> u16;
 }
 

@@ -117,7 +117,7 @@ pub struct Registers<T>(OnlyAsError<T>);
 #[derive(Debug)]
 pub struct OnlyAsError<T>(OnlyAsContext<T>);
 
-/// A type that is no error, but may be a context.
+/// A type that is not an error, but may be a context.
 #[derive(Debug)]
 pub struct OnlyAsContext<T>(Nowhere<T>);
 

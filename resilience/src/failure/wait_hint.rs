@@ -48,7 +48,7 @@ const CUES: &[(&str, bool)] = &[
 ///
 /// A duration is a number, which may have decimals, and a unit: `d`, `h`, `m`, `s`, `ms`, `us`, `ns` or
 /// their names in English. Several of them, from long units to short ones, are added up. A number without
-/// a unit is seconds after "retry after" (also `Retry-After` and `retry_after`), else it is no duration;
+/// a unit is seconds after "retry after" (also `Retry-After` and `retry_after`), else it is not a duration;
 /// [`retry_after`](super::retry_after) reads the header of that name. A wait that is too long for a `Duration`
 /// becomes `Duration::MAX`. Case does not matter; the first 4 KiB are read.
 ///

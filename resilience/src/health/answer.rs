@@ -117,7 +117,7 @@ impl<T: Into<Answer>, E: Into<Box<dyn Error + Send + Sync>>> From<Result<T, E>> 
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "a health check cannot return `{Self}`",
-    label = "`{Self}` is no answer of a health check",
+    label = "`{Self}` is not an answer of a health check",
     note = "return `()`, a text, `Answer`, or a `Result` of one of them whose error implements `Display`"
 )]
 pub trait CheckOutcome {

@@ -20,7 +20,7 @@ pub(super) fn checks() -> Vec<(&'static str, Work)> {
 /// The most breakers or functions that the details name.
 const MOST: usize = 20;
 
-/// Warns of open breakers. An open breaker is no failure: it protects the program, and a restart would not help.
+/// Warns of open breakers. An open breaker is not a failure: it protects the program, and a restart would not help.
 ///
 /// Keys are made of arguments: they are counted, and not named.
 fn breakers() -> Answer {

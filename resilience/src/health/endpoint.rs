@@ -11,8 +11,9 @@ const MOST: u64 = 1 << 20;
 /// An HTTP address that shows whether a service is up: what most health checks ask.
 ///
 /// A request takes at most as long as the look that it is part of ([`remaining`](crate::remaining())), and 2 s outside
-/// of any limit. Redirects are not followed: the page to log in is no answer of the service. The path of the address,
-/// its query and the headers may be secret, and are in no error. Proxies are those of the environment (`HTTPS_PROXY`,
+/// of any limit. Redirects are not followed: the page to log in is not an answer of the service. The path of the
+/// address, its query and the headers may be secret, and are in no error. Proxies are those of the environment
+/// (`HTTPS_PROXY`,
 /// `NO_PROXY`), but none for an address of this machine. Needs the feature `webhook`.
 ///
 /// It blocks the thread, which in a sync check is one of the checks' own.
@@ -79,7 +80,7 @@ impl Endpoint {
         }
         let bytes = answer.body_mut().with_config().limit(MOST).read_to_vec().map_err(failed)?;
         String::from_utf8(bytes)
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the answer is no UTF-8"))
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the answer is not valid UTF-8"))
     }
 }
 

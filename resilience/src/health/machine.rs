@@ -2,7 +2,7 @@
 //!
 //! Read from `/proc` and `/sys` on each look; on other systems than Linux nothing is measured. The memory of a group is
 //! what it uses less its inactive file pages: the kernel takes those back when memory is needed, so a full page cache
-//! is no pressure. A group without a limit has the memory of the host, and the tightest limit of the groups above it
+//! is not pressure. A group without a limit has the memory of the host, and the tightest limit of the groups above it
 //! counts.
 
 use std::fs;
@@ -137,7 +137,7 @@ fn group_memory(group: &Path) -> Option<Space> {
         ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file "),
     ];
     files.iter().find_map(|(limit, usage, inactive)| {
-        // `max` is no number, and no limit.
+        // `max` is not a number, and no limit.
         let total = number(&group.join(limit))?;
         let stat = fs::read_to_string(group.join("memory.stat")).unwrap_or_default();
         let used = number(&group.join(usage))?.saturating_sub(field(&stat, inactive).unwrap_or(0));

@@ -141,7 +141,7 @@ pub async fn check_async(name: &str) -> Option<Status> {
 ///
 /// # let _world = resilience::testing::isolate();
 /// health::register("queue", || Answer::warn("9000 entries wait").action("start another worker"));
-/// assert!(health::check("queue").unwrap().healthy, "a warning is no failure");
+/// assert!(health::check("queue").unwrap().healthy, "a warning is not a failure");
 /// ```
 pub fn register<A: Into<Answer>>(name: impl Into<String>, check: impl Fn() -> A + Send + Sync + 'static) {
     Check::new(name, check).register();

@@ -49,9 +49,9 @@ pub enum BudgetOf {
 
 /// A limit of the rate of retries: a bucket of tokens, shared by all policies that use the same `static`.
 ///
-/// In words: about 100 failed retries at once, then one a second, until successes return. A retry that cannot
-/// pay is not made, is counted, and the call ends with its last error. A full bucket is only read, so that it
-/// costs nothing while all is well; time is reckoned only when a retry asks.
+/// With the defaults it admits about 100 failed retries at once, then one a second until calls succeed again. A retry
+/// that cannot pay is not made, is counted, and the call ends with its last error. A full bucket is only read, so that
+/// it costs nothing while all is well; the clock is read only when a retry asks.
 ///
 /// # Why
 ///
@@ -79,16 +79,16 @@ pub enum BudgetOf {
 /// ended count as nothing. The formula is that of "Site Reliability Engineering" (chapter 21, "Client-Side
 /// Throttling").
 ///
-/// Ask it with `with_retry(throttle = 2.0)`, for a shared budget with `with_retry(budget = SEARCH, throttle)`, and by
-/// hand with [`call`](Self::call). Use it in place of a circuit breaker where a service rejects a part of its calls,
+/// Ask it with `with_retry(throttle = 2.0)`, for a shared budget with `with_retry(budget = SEARCH, throttle)`, and in
+/// code with [`call`](Self::call). Use it in place of a circuit breaker where a service rejects a part of its calls,
 /// for instance when it sheds load: a breaker admits all calls or none, a throttle as many as the service takes.
 ///
 /// # Functions that call one another
 ///
 /// Of functions that share a budget and call one another, the innermost pays alone, so that one call of the service is
-/// not counted twice. What matters is the last that a call inside an attempt has done with the budget:
+/// not counted twice. What the last call inside an attempt did with the budget decides:
 ///
-/// - It has paid for a retry and failed all the same: the attempt around it is repeated at no cost.
+/// - It has paid for a retry and failed nevertheless: the attempt around it is repeated at no cost.
 /// - It was denied a retry: so is the attempt around it. An empty budget ends the retries of all functions at once.
 /// - It has succeeded: it has returned its token, and the functions around it return none. If one of them fails
 ///   afterwards, the failure is its own, and it pays for its retry.
@@ -469,7 +469,7 @@ impl Bucket {
     }
 
     /// Takes the tokens for one extra call, unless half of the bucket or more is missing. An extra call that is not
-    /// made is no retry that was denied.
+    /// made is not a retry that was denied.
     fn withdraw_extra(&self, settings: &BudgetConfig, ticks: u64) -> Option<u64> {
         let half = u64::from(settings.capacity) * MILLI / 2;
         self.take(settings, settings.cost, ticks, |missing| missing < half)

@@ -1,4 +1,4 @@
-//! Fallbacks: answer with something else when everything below has failed.
+//! Fallbacks: return a substitute when everything below has failed.
 //!
 //! # When to use one
 //!
@@ -10,13 +10,13 @@
 //! - Where the caller must know that the work was not done: a payment, a write.
 //! - For permanent errors. Limit the fallback with `on` to transient ones; a fallback that hides `Auth`, `Invalid` or
 //!   `Permanent` logs a WARN once a minute.
-//! - With a fallback that uses the service that has just failed: it fails as well, under load.
+//! - With a fallback that uses the service that has just failed: it would fail as well, and add load.
 //!
 //! # In a job
 //!
-//! An error that is a refusal by the job around the call (the process shuts down, the job was cancelled or taken over, its
-//! store is down) is passed on, and interrupts the job: an answer would be part of its result, and its next run would
-//! have another one. The page of the attribute lists the refusals.
+//! An error that is a refusal by the job around the call (the process shuts down, the job was cancelled or taken over,
+//! its store is down) is passed on, and interrupts the job: an answer would be part of its result, and its next run
+//! would have another one. The page of the attribute lists the refusals.
 //!
 //! # Where
 //!
@@ -94,7 +94,7 @@ impl Fallback {
 
     /// Sets a function that is called for every answer, with an [`Event::FellBack`].
     ///
-    /// A fallback that fails as well is no answer, and does not call it.
+    /// It is not called for a fallback that fails as well.
     ///
     /// # Examples
     ///
@@ -181,7 +181,7 @@ impl Fallback {
 
     /// Returns `outcome`, or what `instead` answers to its error.
     ///
-    /// It is [`call`](Self::call) for an outcome that is there already. `instead` runs only for an error that the
+    /// Same as [`call`](Self::call), for an outcome that exists already. `instead` runs only for an error that the
     /// fallback answers.
     ///
     /// # Errors

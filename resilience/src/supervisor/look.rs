@@ -4,7 +4,7 @@
 //! sample, the samples become decisions (`judge`, `follow`), and the decisions are carried out once the lock is free
 //! (`act`).
 //!
-//! A function whose breaker the supervisor has opened is not judged until that has closed, and begins anew then.
+//! A function whose breaker the supervisor has opened is not judged until that has closed, and starts over then.
 //! Otherwise the errors from before would open it again at the first look after its recovery.
 
 use super::actions::Actions;

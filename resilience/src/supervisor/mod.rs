@@ -12,8 +12,8 @@
 //!
 //! Every 10 s it reads the counters of every annotated function. A *pattern* is a function and a category of errors;
 //! what counts is each call that failed and each attempt that a retry followed, of the last ten minutes. Calls that a
-//! policy of this library refused, and calls that were given up, are no errors. Where two looks are more than 20 s
-//! apart, after the machine has slept for instance, it begins anew.
+//! policy of this library refused, and calls that were given up, are not errors. Where two looks are more than 20 s
+//! apart, after the machine has slept for instance, it starts over.
 //!
 //! # What follows
 //!

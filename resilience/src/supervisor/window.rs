@@ -38,7 +38,7 @@ impl Sample {
     fn between(at: Instant, before: &CallCounts, now: &CallCounts) -> Self {
         let mut errors: Vec<Errors> = Vec::new();
         let mut add = |category: Category, severity: Severity, count: u64| {
-            // Refusals by policies of this library, and cancellations by callers, are no errors of the service.
+            // Refusals by policies of this library, and cancellations by callers, are not errors of the service.
             if count == 0 || matches!(category, Category::Rejected | Category::Cancelled) {
                 return;
             }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// A layer that sends a slow request once more, and returns the first answer that is no failure.
+/// A layer that sends a slow request once more, and returns the first answer that is not a failure.
 ///
 /// It does so for requests whose method is idempotent by RFC 9110, and for those with the header `Idempotency-Key`; any
 /// other, and one whose body cannot be copied, is sent once. The answers that come later are dropped, and with them

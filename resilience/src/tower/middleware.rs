@@ -3,7 +3,7 @@
 //! The same values do the same as around a service of tower; only what differs is written here. reqwest can clone a
 //! body that is in memory, so that a request with a stream is sent once. A rejection becomes
 //! `reqwest_middleware::Error::Middleware` with the [`Rejected`](crate::Rejected) in it, whose class the layers above
-//! find. The `judged_by` and `repeated_by` of a layer make it one of another type, which is no middleware: here
+//! find. The `judged_by` and `repeated_by` of a layer make it one of another type, which is not a middleware: here
 //! responses are judged by their status.
 
 use super::breaker::ChooseBreaker;

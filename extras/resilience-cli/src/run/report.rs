@@ -71,7 +71,7 @@ impl Report {
         }
         self.shows_wait.set(wait.is_some());
         let line: String = crate::print::visible(wait.unwrap_or_default()).chars().take(LONGEST).collect();
-        // The line is for people: a closed terminal is no failure.
+        // The line is for people: a closed terminal is not a failure.
         let _ = write!(stderr, "\r\x1b[K{line}");
     }
 

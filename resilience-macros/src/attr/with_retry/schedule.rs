@@ -167,7 +167,7 @@ fn jitter(tokens: &TokenStream) -> Result<Setter> {
         "equal" => "Equal",
         "none" => "None",
         "true" | "false" => {
-            let words = "`jitter` is no switch: it is full unless another kind is written\nhelp: to take it off write \
+            let words = "`jitter` is not a switch: it is full unless another kind is written\nhelp: to take it off write \
                          `jitter = none`; the other kinds are `equal` and multipliers such as `0.8..1.2`";
             return Err(Error::new(span, words));
         }

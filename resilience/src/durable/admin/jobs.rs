@@ -351,7 +351,7 @@ impl Jobs {
     /// more than a prefix is asked for, since only their ids are known. Arguments and results are not read unless the
     /// filter says so. An async caller's thread does other work between the few records that are read at a time.
     ///
-    /// A listing is no snapshot: a job that ends between two pages is on one of them, in one of its states.
+    /// A listing is not a snapshot: a job that ends between two pages is on one of them, in one of its states.
     ///
     /// # Errors
     ///
@@ -568,7 +568,7 @@ impl Jobs {
     /// Deletes a job that is not running, with its steps and cursors; returns whether it was there. Damaged bytes are
     /// quarantined.
     ///
-    /// A call with its id begins anew afterwards, as a job that never was.
+    /// A call with its id starts a new job afterwards.
     ///
     /// # Errors
     ///

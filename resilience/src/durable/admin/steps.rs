@@ -270,7 +270,7 @@ impl Checkpoints {
     ///
     /// # Errors
     ///
-    /// [`Rejected::Checkpoint`] if the record is damaged or is no `T`, or the store cannot be used.
+    /// [`Rejected::Checkpoint`] if the record is damaged or is not a `T`, or the store cannot be used.
     pub async fn load<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Rejected> {
         let store = &self.store;
         let [step, cursor] = self.placed(key);
@@ -302,7 +302,7 @@ impl Checkpoints {
     /// their keys, one page at a time; a cursor comes after the step of the same key. Damaged ones are listed unless
     /// more than a prefix is asked for. Values are not read unless the filter says so.
     ///
-    /// A listing is no snapshot: records that are written during it may be missing.
+    /// A listing is not a snapshot: records that are written during it may be missing.
     ///
     /// # Errors
     ///

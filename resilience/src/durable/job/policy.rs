@@ -238,7 +238,7 @@ impl Job {
         I: Serialize,
         R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
     {
-        self.run_as_blocking(&Identity::by_hand(self.name), id, input, body)
+        self.run_as_blocking(&Identity::of_value(self.name), id, input, body)
     }
 
     /// Runs the async `body` with `input` as the job `id`, or returns the recorded result; see
@@ -269,7 +269,7 @@ impl Job {
         I: Serialize,
         R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
     {
-        self.run_as(&Identity::by_hand(self.name), id, input, body).await
+        self.run_as(&Identity::of_value(self.name), id, input, body).await
     }
 
     /// Runs `body` with `input` as the job `name`, or returns the recorded result, with the default settings.
@@ -303,7 +303,7 @@ impl Job {
         I: Serialize,
         R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
     {
-        Self::new("").run_as(&Identity::by_hand(name), name, input, body).await
+        Self::new("").run_as(&Identity::of_value(name), name, input, body).await
     }
 
     /// Runs `body` with `input` as the job `name` from sync code; see [`run`](Self::run).
@@ -331,7 +331,7 @@ impl Job {
         I: Serialize,
         R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
     {
-        Self::new("").run_as_blocking(&Identity::by_hand(name), name, input, body)
+        Self::new("").run_as_blocking(&Identity::of_value(name), name, input, body)
     }
 
     /// Runs the body as a job. An error of the body ends the job as `Failed`: a plain value has no strategy.

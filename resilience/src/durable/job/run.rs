@@ -76,7 +76,7 @@ impl RunningJob {
     /// Returns how many steps were recorded and how many exist, if the two differ.
     ///
     /// The count of steps is in another row than the steps, and written with each in one transaction. Fewer steps
-    /// than it says are a store that was damaged, or restored in part; more are no fault.
+    /// than it says are a store that was damaged, or restored in part; more are not a fault.
     async fn lost(&self) -> Result<Option<(u64, u64)>, JobError> {
         let failed = |error| JobError::store(self.at.clone(), error);
         let tally = self.store().get(&place::tally(self.id())).await.map_err(failed)?;
@@ -235,8 +235,8 @@ impl RunningJob {
         self.troubled(problem, Some(&class), self.event("failed", "failed", problem))
     }
 
-    /// Leaves the job to its recovery: what it stopped at is not of its own making. That counts no recovery: its process
-    /// lives.
+    /// Leaves the job to its recovery: what it stopped at is not of its own making. That counts no recovery: its
+    /// process lives.
     async fn interrupt(mut self, problem: String, class: &Classification) -> Result<(), JobError> {
         let category = Some(class.category.as_str().to_owned());
         let event = JobEvent { category, ..self.event("resume", "interrupted", &problem) };

@@ -92,7 +92,7 @@ impl Lease {
     /// Ends the lease with `completion`. If the store is out of order, or the caller is dropped before the store has
     /// answered, the lease ends so as soon as the store takes it: finished work is not forgotten.
     ///
-    /// `Fenced` ends it, too: the key has another holder. After any other error that is no outage, such as a value that
+    /// `Fenced` ends it, too: the key has another holder. After any other error that is not an outage, such as a value that
     /// is too large, the lease is unchanged, and the caller may end it in another way. A completion that keeps the
     /// record held, for the undoing of a job, keeps the lease.
     pub(crate) async fn complete(

@@ -103,7 +103,7 @@ plain!(bool, char, str, String, i8, i16, i32, i64, isize, u8, u16, u32, u64, usi
 impl<T: Plain + ?Sized> Plain for &T {}
 impl<T: Plain> Plain for Option<T> {}
 
-/// Found through `Deref` where the value is not plain: it is no input.
+/// Found through `Deref` where the value is not plain: it is not an input.
 impl NotGiven {
     /// Adds nothing.
     #[expect(clippy::unused_self, reason = "method lookup finds it by its receiver")]
@@ -214,7 +214,7 @@ impl Args {
     ///
     /// # Errors
     ///
-    /// The argument was not recorded or is no `T`, or, given by a call, it is not read back as it was written.
+    /// The argument was not recorded or is not a `T`, or, given by a call, it is not read back as it was written.
     pub fn take<T: Readable>(&mut self, name: &str) -> Result<T, String> {
         let Some(value) = self.fields.remove(name) else {
             let words = "take it as an `Option`, which is read as `None` where it was not recorded";

@@ -185,8 +185,8 @@ pub(crate) struct Difference {
     pub(crate) removed: Vec<String>,
 }
 
-/// Returns the difference of two encoded objects; `None` if either is no object. The order of elements does not count
-/// in the fields `sets`.
+/// Returns the difference of two encoded objects; `None` if either is not an object. The order of elements does not
+/// count in the fields `sets`.
 pub(crate) fn difference(recorded: &[u8], current: &[u8], sets: &[String]) -> Option<Difference> {
     let read = |bytes| decode::<serde_json::Map<String, Value>>(bytes).ok();
     let (recorded, current) = (read(recorded)?, read(current)?);
@@ -391,8 +391,8 @@ mod tests {
 
     #[test]
     fn what_is_read_back_as_something_else_is_refused() {
-        refused(f64::NAN, "no number that JSON has");
-        refused(Some(f32::INFINITY), "no number that JSON has");
+        refused(f64::NAN, "not a number in JSON");
+        refused(Some(f32::INFINITY), "not a number in JSON");
         refused(Some(None::<u8>), "read back as `None`");
         refused(BTreeMap::from([((1, 2), 3)]), "key must be a string");
         refused(Untagged::Long { x: 1, y: 2 }, "read back as another value");

@@ -28,7 +28,7 @@ fn float(value: f64) -> Result<bool, Error> {
     if value.is_finite() {
         return Ok(false);
     }
-    Err(Error::custom(format_args!("{value} is no number that JSON has, and would be read back as nothing")))
+    Err(Error::custom(format_args!("{value} is not a number in JSON, and would be read back as nothing")))
 }
 
 /// Values that JSON holds: the literal says whether they are written as `null`.
@@ -207,7 +207,7 @@ mod tests {
             check(&BTreeMap::from([("NaN", (fine, "inf"))])).unwrap();
         }
         for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            assert!(check(&Some(bad)).unwrap_err().contains("no number that JSON has"));
+            assert!(check(&Some(bad)).unwrap_err().contains("not a number in JSON"));
             assert!(check(&vec![(1, "a", [bad])]).is_err());
             assert!(check(&BTreeMap::from([(7, bad as f32)])).is_err());
         }

@@ -25,7 +25,7 @@ pub(crate) fn kept(text: &str) -> String {
 
 /// Returns the part that a job keeps of a panic: its text, if it has one.
 pub(crate) fn kept_panic(panic: &(dyn Any + Send)) -> String {
-    kept(panic_text(panic).unwrap_or("a value that is no text"))
+    kept(panic_text(panic).unwrap_or("a value that is not text"))
 }
 
 /// One event in the recovery of a job.

@@ -94,7 +94,7 @@ pub struct Record {
     /// of the job.
     pub fence: u64,
     /// The number of its last fresh start: kept by retries, crashes and take-overs, replaced when it expires,
-    /// is run anew, is removed or undone.
+    /// is run again, is removed or undone.
     pub incarnation: u64,
     /// The process that claimed it last. It is the holder only while the status is a held one.
     pub owner: String,
@@ -119,7 +119,7 @@ pub struct Record {
     /// How often it was written, since it was made. `Store::cas` compares it.
     pub revision: u64,
     /// Its place in the order in which the steps of its job ended: a later one has a higher number. 0 for a record that
-    /// is no step of a job, or has not ended.
+    /// is not a step of a job, or has not ended.
     pub order: u64,
     /// Whether a job was asked to stop at its next step.
     pub cancelled: bool,
@@ -535,7 +535,7 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// Reads a text. One that is no UTF-8 has passed the checksum: its writer wrote no record of this format.
+    /// Reads a text. One that is not valid UTF-8 has passed the checksum: its writer wrote no record of this format.
     fn text(&mut self) -> Result<String, Corrupt> {
         String::from_utf8(self.bytes()?.to_vec()).map_err(|_| Corrupt::Field)
     }

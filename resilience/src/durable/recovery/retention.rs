@@ -30,7 +30,7 @@ pub(crate) async fn forget_first(store: &Arc<dyn Store>) -> Result<(), StoreErro
 /// Deletes the jobs that were done or undone before `before`, with all that belongs to them; returns their number.
 ///
 /// For operators: it also deletes what has no `ttl`. The store compares the times again in its transaction, so that a
-/// job which was called anew since the listing stays.
+/// job which was called again since the listing stays.
 pub(crate) async fn forget_ended_before(store: &Arc<dyn Store>, before: Millis) -> Result<usize, StoreError> {
     let mut query = Query::new(place::JOBS).only(&[Status::Done, Status::RolledBack]).limit(1_000);
     let mut count = 0;

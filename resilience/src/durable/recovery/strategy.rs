@@ -248,8 +248,8 @@ impl RecoverySite {
         }
     }
 
-    /// Returns the strategy for a failure of this class; its part for the job around is done here. A refusal by that job
-    /// is no failure, and goes to the caller.
+    /// Returns the strategy for a failure of this class; its part for the job around is done here. A refusal by that
+    /// job is not a failure, and goes to the caller.
     #[cold]
     pub fn decide(&self, class: &Classification) -> Recovery {
         let strategy = self.strategy(class).filter(|_| !refusals::is_by_job(class));
@@ -283,7 +283,7 @@ pub(super) fn act(
     match (strategy, job) {
         (Recovery::Rollback, Some(job)) if !is_job && !has_undo => job.want(Wanted::Rollback),
         (Recovery::Manual, Some(job)) if !is_job => job.want(Wanted::Manual),
-        // Done where the job ends: a call that the job refused is no failure of it.
+        // Done where the job ends: a call that the job refused is not a failure of it.
         (Recovery::Manual | Recovery::Escalate, _) if is_job => {}
         (Recovery::Manual | Recovery::Escalate, _) => alert(point, "escalated", class.category.as_str()),
         _ => {}

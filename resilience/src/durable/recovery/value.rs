@@ -11,7 +11,7 @@ use crate::policy::refusals;
 /// ends accordingly if it fails; outside of every job `Rollback` changes nothing and `Manual` is `Escalate`. `Retry`
 /// returns the error: use a [`Retry`](crate::Retry) in the body to try again. `Skip` returns
 /// `Ok(T::default())` or `None`. In a job, a refusal by that job (the process shuts down, the job was cancelled or taken
-/// over, its store is down) is no failure: it is returned without a strategy, and interrupts the job.
+/// over, its store is down) is not a failure: it is returned without a strategy, and interrupts the job.
 ///
 /// Like a [`Retry`](crate::Retry) or a [`Fallback`](crate::policy::Fallback), it has no state, and is not in the
 /// inventory ([`points`](crate::points)): its uses are counted under its name.

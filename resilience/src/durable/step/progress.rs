@@ -186,7 +186,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     ///
     /// # Errors
     ///
-    /// [`Rejected::Checkpoint`]: another process has it, the record is damaged or is no `C`, or the store
+    /// [`Rejected::Checkpoint`]: another process has it, the record is damaged or is not a `C`, or the store
     /// cannot be used.
     pub async fn restore(&mut self) -> Result<Option<C>, Rejected> {
         let restored = self.try_restore().await;
@@ -208,7 +208,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     ///
     /// # Errors
     ///
-    /// [`Rejected::Checkpoint`]: the record is damaged or is no `C`, or the store cannot be used.
+    /// [`Rejected::Checkpoint`]: the record is damaged or is not a `C`, or the store cannot be used.
     ///
     /// # Examples
     ///
@@ -371,7 +371,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         Place::new(PointName::new("progress"), self.name.as_str())
     }
 
-    /// Returns which cursor it is; a cursor without a name, or with a name that is no key, is refused.
+    /// Returns which cursor it is; a cursor without a name, or with a name that is not a key, is refused.
     fn named(&self) -> Result<Box<Place>, CheckpointError> {
         check_key(self.at())
     }

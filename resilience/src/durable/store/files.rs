@@ -64,7 +64,7 @@ pub(crate) fn check(file: &Path) -> Result<bool, StoreError> {
     match fs::symlink_metadata(file) {
         Ok(found) if !found.is_file() => refused(file, "is a link or a directory, not a file"),
         Ok(found) if found.len() == 0 => Err(StoreError::Lost(format!(
-            "{} is empty: what was in it is gone. Restore the directory from a backup, or remove it to begin anew",
+            "{} is empty: what was in it is gone. Restore the directory from a backup, or remove it to start over",
             file.display()
         ))),
         Ok(found) => base::private(file, &found).map(|()| true).map_err(of_unusable),

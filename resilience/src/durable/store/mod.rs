@@ -35,8 +35,8 @@
 //!
 //! # What a store is not
 //!
-//! It is no lock service: a lease says who may write to this store, and other systems have to be given the fence to
-//! refuse a late writer. It is no queue either: jobs are found by listing, seconds after their owner has died.
+//! It is not a lock service: a lease says who may write to this store, and other systems have to be given the fence to
+//! refuse a late writer. It is not a queue either: jobs are found by listing, seconds after their owner has died.
 
 #[cfg(feature = "sqlite")]
 mod files;
@@ -63,9 +63,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Is what an operation of a store returns: a future that need not be polled on any particular runtime.
+/// The value that an operation of a store returns: a future that need not be polled on any particular runtime.
 ///
-/// A future that is dropped may have done its work or not, but never a part of it.
+/// A future that is dropped may have done its work or not, but never only part of it.
 ///
 /// # Examples
 ///
@@ -101,9 +101,9 @@ pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send
 ///   fence.
 /// - **Fenced.** [`claim`](Self::claim) returns a number above all earlier ones of the store; a write with a
 ///   number that is no longer the record's is refused with [`StoreError::Fenced`].
-/// - **Checked.** Bytes that are no sound record are [`StoreError::Corrupt`], or quarantined where the claim
+/// - **Checked.** Bytes that are not a sound record are [`StoreError::Corrupt`], or quarantined where the claim
 ///   says so, and never a value.
-/// - **On no clock.** Leases are judged by a monotonic clock of the observer, never by times of day.
+/// - **Without wall clocks.** Leases are judged by a monotonic clock of the observer, never by times of day.
 ///
 /// The functions of [`rules`] implement all of this but atomicity and durability.
 ///
@@ -193,7 +193,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Records how the work under a lease ended, durable before it returns.
     ///
-    /// Done again with the same fence and result it changes nothing, so that a caller can repeat it after an
+    /// Repeated with the same fence and result it changes nothing, so that a caller can repeat it after an
     /// outage. Any other holder gets [`StoreError::Fenced`].
     ///
     /// Returns the record as it is now kept. With [`Status::RollingBack`] the lease goes on, under the same fence;
@@ -238,7 +238,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Returns it with its new revision; else it fails with [`StoreError::Conflict`], and nothing has
     /// changed.
     ///
-    /// The `revision` and `updated` of `record` do not matter: the store sets both. A lease is no obstacle, and no
+    /// The `revision` and `updated` of `record` do not matter: the store sets both. A lease is not an obstacle, and no
     /// fence is compared; read the record first and judge its status, as the functions for operators do.
     ///
     /// # Examples
@@ -609,7 +609,7 @@ impl Default for Capabilities {
 pub struct Holder {
     /// The key that is held.
     pub key: String,
-    /// The fence that holds it.
+    /// The fence under which it is held.
     pub fence: u64,
 }
 
@@ -762,8 +762,8 @@ impl Claim {
 /// The answer to a [`Claim`].
 ///
 /// The library waits for the other holder after `Busy`, as long as the caller's `wait` allows, and claims again; every
-/// other answer is final. `Held` is a duty: end it with [`Store::complete`] or [`Store::release`], or others wait until
-/// this process ends.
+/// other answer is final. End a `Held` claim with [`Store::complete`] or [`Store::release`]; otherwise others wait
+/// until this process ends.
 ///
 /// # Examples
 ///
@@ -866,7 +866,7 @@ impl Completion {
 
     /// Creates the end of the work of `key` as `status`, without a value.
     ///
-    /// `Free` and `Interrupted` are no ends of this kind: end such a lease with [`Release`].
+    /// `Free` and `Interrupted` are not ends of this kind: end such a lease with [`Release`].
     ///
     /// # Examples
     ///
@@ -970,7 +970,7 @@ impl Release {
 
     /// Ends the lease of an owner that is dead: its job is interrupted, and a recovery counted.
     ///
-    /// The store judges whether the owner is dead, in the transaction that writes: a wrong suspicion changes nothing.
+    /// The store judges whether the owner is dead, in the transaction that writes: a wrong guess changes nothing.
     ///
     /// # Examples
     ///
@@ -1169,7 +1169,7 @@ impl Query {
 pub struct Page {
     /// The records, in the order of their keys.
     pub records: Vec<Record>,
-    /// The keys whose bytes are no record.
+    /// The keys whose bytes are not a record.
     pub corrupt: Vec<(String, Corrupt)>,
     /// Where the next page starts, if there may be one; this page may have no records then.
     pub next: Option<String>,

@@ -12,9 +12,9 @@ pub(super) const BUSY: &str = "wait for the other holder, or look at the process
 pub(super) const FENCED: &str = "find what kept the process from renewing its lease";
 pub(super) const NOT_RECORDED: &str = "check the store, then record the value that the error carries";
 pub(super) const MISMATCH: &str =
-    "correct the key, `was` or `version`, or begin anew with `on_mismatch = rerun`";
-pub(super) const CORRUPT: &str = "look at the quarantined bytes, or begin anew with `on_corrupt = rerun`";
-pub(super) const UNDECODABLE: &str = "restore the type, or begin anew with `on_mismatch = rerun`";
+    "correct the key, `was` or `version`, or start over with `on_mismatch = rerun`";
+pub(super) const CORRUPT: &str = "look at the quarantined bytes, or start over with `on_corrupt = rerun`";
+pub(super) const UNDECODABLE: &str = "restore the type, or start over with `on_mismatch = rerun`";
 pub(super) const ENCODE: &str = "change the type so that serde writes and reads its values";
 pub(super) const TOO_LARGE: &str = "store the value elsewhere and record a reference to it";
 pub(super) const KEY_TOO_LONG: &str = "shorten the key";

@@ -13,12 +13,12 @@ use std::time::Duration;
 /// | variant | what to do |
 /// |---|---|
 /// | `Busy` | wait for the other holder, or raise `wait` |
-/// | `Recursive` | call another job, or a function that is no job |
+/// | `Recursive` | call another job, or a function that is not a job |
 /// | `Stopped` | remove the cause, then start the job again with `jobs::resume` |
 /// | `Fenced` | find what kept the process from renewing its lease |
 /// | `NotRecorded` | mend the store; [`Rejected::not_recorded`](crate::Rejected::not_recorded) has the value |
-/// | `Mismatch` | correct the key, `was` or `version`, or begin anew with `on_mismatch = rerun` |
-/// | `Corrupt` | inspect the quarantined bytes, or begin anew with `on_corrupt = rerun` |
+/// | `Mismatch` | correct the key, `was` or `version`, or start over with `on_mismatch = rerun` |
+/// | `Corrupt` | inspect the quarantined bytes, or start over with `on_corrupt = rerun` |
 /// | `Lost` | restore the store from a backup, or remove the job |
 /// | `Codec` | change the type so that serde writes and reads its values |
 /// | `TooLarge` | store the value elsewhere and record a reference to it |
@@ -322,7 +322,7 @@ impl JobError {
     fn facts(&self) -> Facts<'_> {
         match self {
             Self::Busy { at, retry_after, .. } => Facts::interrupted(at, facts::BUSY).until(*retry_after),
-            Self::Recursive { at } => Facts::refused(at, "call another job, or a function that is no job"),
+            Self::Recursive { at } => Facts::refused(at, "call another job, or a function that is not a job"),
             Self::Stopped { at, class, .. } => {
                 let action = "remove the cause, then start the job again with `jobs::resume`";
                 let facts = Facts::refused(at, action);

@@ -242,7 +242,7 @@ impl fmt::Display for Place {
 /// A contradiction between a record and the code: the recorded value, and that of the code now.
 ///
 /// Its text ends with what to write: `was = ".."` after a renaming, `version = ..` to go on with records of
-/// an earlier version, `on_mismatch = rerun` to begin anew.
+/// an earlier version, `on_mismatch = rerun` to start over.
 ///
 /// # Examples
 ///
@@ -293,10 +293,10 @@ impl fmt::Display for Contradiction {
                 write!(f, "; if it was renamed, write `was = \"{}\"`", stored.trim_matches('`'))
             }
             Mismatch::Version => {
-                write!(f, "; to go on with it, write `version = {stored}`, to begin anew, `on_mismatch = rerun`")
+                write!(f, "; to continue it, write `version = {stored}`; to start over, `on_mismatch = rerun`")
             }
             Mismatch::Inputs => {
-                f.write_str("; name what tells two calls apart in the key, or, to begin anew, write `on_mismatch = rerun`")
+                f.write_str("; put what distinguishes the two calls into the key, or, to start over, write `on_mismatch = rerun`")
             }
         }
     }

@@ -15,9 +15,9 @@ use std::time::Duration;
 /// | `Busy` | no | wait for the other holder, or raise `wait` |
 /// | `Fenced` | yes | find what kept the process from renewing its lease; the other holder's value counts |
 /// | `NotRecorded` | yes | mend the store; [`Rejected::not_recorded`](crate::Rejected::not_recorded) has the value |
-/// | `Mismatch` | no | correct the key, `was` or `version`, or begin anew with `on_mismatch = rerun` |
-/// | `Corrupt` | no | inspect the quarantined bytes, or begin anew with `on_corrupt = rerun` |
-/// | `Undecodable` | no | restore the type, or begin anew with `on_mismatch = rerun` |
+/// | `Mismatch` | no | correct the key, `was` or `version`, or start over with `on_mismatch = rerun` |
+/// | `Corrupt` | no | inspect the quarantined bytes, or start over with `on_corrupt = rerun` |
+/// | `Undecodable` | no | restore the type, or start over with `on_mismatch = rerun` |
 /// | `Encode` | yes | change the type so that serde writes and reads its values |
 /// | `TooLarge` | yes, if it has a value | store the value elsewhere and record a reference to it |
 /// | `KeyTooLong`, `EmptyKey` | no | correct the key: 1 to 512 bytes |
@@ -120,7 +120,7 @@ pub enum CheckpointError {
         /// The message of the decoder.
         message: String,
     },
-    /// The value cannot be encoded, so nothing was recorded; for instance a map whose keys are no texts, or a
+    /// The value cannot be encoded, so nothing was recorded; for instance a map whose keys are not texts, or a
     /// NaN.
     #[error("the value of step {at} cannot be recorded: {message}")]
     #[non_exhaustive]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The damage of bytes that are no record, or not the requested one.
+/// The damage of bytes that are not a record, or not the requested one.
 ///
 /// The bytes are never deleted: a store moves them into quarantine, where `jobs` and `checkpoints` list them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ pub enum StoreError {
     /// The place of the store is not safe, for instance writable by other users; the text has the reason.
     #[error("the store was not opened: {0}")]
     Refused(String),
-    /// The bytes under a key are no record.
+    /// The bytes under a key are not a record.
     #[error("the record of `{key}` is damaged: {reason}")]
     Corrupt {
         /// The key.

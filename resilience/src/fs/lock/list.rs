@@ -276,7 +276,7 @@ fn lock_files(dir: &Path) -> Result<Vec<PathBuf>, LockError> {
 /// transaction.
 ///
 /// Files cost little: it is for directories in which names come and go, such as one lock for each task. A file that
-/// cannot be removed is left there, and is no error.
+/// cannot be removed is left there, and is not an error.
 ///
 /// # Errors
 ///

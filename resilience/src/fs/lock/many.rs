@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Takes all `locks`, in the order of their files on the disk; the thread sleeps while it waits.
 ///
 /// All callers take them in the same order, so that two of them never wait for each other. A lock that is named twice
-/// is taken once; if one of the two is no reader's lock, neither is the result. `wait` is the limit of all together,
+/// is taken once; if one of the two is not a reader's lock, neither is the result. `wait` is the limit of all together,
 /// and replaces those of the locks.
 ///
 /// # Errors

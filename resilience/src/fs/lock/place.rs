@@ -251,7 +251,7 @@ impl Place {
                 return Err(LockError::refused(&whole, words));
             }
             Ok(found) if !found.is_file() => {
-                return Err(LockError::refused(&whole, "is a link or no ordinary file"));
+                return Err(LockError::refused(&whole, "is a link or not a regular file"));
             }
             _ => {}
         }

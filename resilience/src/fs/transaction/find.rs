@@ -55,7 +55,7 @@ fn by_name(target: &Target, named: &NamedJournal) -> Result<Option<Unfinished>, 
     let path = Path::new(&named.path);
     let name = path.file_name().and_then(|name| name.to_str()).filter(|name| id_in(name).is_some());
     let (Some(name), Some(noted)) = (name, path.parent()) else {
-        let words = format!("the lock {} names it, and it is no journal", target.lock_path().display());
+        let words = format!("the lock {} names it, and it is not a journal", target.lock_path().display());
         return Err(TransactionError::corrupt(path, words));
     };
     if let Some((journal, owner)) = Journal::read(&target.dir, name)? {

@@ -1,6 +1,6 @@
 //! Changing single values in the text of a JSON file.
 //!
-//! The text is never written anew from a tree of values: that would sort keys, round numbers and change the layout.
+//! The text is never rewritten from a tree of values: that would sort keys, round numbers and change the layout.
 //! The text has been checked as a whole before, so that the scanner only has to find where values begin and
 //! end.
 
@@ -89,11 +89,14 @@ impl Json {
     fn parse(path: &Path, bytes: Vec<u8>) -> Result<Self, TransactionError> {
         let corrupt = |reason: String| TransactionError::Corrupt { path: path.to_owned(), reason };
         if let Err(error) = serde_json::from_slice::<IgnoredAny>(&bytes) {
-            return Err(corrupt(format!("it is no JSON: {error}")));
+            return Err(corrupt(format!("it is not JSON: {error}")));
         }
         let text = String::from_utf8(bytes).map_err(|error| {
             let line = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
-            corrupt(format!("it is no UTF-8 at line {}", line.filter(|byte| **byte == b'\n').count() + 1))
+            corrupt(format!(
+                "it is not valid UTF-8 at line {}",
+                line.filter(|byte| **byte == b'\n').count() + 1
+            ))
         })?;
         Ok(Self { path: path.to_owned(), text })
     }
@@ -130,7 +133,7 @@ impl Json {
     ///
     /// # Errors
     ///
-    /// [`TransactionError::Refused`] if the value is no `T`, or the pointer no pointer.
+    /// [`TransactionError::Refused`] if the value is not a `T`, or the pointer is not valid.
     ///
     /// # Examples
     ///
@@ -212,7 +215,7 @@ impl Json {
     ///
     /// # Errors
     ///
-    /// [`TransactionError::Refused`] for the whole text, or if the pointer is no pointer.
+    /// [`TransactionError::Refused`] for the whole text, or if the pointer is not valid.
     ///
     /// # Examples
     ///
@@ -419,7 +422,7 @@ fn quoted(key: &str) -> String {
     serde_json::to_string(key).unwrap_or_default()
 }
 
-/// Returns the first place from `at` on that is no space.
+/// Returns the first place from `at` on that is not a space.
 fn space(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
     at + rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count()

@@ -98,7 +98,7 @@ fn replace(target: &Target, entry: &Entry, id: &str) -> io::Result<()> {
     let copy = dir.read(&entry.temp)?;
     let damaged = || {
         let words = format!(
-            "the copy that belongs back is damaged or was removed: put the file right by hand, then remove \
+            "the backup of the file is damaged or was removed: restore the file yourself, then remove \
              `.resilience-{id}.journal` beside it or beside the first of the files that were to change together"
         );
         io::Error::new(io::ErrorKind::InvalidData, words)

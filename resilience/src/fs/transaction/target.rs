@@ -36,7 +36,7 @@ impl Target {
         let dir = real.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let dir = dir.canonicalize().map_err(failed)?;
         let (Some(name), Some(_)) = (name.to_str(), dir.to_str()) else {
-            return Err(TransactionError::refused(path, "its path is no UTF-8"));
+            return Err(TransactionError::refused(path, "its path is not valid UTF-8"));
         };
         let opened = Dir::open(&dir).map_err(|error| TransactionError::failed(&dir, &error))?;
         Ok(Self::beside(Arc::new(opened), name))
@@ -203,7 +203,7 @@ impl Target {
                 return refused("it is a link: `follow(true)` edits the file that it leads to");
             }
             FileType::Directory => return refused("it is a directory"),
-            _ => return refused("it is no ordinary file"),
+            _ => return refused("it is not a regular file"),
         }
         if found.st_nlink > 1 && !transaction.breaks_links {
             let words = format!(
@@ -333,7 +333,7 @@ impl Draft {
     ///
     /// # Errors
     ///
-    /// Same as [`read`](Self::read), and `InvalidData` if it is no UTF-8.
+    /// Same as [`read`](Self::read), and `InvalidData` if it is not valid UTF-8.
     pub fn read_to_string(&mut self) -> io::Result<String> {
         String::from_utf8(self.read()?).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }

@@ -15,7 +15,7 @@ use std::panic::Location;
 /// Asks `budget` for a call that is made at `place`.
 fn ask<'b>(budget: &'b Budget, place: &'static Location<'static>) -> Result<Throttled<'b>, Rejected> {
     let name = || PointName::from(format!("{}:{}", place.file(), place.line()));
-    Throttled::ask(Some(budget), Stack::BY_HAND, name)
+    Throttled::ask(Some(budget), Stack::DIRECT, name)
 }
 
 /// Calls that ask the throttle; for a plain [`Retry`](crate::Retry), put them around the retry: a retry is not

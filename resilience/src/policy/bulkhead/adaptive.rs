@@ -157,7 +157,7 @@ impl Adaptive {
         self.course.lock().long.map(|usual| usual as u64)
     }
 
-    /// Begins anew.
+    /// Starts over.
     pub(super) fn reset(&self) {
         let mut course = self.course.lock();
         (course.limit, course.long, course.windows) = (None, None, 0);

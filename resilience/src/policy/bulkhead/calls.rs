@@ -159,8 +159,8 @@ impl Bulkhead {
 
     /// Takes a slot, and blocks the thread while it waits for one.
     ///
-    /// It suits code that is no closure: a connection that is taken from a pool, a stream. Code that holds such a
-    /// slot and asks for another one of the same bulkhead waits for it: only [`call`](Self::call) and
+    /// Use it where the code is not a closure, such as a connection that is taken from a pool, or a stream. Code that
+    /// holds such a slot and asks for another one of the same bulkhead waits for it: only [`call`](Self::call) and
     /// [`call_async`](Self::call_async) know what runs inside them.
     ///
     /// # Errors

@@ -85,7 +85,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use watch::Watch;
 
-/// A limit of the number of calls that run at once.
+/// A limit on the number of calls that run at once.
 ///
 /// The [module](crate::policy::bulkhead) says when to use one, how to choose its numbers, and how calls wait. A
 /// bulkhead has state: put it in a `static`, or in an `Arc` that the callers share, not in a local variable.
@@ -264,7 +264,7 @@ impl Bulkhead {
 
     /// Sets the function to call for each rejected call; it runs without a lock.
     ///
-    /// An extra call of a hedge that finds no slot is no rejected call, and does not call it.
+    /// It is not called for an extra call of a hedge that finds no slot.
     ///
     /// # Examples
     ///

@@ -36,7 +36,7 @@ impl Cache {
     where
         R: Outcome<Value: Cacheable, Error: Classify + 'static>,
     {
-        let lead = match self.begin(Ids::NONE, &key, Stack::BY_HAND).and_then(Pending::lead_blocking) {
+        let lead = match self.begin(Ids::NONE, &key, Stack::DIRECT).and_then(Pending::lead_blocking) {
             Ok(lead) => lead,
             Err((answer, _)) => return answer,
         };
@@ -72,7 +72,7 @@ impl Cache {
     where
         R: Outcome<Value: Cacheable, Error: Classify + 'static>,
     {
-        let begun = self.begin(Ids::NONE, &key, Stack::BY_HAND);
+        let begun = self.begin(Ids::NONE, &key, Stack::DIRECT);
         let pending = match begun {
             Ok(pending) => pending,
             Err((answer, _)) => return answer,

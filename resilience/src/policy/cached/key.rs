@@ -9,7 +9,8 @@ use std::hash::{Hash, Hasher};
 ///
 /// The key of a function is made of its arguments: `"a"` for one `&str`, `("a", &7)` for a `&str` and a number. The
 /// types are those of the arguments, without their references: of an argument `id: u32` the key is `&7_u32`, and `&7`,
-/// an `i32`, is another one. A reference to a tuple is no tuple of references: `&("a".to_owned(), 7)` is the key where
+/// an `i32`, is another one. A reference to a tuple is not a tuple of references: `&("a".to_owned(), 7)` is the key
+/// where
 /// `key = pair` names one argument that is a tuple.
 ///
 /// # Examples

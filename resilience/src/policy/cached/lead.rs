@@ -225,7 +225,8 @@ impl<R: Outcome<Value: Cacheable, Error: 'static>> Lead<R> {
     }
 }
 
-/// Returns the weight. One that is no `u64`, such as a negative one, counts as the largest, which fits into no cache.
+/// Returns the weight. One that is not a `u64`, such as a negative one, counts as the largest, which fits into no
+/// cache.
 fn weighed<V, N: TryInto<u64>>(weigh: &impl Fn(&V) -> N, value: &V) -> u64 {
     weigh(value).try_into().unwrap_or(u64::MAX)
 }

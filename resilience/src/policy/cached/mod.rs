@@ -1,4 +1,4 @@
-//! Caches: keep a result for a while, run a call once for all that ask for the same, and answer with the last
+//! Caches: keep a result for a while, run one call for all callers that ask for the same key, and answer with the last
 //! value while a service is down.
 //!
 //! ```text
@@ -8,19 +8,20 @@
 //!
 //! # When to use one
 //!
-//! Around a call that is slower or dearer than the age of its answer matters: quotes, exchange rates, settings,
+//! Around a call that is slow or expensive, and whose answer may be a little old: quotes, exchange rates, settings,
 //! embeddings of a text, the answer of a model to a prompt.
 //!
 //! # When not to
 //!
-//! - Around a call that does something: of two payments with equal arguments, one would not be made.
-//! - Around what depends on more than its key: the user who asks, the time, a setting. Put it into `key`.
-//! - Where each call has a key of its own. Nothing is found again, and each value costs memory until it is evicted.
+//! - Around a call that has an effect: of two payments with equal arguments, one would not be made.
+//! - Around a call whose result depends on more than its key: the user who asks, the time, a setting. Put those into
+//!   `key`.
+//! - Where each call has a different key: no value is used again, and each costs memory until it is evicted.
 //!
 //! # Choosing numbers
 //!
-//! - `ttl`: how old an answer may be. Without one a value stays until it is replaced, invalidated or evicted.
-//! - `stale_if_error`: how old an answer may be that is better than none, after its `ttl`; for instance an hour.
+//! - `ttl`: how old an answer may be. Without it a value stays until it is replaced, invalidated or evicted.
+//! - `stale_if_error`: how long after its `ttl` an answer is still better than none; for instance an hour.
 //! - `max`: the keys that are in use at a time, or with `weight` the sum of the weights, for instance of bytes.
 //! - `wait`: a little more than the slowest healthy call takes; 10 s by default.
 //!

@@ -70,7 +70,7 @@ impl Plan {
 
     /// Limits it to the function called `point`, as [`points()`](crate::points()) spells it.
     ///
-    /// A name that no function has arms nothing, and is no error.
+    /// A name that no function has arms nothing, and is not an error.
     pub fn only(mut self, point: impl Into<String>) -> Self {
         self.only = Some(point.into());
         self
@@ -78,7 +78,7 @@ impl Plan {
 
     /// Sets the fault of each call of a function in order, in place of `rate`; calls after its end get none.
     ///
-    /// A kind that the function's attribute does not have is no fault there.
+    /// A kind that the function's attribute does not have is not a fault there.
     ///
     /// Each function counts its own calls, from the moment at which the plan was armed.
     ///

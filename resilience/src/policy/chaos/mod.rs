@@ -1,4 +1,4 @@
-//! Injected faults: a share of the calls fails on purpose, to see what the policies above make of it.
+//! Injected faults: a share of the calls fails on purpose, to show how the policies above handle it.
 //!
 //! # When to use one
 //!

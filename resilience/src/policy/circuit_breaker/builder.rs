@@ -1,4 +1,4 @@
-//! The setters of breakers that are no settings of the table: of one, and of a set.
+//! The setters of breakers that are not settings of the table: of one, and of a set.
 
 use super::{CircuitBreaker, CircuitBreakers};
 use crate::base::setting::enforce;

@@ -38,7 +38,7 @@ use crate::rejected::Wait;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-mod by_hand;
+mod operator;
 
 /// The shared state of one breaker.
 #[derive(Debug)]
@@ -159,7 +159,7 @@ impl Gate {
         }
     }
 
-    /// Returns whether a probe runs, and is not late at `now`: a breaker made anew would admit all calls beside it.
+    /// Returns whether a probe runs, and is not late at `now`: a new breaker would admit all calls beside it.
     pub(super) fn has_probe(&self, now: Instant, config: &CircuitBreakerConfig) -> bool {
         self.word().state() == State::HalfOpen
             && self.memory.lock().probes().is_some_and(|probes| probes.is_running(now, config))

@@ -33,7 +33,7 @@ impl CircuitBreaker {
 
     /// Returns whether it admits a call because a configuration has switched it off, and no operator has opened it.
     pub(super) fn admits_by_config(&self, word: Word) -> bool {
-        self.is_off() && word.state() != State::ForcedOpen && !self.live.gate.is_open_by_hand()
+        self.is_off() && word.state() != State::ForcedOpen && !self.live.gate.is_open_by_operator()
     }
 
     /// Returns whether a configuration has switched it off: then it admits every call that no operator refuses, and

@@ -1,4 +1,4 @@
-//! Circuit breakers: stop calling what keeps failing, and try again with a single call after a while.
+//! Circuit breakers: stop calling a dependency that keeps failing, and probe it with a single call after a while.
 //!
 //! ```text
 //!             threshold failures                 recovery is over: the next call
@@ -12,21 +12,21 @@
 //!
 //! # When to use one
 //!
-//! Around a dependency that can be down for longer than a retry waits: it spares the dependency calls that
-//! would fail, and its callers the wait for them.
+//! Around a dependency that can be down for longer than a retry waits: it saves the dependency the
+//! calls that would fail, and the callers the wait for them.
 //!
 //! # When not to
 //!
-//! - Around work that fails for reasons of its own input: such errors (`Invalid`, `NotFound`, ..) count as
+//! - Around work that fails because of its input: such errors (`Invalid`, `NotFound`, ..) count as
 //!   successes, so that the breaker would never open.
 //! - One breaker for many hosts or tenants: use `key`, or [`CircuitBreakers`], so that a host that is down does
-//!   not close the others.
-//! - With a `threshold` at far more than a hundred calls a second: failures in a row say little there. Set a
-//!   `rate`.
+//!   not block calls to the others.
+//! - With a `threshold` on a function that is called far more than a hundred times a second: failures in a row say
+//!   little there. Set a `rate`.
 //!
 //! # Choosing numbers
 //!
-//! - `threshold`: the number of calls that may fail before further ones are spared; 5 by default. A retry above the
+//! - `threshold`: the number of failures that opens the breaker; 5 by default. A retry above the
 //!   breaker makes several attempts a call, each of which counts.
 //! - `window`: set it where successes and failures mix, for instance one bad server of four; without it one
 //!   success clears the count.
@@ -40,8 +40,8 @@
 //!
 //! The category of an error decides, by the [table](crate::Category): a failure, a success (the service
 //! answered), or nothing. `when` and `unless` override it. A call that is dropped counts as nothing, unless a
-//! timeout of its own stack dropped it: that is a failure. A call that panics counts as nothing but
-//! `panicked`.
+//! timeout of its own stack dropped it: that is a failure. A call that panics is counted
+//! only as `panicked`.
 //!
 //! # Examples
 //!
@@ -413,7 +413,7 @@ impl CircuitBreaker {
 
     /// Asks to make one call whose outcome is reported later.
     ///
-    /// It suits code that is no closure: a connection that is taken from a pool, a stream. Report with
+    /// Use it where the code is not a closure, such as a connection that is taken from a pool, or a stream. Report with
     /// [`success`](PermitOf::success) or [`failure`](PermitOf::failure); a permit that is dropped counts as
     /// cancelled.
     ///
@@ -551,7 +551,7 @@ impl CircuitBreaker {
         {
             self.count_success(token);
         }
-        // Said anew, so that the compiler need not keep the verdict of a success.
+        // A new `None`, so that the compiler need not keep the verdict of a success.
         None
     }
 

@@ -167,7 +167,7 @@ pub(super) struct Memory {
     /// The number of failures that opened it.
     pub(super) failures: u32,
     /// Whether a person opened it.
-    pub(super) is_by_hand: bool,
+    pub(super) is_by_operator: bool,
     /// The results for the rate, from the first look on.
     pub(super) results: Option<Box<Results>>,
     /// The time in each state before, in nanoseconds; made with the first transition.
@@ -194,7 +194,7 @@ impl Memory {
             since: None,
             reopenings: 0,
             failures: 0,
-            is_by_hand: false,
+            is_by_operator: false,
             results: None,
             #[cfg(feature = "ops")]
             past: None,
@@ -235,7 +235,7 @@ impl Memory {
     pub(super) fn enter(&mut self, state: State, token: Token, now: Instant) {
         self.since = Some(now);
         self.results = None;
-        self.is_by_hand = false;
+        self.is_by_operator = false;
         match state {
             State::HalfOpen => self.phase = Phase::Probing(Probes::since(token)),
             State::Open => self.phase = Phase::default(),

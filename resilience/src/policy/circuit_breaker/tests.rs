@@ -403,7 +403,7 @@ fn counter(breaker: &CircuitBreaker, name: &str) -> u64 {
 }
 
 #[test]
-fn states_set_by_hand() {
+fn states_set_by_an_operator() {
     let world = isolate();
     let breaker = breaker(2);
     breaker.force_open();

@@ -1,4 +1,4 @@
-//! Simpler calls: when a call fails because it was too much, try again with less of it.
+//! Simpler calls: when a call fails because it asks for too much, call again with a simpler argument.
 //!
 //! # When to use one
 //!
@@ -7,7 +7,7 @@
 //!
 //! # When not to
 //!
-//! - For failures that pass by themselves: retry the same call first, with `with_retry` below.
+//! - For transient failures: retry the same call first, with `with_retry` below.
 //! - Where half of the work is worse than none, such as a payment.
 //!
 //! # Choosing numbers
@@ -61,7 +61,7 @@ use crate::outcome::Outcome;
 use crate::point::PointName;
 use crate::policy::{InvalidPolicy, Verdict, refusals, verdict_of};
 
-/// Has simpler versions of itself, one for each level.
+/// A type with simpler versions of a value, one for each level.
 ///
 /// # Examples
 ///
@@ -97,7 +97,7 @@ pub trait Simplify: Sized {
     fn simplify(&self, level: u32) -> Option<Self>;
 }
 
-/// A policy that calls again with a simpler argument after a call that was too much.
+/// A policy that calls again with a simpler argument after a call that asked for too much.
 ///
 /// The [module](crate::policy::degrade) says when to use one. The value is `Copy` and has no state.
 ///
@@ -130,7 +130,7 @@ pub struct Degrade {
     settings: Settings<DegradeConfig>,
 }
 
-/// The categories of a call that was too much.
+/// The categories of a call that asked for too much.
 const TOO_MUCH: &[Category] = &[Category::Timeout, Category::Resource, Category::Unavailable];
 
 impl Degrade {

@@ -13,7 +13,7 @@
 //!
 //! - The first outcome that is a success is returned, and the copies that still run are dropped before.
 //! - A failure is kept while another copy runs. Only the first one is: it is what the call returns if all fail.
-//! - A refused extra call is no outcome. If it is refused at once, it was not made: it costs nothing.
+//! - A refused extra call is not an outcome. If it is refused at once, it was not made: it costs nothing.
 //! - A panic of one copy, wherever it comes from, reaches the caller after the others were dropped.
 
 use super::Hedge;

@@ -2,8 +2,9 @@
 //!
 //! # When to use one
 //!
-//! For reads whose time varies for reasons that a second call seldom meets: a replica that pauses, a cold connection, a
-//! lost packet. A hedge after the 95th percentile makes one call of twenty twice and cuts off the slowest times.
+//! For reads that are occasionally slow for reasons that rarely affect a second call: a replica that pauses, a cold
+//! connection, a lost packet. A hedge after the 95th percentile makes one call of twenty twice and cuts off the slowest
+//! times.
 //!
 //! # When not to
 //!
@@ -409,7 +410,7 @@ impl Hedge {
     ///
     /// # Examples
     ///
-    /// An answer that is no `Result`:
+    /// An answer that is not a `Result`:
     ///
     /// ```
     /// use resilience::{Category, Classification, Hedge};

@@ -1,4 +1,4 @@
-//! Rate limits: keep to a number of calls in a time, as a service asks for it.
+//! Rate limits: make no more calls per unit of time than a service allows.
 //!
 //! # When to use one
 //!
@@ -13,10 +13,10 @@
 //!
 //! # Choosing numbers
 //!
-//! - `count` and `per`: the quota, a little lowered where clocks or networks may differ.
-//! - `burst`: as many calls as may be made at once after a pause; `count` by default. A service that counts in
+//! - `count` and `per`: the quota, or a little less where clocks or networks may differ.
+//! - `burst`: the number of calls that may be made at once after a pause; `count` by default. A service that counts in
 //!   short windows needs a smaller one.
-//! - `wait`: zero if the caller has better things to do than to wait. Otherwise the longest delay of a call:
+//! - `wait`: zero if a late answer is of no use to the caller. Otherwise the longest delay of a call:
 //!   callers wait in the order of their arrival, and a call that would have to wait longer is rejected at once.
 //!
 //! # How it counts
@@ -79,7 +79,7 @@ fn now() -> u64 {
     clock::nanos(clock::now())
 }
 
-/// A limit of the number of calls that are admitted in a time.
+/// A limit on the number of calls per unit of time.
 ///
 /// The [module](crate::policy::rate_limit) says when to use one, how to choose its numbers, and how it counts. A rate
 /// limit has state: put it in a `static`, or in an `Arc` that the callers share, not in a local variable.
@@ -188,7 +188,7 @@ impl RateLimit {
     ///
     /// # Panics
     ///
-    /// If `count` or `per` is zero, if that are more calls than one a nanosecond, or if `count` calls take longer than
+    /// If `count` or `per` is zero, if that is more than one call per nanosecond, or if `count` calls take longer than
     /// 292 years; in a `const` or `static` that is a compile error.
     ///
     /// # Examples
@@ -250,7 +250,7 @@ impl RateLimit {
 
     /// Sets the function to call for each rejected call; it runs without a lock.
     ///
-    /// An extra call of a hedge that is not let through is no rejected call, and does not call it.
+    /// It is not called for an extra call of a hedge that is not let through.
     pub const fn on_reject(mut self, hook: Hook) -> Self {
         self.on_reject = Some(hook);
         self
@@ -350,9 +350,9 @@ impl RateLimit {
 
     /// Lets one call through, and blocks the thread while it waits for that.
     ///
-    /// It suits code that is no closure: a loop that reads, a stream.
+    /// Use it where the code is not a closure, such as a loop that reads, or a stream.
     ///
-    /// There is no guard to release. Dropped or failed work was charged all the same: the service has seen it.
+    /// There is no guard to release. Dropped or failed work is charged, too: the service has seen it.
     ///
     /// # Errors
     ///
@@ -415,7 +415,7 @@ impl RateLimit {
 impl RateLimit {
     /// Returns state and counts, read together.
     ///
-    /// It is one look: two calls of the program that read it may see the same `available`.
+    /// All values are read at the same moment; two callers may see the same `available`.
     pub fn snapshot(&self) -> RateLimitSnapshot {
         let config = self.config();
         let reading = self.live.gate.read(self.rate(), now());

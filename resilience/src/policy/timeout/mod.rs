@@ -10,8 +10,8 @@
 //!
 //! - Where the client has a limit of its own that also frees its resources: prefer that, and make this one
 //!   longer.
-//! - In a sync function, for work that must not go on: a thread cannot be stopped, so that the body runs on
-//!   to its end after the caller has left.
+//! - In a sync function, for work that must not continue: a thread cannot be stopped, so the body runs to its end
+//!   after the caller has left.
 //!
 //! # Choosing numbers
 //!
@@ -24,8 +24,8 @@
 //!
 //! # Async and sync
 //!
-//! An async body is polled first and then its limit, and dropped when that has passed: everything that it
-//! holds is released at its current `.await`. The timer needs no runtime. A sync body runs on a helper
+//! An async body is polled before its limit, and dropped when the limit has passed: everything that it holds is
+//! released at its current `.await`. The timer needs no runtime. A sync body runs on a helper
 //! thread, and is abandoned there. While 16 abandoned bodies still run
 //! ([`threads`](crate::Timeout::threads)), further calls are rejected with
 //! [`Rejected::BulkheadFull`]: a dependency that hangs must not use up the

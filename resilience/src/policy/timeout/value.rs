@@ -122,7 +122,7 @@ impl Timeout {
         F: FnOnce() -> R + Send + 'static,
     {
         let limit = self.limit(1);
-        match thread::run((Group::Name(self.name), Stack::BY_HAND), self.config().helpers(), limit, body) {
+        match thread::run((Group::Name(self.name), Stack::DIRECT), self.config().helpers(), limit, body) {
             Ok(outcome) => outcome,
             Err(stopped) => R::refuse(refusal(PointName::new(self.name), stopped)),
         }

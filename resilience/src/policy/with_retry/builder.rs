@@ -1,4 +1,4 @@
-//! The setters of a retry that are no settings of the table, and the judgement of all settings.
+//! The setters of a retry that are not settings of the table, and the judgement of all settings.
 //!
 //! A setter judges its own value and, where two settings contradict each other, the pair once both are set, in any
 //! order. What needs the whole (rules, the sum of the waits) is judged by `checked` and `try_new`.

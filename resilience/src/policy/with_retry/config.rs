@@ -8,15 +8,15 @@ use crate::event::Hook;
 use crate::policy::budget::BudgetOf;
 use std::time::Duration;
 
-/// A policy that calls again after a failure: when, how often, and after which waits.
+/// A policy that repeats failed calls: which ones, how often, and after which waits.
 ///
 /// A plain `Copy` value without state: it can be a `const`, a field, or made for one call. By default 3
 /// retries follow a failed call, after at most 100, 200 and 400 ms; the [module](crate::policy::with_retry)
 /// says when to use it and how to choose the numbers, and [`presets`](crate::presets) has some.
 ///
-/// Setters refuse nonsense by a panic, which is a compile error in a `const`; [`try_new`](Self::try_new)
-/// returns it as an error. Two settings that only together make no sense are refused once both are set, in
-/// any order, and by [`checked`](Self::checked).
+/// A setter panics at a value that makes no sense, which is a compile error in a `const`; [`try_new`](Self::try_new)
+/// returns it as an error. Two settings that contradict each other are refused once both are set, in any
+/// order, and by [`checked`](Self::checked).
 ///
 /// # Examples
 ///
@@ -39,15 +39,15 @@ pub struct Retry {
     pub(super) name: Option<&'static str>,
 }
 
-/// The settings of a [`Retry`] for errors of one category, in place of the general ones, "never" included.
+/// The settings of a [`Retry`] for errors of one category, in place of the general ones; `max(0)` retries none of them.
 ///
 /// Its retries are counted separately. Settings that are not set are those of the retry that the rule is added
-/// to. An error that says itself, against its category, that it must not be repeated (or only once) is still
-/// believed.
+/// to. An error whose own classification says that it must not be repeated, or only once, is still
+/// respected.
 ///
 /// In an attribute it is `on(rate_limited, max = 5, base = 1s)`. Three uses are common: more patience with
-/// `RateLimited`, a retry of something that is usually final (`NotFound` after a write), and none of
-/// something that is usually retried (`max(0)`).
+/// `RateLimited`, a retry of an error that is usually final (`NotFound` after a write), and no retry of an error
+/// that is usually retried (`max(0)`).
 ///
 /// # Examples
 ///
@@ -248,7 +248,7 @@ impl RetryConfig {
 }
 
 impl Retry {
-    /// Made once, not anew for every annotated function: the compiler's own time.
+    /// Made once, and not for every annotated function, to save compile time.
     const DEFAULT: Self = Self { settings: RetryConfig::DEFAULT.into_settings(), name: None };
 
     /// Creates three retries after at most 100, 200 and 400 ms, fully jittered.

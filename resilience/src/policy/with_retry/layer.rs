@@ -65,7 +65,7 @@ struct State {
 }
 
 impl State {
-    /// Made once, not anew for every annotated function: the compiler's own time.
+    /// Made once, and not for every annotated function, to save compile time.
     #[expect(clippy::declare_interior_mutable_const, reason = "every site gets a copy of its own")]
     const NEW: Self = Self { budget: Budget::new(), counters: Site::new(Counters::new(), Counters::new) };
 }

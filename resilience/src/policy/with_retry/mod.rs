@@ -1,4 +1,4 @@
-//! Retries: call again after a failure that may pass, a limited number of times, after growing waits.
+//! Retries: call again after a transient failure, a limited number of times, after growing waits.
 //!
 //! # When to use one
 //!
@@ -10,18 +10,18 @@
 //!
 //! - To hide a dependency that is down: retries add load exactly when it can least bear it. The [`Budget`]
 //!   limits that, and a circuit breaker below the retry ends it.
-//! - In more than one layer of a call chain: three layers with three retries each make 64 calls of one. Retry
-//!   in one layer, best the one nearest to the failing call that knows whether the request can be repeated.
+//! - In more than one layer of a call chain: three layers with three retries each turn one call into 64. Retry
+//!   in one layer, preferably the one nearest to the failing call that knows whether the request can be repeated.
 //!   [`Event::inside`](crate::Event::inside) and the counter `nested` show retries that others repeat.
-//! - Around work that is not idempotent, unless `idempotent = false` or a key of idempotency makes it safe.
+//! - Around work that is not idempotent, unless `idempotent = false` or an idempotency key makes it safe.
 //!
 //! # Choosing numbers
 //!
 //! - `max`: 2 or 3. Where three retries did not help, a fourth rarely does; more belong to work in the
 //!   background, with a large `cap`.
-//! - `base`: about the time that the service takes for a call, so that the first retry meets another moment.
-//! - `cap`: what a caller can bear to wait once; 10 s by default.
-//! - `jitter`: keep `full`. Without jitter all callers of one failure come back at one instant; "Exponential
+//! - `base`: about the time that the service takes for a call, so that the first retry does not meet the same overload.
+//! - `cap`: the longest single wait that a caller can accept; 10 s by default.
+//! - `jitter`: keep `full`. Without jitter all callers that failed together retry at the same instant; "Exponential
 //!   Backoff And Jitter" (Amazon's architecture blog, 2015) has the measurements.
 //! - `give_up_after`, or a timeout around the call: the longest that a caller waits in total.
 //! - The budget: leave it on. [`Budget`] has its numbers.
@@ -29,11 +29,11 @@
 //! # How a call goes on after a failure
 //!
 //! 1. `unless` and `when` are asked, then a [`Rule`] for the category, then the error's own `retry`.
-//! 2. With `idempotent = false` only errors with `delivered = no` go on.
+//! 2. With `idempotent = false` only errors with `delivered = no` are retried.
 //! 3. Where `max` retries were made, the call ends with the error.
 //! 4. The wait is the backoff with its jitter, or the service's `retry_after` where that is longer, plus up
 //!    to 10 %. Longer than `retry_after_cap`, or too long for `give_up_after` or a timeout around the call:
-//!    the call ends at once, instead of after a wait for nothing.
+//!    the call ends at once, instead of after a useless wait.
 //! 5. The budget pays, or the call ends with the error.
 //!
 //! # Examples

@@ -90,7 +90,7 @@ impl<C: CallState> CallState for TimedAttempts<C> {
         self.call.enter(point);
     }
 
-    /// Ends the attempt: the work after it, such as hooks, is no part of it.
+    /// Ends the attempt: the work after it, such as hooks, is not part of it.
     fn leave(&mut self) {
         if let Some(attempt) = &mut self.running {
             attempt.took = Some(attempt.took());

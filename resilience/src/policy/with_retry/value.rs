@@ -229,7 +229,7 @@ impl Retry {
     /// Calls the async `f` as [`call_async`](Self::call_async) does; `judge` returns what a failed outcome
     /// means.
     ///
-    /// `judge` returns `None` for a success. It suits a type that is no `Result`, such as a response with a
+    /// `judge` returns `None` for a success. It suits a type that is not a `Result`, such as a response with a
     /// status.
     ///
     /// # Examples

@@ -3,8 +3,8 @@
 //!
 //! The sum decides whether a stack makes sense: a `timeout` above a retry whose waits alone are longer would never let
 //! the last attempts happen. It is computed at the mean, because with full jitter the longest waits almost never come
-//! together, and a stack that works in all but one call of a thousand is no mistake. All of it is `const`: the check is
-//! part of the program's constants. Sums have closed forms or at most [`STEPS`] terms, so that no count of retries
+//! together, and a stack that works in all but one call of a thousand is not a mistake. All of it is `const`: the check
+//! is part of the program's constants. Sums have closed forms or at most [`STEPS`] terms, so that no count of retries
 //! makes the compiler slow; the tests compare the mean with many drawn waits.
 
 use super::backoff::{Backoff, Jitter, Schedule, scaled};

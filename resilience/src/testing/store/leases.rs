@@ -125,7 +125,7 @@ async fn the_lease_of_a_dead_owner_is_abandoned(store: &dyn Store) -> Verdict {
     same((second.attempts, second.recoveries), (2, 1), "it is counted once")
 }
 
-/// Idempotency keys are made of the incarnation: kept if the work continues, changed if it begins anew.
+/// Idempotency keys are made of the incarnation: kept if the work continues, changed if it starts over.
 async fn a_fresh_start_is_another_incarnation(store: &dyn Store) -> Verdict {
     let first = ended(store, claim(store, "j/a"), Status::Failed, b"").await?;
     ended(store, claim(store, "s/a/step"), Status::Done, b"1").await?;
@@ -142,7 +142,7 @@ async fn a_fresh_start_is_another_incarnation(store: &dyn Store) -> Verdict {
     rule(after.incarnation != before.incarnation, "what was removed begins as another incarnation")
 }
 
-/// The key alone is no proof: two claims of one key have different fences.
+/// The key alone is not proof: two claims of one key have different fences.
 async fn a_wrong_fence_holds_nothing(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     let wrong = held.fence + 1;
@@ -162,7 +162,7 @@ async fn what_was_given_back_is_free_and_its_fence_is_used(store: &dyn Store) ->
     fenced(release(store, &first, Status::Free).await, "a", "a second release")?;
     let second = hold(store, claim(store, "a")).await?;
     rule(second.fence > first.fence, "the fence of what was given back stays used")?;
-    same((second.recoveries, second.incarnation), (0, first.incarnation), "giving back is no crash")
+    same((second.recoveries, second.incarnation), (0, first.incarnation), "giving back is not a crash")
 }
 
 /// Its process lived, so that no recovery is counted; the recorded arguments are what it goes on with.

@@ -380,7 +380,7 @@ impl Writer {
     }
 
     /// Moves a long log into the tables while it is this process's turn: after a commit others have written more before
-    /// all of it is moved, so that with several processes the log would never begin anew.
+    /// all of it is moved, so that with several processes the log would never start over.
     fn shorten(&mut self) {
         fold_long(&self.connection, &self.place);
         self.tried = self.place.log_size();

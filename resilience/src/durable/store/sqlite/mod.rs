@@ -127,7 +127,7 @@ impl SqliteOptions {
             is_there = files::check(&file)?;
             if !is_there {
                 return Err(StoreError::Lost(format!(
-                    "{} is missing, and a store was here: restore it from a backup, or remove the directory to begin anew",
+                    "{} is missing, and a store was here: restore it from a backup, or remove the directory to start over",
                     file.display()
                 )));
             }
@@ -309,7 +309,7 @@ impl SqliteStore {
     /// Opens the store in `dir` to look at it: without joining the processes that use it, without writing
     /// anything, whoever owns it. Every operation that writes fails with [`StoreError::ReadOnly`].
     ///
-    /// Each look opens the files anew and closes them again, so that it sees what others have written, and blocks no
+    /// Each look opens the files and closes them again, so that it sees what others have written, and blocks no
     /// other process. Where a log is in use, SQLite keeps its index (`store.sqlite-shm`).
     ///
     /// # Errors

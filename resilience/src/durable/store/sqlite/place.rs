@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-/// The length from which the file of the log is long enough: commits of ordinary size begin it anew at 4 MiB.
+/// The length from which the file of the log is long enough: commits of ordinary size restart it at 4 MiB.
 const LOG_PREPARED: u64 = 4 << 20;
 /// The file of the log is made longer to a multiple of this.
 const LOG_STEP: u64 = 64 << 10;

@@ -15,7 +15,7 @@ const FRAME_HEADER: usize = 24;
 /// Returns the number of the first damaged frame of the log at `path`, from 1; `None` for a sound log, or without a
 /// log.
 pub(super) fn damage(path: &Path) -> Option<usize> {
-    // Another process may begin the log anew while it is read: then the header has changed.
+    // Another process may restart the log while it is read: then the header has changed.
     for _ in 0..3 {
         let log = std::fs::read(path).ok()?;
         let found = Log::new(&log)?.damage()?;

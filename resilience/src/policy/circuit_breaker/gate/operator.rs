@@ -34,19 +34,19 @@ impl Gate {
         }
         let until = until.unwrap_or_else(|| later(now, config.open_time(memory.reopenings, None)));
         self.stay_open_until(until);
-        memory.is_by_hand = true;
+        memory.is_by_operator = true;
         if was == State::Open {
             return None;
         }
         self.enter(&mut memory, State::Open, now);
-        memory.is_by_hand = true;
+        memory.is_by_operator = true;
         let recovery = until.saturating_duration_since(now);
         Some(Opening::default().transition(was, State::Open, recovery))
     }
 
     /// Returns whether it is open because a person opened it, and its time is not over.
-    pub(in super::super) fn is_open_by_hand(&self) -> bool {
-        self.word().state() == State::Open && self.left().is_some() && self.memory.lock().is_by_hand
+    pub(in super::super) fn is_open_by_operator(&self) -> bool {
+        self.word().state() == State::Open && self.left().is_some() && self.memory.lock().is_by_operator
     }
 
     /// Sets a state that has nothing to remember.

@@ -6,7 +6,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-#[path = "by_hand/send.rs"]
+#[path = "values/send.rs"]
 mod send;
 
 /// An error of a crate that knows nothing of this one.
@@ -243,6 +243,6 @@ fn what_a_retry_and_a_fallback_did_is_in_the_statistics_of_recoveries() {
     assert_eq!((of("retry"), of("fallback")), ((3, 2), (2, 1)));
     let [cached, quotes, here] = &stats.by_point[..] else { panic!("{stats:?}") };
     assert_eq!((cached, quotes), (&("cached".to_owned(), 2, 1), &("quotes".to_owned(), 2, 1)));
-    assert!(here.0.starts_with("tests/by_hand.rs:") && (here.1, here.2) == (1, 1), "{here:?}");
+    assert!(here.0.starts_with("tests/values.rs:") && (here.1, here.2) == (1, 1), "{here:?}");
     assert!(resilience::points().iter().all(|point| !["quotes", "cached"].contains(&&*point.name)));
 }
