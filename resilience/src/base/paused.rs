@@ -7,9 +7,10 @@
 //! Outside of tests this costs one relaxed load for each reading of the clock. The table is small and forgets the
 //! oldest runtime, since each `#[tokio::test]` makes a new one.
 
+use super::sync::locked;
 use super::time::later;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, Id};
 
@@ -51,7 +52,7 @@ pub(super) fn moved_on(reading: Instant) -> Instant {
 #[inline(never)]
 fn with_all_slept(reading: Instant) -> Instant {
     let Ok(runtime) = Handle::try_current() else { return reading };
-    let slept = SLEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let slept = locked(&SLEPT);
     let of_this = slept.iter().find(|(id, _)| *id == runtime.id());
     of_this.map_or(reading, |(_, slept)| later(reading, *slept))
 }
@@ -64,7 +65,7 @@ pub(super) fn slept(wait: Duration) {
         return;
     }
     let Ok(runtime) = Handle::try_current() else { return };
-    let mut slept = SLEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut slept = locked(&SLEPT);
     if let Some((_, slept)) = slept.iter_mut().find(|(id, _)| *id == runtime.id()) {
         *slept = slept.saturating_add(wait);
     } else {

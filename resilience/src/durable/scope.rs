@@ -12,6 +12,7 @@ use crate::base::replaced::{Replaced, replace};
 use crate::base::scope::{held_locks, holding};
 use crate::base::site::Site;
 use crate::base::stopping;
+use crate::base::sync::locked;
 use crate::classify::{Category, Classification};
 use crate::durable::lease::state::LeaseState;
 use crate::durable::record::Record;
@@ -26,7 +27,7 @@ use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll};
 
 thread_local! {
@@ -88,20 +89,20 @@ impl Resumption {
     /// Notes why the body of the job that `has_name` did not run, if that is the recorded one.
     pub(crate) fn refuse(&self, has_name: impl FnOnce(&str) -> bool, error: &JobError) {
         if has_name(&self.record.function) {
-            *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+            *locked(&self.problem) = Some(error.clone());
         }
     }
 
     /// Notes why the job under `key`, if it is this one, was interrupted.
     pub(crate) fn interrupted(&self, key: &str, error: &JobError) {
         if self.record.key == key {
-            *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+            *locked(&self.problem) = Some(error.clone());
         }
     }
 
     /// Returns why the body did not run; `None` if it did.
     pub(crate) fn problem(&self) -> Option<JobError> {
-        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.problem).clone()
     }
 
     /// Returns the scope of the call.
@@ -236,7 +237,7 @@ impl JobScope {
 
     /// Counts a run of the body of the step under `key`; returns its number.
     fn attempt(&self, key: &str) -> u32 {
-        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut attempts = locked(&self.attempts);
         let attempt = attempts.entry(key.to_owned()).or_default();
         *attempt = attempt.saturating_add(1);
         *attempt
@@ -254,15 +255,15 @@ impl JobScope {
 
     /// Notes the end that a step asks for. The last step that asks counts: the body returns its error.
     pub(crate) fn want(&self, wanted: Wanted) {
-        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Some(wanted);
+        *locked(&self.wanted) = Some(wanted);
     }
 
     pub(crate) fn wanted(&self) -> Option<Wanted> {
-        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+        *locked(&self.wanted)
     }
 
     fn calls(&self) -> MutexGuard<'_, Calls> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.calls)
     }
 
     /// Notes that a call begins.
@@ -325,7 +326,7 @@ impl JobScope {
     ///
     /// The key of the call that runs, if one does: two at once have no order.
     pub(crate) fn occurrence(self: &Arc<Self>, function: &str) -> Result<(String, Occurrence), String> {
-        let mut all = self.occurrences.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = locked(&self.occurrences);
         let (count, running) = all.entry(function.to_owned()).or_default();
         if *running {
             return Err(format!("{function}#{count}"));
@@ -375,7 +376,7 @@ pub(crate) struct Occurrence {
 
 impl Drop for Occurrence {
     fn drop(&mut self) {
-        let mut all = self.job.occurrences.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = locked(&self.job.occurrences);
         if let Some((_, running)) = all.get_mut(&self.function) {
             *running = false;
         }

@@ -3,6 +3,7 @@
 use crate::base::clock::{now, time_of_day};
 use crate::base::name::PointName;
 use crate::base::site::Site;
+use crate::base::sync::locked;
 use crate::failure::errors::{
     DEFAULT_LIMIT, Entry, FORGET, Failures, LIMIT, Moment, Patterns, TEXT, Totals, cut, shorten,
 };
@@ -10,7 +11,7 @@ use crate::failure::{Category, Classification, Classify, Severity};
 use crate::point::{POINTS_0_1, PointSite, table};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard};
 use std::time::{Instant, SystemTime};
 
 /// The most components that have patterns: their names can come from outside.
@@ -306,7 +307,7 @@ impl ErrorHistory {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 
     /// Returns the annotated functions whose failures belong to this history.

@@ -4,11 +4,12 @@
 use super::{Category, Classification};
 use crate::base::clock::now;
 use crate::base::site::Site;
+use crate::base::sync::locked;
 use crate::base::world::World;
 use std::collections::VecDeque;
 use std::fmt::{self, Display};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// The default number of records that are kept.
@@ -70,7 +71,7 @@ impl PointErrors {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Box<Failures>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 
     /// Records a failed attempt.

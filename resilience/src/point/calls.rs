@@ -16,11 +16,10 @@ use super::durations::{Durations, Measure, Outcome};
 use super::runs::Runs;
 use crate::base::clock::{nanos, now};
 use crate::base::shards::{self, SHARDS};
-#[cfg(feature = "config")]
 use crate::base::sync::locked;
 use crate::failure::{Category, Classification, Severity};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// The time for which a point is degraded after it answered with less than its own result.
@@ -152,13 +151,13 @@ impl PointCalls {
     /// Notes that a call was answered with less than the function's own result.
     pub(crate) fn note_degraded(&'static self) {
         let now = now();
-        *self.counters().degraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        *locked(&self.counters().degraded) = Some(now);
     }
 
     /// Returns whether an answer was degraded in the last 60 s.
     pub(crate) fn is_degraded(&self) -> bool {
         let Some(counters) = self.counters.get() else { return false };
-        let last = *counters.degraded.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = *locked(&counters.degraded);
         last.is_some_and(|last| now().saturating_duration_since(last) < DEGRADED)
     }
 

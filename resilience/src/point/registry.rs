@@ -13,12 +13,13 @@ use super::layer::Layer;
 use super::site::{POINTS_0_1, PointSite, table};
 use crate::base::name::PointName;
 use crate::base::site::Site;
+use crate::base::sync::locked;
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Deref;
 use std::panic::Location;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 /// The policies that the program registered: for as long as they live, or permanently as `static`s.
 #[derive(Debug, Default)]
@@ -230,7 +231,7 @@ pub(crate) fn join(own: &PointName, handle: Handle, place: &'static Location<'st
 }
 
 fn with_joined<R>(work: impl FnOnce(&mut Joined) -> R) -> R {
-    work(JOINED.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default())
+    work(locked(&JOINED).get_or_insert_default())
 }
 
 /// Returns every point, and whether its name is shared: annotated functions, and living members.

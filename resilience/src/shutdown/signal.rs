@@ -13,8 +13,8 @@ use signal_hook::low_level::emulate_default_handler;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Mutex;
 use std::sync::mpsc::channel;
-use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 static RECEIVED: Mutex<Received> =
@@ -137,7 +137,7 @@ fn install() -> io::Result<()> {
 
 fn received(signal: i32) {
     let (count, waiting) = {
-        let mut received = RECEIVED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut received = locked(&RECEIVED);
         received.count += 1;
         (received.count, std::mem::take(&mut received.waiting))
     };

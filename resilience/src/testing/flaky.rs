@@ -1,7 +1,7 @@
 //! Scripted outcomes for tests.
 
+use crate::base::sync::locked;
 use std::sync::Mutex;
-use std::sync::PoisonError;
 
 /// A script of outcomes: `e` fails, `ok` succeeds, the last one repeats.
 ///
@@ -74,7 +74,7 @@ impl Flaky {
     /// assert_eq!(flaky.next(), Err(2), "the second call");
     /// ```
     pub fn next(&self) -> Result<(), usize> {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut calls = locked(&self.calls);
         let step = self.script.get(*calls).or(self.script.last());
         *calls += 1;
         if *step.unwrap_or(&true) { Ok(()) } else { Err(*calls) }
@@ -84,6 +84,6 @@ impl Flaky {
     ///
     /// Calls of all threads count.
     pub fn calls(&self) -> usize {
-        *self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+        *locked(&self.calls)
     }
 }

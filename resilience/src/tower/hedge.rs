@@ -3,9 +3,10 @@
 use super::judge::{ByStatus, Judge, JudgedBy, class_of};
 use super::repeat::{ClonedBodies, EmptyBodies, Repeat, RepeatedBy};
 use super::{Layered, ResponseFuture, ready, send};
+use crate::base::sync::locked;
 use crate::classify::{Category, Classification, Classify};
 use crate::policy::Hedge;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -110,7 +111,7 @@ where
             let sender = Sender { spare: service.clone(), first: Some((service, request)), copy, repeat };
             let sender = Mutex::new(sender);
             let send_once = move || {
-                let next = sender.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let next = locked(&sender).next();
                 async move {
                     let (service, is_ready, request) = next?;
                     Some(send(service, is_ready, request).await)

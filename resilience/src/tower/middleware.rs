@@ -14,6 +14,7 @@ use super::{
     AdaptiveTimeoutLayer, BulkheadLayer, CircuitBreakerLayer, HedgeLayer, RateLimitLayer, RetryLayer,
     TimeoutLayer,
 };
+use crate::base::sync::locked;
 use crate::classify::{Classification, Classify, of_dyn};
 use crate::policy::Ruling;
 use crate::policy::bulkhead::holding;
@@ -21,7 +22,7 @@ use crate::rejected::Rejected;
 use http::Extensions;
 use reqwest::{Body, Request, Response, ResponseBuilderExt as _};
 use reqwest_middleware::{Error, Middleware, Next, Result};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// The class of reqwest's error, or of the error that a middleware has made.
 impl Classify for Error {
@@ -168,7 +169,7 @@ impl Middleware for HedgeLayer {
         let Some(copy) = copy else { return next.run(request, extensions).await };
         let first = Mutex::new(Some(request));
         let send = || {
-            let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let first = locked(&first).take();
             // A body that was cloned once can be cloned again.
             let request = first.or_else(|| copy.try_clone());
             let (next, mut extensions) = (next.clone(), extensions.clone());

@@ -8,6 +8,7 @@
 //! the layers above it in its stack, a retry for instance, only to be refused again; once the record or the program
 //! changes, it is tried again.
 
+use crate::base::sync::locked;
 use crate::durable::job::call::{Call, Provided};
 use crate::durable::job::site::JobSite;
 use crate::durable::lease::{hold, key_lock};
@@ -23,7 +24,7 @@ use crate::event::{Event, emit};
 use crate::point::PointName;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The states of a job that is not at an end.
@@ -144,7 +145,7 @@ impl Reports {
     /// Returns whether `key` has not been reported yet. Problems beyond the remembered number are not reported one by
     /// one.
     pub(crate) fn is_first(&self, key: &str) -> bool {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = locked(&self.keys);
         if keys.contains(key) || keys.len() > MOST_PROBLEMS {
             return false;
         }
@@ -182,7 +183,7 @@ impl Reports {
             self.problem(record, error);
         }
         if matches!(error, JobError::Mismatch { .. }) {
-            let mut known = self.contradictions.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = locked(&self.contradictions);
             if known.len() < MOST_PROBLEMS || known.contains_key(&record.key) {
                 known.insert(record.key.clone(), (record.revision, error.clone()));
             }
@@ -191,7 +192,7 @@ impl Reports {
 
     /// Follows a record that has only been given a note.
     pub(super) fn noted(&self, before: &Record, revision: u64) {
-        let mut known = self.contradictions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = locked(&self.contradictions);
         if let Some(known) = known.get_mut(&before.key).filter(|known| known.0 == before.revision) {
             known.0 = revision;
         }
@@ -199,7 +200,7 @@ impl Reports {
 
     /// Returns the known contradiction of `record` to the code.
     fn contradiction(&self, record: &Record) -> Option<JobError> {
-        let known = self.contradictions.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = locked(&self.contradictions);
         let (revision, error) = known.get(&record.key)?;
         (*revision == record.revision).then(|| error.clone())
     }
@@ -217,7 +218,7 @@ mod tests {
         let id = |n: usize| format!("import:{n}");
         assert_eq!((0..MOST_PROBLEMS * 3).filter(|n| reports.is_first(&id(*n))).count(), MOST_PROBLEMS);
         assert!(!reports.is_first(&id(0)) && !reports.is_first(&id(MOST_PROBLEMS * 2)));
-        let remembered = reports.keys.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let remembered = locked(&reports.keys).len();
         assert_eq!((remembered, world.events().len()), (MOST_PROBLEMS + 1, 1), "the rest is one alert");
     }
 

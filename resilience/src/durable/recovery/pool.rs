@@ -27,6 +27,7 @@ use crate::base::guarded::{contained, discard, wake};
 use crate::base::of_process::OfProcess;
 use crate::base::site::Site;
 use crate::base::stopping;
+use crate::base::sync::locked;
 use crate::durable::job::call::Call;
 use crate::durable::job::running::Caught;
 use crate::durable::record::error::{JobError, Place};
@@ -107,7 +108,7 @@ impl Pool {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 
     /// Returns whether the job, which `pass` has found at `revision` without an owner, is queued or runs already; then
@@ -462,7 +463,7 @@ struct Watched {
 
 impl EndWatch {
     fn state(&self) -> MutexGuard<'_, Watched> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 
     fn expect_one(&self) {

@@ -10,12 +10,13 @@ use super::{
     Capabilities, Claim, Claimed, Completion, Cursor, Page, Quarantined, Query, Release, Store, StoreError,
     Work,
 };
+use crate::base::sync::locked;
 use crate::durable::record::key::place;
 use crate::durable::record::{Millis, Record};
 use std::collections::BTreeMap;
 use std::future::ready;
 use std::ops::Bound;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// A store that keeps records in memory: everything is lost with the process.
@@ -84,7 +85,7 @@ impl MemoryStore {
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.tables)
     }
 
     /// Applies `rule` under the lock, before the future is made: what comes back is ready, and dropping it undoes

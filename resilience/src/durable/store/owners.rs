@@ -76,12 +76,13 @@ pub(crate) use locks::Owners;
 #[cfg(feature = "sqlite")]
 mod locks {
     use super::new_name;
+    use crate::base::sync::locked;
     use crate::durable::store::files::{self, Inode};
     use crate::durable::store::{Liveness, StoreError};
     use std::collections::HashSet;
     use std::fs::{File, OpenOptions, TryLockError};
     use std::path::{Path, PathBuf};
-    use std::sync::{Mutex, PoisonError};
+    use std::sync::Mutex;
     use std::thread;
     use std::time::Duration;
 
@@ -146,14 +147,14 @@ mod locks {
 
         /// Returns the inode of the own file, for the own row.
         pub(crate) fn inode(&self) -> Option<Inode> {
-            let locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+            let locks = locked(&self.locks);
             locks.last().and_then(files::inode_of)
         }
 
         /// Makes the own file again if it was removed or replaced: once the own row names it, other processes can judge
         /// this one by its lock again.
         pub(crate) fn keep(&self) {
-            let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut locks = locked(&self.locks);
             let (Some(name), Some(lock)) = (file_name(&self.own), locks.last()) else { return };
             if !files::is_at(lock, &self.dir.join(name))
                 && let Ok(file) = hold(&self.dir, &self.own)

@@ -18,7 +18,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// The length from which the file of the log is long enough: commits of ordinary size restart it at 4 MiB.
@@ -121,7 +121,7 @@ impl Mark {
     /// Returns how far the store was acknowledged, as far as that is known.
     pub(super) fn read(&self) -> Option<u64> {
         let mut bytes = [0; 16];
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = locked(&self.file);
         let read = file.rewind().and_then(|()| file.read_exact(&mut bytes));
         let (number, sum) = bytes.split_at(8);
         let number = u64::from_le_bytes(number.try_into().unwrap_or_default());
@@ -144,7 +144,7 @@ impl Mark {
 
     fn write(&self, fence: u64) {
         let bytes = [fence.to_le_bytes(), checksum(fence)].concat();
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = locked(&self.file);
         // Behind, it says less; that is all.
         let _ = file.rewind().and_then(|()| file.write_all(&bytes));
     }
@@ -191,7 +191,7 @@ impl Place {
     pub(super) fn queue(&self) -> WriteTurn<'_> {
         const PATIENCE: Duration = Duration::from_millis(500);
         let Some(mark) = &self.mark else { return WriteTurn { file: None } };
-        let file = mark.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = locked(&mark.file);
         let began = Instant::now();
         while let Err(TryLockError::WouldBlock) = file.try_lock() {
             if began.elapsed() > PATIENCE {
@@ -336,7 +336,7 @@ impl Place {
             Liveness::Dead => Life::Dead,
             Liveness::Unknown => {
                 let most = if now.is_manual { Duration::MAX } else { lease / 2 };
-                let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut watch = locked(&self.watch);
                 watch.look(owner, counter, lease, most, now.monotonic)
             }
         }
