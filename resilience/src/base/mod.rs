@@ -34,6 +34,8 @@ pub(crate) mod carry;
 pub(crate) mod change;
 pub(crate) mod check;
 pub(crate) mod clock;
+#[cfg(any(feature = "durable", feature = "fs"))]
+pub(crate) mod digest;
 pub(crate) mod each_poll;
 #[cfg(any(feature = "sqlite", feature = "fs", feature = "ops"))]
 pub(crate) mod files;

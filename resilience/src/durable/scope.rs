@@ -8,6 +8,7 @@
 //! steps without a key, the strategy of a step's `with_recovery`) are in its [`JobScope`], which all clones share.
 
 use crate::base::carry;
+use crate::base::digest::hash;
 use crate::base::replaced::{Replaced, replace};
 use crate::base::scope::{held_locks, holding};
 use crate::base::site::Site;
@@ -16,7 +17,6 @@ use crate::base::sync::locked;
 use crate::classify::{Category, Classification};
 use crate::durable::lease::state::LeaseState;
 use crate::durable::record::Record;
-use crate::durable::record::codec;
 use crate::durable::record::error::JobError;
 use crate::durable::seat::Seat;
 use crate::durable::store::{self, Holder, Store};
@@ -609,7 +609,7 @@ fn identify(store: &str, parts: [&str; 4]) -> u128 {
         // Writing to a text does not fail.
         let _ = write!(text, "\n{}:{part}", part.len());
     }
-    codec::hash(text.as_bytes())
+    hash(text.as_bytes())
 }
 
 /// Returns the step that is running on this thread or task; `None` outside of one.

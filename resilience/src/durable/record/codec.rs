@@ -13,6 +13,7 @@
 //! `Serialize` and `Deserialize` are code of the program: a panic in them is an error of the value, since it would
 //! otherwise end the recovery of all jobs, or run a body again whose effects have happened.
 
+use crate::base::digest::hash;
 use crate::base::guarded::discard;
 use crate::durable::record::finite;
 use crate::durable::record::history::kept_panic;
@@ -20,9 +21,7 @@ use crate::failure::rejected::Rejected;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde_json::Value;
-use siphasher::sip128::{Hasher128, SipHasher24};
 use std::any::type_name;
-use std::hash::Hasher;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Encodes `value` as JSON.
@@ -256,13 +255,6 @@ impl<'de> Deserializer<'de> for Absent {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
         newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
-}
-
-/// Returns a 128-bit hash (SipHash-2-4, fixed key), the same in every release and on every machine.
-pub(crate) fn hash(bytes: &[u8]) -> u128 {
-    let mut hasher = SipHasher24::new();
-    hasher.write(bytes);
-    hasher.finish128().as_u128()
 }
 
 /// Returns the hash of `value` as JSON with the fields of every object in order: a map hashes the same however

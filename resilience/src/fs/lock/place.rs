@@ -1,16 +1,16 @@
 //! The places of locks: the directory of named ones, and the file of each.
 
 use super::super::LockError;
+use crate::base::digest::hash;
 use crate::base::files::{self, Inode};
 use crate::base::of_process::OfProcess;
 use crate::base::site::Site;
 use crate::base::state_dir::{self, ChosenDir};
 use crate::base::sync::locked;
-use siphasher::sip128::{Hasher128, SipHasher24};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -146,12 +146,6 @@ pub(crate) fn file_stem(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
     let prefix: String = name.chars().take(40).map(plain).collect();
     format!("{prefix}-{:032x}", hash(name.as_bytes()))
-}
-
-fn hash(bytes: &[u8]) -> u128 {
-    let mut hasher = SipHasher24::new();
-    hasher.write(bytes);
-    hasher.finish128().as_u128()
 }
 
 impl Target {

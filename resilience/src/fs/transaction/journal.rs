@@ -3,10 +3,9 @@
 
 use super::dir::{Dir, Place, sync};
 use super::error::TransactionError;
+use crate::base::digest::hash;
 use crate::base::template::{part, whole};
 use rustix::fs::fstat;
-use siphasher::sip128::{Hasher128, SipHasher24};
-use std::hash::Hasher as _;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
@@ -51,23 +50,6 @@ const MAGIC_BACK: &str = "resilience rollback 1";
 /// The words before the format in a first line.
 const KINDS: [&str; 2] = ["resilience journal ", "resilience rollback "];
 const FORMAT: u32 = 1;
-
-pub(super) fn hash(bytes: &[u8]) -> u128 {
-    let mut hasher = SipHasher24::new();
-    hasher.write(bytes);
-    hasher.finish128().as_u128()
-}
-
-/// Returns the hash of the rest of `file`.
-pub(super) fn hash_of(mut file: impl Read) -> io::Result<u128> {
-    let (mut hasher, mut bytes) = (SipHasher24::new(), vec![0; 64 << 10]);
-    loop {
-        match file.read(&mut bytes)? {
-            0 => return Ok(hasher.finish128().as_u128()),
-            read => hasher.write(bytes.get(..read).unwrap_or_default()),
-        }
-    }
-}
 
 fn written(content: Content) -> String {
     content.map_or("absent".to_owned(), |hash| format!("{hash:032x}"))

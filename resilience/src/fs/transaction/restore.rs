@@ -6,9 +6,10 @@
 use super::dir::sync;
 use super::error::TransactionError;
 use super::files::{Files, alert, raise, tried};
-use super::journal::{Entry, Journal, hash_of};
+use super::journal::{Entry, Journal};
 use super::meta::Meta;
 use super::target::Target;
+use crate::base::digest::hash_of;
 use crate::event::AlertLevel;
 use rustix::fs::{FileType, fstat};
 use std::io::{self, Seek as _};

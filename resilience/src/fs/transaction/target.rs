@@ -3,8 +3,9 @@
 use super::Transaction;
 use super::dir::{Dir, Seen};
 use super::error::TransactionError;
-use super::journal::{Content, hash_of, id_in};
+use super::journal::{Content, id_in};
 use super::meta::{Meta, unreplaceable};
+use crate::base::digest::hash_of;
 use crate::fs::lock::{FileLock, NamedJournal, file_stem, journal_named_in};
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
