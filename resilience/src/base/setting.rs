@@ -363,6 +363,14 @@ impl InvalidPolicy {
         Self { message }
     }
 
+    /// Returns `policy`, unless there is a complaint about its settings.
+    pub(crate) const fn judged<P: Copy>(policy: P, complaint: Complaint) -> Result<P, Self> {
+        match complaint {
+            Some(message) => Err(Self { message }),
+            None => Ok(policy),
+        }
+    }
+
     /// Returns the complaint as an error, if there is one.
     pub(crate) const fn unless_valid(complaint: Complaint) -> Result<(), Self> {
         match complaint {

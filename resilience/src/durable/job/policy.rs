@@ -148,10 +148,7 @@ impl Job {
     /// # Ok::<(), resilience::policy::InvalidPolicy>(())
     /// ```
     pub const fn try_new(name: &'static str, config: JobConfig) -> Result<Self, InvalidPolicy> {
-        match config.complaint() {
-            Some(complaint) => Err(InvalidPolicy::new(complaint)),
-            None => Ok(Self { name, was: &[], settings: Settings::whole(config) }),
-        }
+        InvalidPolicy::judged(Self { name, was: &[], settings: Settings::whole(config) }, config.complaint())
     }
 
     pub(crate) const fn config(&self) -> &JobConfig {
@@ -207,10 +204,7 @@ impl Job {
     /// ```
     pub const fn try_lease(mut self, lease: Duration) -> Result<Self, InvalidPolicy> {
         self.settings.config.lease = lease;
-        match self.config().complaint() {
-            Some(complaint) => Err(InvalidPolicy::new(complaint)),
-            None => Ok(self),
-        }
+        InvalidPolicy::judged(self, self.config().complaint())
     }
 
     /// Runs `body` with `input` as the job `id`, or returns the recorded result, with the settings of this value. The

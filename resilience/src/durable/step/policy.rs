@@ -191,10 +191,7 @@ impl Checkpoint {
     /// # Ok::<(), resilience::policy::InvalidPolicy>(())
     /// ```
     pub const fn try_new(name: &'static str, config: CheckpointConfig) -> Result<Self, InvalidPolicy> {
-        match config.complaint() {
-            Some(complaint) => Err(InvalidPolicy::new(complaint)),
-            None => Ok(Self { name, was: &[], settings: Settings::whole(config) }),
-        }
+        InvalidPolicy::judged(Self { name, was: &[], settings: Settings::whole(config) }, config.complaint())
     }
 
     pub(crate) const fn config(&self) -> &CheckpointConfig {
@@ -249,9 +246,6 @@ impl Checkpoint {
     /// ```
     pub const fn try_lease(mut self, lease: Duration) -> Result<Self, InvalidPolicy> {
         self.settings.config.lease = lease;
-        match self.config().complaint() {
-            Some(complaint) => Err(InvalidPolicy::new(complaint)),
-            None => Ok(self),
-        }
+        InvalidPolicy::judged(self, self.config().complaint())
     }
 }

@@ -1,7 +1,6 @@
 //! The leases of locks that this process holds, by the numbers under which the running code holds them.
 
 use crate::base::of_process::OfProcess;
-use crate::base::scope;
 use crate::base::sync::locked;
 use crate::durable::lease::state::LeaseState;
 use crate::durable::store::{self, Store};
@@ -36,12 +35,7 @@ pub(super) fn leave(number: usize) {
 ///
 /// Numbers that are not in the table are those of bulkheads, and of locks that are files.
 fn here() -> Vec<Arc<LeaseState>> {
-    let numbers = scope::held();
-    if numbers.is_empty() {
-        return Vec::new();
-    }
-    let held = locked(&HELD);
-    numbers.iter().filter_map(|number| held.get(number).cloned()).collect()
+    held::held_in(&HELD)
 }
 
 /// Returns whether the running code holds the lease of `key` in `store`: a wait for it here would wait for itself.

@@ -40,11 +40,16 @@ pub(crate) fn leave(number: usize) {
 
 /// Returns the locks that the running code holds.
 pub(crate) fn here() -> Vec<HeldLock> {
+    held_in(&HELD)
+}
+
+/// Returns the entries of `table` that the running code holds, the innermost last.
+pub(crate) fn held_in<T: Clone>(table: &Mutex<BTreeMap<usize, T>>) -> Vec<T> {
     let numbers = scope::held();
     if numbers.is_empty() {
         return Vec::new();
     }
-    let held = locked(&HELD);
+    let held = locked(table);
     numbers.iter().filter_map(|number| held.get(number).cloned()).collect()
 }
 

@@ -29,10 +29,7 @@ impl Retry {
     /// ```
     pub const fn try_new(config: RetryConfig) -> Result<Self, InvalidPolicy> {
         let retry = Self { settings: Settings::whole(config), name: None };
-        match check::whole(&retry) {
-            Some(complaint) => Err(InvalidPolicy::new(complaint)),
-            None => Ok(retry),
-        }
+        InvalidPolicy::judged(retry, check::whole(&retry))
     }
 
     /// Judges all settings together, those not set at their defaults.
