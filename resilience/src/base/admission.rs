@@ -23,8 +23,19 @@ struct Measured {
     since: u64,
 }
 
-/// The call waits for admission.
+/// The moment of a call that waits for admission.
 const WAITING: u64 = u64::MAX;
+
+// The states of a body on its helper thread, as the timeout that waits for it sees it.
+
+/// The body runs.
+const RUNS: u8 = 0;
+/// The body waits for admission, and nothing of the call has reached the service.
+const WAITS_FIRST: u8 = 1;
+/// The body waits for admission in a later attempt.
+const WAITS_LATER: u8 = 2;
+/// The body was abandoned while it waited.
+const LEFT: u8 = 3;
 
 thread_local! {
     static INNERMOST: Cell<Option<Measured>> = const { Cell::new(None) };
@@ -157,19 +168,11 @@ fn watches(stack: Stack, each: impl FnMut(&Watch)) {
     });
 }
 
-/// The state of a body on its helper thread, as the timeout that waits for it sees it.
-const RUNS: u8 = 0;
-/// The body waits for admission, and nothing of the call has reached the service.
-const WAITS_FIRST: u8 = 1;
-/// The body waits for admission in a later attempt.
-const WAITS_LATER: u8 = 2;
-/// The body was abandoned while it waited.
-const LEFT: u8 = 3;
-
 /// The watch of a body on a helper thread that may wait for admission.
 #[derive(Clone, Debug)]
 pub(crate) struct Watch {
     stack: Stack,
+    /// [`RUNS`], [`WAITS_FIRST`], [`WAITS_LATER`] or [`LEFT`].
     state: Arc<AtomicU8>,
 }
 

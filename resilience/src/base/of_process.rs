@@ -5,7 +5,6 @@
 //! process that used the value first: a relaxed load and a system call. The parent's value is never dropped in the
 //! child, because dropping it could wait for a lock that no thread will release.
 
-use std::fmt::Debug;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -37,7 +36,7 @@ impl<T: Default> OfProcess<Mutex<T>> {
     }
 }
 
-impl<T: Debug> Deref for OfProcess<T> {
+impl<T> Deref for OfProcess<T> {
     type Target = T;
 
     /// Returns the value of this process. A fork of a fork walks the chain from the first process on; nearly every

@@ -27,11 +27,11 @@ use std::time::{Duration, Instant};
 /// The number of samples that are kept.
 const SAMPLES: usize = 1_000;
 /// The least number of samples for a percentile.
-const ENOUGH: usize = 100;
+const MIN_SAMPLES: usize = 100;
 /// The time for which a sample counts, in nanoseconds.
-const RECENT: u64 = 600 * SECOND;
+const MAX_AGE: u64 = 600 * SECOND;
 /// The surplus of samples above the percentile at which it is computed again.
-const EXCESS: f64 = 16.0;
+const MAX_EXCESS: f64 = 16.0;
 /// The nanoseconds after which a look computes it again.
 const SECOND: u64 = 1_000_000_000;
 /// There is no percentile.
@@ -52,9 +52,9 @@ pub(crate) struct Percentile {
 struct Ring {
     /// The number of samples that were recorded since the last reset.
     recorded: AtomicUsize,
-    /// The percentile in nanoseconds, and when it was reckoned.
-    known: AtomicU64,
-    reckoned: AtomicU64,
+    /// The percentile in nanoseconds, and when it was computed.
+    current: AtomicU64,
+    computed_at: AtomicU64,
     /// The surplus of samples above the percentile since it was computed, as the bits of an `f64`.
     excess: AtomicU64,
     samples: [Sample; SAMPLES],
@@ -82,16 +82,16 @@ impl Percentile {
         sample.took.store(took, Ordering::Relaxed);
         sample.at.store(now, Ordering::Relaxed);
         if number % SAMPLES == SAMPLES - 1 || ring.is_out_of_date(took, self.share) {
-            ring.reckon(self.share, now);
+            ring.compute(self.share, now);
         }
     }
 
     /// Returns the percentile at `now`; `None` with fewer than 100 samples in the last 10 minutes.
     pub(crate) fn get(&self, now: Instant) -> Option<Duration> {
         let (ring, now) = (self.ring.get()?, nanos(now));
-        let age = now.saturating_sub(ring.reckoned.load(Ordering::Relaxed));
+        let age = now.saturating_sub(ring.computed_at.load(Ordering::Relaxed));
         let known =
-            if age < SECOND { ring.known.load(Ordering::Relaxed) } else { ring.reckon(self.share, now) };
+            if age < SECOND { ring.current.load(Ordering::Relaxed) } else { ring.compute(self.share, now) };
         (known != UNKNOWN).then(|| Duration::from_nanos(known))
     }
 
@@ -104,7 +104,7 @@ impl Percentile {
     pub(crate) fn reset(&self) {
         if let Some(ring) = self.ring.get() {
             ring.recorded.store(0, Ordering::Relaxed);
-            ring.known.store(UNKNOWN, Ordering::Relaxed);
+            ring.current.store(UNKNOWN, Ordering::Relaxed);
         }
     }
 }
@@ -114,8 +114,8 @@ impl Ring {
         let empty = || Sample { took: AtomicU64::new(0), at: AtomicU64::new(0) };
         Self {
             recorded: AtomicUsize::new(0),
-            known: AtomicU64::new(UNKNOWN),
-            reckoned: AtomicU64::new(0),
+            current: AtomicU64::new(UNKNOWN),
+            computed_at: AtomicU64::new(0),
             excess: AtomicU64::new(0),
             samples: std::array::from_fn(|_| empty()),
         }
@@ -125,7 +125,7 @@ impl Ring {
     fn recent(&self, now: u64) -> impl Iterator<Item = u64> {
         let used = self.recorded.load(Ordering::Relaxed).min(SAMPLES);
         let samples = self.samples.iter().take(used);
-        let counts = move |sample: &&Sample| now.saturating_sub(sample.at.load(Ordering::Relaxed)) < RECENT;
+        let counts = move |sample: &&Sample| now.saturating_sub(sample.at.load(Ordering::Relaxed)) < MAX_AGE;
         samples.filter(counts).map(|sample| sample.took.load(Ordering::Relaxed))
     }
 
@@ -135,33 +135,33 @@ impl Ring {
     /// The surplus is a sum that never falls below zero: a few slow samples are forgotten among the others. If another
     /// thread changes it at the same time, one sample of it is lost.
     fn is_out_of_date(&self, took: u64, share: f64) -> bool {
-        let known = self.known.load(Ordering::Relaxed);
+        let known = self.current.load(Ordering::Relaxed);
         let change = if took > known { share } else { share - 1.0 };
         let excess = (f64::from_bits(self.excess.load(Ordering::Relaxed)) + change).max(0.0);
         self.excess.store(excess.to_bits(), Ordering::Relaxed);
-        known == UNKNOWN || excess >= EXCESS
+        known == UNKNOWN || excess >= MAX_EXCESS
     }
 
     /// Computes the percentile of the samples that count at `now`, and keeps it. It copies the times to the stack and
     /// selects, in time proportional to their number; of two threads that do so at once, the later one counts.
     #[cold]
     #[inline(never)]
-    fn reckon(&self, share: f64, now: u64) -> u64 {
+    fn compute(&self, share: f64, now: u64) -> u64 {
         let (mut times, mut count) = ([0; SAMPLES], 0);
         for (place, took) in times.iter_mut().zip(self.recent(now)) {
             *place = took;
             count += 1;
         }
         let known = match times.get_mut(..count) {
-            Some(times) if count >= ENOUGH => {
+            Some(times) if count >= MIN_SAMPLES => {
                 // The smallest time that so large a share of the samples does not exceed.
                 let rank = ((count as f64 * share).ceil() as usize).clamp(1, count);
                 *times.select_nth_unstable(rank - 1).1
             }
             _ => UNKNOWN,
         };
-        self.known.store(known, Ordering::Relaxed);
-        self.reckoned.store(now, Ordering::Relaxed);
+        self.current.store(known, Ordering::Relaxed);
+        self.computed_at.store(now, Ordering::Relaxed);
         self.excess.store(0, Ordering::Relaxed);
         known
     }
@@ -212,7 +212,7 @@ mod tests {
                 let within = recent.partition_point(|other| other <= *took);
                 within as f64 >= recent.len() as f64 * self.share
             };
-            recent.iter().find(covers).copied().filter(|_| recent.len() >= ENOUGH)
+            recent.iter().find(covers).copied().filter(|_| recent.len() >= MIN_SAMPLES)
         }
     }
 

@@ -43,7 +43,7 @@ struct Queued {
     /// The end of the time that it may wait.
     deadline: u64,
     /// The time at which it is let through, unless a caller before it leaves.
-    at: u64,
+    passes_at: u64,
     timer: Wait,
     world: Option<World>,
 }
@@ -78,9 +78,10 @@ impl<L: Deref<Target = RateLimit>> Pass<L> {
                 limit.count_wait();
                 admission::waits(limit.owner.stack_or(self.stack), self.attempt);
                 let (now, world) = (now(), World::here());
-                let (at, deadline) = (now.saturating_add(wait), now.saturating_add(patience));
-                let queued = Queued { number, deadline, at, timer: alarm(Duration::from_nanos(wait)), world };
-                self.queued.insert(Box::new(queued)).rest(limit, cx)
+                let (passes_at, deadline) = (now.saturating_add(wait), now.saturating_add(patience));
+                let queued =
+                    Queued { number, deadline, passes_at, timer: alarm(Duration::from_nanos(wait)), world };
+                self.queued.insert(Box::new(queued)).wait_for_timer(limit, cx)
             }
         }
     }
@@ -90,7 +91,7 @@ impl Queued {
     /// Waits until its time has come, or one before it has left.
     ///
     /// Without a look at the gate while the timer runs: it was asked a moment ago.
-    fn rest(&mut self, limit: &RateLimit, cx: &mut Context<'_>) -> Poll<Result<(), u64>> {
+    fn wait_for_timer(&mut self, limit: &RateLimit, cx: &mut Context<'_>) -> Poll<Result<(), u64>> {
         if Pin::new(&mut self.timer).poll(cx).is_pending() {
             return Poll::Pending;
         }
@@ -98,7 +99,7 @@ impl Queued {
     }
 
     fn look(&mut self, limit: &RateLimit, cx: &mut Context<'_>) -> Poll<Result<(), u64>> {
-        let mut is_over = false;
+        let mut is_timer_over = false;
         loop {
             let waker = cx.waker().clone();
             let (arrival, after) = limit.live.gate.look(self.number, self.deadline, limit.rate(), now, waker);
@@ -113,14 +114,14 @@ impl Queued {
                 return Poll::Ready(Err(wait));
             }
             self.number = number;
-            let at = now().saturating_add(wait);
-            if is_over || at < self.at {
-                (self.at, self.timer) = (at, alarm(Duration::from_nanos(wait)));
+            let passes_at = now().saturating_add(wait);
+            if is_timer_over || passes_at < self.passes_at {
+                (self.passes_at, self.timer) = (passes_at, alarm(Duration::from_nanos(wait)));
             }
             if Pin::new(&mut self.timer).poll(cx).is_pending() {
                 return Poll::Pending;
             }
-            is_over = true;
+            is_timer_over = true;
         }
     }
 
