@@ -6,6 +6,13 @@
 //! committed, or finished" only in the directory that was noted; everything else is an error that names it.
 //!
 //! A copy of a directory has a journal of its own, which is finished there: never with a file of the original.
+//!
+//! | where the journal is | how it is known |
+//! |---|---|
+//! | in the directory of the file, whose lock names it | by its name ([`by_name`]) |
+//! | in another directory, and the lock names it | by its name in the noted directory, or where that has moved to ([`places_of`]) |
+//! | nowhere, and the lock names it | it is over if the noted directory is there without it ([`is_settled`]) |
+//! | in the directory of the file, whose lock does not name it | by an entry for the file ([`beside`]) |
 
 use super::dir::{Dir, Place};
 use super::error::TransactionError;
@@ -15,7 +22,6 @@ use crate::base::files::own_user;
 use crate::base::template::{part, whole};
 use crate::fs::LockGuard;
 use crate::fs::lock::NamedJournal;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,17 +43,22 @@ impl Unfinished {
     }
 }
 
-/// Returns the transaction that has to be finished before `target` is opened, whose lock is `guard`.
+/// Returns the transaction that has to be finished before `target` is opened, whose lock is `guard`; `names` are those
+/// in its directory.
 ///
 /// A lock that names a journal without need does so no longer.
-pub(super) fn unfinished(target: &Target, guard: &LockGuard) -> Result<Option<Unfinished>, TransactionError> {
+pub(super) fn unfinished(
+    target: &Target,
+    guard: &LockGuard,
+    names: &[String],
+) -> Result<Option<Unfinished>, TransactionError> {
     if let Some(named) = guard.journal() {
         if let Some(found) = by_name(target, &named)? {
             return Ok(Some(found));
         }
         guard.set_journal(None).map_err(|error| TransactionError::failed(guard.path(), &error))?;
     }
-    beside(target)
+    beside(target, names)
 }
 
 /// Returns the journal that the lock of `target` names; `None` if that was not committed, or is finished.
@@ -124,7 +135,8 @@ fn is_settled(target: &Target, named: &NamedJournal, at: &Path, name: &str) -> R
             || along.as_ref().is_some_and(|along| is_copy || along.is(there))
     };
     let is_apart = is_copy && !is_beside && along.is_none();
-    let needs = || id_in(name).is_some_and(|id| target.has_neighbour(id).unwrap_or(true));
+    let has_neighbour = |id| target.dir.names().map_or(true, |names| target.has_neighbour(&names, id));
+    let needs = || id_in(name).is_some_and(has_neighbour);
     let words = match (&now, is_beside || there.map_or(now.is_some(), is_known)) {
         (_, true) if is_apart && needs() => {
             "is named by a lock in a copy of its directory, which was made before the transaction was finished"
@@ -141,18 +153,17 @@ fn is_settled(target: &Target, named: &NamedJournal, at: &Path, name: &str) -> R
 }
 
 /// Returns a journal beside `target` that its lock does not name, because the lock file was removed for example.
-fn beside(target: &Target) -> Result<Option<Unfinished>, TransactionError> {
-    let failed = |error: io::Error| TransactionError::failed(&target.dir.path, &error);
-    for name in target.dir.names().map_err(failed)? {
-        let Some(id) = id_in(&name) else { continue };
-        match Journal::read(&target.dir, &name) {
+fn beside(target: &Target, names: &[String]) -> Result<Option<Unfinished>, TransactionError> {
+    for name in names {
+        let Some(id) = id_in(name) else { continue };
+        match Journal::read(&target.dir, name) {
             // Anyone may put a file into a shared directory.
             Ok(Some((journal, owner)))
                 if is_about(&journal, target) && is_trusted(&target.dir, true, owner) =>
             {
                 return located(target.dir.clone(), journal, owner, target).map(Some);
             }
-            Err(error) if target.has_neighbour(id).map_err(failed)? => return Err(error),
+            Err(error) if target.has_neighbour(names, id) => return Err(error),
             _ => {}
         }
     }

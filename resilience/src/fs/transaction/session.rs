@@ -147,12 +147,11 @@ pub(super) fn open(transaction: &Transaction) -> Result<(String, Files), Transac
             return Err(TransactionError::refused(&target.path, "it is named twice"));
         }
     }
-    let guards = lock(&targets, transaction.wait, &mut Vec::new())?;
+    let Locked { guards, names } = lock(&targets, transaction.wait, &mut Vec::new())?;
     let files = Files { targets, guards };
-    for target in &files.targets {
+    for (target, names) in files.targets.iter().zip(&names) {
         // Under the lock, and without a journal: no transaction needs them.
-        let cleaned =
-            target.leftovers().and_then(|left| left.iter().try_for_each(|left| target.dir.remove(left)));
+        let cleaned = target.leftovers(names).into_iter().try_for_each(|left| target.dir.remove(left));
         cleaned.map_err(|error| TransactionError::failed(&target.path, &error))?;
         if let Some(guard) = files.guard_of(target) {
             target.adopt(guard.path());
@@ -161,35 +160,49 @@ pub(super) fn open(transaction: &Transaction) -> Result<(String, Files), Transac
     Ok((format!("{:016x}", RandomState::new().hash_one(std::process::id())), files))
 }
 
+/// The locks of files in which nothing is left to finish.
+#[derive(Debug)]
+pub(super) struct Locked {
+    guards: Vec<LockGuard>,
+    /// The names in the directory of each file.
+    names: Vec<Vec<String>>,
+}
+
 /// Takes the locks of `targets`, once nothing is left to finish in them; adds the files that were `put_back`.
 pub(super) fn lock(
     targets: &[Target],
     wait: Duration,
     put_back: &mut Vec<PathBuf>,
-) -> Result<Vec<LockGuard>, TransactionError> {
+) -> Result<Locked, TransactionError> {
     let began = Instant::now();
     loop {
         let left = wait.saturating_sub(began.elapsed());
         let guards = lock_all(targets.iter().map(Target::lock), left)?;
-        let mut found = None;
+        let (mut found, mut names) = (None, Vec::new());
         for target in targets {
-            let Some(guard) = guards.iter().find(|guard| guard.path() == target.lock_path()) else {
-                continue;
-            };
-            if let Some(format) = guard.later_format() {
-                let words = format!(
-                    "a later version of `resilience` has written it, in format {format}, and it may name a transaction \
-                     that is not finished: open the file with that version, or remove this one once no program uses it"
-                );
-                return Err(TransactionError::refused(guard.path(), words));
+            let failed = |error| TransactionError::failed(&target.dir.path, &error);
+            let in_dir = target.dir.names().map_err(failed)?;
+            if let Some(guard) = guards.iter().find(|guard| guard.path() == target.lock_path()) {
+                check_format(guard)?;
+                found = unfinished(target, guard, &in_dir)?;
             }
-            found = unfinished(target, guard)?;
             if found.is_some() {
                 break;
             }
+            names.push(in_dir);
         }
-        let Some(found) = found else { return Ok(guards) };
+        let Some(found) = found else { return Ok(Locked { guards, names }) };
         drop(guards);
         put_back.extend(recover(found, wait.saturating_sub(began.elapsed()))?);
     }
+}
+
+/// Checks that this version can read what the lock file says.
+fn check_format(guard: &LockGuard) -> Result<(), TransactionError> {
+    let Some(format) = guard.later_format() else { return Ok(()) };
+    let words = format!(
+        "a later version of `resilience` has written it, in format {format}, and it may name a transaction that is not \
+         finished: open the file with that version, or remove this one once no program uses it"
+    );
+    Err(TransactionError::refused(guard.path(), words))
 }

@@ -109,14 +109,10 @@ impl Target {
         self.dir.read(&self.lock_name()).ok().flatten().and_then(|lock| journal_named_in(&lock))
     }
 
-    /// Returns whether a file beside it belongs to the transaction `id`.
-    pub(super) fn has_neighbour(&self, id: &str) -> io::Result<bool> {
+    /// Returns whether a file beside it, of those called `names`, belongs to the transaction `id`.
+    pub(super) fn has_neighbour(&self, names: &[String], id: &str) -> bool {
         let stem = format!(".{}-", file_stem(&self.name));
-        Ok(self
-            .dir
-            .names()?
-            .iter()
-            .any(|name| name.strip_prefix(&stem).is_some_and(|rest| rest.contains(id))))
+        names.iter().any(|name| name.strip_prefix(&stem).is_some_and(|rest| rest.contains(id)))
     }
 
     fn failed(&self) -> impl Fn(io::Error) -> TransactionError {
@@ -136,15 +132,14 @@ impl Target {
         }
     }
 
-    /// Returns the neighbours that uncommitted transactions have left behind.
-    pub(super) fn leftovers(&self) -> io::Result<Vec<String>> {
+    /// Returns the neighbours, of the files called `names`, that uncommitted transactions have left behind.
+    pub(super) fn leftovers<'a>(&self, names: &'a [String]) -> Vec<&'a String> {
         let (stem, ends) = (format!(".{}-", file_stem(&self.name)), [".new", ".old", ".new_", ".old_"]);
-        let names = self.dir.names()?;
         // A lock file that was removed names no journal: a journal that exists needs its files all the same.
         let needed: Vec<_> = names.iter().filter_map(|name| id_in(name)).collect();
         let is_left = |name: &String| name.starts_with(&stem) && ends.iter().any(|end| name.ends_with(end));
         let is_needed = |name: &String| needed.iter().any(|id| name.contains(id));
-        Ok(names.iter().filter(|name| is_left(name) && !is_needed(name)).cloned().collect())
+        names.iter().filter(|name| is_left(name) && !is_needed(name)).collect()
     }
 
     /// Sets owner, group and mode of the lock file and its turn to those of the target, so that its writers may lock
