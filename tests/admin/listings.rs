@@ -1,13 +1,16 @@
 //! Pages: bounded, complete, and without values unless asked.
 
-use crate::common::{Scratch, block_on};
+use crate::common::{Error, Scratch, block_on};
 use crate::counted::Counted;
 use resilience::checkpoints;
 use resilience::durable::store::Liveness;
 use resilience::durable::{MemoryStore, Record, SqliteStore, Status, Store};
+use resilience::job;
 use resilience::jobs::{self, Filter};
+use std::future::{pending, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -194,4 +197,35 @@ fn few_jobs_in_a_state_among_many_others_are_found_by_short_looks() {
     let jobs = jobs::blocking::of(Arc::new(store));
     let page = jobs.list(Filter::new().status(&[Status::Dead])).expect("a page");
     assert_eq!((page.len(), page.next.as_deref()), (1, None));
+}
+
+static STORE: OnceLock<Arc<SqliteStore>> = OnceLock::new();
+static BEGUN: AtomicU32 = AtomicU32::new(0);
+
+#[job("dropped:{id}", store = STORE.get().expect("a store"))]
+async fn dropped(id: u32) -> Result<u32, Error> {
+    BEGUN.store(id, Ordering::SeqCst);
+    pending().await
+}
+
+#[test]
+fn a_job_whose_call_was_dropped_does_not_run_in_a_listing() {
+    let scratch = Scratch::new();
+    let store = Arc::new(SqliteStore::open(scratch.path("state")).expect("a store"));
+    let jobs = jobs::blocking::of(STORE.get_or_init(|| store).clone());
+    for id in 1..=30 {
+        let mut call = Box::pin(dropped(id));
+        block_on(poll_fn(|cx| {
+            assert!(call.as_mut().poll(cx).is_pending());
+            if BEGUN.load(Ordering::SeqCst) == id { Poll::Ready(()) } else { Poll::Pending }
+        }));
+        drop(call);
+        let key = format!("dropped:{id}");
+        let found = match id % 3 {
+            0 => jobs.list(key).expect("a page").first().map(|job| job.status),
+            1 => jobs.get(&key).expect("an answer").map(|job| job.status),
+            _ => jobs.count().expect("a count").by_status.keys().next().copied(),
+        };
+        assert_eq!(found, Some(Status::Interrupted), "{id}");
+    }
 }
