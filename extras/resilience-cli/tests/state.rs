@@ -4,9 +4,11 @@ use resilience::alerts::{self, AlertLevel};
 use resilience::durable::{Progress, SqliteStore, use_store};
 use resilience::{Checkpoint, Job, Rejected};
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_resilience");
@@ -187,6 +189,41 @@ fn doctor_names_a_state_that_is_no_directory_and_shows_no_control_character() {
         "{said}"
     );
     assert!(!said.contains('\u{1b}') && said.contains("file is not a directory"), "{said}");
+}
+
+#[test]
+fn doctor_finds_a_shared_directory_and_a_clock_that_was_set_back() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let state = dir.path().join("state");
+    fs::create_dir(&state).unwrap();
+    let doctor = |words: &[&str]| {
+        let mut command = Command::new(BINARY);
+        let output = command.args(["doctor", "--state"]).arg(&state).args(words).output();
+        String::from_utf8(output.expect("the binary runs").stdout).expect("a text")
+    };
+    drop(SqliteStore::open(&state).unwrap());
+    let found = doctor(&[]);
+    for line in ["clock: no file is from the future", "jobs: no jobs", "integrity: "] {
+        assert!(
+            found.lines().any(|found| found.starts_with("ok    ") && found.contains(line)),
+            "{line}:\n{found}"
+        );
+    }
+
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o775)).unwrap();
+    let ahead = SystemTime::now() + Duration::from_secs(7_200);
+    fs::File::create(state.join("late")).and_then(|file| file.set_modified(ahead)).unwrap();
+    let found = doctor(&[]);
+    assert!(found.contains("may be written by others (mode 775)\n      chmod go-w it"), "{found}");
+    assert!(found.contains("clock: files were written 7"), "{found}");
+    assert!(found.contains("      the clock was set back: ages"), "{found}");
+
+    let found: Vec<serde_json::Value> =
+        doctor(&["--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |check: &str| found.iter().find(|finding| finding["check"] == check).expect("a finding");
+    assert_eq!((&of("directory")["level"], &of("jobs")["level"]), (&"warn".into(), &"pass".into()));
+    assert!(of("clock")["action"].as_str().is_some_and(|action| action.contains("set back")));
+    assert!(of("jobs").get("action").is_none(), "there is nothing to do");
 }
 
 #[test]
