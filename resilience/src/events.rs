@@ -1,9 +1,9 @@
 //! The events of all policies, for the running program: subscriptions, handlers, and the last events of each point.
 //!
-//! Every policy makes an [`Event`](crate::Event) where something happens that a person may want to see: a failed
+//! Every policy makes an [`Event`](crate::Event) where something of interest happens: a failed
 //! attempt, an opened breaker, a finished job. A call that succeeds at once makes none.
 //!
-//! | want | use |
+//! | to get | use |
 //! |---|---|
 //! | all events, some may be lost | [`subscribe`] |
 //! | some kinds, and the call waits until they are handled | [`on`] |

@@ -29,7 +29,7 @@ type Body = Box<dyn Fn(&Alert) -> Value + Send>;
 
 /// An address to which alerts are posted as JSON, one request at a time.
 ///
-/// [`add`](Self::add) makes it a [sink](crate::alerts::add_sink). An alert has 10 s in all, with at most two retries
+/// [`add`](Self::add) makes it a [sink](crate::alerts::add_sink). An alert has 10 s in total, with at most two retries
 /// under the rules of [`Retry`]; after five failed alerts in a row the address gets nothing for a minute. An answer
 /// other than 2xx is a failure, and redirects are not followed. The path of the address, its query and the headers may
 /// be secret: no text shows more of it than its host. Proxies are those of the environment (`HTTPS_PROXY`, `NO_PROXY`),
@@ -100,7 +100,7 @@ impl Webhook {
     ///
     /// # Examples
     ///
-    /// What a chat service wants:
+    /// The format of a chat service:
     ///
     /// ```
     /// use resilience::alerts::{Alert, AlertLevel};
@@ -186,7 +186,7 @@ impl Post {
     }
 }
 
-/// Why an alert was not posted: without any text, which could hold the address.
+/// The reason why an alert was not posted, without any text that could hold the address.
 #[derive(Debug)]
 struct Failure(Classification);
 

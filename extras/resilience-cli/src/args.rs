@@ -19,7 +19,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// Which state a command reads or changes.
+/// The state that a command reads or changes.
 #[derive(Args, Debug)]
 pub(crate) struct Place {
     /// The state directory, as RESILIENCE_STATE names it for a program
@@ -132,7 +132,7 @@ pub(crate) struct RunArgs {
     pub(crate) command: Vec<OsString>,
 }
 
-/// What a run holds while its command works.
+/// The locks and backups that a run holds while its command works.
 #[derive(Args, Debug)]
 #[command(group(ArgGroup::new("held").args(["lock", "backup"]).multiple(true)))]
 pub(crate) struct HoldArgs {
@@ -274,7 +274,7 @@ pub(crate) struct AlertsArgs {
     pub(crate) acknowledge: Option<String>,
 }
 
-/// How bad an alert is.
+/// The level of an alert.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Level {
     Warning,

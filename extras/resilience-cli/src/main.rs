@@ -35,7 +35,7 @@ use std::process::ExitCode;
 /// The exit code of a command of this program that could not do its work.
 const FAILED: u8 = 125;
 
-/// Why a command of ours could not do its work: a sentence for people.
+/// The reason why a command could not do its work: a sentence for people.
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {

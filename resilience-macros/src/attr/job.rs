@@ -81,7 +81,7 @@ struct Recorded {
     cfgs: Vec<Attribute>,
 }
 
-/// How one argument is restored after a crash.
+/// The way in which one argument is restored after a crash.
 struct Argument {
     /// The statement that restores it.
     make: TokenStream,

@@ -28,7 +28,7 @@ pub(crate) const ESCALATION: &str = "escalation";
 /// The details that only the library sets.
 const OWN: [&str; 3] = ["id", "process", "suppressed"];
 
-/// Something that an operator should see: one line of `alerts.jsonl`.
+/// A message for operators: one line of `alerts.jsonl`.
 ///
 /// It serialises as `{timestamp, level, component, message, details}`, exactly as it is in the file. All texts are
 /// without secrets that [the library knows](crate::alerts#secrets) and without control characters.

@@ -34,7 +34,7 @@
 //! |---|---|---|
 //! | WARNING | `a circuit breaker opened` | a breaker of an annotated function or of the program opens |
 //! | WARNING | `the retry budget is used up` | a call gives up because its retry budget is empty |
-//! | WARNING | `the store is down` | a call of a step or job finds its store so |
+//! | WARNING | `the store is down` | a call of a step or job finds its store down |
 //! | WARNING | `an alert sink failed` | a [sink](add_sink) returns an error or panics |
 //! | WARNING | `a job was interrupted` | a job stops before its end, because its store is down for instance; not for a shutdown |
 //! | WARNING | `a configuration was refused`, `settings have no effect` | a load finds mistakes, or names of functions that the program does not have |
@@ -65,8 +65,8 @@
 //! # Secrets
 //!
 //! Texts are without what looks like a secret: passwords in addresses, `Bearer` tokens, keys of known services, and the
-//! values of details that are named like one (`password`, `api_key`). No filter knows a secret that looks like a common
-//! word, so raise none.
+//! values of details that are named like one (`password`, `api_key`). No filter recognises a secret that looks like a
+//! common word, so put no secrets into alerts.
 
 pub(crate) mod alert;
 mod deliver;

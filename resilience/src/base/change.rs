@@ -50,7 +50,7 @@ pub struct Mistake {
     pub cause: Cause,
 }
 
-/// What makes a value wrong.
+/// The reason why a value is wrong.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {

@@ -14,7 +14,7 @@ use std::path::Path;
 #[cfg(any(feature = "fs", feature = "ops"))]
 use std::path::PathBuf;
 
-/// Why a file or directory cannot be used.
+/// The reason why a file or directory cannot be used.
 ///
 /// The modules above turn it into errors of their own.
 #[derive(Debug)]

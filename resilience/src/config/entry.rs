@@ -59,7 +59,7 @@ pub(super) struct Entry {
     pub(super) source: Source,
 }
 
-/// What could not be read, and what it may have been meant for.
+/// An entry that could not be read, and what it may have been meant for.
 #[derive(Debug)]
 pub(super) struct Unread {
     pub(super) error: ConfigError,

@@ -66,7 +66,7 @@ pub(super) fn entries(variables: &[Variable], names: &Names) -> (Vec<Entry>, Vec
     (entries, errors)
 }
 
-/// Why a variable is refused, and what it may have been meant for.
+/// The reason why a variable is refused, and what it may have been meant for.
 struct Refused {
     reason: String,
     may_mean: Option<Meant>,

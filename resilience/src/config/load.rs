@@ -152,10 +152,10 @@ impl Config {
 
     /// Makes a function that the program does not have an error, in place of a warning.
     ///
-    /// It suits a program of which never two versions run at once.
+    /// Use it for a program of which two versions never run at once.
     ///
-    /// A program that is rolled out step by step reads settings for functions that only its next version has; there the
-    /// default, a warning, is right.
+    /// A program that is rolled out step by step may read settings for functions that only its next version has; keep
+    /// the default there, which is a warning.
     ///
     /// # Examples
     ///
@@ -174,7 +174,7 @@ impl Config {
 
     /// Puts the settings in force, all at once, and makes this configuration the one that is reloaded.
     ///
-    /// What it does not name has the value in the code.
+    /// Settings that it does not name have the values in the code.
     ///
     /// Blocks the thread for reading the file and for judging every function of the program; loads of several
     /// threads follow one another. Calls that run keep the settings with which they began. After an error this
@@ -182,8 +182,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// With everything that is wrong, in which case nothing changes: before the first load the settings are those in
-    /// the code.
+    /// All mistakes, in which case nothing changes: before the first load the settings are those in the code.
     ///
     /// # Examples
     ///

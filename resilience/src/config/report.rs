@@ -64,7 +64,7 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Everything that is wrong with a configuration, of which nothing was put in force.
+/// All mistakes in a configuration, of which nothing was put in force.
 ///
 /// `Display` writes a line for each.
 ///

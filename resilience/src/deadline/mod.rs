@@ -1,6 +1,6 @@
 //! Deadlines that travel with requests: the time left is sent along, taken from a request, and kept to.
 //!
-//! A service that works for a caller who has left helps no one, and in an overload it is most of the work. A request
+//! Work for a caller that no longer waits is wasted, and in an overload it is most of the work. A request
 //! therefore carries the time that its caller still waits, in the header `grpc-timeout` or `x-timeout-ms`, and each
 //! service passes on the rest. The header has a length of time, not a moment: clocks of different hosts differ.
 //!

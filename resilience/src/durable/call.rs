@@ -33,7 +33,7 @@ impl Identity {
     }
 }
 
-/// Why the body of a step or job does not run.
+/// The reason why the body of a step or job does not run.
 #[derive(Debug)]
 pub(crate) enum NotRun {
     /// The body ran before: its record.

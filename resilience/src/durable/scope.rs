@@ -385,10 +385,10 @@ impl Drop for Occurrence {
 
 /// The running step, for other systems; see [`step()`].
 ///
-/// A step runs at least once: a crash after the effect and before the record repeats it. What this returns
-/// lets the service on the receiving end see that.
+/// A step runs at least once: a crash after the effect and before the record repeats it. Its idempotency key
+/// lets the service recognise the repetition.
 ///
-/// It refers to the lease, and can be sent to another thread or task; there it says the same.
+/// It refers to the lease, and can be sent to another thread or task, where it returns the same values.
 ///
 /// # Examples
 ///
@@ -443,7 +443,7 @@ impl Step {
     /// Returns a text that is the same for all attempts of this step, and that no other step has.
     ///
     /// It is 32 hexadecimal digits. It stays the same over crashes and power cuts, until the step is undone,
-    /// removed or started over. Send it along with a payment, say, and the payment is made once.
+    /// removed or started over. Send it with a payment, for example, and the payment is made once.
     ///
     /// It is a SipHash-2-4 of 128 bits over the identity of the store, the job with its incarnation, and the step
     /// with its own. The keys of one step differ between two stores, so that a test system does not spend a key of
@@ -537,7 +537,7 @@ impl Step {
     /// Returns whether an earlier attempt may have done the work already.
     ///
     /// It was begun then, and nothing was recorded. True after every crash of the job, for steps without a
-    /// record. Where the service has no idempotency keys, look there first whether the work was done.
+    /// record. If the service has no idempotency keys, ask it first whether the work was done.
     pub fn may_repeat(&self) -> bool {
         self.may_repeat
     }

@@ -643,7 +643,7 @@ impl Event {
     }
 }
 
-/// Is called with an event: a plain function, so that policies stay `const` and `Copy`.
+/// A function that is called with an event: a plain `fn`, so that policies stay `const` and `Copy`.
 ///
 /// A hook runs on the thread of the call, which waits for it: count, or send to a channel, and return. It
 /// must not block. In async code it runs inside a poll. State goes into a `static`. A panic in it is caught,

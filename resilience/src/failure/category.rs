@@ -161,7 +161,7 @@ pub enum Retryable {
     Backoff,
 }
 
-/// Whether the service can have carried out the failed request.
+/// The answer to the question whether the service can have carried out the failed request.
 ///
 /// A retry with `idempotent = false` repeats only requests that are [`No`](Self::No): a payment that may have been made
 /// is not made again.

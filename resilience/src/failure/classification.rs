@@ -205,7 +205,7 @@ impl From<Category> for Classification {
     }
 }
 
-/// Classifies an error: the error itself knows what it means.
+/// An error that classifies itself.
 ///
 /// Derive it for an error type of your own (the [module](crate::classify) has all keys of the derive), or
 /// implement it where the class depends on values. Policies in an attribute find the implementation by

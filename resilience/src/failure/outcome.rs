@@ -32,7 +32,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-/// Judges a value as a success or a failure: `Result` and `Option`, under any alias.
+/// A value that is a success or a failure: `Result` and `Option`, under any alias.
 ///
 /// Implement it for a type of your own that is either, such as a response that carries its status. The policies then
 /// judge it like a `Result`. For a single call, `call_judged` of a policy takes a closure instead.

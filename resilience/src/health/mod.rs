@@ -23,12 +23,12 @@
 //! # Looks
 //!
 //! - Of each check at most one look runs at a time. All questions of that time share it, and its answer is used for one
-//!   second, so that many questions cost what one costs.
+//!   second, so that many questions cost as much as one.
 //! - A question waits for the limit of the check at most, 2 s by default. A look that hangs keeps its thread: until it
 //!   ends, each question gets a failure at once, with the time at which it began. The code of a check sees its limit as
 //!   [`remaining`](crate::remaining()).
 //! - Sync checks run on at most 16 helper threads, async ones on a runtime of this library. A panic is a failure.
-//! - Calls in a check take no probe of a half-open breaker, and spend no retry budget: only the traffic decides when a
+//! - Calls in a check take no probe of a half-open breaker, and spend no retry budget: only real traffic decides when a
 //!   breaker closes. A check whose call a policy rejects is a warning, "not judged", and does not decide readiness.
 //! - Each change of a level makes an [`Event::Health`](crate::Event::Health). [`watch`] looks every 30 s.
 //!
@@ -37,8 +37,8 @@
 //! | check | warns |
 //! |---|---|
 //! | `memory`, `disk` | from 90 % used on, until less than 85 %; the disk is that of the state directory |
-//! | `cpu` | never: it is for information |
-//! | `breakers` | while a breaker is open: it is the protection at work, and no failure |
+//! | `cpu` | never; it only informs |
+//! | `breakers` | while a breaker is open, which protects the program and is not a failure |
 //! | `chaos` (feature `chaos`) | while the program has armed faults |
 //! | `store` (feature `durable`) | never: it fails while a store that jobs or steps have used takes no write |
 //!
@@ -132,7 +132,7 @@ pub async fn check_async(name: &str) -> Option<Status> {
     Some(ask(registry::find(name)?).await)
 }
 
-/// Adds a check by a closure, in place of the one with the same name; [`Check`] has more to set.
+/// Adds a check by a closure, in place of the one with the same name; [`Check`] has more settings.
 ///
 /// # Examples
 ///
@@ -147,7 +147,7 @@ pub fn register<A: Into<Answer>>(name: impl Into<String>, check: impl Fn() -> A 
     Check::new(name, check).register();
 }
 
-/// Removes the check called `name`, a built-in one included; whether there was one.
+/// Removes the check called `name`, a built-in one included; returns whether there was one.
 ///
 /// # Examples
 ///

@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// The name of the component that is down while the process shuts down.
 const SHUTDOWN: &str = "shutdown";
 
-/// Whether the program should get traffic, and the results of the critical checks.
+/// The answer to the question whether the program should get traffic, with the results of the critical checks.
 ///
 /// `Display` writes one line, `Serialize` `{is_ready, checks}`.
 #[derive(Clone, Debug, Serialize)]

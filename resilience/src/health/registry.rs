@@ -13,7 +13,7 @@ use crate::base::sync::locked;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-/// By name.
+/// The checks by name.
 type Entries = BTreeMap<String, Arc<Entry>>;
 
 static ENTRIES: Site<Mutex<Option<Entries>>> = Site::new(Mutex::new(None), || Mutex::new(None));

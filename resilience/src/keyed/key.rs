@@ -4,7 +4,7 @@ use crate::base::template::Key as Template;
 use std::fmt;
 use std::sync::Arc;
 
-/// Picks out an entry of a keyed policy: text, an integer, `bool` or `char`.
+/// A key of a keyed policy: text, an integer, `bool` or `char`.
 ///
 /// References, `Box`, `Rc`, `Arc` and `Cow` of a key are keys, too. Integers of different types with one
 /// value are one key; the text `"42"` and the number `42` are two. For other types make a text of what

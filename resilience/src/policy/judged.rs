@@ -54,7 +54,7 @@ pub struct Judged<P, C = Unset, W = Unset, U = Unset> {
 #[derive(Clone, Copy, Debug)]
 pub struct Unset;
 
-/// Classifies an error: a function, or where none is set the error's own [`Classify`].
+/// A classifier of errors: a function, or where none is set the error's own [`Classify`].
 ///
 /// It is implemented for closures and functions of `&E` that return a [`Classification`] or a [`Category`], and is a
 /// bound of the calls of [`Judged`]. Name it in a function that takes a policy with whatever judges its errors:

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// The number of uses of a strategy, and of those that worked.
 pub(crate) type Count = (u64, u64);
 
-/// Callers of one point share its counters, and no lock keeps one waiting for the other.
+/// The counters of each point, which its callers share without waiting for a lock.
 #[derive(Debug, Default)]
 struct Counters {
     taken: AtomicU64,

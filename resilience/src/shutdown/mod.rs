@@ -16,7 +16,7 @@
 //!
 //! # In which order
 //!
-//! 1. `health::ready()` is not ready any more.
+//! 1. `health::ready()` is no longer ready.
 //! 2. No job begins, none is recovered, and a running job begins no further step: [`Rejected::ShuttingDown`].
 //! 3. Waits end. A retry makes no further attempt: its call ends with the error that it has, also where a server has
 //!    asked for a wait. One that waits already makes its last attempt at once. Calls that wait for a slot of a
@@ -38,11 +38,11 @@
 //!
 //! # Beside a server
 //!
-//! A server finishes its requests itself, usually without a limit of time. Let both begin at the signal: the shutdown
+//! A server finishes its requests itself, usually without a limit of time. Start both at the signal: the shutdown
 //! ends the waits that would hold the requests up, and makes `health::ready()` false. The server gets the same limit.
 //!
-//! A load balancer sees the answer 503 of a readiness route only while the listener still accepts: where one is in front,
-//! let the server's part wait for an interval of its probes after the signal, before it stops accepting.
+//! A load balancer sees the answer 503 of a readiness route only while the listener still accepts: where one is in
+//! front, let the server's part wait for an interval of its probes after the signal, before it stops accepting.
 //!
 //! ```no_run
 //! # #[cfg(all(unix, any(feature = "durable", feature = "ops")))]
@@ -71,9 +71,10 @@
 //!
 //! A job that fails while the process shuts down becomes `Interrupted`, never `Failed`, whatever it failed with: waits
 //! that ended early may be why. A failure of its own occurs again when the job is recovered; the caller gets the error,
-//! and the reported problem names its class. One that was refused a step or an inner job is `Interrupted` even if its body
-//! returns a success. Policies that answer in place of an error ([fallbacks](crate::policy::with_fallback#in-a-job), stale
-//! values, simpler calls) answer no error of a job outside of its running steps.
+//! and the reported problem names its class. One that was refused a step or an inner job is `Interrupted` even if its
+//! body returns a success. Policies that answer in place of an error
+//! ([fallbacks](crate::policy::with_fallback#in-a-job), stale values, simpler calls) answer no error of a job outside
+//! of its running steps.
 //!
 //! # From inside
 //!

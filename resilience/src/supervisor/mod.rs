@@ -1,4 +1,4 @@
-//! A supervisor that looks at the errors of all annotated functions, and opens breakers before their own count is full.
+//! A supervisor that looks at the errors of all annotated functions, and opens breakers before they open by themselves.
 //!
 //! It is off until [`start`] is called, and ends when what that returned is dropped.
 //!
@@ -34,14 +34,14 @@
 //! | high | open the breaker, fall back |
 //! | critical, fatal | open the breaker, fall back, alert |
 //!
-//! *Retry* and *fall back* are what the function's own stack does; the supervisor never makes an error be retried that
-//! is not. It opens a breaker only if the pattern is frequent as for actions, the category counts as a failure, and the
-//! breaker is closed: one that an operator has forced open, disabled or opened until a time is left alone, and so is
-//! one that a configuration has switched off. The breaker is the outermost of the function, and stays open for its
+//! *Retry* and *fall back* are what the function's own stack does; the supervisor never adds
+//! a retry. It opens a breaker only if the pattern is frequent as for actions, the category counts as a failure, and
+//! the breaker is closed: one that an operator has forced open, disabled or opened until a time is left alone, and so
+//! is one that a configuration has switched off. The breaker is the outermost of the function, and stays open for its
 //! `recovery`. Afterwards only errors count that occur after it has closed again. A pattern is acted on at most once in
 //! ten minutes, or once more if it became worse before a breaker was opened for it.
 //!
-//! A breaker with a `key` is left to its own count: the counts here are those of all keys together, and errors of one
+//! A breaker with a `key` is left alone: the counts here are those of all keys together, and errors of one
 //! key say nothing about the others.
 //!
 //! [`Supervisor::rules`] replaces the table, and [`Supervisor::action`] adds functions of the program.
@@ -124,7 +124,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Creates the rule that `steps` are done about errors of `severity`.
+    /// Creates the rule that takes `steps` for errors of `severity`.
     ///
     /// Of two rules for one severity the first one counts.
     ///
@@ -257,7 +257,7 @@ impl Supervisor {
         Self { rules: RULES.to_vec(), actions: Vec::new(), min_success_rate: 0.95 }
     }
 
-    /// Replaces all rules; nothing is done about a severity without one.
+    /// Replaces all rules; a severity without a rule has no steps.
     ///
     /// # Examples
     ///
@@ -322,7 +322,7 @@ impl Supervisor {
 
     /// Starts it, on a thread of its own.
     ///
-    /// Several supervisors do not know each other, and each acts: start one. In a test world it has no thread, and
+    /// Start only one: several supervisors would each act on the same errors. In a test world it has no thread, and
     /// looks only when [`Supervision::look`] is called.
     ///
     /// # Errors
@@ -370,7 +370,8 @@ pub fn start() -> io::Result<Supervision> {
 
 /// A supervisor that runs until this is dropped.
 ///
-/// Dropping it waits for no action: those that run go on. A breaker that the supervisor has opened stays open for its
+/// Dropping it does not wait for actions: those that run continue. A breaker that the supervisor has opened stays open
+/// for its
 /// `recovery`.
 ///
 /// # Examples

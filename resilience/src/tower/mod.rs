@@ -30,11 +30,11 @@
 //!
 //! # Responses
 //!
-//! A service answers `Ok` where the request has failed, too: with a status. [`RetryLayer`], [`HedgeLayer`],
+//! A service returns `Ok` for a failed request, too, with a status. [`RetryLayer`], [`HedgeLayer`],
 //! [`FallbackLayer`] and [`CircuitBreakerLayer`] judge an `http::Response` by its status (400 and above is a failure,
 //! with the category of [`Category::from_status`](crate::Category::from_status) and the wait of its `Retry-After`); for
-//! other responses `judged_by` of each takes a function. Without either the layer is not a layer of that service, which
-//! the compiler says.
+//! other responses `judged_by` of each takes a function. Without either the layer does not fit the service, and the
+//! compiler reports it.
 //!
 //! # Errors
 //!
@@ -69,8 +69,8 @@
 //! [`CircuitBreakerLayer::by_key`] keeps a breaker for each host, or whatever else of the request identifies the
 //! service.
 //!
-//! Caches, failover and simpler calls are not layers: which part of a request is the key, the model or the size, and
-//! how another one is put in its place, is known where the request is made. Annotate that function.
+//! Caches, failover and simpler calls are not layers: only the code that makes the request knows which part of it is
+//! the key, the model or the size, and how to replace it. Annotate that function.
 //!
 //! # Readiness
 //!

@@ -143,7 +143,7 @@ pub(super) struct Attempt<'a> {
     pub(super) held: Option<&'a str>,
 }
 
-/// Why a command is being ended, and what follows if it does not end.
+/// The reason why a command is being ended, and what follows if it does not end.
 #[derive(Debug, Default)]
 struct Ending {
     cause: Option<Cause>,
@@ -161,7 +161,7 @@ enum Cause {
     Terminal,
 }
 
-/// What happens while a command runs.
+/// An occurrence while a command runs.
 #[derive(Clone, Copy, Debug)]
 enum Moment {
     /// A limit is over.

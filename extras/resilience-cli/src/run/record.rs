@@ -47,7 +47,7 @@ impl Kept {
     }
 }
 
-/// Why no result was recorded.
+/// The reason why no result was recorded.
 #[derive(Debug)]
 enum NotRecorded {
     /// The attempts have failed.

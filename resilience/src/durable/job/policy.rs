@@ -17,9 +17,9 @@ use std::time::Duration;
 /// A job as a plain value, which records its calls.
 ///
 /// A job is a named, recorded call: its arguments are written before the body runs, its result afterwards.
-/// Called again with the same id it returns the recorded result, or goes on where a crash has stopped it,
-/// with all steps that were recorded. Prefer the attribute `#[job("import:{id}")]`:
-/// [`recover()`](crate::recover()) finds and runs those by itself, while a job that is a value goes on when
+/// Called again with the same id it returns the recorded result, or continues where a crash has stopped it,
+/// with all recorded steps. Prefer the attribute `#[job("import:{id}")]`:
+/// [`recover()`](crate::recover()) finds and runs those by itself, while a job that is a value continues when
 /// it is called again.
 ///
 /// Errors of the body end the job as `Failed`: calling it again returns the error's category without running
@@ -32,7 +32,7 @@ use std::time::Duration;
 /// |---|---|---|
 /// | the body succeeds | `Done` | returns the recorded value |
 /// | the body returns an error or panics | `Failed` | is rejected with the recorded category |
-/// | a step inside is refused for no fault of the body: its store is down, another process works on it | `Interrupted` | goes on |
+/// | a step inside is refused through no fault of the body: its store is down, another process works on it | `Interrupted` | goes on |
 /// | the call is dropped, or the process ends | `Interrupted`, or held by a dead owner | goes on |
 /// | the process has died more than `max_recoveries` times without progress | `Dead` | is rejected |
 /// | a record of other arguments, version or name is there | as it was | is rejected |

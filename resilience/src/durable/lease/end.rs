@@ -119,9 +119,9 @@ struct Owed {
 
 /// Ends the leases whose end `store` did not take before, by this handle: the one before may have failed permanently.
 ///
-/// It stops at the first outage: the others would fail, too. Ends that could not be written stay owed.
+/// It stops at the first outage: the others would fail, too. Ends that could not be written are kept.
 pub(crate) async fn pay(store: &Arc<dyn Store>) {
-    /// Ends that are not paid, also because the caller was dropped, are owed again.
+    /// A guard that keeps the ends that were not written, also where the caller was dropped.
     struct Unpaid(Vec<Owed>);
     impl Drop for Unpaid {
         fn drop(&mut self) {

@@ -33,7 +33,7 @@ impl LeaseState {
     }
 }
 
-/// Whether a lease is lost, for all waiters.
+/// The loss of a lease, for all waiters.
 ///
 /// It is lost in two cases: the counter was not raised for a whole lease, so that others may have taken over; or a
 /// heartbeat found another fence in the record. Only the first can be taken back, by [`keep`](Self::keep).

@@ -24,11 +24,11 @@ pub struct Args {
     sets: Sets,
 }
 
-/// Takes every argument of a function out of a record.
+/// A function that takes every argument of a function out of a record.
 pub(crate) type Reads = fn(&mut Args) -> Result<(), String>;
 
-/// Finds the arguments of a call in which the order of elements does not count: each process writes a `HashSet` in
-/// another order, and a list in its own.
+/// The arguments of a call in which the order of elements does not count: each process writes a `HashSet` in another
+/// order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sets {
     /// The known ones.

@@ -68,7 +68,7 @@ const SWEEP: Duration = Duration::from_secs(30);
 /// An async job runs on the tokio runtime that awaited this. Where there is none, or it has ended, the job
 /// runs on a runtime that this crate makes for it, with timers and I/O (feature `tokio`; without the feature,
 /// on a thread of its own). A current-thread runtime has to be driven for its jobs to go on. A sync job runs
-/// on a thread of its own. Where no thread can be started, the job stays interrupted and the next sweep tries
+/// on a thread of its own. If no thread can be started, the job stays interrupted, and the next sweep tries
 /// again.
 ///
 /// Jobs of names that no function of this program has are reported and left alone, and so are those that need

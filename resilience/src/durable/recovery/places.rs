@@ -9,9 +9,9 @@
 //!                   └─────────────────────── in line
 //! ```
 //!
-//! A job in line may hold something that a job with a place waits for, such as a lock of the program. So one of the line
-//! is admitted beyond the limit whenever no place has become free for [`PATIENCE`]; the jobs in line and those in the
-//! queue take turns otherwise.
+//! A job in line may hold something that a job with a place waits for, such as a lock of the program. So one of the
+//! line is admitted beyond the limit whenever no place has become free for [`PATIENCE`]; the jobs in line and those in
+//! the queue take turns otherwise.
 //!
 //! This file decides only. It is called under the lock of the pool, and the wakers that it returns are to be called
 //! without that.
@@ -28,7 +28,7 @@ pub(super) const MOST_THREADS: usize = 512;
 /// The time without a free place after which the first in line goes on beyond the limit.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Which places are taken, and by whom.
+/// The places that are taken, and the jobs that have them.
 #[derive(Debug)]
 pub(super) struct Places {
     /// Those of jobs that have not ended, by a number that only grows.
@@ -61,7 +61,7 @@ enum State {
     InLine,
 }
 
-/// What to do next about the line and the queue.
+/// The next action for the line and the queue.
 #[derive(Debug)]
 pub(super) enum Turn {
     /// One of the line runs on: call these.

@@ -67,7 +67,7 @@ impl OnStoreError {
 /// attribute is `#[checkpoint("page:{id}:{n}")]`.
 ///
 /// Use one for each effect that must not be repeated and for each result that is expensive. Do not use one
-/// for what should be new each time, such as the time of day, unless its value has to stay the same over a
+/// for a value that should be new each time, such as the time of day, unless it has to stay the same over a
 /// crash.
 ///
 /// # Cost
@@ -131,8 +131,8 @@ settings! {
             on_corrupt: Otherwise = error, "what damaged bytes under the key mean";
             /// By default the body does not run.
             on_store_error: OnStoreError = fail, "what a store that cannot be used means";
-            /// Without it a step that is called outside of a job, by a spawned task that forgot
-            /// [`in_scope`](crate::in_scope), say, belongs to the store as a whole: all jobs share its result. A WARN
+            /// Without it a step that is called outside of a job, for instance by a spawned task without
+            /// [`in_scope`](crate::in_scope), belongs to the store as a whole: all jobs share its result. A WARN
             /// reports that once for each function, while jobs run in this process.
             in_job: Switch = false, "whether a call outside of every job is rejected";
         }
@@ -150,8 +150,8 @@ impl Default for CheckpointConfig {
 impl Checkpoint {
     /// Creates a step that belongs to `name`; one key cannot be recorded by two names.
     ///
-    /// By convention the name is the crate and a function, `"shop::charge"`, as that of an annotated step is; it
-    /// need not exist as a function. The settings are the defaults of [`CheckpointConfig`].
+    /// By convention the name is a crate and a function, `"shop::charge"`, like that of an annotated step; the
+    /// function need not exist. The settings are the defaults of [`CheckpointConfig`].
     ///
     /// # Examples
     ///

@@ -26,8 +26,8 @@ use std::time::{Duration, Instant};
 /// belongs to the job, is fenced by the job's lease, and is removed when the job is done; outside of one it
 /// belongs to the store, and one process at a time can have it.
 ///
-/// Work between the last save and the crash is done again, so each item's work must bear that. Dropping it saves
-/// nothing: an item half done must not count. Each save is one durable write; [`every`](Self::every) and
+/// Work between the last save and the crash is done again, so the work of an item must be safe to repeat. Dropping the
+/// value saves nothing: a half-finished item must not count. Each save is one durable write; [`every`](Self::every) and
 /// [`interval`](Self::interval) make fewer.
 ///
 /// # Errors
@@ -111,7 +111,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     /// Writes only every `n`th save; 0 is treated as 1, the default. [`flush`](Self::flush) writes the rest.
     ///
     /// After a crash up to `n - 1` items more are done again. Choose `n` so that they take about as long as one commit,
-    /// a few milliseconds on a disk: more gains nothing.
+    /// a few milliseconds on a disk; a larger `n` gains nothing.
     ///
     /// # Examples
     ///
@@ -135,8 +135,8 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
 
     /// Writes at most one save in `interval`, by the process's clock; by default each save is written.
     ///
-    /// With [`every`](Self::every) both have to allow a save. It bounds the work that a crash repeats in time, where
-    /// items take very different times.
+    /// With [`every`](Self::every) both have to allow a save. It limits the time of the work that a crash repeats,
+    /// where items take very different times.
     ///
     /// The first save is always written: the interval begins with it.
     ///

@@ -467,7 +467,7 @@ pub(crate) fn same(one: &Arc<dyn Store>, other: &Arc<dyn Store>) -> bool {
     Arc::ptr_eq(one, other) || one.identity() == other.identity()
 }
 
-/// Whether a process lives.
+/// The liveness of a process, as far as a store can tell.
 ///
 /// A store answers this at once, without waiting for a lease: it asks the operating system for the lock that each
 /// process holds beside the store. `Unknown` is decided later, by a counter that the owner raises three times in

@@ -8,7 +8,7 @@
 //! | [`named`], [`task`] | the processes of this user with one [directory](dir()) of locks: by default, those of one application |
 //! | [`common`] | all programs of this user |
 //! | [`in_dir`] | the processes of this user that name the same directory |
-//! | [`FileLock::at`](crate::fs::FileLock::at) | whoever may read the file, whichever user |
+//! | [`FileLock::at`](crate::fs::FileLock::at) | all processes that may read the file, of any user |
 //!
 //! # For operators
 //!
@@ -150,7 +150,7 @@ impl FileLock {
 
     /// Sets how long to wait for it; 30 s by default.
     ///
-    /// Zero tries for 20 ms: a look at the lock, or a child that is just being started, can hold it for an instant.
+    /// Zero tries for 20 ms: `list`, or a child process that is just being started, can hold it for an instant.
     ///
     /// A shorter timeout around the code ends the wait earlier, and so does the [shutdown](crate::shutdown()). The time
     /// is real time, also in a test world.
@@ -352,7 +352,8 @@ pub fn named(name: impl Into<String>) -> FileLock {
 /// Describes the lock called `name` that all programs of this user share.
 ///
 /// It is in `resilience/locks` below the platform's directory for state. After [`use_dir`], and in test worlds, it is
-/// in the directory `common` below that of this program. Programs agree on names, so put that of the thing into it:
+/// in the directory `common` below that of this program. Programs have to agree on names, so name the thing that is
+/// locked:
 /// `device:scanner`.
 ///
 /// # Examples

@@ -186,8 +186,8 @@ impl Target {
 /// The directories that were looked at since the process began, with the inodes that they had.
 static CHECKED: OfProcess<Mutex<BTreeSet<(PathBuf, Inode, Check)>>> = OfProcess::locked(BTreeSet::new());
 
-/// Checks cost system calls, so each is made once for a directory and its inode: a directory that is replaced is
-/// checked again.
+/// The kind of a check, which costs system calls: each is made once for a directory and its inode, and again if the
+/// directory is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Check {
     Own,

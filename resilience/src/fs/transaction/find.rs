@@ -98,7 +98,7 @@ fn opened(path: &Path) -> Option<Arc<Dir>> {
     Dir::open(&real).ok().map(Arc::new)
 }
 
-/// What a lock file says about the directories of the transaction whose journal it names.
+/// The content of a lock file about the directories of the transaction whose journal it names.
 #[derive(Debug, Default)]
 struct Noted {
     /// The directory of the journal.
@@ -245,7 +245,7 @@ fn is_copy(dir: &Dir, first: &Entry, journal: &Journal) -> bool {
         }
 }
 
-/// Where the directory of a journal is, and where it was.
+/// The present and the former place of the directory of a journal.
 struct Moved<'a> {
     dir: &'a Arc<Dir>,
     first: &'a Entry,

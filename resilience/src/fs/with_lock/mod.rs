@@ -28,7 +28,7 @@ pub struct LockSite {
     counters: Site<Counters>,
 }
 
-/// Why a call has no lock.
+/// The reason why a call has no lock.
 #[derive(Debug)]
 pub(crate) struct NotLocked {
     pub(crate) words: String,

@@ -41,7 +41,7 @@ pub(super) struct Adaptive {
     course: Mutex<Course>,
 }
 
-/// Between which numbers the slots are, and where they begin.
+/// The bounds of the number of slots, and the number at the start.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     pub(super) floor: u32,

@@ -5,13 +5,12 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-/// Is the key of a cache: a reference to what the result depends on, or a tuple of up to eight such references.
+/// A key of a cache: a reference to what the result depends on, or a tuple of up to eight such references.
 ///
 /// The key of a function is made of its arguments: `"a"` for one `&str`, `("a", &7)` for a `&str` and a number. The
 /// types are those of the arguments, without their references: of an argument `id: u32` the key is `&7_u32`, and `&7`,
 /// an `i32`, is another one. A reference to a tuple is not a tuple of references: `&("a".to_owned(), 7)` is the key
-/// where
-/// `key = pair` names one argument that is a tuple.
+/// where `key = pair` names one argument that is a tuple.
 ///
 /// # Examples
 ///
@@ -52,6 +51,8 @@ pub trait CacheKey: Copy {
     label = "lacks `Eq`, `Hash` or `Clone`",
     note = "write what the result depends on in the attribute: `key = id`, or `key = (host, id)`"
 )]
+/// A part of the key of a cache.
+///
 /// `Eq` and `Hash` have to agree, also between the borrowed and the owned form. The owned copy is made once for each
 /// key that is not found, not for each look-up.
 ///

@@ -24,8 +24,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// A value of any type.
 pub(super) type Erased = Arc<dyn Any + Send + Sync>;
 
-/// Is what a cache can keep: anything that can be cloned for each caller, shared between threads, and borrows
-/// nothing.
+/// A value that a cache can keep: it can be cloned for each caller, shared between threads, and borrows nothing.
 ///
 /// Each caller gets a clone, so wrap large values: an `Arc<T>` is cloned at no cost.
 ///

@@ -15,8 +15,8 @@
 //!
 //! - The list: the best value first. Each one is a whole call, with all its retries; put a `timeout` above, so that the
 //!   time of all of them is bounded, and one below for each.
-//! - `sticky`: about the time that an outage lasts, such as 60 s. With it a first value that times out costs one call
-//!   in that time its wait, and not every call. A `circuit_breaker` below does the same by itself.
+//! - `sticky`: about the time that an outage lasts, such as 60 s. With it, a first value that times out delays one call
+//!   in that time, and not every call. A `circuit_breaker` below does the same by itself.
 //!
 //! # What it does
 //!
@@ -31,7 +31,7 @@
 //! In a job, a [refusal by that job](crate::policy::with_fallback#in-a-job) is returned at once.
 //!
 //! Every policy with state that is below has that state for each value: its breaker, its budget, its slots and its rate
-//! limit. A value that is dead takes nothing from the others.
+//! limit. A value that is down takes nothing from the others.
 //!
 //! # `sticky`
 //!

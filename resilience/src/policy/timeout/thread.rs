@@ -37,7 +37,7 @@ pub(super) struct Helpers {
     pub(super) stack: usize,
 }
 
-/// Why a body gave no value.
+/// The reason why a body returned no value.
 #[derive(Debug)]
 pub(super) enum Stopped {
     /// The body did not run: too many abandoned bodies do, or the system has no thread left.

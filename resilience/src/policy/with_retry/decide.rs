@@ -59,7 +59,7 @@ pub(super) struct Plan {
     once: bool,
 }
 
-/// Why there is no further retry.
+/// The reason why there is no further retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GiveUpReason {
     NotRetryable,

@@ -98,7 +98,7 @@ impl Server {
     }
 }
 
-/// Why a request of a [`Service`] failed, or what a policy around it returned.
+/// The error of a request of a [`Service`], or of a policy around it.
 ///
 /// Each is of the category of what it models: `Refused` is a connection that is refused, `Overloaded` an answer with
 /// status 503.
