@@ -2,12 +2,9 @@
 
 use crate::{Result, cargo, replace, root, run};
 use public_api::{Builder, MINIMUM_NIGHTLY_RUST_VERSION, PublicApi};
-use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-
-/// The features whose items are listed: those whose items have no types of other people's crates.
-const FEATURES: &str = "cache,chaos,config,durable,fs,serde_json,testing,metrics,ops,webhook";
+use std::{env, fs};
 
 pub(crate) fn write() -> Result<()> {
     replace(&path(), &listing()?)
@@ -37,15 +34,17 @@ fn differences(written: &str, now: &str) -> String {
     only("- ", written, now) + &only("+ ", now, written)
 }
 
-/// Returns one line for each public item: those in the documentation, without those that compilers implement.
+/// Returns one line for each public item of all features: those in the documentation, without those that compilers
+/// implement.
 fn listing() -> Result<String> {
-    let target = root().join("target/public-api");
     let mut rustdoc = Command::new(cargo());
-    rustdoc.args(["rustdoc", "--quiet", "--package", "resilience", "--lib", "--features", FEATURES]);
+    rustdoc.args(["rustdoc", "--quiet", "--package", "resilience", "--lib", "--all-features"]);
     rustdoc.args(["--", "-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"]);
-    // The JSON is unstable, so a stable rustdoc has to be allowed to write it.
-    run(rustdoc.env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_DIR", &target))?;
-    let json = target.join("doc/resilience.json");
+    // The JSON is unstable, so a stable rustdoc has to be allowed to write it: rustdoc alone, for what rustc has
+    // built without that permission would be built again with it.
+    run(rustdoc.env("RUSTDOC", root().join(".ci/rustdoc")))?;
+    let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let json = root().join(target).join("doc/resilience.json");
     let api: PublicApi = Builder::from_rustdoc_json(json)
         .omit_blanket_impls(true)
         .omit_auto_trait_impls(true)
