@@ -42,11 +42,28 @@ fn a_key_of_a_policy_is_found_in_its_folder() {
         [
             "resilience-macros/src/attr/circuit_breaker.rs:",
             "resilience/src/policy/circuit_breaker/config.rs:",
-            "",
+            "resilience/src/policy/circuit_breaker/config.rs:",
             "resilience/src/policy/circuit_breaker/",
             "resilience-macros/src/docs/circuit_breaker.md:",
             "examples/",
             "tests/circuit_breaker",
+        ],
+    );
+}
+
+#[test]
+fn a_setting_without_a_key_is_found_by_its_row() {
+    shows(
+        "timeout",
+        "limit",
+        [
+            "resilience-macros/src/attr/timeout/mod.rs:",
+            "resilience/src/policy/timeout/config.rs:",
+            "",
+            "resilience/src/policy/timeout/",
+            "resilience-macros/src/docs/timeout.md:",
+            "examples/timeout.rs:",
+            "tests/timeout",
         ],
     );
 }
@@ -59,7 +76,7 @@ fn a_key_whose_default_is_another_key_is_found_where_its_function_is_called() {
         [
             "resilience-macros/src/attr/circuit_breaker.rs:",
             "resilience/src/policy/circuit_breaker/config.rs:",
-            "",
+            "resilience/src/policy/circuit_breaker/config.rs:",
             "resilience/src/policy/circuit_breaker/state.rs:",
             "resilience-macros/src/docs/circuit_breaker.md:",
             "resilience-macros/src/docs/circuit_breaker.md:",
@@ -93,7 +110,7 @@ fn a_key_of_an_attribute_of_jobs_is_found_in_the_durable_part() {
         [
             "resilience-macros/src/attr/checkpoint.rs:",
             "resilience/src/durable/step/policy.rs:",
-            "",
+            "resilience/src/durable/step/policy.rs:",
             "resilience/src/durable/step/begin.rs:",
             "resilience-macros/src/docs/checkpoint.md:",
             "resilience-macros/src/docs/checkpoint.md:",

@@ -4,13 +4,11 @@
 
 include!("macros/modules.rs");
 
+#[path = "shared/tables.rs"]
+mod tables;
+
 use resilience::circuit_breaker;
-use resilience::durable::{CheckpointConfig, JobConfig};
-use resilience::fs::WithLockConfig;
-use resilience::policy::{
-    AdaptiveTimeoutConfig, BudgetConfig, BulkheadConfig, CacheConfig, ChaosConfig, CircuitBreakerConfig,
-    DegradeConfig, FailoverConfig, HedgeConfig, RateLimitConfig, RetryConfig, TimeoutConfig,
-};
+use resilience::policy::{AdaptiveTimeoutConfig, BudgetConfig};
 use resilience::settings::{Kind, Setting as Row};
 use std::collections::HashSet;
 use syntax::keys::{Key, Setting, Spec, entries};
@@ -27,27 +25,33 @@ fn page(attr: &str) -> String {
     std::fs::read_to_string(page).expect("the page of the attribute")
 }
 
+/// The attributes without a table.
+const WITHOUT_TABLE: [&str; 2] = ["with_fallback", "with_recovery"];
+
 /// The policies that have a table.
 fn policies() -> Vec<Policy> {
-    let policy = |attr, table| {
+    let policy = |&(attr, table): &(&'static str, _)| {
         let definition = attr::ATTRIBUTES.iter().find(|definition| definition.spec.attr == attr);
         Policy { spec: definition.expect("an attribute").spec, page: page(attr), table }
     };
-    vec![
-        policy("with_retry", RetryConfig::TABLE),
-        policy("circuit_breaker", CircuitBreakerConfig::TABLE),
-        policy("timeout", TimeoutConfig::TABLE),
-        policy("bulkhead", BulkheadConfig::TABLE),
-        policy("cached", CacheConfig::TABLE),
-        policy("rate_limit", RateLimitConfig::TABLE),
-        policy("failover", FailoverConfig::TABLE),
-        policy("degrade", DegradeConfig::TABLE),
-        policy("hedge", HedgeConfig::TABLE),
-        policy("chaos", ChaosConfig::TABLE),
-        policy("with_lock", WithLockConfig::TABLE),
-        policy("checkpoint", CheckpointConfig::TABLE),
-        policy("job", JobConfig::TABLE),
-    ]
+    tables::TABLES.iter().map(policy).collect()
+}
+
+/// Returns the policy of `attr`.
+fn policy(attr: &str) -> Policy {
+    let found = policies().into_iter().find(|policy| policy.spec.attr == attr);
+    found.expect("a policy")
+}
+
+#[test]
+fn each_attribute_is_compared_with_its_table() {
+    for definition in attr::ATTRIBUTES {
+        let attr = definition.spec.attr;
+        assert!(
+            tables::table(attr).is_some() || WITHOUT_TABLE.contains(&attr),
+            "`{attr}` has no row: add it to `TABLES` of tests/shared/tables.rs, or to `WITHOUT_TABLE`"
+        );
+    }
 }
 
 impl Policy {
@@ -130,8 +134,7 @@ fn a_page_has_every_setting_with_its_kind_and_default() {
 
 #[test]
 fn each_setting_of_an_adaptive_timeout_is_a_key_and_has_a_row() {
-    let policies = policies();
-    let timeout = policies.iter().find(|policy| policy.spec.attr == "timeout").expect("the timeout");
+    let timeout = policy("timeout");
     for row in AdaptiveTimeoutConfig::TABLE {
         assert!(timeout.spec.keys.iter().any(|key| key.name == row.name), "{row}");
         let (kind, default) = timeout.documented(row.name);
@@ -153,7 +156,7 @@ fn the_page_of_the_retry_has_the_numbers_of_a_budget() {
         "A budget holds {capacity} tokens; a retry costs {cost} ({timeout_cost} after a timeout), a success \
          returns {deposit}, and {refill} flow back each second."
     );
-    assert!(policies()[0].page.contains(&sentence), "{sentence}");
+    assert!(policy("with_retry").page.contains(&sentence), "{sentence}");
 }
 
 #[circuit_breaker(key = host)]
@@ -167,8 +170,9 @@ fn the_page_of_the_breaker_has_the_default_number_of_keys() {
     let settings = &info.stack[0].settings;
     let max_keys = settings.iter().find(|setting| setting.name == "max_keys").expect("the number of keys");
     assert!(max_keys.is_default);
-    assert_eq!(policies()[1].documented("max_keys").1, max_keys.value.to_string());
-    let key = policies()[1].spec.keys.iter().find(|key| key.name == "max_keys").expect("a key");
+    let breaker = policy("circuit_breaker");
+    assert_eq!(breaker.documented("max_keys").1, max_keys.value.to_string());
+    let key = breaker.spec.keys.iter().find(|key| key.name == "max_keys").expect("a key");
     assert_eq!(key.example, max_keys.value.to_string());
     assert_eq!(keyed("a"), Some(1));
 }

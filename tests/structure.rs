@@ -317,7 +317,10 @@ fn an_attribute_has_the_same_name_everywhere() {
         files.into_iter().filter(|file| !root().join(file).exists()).collect::<Vec<_>>()
     };
     let missing: Vec<_> = stems.iter().flat_map(missing).collect();
-    assert!(missing.is_empty(), "{missing:#?}");
+    assert!(
+        missing.is_empty(),
+        "add these files; the table in CONTRIBUTING.md says what each is for: {missing:#?}"
+    );
 }
 
 /// The examples of a crate's documentation are one program when they are tested, in which points that share a name are

@@ -1,12 +1,8 @@
 //! Every setting of every policy: a configuration changes it, or refuses it with a reason.
 
 use crate::support::{load, shown};
-use resilience::durable::{CheckpointConfig, JobConfig};
-use resilience::fs::WithLockConfig;
-use resilience::policy::{
-    AdaptiveTimeoutConfig, BulkheadConfig, CacheConfig, ChaosConfig, CircuitBreakerConfig, DegradeConfig,
-    FailoverConfig, HedgeConfig, RateLimitConfig, RetryConfig, TimeoutConfig,
-};
+use crate::tables::{TABLES, table};
+use resilience::policy::AdaptiveTimeoutConfig;
 use resilience::settings::{Kind, Setting};
 use resilience::{
     Rejected, bulkhead, cached, chaos, checkpoint, circuit_breaker, degrade, failover, hedge, job,
@@ -151,8 +147,8 @@ struct Function {
     refused: &'static [(&'static str, &'static str)],
 }
 
-const fn function(name: &'static str, kind: &'static str, table: &'static [Setting]) -> Function {
-    Function { name, kind, table, refused: &[] }
+fn function(name: &'static str, kind: &'static str) -> Function {
+    Function { name, kind, table: table(kind).expect("a table"), refused: &[] }
 }
 
 const RECORDS: &str = "the records of earlier runs rely on it";
@@ -162,31 +158,32 @@ fn functions() -> Vec<Function> {
     vec![
         Function {
             refused: &[("give_up_after", "its calls read no clock")],
-            ..function("every::plain_retry", "with_retry", RetryConfig::TABLE)
+            ..function("every::plain_retry", "with_retry")
         },
-        function("every::timed_retry", "with_retry", RetryConfig::TABLE),
+        function("every::timed_retry", "with_retry"),
         Function {
             refused: &[("rate", "its calls count no successes"), ("slow", "its calls are not measured")],
-            ..function("every::plain_breaker", "circuit_breaker", CircuitBreakerConfig::TABLE)
+            ..function("every::plain_breaker", "circuit_breaker")
         },
-        function("every::rate_breaker", "circuit_breaker", CircuitBreakerConfig::TABLE),
+        function("every::rate_breaker", "circuit_breaker"),
         Function {
             refused: &[
                 ("threads", "the function has no helper thread"),
                 ("stack", "the function has no helper thread"),
             ],
-            ..function("every::plain_timeout", "timeout", TimeoutConfig::TABLE)
+            ..function("every::plain_timeout", "timeout")
         },
         Function {
             refused: &[("strict", "on a helper thread the time always counts from the call")],
-            ..function("every::thread_timeout", "timeout", TimeoutConfig::TABLE)
+            ..function("every::thread_timeout", "timeout")
         },
         Function {
             refused: &[
                 ("threads", "the function has no helper thread"),
                 ("stack", "the function has no helper thread"),
             ],
-            ..function("every::adaptive_timeout", "timeout", AdaptiveTimeoutConfig::TABLE)
+            table: AdaptiveTimeoutConfig::TABLE,
+            ..function("every::adaptive_timeout", "timeout")
         },
         Function {
             refused: &[
@@ -194,27 +191,27 @@ fn functions() -> Vec<Function> {
                 ("floor", "`floor` and `cap` need `adaptive`"),
                 ("cap", "`floor` and `cap` need `adaptive`"),
             ],
-            ..function("every::plain_bulkhead", "bulkhead", BulkheadConfig::TABLE)
+            ..function("every::plain_bulkhead", "bulkhead")
         },
         Function {
             refused: &[
                 ("adaptive", "whether its calls are measured is part of the code"),
                 ("queue", "`queue` needs a `wait`"),
             ],
-            ..function("every::adaptive_bulkhead", "bulkhead", BulkheadConfig::TABLE)
+            ..function("every::adaptive_bulkhead", "bulkhead")
         },
-        function("every::plain_limit", "rate_limit", RateLimitConfig::TABLE),
-        function("every::plain_hedge", "hedge", HedgeConfig::TABLE),
+        function("every::plain_limit", "rate_limit"),
+        function("every::plain_hedge", "hedge"),
         Function {
             refused: &[("after", "`after` stays a time, or the percentile of the attribute")],
-            ..function("every::measured_hedge", "hedge", HedgeConfig::TABLE)
+            ..function("every::measured_hedge", "hedge")
         },
-        function("every::plain_failover", "failover", FailoverConfig::TABLE),
-        function("every::plain_degrade", "degrade", DegradeConfig::TABLE),
-        function("every::plain_faults", "chaos", ChaosConfig::TABLE),
+        function("every::plain_failover", "failover"),
+        function("every::plain_degrade", "degrade"),
+        function("every::plain_faults", "chaos"),
         Function {
             refused: &[("max", "the table of the values is made once")],
-            ..function("every::plain_cache", "cached", CacheConfig::TABLE)
+            ..function("every::plain_cache", "cached")
         },
         Function {
             refused: &[
@@ -222,7 +219,7 @@ fn functions() -> Vec<Function> {
                 ("common", "which lock it is"),
                 ("lease", "a file has no lease"),
             ],
-            ..function("every::plain_lock", "with_lock", WithLockConfig::TABLE)
+            ..function("every::plain_lock", "with_lock")
         },
         Function {
             refused: &[
@@ -234,7 +231,7 @@ fn functions() -> Vec<Function> {
                 ("on_store_error", CODE),
                 ("in_job", CODE),
             ],
-            ..function("every::plain_step", "checkpoint", CheckpointConfig::TABLE)
+            ..function("every::plain_step", "checkpoint")
         },
         Function {
             refused: &[
@@ -245,7 +242,7 @@ fn functions() -> Vec<Function> {
                 ("on_corrupt", CODE),
                 ("rerun", CODE),
             ],
-            ..function("every::plain_job", "job", JobConfig::TABLE)
+            ..function("every::plain_job", "job")
         },
     ]
 }
@@ -253,6 +250,10 @@ fn functions() -> Vec<Function> {
 #[test]
 fn each_is_changed_and_shown_or_refused_with_a_reason() {
     let _world = resilience::testing::isolate();
+    for (attr, _) in TABLES {
+        let is_here = functions().iter().any(|function| function.kind == *attr);
+        assert!(is_here, "add a function with `{attr}` to `functions`");
+    }
     let mut changed = 0;
     for Function { name, kind, table, refused } in functions() {
         for row in table {

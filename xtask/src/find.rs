@@ -36,31 +36,49 @@ fn places(attr: &str) -> (Vec<String>, &'static [&'static str]) {
 }
 
 /// Returns the titles of the sections, each with an extended regular expression and the paths to search.
-fn sections(attr: &str, key: &str) -> [(&'static str, String, Vec<String>); 7] {
+///
+/// A setting without a key comes first in the attribute, and its row of the page begins with "the".
+fn sections(attr: &str, key: &str, is_first: bool) -> [(&'static str, String, Vec<String>); 7] {
     let (runtime, more_tests) = places(attr);
-    let parsers = ["attr/recorded.rs", "value/kept.rs", "value/rules.rs", "options.rs"];
+    let mut parsers = vec!["value/kept.rs", "value/rules.rs", "options.rs"];
+    if ["checkpoint", "job"].contains(&attr) {
+        parsers.push("attr/recorded.rs");
+    }
     let parsers = parsers.iter().map(|file| format!("resilience-macros/src/{file}"));
     let page = format!("resilience-macros/src/docs/{attr}.md");
     let type_name = key[..1].to_uppercase() + &key[1..];
-    let written = format!("\\b{attr}\\(.*\\b{key}( =|[,)(])");
+    let (read, written) = if is_first {
+        (format!("\"{key}\"|positional"), format!("#\\[{attr}\\([^=]*[,)]"))
+    } else {
+        (format!("\"{key}\""), format!("\\b{attr}\\(.*\\b{key}( =|[,)(])"))
+    };
     let tests = [format!("tests/{attr}*"), ":!tests/ui".to_owned(), ":!*.stderr".to_owned()];
+    let row = format!("^ +{key}: .* = .*\"");
     [
         (
             "read by the macro",
-            format!("\"{key}\""),
+            read,
             [format!("resilience-macros/src/attr/{attr}*")].into_iter().chain(parsers).collect(),
         ),
-        ("type, range, default and meaning", format!("^ +{key}: .* = .*\""), runtime.clone()),
-        ("set on a value by", format!("pub (const )?fn {key}[(<]"), runtime.clone()),
+        ("type, range, default and meaning", row, runtime.clone()),
+        (
+            // The row of a setting that is not required makes the setter.
+            "set on a value by",
+            format!("pub (const )?fn {key}[(<]|^ +{key}: .* = ([^r]|r[^e]|re[^q]).*\""),
+            runtime.clone(),
+        ),
         (
             "read at run time",
             // A key whose default is another key is read by a function of its name.
             format!("^ *[^/ ].*(\\.{key}(\\(\\)|\\b[^(])|of_{key}\\b|\\b{type_name}<)"),
-            runtime.into_iter().chain([":!*tests*".to_owned(), ":!*/inventory.rs".to_owned()]).collect(),
+            runtime
+                .into_iter()
+                .chain([":!*tests*", ":!*/inventory.rs", ":!*/loom.rs"].map(str::to_owned))
+                .collect(),
         ),
         (
             "documented",
-            format!("^\\| [^|]*`{key}[`(]"),
+            format!("^\\| ([^|]*`{key}[`(]|the {key} \\|)"),
             vec![page.clone(), "resilience-macros/src/docs/shared_keys.md".to_owned()],
         ),
         ("examples", written.clone(), vec!["examples".to_owned(), page]),
@@ -70,6 +88,18 @@ fn sections(attr: &str, key: &str) -> [(&'static str, String, Vec<String>); 7] {
             tests.into_iter().chain(more_tests.iter().map(|path| (*path).to_owned())).collect(),
         ),
     ]
+}
+
+/// Returns the lines that match, with file and number.
+fn grep(pattern: &str, paths: Vec<String>) -> Result<Vec<String>> {
+    let mut grep = Command::new("git");
+    // Files that are not added yet are searched, too.
+    grep.args(["--no-pager", "grep", "--untracked", "-nE", "--max-count=5", pattern, "--"]).args(paths);
+    let output = grep.current_dir(root()).output()?;
+    let short = |line: &str| {
+        line.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect::<String>()
+    };
+    Ok(String::from_utf8_lossy(&output.stdout).lines().map(short).collect())
 }
 
 /// Returns the lines that a person looks for, with file and number, under the title of each section.
@@ -83,16 +113,23 @@ pub(crate) fn lines(attr: &str, key: &str) -> Result<Vec<(&'static str, Vec<Stri
     if !is_word(attr) || !is_word(key) {
         return Err("expected two words\nhelp: cargo xtask find circuit_breaker probe_timeout".into());
     }
+    let keys = vec![format!("resilience-macros/src/attr/{attr}*")];
+    let is_first = !grep(&format!("^ +{key}: .* = required"), places(attr).0)?.is_empty()
+        && grep(&format!("(setting|key)\\(\"{key}\""), keys)?.is_empty();
     let mut all = Vec::new();
-    for (title, pattern, paths) in sections(attr, key) {
-        let mut grep = Command::new("git");
-        grep.args(["--no-pager", "grep", "-nE", "--max-count=5", &pattern, "--"]).args(paths);
-        let output = grep.current_dir(root()).output()?;
-        let lines = String::from_utf8_lossy(&output.stdout);
-        let short = |line: &str| {
-            line.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect::<String>()
-        };
-        all.push((title, lines.lines().map(short).filter(|line| !is_foreign(line, key)).collect()));
+    for (title, pattern, paths) in sections(attr, key, is_first) {
+        let mut lines = grep(&pattern, paths)?;
+        lines.retain(|line| !is_foreign(line, key) && !line.contains("assert"));
+        match title {
+            // What reads the value comes before the list of keys.
+            "read by the macro" => {
+                lines.sort_by_key(|line| line.contains(": setting(") || line.contains(": key("))
+            }
+            "read at run time" => lines.sort_by_key(|line| !line.contains("config")),
+            "examples" | "tests" => lines.truncate(5),
+            _ => {}
+        }
+        all.push((title, lines));
     }
     let is_known = all.first().is_some_and(|(_, lines): &(_, Vec<String>)| !lines.is_empty());
     let words =

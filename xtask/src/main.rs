@@ -17,8 +17,10 @@ usage: cargo xtask TASK
 
   api             writes docs/public-api.txt: what users can name, one item a line
   api --check     fails if that file does not agree with the code
-  accept [KIND].. accepts what the code produces now as expected: expand, messages, ui, conformance,
-                  shapes, golden (only where the stored format changed); without a KIND all but golden
+  accept [KIND].. [-- WORD..]
+                  accepts what the code produces now as expected: expand, messages, ui, conformance,
+                  shapes, golden (only where the stored format changed); without a KIND all but golden;
+                  with words only the cases of `ui` with them in their path
   find ATTR KEY   shows where a key is read, declared, used, documented, shown and tested";
 
 fn main() -> ExitCode {
@@ -44,14 +46,24 @@ fn main() -> ExitCode {
 const SNAPSHOTS: [&str; 5] = ["expand", "messages", "ui", "conformance", "shapes"];
 
 fn accept(kinds: &[&str]) -> Result<()> {
+    let (kinds, words) = match kinds.iter().position(|word| *word == "--") {
+        Some(end) => (&kinds[..end], &kinds[end + 1..]),
+        None => (kinds, &[][..]),
+    };
+    if !words.is_empty() && kinds != ["ui"] {
+        return Err(format!("only `accept ui` takes words\n\n{USAGE}").into());
+    }
     for &kind in if kinds.is_empty() { &SNAPSHOTS } else { kinds } {
         let mut test = Command::new(cargo());
         test.args(["test", "--quiet", "--test"]);
         match kind {
             "golden" => test.args(["store", "released"]).env("GOLDEN", "write"),
             kind if SNAPSHOTS.contains(&kind) => test.arg(kind).env("SNAPSHOTS", "overwrite"),
-            kind => return Err(format!("`{kind}` is no kind of snapshot\n\n{USAGE}").into()),
+            kind => return Err(format!("`{kind}` is not a kind of snapshot\n\n{USAGE}").into()),
         };
+        if !words.is_empty() {
+            test.args(["--", "ui"]).args(words);
+        }
         run(&mut test)?;
     }
     Ok(())

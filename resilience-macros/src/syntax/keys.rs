@@ -115,7 +115,7 @@ pub(crate) enum Positional {
     /// A function or a call of one.
     Function,
     /// A duration.
-    Limit,
+    Duration,
     /// A count.
     Count,
 }
@@ -128,9 +128,9 @@ impl Positional {
             (Value::Bare(_), _)
             | (Value::List(_), Self::Function)
             | (Value::Word, Self::Category | Self::Key | Self::Function) => true,
-            (Value::List(_), Self::Key | Self::Limit | Self::Count) => spec.foreign(entry).is_none(),
+            (Value::List(_), Self::Key | Self::Duration | Self::Count) => spec.foreign(entry).is_none(),
             // A constant is rarely in lower case, and a misspelt switch always is.
-            (Value::Word, Self::Limit | Self::Count) => entry.key.as_ref().is_none_or(|word| {
+            (Value::Word, Self::Duration | Self::Count) => entry.key.as_ref().is_none_or(|word| {
                 let word = word.to_string();
                 word.chars().any(char::is_uppercase) || hint(&word, &spec.names()).is_empty()
             }),
@@ -143,7 +143,7 @@ impl Positional {
             Self::Nothing | Self::Category => None,
             Self::Key => Some(format!("for the argument `{word}`, write `\"{{{word}}}\"`")),
             Self::Function => Some(format!("for the function `{word}`, write `self::{word}`")),
-            Self::Limit | Self::Count => Some(format!("for the constant `{word}`, write `self::{word}`")),
+            Self::Duration | Self::Count => Some(format!("for the constant `{word}`, write `self::{word}`")),
         }
     }
 }

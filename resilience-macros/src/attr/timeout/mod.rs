@@ -75,7 +75,7 @@ const SPEC: Spec = Spec {
         ),
         ("on_error", "write `rejected = |r| ..`"),
     ],
-    positional: Positional::Limit,
+    positional: Positional::Duration,
 };
 
 const LIMIT: &str = "write the limit first, without a key: `#[timeout(<2s>)]`";
