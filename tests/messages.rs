@@ -269,14 +269,14 @@ fn a_bare_name_is_the_users() {
                 syntax::keys::Positional::Function => {
                     ("fn f(n: u32) -> Result<u32, E> { Ok(1) }".to_owned(), format!("self::{word}"))
                 }
-                syntax::keys::Positional::Limit | syntax::keys::Positional::Count => {
+                syntax::keys::Positional::Duration | syntax::keys::Positional::Count => {
                     ("async fn f(n: u32) -> Result<u32, E> { Ok(1) }".to_owned(), format!("self::{word}"))
                 }
                 syntax::keys::Positional::Nothing | syntax::keys::Positional::Category => continue,
             };
             // A number may be a misspelt switch, and one word means another kind of limit.
-            let is_number =
-                [syntax::keys::Positional::Limit, syntax::keys::Positional::Count].contains(&spec.positional);
+            let is_number = [syntax::keys::Positional::Duration, syntax::keys::Positional::Count]
+                .contains(&spec.positional);
             if is_number && (word == "adaptive" || syntax::suggest::nearest(word, &spec.names()).is_some()) {
                 continue;
             }

@@ -125,8 +125,13 @@ pub(crate) fn lines(attr: &str, key: &str) -> Result<Vec<(&'static str, Vec<Stri
             "read by the macro" => {
                 lines.sort_by_key(|line| line.contains(": setting(") || line.contains(": key("))
             }
+            // A function that takes `&self` returns the value.
+            "set on a value by" => lines.retain(|line| !line.contains("(&self")),
             "read at run time" => lines.sort_by_key(|line| !line.contains("config")),
-            "examples" | "tests" => lines.truncate(5),
+            "examples" | "tests" => {
+                lines.sort_by_key(|line| !line.contains(&format!("/{attr}")));
+                lines.truncate(5);
+            }
             _ => {}
         }
         all.push((title, lines));
