@@ -1,6 +1,7 @@
 //! `#[cached(ttl = 60s, ..)]`.
 
 use crate::context::{Context, Place};
+use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::function::{types, uses};
 use crate::layer::{Definition, Input, Layer, Record, Stack, Traits};
@@ -9,7 +10,7 @@ use crate::value::{self, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Expr, FnArg, GenericParam, Pat, PatType};
+use syn::{Expr, FnArg, GenericParam, LifetimeParam, Pat, PatType, ReceiverKind, TypeReference};
 
 pub(crate) static DEFINITION: Definition =
     Definition { spec: &SPEC, word: "CACHE", read: |input| Some(Box::new(check(input))) };
@@ -135,6 +136,7 @@ fn check(input: Input<'_>) -> Checked {
     if let Some(at) = instance_at {
         value::not_beside_instance(errors, "cache", at, configured.into_iter());
     }
+    borrowed_value(item, errors);
     let key = match (written, key_at) {
         (Some(written), _) => parts(&written),
         (None, Some(_)) => KeyOf::Several(Vec::new()),
@@ -156,6 +158,33 @@ fn check(input: Input<'_>) -> Checked {
         );
     }
     Checked { setters: settings.setters, key, weight, degraded, instance, ids: Ids::of(item) }
+}
+
+/// Reports a value that borrows from the call, which the cache outlives.
+fn borrowed_value(item: &Item, errors: &Errors) {
+    let generics = &item.sig.generics;
+    // An elided lifetime is that of the only argument with one, which may be `'static`.
+    let is_elided = item.sig.inputs.iter().any(|input| match input {
+        FnArg::Receiver(receiver) => matches!(receiver.kind, ReceiverKind::Reference(_, None, _)),
+        FnArg::Typed(typed) => types::is_elided_reference(&typed.ty),
+    });
+    let is_borrow = |reference: &TypeReference| match &reference.lifetime {
+        Some(lifetime) if lifetime.ident != "_" => {
+            let is_free = |param: &LifetimeParam| param.lifetime == *lifetime && param.bounds.is_empty();
+            generics.where_clause.is_none() && generics.lifetimes().any(is_free)
+        }
+        _ => is_elided,
+    };
+    let value = item.output().and_then(types::value_of);
+    if let Some((value, owned)) = value.and_then(|value| Some((value, types::owned(value, is_borrow)?))) {
+        errors.at_tokens(
+            value,
+            format!(
+                "a cached value is kept after the call, and cannot borrow from it\nhelp: return `{}`",
+                types::shown(&owned)
+            ),
+        );
+    }
 }
 
 /// The most parts that a key can have.

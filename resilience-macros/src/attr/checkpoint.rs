@@ -1,6 +1,8 @@
 //! `#[checkpoint("page:{id}:{n}", ..)]`.
 
-use super::recorded::{Choice, OTHERWISE, around, choice, first_key, settings, store, was, was_setter};
+use super::recorded::{
+    Choice, OTHERWISE, around, borrowed_result, choice, first_key, settings, store, was, was_setter,
+};
 use crate::context::{Context, Place};
 use crate::function::item::Item;
 use crate::function::types;
@@ -85,6 +87,7 @@ fn check(input: Input<'_>) -> Checked {
     if let (Some(rollback), Some(words)) = (&rollback, undoable(item)) {
         errors.at_tokens(rollback, words);
     }
+    borrowed_result(item, errors);
     let refusal = (inputs.is_none() && !item.arguments().is_empty())
         .then(|| value::same_for_all(item, &[], ", or `inputs(..)` with the arguments that must not change"));
     let key = first_key(&mut reader, item, refusal.as_deref(), errors);

@@ -1,6 +1,8 @@
 //! `#[job("import:{id}", ..)]`.
 
-use super::recorded::{OTHERWISE, around, choice, first_key, settings, store, was, was_setter};
+use super::recorded::{
+    OTHERWISE, around, borrowed_result, choice, first_key, settings, store, was, was_setter,
+};
 use crate::context::{Context, Place};
 use crate::errors::Errors;
 use crate::function::item::{self, Item};
@@ -12,7 +14,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, FnArg, GenericParam, Pat, ReceiverKind, Type};
+use syn::{Attribute, Error, FnArg, GenericParam, Pat, ReceiverKind, Safety, Type};
 
 pub(crate) static DEFINITION: Definition =
     Definition { spec: &SPEC, word: "JOB", read: |input| Some(Box::new(check(input))) };
@@ -134,6 +136,14 @@ fn check(input: Input<'_>) -> Checked {
         }
     };
     generics(item, errors);
+    if let Safety::Unsafe(word) = &item.sig.safety {
+        errors.at_tokens(
+            word,
+            "a job cannot be `unsafe`: after a crash it is called by the recovery, which knows of no condition\n\
+             help: call the `unsafe` function in the body of a safe one",
+        );
+    }
+    borrowed_result(item, errors);
     let (recorded, arguments) = arguments(item, &provided, on.as_ref(), errors);
     // A job without `name` is named after its key: its earlier name is also an earlier key.
     let earlier = was.filter(|_| shared.name.is_none());
@@ -221,6 +231,12 @@ fn arguments(
                     errors.at_tokens(&typed.ty, words);
                     continue;
                 }
+                if let (Some(words), false, []) =
+                    (borrowing(&typed.ty), provided.contains(&pat.ident), cfgs.as_slice())
+                {
+                    errors.at_tokens(&typed.ty, words);
+                    continue;
+                }
                 if provided.contains(&pat.ident) {
                     arguments.push(Argument { cfgs, ..provided_argument(&made, &typed.ty) });
                     continue;
@@ -259,6 +275,22 @@ fn unrecordable(ty: &Type) -> Option<&'static str> {
         ),
         _ => None,
     }
+}
+
+/// Returns the message about a reference inside of the type of a recorded argument; the argument itself may be one,
+/// because a call after a crash borrows from what it reads.
+fn borrowing(ty: &Type) -> Option<String> {
+    let ty = peeled(ty);
+    let (reference, inner) = match ty {
+        Type::Reference(reference) => ("&", &*reference.elem),
+        other => ("", other),
+    };
+    let owned = types::owned(inner, |_| true)?;
+    Some(format!(
+        "an argument that is read from the record of a job has no reference inside of it\n\
+         help: take `{reference}{}`",
+        types::shown(&owned)
+    ))
 }
 
 /// Describes `Arc<T>` or `T` behind a reference, passed by `recover().provide(..)`.

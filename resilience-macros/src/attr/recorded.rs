@@ -4,6 +4,7 @@
 use crate::context::{Context, Place};
 use crate::errors::Errors;
 use crate::function::item::Item;
+use crate::function::types;
 use crate::syntax::keys::Reader;
 use crate::value::{self, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream};
@@ -23,6 +24,20 @@ pub(crate) fn first_key(
         errors.at_span(second.span, "expected one key, and then `name = value`");
     }
     errors.ok(value::key(first.tokens(), item, refusal))
+}
+
+/// Reports a reference in the recorded value, which is read from the store in another call, or another process.
+pub(crate) fn borrowed_result(item: &Item, errors: &Errors) {
+    let value = item.output().and_then(types::value_of);
+    if let Some((value, owned)) = value.and_then(|value| Some((value, types::owned(value, |_| true)?))) {
+        errors.at_tokens(
+            value,
+            format!(
+                "a recorded value is read from the store, and cannot borrow\nhelp: return `{}`",
+                types::shown(&owned)
+            ),
+        );
+    }
 }
 
 /// Returns the settings that are not one of two words.

@@ -4,6 +4,7 @@ use quote::{ToTokens, quote};
 use syn::punctuated::Punctuated;
 use syn::{
     GenericArgument, Lifetime, Path, PathArguments, PathSegment, ReturnType, Token, Type, TypeParamBound,
+    TypeReference,
 };
 
 /// The output of a future in a return type.
@@ -87,6 +88,11 @@ pub(crate) fn is_mutable_reference(ty: &Type) -> bool {
     matches!(peeled(ty), Type::Reference(reference) if reference.mutability.is_some())
 }
 
+/// Returns whether the type is a reference whose lifetime is not written.
+pub(crate) fn is_elided_reference(ty: &Type) -> bool {
+    matches!(peeled(ty), Type::Reference(reference) if reference.lifetime.is_none())
+}
+
 /// Returns whether the type is, or contains, a `&mut`.
 pub(crate) fn has_mutable_reference(ty: &Type) -> bool {
     any(ty, is_mutable_reference)
@@ -139,6 +145,74 @@ pub(crate) fn lends(ty: &Type, own: Option<&Lifetime>) -> bool {
         Type::ImplTrait(this) => in_bounds(&this.bounds),
         _ => false,
     })
+}
+
+/// Returns the type of the values of a success, if `output` is a `Result` or an `Option`.
+pub(crate) fn value_of(output: &Type) -> Option<&Type> {
+    type_argument(last_segment(output).filter(|last| last.ident == "Result" || last.ident == "Option")?)
+}
+
+/// Returns the owned form of a type with a reference for which `is_borrow` is true: the type itself, an element of a
+/// tuple, an array or a slice, or what an `Option`, a `Result` or a collection holds. `None` if there is no such
+/// reference.
+pub(crate) fn owned(ty: &Type, is_borrow: impl Fn(&TypeReference) -> bool) -> Option<Type> {
+    let mut ty = ty.clone();
+    take_ownership(&mut ty, &is_borrow).then_some(ty)
+}
+
+fn take_ownership(ty: &mut Type, is_borrow: &dyn Fn(&TypeReference) -> bool) -> bool {
+    const HOLDERS: [&str; 8] =
+        ["BTreeMap", "BTreeSet", "Box", "HashMap", "HashSet", "Option", "Result", "Vec"];
+    let all = |types: &mut dyn Iterator<Item = &mut Type>| {
+        types.fold(false, |found, ty| take_ownership(ty, is_borrow) || found)
+    };
+    match ty {
+        Type::Array(array) => take_ownership(&mut array.elem, is_borrow),
+        Type::Group(group) => take_ownership(&mut group.elem, is_borrow),
+        Type::Paren(paren) => take_ownership(&mut paren.elem, is_borrow),
+        Type::Slice(slice) => take_ownership(&mut slice.elem, is_borrow),
+        Type::Tuple(tuple) => all(&mut tuple.elems.iter_mut()),
+        Type::Reference(reference) if is_borrow(reference) => {
+            take_ownership(&mut reference.elem, is_borrow);
+            *ty = target(&reference.elem);
+            true
+        }
+        Type::Path(path) => {
+            let last = path.path.segments.last_mut().filter(|last| HOLDERS.iter().any(|it| last.ident == it));
+            let Some(PathArguments::AngleBracketed(angles)) = last.map(|last| &mut last.arguments) else {
+                return false;
+            };
+            all(&mut angles.args.iter_mut().filter_map(|argument| match argument {
+                GenericArgument::Type(ty) => Some(ty),
+                _ => None,
+            }))
+        }
+        _ => false,
+    }
+}
+
+/// Returns the owned form of what a reference points to.
+fn target(ty: &Type) -> Type {
+    let owned = match peeled(ty) {
+        Type::Slice(slice) => {
+            let elem = &slice.elem;
+            quote!(Vec<#elem>)
+        }
+        Type::Path(path) if path.path.is_ident("str") => quote!(String),
+        other => other.to_token_stream(),
+    };
+    Type::Verbatim(owned)
+}
+
+/// Returns `ty` as it is written in source code.
+pub(crate) fn shown(ty: &Type) -> String {
+    let mut text = ty.to_token_stream().to_string();
+    for (spaced, tight) in
+        [(" < ", "<"), (" >", ">"), (" ,", ","), (" :: ", "::"), ("& ", "&"), ("( ", "("), (" )", ")")]
+    {
+        text = text.replace(spaced, tight);
+    }
+    text
 }
 
 /// Returns `ty` with `_` for every `impl Trait` in it, and whether there was one.
@@ -280,6 +354,28 @@ mod tests {
             assert!(!lends(&read(text), Some(&own)), "{text}");
         }
         assert!(!lends(&read("&'a str"), None));
+    }
+
+    #[test]
+    fn references_inside_of_a_type_have_owned_forms() {
+        for (text, expected) in [
+            ("&str", "String"),
+            ("Option<&'static str>", "Option<String>"),
+            ("(u8, &[&Row])", "(u8, Vec<Row>)"),
+            (
+                "std::collections::HashMap<&str, Vec<&'a [u8]>>",
+                "std::collections::HashMap<String, Vec<Vec<u8>>>",
+            ),
+            ("[Box<&mut u8>; 2]", "[Box<u8> ; 2]"),
+        ] {
+            let owned = owned(&read(text), |_| true).map(|ty| shown(&ty));
+            assert_eq!(owned.as_deref(), Some(expected), "{text}");
+        }
+        for text in ["Cow<'static, str>", "Page<&str>", "PhantomData<&'a u8>", "fn(&str) -> &str", "Vec<u8>"]
+        {
+            assert!(owned(&read(text), |_| true).is_none(), "{text}");
+        }
+        assert!(owned(&read("Option<&'static str>"), |it| it.lifetime.is_none()).is_none());
     }
 
     #[test]
