@@ -79,10 +79,10 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let store = reader.value("store", value::expression);
     let settings = Settings::read(&mut reader);
     check_store(store_at, lease_at, of_files, errors);
-    let was_empty = errors.is_empty();
+    let has_name = reader.has_rest();
     // A name without arguments is allowed: many functions need one lock for all calls.
     let name = first_key(&mut reader, item, None, errors);
-    if name.is_none() && !is_foreign && errors.is_empty() == was_empty {
+    if !has_name && !is_foreign {
         errors.at_tokens(
             attr,
             "`with_lock` needs the name of a lock\nhelp: write `#[with_lock(\"task:{id}\")]`",

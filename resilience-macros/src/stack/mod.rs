@@ -4,6 +4,7 @@
 //! Each attribute hands its arguments to one hidden attribute behind all others, which sees the whole
 //! stack. Expanding them one by one would nest them in reverse order.
 
+mod constants;
 mod rules;
 
 use crate::attr;
@@ -12,7 +13,7 @@ use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::layer::{Definition, Input, Stacked};
 use crate::options::Shared;
-use crate::syntax::keys::{self, Value};
+use crate::syntax::keys::{self, Positional, Spec, Value};
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::Parser;
@@ -267,8 +268,14 @@ fn expand_for(gathered: Gathered, mut item: Item, build: Build) -> TokenStream {
     let mut own = Vec::new();
     for Applied { attr, args } in gathered.applied {
         let Some(definition) = attr::definition(&attr) else { continue };
+        if let Some(words) = name_value(&attr, &args, definition.spec) {
+            errors.at_tokens(&attr, words);
+            continue;
+        }
         let entries = keys::checked_entries(args, &errors);
-        own.push((attr, definition, shared.take(definition.spec, entries, &item, &errors)));
+        let entries = shared.take(definition.spec, entries, &item, &errors);
+        constants::check(definition.spec, &entries, &item, &errors);
+        own.push((attr, definition, entries));
     }
     let read = |(attr, definition, entries): (Ident, &'static Definition, _)| {
         let input = Input { attr: &attr, entries, shared: &shared, item: &item, errors: &errors };
@@ -284,6 +291,28 @@ fn expand_for(gathered: Gathered, mut item: Item, build: Build) -> TokenStream {
         return quote!(#item #errors);
     }
     emit::function(&layers, &shared, item, build)
+}
+
+/// Returns the message about `#[attr = value]`. The compiler refuses that form, too, but expands it as if it were
+/// `#[attr(value)]`, so that only the source shows the difference.
+fn name_value(attr: &Ident, args: &TokenStream, spec: &Spec) -> Option<String> {
+    let mut tokens = args.clone().into_iter();
+    let (Some(TokenTree::Literal(literal)), None) = (tokens.next(), tokens.next()) else { return None };
+    let source = attr.span().source_text()?;
+    let is_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':' | ' ');
+    let after = source.trim_start_matches(['#', '[', ' ']).trim_start_matches(is_path);
+    if !after.starts_with('=') {
+        return None;
+    }
+    let value = literal.to_string();
+    let bare = value.trim_matches('"');
+    let value = match (spec.positional, spec.keys.first()) {
+        (Positional::Key, _) => value,
+        (Positional::Duration | Positional::Count | Positional::Function, _) => bare.to_owned(),
+        (_, Some(key)) => format!("{} = {}", key.name, key.example),
+        (_, None) => "..".to_owned(),
+    };
+    Some(format!("`{attr}` has its arguments in parentheses\nhelp: write `#[{attr}({value})]`"))
 }
 
 #[cfg(test)]

@@ -279,6 +279,11 @@ impl<'a> Reader<'a> {
         std::iter::from_fn(|| self.take(name)).collect()
     }
 
+    /// Returns whether there is anything that was not taken yet.
+    pub(crate) const fn has_rest(&self) -> bool {
+        !self.entries.is_empty()
+    }
+
     /// Returns everything that was not taken yet, in order.
     pub(crate) fn rest(&mut self) -> Vec<Entry> {
         std::mem::take(&mut self.entries)
