@@ -107,8 +107,18 @@ fn shared_key(entry: &Entry) -> Option<&'static Key> {
 
 fn point_name(tokens: TokenStream) -> Result<LitStr> {
     let span = value::span_of(&tokens);
-    let name: LitStr = syn::parse2(value::open(tokens))
-        .map_err(|_| Error::new(span, "expected a name in quotes, for instance `\"Type::function\"`"))?;
+    let tokens = value::open(tokens);
+    let written = tokens.to_string();
+    let name: LitStr = syn::parse2(tokens).map_err(|_| {
+        let words = "expected a name in quotes, for instance `\"Type::function\"`";
+        let is_evaluated = written.starts_with(|c: char| c.is_alphabetic());
+        let note = if is_evaluated {
+            "\nnote: an attribute sees a macro or a constant, but not its value"
+        } else {
+            ""
+        };
+        Error::new(span, format!("{words}{note}"))
+    })?;
     if name.value().trim().is_empty() {
         return Err(Error::new(span, "the name of a point cannot be empty"));
     }

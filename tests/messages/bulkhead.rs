@@ -26,6 +26,18 @@ fn hidden(id: u32) -> io::Result<u32> {
     Ok(id)
 }
 
+// argument_in_a_constant
+
+#[bulkhead(slots, key = host, max_keys = slots)]
+async fn slots(slots: u32, host: &str) -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[bulkhead(8, wait = wait)]
+fn wait(wait: Duration) -> Result<u32, Rejected> {
+    Ok(1)
+}
+
 // checkpoint_below
 
 #[bulkhead(16)]

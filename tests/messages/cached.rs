@@ -88,6 +88,28 @@ fn load(id: u32) -> io::Result<u32> {
     Ok(id)
 }
 
+// value_that_borrows
+
+#[cached]
+fn sync(id: &str) -> Result<&str, Rejected> {
+    Ok(id)
+}
+
+#[cached]
+async fn later<'a>(id: &'a str) -> Option<(u32, Vec<&'a [u8]>)> {
+    None
+}
+
+#[cached]
+fn of_the_program(id: &'static str) -> Result<&str, Rejected> {
+    Ok(id)
+}
+
+#[cached]
+fn sound<'a: 'static>(id: &'a str) -> Result<(&'static str, Cow<'a, str>, &'a str), Rejected> {
+    Ok((id, id.into(), id))
+}
+
 // words_of_others
 
 #[cached(time = 60, size = 100, convert = "id", result = true, sync_writes = true, time_to_live = 5m, capacity = 7)]

@@ -120,6 +120,23 @@ fn with_fallback_called_like_a_setting(id: u32) -> Option<u32> {
     Some(id)
 }
 
+// result_that_borrows
+
+#[checkpoint("page:{id}")]
+fn sync(id: &str) -> Result<&str, Rejected> {
+    Ok(id)
+}
+
+#[checkpoint("page:{id}")]
+async fn later(id: &str) -> Option<Vec<&str>> {
+    None
+}
+
+#[checkpoint("page:{id}")]
+fn sound(id: u32) -> Result<Cow<'static, str>, Rejected> {
+    Ok("page".into())
+}
+
 // two_keys
 
 #[checkpoint("page:{id}", "row:{id}")]

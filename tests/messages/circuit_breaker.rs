@@ -1,3 +1,15 @@
+// argument_in_a_constant
+
+#[circuit_breaker(threshold = n, on_open = n)]
+fn threshold(n: u32) -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[circuit_breaker(rate = share, key = n, when = |error| n > 3)]
+async fn rate(share: f64, n: u32) -> Result<u32, Rejected> {
+    Ok(1)
+}
+
 // cap_below_default_recovery
 
 #[circuit_breaker(cap = 10s)]

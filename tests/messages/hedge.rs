@@ -1,3 +1,15 @@
+// argument_in_a_constant
+
+#[hedge(after = delay, idempotent)]
+async fn delayed(delay: Duration) -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[hedge(after = p95, budget = 3, idempotent)]
+async fn budget(p95: Duration) -> Result<u32, Rejected> {
+    Ok(1)
+}
+
 // foreign_words
 
 #[hedge(delay = 50ms, max_hedges = 2, idempotent)]

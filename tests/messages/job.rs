@@ -124,6 +124,35 @@ fn load(id: u32, client: &String) -> Result<u32, Rejected> {
     Ok(id)
 }
 
+// reference_inside_an_argument
+
+#[job("import:{id}")]
+fn option(id: u32, name: Option<&str>, pair: (&str, &[u8])) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+#[job("import:{id}", provided(table))]
+async fn list(id: u32, names: &[&'static str], rows: Vec<&Row>, table: Option<&'static str>) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+#[job("import:{id}")]
+fn sound(id: &str, name: Cow<'static, str>, rows: &[u8], page: Page<&'static str>) -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+// result_that_borrows
+
+#[job("import:{id}")]
+fn sync(id: u32) -> Result<&'static str, Rejected> {
+    Ok("done")
+}
+
+#[job("import:{id}")]
+async fn later(id: u32) -> io::Result<(u32, Option<&'static [u8]>)> {
+    Ok((id, None))
+}
+
 // two_mistakes
 
 #[job("import:{idd}", lease = 0s)]
@@ -142,6 +171,18 @@ fn load(id: u32) -> Result<u32, Rejected> {
 
 #[job("import:{id}", max_recovery = 3, rerum = true)]
 fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// unsafe_function
+
+#[job("import:{id}")]
+unsafe fn sync(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+#[job("import:{id}")]
+async unsafe fn later(id: u32) -> Result<u32, Rejected> {
     Ok(id)
 }
 

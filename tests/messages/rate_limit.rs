@@ -1,3 +1,10 @@
+// argument_in_a_constant
+
+#[rate_limit(n, per = period)]
+async fn rate(n: u32, period: Duration) -> Result<u32, Rejected> {
+    Ok(1)
+}
+
 // foreign_words
 
 #[rate_limit(limit_for_period = 25, limit_refresh_period = 500ms, timeout_duration = 1s, capacity = 5)]

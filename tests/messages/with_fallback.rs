@@ -23,6 +23,23 @@ const fn load(id: u32) -> Option<u32> {
     Some(id)
 }
 
+// literal_for_a_function
+
+#[with_fallback("cached")]
+fn text() -> io::Result<String> {
+    Ok(String::new())
+}
+
+#[with_fallback(0)]
+async fn number() -> io::Result<u32> {
+    Ok(1)
+}
+
+#[with_fallback(cached, on_fallback = |event| {})]
+fn hook() -> io::Result<u32> {
+    Ok(1)
+}
+
 // not_a_function
 
 #[with_fallback(42)]

@@ -13,6 +13,18 @@ fn load(id: u32) -> io::Result<u32> {
     Ok(id)
 }
 
+// empty_name_beside_a_mistake
+
+#[with_lock("", shared = 1)]
+fn sync() -> io::Result<u32> {
+    Ok(1)
+}
+
+#[with_lock("", wait = 3)]
+async fn later() -> io::Result<u32> {
+    Ok(1)
+}
+
 // foreign_words
 
 #[with_lock(key = "task", timeout = 5s, ttl = 30s, global)]

@@ -1,3 +1,30 @@
+// argument_in_a_constant
+
+#[with_retry(max = n)]
+fn count(n: u32) -> io::Result<u32> {
+    Ok(n)
+}
+
+#[with_retry(base = settings.base, cap = first * 2)]
+async fn times(settings: &Settings, first: Duration) -> io::Result<u32> {
+    Ok(1)
+}
+
+#[with_retry(on(timeout, max = n + 1), backoff = wait)]
+async fn rule(n: u32, wait: fn(u32) -> Duration) -> io::Result<u32> {
+    Ok(n)
+}
+
+#[with_retry(policy = policy, budget = budget)]
+fn policy(policy: Retry, budget: Budget) -> io::Result<u32> {
+    Ok(1)
+}
+
+#[with_retry(jitter = full, budget = shared, backoff = linear, max = crate::n, base = wait(2))]
+fn words_and_paths(full: u32, shared: u32, linear: u32, n: u32, wait: u32) -> io::Result<u32> {
+    Ok(n)
+}
+
 // base_over_cap
 
 #[with_retry(base = 20s, cap = 10s)]
@@ -159,6 +186,18 @@ fn load(id: u32) -> io::Result<u32> {
     Ok(id)
 }
 
+// hook_that_is_a_closure
+
+#[with_retry(on_retry = |event| println!("{event}"))]
+fn sync() -> io::Result<u32> {
+    Ok(1)
+}
+
+#[with_retry(on_give_up = |attempt, error| {})]
+async fn later() -> io::Result<u32> {
+    Ok(1)
+}
+
 // key_twice
 
 #[with_retry(max = 3, max = 4)]
@@ -183,6 +222,23 @@ impl Rows {
         self.0 += 1;
         Some(self.0)
     }
+}
+
+// name_of_a_macro
+
+#[with_retry(name = concat!("load", "::", "page"))]
+fn joined() -> io::Result<u32> {
+    Ok(1)
+}
+
+#[with_retry(name = stringify!(load))]
+async fn made() -> io::Result<u32> {
+    Ok(1)
+}
+
+#[with_retry(name = NAME)]
+fn constant() -> io::Result<u32> {
+    Ok(1)
 }
 
 // names_self
@@ -243,6 +299,23 @@ fn load(id: u32) -> io::Result<u32> {
 #[with_retry(crate = resilience)]
 fn load(id: u32) -> io::Result<u32> {
     Ok(id)
+}
+
+// rule_without_its_argument
+
+#[with_retry(when = matches!(e.kind(), io::ErrorKind::Other))]
+fn macro_call() -> io::Result<u32> {
+    Ok(1)
+}
+
+#[with_retry(unless = error.kind() == io::ErrorKind::NotFound)]
+async fn comparison() -> io::Result<u32> {
+    Ok(1)
+}
+
+#[with_retry(when = true)]
+fn switch() -> io::Result<u32> {
+    Ok(1)
 }
 
 // switch_with_number

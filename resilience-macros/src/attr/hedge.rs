@@ -107,7 +107,8 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let kept = Kept::read(&mut reader, item, &NOUNS);
     let mut setters = Settings::read(&mut reader).setters;
     let after = reader.value("after", after);
-    let budget = reader.value("budget", value::path);
+    let budget =
+        reader.value("budget", |tokens| value::path_or("expected the path of a `static` budget", tokens));
     kept.check_instance(errors, after_at.into_iter().chain(budget_at));
     if kept.is_given() {
         return Some(Checked { after: None, setters: Vec::new(), kept });

@@ -60,7 +60,7 @@ fn check(input: Input<'_>) -> Checked {
     let mut reader = Reader::new(&SPEC, entries, errors);
     let rules = Rules::read(&mut reader);
     let on = Categories::read(&mut reader);
-    let hook = reader.value("on_fallback", value::path);
+    let hook = reader.value("on_fallback", |tokens| value::hook(tokens, "on_fallback"));
     let mut steps = Vec::new();
     for entry in reader.rest() {
         if let Some(Step::Value(_)) = steps.last() {

@@ -4,8 +4,8 @@ use super::{located, readable, span_of};
 use crate::function::item::{Argument, Item};
 use crate::function::uses;
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
-use syn::{Error, Expr, ExprClosure, ExprField, Result};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Error, Expr, ExprClosure, ExprField, Lit, Path, Result};
 
 /// A call of a function instead of the annotated one.
 pub(crate) struct Call {
@@ -49,11 +49,23 @@ pub(crate) fn call(tokens: &TokenStream, item: &Item) -> Result<Call> {
         }
         Expr::Call(_) | Expr::MethodCall(_) | Expr::Macro(_) => Ok(Call { tokens, error }),
         Expr::Field(field) => Err(Error::new(span_of(&tokens), without_arguments(&field, &tokens, item))),
-        _ => {
+        other => {
             let words =
                 "expected a path to a function, a call such as `cached(key, error)`, or `value = expression`";
-            Err(Error::new(span_of(&tokens), words))
+            Err(Error::new(span_of(&tokens), format!("{words}{}", literal_help(&other))))
         }
+    }
+}
+
+/// Returns what to write instead of a literal.
+fn literal_help(written: &Expr) -> String {
+    let Expr::Lit(literal) = written else { return String::new() };
+    let value = format!("`value = {}`", literal.to_token_stream());
+    match &literal.lit {
+        Lit::Str(text) if syn::parse_str::<Path>(&text.value()).is_ok() => {
+            format!("\nhelp: write `{}` for the function, or {value} for the text", text.value())
+        }
+        _ => format!("\nhelp: write {value}"),
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) use duration::{Duration, duration, is_duration};
 pub(crate) use kept::{Kept, Nouns, instance_site};
 pub(crate) use key::{RenderedKey, key, policy_key, same_for_all, whole_key};
 pub(crate) use number::{ends, multipliers, number, ratio};
-pub(crate) use path_or_closure::{path, path_or, path_or_closure};
+pub(crate) use path_or_closure::{hook, path_or, path_or_closure};
 pub(crate) use range::{count_from, duration_from, durations, factor_from_one, in_order, lasting};
 pub(crate) use rules::Rules;
 pub(crate) use settings::{Settings, default_time, not_beside_instance, written};

@@ -1,6 +1,7 @@
 //! Functions: a path to one, or a closure.
 
-use super::{open, parsed, span_of, without_self};
+use super::{open, parsed, readable, span_of, without_self};
+use crate::function::uses;
 use proc_macro2::TokenStream;
 use syn::{Error, Expr, ExprPath, Result};
 
@@ -10,13 +11,28 @@ pub(crate) fn path_or_closure(tokens: TokenStream) -> Result<Expr> {
     let span = span_of(&tokens);
     match parsed(&tokens)? {
         expr @ (Expr::Path(_) | Expr::Closure(_)) => Ok(expr),
-        _ => Err(Error::new(span, "expected a path to a function, or a closure")),
+        other => {
+            let words = "expected a path to a function, or a closure";
+            let help =
+                argument_of(&other).map(|name| format!("\nhelp: write `|{name}| {}`", readable(&tokens)));
+            Err(Error::new(span, format!("{words}{}", help.unwrap_or_default())))
+        }
     }
 }
 
-/// Reads a path to a function for a `static`.
-pub(crate) fn path(tokens: TokenStream) -> Result<ExprPath> {
-    path_or("expected a path to a function", tokens)
+/// Returns the argument of a closure whose body `expr` seems to be.
+fn argument_of(expr: &Expr) -> Option<&'static str> {
+    const NAMES: [&str; 8] = ["e", "err", "error", "r", "rejected", "v", "value", "page"];
+    NAMES.into_iter().find(|name| uses::used(expr, name).is_some())
+}
+
+/// Reads a path to a function that is called with an event, for a `static`.
+pub(crate) fn hook(tokens: TokenStream, name: &str) -> Result<ExprPath> {
+    let words = format!(
+        "expected a path to a function\n\
+         help: write `fn notify(event: &resilience::Event) {{ .. }}`, and `{name} = notify`"
+    );
+    path_or(&words, tokens)
 }
 
 /// Reads a path for a `static`; `words` say what else was expected.

@@ -1,7 +1,7 @@
 //! The settings of a policy, each read in the form of its key.
 
 use super::{
-    Duration, Setter, count_from, duration, duration_from, factor_from_one, lasting, own_span_of, path,
+    Duration, Setter, count_from, duration, duration_from, factor_from_one, hook, lasting, own_span_of,
     ratio, size,
 };
 use crate::errors::Errors;
@@ -51,7 +51,7 @@ impl Settings {
                 let at = reader.key_of(name)?;
                 return reader.switch(name)?.then(|| Setter::flag(name, own_span_of(&at)));
             }
-            Setting::Hook => reader.value(name, path)?.to_token_stream(),
+            Setting::Hook => reader.value(name, |tokens| hook(tokens, name))?.to_token_stream(),
             Setting::Own => return None,
         };
         Some(Setter::new(name, value))
