@@ -1,12 +1,12 @@
 //! The code around the body: the point, one `static` per layer, the checks, and the layers themselves.
 
 use crate::context::{Cloned, Context, Place, again_local, pinned_local, retry_local, share_local};
-use crate::function::item::Item;
+use crate::function::item::{self, Item};
 use crate::layer::{Stack, Stacked, Traits};
 use crate::options::Shared;
 use crate::value;
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 
 /// The code that the features of the crate add to every function.
@@ -230,6 +230,8 @@ fn attempt(
     // redundant; with a semicolon, because it would otherwise be the value of an empty body.
     let typed =
         quote_spanned!(here=> if let __rt::Some(__outcome) = __rt::None::<#ty> { return __outcome; };);
+    // The lints about items after statements are for those of the user.
+    let body = if item::begins_with_item(&body) { item.block(body).into_token_stream() } else { body };
     let body = item.block(quote!(#typed #body));
     let future = quote_spanned!(here.located_at(item.body_span())=> async #body);
     let future = match &cx.share {

@@ -307,6 +307,30 @@ pub(crate) fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
     attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
 }
 
+/// Returns whether the first statement of a body is an item, whatever attributes it has.
+pub(crate) fn begins_with_item(body: &TokenStream) -> bool {
+    const WORDS: [&str; 12] = [
+        "const",
+        "enum",
+        "extern",
+        "fn",
+        "impl",
+        "macro_rules",
+        "mod",
+        "static",
+        "struct",
+        "trait",
+        "type",
+        "use",
+    ];
+    let mut tokens = body.clone().into_iter();
+    let mut next = tokens.next();
+    while matches!(&next, Some(TokenTree::Punct(punct)) if punct.as_char() == '#') {
+        next = tokens.nth(1);
+    }
+    matches!(&next, Some(TokenTree::Ident(word)) if WORDS.iter().any(|it| word == it))
+}
+
 /// Returns whether the first token begins an attribute.
 fn starts_with_hash(tokens: &TokenStream) -> bool {
     matches!(tokens.clone().into_iter().next(), Some(TokenTree::Punct(punct)) if punct.as_char() == '#')

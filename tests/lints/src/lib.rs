@@ -390,6 +390,18 @@ pub mod one_line {
     ///
     /// The body's own.
     #[with_retry]
+    #[timeout(1s)]
+    pub async fn of_items(id: u32) -> Result<u32, Failure> {
+        #[derive(Clone, Copy)]
+        struct Step(u32);
+        const FIRST: Step = Step(1);
+        plain(id.min(FIRST.0)).await
+    }
+
+    /// # Errors
+    ///
+    /// The body's own.
+    #[with_retry]
     pub async fn forever(id: u32) -> Result<(), Failure> { loop { let _: u32 = plain(id).await?; } }
 
     /// # Errors
