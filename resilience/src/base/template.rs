@@ -8,6 +8,20 @@
 
 use std::fmt::{Display, Write};
 
+/// The types whose values can be part of a key.
+///
+/// Every `Display` type; the trait is there for its message.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be part of a key: it does not implement `Display`",
+    label = "has a value of type `{Self}`",
+    note = "write a field that does, for instance `{{row.id}}`, or an expression: `format!(\"row:{{}}\", row.id())`"
+)]
+#[doc(hidden)]
+pub trait InTemplate: Display {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Display + ?Sized> InTemplate for T {}
+
 /// A key being put together from the pieces of its template.
 #[doc(hidden)]
 #[derive(Debug, Default)]
@@ -30,7 +44,7 @@ impl Key {
     /// Adds a value: letters, digits, `_`, `.` and `-` as they are, every other byte as `%XX`.
     ///
     /// So no value can contain a separator of the template, and two different values are never the same key.
-    pub fn value(mut self, value: &(impl Display + ?Sized)) -> Self {
+    pub fn value(mut self, value: &(impl InTemplate + ?Sized)) -> Self {
         // The writer never fails; a `Display` that does leaves what it wrote before.
         let _ = write!(Escaped(&mut self.text), "{value}");
         self

@@ -20,7 +20,7 @@ use crate::base::setting::Effective;
 use crate::base::setting::Setting;
 use crate::classify::Classification;
 use crate::durable::call::{Identity, NotRun};
-use crate::durable::record::args::Args;
+use crate::durable::record::args::{Args, RecordedValue};
 use crate::durable::record::codec;
 use crate::durable::record::key::place;
 use crate::durable::scope::{self, Wanted};
@@ -30,8 +30,6 @@ use crate::point::{Layer, PointSite};
 use crate::policy::Verdict;
 use crate::rejected::Rejected;
 use linkme::distributed_slice;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -131,7 +129,7 @@ impl JobSite {
         store: Option<Arc<dyn Store>>,
     ) -> Result<RunningJob, Result<R, Rejected>>
     where
-        R: Outcome<Value: DeserializeOwned>,
+        R: Outcome<Value: RecordedValue>,
     {
         let ((key, args, store), reads) = (self.recorded(key, args, store), codec::reads::<R::Value>);
         let begun = self.in_force().begin(Mode::Async, &self.identity(), key, args, store, reads).await;
@@ -150,7 +148,7 @@ impl JobSite {
         store: Option<Arc<dyn Store>>,
     ) -> Result<RunningJob, Result<R, Rejected>>
     where
-        R: Outcome<Value: DeserializeOwned>,
+        R: Outcome<Value: RecordedValue>,
     {
         let ((key, args, store), reads) = (self.recorded(key, args, store), codec::reads::<R::Value>);
         let begun =
@@ -211,7 +209,7 @@ impl RunningJob {
         strategy: impl FnOnce(&Classification) -> Wanted,
     ) -> Result<(R, Verdict), Rejected>
     where
-        R: Outcome<Value: Serialize + DeserializeOwned>,
+        R: Outcome<Value: RecordedValue>,
     {
         self.settle(Mode::Async, outcome, verdict, strategy).await
     }
@@ -228,7 +226,7 @@ impl RunningJob {
         strategy: impl FnOnce(&Classification) -> Wanted,
     ) -> Result<(R, Verdict), Rejected>
     where
-        R: Outcome<Value: Serialize + DeserializeOwned>,
+        R: Outcome<Value: RecordedValue>,
     {
         block_on(self.settle(Mode::Blocking, outcome, verdict, strategy))
     }

@@ -126,7 +126,7 @@ impl<T: ?Sized> Deref for Given<'_, T> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be recorded as an argument of a job",
     label = "does not implement `serde::Serialize`",
-    note = "derive `serde::Serialize` and `serde::Deserialize` for it",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it; for `Arc` and `Rc` enable the feature `rc` of serde",
     note = "or leave it out of the record: name the argument in `provided(..)`, and hand the value in with `recover().provide(..)`"
 )]
 #[doc(hidden)]
@@ -141,7 +141,7 @@ impl<T: Serialize + ?Sized> Recordable for T {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from the record of a job",
     label = "does not implement `serde::Serialize` and `serde::Deserialize`",
-    note = "derive `serde::Serialize` and `serde::Deserialize` for it",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it; for `Arc` and `Rc` enable the feature `rc` of serde",
     note = "or leave it out of the record: name the argument in `provided(..)`, and hand the value in with `recover().provide(..)`"
 )]
 #[doc(hidden)]
@@ -149,6 +149,20 @@ pub trait Readable: Serialize + DeserializeOwned {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Readable for T {}
+
+/// The types that a store can keep as the result of a job or a step.
+///
+/// Every type that serde reads and writes; the trait is there for its message.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be recorded as a result",
+    label = "`{Self}` does not implement `serde::Serialize` and `serde::Deserialize`",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it; for `Arc` and `Rc` enable the feature `rc` of serde"
+)]
+#[doc(hidden)]
+pub trait RecordedValue: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> RecordedValue for T {}
 
 impl Args {
     /// Creates an empty list of arguments.

@@ -16,14 +16,12 @@ use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
 use crate::durable::call::{Identity, NotRun};
-use crate::durable::record::args::{Args, Inputs};
+use crate::durable::record::args::{Args, Inputs, RecordedValue};
 use crate::durable::store::Store;
 use crate::outcome::Outcome;
 use crate::point::{Layer, POINTS_0_1, PointSite};
 use crate::policy::Verdict;
 use crate::rejected::Rejected;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
@@ -117,7 +115,7 @@ impl CheckpointSite {
         store: Option<Arc<dyn Store>>,
     ) -> Result<RunningStep, Result<R, Rejected>>
     where
-        R: Outcome<Value: DeserializeOwned>,
+        R: Outcome<Value: RecordedValue>,
     {
         self.begin_in(Mode::Async, key, inputs, store).await
     }
@@ -134,7 +132,7 @@ impl CheckpointSite {
         store: Option<Arc<dyn Store>>,
     ) -> Result<RunningStep, Result<R, Rejected>>
     where
-        R: Outcome<Value: DeserializeOwned>,
+        R: Outcome<Value: RecordedValue>,
     {
         block_on(self.begin_in(Mode::Blocking, key, inputs, store))
     }
@@ -147,7 +145,7 @@ impl CheckpointSite {
         store: Option<Arc<dyn Store>>,
     ) -> Result<RunningStep, Result<R, Rejected>>
     where
-        R: Outcome<Value: DeserializeOwned>,
+        R: Outcome<Value: RecordedValue>,
     {
         let identity = self.identity();
         let note = NAMESAKES.note(&identity.name, self.point);
@@ -174,7 +172,7 @@ impl RunningStep {
     /// Why it could not be recorded.
     pub async fn end<R>(self, outcome: R, verdict: Verdict) -> Result<(R, Verdict), Rejected>
     where
-        R: Outcome<Value: Serialize + DeserializeOwned>,
+        R: Outcome<Value: RecordedValue>,
     {
         self.settle(Mode::Async, outcome, verdict).await
     }
@@ -186,7 +184,7 @@ impl RunningStep {
     /// Why it could not be recorded.
     pub fn end_blocking<R>(self, outcome: R, verdict: Verdict) -> Result<(R, Verdict), Rejected>
     where
-        R: Outcome<Value: Serialize + DeserializeOwned>,
+        R: Outcome<Value: RecordedValue>,
     {
         block_on(self.settle(Mode::Blocking, outcome, verdict))
     }
