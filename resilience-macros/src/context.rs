@@ -122,14 +122,19 @@ impl Context<'_> {
     /// its attribute.
     pub(crate) fn refused(&self, place: &Place) -> TokenStream {
         let at = Span::mixed_site().located_at(place.attr.span());
-        let rejected = Ident::new("__rejected", Span::mixed_site());
-        let refused = match (&self.shared.rejected, place.is_outermost()) {
-            (None, true) => quote_spanned!(at=> __rt::refused(#rejected)),
-            (None, false) => quote_spanned!(at=> __rt::refused_with_class(#rejected)),
-            (Some(make), is_outermost) => {
-                let named = if is_outermost { "refused_by" } else { "refused_by_with_class" };
+        let rejected = Ident::new("__rejected", at);
+        let with_class = if place.is_outermost() { "" } else { "_with_class" };
+        let refused = match &self.shared.rejected {
+            None => {
+                // The call is at the return type, where the compiler reports once that it is no outcome; only that the
+                // rejection is no error of the function is at the attribute.
+                let returned = Span::mixed_site().located_at(self.return_at);
+                let call = Ident::new(&format!("refused{with_class}"), returned);
+                quote_spanned!(returned=> __rt::#call(#rejected))
+            }
+            Some(make) => {
                 let at = value::mixed_span_of(make);
-                let call = Ident::new(named, at);
+                let call = Ident::new(&format!("refused_by{with_class}"), at);
                 quote_spanned!(at=> __rt::#call(#rejected, #make))
             }
         };
@@ -260,8 +265,11 @@ impl Context<'_> {
             let mutability = mutable.iter().any(|binding| binding.name == *name).then(|| quote!(mut));
             match &self.retry {
                 Some((retry, _)) if self.lends() => {
-                    let (kept, local) = (Self::lent_name(name), retry_local());
-                    quote!(#(#cfgs)* #shadows let #mutability #name = __rt::Lent::next(&mut #kept, #retry.is_last(&#local));)
+                    let (mut kept, local) = (Self::lent_name(name), retry_local());
+                    let at = Span::mixed_site().located_at(name.span());
+                    kept.set_span(at);
+                    let next = quote_spanned!(at=> __rt::Lent::next(&mut #kept, #retry.is_last(&#local)));
+                    quote!(#(#cfgs)* #shadows let #mutability #name = #next;)
                 }
                 _ => {
                     let clone = cloned(name);

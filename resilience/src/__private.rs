@@ -52,8 +52,8 @@ pub use std::option::Option::{None, Some};
 pub use std::result::Result::{Err, Ok};
 pub use std::sync::Arc;
 
-use crate::failure::Classify;
 use crate::failure::rejected::Rejected;
+use crate::failure::{Classification, Classify};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -76,15 +76,43 @@ pub fn call_once<R>(body: impl FnOnce() -> R) -> R {
 #[inline]
 pub const fn keep<T>(_: &T) {}
 
+/// A rejection that can be an error of type `E`.
+///
+/// A bound of the argument, which the compiler reports there; a return type that is no outcome is reported at the
+/// call.
+#[diagnostic::on_unimplemented(
+    message = "`{E}` does not implement `From<resilience::Rejected>`, which a policy of this function needs",
+    label = "`{E}` cannot be made from a rejection",
+    note = "add a variant to the error, for instance `Rejected(#[from] resilience::Rejected)` with thiserror",
+    note = "or make the value in the attribute: `rejected = |rejected| ..`"
+)]
+pub trait Rejection<E> {
+    /// Returns the class of the rejection.
+    fn class(&self) -> Classification;
+
+    /// Returns the error.
+    fn into_error(self) -> E;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: FromRejected> Rejection<E> for Rejected {
+    #[inline]
+    fn class(&self) -> Classification {
+        self.classify()
+    }
+
+    #[inline]
+    fn into_error(self) -> E {
+        E::from_rejected(self)
+    }
+}
+
 /// Returns the outcome of a rejection.
 ///
 /// An `Option` is `None`, a `Result` the error that its type makes of the rejection.
 #[inline]
-pub fn refused<R: Outcome>(rejected: Rejected) -> R
-where
-    R::Error: FromRejected,
-{
-    R::failure(FromRejected::from_rejected(rejected))
+pub fn refused<R: Outcome>(rejected: impl Rejection<R::Error>) -> R {
+    R::failure(rejected.into_error())
 }
 
 /// Returns the outcome of a rejection, as `rejected = ..` makes it.
@@ -95,11 +123,9 @@ pub fn refused_by<R: Outcome>(rejected: Rejected, make: impl FnOnce(Rejected) ->
 
 /// Returns the outcome like [`refused`], with the class for a layer above that asks for it.
 #[cold]
-pub fn refused_with_class<R: Outcome>(rejected: Rejected) -> (R, Verdict)
-where
-    R::Error: FromRejected,
-{
-    refused_by_with_class(rejected, FromRejected::from_rejected)
+pub fn refused_with_class<R: Outcome>(rejected: impl Rejection<R::Error>) -> (R, Verdict) {
+    let class = rejected.class();
+    (refused(rejected), Some(class))
 }
 
 /// Returns the outcome like [`refused_by`], with the class for a layer above that asks for it.
@@ -127,12 +153,14 @@ pub fn instead<R: Outcome>(like: &R, answer: impl Instead<R::Value>) -> Option<R
 #[derive(Debug)]
 pub struct Lent<T>(Option<T>);
 
-impl<T: Clone> Lent<T> {
+impl<T> Lent<T> {
     /// Takes the argument.
     pub const fn new(argument: T) -> Self {
         Self(Some(argument))
     }
+}
 
+impl<T: Clone> Lent<T> {
     /// Returns the argument for the next attempt; the original, if this is the last possible one.
     ///
     /// # Panics

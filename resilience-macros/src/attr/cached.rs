@@ -301,6 +301,7 @@ impl Layer for Checked {
                 quote_spanned!(at=> __lead.end_weighed(__outcome, __verdict, __sharing, #weight))
             }
         };
+        let sharing = quote_spanned!(at=> __rt::Sharing::of(&__outcome));
         quote_spanned! {here=>
             let #bound = #label: {
                 let __pending = match #begin {
@@ -312,7 +313,7 @@ impl Layer for Checked {
                     __rt::Err((__kept, __verdict)) => break #label #kept,
                 };
                 #body
-                let __sharing = __rt::Sharing::of(&__outcome).sharing();
+                let __sharing = #sharing.sharing();
                 match #end {
                     (__outcome, __verdict) => #bound,
                 }

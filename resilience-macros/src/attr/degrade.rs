@@ -123,7 +123,7 @@ impl Layer for Checked {
         }
     }
 
-    fn wrap(&self, _: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
         let here = Span::mixed_site();
         let (site, label, bound, argument) = (&place.site, place.label(), place.bound(), &self.argument);
         let at = here.located_at(argument.span());
@@ -154,6 +154,8 @@ impl Layer for Checked {
             )
         };
         let simplify = quote_spanned!(at=> #original.and_then(|__original| __rt::Simplify::simplify(__original, __level + 1)));
+        let returned = here.located_at(cx.return_at);
+        let ended = quote_spanned!(returned=> (&#site).ended(__first, __outcome, __verdict));
         let calls = place.looped(quote_spanned! {here=>
             let (__outcome, __verdict) = {
                 #shadows
@@ -171,7 +173,7 @@ impl Layer for Checked {
                     continue;
                 }
             }
-            let (__outcome, __verdict) = (&#site).ended(__first, __outcome, __verdict);
+            let (__outcome, __verdict) = #ended;
             break #label #bound;
         });
         quote_spanned! {here=>

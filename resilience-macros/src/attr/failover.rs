@@ -283,6 +283,8 @@ impl Layer for Checked {
         let of_type = self.is_numbers.then(|| quote!(: &[#ty]));
         let (keep, value) = self.own_and_next();
         let listed = quote_spanned!(value::own_span_of(list)=> &#list);
+        let at = here.located_at(cx.return_at);
+        let ended = quote_spanned!(at=> __walk.ended(__values, __kept, __outcome, __verdict));
         let calls = place.looped(quote_spanned! {here=>
             let (__outcome, __verdict) = {
                 #shadows
@@ -294,7 +296,7 @@ impl Layer for Checked {
                 __kept = __rt::Some(__rt::failover::keep(__kept, (__outcome, __verdict)));
                 continue;
             }
-            let (__outcome, __verdict) = __walk.ended(__values, __kept, __outcome, __verdict);
+            let (__outcome, __verdict) = #ended;
             break #label #bound;
         });
         quote_spanned! {here=>

@@ -443,7 +443,8 @@ impl Layer for Checked {
         };
         let text = match self.records_text {
             None => {
-                quote_spanned!(Span::mixed_site()=> __rt::Outcome::probe(&__outcome).probed_text())
+                let at = Span::mixed_site().located_at(cx.return_at);
+                quote_spanned!(at=> __rt::Outcome::probe(&__outcome).probed_text())
             }
             Some(at) => {
                 let at = Span::mixed_site().located_at(at);

@@ -173,7 +173,9 @@ impl Layer for Checked {
 fn expand_step(step: &Step, cx: &Context<'_>, place: &Place, number: u32) -> TokenStream {
     let (site, label) = (&place.site, place.label());
     let here = Span::mixed_site();
-    let success = quote_spanned!(here=> __rt::Outcome::success(__value));
+    let returned = here.located_at(cx.return_at);
+    let value = Ident::new("__value", here);
+    let success = quote_spanned!(returned=> __rt::Outcome::success(#value));
     let success = place.given(&success, &quote!(__rt::None));
     let taken = quote_spanned! {here=> {
         (&#site).answered(&__class, #number);
@@ -182,8 +184,12 @@ fn expand_step(step: &Step, cx: &Context<'_>, place: &Place, number: u32) -> Tok
     match step {
         Step::Value(value) => {
             // The type lets the value coerce as the body's own would.
-            let at = Span::mixed_site().located_at(cx.return_at);
-            let of_type = cx.return_type().map(|ty| quote_spanned!(at=> : <#ty as __rt::Outcome>::Value));
+            let of_type = cx.return_type().map(|ty| {
+                // A longer type may mean something else in another edition.
+                let is_word = ty.clone().into_iter().nth(1).is_none();
+                let ty = if is_word { value::respanned(ty, returned) } else { ty.clone() };
+                quote_spanned!(returned=> : <#ty as __rt::Outcome>::Value)
+            });
             quote_spanned! {Span::mixed_site()=>
                 let __value #of_type = #value;
                 (&#site).answered(&__class, #number);
@@ -198,7 +204,8 @@ fn expand_step(step: &Step, cx: &Context<'_>, place: &Place, number: u32) -> Tok
             } else {
                 quote_spanned!(at=> __answer)
             };
-            let instead = quote_spanned!(at=> __rt::instead(&__outcome, #settle));
+            let like = quote_spanned!(returned=> &__outcome);
+            let instead = quote_spanned!(at=> __rt::instead(#like, #settle));
             let attempt = quote_spanned! {Span::mixed_site()=>
                 let __answer = #tokens;
                 if let __rt::Some(__value) = #instead #taken

@@ -164,7 +164,7 @@ fn take_ownership(ty: &mut Type, is_borrow: &dyn Fn(&TypeReference) -> bool) -> 
     const HOLDERS: [&str; 8] =
         ["BTreeMap", "BTreeSet", "Box", "HashMap", "HashSet", "Option", "Result", "Vec"];
     let all = |types: &mut dyn Iterator<Item = &mut Type>| {
-        types.fold(false, |found, ty| take_ownership(ty, is_borrow) || found)
+        types.map(|ty| take_ownership(ty, is_borrow)).filter(|is_found| *is_found).count() > 0
     };
     match ty {
         Type::Array(array) => take_ownership(&mut array.elem, is_borrow),

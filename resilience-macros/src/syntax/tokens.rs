@@ -64,6 +64,15 @@ pub(crate) fn located(tokens: &TokenStream, at: Span) -> TokenStream {
     tokens.clone().into_iter().map(there).collect()
 }
 
+/// Returns `tokens` with the span `at`, by which names in them are resolved, too.
+pub(crate) fn respanned(tokens: &TokenStream, at: Span) -> TokenStream {
+    let there = |mut token: TokenTree| {
+        token.set_span(at);
+        token
+    };
+    tokens.clone().into_iter().map(there).collect()
+}
+
 /// Returns a span at `tokens` for tokens of this crate, which the lints of the user's crate ignore.
 pub(crate) fn own_span_of(tokens: &TokenStream) -> Span {
     Span::call_site().located_at(span_of(tokens))

@@ -26,7 +26,9 @@ pub(crate) use rules::Rules;
 pub(crate) use settings::{Settings, default_time, not_beside_instance, written};
 pub(crate) use size::size;
 
-pub(crate) use crate::syntax::tokens::{located, mixed_span_of, open, own_span_of, readable, span_of};
+pub(crate) use crate::syntax::tokens::{
+    located, mixed_span_of, open, own_span_of, readable, respanned, span_of,
+};
 
 use crate::syntax::units::is_unit;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
