@@ -123,7 +123,7 @@ pub(crate) fn lines(attr: &str, key: &str) -> Result<Vec<(&'static str, Vec<Stri
         match title {
             // What reads the value comes before the list of keys.
             "read by the macro" => {
-                lines.sort_by_key(|line| line.contains(": setting(") || line.contains(": key("))
+                lines.sort_by_key(|line| line.contains(": setting(") || line.contains(": key("));
             }
             // A function that takes `&self` returns the value.
             "set on a value by" => lines.retain(|line| !line.contains("(&self")),
