@@ -57,7 +57,7 @@ use crate::durable::admin::listing::{self, KnownOwners};
 use crate::durable::admin::steps::{CheckpointInfo, steps_of};
 use crate::durable::call::note_refusal;
 use crate::durable::job::running;
-use crate::durable::lease::hold::settled;
+use crate::durable::lease::hold::settled_soon;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::{JobEvent, Note};
 use crate::durable::record::key::{place, whole};
@@ -353,15 +353,15 @@ impl Jobs {
     /// filter says so. An async caller's thread does other work between the few records that are read at a time.
     ///
     /// A listing is not a snapshot: a job that ends between two pages is on one of them, in one of its states. A job of
-    /// this process whose call was dropped before is `Interrupted`, and not `Running`; so it is for [`get`](Self::get)
-    /// and [`count`](Self::count).
+    /// this process whose call was dropped before is `Interrupted`, and not `Running`, if the store has written that
+    /// within a second; so it is for [`get`](Self::get) and [`count`](Self::count).
     ///
     /// # Errors
     ///
     /// [`Rejected::Job`] if the store cannot be used.
     pub async fn list(&self, filter: impl Into<Filter>) -> Result<Page<JobInfo>, Rejected> {
         let filter = filter.into();
-        settled(&self.store).await;
+        settled_soon(&self.store).await;
         let mut owners = KnownOwners::of(&self.store);
         let page = listing::page(&self.store, &[place::JOBS], &filter, &mut owners).await;
         let Page { items, next } = page.map_err(failed(""))?;
@@ -381,7 +381,7 @@ impl Jobs {
     ///
     /// [`Rejected::Job`] if the store cannot be used.
     pub async fn count(&self) -> Result<Counts, Rejected> {
-        settled(&self.store).await;
+        settled_soon(&self.store).await;
         let mut counts = Counts::default();
         let counted = each_page(&self.store, Query::new(place::JOBS).limit(256), |page| {
             for record in &page.records {
@@ -404,7 +404,7 @@ impl Jobs {
     /// [`Rejected::Job`] if the store cannot be used or the record is damaged.
     pub async fn get(&self, id: &str) -> Result<Option<JobInfo>, Rejected> {
         let store = &self.store;
-        settled(store).await;
+        settled_soon(store).await;
         let Some(record) = store.get(&place::job(id)).await.map_err(failed(id))? else { return Ok(None) };
         let mut cursors = Vec::new();
         let read = each_page(store, Query::new(place::cursors(id)).values(), |page| {

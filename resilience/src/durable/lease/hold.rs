@@ -191,11 +191,13 @@ impl std::fmt::Debug for Chores {
 }
 
 /// Runs `chore` on the thread for the chores of `store`: a drop must not wait for a store.
-fn beside(store: &Arc<dyn Store>, chore: Pin<Box<dyn Future<Output = ()> + Send>>) {
+///
+/// Returns whether there is such a thread: without one, the chore waits for the next call of this function.
+fn beside(store: &Arc<dyn Store>, chore: Pin<Box<dyn Future<Output = ()> + Send>>) -> bool {
     // In a test world everything happens on the test's own thread, in order.
     if crate::base::clock::is_manual() {
         contained(|| block_on(chore));
-        return;
+        return true;
     }
     let of = (store.identity(), store.owner());
     let mut all = locked(&CHORES);
@@ -203,9 +205,9 @@ fn beside(store: &Arc<dyn Store>, chore: Pin<Box<dyn Future<Output = ()> + Send>
     chores.queue.push_back(chore);
     if !chores.has_thread {
         let thread = std::thread::Builder::new().name("resilience-leases".into());
-        // If no thread can be started, the next chore tries again.
         chores.has_thread = thread.spawn(move || do_chores(&of)).is_ok();
     }
+    chores.has_thread
 }
 
 /// Does one chore after the other in a store, until none is left.
@@ -227,7 +229,7 @@ fn do_chores(of: &(String, String)) {
 /// Waits until every lease of `store` that was dropped so far has been released.
 ///
 /// It queues a chore that does nothing and waits for that one: chores of one store are done in order. Where there are
-/// none, it returns at once.
+/// none, and where no thread can be started for them, it returns at once.
 pub(crate) async fn settled(store: &Arc<dyn Store>) {
     let of = (store.identity(), store.owner());
     if !locked(&CHORES).contains_key(&of) {
@@ -235,8 +237,15 @@ pub(crate) async fn settled(store: &Arc<dyn Store>) {
     }
     let done = Arc::new(Promise::new());
     let given = done.clone();
-    beside(store, Box::pin(async move { given.give(()) }));
-    done.taken().await;
+    if beside(store, Box::pin(async move { given.give(()) })) {
+        done.taken().await;
+    }
+}
+
+/// Waits as [`settled`] does, for a second at most: a store that does not answer would keep the caller waiting for as
+/// many attempts as there are leases.
+pub(crate) async fn settled_soon(store: &Arc<dyn Store>) {
+    let _ = Mode::Async.within(Duration::from_secs(1), Box::pin(settled(store))).await;
 }
 
 #[cfg(all(test, feature = "testing", not(loom)))]
@@ -271,5 +280,12 @@ mod tests {
         assert_eq!(block_for(Duration::from_secs(60), Box::pin(settled(&store))), Some(()));
         let _world = crate::testing::isolate();
         finish(&store, panics_at(2));
+    }
+
+    #[test]
+    fn a_lease_that_a_store_does_not_take_back_delays_no_listing_for_long() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        finish(&store, std::future::pending());
+        assert_eq!(block_for(Duration::from_secs(60), Box::pin(settled_soon(&store))), Some(()));
     }
 }
