@@ -45,6 +45,16 @@ fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
+/// Polls `call`, a minute of the clock after the other, until it panics; returns the value of the panic.
+fn panic_of<F: Future>(world: &World, mut call: Pin<&mut F>) -> Box<dyn std::any::Any + Send> {
+    let panic = (0..100).find_map(|_| {
+        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| poll(call.as_mut())));
+        world.advance(MINUTE);
+        polled.err()
+    });
+    panic.expect("a panic")
+}
+
 /// The observations of a call: its answer, when it came, and how many copies ran.
 #[derive(Debug, PartialEq)]
 struct Seen {
@@ -260,12 +270,7 @@ fn the_value_of_a_further_panic_may_panic_too() {
         }
     };
     let mut call = Box::pin(hedge.call_async_judged(body, judge));
-    let panic = (0..100).find_map(|_| {
-        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| poll(call.as_mut())));
-        world.advance(MINUTE);
-        polled.err()
-    });
-    let panic = panic.expect("a panic");
+    let panic = panic_of(&world, call.as_mut());
     assert!(panic.is::<DropPanics>(), "the first one");
     std::mem::forget(panic);
     assert_eq!(dropped.get(), 4);
@@ -316,12 +321,7 @@ fn panics_reach_the_caller_when_all_others_are_gone() {
             judge(answer)
         };
         let mut call = Box::pin(hedge.call_async_judged(body, judge));
-        let panic = (0..100).find_map(|_| {
-            let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| poll(call.as_mut())));
-            world.advance(MINUTE);
-            polled.err()
-        });
-        let panic = panic.expect("a panic");
+        let panic = panic_of(&world, call.as_mut());
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
         assert!(text.expect("a text").contains("a copy"));
