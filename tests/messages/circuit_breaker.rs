@@ -247,3 +247,15 @@ impl Client {
         Ok(id)
     }
 }
+
+// function_with_the_name_of_an_argument
+
+#[circuit_breaker(on_open = page)]
+fn load(page: u32, delay: u32) -> io::Result<u32> {
+    Ok(page + delay)
+}
+
+#[circuit_breaker(on_open = page)]
+async fn load(page: u32, delay: u32) -> io::Result<u32> {
+    Ok(page + delay)
+}

@@ -97,3 +97,15 @@ fn load(error: u32) -> io::Result<u32> {
 async fn load(id: u32, error: &str) -> io::Result<u32> {
     Ok(id)
 }
+
+// function_with_the_name_of_an_argument
+
+#[with_fallback(value = 1, on_fallback = page)]
+fn load(page: u32, delay: u32) -> io::Result<u32> {
+    Ok(page + delay)
+}
+
+#[with_fallback(value = 1, on_fallback = page)]
+async fn load(page: u32, delay: u32) -> io::Result<u32> {
+    Ok(page + delay)
+}

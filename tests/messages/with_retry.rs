@@ -429,3 +429,15 @@ fn load(id: u32) -> io::Result<u32> {
 fn load(id: u32) -> io::Result<u32> {
     Ok(id)
 }
+
+// function_with_the_name_of_an_argument
+
+#[with_retry(on_retry = page, backoff = delay)]
+fn load(page: u32, delay: u32) -> io::Result<u32> {
+    Ok(page + delay)
+}
+
+#[with_retry(on_retry = page, backoff = delay)]
+async fn load(page: u32, delay: u32) -> io::Result<u32> {
+    Ok(page + delay)
+}

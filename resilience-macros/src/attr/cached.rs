@@ -175,15 +175,9 @@ fn borrowed_value(item: &Item, errors: &Errors) {
         }
         _ => is_elided,
     };
-    let value = item.output().and_then(types::value_of);
-    if let Some((value, owned)) = value.and_then(|value| Some((value, types::owned(value, is_borrow)?))) {
-        errors.at_tokens(
-            value,
-            format!(
-                "a cached value is kept after the call, and cannot borrow from it\nhelp: return `{}`",
-                types::shown(&owned)
-            ),
-        );
+    if let Some((value, owned)) = types::borrowed_value(item.output(), is_borrow) {
+        let words = "a cached value is kept after the call, and cannot borrow from it";
+        errors.at_tokens(value, format!("{words}\nhelp: return `{owned}`"));
     }
 }
 

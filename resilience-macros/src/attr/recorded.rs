@@ -28,15 +28,9 @@ pub(crate) fn first_key(
 
 /// Reports a reference in the recorded value, which is read from the store in another call, or another process.
 pub(crate) fn borrowed_result(item: &Item, errors: &Errors) {
-    let value = item.output().and_then(types::value_of);
-    if let Some((value, owned)) = value.and_then(|value| Some((value, types::owned(value, |_| true)?))) {
-        errors.at_tokens(
-            value,
-            format!(
-                "a recorded value is read from the store, and cannot borrow\nhelp: return `{}`",
-                types::shown(&owned)
-            ),
-        );
+    if let Some((value, owned)) = types::borrowed_value(item.output(), |_| true) {
+        let words = "a recorded value is read from the store, and cannot borrow";
+        errors.at_tokens(value, format!("{words}\nhelp: return `{owned}`"));
     }
 }
 

@@ -147,9 +147,15 @@ pub(crate) fn lends(ty: &Type, own: Option<&Lifetime>) -> bool {
     })
 }
 
-/// Returns the type of the values of a success, if `output` is a `Result` or an `Option`.
-pub(crate) fn value_of(output: &Type) -> Option<&Type> {
-    type_argument(last_segment(output).filter(|last| last.ident == "Result" || last.ident == "Option")?)
+/// Returns the type of the values of a success of a function that returns `output`, and how its owned form is written,
+/// if it has a reference for which `is_borrow` is true.
+pub(crate) fn borrowed_value(
+    output: Option<&Type>,
+    is_borrow: impl Fn(&TypeReference) -> bool,
+) -> Option<(&Type, String)> {
+    let last = last_segment(output?).filter(|last| last.ident == "Result" || last.ident == "Option")?;
+    let value = type_argument(last)?;
+    Some((value, shown(&owned(value, is_borrow)?)))
 }
 
 /// Returns the owned form of a type with a reference for which `is_borrow` is true: the type itself, an element of a

@@ -1,5 +1,5 @@
 //! Arguments of the function in values that are evaluated outside of it, where the compiler would only report that a
-//! local is no constant.
+//! local is not a constant.
 
 use crate::errors::Errors;
 use crate::function::item::Item;
@@ -9,8 +9,9 @@ use crate::value;
 use proc_macro2::{Ident, TokenStream};
 use syn::Expr;
 
-/// The keys that are no settings of a table, but whose values are constants, too.
-const CONSTANTS: [&str; 7] = ["after", "budget", "latency", "max_keys", "per", "policy", "rate"];
+/// The keys that are not settings of a table, but whose values are constants, too.
+const CONSTANTS: [&str; 8] =
+    ["after", "budget", "latency", "max_keys", "on_fallback", "per", "policy", "rate"];
 
 /// The words that are values, whatever the function's arguments are called.
 const WORDS: [&str; 18] = [
@@ -44,13 +45,13 @@ pub(super) fn check(spec: &Spec, given: &[Entry], item: &Item, errors: &Errors) 
         let key = entry.key.as_ref().and_then(|word| spec.keys.iter().find(|key| word == key.name));
         match (&entry.value, key) {
             (Value::Given(tokens), Some(key)) if is_constant(key) => {
-                check_value(spec, &format!("`{}`", key.name), tokens, &arguments, errors);
+                check_value(spec, Some(key), tokens, &arguments, errors);
             }
             (Value::List(list), Some(key)) if key.form == Form::Lists => {
                 check(spec, &entries(list.clone()), item, errors);
             }
             (Value::Bare(_) | Value::Word, None) if spec.positional == Positional::Count => {
-                check_value(spec, "the number", &entry.tokens(), &arguments, errors);
+                check_value(spec, None, &entry.tokens(), &arguments, errors);
             }
             _ => {}
         }
@@ -60,14 +61,24 @@ pub(super) fn check(spec: &Spec, given: &[Entry], item: &Item, errors: &Errors) 
 /// Returns whether the value of the key is evaluated once for all calls.
 fn is_constant(key: &Key) -> bool {
     match key.setting {
-        Some(Setting::Switch | Setting::Flag | Setting::Hook) => false,
+        Some(Setting::Switch | Setting::Flag) => false,
         Some(_) => true,
         None => CONSTANTS.contains(&key.name),
     }
 }
 
-/// Reports an argument in `tokens`, the value that `what` names in the message.
-fn check_value(spec: &Spec, what: &str, tokens: &TokenStream, arguments: &[Ident], errors: &Errors) {
+/// Returns what to write instead of `argument`, which hides a function of its name if it `is_path` to one.
+fn help(spec: &Spec, argument: &Ident, is_path: bool) -> String {
+    if is_path {
+        return format!("for the function `{argument}`, write `self::{argument}`");
+    }
+    let has_instance = spec.keys.iter().any(|key| key.name == "instance");
+    let other = if has_instance { ", or `instance = ..` with a policy that is made at run time" } else { "" };
+    format!("write a literal or the path of a constant{other}")
+}
+
+/// Reports an argument in `tokens`, the value of `key`, or else the number that comes first.
+fn check_value(spec: &Spec, key: Option<&Key>, tokens: &TokenStream, arguments: &[Ident], errors: &Errors) {
     let tokens = value::open(tokens.clone());
     let text = tokens.to_string();
     let is_percentile = text.strip_prefix('p').is_some_and(|rest| rest.parse::<f64>().is_ok());
@@ -77,11 +88,13 @@ fn check_value(spec: &Spec, what: &str, tokens: &TokenStream, arguments: &[Ident
     let Ok(value) = syn::parse2::<Expr>(tokens) else { return };
     let found = arguments.iter().find_map(|argument| uses::used(&value, &argument.to_string()));
     let Some(argument) = found else { return };
-    let has_instance = spec.keys.iter().any(|key| key.name == "instance");
-    let other = if has_instance { ", or `instance = ..` with a policy that is made at run time" } else { "" };
+    let takes_path =
+        |key: &Key| key.setting == Some(Setting::Hook) || ["backoff", "on_fallback"].contains(&key.name);
+    let is_path = argument == text.as_str() && key.is_some_and(takes_path);
+    let what = key.map_or("the number".to_owned(), |key| format!("`{}`", key.name));
     let words = format!(
-        "{what} is evaluated once for all calls, outside of the function, but `{argument}` is an argument\n\
-         help: write a literal or the path of a constant{other}"
+        "{what} is evaluated once for all calls, outside of the function, but `{argument}` is an argument\nhelp: {}",
+        help(spec, &argument, is_path)
     );
     errors.at_span(argument.span(), words);
 }
