@@ -29,15 +29,15 @@ pub use crate::policy::cached::{Ids, Lead, Part, Parted, Sharing, key_part};
 #[cfg(feature = "chaos")]
 pub use crate::policy::chaos::injected;
 pub use crate::policy::contradictions::{check_attempt, check_hedge, check_hedged, check_slow, check_window};
-pub use crate::policy::degrade::{DegradeSite, either};
+pub use crate::policy::degrade::either;
 pub use crate::policy::judged::{returned, unless, when};
 pub use crate::policy::keyed::{KeyAndValue, Keyed};
 pub use crate::policy::stateful::Instance;
-pub use crate::policy::timeout::{Timed, TimeoutSite};
-pub use crate::policy::with_fallback::{FallbackSite, Instead, Settled, Step};
+pub use crate::policy::timeout::Timed;
+pub use crate::policy::with_fallback::{Instead, Settled, Step};
 #[cfg(feature = "ops")]
 pub use crate::policy::with_retry::timed_attempts;
-pub use crate::policy::with_retry::{Budget, KeyedBudgets, RetrySite, attempt, check_waits, here};
+pub use crate::policy::with_retry::{Budget, KeyedBudgets, attempt, check_waits, here};
 // Every policy's own module, so that an expansion can name its items.
 pub use crate::base::repeats::Repeated;
 pub use crate::base::site::Site;

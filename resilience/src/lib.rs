@@ -102,11 +102,10 @@
 //!
 //! # Values
 //!
-//! Every policy is also a plain value with a `const` builder, usable around anything: [`Retry`], [`CircuitBreaker`],
-//! [`Timeout`], [`AdaptiveTimeout`], [`Bulkhead`], [`RateLimit`], [`Hedge`], [`Fallback`], [`Failover`], [`Degrade`];
-//! with their features `Cache`, `Checkpoint` and `Job`. `try_new` takes settings known only at run time, and
-//! `instance = expr` uses such a value in the attribute of a retry, breaker, timeout, bulkhead, rate limit, hedge or
-//! cache. [`presets`] has named retries to start from.
+//! Every policy is also a plain value with a `const` builder, usable around anything: `#[with_retry]` is [`Retry`],
+//! `#[circuit_breaker]` is [`CircuitBreaker`], and the module [`policy`] lists the others. `try_new` takes settings
+//! known only at run time, and `instance = expr` uses such a value in an attribute. [`policy::presets`] has named
+//! retries to start from.
 //!
 //! # Deadlines
 //!

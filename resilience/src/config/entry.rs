@@ -9,10 +9,7 @@ use super::report::ConfigError;
 use crate::base::setting::Table;
 use crate::base::settings::Settings;
 use crate::point::{Change, Mistake, Raw};
-use crate::policy::{
-    AdaptiveTimeoutConfig, BulkheadConfig, CircuitBreakerConfig, DegradeConfig, FailoverConfig, HedgeConfig,
-    RateLimitConfig, RetryConfig, TimeoutConfig,
-};
+use crate::policy;
 use crate::settings::{Setting, Source};
 
 /// The target of a value.
@@ -123,23 +120,23 @@ const fn rows<C: Table>() -> Rows {
 }
 
 pub(super) const POLICIES: &[Policy] = &[
-    Policy { kind: "with_retry", tables: &[rows::<RetryConfig>()], is_optional: true },
-    Policy { kind: "circuit_breaker", tables: &[rows::<CircuitBreakerConfig>()], is_optional: true },
+    Policy { kind: "with_retry", tables: &[rows::<policy::RetryConfig>()], is_optional: true },
+    Policy { kind: "circuit_breaker", tables: &[rows::<policy::CircuitBreakerConfig>()], is_optional: true },
     Policy {
         kind: "timeout",
-        tables: &[rows::<TimeoutConfig>(), rows::<AdaptiveTimeoutConfig>()],
+        tables: &[rows::<policy::TimeoutConfig>(), rows::<policy::AdaptiveTimeoutConfig>()],
         is_optional: false,
     },
-    Policy { kind: "bulkhead", tables: &[rows::<BulkheadConfig>()], is_optional: false },
-    Policy { kind: "rate_limit", tables: &[rows::<RateLimitConfig>()], is_optional: false },
-    Policy { kind: "hedge", tables: &[rows::<HedgeConfig>()], is_optional: true },
-    Policy { kind: "failover", tables: &[rows::<FailoverConfig>()], is_optional: false },
-    Policy { kind: "degrade", tables: &[rows::<DegradeConfig>()], is_optional: false },
+    Policy { kind: "bulkhead", tables: &[rows::<policy::BulkheadConfig>()], is_optional: false },
+    Policy { kind: "rate_limit", tables: &[rows::<policy::RateLimitConfig>()], is_optional: false },
+    Policy { kind: "hedge", tables: &[rows::<policy::HedgeConfig>()], is_optional: true },
+    Policy { kind: "failover", tables: &[rows::<policy::FailoverConfig>()], is_optional: false },
+    Policy { kind: "degrade", tables: &[rows::<policy::DegradeConfig>()], is_optional: false },
     Policy { kind: "with_fallback", tables: &[], is_optional: false },
     #[cfg(feature = "cache")]
-    Policy { kind: "cached", tables: &[rows::<crate::policy::CacheConfig>()], is_optional: true },
+    Policy { kind: "cached", tables: &[rows::<policy::CacheConfig>()], is_optional: true },
     #[cfg(feature = "chaos")]
-    Policy { kind: "chaos", tables: &[rows::<crate::policy::ChaosConfig>()], is_optional: true },
+    Policy { kind: "chaos", tables: &[rows::<policy::ChaosConfig>()], is_optional: true },
     #[cfg(feature = "fs")]
     Policy { kind: "with_lock", tables: &[rows::<crate::fs::WithLockConfig>()], is_optional: false },
     #[cfg(feature = "durable")]

@@ -108,14 +108,14 @@ pub use cached::{Cache, CacheConfig, CacheKey, CacheSnapshot};
 #[cfg_attr(docsrs, doc(cfg(feature = "chaos")))]
 pub use chaos::{Chaos, ChaosConfig};
 pub use circuit_breaker::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, Permit, State};
-pub use degrade::{Degrade, DegradeConfig, Simplify};
+pub use degrade::{Degrade, DegradeConfig, DegradeSite, Simplify};
 pub use failover::{Failover, FailoverConfig, FailoverSnapshot, StickySnapshot};
 pub use hedge::{After, Hedge, HedgeConfig};
 pub use judged::{Classifier, Judged, Predicate, Unset};
 pub use rate_limit::{RateLimit, RateLimitConfig};
-pub use timeout::{AdaptiveTimeout, AdaptiveTimeoutConfig, Timeout, TimeoutConfig};
-pub use with_fallback::Fallback;
-pub use with_retry::{Backoff, Jitter, Retry, RetryConfig, Rule};
+pub use timeout::{AdaptiveTimeout, AdaptiveTimeoutConfig, Timeout, TimeoutConfig, TimeoutSite};
+pub use with_fallback::{Fallback, FallbackSite};
+pub use with_retry::{Backoff, Jitter, Retry, RetryConfig, RetrySite, Rule};
 pub mod presets;
 pub mod with_retry;
 
