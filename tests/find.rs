@@ -91,7 +91,7 @@ fn a_key_that_several_attributes_have_is_found_in_the_files_that_they_share() {
         "bulkhead",
         "max_keys",
         [
-            "resilience-macros/src/value/kept.rs:",
+            "resilience-macros/src/value/state_options.rs:",
             "",
             "resilience/src/keyed.rs:",
             "resilience/src/keyed.rs:",

@@ -1,7 +1,7 @@
 //! The facts that the layers of one function may ask about it.
 
 use crate::function::item::{Item, MutableBinding};
-use crate::options::Shared;
+use crate::options::FunctionOptions;
 use crate::value;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -13,7 +13,7 @@ use syn::{Attribute, Lifetime};
     clippy::struct_excessive_bools,
     reason = "each is a fact of its own, which one layer or another asks for"
 )]
-pub(crate) struct Place {
+pub(crate) struct Position {
     /// The attribute's name, spanned over the whole attribute.
     pub(crate) attr: Ident,
     /// The name of the layer's `static`.
@@ -30,7 +30,7 @@ pub(crate) struct Place {
     pub(crate) is_pinned: bool,
 }
 
-impl Place {
+impl Position {
     /// Returns whether nothing above the layer asks for its verdict.
     pub(crate) fn is_outermost(&self) -> bool {
         self.above == 0 && !self.is_counted
@@ -95,7 +95,7 @@ pub(crate) struct Context<'a> {
     pub(crate) ty: TokenStream,
     /// Whether the type has a part that cannot be written out.
     pub(crate) has_impl_trait: bool,
-    pub(crate) shared: &'a Shared,
+    pub(crate) options: &'a FunctionOptions,
     pub(crate) cloned: Vec<Cloned>,
     /// The retry in the stack, an expression, and how many layers are above it.
     pub(crate) retry: Option<(TokenStream, usize)>,
@@ -118,13 +118,13 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Returns the value made of `__rejected`, with its class if a layer above that at `place` needs it; errors point at
+    /// Returns the value made of `__rejected`, with its class if a layer above that at `position` needs it; errors point at
     /// its attribute.
-    pub(crate) fn refused(&self, place: &Place) -> TokenStream {
-        let at = Span::mixed_site().located_at(place.attr.span());
+    pub(crate) fn refused(&self, position: &Position) -> TokenStream {
+        let at = Span::mixed_site().located_at(position.attr.span());
         let rejected = Ident::new("__rejected", at);
-        let with_class = if place.is_outermost() { "" } else { "_with_class" };
-        let refused = match &self.shared.rejected {
+        let with_class = if position.is_outermost() { "" } else { "_with_class" };
+        let refused = match &self.options.rejected {
             None => {
                 // The call is at the return type, where the compiler reports once that it is no outcome; only that the
                 // rejection is no error of the function is at the attribute.
@@ -138,17 +138,17 @@ impl Context<'_> {
                 quote_spanned!(at=> __rt::#call(#rejected, #make))
             }
         };
-        if !place.ends_call {
+        if !position.ends_call {
             return refused;
         }
         let here = Span::mixed_site();
-        let ended = place.ended();
+        let ended = position.ended();
         quote_spanned!(here=> { let (__outcome, __verdict) = #refused; #ended })
     }
 
     /// Returns whether the attribute makes the error of the function from a rejection.
     pub(crate) const fn makes_rejected(&self) -> bool {
-        self.shared.rejected.is_some()
+        self.options.rejected.is_some()
     }
 
     /// Returns the return type of the function, if it can be written out.
@@ -156,17 +156,17 @@ impl Context<'_> {
         (!self.has_impl_trait).then_some(&self.ty)
     }
 
-    /// Returns whether the wait before each attempt of the retry at `place` is in the future of the attempt: where
+    /// Returns whether the wait before each attempt of the retry at `position` is in the future of the attempt: where
     /// nothing else has to know that it begins, and the retry `joins_waits`.
-    pub(crate) fn waits_inside(&self, place: &Place, joins_waits: bool) -> bool {
+    pub(crate) fn waits_inside(&self, position: &Position, joins_waits: bool) -> bool {
         let has_arguments = self.lends() && !self.cloned.is_empty();
-        let is_direct = self.is_async && place.is_innermost && !self.is_timed(place) && !has_arguments;
+        let is_direct = self.is_async && position.is_innermost && !self.is_timed(position) && !has_arguments;
         joins_waits && is_direct
     }
 
-    /// Returns the number of the attempt that the layer at `place` is part of, from 1.
-    pub(crate) fn attempt(&self, place: &Place) -> TokenStream {
-        Self::number(self.is_retried(place))
+    /// Returns the number of the attempt that the layer at `position` is part of, from 1.
+    pub(crate) fn attempt(&self, position: &Position) -> TokenStream {
+        Self::number(self.is_retried(position))
     }
 
     /// Returns the number of the running attempt of a layer that a retry repeats, or not.
@@ -175,40 +175,40 @@ impl Context<'_> {
         if is_retried { quote!((&#retry).attempt()) } else { quote!(1) }
     }
 
-    /// Returns whether the layer at `place` is one of a function whose durations are measured.
-    pub(crate) const fn is_timed(&self, place: &Place) -> bool {
-        place.is_counted && self.shared.timed
+    /// Returns whether the layer at `position` is one of a function whose durations are measured.
+    pub(crate) const fn is_timed(&self, position: &Position) -> bool {
+        position.is_counted && self.options.timed
     }
 
     /// Returns `enter`, the answer of a policy that admits calls, with its wait measured if the function is timed.
-    pub(crate) fn admitted(&self, place: &Place, by: &str, enter: TokenStream) -> TokenStream {
-        if !self.is_timed(place) {
+    pub(crate) fn admitted(&self, position: &Position, by: &str, enter: TokenStream) -> TokenStream {
+        if !self.is_timed(position) {
             return enter;
         }
         let (here, by) = (Span::mixed_site(), Ident::new(by, Span::mixed_site()));
         quote_spanned!(here=> __rt::admitting(&__POINT, __rt::Admission::#by).ended(#enter))
     }
 
-    /// Returns whether the layer at `place` is below the retry.
-    pub(crate) fn is_retried(&self, place: &Place) -> bool {
-        self.retry.as_ref().is_some_and(|(_, at)| place.above > *at)
+    /// Returns whether the layer at `position` is below the retry.
+    pub(crate) fn is_retried(&self, position: &Position) -> bool {
+        self.retry.as_ref().is_some_and(|(_, at)| position.above > *at)
     }
 
-    /// Returns the argument whose value is part of the keys of the layer at `place`, because a layer above varies it.
-    pub(crate) fn varied(&self, place: &Place) -> Option<&Ident> {
-        self.varied.as_ref().filter(|(_, at)| place.above > *at).map(|(argument, _)| argument)
+    /// Returns the argument whose value is part of the keys of the layer at `position`, because a layer above varies it.
+    pub(crate) fn varied(&self, position: &Position) -> Option<&Ident> {
+        self.varied.as_ref().filter(|(_, at)| position.above > *at).map(|(argument, _)| argument)
     }
 
-    /// Returns the code before the layer at `place` moves the layers below it to another thread: the facts about the
+    /// Returns the code before the layer at `position` moves the layers below it to another thread: the facts about the
     /// retry above.
-    pub(crate) fn retry_elsewhere(&self, place: &Place) -> Option<TokenStream> {
+    pub(crate) fn retry_elsewhere(&self, position: &Position) -> Option<TokenStream> {
         let retry = retry_local();
-        self.is_retried(place).then(|| quote!(let #retry = (&#retry).elsewhere();))
+        self.is_retried(position).then(|| quote!(let #retry = (&#retry).elsewhere();))
     }
 
-    /// Returns whether the layers below that at `place` may be moved to another thread.
-    pub(crate) fn has_thread_below(&self, place: &Place) -> bool {
-        self.thread.is_some_and(|at| at > place.above)
+    /// Returns whether the layers below that at `position` may be moved to another thread.
+    pub(crate) fn has_thread_below(&self, position: &Position) -> bool {
+        self.thread.is_some_and(|at| at > position.above)
     }
 
     fn lent_name(name: &Ident) -> Ident {
@@ -227,7 +227,8 @@ impl Context<'_> {
         }
         let lent = self.cloned.iter().map(|Cloned { name, cfgs }| {
             let kept = Self::lent_name(name);
-            let new = quote_spanned!(Span::mixed_site().located_at(name.span())=> __rt::Lent::new);
+            let new =
+                quote_spanned!(Span::mixed_site().located_at(name.span())=> __rt::ClonedPerAttempt::new);
             quote!(#(#cfgs)* let mut #kept = #new(#name);)
         });
         quote!(#(#lent)*)
@@ -246,14 +247,14 @@ impl Context<'_> {
 
     /// Returns the code before an attempt of several moves its arguments to another thread: an argument that would be
     /// gone in the next attempt is reported by name.
-    pub(crate) fn taken_each_time(&self, item: &Item, place: &Place) -> TokenStream {
-        if !self.is_retried(place) {
+    pub(crate) fn taken_each_time(&self, item: &Item, position: &Position) -> TokenStream {
+        if !self.is_retried(position) {
             return TokenStream::new();
         }
-        let names = item.plain_names().into_iter().filter(|name| !self.shared.clone.contains(name));
+        let names = item.plain_names().into_iter().filter(|name| !self.options.clone.contains(name));
         let checks = names.map(|name| {
             let at = Span::mixed_site().located_at(name.span());
-            quote_spanned!(at=> __rt::TakenEachTime::taken(&#name);)
+            quote_spanned!(at=> __rt::CopyPerAttempt::taken(&#name);)
         });
         checks.collect()
     }
@@ -268,7 +269,7 @@ impl Context<'_> {
                     let (mut kept, local) = (Self::lent_name(name), retry_local());
                     let at = Span::mixed_site().located_at(name.span());
                     kept.set_span(at);
-                    let next = quote_spanned!(at=> __rt::Lent::next(&mut #kept, #retry.is_last(&#local)));
+                    let next = quote_spanned!(at=> __rt::ClonedPerAttempt::next(&mut #kept, #retry.is_last(&#local)));
                     quote!(#(#cfgs)* #shadows let #mutability #name = #next;)
                 }
                 _ => {
@@ -277,12 +278,12 @@ impl Context<'_> {
                 }
             }
         });
-        let starts = mutable.iter().filter(|binding| !self.shared.clone.contains(&binding.name)).map(|binding| {
+        let starts = mutable.iter().filter(|binding| !self.options.clone.contains(&binding.name)).map(|binding| {
             let MutableBinding { name, cfgs, .. } = binding;
             if binding.reborrow {
                 quote!(#(#cfgs)* #shadows let mut #name = &mut *#name;)
             } else {
-                let start = quote_spanned!(Span::mixed_site().located_at(name.span())=> __rt::StartsAgain::start(&#name));
+                let start = quote_spanned!(Span::mixed_site().located_at(name.span())=> __rt::ResetPerAttempt::start(&#name));
                 quote!(#(#cfgs)* #shadows let mut #name = #start;)
             }
         });

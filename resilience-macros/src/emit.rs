@@ -1,9 +1,9 @@
 //! The code around the body: the point, one `static` per layer, the checks, and the layers themselves.
 
-use crate::context::{Cloned, Context, Place, again_local, pinned_local, retry_local, share_local};
+use crate::context::{Cloned, Context, Position, again_local, pinned_local, retry_local, share_local};
 use crate::function::item::{self, Item};
 use crate::layer::{Stack, Stacked, Traits};
-use crate::options::Shared;
+use crate::options::FunctionOptions;
 use crate::value;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -21,30 +21,35 @@ pub(crate) struct Build {
 }
 
 /// Returns the function with its policies.
-pub(crate) fn function(layers: &[Stacked], shared: &Shared, mut item: Item, build: Build) -> TokenStream {
-    let runtime = shared.runtime();
-    let places = places(layers, build);
-    let cx = context(layers, &places, shared, &item);
+pub(crate) fn function(
+    layers: &[Stacked],
+    options: &FunctionOptions,
+    mut item: Item,
+    build: Build,
+) -> TokenStream {
+    let runtime = options.runtime();
+    let positions = positions(layers, build);
+    let cx = context(layers, &positions, options, &item);
     let mutable = item.take_mutable_bindings(|name| {
         let uses = |stacked: &Stacked| stacked.layer.uses(name);
-        cx.retry.is_some() || shared.clone.contains(name) || layers.iter().any(uses)
+        cx.retry.is_some() || options.clone.contains(name) || layers.iter().any(uses)
     });
     let (inner_attrs, body) = item.body_parts();
-    let stack = stack(layers, &places, &cx, &item, body, &cx.reset(&mutable));
+    let stack = stack(layers, &positions, &cx, &item, body, &cx.reset(&mutable));
     let seen = |at| Stack { layers, at, item: &item };
-    let numbered = || layers.iter().zip(&places).enumerate();
-    let statics = numbered().map(|(at, (stacked, place))| stacked.layer.site(place, seen(at)));
+    let numbered = || layers.iter().zip(&positions).enumerate();
+    let statics = numbered().map(|(at, (stacked, position))| stacked.layer.site(position, seen(at)));
     let comparisons = numbered().map(|(at, (stacked, _))| stacked.layer.comparisons(seen(at)));
-    let point = point(&item, &cx, &places, build.counts && shared.timed);
+    let point = point(&item, &cx, &positions, build.counts && options.timed);
     let lifted = inner_attrs.into_iter().map(|mut attr| {
         attr.style = syn::AttrStyle::Outer;
         attr
     });
     let Item { attrs, vis, sig, .. } = &item;
-    let reads_settings = places.iter().any(|place| place.is_pinned);
+    let reads_settings = positions.iter().any(|position| position.is_pinned);
     let stack = if reads_settings { pinned(&stack) } else { stack };
-    let is_ended = places.first().is_some_and(|place| place.ends_call);
-    let counted = |stack| counted(&stack, shared.timed, is_ended);
+    let is_ended = positions.first().is_some_and(|position| position.ends_call);
+    let counted = |stack| counted(&stack, options.timed, is_ended);
     let outcome = item.around(returned(&if build.counts { counted(stack) } else { stack }));
     let body = quote! {
         use #runtime::__private as __rt;
@@ -59,35 +64,40 @@ pub(crate) fn function(layers: &[Stacked], shared: &Shared, mut item: Item, buil
 }
 
 /// Returns the facts that the layers may ask about the function.
-fn context<'a>(layers: &'a [Stacked], places: &[Place], shared: &'a Shared, item: &Item) -> Context<'a> {
+fn context<'a>(
+    layers: &'a [Stacked],
+    positions: &[Position],
+    options: &'a FunctionOptions,
+    item: &Item,
+) -> Context<'a> {
     let (ty, has_impl_trait) = item.return_type();
     let find = |is_such: fn(&Traits<'_>) -> bool| {
-        layers.iter().zip(places).find(move |(stacked, _)| is_such(&stacked.traits()))
+        layers.iter().zip(positions).find(move |(stacked, _)| is_such(&stacked.traits()))
     };
-    let cloned = shared.clone.iter().flat_map(|name| {
+    let cloned = options.clone.iter().flat_map(|name| {
         let conditions = item.conditions(name).into_iter();
         conditions.map(|cfgs| Cloned { name: name.clone(), cfgs })
     });
     let key = layers.iter().find_map(|stacked| stacked.traits().key);
-    let varied = layers
-        .iter()
-        .zip(places)
-        .find_map(|(stacked, place)| stacked.traits().varies.map(|argument| (argument.clone(), place.above)));
-    let is_varied = |place: &Place| varied.as_ref().is_some_and(|(_, at)| place.above > *at);
-    let budget = |(stacked, place): (&Stacked, &Place)| {
-        stacked.layer.paid_by(place, key.is_some() || is_varied(place))
+    let varied = layers.iter().zip(positions).find_map(|(stacked, position)| {
+        stacked.traits().varies.map(|argument| (argument.clone(), position.above))
+    });
+    let is_varied = |position: &Position| varied.as_ref().is_some_and(|(_, at)| position.above > *at);
+    let budget = |(stacked, position): (&Stacked, &Position)| {
+        stacked.layer.paid_by(position, key.is_some() || is_varied(position))
     };
     Context {
         is_async: item.is_async(),
         ty,
         has_impl_trait,
         return_at: item.return_span(),
-        handler: find(|traits| traits.handles_failures).map(|(_, place)| place.site.clone()),
-        shared,
+        handler: find(|traits| traits.handles_failures).map(|(_, position)| position.site.clone()),
+        options,
         cloned: cloned.collect(),
-        retry: find(|traits| traits.loops).map(|(stacked, place)| (stacked.layer.handle(place), place.above)),
+        retry: find(|traits| traits.loops)
+            .map(|(stacked, position)| (stacked.layer.handle(position), position.above)),
         key,
-        budget: layers.iter().zip(places).find_map(budget),
+        budget: layers.iter().zip(positions).find_map(budget),
         share: find(|traits| traits.shares_budget).map(|_| share_local()),
         varied: varied.clone(),
         keeps_arguments: find(|traits| traits.keeps_arguments).is_some(),
@@ -96,75 +106,78 @@ fn context<'a>(layers: &'a [Stacked], places: &[Place], shared: &'a Shared, item
 }
 
 /// Returns `__RETRY`, `__TIMEOUT`, `__TIMEOUT_2`, ..
-fn places(layers: &[Stacked], build: Build) -> Vec<Place> {
-    let mut places: Vec<Place> = Vec::new();
+fn positions(layers: &[Stacked], build: Build) -> Vec<Position> {
+    let mut positions: Vec<Position> = Vec::new();
     for stacked @ Stacked { attr, definition, .. } in layers {
         let name = format_ident!("__{}", definition.word);
-        let same = |other: &&Place| other.site.to_string().starts_with(&name.to_string());
-        let site = match places.iter().filter(same).count() {
+        let same = |other: &&Position| other.site.to_string().starts_with(&name.to_string());
+        let site = match positions.iter().filter(same).count() {
             0 => name,
             n => format_ident!("{name}_{}", n + 1),
         };
         let is_pinned = build.pins && stacked.traits().reads_settings;
-        places.push(Place {
+        positions.push(Position {
             attr: attr.clone(),
             site,
-            above: places.len(),
-            is_innermost: places.len() + 1 == layers.len(),
+            above: positions.len(),
+            is_innermost: positions.len() + 1 == layers.len(),
             is_counted: build.counts,
-            ends_call: build.counts && places.is_empty() && stacked.traits().ends_call,
+            ends_call: build.counts && positions.is_empty() && stacked.traits().ends_call,
             is_pinned,
         });
     }
-    places
+    positions
 }
 
 /// Wraps the body in the layers: statements that bind `__outcome`. The `reset_arguments` are run where an
 /// attempt begins.
 fn stack(
     layers: &[Stacked],
-    places: &[Place],
+    positions: &[Position],
     cx: &Context<'_>,
     item: &Item,
     body: TokenStream,
     reset_arguments: &TokenStream,
 ) -> TokenStream {
-    let pairs = || layers.iter().zip(places);
+    let pairs = || layers.iter().zip(positions);
     // An attempt takes its lent arguments before they move to another thread.
-    let takes = |(stacked, place): &(&Stacked, &Place)| {
-        stacked.traits().moves_thread && cx.lends() && cx.is_retried(place)
+    let takes = |(stacked, position): &(&Stacked, &Position)| {
+        stacked.traits().moves_thread && cx.lends() && cx.is_retried(position)
     };
-    let moved = pairs().find(takes).map(|(_, place)| place.above);
+    let moved = pairs().find(takes).map(|(_, position)| position.above);
     let nothing = TokenStream::new();
     let at_body = if moved.is_none() { reset_arguments } else { &nothing };
     let (attempt, is_wrapped) = attempt(item, cx, body, at_body, pairs().next_back());
     let rest = pairs().rev().skip(usize::from(is_wrapped));
-    rest.fold(attempt, |inner, (stacked, place)| {
+    rest.fold(attempt, |inner, (stacked, position)| {
         if !stacked.traits().moves_thread {
-            return stacked.layer.wrap(cx, place, &inner);
+            return stacked.layer.wrap(cx, position, &inner);
         }
         // The resources of the layers above stay held until the body has ended on its thread, also when it is
         // abandoned.
         let held = || {
-            pairs().take(place.above).filter(|(above, _)| above.traits().holds).map(|(_, above)| above.held())
+            pairs()
+                .take(position.above)
+                .filter(|(above, _)| above.traits().holds)
+                .map(|(_, above)| above.held())
         };
         let kept = held().map(|held| quote_spanned!(Span::mixed_site()=> __rt::keep(&#held);));
-        let wrapped = stacked.layer.wrap(cx, place, &quote!(#(#kept)* #inner));
-        let mut before = cx.taken_each_time(item, place);
+        let wrapped = stacked.layer.wrap(cx, position, &quote!(#(#kept)* #inner));
+        let mut before = cx.taken_each_time(item, position);
         before.extend(
             held().map(|held| quote_spanned!(Span::mixed_site()=> let #held = __rt::Arc::clone(&#held);)),
         );
-        before.extend(if moved == Some(place.above) { reset_arguments.clone() } else { cx.copies() });
-        scoped(&before, wrapped, &place.bound())
+        before.extend(if moved == Some(position.above) { reset_arguments.clone() } else { cx.copies() });
+        scoped(&before, wrapped, &position.bound())
     })
 }
 
 /// Returns the point's `static`.
-fn point(item: &Item, cx: &Context<'_>, places: &[Place], is_timed: bool) -> TokenStream {
-    let top = places.first().map_or_else(Span::call_site, |place| place.attr.span());
-    let sites = places.iter().map(|place| &place.site);
+fn point(item: &Item, cx: &Context<'_>, positions: &[Position], is_timed: bool) -> TokenStream {
+    let top = positions.first().map_or_else(Span::call_site, |position| position.attr.span());
+    let sites = positions.iter().map(|position| &position.site);
     let function = item.sig.ident.unraw().to_string();
-    let name = cx.shared.name.iter();
+    let name = cx.options.name.iter();
     let timed = is_timed.then(|| quote!(.timed()));
     // Spanned at the topmost attribute, which is the point's place.
     let new = quote_spanned!(top=> __rt::PointSite::new);
@@ -213,7 +226,7 @@ fn attempt(
     cx: &Context<'_>,
     body: TokenStream,
     reset_arguments: &TokenStream,
-    innermost: Option<(&Stacked, &Place)>,
+    innermost: Option<(&Stacked, &Position)>,
 ) -> (TokenStream, bool) {
     let ty = &cx.ty;
     let judged = judged(cx);
@@ -241,18 +254,18 @@ fn attempt(
     let attempt = Context::number(true);
     let marked =
         cx.retry.as_ref().map(|_| quote_spanned!(here=> __rt::Repeated::new(&__POINT, #attempt, #future)));
-    let wrapped = innermost.and_then(|(stacked, place)| {
-        let bound = place.bound();
+    let wrapped = innermost.and_then(|(stacked, position)| {
+        let bound = position.bound();
         let done = quote_spanned!(here=> { #judged #bound });
         stacked
             .layer
-            .wrap_future(cx, place, marked.as_ref().unwrap_or(&future), &done)
+            .wrap_future(cx, position, marked.as_ref().unwrap_or(&future), &done)
             .map(|run| (run, bound))
     });
     if let Some((run, bound)) = wrapped {
         return (scoped(reset_arguments, quote_spanned!(here=> let #bound = #run;), &bound), true);
     }
-    if innermost.is_some_and(|(stacked, place)| cx.waits_inside(place, stacked.traits().joins_waits)) {
+    if innermost.is_some_and(|(stacked, position)| cx.waits_inside(position, stacked.traits().joins_waits)) {
         let (call, again) = (retry_local(), again_local());
         let run =
             quote_spanned!(here=> let (#call, __outcome) = __rt::attempt(#again, #future).await; #judged);
@@ -267,8 +280,12 @@ fn attempt(
 
 /// Returns `run`, which binds the body's `__outcome`, with the innermost layer around it if that takes the body's
 /// place.
-fn placed(cx: &Context<'_>, innermost: Option<(&Stacked, &Place)>, run: TokenStream) -> (TokenStream, bool) {
-    let wrapped = innermost.and_then(|(stacked, place)| stacked.layer.wrap_run(cx, place, &run));
+fn placed(
+    cx: &Context<'_>,
+    innermost: Option<(&Stacked, &Position)>,
+    run: TokenStream,
+) -> (TokenStream, bool) {
+    let wrapped = innermost.and_then(|(stacked, position)| stacked.layer.wrap_run(cx, position, &run));
     let is_wrapped = wrapped.is_some();
     (wrapped.unwrap_or(run), is_wrapped)
 }
@@ -287,7 +304,7 @@ fn judged(cx: &Context<'_>) -> TokenStream {
     let here = Span::mixed_site();
     let at = here.located_at(cx.return_at);
     let attempt = Context::number(cx.retry.is_some());
-    let Shared { classify, context, when_ok, .. } = cx.shared;
+    let FunctionOptions { classify, context, when_ok, .. } = cx.options;
     if classify.is_none() && context.is_empty() && when_ok.is_none() {
         let probe = quote_spanned!(at=> __rt::Outcome::probe(&__outcome));
         return quote_spanned!(here=> let __verdict = #probe.probed_verdict(&__POINT, #attempt););

@@ -1,10 +1,10 @@
 //! What the stack knows of an attribute: its registration, its layer of the expansion, and traits that other layers
 //! ask about, so that no attribute has to know another.
 
-use crate::context::{Context, Place};
+use crate::context::{Context, Position};
 use crate::errors::Errors;
 use crate::function::item::Item;
-use crate::options::Shared;
+use crate::options::FunctionOptions;
 use crate::syntax::keys::{Entry, Spec};
 use crate::value::Duration;
 use proc_macro2::{Ident, Span, TokenStream};
@@ -24,7 +24,7 @@ pub(crate) struct Input<'a> {
     /// The attribute's name, spanned over the whole attribute.
     pub(crate) attr: &'a Ident,
     pub(crate) entries: Vec<Entry>,
-    pub(crate) shared: &'a Shared,
+    pub(crate) options: &'a FunctionOptions,
     pub(crate) item: &'a Item,
     pub(crate) errors: &'a Errors,
 }
@@ -47,19 +47,19 @@ pub(crate) trait Layer {
 
     /// Returns the budget that pays for the attempts that the layer adds, for the layers below: an expression of an
     /// `Option`. If the stack has a key, there may be one for each.
-    fn paid_by(&self, place: &Place, has_key: bool) -> Option<TokenStream> {
-        let _ = (place, has_key);
+    fn paid_by(&self, position: &Position, has_key: bool) -> Option<TokenStream> {
+        let _ = (position, has_key);
         None
     }
 
     /// Returns the expression by which the layers below reach this one.
-    fn handle(&self, place: &Place) -> TokenStream {
-        let site = &place.site;
+    fn handle(&self, position: &Position) -> TokenStream {
+        let site = &position.site;
         quote_spanned!(Span::mixed_site()=> (&#site))
     }
 
     /// Returns the layer's `static`.
-    fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream;
+    fn site(&self, position: &Position, stack: Stack<'_>) -> TokenStream;
 
     /// Returns `const _` items that compare values with those of other layers.
     fn comparisons(&self, stack: Stack<'_>) -> TokenStream {
@@ -68,12 +68,12 @@ pub(crate) trait Layer {
     }
 
     /// Wraps `inner`, statements that bind an `__outcome` and its `__verdict`, in this layer, which binds the same.
-    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream;
+    fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream;
 
     /// Wraps `run`, a statement that binds the body's `__outcome`, in this layer, if the layer takes the place
     /// of the body: its result is judged like the body's own.
-    fn wrap_run(&self, cx: &Context<'_>, place: &Place, run: &TokenStream) -> Option<TokenStream> {
-        let _ = (cx, place, run);
+    fn wrap_run(&self, cx: &Context<'_>, position: &Position, run: &TokenStream) -> Option<TokenStream> {
+        let _ = (cx, position, run);
         None
     }
 
@@ -82,11 +82,11 @@ pub(crate) trait Layer {
     fn wrap_future(
         &self,
         cx: &Context<'_>,
-        place: &Place,
+        position: &Position,
         future: &TokenStream,
         done: &TokenStream,
     ) -> Option<TokenStream> {
-        let _ = (cx, place, future, done);
+        let _ = (cx, position, future, done);
         None
     }
 }
@@ -113,7 +113,7 @@ pub(crate) struct Traits<'a> {
     pub(crate) handles_failures: bool,
     /// Whether it uses the arguments after the body has run.
     pub(crate) keeps_arguments: bool,
-    /// Whether it ends in the function's own body, where the call can be counted: its value is that of `Place::ended`.
+    /// Whether it ends in the function's own body, where the call can be counted: its value is that of `Position::ended`.
     pub(crate) ends_call: bool,
     /// Whether it moves the layers below to another thread, and may abandon them there.
     pub(crate) moves_thread: bool,

@@ -10,7 +10,7 @@ use syn::{Error, Expr, LitStr, Result};
 
 /// The keys about the function, as read from its attributes.
 #[derive(Default)]
-pub(crate) struct Shared {
+pub(crate) struct FunctionOptions {
     pub(crate) name: Option<LitStr>,
     pub(crate) classify: Option<Expr>,
     pub(crate) rejected: Option<Expr>,
@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     seen: Vec<Ident>,
 }
 
-impl Shared {
+impl FunctionOptions {
     /// Returns the path of the runtime crate.
     pub(crate) fn runtime(&self) -> TokenStream {
         self.runtime.clone().unwrap_or_else(|| quote!(::resilience))

@@ -25,7 +25,7 @@ pub use crate::point::{Admission, admitting};
 pub use crate::point::{POINTS_0_1, PointSite};
 pub use crate::policy::budget::share::sharing;
 #[cfg(feature = "cache")]
-pub use crate::policy::cached::{Ids, Lead, Part, Parted, Sharing, key_part};
+pub use crate::policy::cached::{GenericArgs, Lead, Part, PartFallback, Sharing, key_part};
 #[cfg(feature = "chaos")]
 pub use crate::policy::chaos::injected;
 pub use crate::policy::contradictions::{check_attempt, check_hedge, check_hedged, check_slow, check_window};
@@ -37,7 +37,7 @@ pub use crate::policy::timeout::Timed;
 pub use crate::policy::with_fallback::{Instead, Settled, Step};
 #[cfg(feature = "ops")]
 pub use crate::policy::with_retry::timed_attempts;
-pub use crate::policy::with_retry::{Budget, KeyedBudgets, attempt, check_waits, here};
+pub use crate::policy::with_retry::{Budget, KeyedBudgets, attempt, check_waits, on_this_thread};
 // Every policy's own module, so that an expansion can name its items.
 pub use crate::base::repeats::Repeated;
 pub use crate::base::site::Site;
@@ -151,16 +151,16 @@ pub fn instead<R: Outcome>(like: &R, answer: impl Instead<R::Value>) -> Option<R
 ///
 /// With `max = 3` it is cloned for the first three attempts, the very first one included.
 #[derive(Debug)]
-pub struct Lent<T>(Option<T>);
+pub struct ClonedPerAttempt<T>(Option<T>);
 
-impl<T> Lent<T> {
+impl<T> ClonedPerAttempt<T> {
     /// Takes the argument.
     pub const fn new(argument: T) -> Self {
         Self(Some(argument))
     }
 }
 
-impl<T: Clone> Lent<T> {
+impl<T: Clone> ClonedPerAttempt<T> {
     /// Returns the argument for the next attempt; the original, if this is the last possible one.
     ///
     /// # Panics
@@ -181,12 +181,12 @@ impl<T: Clone> Lent<T> {
     note = "for a fresh one on each attempt, write `clone(..)` with its name in the attribute",
     note = "to go on with what the last attempt left, take it by `&mut`, for instance `call: &mut impl FnMut()`"
 )]
-pub trait StartsAgain: Sized {
+pub trait ResetPerAttempt: Sized {
     /// Returns the argument for this attempt.
     fn start(&self) -> Self;
 }
 
-impl<T: Copy> StartsAgain for T {
+impl<T: Copy> ResetPerAttempt for T {
     #[inline]
     fn start(&self) -> T {
         *self
@@ -201,12 +201,12 @@ impl<T: Copy> StartsAgain for T {
     label = "`{Self}` is not `Copy`",
     note = "write `clone(..)` with its name in the attribute: then each attempt gets a clone"
 )]
-pub trait TakenEachTime {
+pub trait CopyPerAttempt {
     /// Does nothing.
     fn taken(&self);
 }
 
-impl<T: Copy> TakenEachTime for T {
+impl<T: Copy> CopyPerAttempt for T {
     #[inline]
     fn taken(&self) {}
 }

@@ -146,7 +146,7 @@ struct Table<T> {
     evicted: AtomicU64,
     /// The first keys that were used often, in that order.
     #[cfg(feature = "ops")]
-    often: Often,
+    often: FrequentKeys,
 }
 
 /// The name of the entry for keys without space.
@@ -158,15 +158,15 @@ const OVERFLOW: &str = "(overflow)";
 /// seeded at random, so that such a pair is met neither by chance nor by design; a light one suffices because the
 /// map is bounded.
 type Shard<T> = RwLock<Entries<T>>;
-type Entries<T> = HashMap<u64, Entry<T>, BuildHasherDefault<AsIs>>;
+type Entries<T> = HashMap<u64, Entry<T>, BuildHasherDefault<IdentityHasher>>;
 
 /// A hasher for values that are hashes already.
 ///
 /// `write` is never called: the key of a map is the hash, a `u64`.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct AsIs(u64);
+pub(crate) struct IdentityHasher(u64);
 
-impl Hasher for AsIs {
+impl Hasher for IdentityHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -201,14 +201,14 @@ const MOST_OFTEN: usize = 100;
 /// The first frequent keys: those that metrics show, as long as the process lives.
 #[cfg(feature = "ops")]
 #[derive(Debug, Default)]
-struct Often {
+struct FrequentKeys {
     keys: Mutex<Vec<OwnedKey>>,
     /// The number of further frequent keys.
     more: AtomicU64,
 }
 
 #[cfg(feature = "ops")]
-impl Often {
+impl FrequentKeys {
     /// Counts a use of `entry`; writes only while there have been few.
     #[inline]
     fn count<T>(&self, entry: &Entry<T>) {
@@ -467,7 +467,7 @@ impl<T: PerKey> Table<T> {
             #[cfg(feature = "ops")]
             evicted: made(0),
             #[cfg(feature = "ops")]
-            often: Often::default(),
+            often: FrequentKeys::default(),
         }
     }
 

@@ -15,12 +15,12 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
     let __outcome = '__cache: {
         let __pending = match {
             #[allow(unused_imports)]
-            use __rt::Parted as _;
+            use __rt::PartFallback as _;
             let __part_0 = &(id);
             let __part_1 = &(name);
             let __begun = (&__CACHE)
                 .enter(
-                    __rt::Ids::NONE,
+                    __rt::GenericArgs::NONE,
                     (
                         __rt::key_part(__rt::Part(__part_0).__part()),
                         __rt::key_part(__rt::Part(__part_1).__part()),
@@ -70,10 +70,13 @@ async fn asynchronous(id: u32) -> Result<String, Error> {
     let __outcome = '__cache: {
         let __pending = match {
             #[allow(unused_imports)]
-            use __rt::Parted as _;
+            use __rt::PartFallback as _;
             let __part_0 = &(id);
             let __begun = (&__CACHE)
-                .enter(__rt::Ids::NONE, __rt::key_part(__rt::Part(__part_0).__part()));
+                .enter(
+                    __rt::GenericArgs::NONE,
+                    __rt::key_part(__rt::Part(__part_0).__part()),
+                );
             __begun
         } {
             __rt::Ok(__pending) => __pending,
@@ -133,7 +136,7 @@ impl Service {
         let __outcome = '__cache: {
             let __pending = match {
                 #[allow(unused_imports)]
-                use __rt::Parted as _;
+                use __rt::PartFallback as _;
                 let __held = &(self.cache);
                 let __instance: &__rt::Cache = __held;
                 let __part_0 = &(self.host);
@@ -141,7 +144,7 @@ impl Service {
                 let __begun = (&__CACHE)
                     .enter_in(
                         __instance,
-                        __rt::Ids::of::<(::core::marker::PhantomData<Self>,)>(),
+                        __rt::GenericArgs::of::<(::core::marker::PhantomData<Self>,)>(),
                         (
                             __rt::key_part(__rt::Part(__part_0).__part()),
                             __rt::key_part(__rt::Part(__part_1).__part()),

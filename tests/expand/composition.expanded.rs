@@ -148,7 +148,7 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
         __rt::Site::new(__keyed(), __keyed)
     };
     let __budget = __rt::Keyed::get(&__BUDGETS, &(request.host));
-    let mut __retry = __rt::here((&__RETRY).start_remembering());
+    let mut __retry = __rt::on_this_thread((&__RETRY).start_remembering());
     let (__outcome, __verdict) = loop {
         let __retrying = {
             let (__outcome, __verdict) = '__breaker: {
@@ -170,7 +170,7 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
                         clippy::shadow_same,
                         clippy::shadow_unrelated
                     )]
-                    let mut seen = __rt::StartsAgain::start(&seen);
+                    let mut seen = __rt::ResetPerAttempt::start(&seen);
                     let __outcome = __rt::call_once(|| -> Result<Quote, QuoteError> {
                         seen += 1;
                         send(request, seen)

@@ -55,7 +55,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
                 (__outcome, __verdict)
             });
         let __running = __running.saying(__rt::Outcome::probe(&__outcome).probed_text());
-        match __running.end_blocking(__outcome, __verdict, |_| __rt::Wanted::Fail) {
+        match __running.end_blocking(__outcome, __verdict, |_| __rt::OnFailure::Fail) {
             __rt::Ok((__outcome, __verdict)) => __outcome,
             __rt::Err(__rejected) => __rt::refused(__rejected),
         }
@@ -112,7 +112,7 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
         };
         let __caught = __rt::InScope::new(
                 (&__running).scope(),
-                __rt::Caught::new(async {
+                __rt::CatchPanic::new(async {
                     let __outcome = async {
                         if let __rt::Some(__outcome) = __rt::None::<
                             Result<String, Error>,
@@ -130,7 +130,7 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
             .await;
         let (__running, (__outcome, __verdict)) = __running.ran(__caught).await;
         let __running = __running.saying(__rt::Outcome::probe(&__outcome).probed_text());
-        match __running.end(__outcome, __verdict, |_| __rt::Wanted::Fail).await {
+        match __running.end(__outcome, __verdict, |_| __rt::OnFailure::Fail).await {
             __rt::Ok((__outcome, __verdict)) => __outcome,
             __rt::Err(__rejected) => __rt::refused(__rejected),
         }
@@ -190,7 +190,7 @@ impl Service {
             };
             let __caught = __rt::InScope::new(
                     (&__running).scope(),
-                    __rt::Caught::new(async {
+                    __rt::CatchPanic::new(async {
                         let __outcome = async {
                             if let __rt::Some(__outcome) = __rt::None::<
                                 Result<String, Error>,
@@ -209,7 +209,7 @@ impl Service {
             let (__running, (__outcome, __verdict)) = __running.ran(__caught).await;
             let __running = __running
                 .saying(__rt::Outcome::probe(&__outcome).probed_text());
-            match __running.end(__outcome, __verdict, |_| __rt::Wanted::Fail).await {
+            match __running.end(__outcome, __verdict, |_| __rt::OnFailure::Fail).await {
                 __rt::Ok((__outcome, __verdict)) => __outcome,
                 __rt::Err(__rejected) => __rt::refused(__rejected),
             }

@@ -168,12 +168,12 @@ fn follows_on_thread(id: u32, name: String) -> Result<String, Error> {
         __rt::Site::new(__keyed(), __keyed)
     };
     let __budget = __rt::Keyed::get(&__BUDGETS, &(name));
-    let mut __retry = __rt::here((&__RETRY).start());
+    let mut __retry = __rt::on_this_thread((&__RETRY).start());
     let __outcome = loop {
         let __retrying = {
             let (__outcome, __verdict) = {
-                __rt::TakenEachTime::taken(&id);
-                __rt::TakenEachTime::taken(&name);
+                __rt::CopyPerAttempt::taken(&id);
+                __rt::CopyPerAttempt::taken(&name);
                 let (__outcome, __verdict) = {
                     let __timeout = __rt::Keyed::get(&__TIMEOUT, &(name));
                     match __timeout

@@ -40,7 +40,7 @@ fn places(attr: &str) -> (Vec<String>, &'static [&'static str]) {
 /// A setting without a key comes first in the attribute, and its row of the page begins with "the".
 fn sections(attr: &str, key: &str, is_first: bool) -> [(&'static str, String, Vec<String>); 7] {
     let (runtime, more_tests) = places(attr);
-    let mut parsers = vec!["value/kept.rs", "value/rules.rs", "options.rs"];
+    let mut parsers = vec!["value/state_options.rs", "value/rules.rs", "options.rs"];
     if ["checkpoint", "job"].contains(&attr) {
         parsers.push("attr/recorded.rs");
     }

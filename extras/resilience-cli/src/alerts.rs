@@ -1,7 +1,7 @@
 //! `resilience alerts`: what programs have reported to their operators.
 
 use crate::Failure;
-use crate::args::{AlertsArgs, Place};
+use crate::args::{AlertsArgs, StateOptions};
 use crate::print;
 use crate::state::{self, State};
 use resilience::alerts::{
@@ -23,7 +23,7 @@ struct Row {
     alert: Alert,
 }
 
-pub(crate) fn command(args: &AlertsArgs, place: &Place, json: bool) -> Result<ExitCode, Failure> {
+pub(crate) fn command(args: &AlertsArgs, place: &StateOptions, json: bool) -> Result<ExitCode, Failure> {
     let states = state::with_alerts(place)?;
     if let Some(id) = &args.acknowledge {
         return acknowledge(states, id);
@@ -55,7 +55,7 @@ fn at(state: &State, error: &io::Error) -> Failure {
 }
 
 #[derive(Serialize)]
-struct Open {
+struct OpenAlerts {
     application: String,
     #[serde(flatten)]
     escalation: Escalation,
@@ -66,9 +66,9 @@ fn escalations(states: Vec<State>, json: bool) -> Result<ExitCode, Failure> {
     let (rows, failed) = state::each(states, |state| {
         let all = escalations_in(&state.dir).map_err(|error| at(state, &error))?;
         let open = all.into_iter().filter(Escalation::is_open);
-        Ok(open.map(|escalation| Open { application: state.application.clone(), escalation }).collect())
+        Ok(open.map(|escalation| OpenAlerts { application: state.application.clone(), escalation }).collect())
     });
-    let line = |row: &Open| {
+    let line = |row: &OpenAlerts| {
         let alert = &row.escalation.alert;
         let (id, at, application) = (alert.id(), &alert.timestamp, &row.application);
         let [id, at, application] = [id, at.as_str(), application.as_str()].map(print::visible);

@@ -11,7 +11,7 @@ use std::time::Duration;
 #[command(name = "resilience", version, arg_required_else_help = true, propagate_version = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: StateOptions,
     /// Prints one JSON object a line, with the version of its form as `schema`
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -21,7 +21,7 @@ pub(crate) struct Cli {
 
 /// The state that a command reads or changes.
 #[derive(Args, Debug)]
-pub(crate) struct Place {
+pub(crate) struct StateOptions {
     /// The state directory, as RESILIENCE_STATE names it for a program
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,

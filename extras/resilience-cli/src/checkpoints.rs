@@ -1,7 +1,7 @@
 //! `resilience checkpoints`: recorded steps that belong to no job.
 
 use crate::Failure;
-use crate::args::{CheckpointsCommand, Place};
+use crate::args::{CheckpointsCommand, StateOptions};
 use crate::print::{self, age};
 use crate::state::{self, State};
 use resilience::checkpoints::blocking;
@@ -17,7 +17,11 @@ struct Row {
     step: CheckpointInfo,
 }
 
-pub(crate) fn command(command: CheckpointsCommand, place: &Place, json: bool) -> Result<ExitCode, Failure> {
+pub(crate) fn command(
+    command: CheckpointsCommand,
+    place: &StateOptions,
+    json: bool,
+) -> Result<ExitCode, Failure> {
     match command {
         CheckpointsCommand::List { prefix, limit } => {
             let mut filter = Filter::new().limit(limit);
@@ -70,7 +74,7 @@ fn cells(Row { application, step }: &Row) -> Vec<String> {
     ]
 }
 
-fn show(key: &str, place: &Place, json: bool) -> Result<ExitCode, Failure> {
+fn show(key: &str, place: &StateOptions, json: bool) -> Result<ExitCode, Failure> {
     let state = state::the_one(place, &format!("step `{key}`"), |state| Ok(find(state, key)?.is_some()))?;
     let step = find(&state, key)?.ok_or_else(|| format!("there is no step `{key}`"))?;
     if json {

@@ -1,7 +1,7 @@
 //! `resilience doctor`: the faults of a state directory, and their remedies. It writes nothing.
 
 use crate::Failure;
-use crate::args::{DoctorArgs, Place};
+use crate::args::{DoctorArgs, StateOptions};
 use crate::print;
 use crate::state::{self, State};
 use resilience::alerts::recent_in;
@@ -36,7 +36,7 @@ struct Finding {
     action: &'static str,
 }
 
-pub(crate) fn command(args: &DoctorArgs, place: &Place, json: bool) -> Result<ExitCode, Failure> {
+pub(crate) fn command(args: &DoctorArgs, place: &StateOptions, json: bool) -> Result<ExitCode, Failure> {
     let states = state::all(place)?;
     let mut findings = Vec::new();
     for state in &states {

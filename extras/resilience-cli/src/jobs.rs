@@ -1,7 +1,7 @@
 //! `resilience jobs`.
 
 use crate::Failure;
-use crate::args::{JobsCommand, Place};
+use crate::args::{JobsCommand, StateOptions};
 use crate::print::{self, age};
 use crate::state::{self, State};
 use resilience::durable::{JobInfo, Status};
@@ -31,7 +31,7 @@ struct Row {
     job: JobInfo,
 }
 
-pub(crate) fn command(command: JobsCommand, place: &Place, json: bool) -> Result<ExitCode, Failure> {
+pub(crate) fn command(command: JobsCommand, place: &StateOptions, json: bool) -> Result<ExitCode, Failure> {
     match command {
         JobsCommand::List { status, prefix, limit } => list(&status, prefix, limit, place, json),
         JobsCommand::Show { id } => show(&id, place, json),
@@ -48,7 +48,7 @@ fn list(
     status: &[String],
     prefix: Option<String>,
     limit: usize,
-    place: &Place,
+    place: &StateOptions,
     json: bool,
 ) -> Result<ExitCode, Failure> {
     let statuses = status.iter().map(|word| status_of(word)).collect::<Result<Vec<_>, _>>()?;
@@ -98,19 +98,22 @@ fn cells(Row { application, job }: &Row) -> Vec<String> {
     ]
 }
 
-fn show(id: &str, place: &Place, json: bool) -> Result<ExitCode, Failure> {
+fn show(id: &str, place: &StateOptions, json: bool) -> Result<ExitCode, Failure> {
     let state = find(id, place)?;
     let jobs = blocking::of(state.inspect()?);
     let job = jobs.get(id)?.ok_or_else(|| format!("there is no job `{id}`"))?;
     let steps = jobs.steps(id)?;
     if json {
         #[derive(Serialize)]
-        struct Shown<'a> {
+        struct ShownJob<'a> {
             #[serde(flatten)]
             row: Row,
             recorded: &'a [resilience::durable::CheckpointInfo],
         }
-        return print::json([Shown { row: Row { application: state.application, job }, recorded: &steps }]);
+        return print::json([ShownJob {
+            row: Row { application: state.application, job },
+            recorded: &steps,
+        }]);
     }
     let mut lines = vec![print::visible(&job.to_string())];
     let mut line = |name: &str, value: String| lines.push(format!("  {name:<12} {}", print::visible(&value)));
@@ -149,7 +152,7 @@ fn show(id: &str, place: &Place, json: bool) -> Result<ExitCode, Failure> {
     print::bytes((lines.join("\n") + "\n").as_bytes())
 }
 
-fn cancel(id: &str, wait: Option<Duration>, place: &Place) -> Result<ExitCode, Failure> {
+fn cancel(id: &str, wait: Option<Duration>, place: &StateOptions) -> Result<ExitCode, Failure> {
     let state = find(id, place)?;
     let jobs = blocking::of(state.open()?);
     jobs.cancel(id)?;
@@ -175,7 +178,7 @@ fn cancel(id: &str, wait: Option<Duration>, place: &Place) -> Result<ExitCode, F
 }
 
 /// Returns the state that has the job `id`.
-fn find(id: &str, place: &Place) -> Result<State, Failure> {
+fn find(id: &str, place: &StateOptions) -> Result<State, Failure> {
     state::the_one(place, &format!("job `{id}`"), |state| {
         let page = blocking::of(state.inspect()?).list(Filter::new().prefix(id).limit(1))?;
         Ok(page.iter().any(|job| job.id == id))

@@ -1,7 +1,7 @@
 //! `resilience locks`.
 
 use crate::Failure;
-use crate::args::{LocksCommand, Place};
+use crate::args::{LocksCommand, StateOptions};
 use crate::print;
 use crate::state::{self, State};
 use resilience::fs::Holder;
@@ -17,7 +17,7 @@ struct Row {
     lock: LockInfo,
 }
 
-pub(crate) fn command(command: LocksCommand, place: &Place, json: bool) -> Result<ExitCode, Failure> {
+pub(crate) fn command(command: LocksCommand, place: &StateOptions, json: bool) -> Result<ExitCode, Failure> {
     let states = state::all_locks(place)?;
     let failed = match command {
         LocksCommand::List { held, prefix } => {

@@ -1,7 +1,7 @@
 //! The state directories that a command means.
 
 use crate::Failure;
-use crate::args::Place;
+use crate::args::StateOptions;
 use crate::print;
 use resilience::durable::{SqliteStore, state_dir};
 use std::env;
@@ -58,7 +58,7 @@ fn dir_of(application: &str) -> Result<PathBuf, Failure> {
 }
 
 /// Returns the state that the options or the environment name.
-fn named(place: &Place) -> Result<Option<State>, Failure> {
+fn named(place: &StateOptions) -> Result<Option<State>, Failure> {
     let given = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
     if let Some(dir) = &place.state {
         return Ok(Some(State::at(dir.clone(), "--state names it")));
@@ -75,7 +75,7 @@ fn named(place: &Place) -> Result<Option<State>, Failure> {
 }
 
 /// Returns the state in which `run` records.
-pub(crate) fn of_run(place: &Place) -> Result<State, Failure> {
+pub(crate) fn of_run(place: &StateOptions) -> Result<State, Failure> {
     match named(place)? {
         Some(state) => Ok(state),
         None => State::of(SHELL, "`run` is the application `shell` unless another one is named"),
@@ -84,7 +84,7 @@ pub(crate) fn of_run(place: &Place) -> Result<State, Failure> {
 
 /// Returns the directory of the named lock of `run`: that of the state in an option, else the one that all
 /// programs of this user share.
-pub(crate) fn locks_of_run(place: &Place) -> Result<PathBuf, Failure> {
+pub(crate) fn locks_of_run(place: &StateOptions) -> Result<PathBuf, Failure> {
     match (&place.state, &place.app) {
         (None, None) => common_locks(),
         _ => Ok(of_run(place)?.dir.join("locks")),
@@ -92,7 +92,7 @@ pub(crate) fn locks_of_run(place: &Place) -> Result<PathBuf, Failure> {
 }
 
 /// Returns the directories of locks that a listing covers: that of the state in an option, else all of this user's.
-pub(crate) fn all_locks(place: &Place) -> Result<Vec<State>, Failure> {
+pub(crate) fn all_locks(place: &StateOptions) -> Result<Vec<State>, Failure> {
     if place.state.is_some() || place.app.is_some() {
         let state = of_run(place)?;
         return Ok(vec![State { dir: state.dir.join("locks"), ..state }]);
@@ -115,7 +115,7 @@ fn common_locks() -> Result<PathBuf, Failure> {
 
 /// Returns the states whose alerts are shown: the one that is named, else those of all applications of this user that
 /// have any.
-pub(crate) fn with_alerts(place: &Place) -> Result<Vec<State>, Failure> {
+pub(crate) fn with_alerts(place: &StateOptions) -> Result<Vec<State>, Failure> {
     if let Some(state) = named(place)? {
         return Ok(vec![state]);
     }
@@ -128,7 +128,7 @@ pub(crate) fn with_alerts(place: &Place) -> Result<Vec<State>, Failure> {
 }
 
 /// Returns the states that a listing covers: the one that is named, else those of all applications of this user.
-pub(crate) fn all(place: &Place) -> Result<Vec<State>, Failure> {
+pub(crate) fn all(place: &StateOptions) -> Result<Vec<State>, Failure> {
     if let Some(state) = named(place)? {
         return Ok(vec![state]);
     }
@@ -178,7 +178,7 @@ pub(crate) fn each<T>(
 
 /// Returns the one state in which `is_there` is true; several are an error that names them.
 pub(crate) fn the_one(
-    place: &Place,
+    place: &StateOptions,
     what: &str,
     is_there: impl Fn(&State) -> Result<bool, Failure>,
 ) -> Result<State, Failure> {

@@ -1,10 +1,10 @@
 //! `#[bulkhead(16, wait = 100ms, ..)]`.
 
-use crate::context::{Context, Place};
+use crate::context::{Context, Position};
 use crate::errors::Errors;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{Positional, Reader, Setting, Spec, key, setting};
-use crate::value::{self, Kept, Nouns, Setter, Settings};
+use crate::value::{self, PolicyNames, Setter, Settings, StateOptions};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
@@ -82,14 +82,14 @@ const FLOOR: &str = "write `floor = <1>`, beside `adaptive`: the fewest slots";
 const CAP: &str = "write `cap = <200>`, beside `adaptive`: the most slots";
 const START: &str = "write the number of slots first, without a key: `#[bulkhead(<20>, adaptive)]`";
 
-const NOUNS: Nouns = Nouns { noun: "bulkhead", ty: "Bulkhead", set: "Keyed<Bulkhead>" };
+const NOUNS: PolicyNames = PolicyNames { noun: "bulkhead", ty: "Bulkhead", set: "Keyed<Bulkhead>" };
 
 /// The checked arguments.
 pub(crate) struct Checked {
     /// The number of slots, unless a bulkhead is given that has one.
     slots: Option<TokenStream>,
     setters: Vec<Setter>,
-    kept: Kept,
+    state: StateOptions,
     /// Whether a call may have to wait.
     waits: bool,
     /// Whether the number of slots follows the results of calls.
@@ -104,7 +104,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let mut reader = Reader::new(&SPEC, entries, errors);
     let (wait_at, queue_at) = (reader.span_of("wait"), reader.span_of("queue"));
     let bounds_at = [reader.span_of("floor"), reader.span_of("cap")];
-    let kept = Kept::read(&mut reader, item, &NOUNS);
+    let state = StateOptions::read(&mut reader, item, &NOUNS);
     let settings = Settings::read(&mut reader);
     let is_short = wait_at.is_none() || settings.duration("wait").is_some_and(|wait| wait.nanos == Some(0));
     if let (Some(at), true) = (queue_at, is_short) {
@@ -115,9 +115,9 @@ fn check(input: Input<'_>) -> Option<Checked> {
         );
     }
     let mut rest = reader.rest().into_iter();
-    kept.check_instance(errors, rest.clone().map(|entry| entry.span));
-    if kept.is_given() {
-        return Some(Checked { slots: None, setters: Vec::new(), kept, waits: true, is_adaptive: false });
+    state.check_instance(errors, rest.clone().map(|entry| entry.span));
+    if state.is_given() {
+        return Some(Checked { slots: None, setters: Vec::new(), state, waits: true, is_adaptive: false });
     }
     let is_adaptive = settings.has("adaptive");
     for at in bounds_at.into_iter().flatten().filter(|_| !is_adaptive) {
@@ -144,7 +144,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
         None => None,
     };
     let setters = settings.setters;
-    Some(Checked { slots, setters, kept, waits: wait_at.is_some(), is_adaptive })
+    Some(Checked { slots, setters, state, waits: wait_at.is_some(), is_adaptive })
 }
 
 impl Layer for Checked {
@@ -154,14 +154,14 @@ impl Layer for Checked {
             holds: true,
             judges: self.is_adaptive,
             without_failures: self.is_adaptive.then_some("see no call fail, and let ever more of them run"),
-            key: self.kept.key.as_ref(),
+            key: self.state.key.as_ref(),
             ends_call: true,
             ..Traits::default()
         }
     }
 
     fn check_stack(&self, attr: &Ident, stack: Stack<'_>, errors: &Errors) {
-        if self.kept.instance.is_some() && stack.below().any(|traits| traits.moves_thread) {
+        if self.state.instance.is_some() && stack.below().any(|traits| traits.moves_thread) {
             errors.at_tokens(
                 attr,
                 "the slot of an `instance` is free before a body ends that `timeout(.., thread)` has abandoned\n\
@@ -170,7 +170,7 @@ impl Layer for Checked {
         }
     }
 
-    fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
+    fn site(&self, position: &Position, stack: Stack<'_>) -> TokenStream {
         let new = match &self.slots {
             Some(slots) => {
                 let at = value::own_span_of(slots);
@@ -178,32 +178,33 @@ impl Layer for Checked {
             }
             None => self.is_adaptive.then(|| quote!(__rt::Bulkhead::of_adaptive(&__POINT))),
         };
-        let bulkhead = new.map(|new| Setter::all(&self.setters, &self.kept.ty(), new));
-        self.kept.site(&place.site, bulkhead.as_ref(), stack.varied())
+        let bulkhead = new.map(|new| Setter::all(&self.setters, &self.state.ty(), new));
+        self.state.site(&position.site, bulkhead.as_ref(), stack.varied())
     }
 
-    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+    fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
         let here = Span::mixed_site();
-        let refused = cx.refused(place);
-        let instance = self.kept.bind();
+        let refused = cx.refused(position);
+        let instance = self.state.bind();
         let awaits = cx.is_async && self.waits;
         let method = if awaits { "await_attempt" } else { "enter_attempt" };
-        let enter = self.kept.call(&place.site, method, &[&cx.attempt(place)], cx.varied(place));
+        let enter = self.state.call(&position.site, method, &[&cx.attempt(position)], cx.varied(position));
         let enter = if awaits { quote_spanned!(here=> #enter.await) } else { enter };
-        let enter = cx.admitted(place, "Slot", enter);
-        let (label, bound, last, slot) = (place.label(), place.bound(), place.ended(), place.held());
+        let enter = cx.admitted(position, "Slot", enter);
+        let (label, bound, last, slot) =
+            (position.label(), position.bound(), position.ended(), position.held());
         // A helper thread shares it, and keeps it until the body has ended there.
-        let shared = cx.has_thread_below(place);
+        let shared = cx.has_thread_below(position);
         let got = if shared {
             quote_spanned!(here=> __rt::Arc::new(__slot))
         } else {
             quote_spanned!(here=> __slot)
         };
         // Only a bulkhead of the program itself knows whether it is adaptive.
-        let is_judged = self.is_adaptive || self.kept.instance.is_some();
+        let is_judged = self.is_adaptive || self.state.instance.is_some();
         let ended = is_judged.then(|| quote_spanned!(here=> #slot.ended(__verdict);));
         let both = quote_spanned!(here=> (__outcome, __verdict));
-        let given = if is_judged || place.ends_call { both } else { bound.clone() };
+        let given = if is_judged || position.ends_call { both } else { bound.clone() };
         let run = match (cx.is_async, self.waits) {
             (_, false) => inner.clone(),
             (false, true) => quote_spanned!(here=> let __holding = #slot.hold(); #inner),

@@ -1,6 +1,6 @@
 //! `#[cached(ttl = 60s, ..)]`.
 
-use crate::context::{Context, Place};
+use crate::context::{Context, Position};
 use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::function::{types, uses};
@@ -96,7 +96,7 @@ pub(crate) struct Checked {
     weight: Option<Expr>,
     degraded: bool,
     instance: Option<TokenStream>,
-    ids: Ids,
+    ids: GenericArgs,
 }
 
 /// The parts of the key.
@@ -157,7 +157,7 @@ fn check(input: Input<'_>) -> Checked {
             ),
         );
     }
-    Checked { setters: settings.setters, key, weight, degraded, instance, ids: Ids::of(item) }
+    Checked { setters: settings.setters, key, weight, degraded, instance, ids: GenericArgs::of(item) }
 }
 
 /// Reports a value that borrows from the call, which the cache outlives.
@@ -252,8 +252,8 @@ impl Layer for Checked {
         }
     }
 
-    fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
-        let site = &place.site;
+    fn site(&self, position: &Position, _: Stack<'_>) -> TokenStream {
+        let site = &position.site;
         if self.instance.is_some() {
             return value::instance_site(site, "Cache");
         }
@@ -262,13 +262,13 @@ impl Layer for Checked {
         quote!(static #site: __rt::Cache = #cache.checked();)
     }
 
-    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+    fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
         let here = Span::mixed_site();
         let at = here.located_at(cx.return_at);
-        let label = place.label();
-        let bound = place.bound();
-        let kept = place.given(&quote_spanned!(here=> __kept), &quote_spanned!(here=> __verdict));
-        let begin = self.begin(cx, place);
+        let label = position.label();
+        let bound = position.bound();
+        let kept = position.given(&quote_spanned!(here=> __kept), &quote_spanned!(here=> __verdict));
+        let begin = self.begin(cx, position);
         let lead = if cx.is_async {
             quote_spanned!(at=> __pending.lead().await)
         } else {
@@ -318,9 +318,9 @@ impl Layer for Checked {
 
 impl Checked {
     /// Returns a block that looks the key up. Its parts are borrowed only there.
-    fn begin(&self, cx: &Context<'_>, place: &Place) -> TokenStream {
+    fn begin(&self, cx: &Context<'_>, position: &Position) -> TokenStream {
         let here = Span::mixed_site();
-        let site = &place.site;
+        let site = &position.site;
         let parts = self.key.parts();
         let names: Vec<Ident> =
             (0..parts.len()).map(|at| format_ident!("__part_{at}", span = here)).collect();
@@ -348,7 +348,7 @@ impl Checked {
         // The trait is for parts that are not references, and unused if there are none.
         quote_spanned! {here=> {
             #[allow(unused_imports)]
-            use __rt::Parted as _;
+            use __rt::PartFallback as _;
             #instance
             #(#bind)*
             let __begun = #enter;
@@ -358,14 +358,14 @@ impl Checked {
 }
 
 /// The parts that distinguish the calls of a generic function besides its key.
-struct Ids {
+struct GenericArgs {
     types: Vec<TokenStream>,
     /// The arguments of type `impl Trait`.
     unnamed: Vec<Ident>,
     constants: Vec<Ident>,
 }
 
-impl Ids {
+impl GenericArgs {
     fn of(item: &Item) -> Self {
         let receiver = item.sig.receiver().map(|_| quote!(Self));
         let params = &item.sig.generics.params;
@@ -395,9 +395,9 @@ impl Ids {
         let here = Span::mixed_site();
         let Self { types, unnamed, constants } = self;
         let start = if types.is_empty() {
-            quote_spanned!(here=> __rt::Ids::NONE)
+            quote_spanned!(here=> __rt::GenericArgs::NONE)
         } else {
-            quote_spanned!(here=> __rt::Ids::of::<(#(::core::marker::PhantomData<#types>,)*)>())
+            quote_spanned!(here=> __rt::GenericArgs::of::<(#(::core::marker::PhantomData<#types>,)*)>())
         };
         let constants = constants.iter().map(|constant| {
             // A constant may be of any integer type, `bool` or `char`: for some types the cast does nothing.

@@ -1,6 +1,6 @@
 //! `#[chaos(rate = 2%, fault = .., ..)]`.
 
-use crate::context::{Context, Place};
+use crate::context::{Context, Position};
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{Positional, Reader, Setting, Spec, key, setting};
 use crate::value::{self, Setter, Settings};
@@ -115,9 +115,9 @@ impl Layer for Checked {
         }
     }
 
-    fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
+    fn site(&self, position: &Position, _: Stack<'_>) -> TokenStream {
         let here = Span::mixed_site();
-        let (site, rate) = (&place.site, &self.rate);
+        let (site, rate) = (&position.site, &self.rate);
         let kinds = [
             (self.fault.is_some(), "Error"),
             (self.lost.is_some(), "LostAnswer"),
@@ -136,14 +136,14 @@ impl Layer for Checked {
         quote_spanned!(here=> static #site: __rt::Chaos = #chaos #latency.checked();)
     }
 
-    fn wrap(&self, _: &Context<'_>, _: &Place, inner: &TokenStream) -> TokenStream {
+    fn wrap(&self, _: &Context<'_>, _: &Position, inner: &TokenStream) -> TokenStream {
         // It is innermost, and so has wrapped the run of the body.
         inner.clone()
     }
 
-    fn wrap_run(&self, cx: &Context<'_>, place: &Place, run: &TokenStream) -> Option<TokenStream> {
+    fn wrap_run(&self, cx: &Context<'_>, position: &Position, run: &TokenStream) -> Option<TokenStream> {
         let here = Span::mixed_site();
-        let (site, label) = (&place.site, place.label());
+        let (site, label) = (&position.site, position.label());
         let fault = self.fault.as_ref().map(|fault| {
             let failure = Self::failure(cx, fault);
             quote_spanned!(here=> if __fault.is_error() { break #label #failure; })

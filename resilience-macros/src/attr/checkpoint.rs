@@ -3,7 +3,7 @@
 use super::recorded::{
     Choice, OTHERWISE, around, borrowed_result, choice, first_key, settings, store, was, was_setter,
 };
-use crate::context::{Context, Place};
+use crate::context::{Context, Position};
 use crate::function::item::Item;
 use crate::function::types;
 use crate::layer::{Definition, Input, Layer, Record, Stack, Traits};
@@ -145,8 +145,8 @@ impl Layer for Checked {
         }
     }
 
-    fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
-        let site = &place.site;
+    fn site(&self, position: &Position, stack: Stack<'_>) -> TokenStream {
+        let site = &position.site;
         let ty = quote!(__rt::Checkpoint);
         let policy = Setter::all(&self.setters, &ty, quote!(__rt::Checkpoint::new("")));
         let template = match self.key.as_ref().map(|key| &key.template) {
@@ -163,7 +163,7 @@ impl Layer for Checked {
         }
     }
 
-    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+    fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
         let none = quote!(__rt::None);
         let some = |value: TokenStream| quote!(__rt::Some(#value));
         let key = self.key.as_ref().map_or_else(|| none.clone(), |key| some(key.rendered.clone()));
@@ -193,7 +193,7 @@ impl Layer for Checked {
                 ::core::mem::drop(__entered);
             }
         };
-        around(cx, place, &body, &quote!(#key, #inputs, #store), &TokenStream::new())
+        around(cx, position, &body, &quote!(#key, #inputs, #store), &TokenStream::new())
     }
 }
 

@@ -1,10 +1,10 @@
 //! `#[circuit_breaker(threshold = 5, recovery = 60s, ..)]`.
 
-use crate::context::{Context, Place};
+use crate::context::{Context, Position};
 use crate::errors::Errors;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{Entry, Positional, Reader, Setting, Spec, Value, key, setting};
-use crate::value::{self, Kept, Nouns, Rules, Setter, Settings};
+use crate::value::{self, PolicyNames, Rules, Setter, Settings, StateOptions};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
@@ -124,7 +124,7 @@ const RATE: &str = "write `rate = <50%>`: the share of failed calls that opens i
 const MIN_CALLS: &str = "write `min_calls = <20>`: how many calls it takes to judge their share";
 const WINDOW: &str = "write `window = 60s`, or `window = 100` for the last 100 calls of a `rate`";
 
-const NOUNS: Nouns = Nouns { noun: "breaker", ty: "CircuitBreaker", set: "CircuitBreakers" };
+const NOUNS: PolicyNames = PolicyNames { noun: "breaker", ty: "CircuitBreaker", set: "CircuitBreakers" };
 
 /// The checked arguments.
 pub(crate) struct Checked {
@@ -135,7 +135,7 @@ pub(crate) struct Checked {
     slow: Option<value::Duration>,
     /// Whether the breaker may measure how long calls take.
     measures: bool,
-    kept: Kept,
+    state: StateOptions,
 }
 
 /// Reads the arguments.
@@ -157,14 +157,14 @@ fn check(input: Input<'_>) -> Checked {
     if let Some(at) = reader.span_of("slow_rate").filter(|_| !measures) {
         errors.at_span(at, NEEDS_SLOW);
     }
-    let kept = Kept::read(&mut reader, item, &NOUNS);
-    kept.check_instance(errors, policy_at.into_iter());
+    let state = StateOptions::read(&mut reader, item, &NOUNS);
+    state.check_instance(errors, policy_at.into_iter());
     let start = reader.value("policy", value::constant).unwrap_or_default();
     let settings = Settings::read(&mut reader);
     check_cap(&settings, has_default_recovery, errors);
     let rules = Rules::read(&mut reader);
     let (window, slow) = (settings.duration("window").cloned(), settings.duration("slow").cloned());
-    Checked { start, setters: settings.setters, rules, window, slow, measures, kept }
+    Checked { start, setters: settings.setters, rules, window, slow, measures, state }
 }
 
 /// Compares `cap` with `recovery`, or with its default.
@@ -197,7 +197,7 @@ impl Layer for Checked {
         Traits {
             judges: true,
             without_failures: Some("see every call succeed and never open"),
-            key: self.kept.key.as_ref(),
+            key: self.state.key.as_ref(),
             window: self.window.as_ref(),
             slow: self.slow.as_ref(),
             ends_call: true,
@@ -214,9 +214,9 @@ impl Layer for Checked {
         limits.collect()
     }
 
-    fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
-        let breaker = self.kept.instance.is_none().then(|| {
-            let ty = self.kept.ty();
+    fn site(&self, position: &Position, stack: Stack<'_>) -> TokenStream {
+        let breaker = self.state.instance.is_none().then(|| {
+            let ty = self.state.ty();
             let start = if self.start.is_empty() {
                 quote!(#ty::of(&__POINT))
             } else {
@@ -225,17 +225,17 @@ impl Layer for Checked {
             };
             Setter::all(&self.setters, &ty, start)
         });
-        self.kept.site(&place.site, breaker.as_ref(), stack.varied())
+        self.state.site(&position.site, breaker.as_ref(), stack.varied())
     }
 
-    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+    fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
         let ruling = self.rules.ruling();
-        let refused = cx.refused(place);
-        let instance = self.kept.bind();
+        let refused = cx.refused(position);
+        let instance = self.state.bind();
         let here = Span::mixed_site();
         // An instance is asked whether it measures.
-        let method = if self.measures && self.kept.instance.is_none() { "acquire" } else { "admit" };
-        let admit = self.kept.call(&place.site, method, &[], cx.varied(place));
+        let method = if self.measures && self.state.instance.is_none() { "acquire" } else { "admit" };
+        let admit = self.state.call(&position.site, method, &[], cx.varied(position));
         let inner = match (self.measures, cx.is_async) {
             (false, _) => inner.clone(),
             (true, false) => quote_spanned! {here=>
@@ -247,8 +247,8 @@ impl Layer for Checked {
                 let (__outcome, __verdict) = __permit.measured(async { #inner (__outcome, __verdict) }).await;
             },
         };
-        let label = place.label();
-        let (bound, ended) = (place.bound(), place.ended());
+        let label = position.label();
+        let (bound, ended) = (position.bound(), position.ended());
         quote_spanned! {Span::mixed_site()=>
             let #bound = #label: {
                 #instance

@@ -1,6 +1,6 @@
 //! `#[degrade(workflow, ..)]`.
 
-use crate::context::{Context, Place, shadows};
+use crate::context::{Context, Position, shadows};
 use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
@@ -52,7 +52,7 @@ pub(crate) struct Checked {
 
 /// Reads the arguments.
 fn check(input: Input<'_>) -> Option<Checked> {
-    let Input { attr, entries, shared, item, errors } = input;
+    let Input { attr, entries, options, item, errors } = input;
     let is_foreign = entries.iter().any(|entry| SPEC.foreign(entry).is_some());
     let mut reader = Reader::new(&SPEC, entries, errors);
     let settings = Settings::read(&mut reader);
@@ -71,7 +71,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
         errors.at_span(first.span, NEEDS);
         return None;
     };
-    if shared.clone.contains(argument) {
+    if options.clone.contains(argument) {
         errors.at_tokens(argument, "this argument is used again as it is\nhelp: leave it out of `clone(..)`");
     }
     let is_borrowed = is_borrowed(argument, item, errors)?;
@@ -111,8 +111,8 @@ impl Layer for Checked {
         true
     }
 
-    fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
-        let site = &place.site;
+    fn site(&self, position: &Position, _: Stack<'_>) -> TokenStream {
+        let site = &position.site;
         let ty = quote!(__rt::Degrade);
         let policy = Setter::all(&self.setters, &ty, quote!(__rt::Degrade::new("")));
         let argument = self.argument.unraw().to_string();
@@ -123,9 +123,10 @@ impl Layer for Checked {
         }
     }
 
-    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+    fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
         let here = Span::mixed_site();
-        let (site, label, bound, argument) = (&place.site, place.label(), place.bound(), &self.argument);
+        let (site, label, bound, argument) =
+            (&position.site, position.label(), position.bound(), &self.argument);
         let at = here.located_at(argument.span());
         let shadows = shadows();
         let (start, level, back, original) = if self.is_borrowed {
@@ -156,7 +157,7 @@ impl Layer for Checked {
         let simplify = quote_spanned!(at=> #original.and_then(|__original| __rt::Simplify::simplify(__original, __level + 1)));
         let returned = here.located_at(cx.return_at);
         let ended = quote_spanned!(returned=> (&#site).ended(__first, __outcome, __verdict));
-        let calls = place.looped(quote_spanned! {here=>
+        let calls = position.looped(quote_spanned! {here=>
             let (__outcome, __verdict) = {
                 #shadows
                 #level

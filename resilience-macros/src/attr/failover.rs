@@ -1,6 +1,6 @@
 //! `#[failover(model = ["a", "b"], ..)]`.
 
-use crate::context::{Context, Place, shadows};
+use crate::context::{Context, Position, shadows};
 use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::function::types::has_impl_trait;
@@ -72,9 +72,10 @@ pub(crate) struct Checked {
 
 /// Reads the arguments.
 fn check(input: Input<'_>) -> Option<Checked> {
-    let Input { attr, mut entries, shared, item, errors } = input;
+    let Input { attr, mut entries, options, item, errors } = input;
     let listed = take_listed(&mut entries, item);
-    let second = |entry: &Entry| matches!(take_listed(&mut vec![entry.clone()], item), Listed::Values(..));
+    let second =
+        |entry: &Entry| matches!(take_listed(&mut vec![entry.clone()], item), ListedValues::Values(..));
     for second in entries.extract_if(.., |entry| second(entry)) {
         errors.at_span(
             second.span,
@@ -86,9 +87,9 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let settings = Settings::read(&mut reader);
     let on = Categories::read(&mut reader);
     let (argument, entry) = match listed {
-        Listed::Values(argument, entry) => (argument, entry),
-        Listed::Reported => return None,
-        Listed::Missing => {
+        ListedValues::Values(argument, entry) => (argument, entry),
+        ListedValues::Reported => return None,
+        ListedValues::Missing => {
             errors.at_tokens(attr, format!("`failover` needs an argument and its values\nhelp: {LIST}"));
             return None;
         }
@@ -104,7 +105,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let list = list(&argument, values, errors);
     let (ty, list) = (ty?, list?);
     Some(Checked {
-        cloned: shared.clone.iter().find(|name| **name == argument).cloned(),
+        cloned: options.clone.iter().find(|name| **name == argument).cloned(),
         is_constant: !matches!(list, Expr::Array(_)),
         is_numbers: is_numbers(&list),
         list: list.to_token_stream(),
@@ -116,7 +117,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
 }
 
 /// The argument and its values, as far as they were found.
-enum Listed {
+enum ListedValues {
     Values(Ident, Entry),
     /// There are none, and another message says so.
     Reported,
@@ -124,7 +125,7 @@ enum Listed {
 }
 
 /// Takes the entry of the argument and its values: the first whose key is an argument, else one that has a list.
-fn take_listed(entries: &mut Vec<Entry>, item: &Item) -> Listed {
+fn take_listed(entries: &mut Vec<Entry>, item: &Item) -> ListedValues {
     let bound = item.bound_names();
     let names = SPEC.names();
     let is_own = |entry: &Entry| names.iter().any(|name| entry.is(name));
@@ -136,10 +137,10 @@ fn take_listed(entries: &mut Vec<Entry>, item: &Item) -> Listed {
         .position(|entry| !is_own(entry) && is_argument(entry))
         .or_else(|| entries.iter().position(|entry| !is_own(entry) && !is_foreign(entry) && is_list(entry)));
     let Some(at) = found else {
-        return if entries.iter().any(is_foreign) { Listed::Reported } else { Listed::Missing };
+        return if entries.iter().any(is_foreign) { ListedValues::Reported } else { ListedValues::Missing };
     };
     let entry = entries.remove(at);
-    entry.key.clone().map_or(Listed::Missing, |argument| Listed::Values(argument, entry))
+    entry.key.clone().map_or(ListedValues::Missing, |argument| ListedValues::Values(argument, entry))
 }
 
 fn starts_with_bracket(value: &TokenStream) -> bool {
@@ -258,8 +259,8 @@ impl Layer for Checked {
         true
     }
 
-    fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
-        let (site, list) = (&place.site, &self.list);
+    fn site(&self, position: &Position, _: Stack<'_>) -> TokenStream {
+        let (site, list) = (&position.site, &self.list);
         let ty = quote!(__rt::Failover);
         let argument = self.argument.unraw().to_string();
         let at = value::own_span_of(list);
@@ -274,9 +275,9 @@ impl Layer for Checked {
         }
     }
 
-    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+    fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
         let here = Span::mixed_site();
-        let (site, label, bound) = (&place.site, place.label(), place.bound());
+        let (site, label, bound) = (&position.site, position.label(), position.bound());
         let Self { ty, list, .. } = self;
         let shadows = shadows();
         let start = self.start(cx, site);
@@ -285,7 +286,7 @@ impl Layer for Checked {
         let listed = quote_spanned!(value::own_span_of(list)=> &#list);
         let at = here.located_at(cx.return_at);
         let ended = quote_spanned!(at=> __walk.ended(__values, __kept, __outcome, __verdict));
-        let calls = place.looped(quote_spanned! {here=>
+        let calls = position.looped(quote_spanned! {here=>
             let (__outcome, __verdict) = {
                 #shadows
                 #value

@@ -1,12 +1,12 @@
 //! `#[hedge(after = 50ms, idempotent, ..)]`.
 
-use crate::context::{Context, Place};
+use crate::context::{Context, Position};
 use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::function::types::has_mutable_reference;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{Entry, Positional, Reader, Setting, Spec, Value, key, setting};
-use crate::value::{self, Kept, Nouns, Setter, Settings};
+use crate::value::{self, PolicyNames, Setter, Settings, StateOptions};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Error, FnArg, ReceiverKind, Result};
@@ -61,14 +61,14 @@ const ATTEMPTS: &str = "write `max = <2-1>`: how many extra calls may follow, th
 const IDEMPOTENT: &str = "a hedge may run the call twice: write `idempotent` if that has the effect of one call\n\
                           help: write `#[hedge(after = 50ms, idempotent)]`";
 
-const NOUNS: Nouns = Nouns { noun: "hedge", ty: "Hedge", set: "Keyed<Hedge>" };
+const NOUNS: PolicyNames = PolicyNames { noun: "hedge", ty: "Hedge", set: "Keyed<Hedge>" };
 
 /// The checked arguments.
 pub(crate) struct Checked {
     /// The time after which an extra call follows, unless a hedge is given that has it.
     after: Option<After>,
     setters: Vec<Setter>,
-    kept: Kept,
+    state: StateOptions,
 }
 
 enum After {
@@ -104,14 +104,14 @@ fn check(input: Input<'_>) -> Option<Checked> {
         _ => {}
     }
     check_function(attr, item, errors);
-    let kept = Kept::read(&mut reader, item, &NOUNS);
+    let state = StateOptions::read(&mut reader, item, &NOUNS);
     let mut setters = Settings::read(&mut reader).setters;
     let after = reader.value("after", after);
     let budget =
         reader.value("budget", |tokens| value::path_or("expected the path of a `static` budget", tokens));
-    kept.check_instance(errors, after_at.into_iter().chain(budget_at));
-    if kept.is_given() {
-        return Some(Checked { after: None, setters: Vec::new(), kept });
+    state.check_instance(errors, after_at.into_iter().chain(budget_at));
+    if state.is_given() {
+        return Some(Checked { after: None, setters: Vec::new(), state });
     }
     setters.extend(budget.map(|path| {
         let at = value::own_span_of(&quote!(#path));
@@ -124,7 +124,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
              help: write `after = 50ms`, or `after = p95` for the slowest 5 % of the calls",
         );
     }
-    Some(Checked { after: Some(after?), setters, kept })
+    Some(Checked { after: Some(after?), setters, state })
 }
 
 /// Returns whether the entry is `50ms` or `p95` alone.
@@ -204,7 +204,7 @@ impl Layer for Checked {
             twice: Some(
                 " multiply their extra calls\nhelp: keep one, and write `max = 2` for two extra calls",
             ),
-            key: self.kept.key.as_ref(),
+            key: self.state.key.as_ref(),
             ..Traits::default()
         }
     }
@@ -214,7 +214,7 @@ impl Layer for Checked {
         true
     }
 
-    fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
+    fn site(&self, position: &Position, stack: Stack<'_>) -> TokenStream {
         let hedge = self.after.as_ref().map(|after| {
             let after = match after {
                 After::Percentile(after) => after.clone(),
@@ -224,9 +224,9 @@ impl Layer for Checked {
             };
             let at = value::own_span_of(&after);
             let new = quote_spanned!(at=> __rt::Hedge::of(&__POINT, #after));
-            Setter::all(&self.setters, &self.kept.ty(), new)
+            Setter::all(&self.setters, &self.state.ty(), new)
         });
-        self.kept.site(&place.site, hedge.as_ref(), stack.varied())
+        self.state.site(&position.site, hedge.as_ref(), stack.varied())
     }
 
     fn comparisons(&self, stack: Stack<'_>) -> TokenStream {
@@ -242,13 +242,13 @@ impl Layer for Checked {
         above.chain(below.map(|limit| limits(limit, "check_hedged"))).collect()
     }
 
-    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+    fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
         let here = Span::mixed_site();
-        let at = here.located_at(place.attr.span());
-        let instance = self.kept.bind();
+        let at = here.located_at(position.attr.span());
+        let instance = self.state.bind();
         let budget = cx.budget.clone().unwrap_or_else(|| quote_spanned!(here=> __rt::None));
-        let call = self.kept.call(&place.site, "hedging", &[&budget], cx.varied(place));
-        let verdict = if place.is_outermost() { quote!(_) } else { quote_spanned!(here=> __verdict) };
+        let call = self.state.call(&position.site, "hedging", &[&budget], cx.varied(position));
+        let verdict = if position.is_outermost() { quote!(_) } else { quote_spanned!(here=> __verdict) };
         // Here the compiler reports a closure that moves or changes an argument.
         let copy = quote_spanned!(at=> || async { #inner (__outcome, __verdict) });
         let run = quote_spanned!(here=> __rt::hedge::Copies::new(#call, #copy, __rt::hedge::verdict).await);

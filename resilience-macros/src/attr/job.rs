@@ -3,7 +3,7 @@
 use super::recorded::{
     OTHERWISE, around, borrowed_result, choice, first_key, settings, store, was, was_setter,
 };
-use crate::context::{Context, Place};
+use crate::context::{Context, Position};
 use crate::errors::Errors;
 use crate::function::item::{self, Item};
 use crate::function::types::{self, peeled};
@@ -70,12 +70,12 @@ pub(crate) struct Checked {
     store: Option<TokenStream>,
     /// Where `record_text` is written, if it is on.
     records_text: Option<Span>,
-    recorded: Vec<Recorded>,
+    recorded: Vec<RecordedArgument>,
     arguments: Vec<Argument>,
 }
 
 /// One argument that is recorded.
-struct Recorded {
+struct RecordedArgument {
     name: Ident,
     text: String,
     at: Span,
@@ -99,7 +99,7 @@ struct Argument {
 
 /// Reads the arguments.
 fn check(input: Input<'_>) -> Checked {
-    let Input { attr, entries, shared, item, errors } = input;
+    let Input { attr, entries, options, item, errors } = input;
     let mut reader = Reader::new(&SPEC, entries, errors);
     let mut setters = settings(&mut reader);
     let text_at = reader.span_of("record_text");
@@ -122,7 +122,7 @@ fn check(input: Input<'_>) -> Checked {
     if key.is_none() && before && errors.is_empty() {
         errors.at_tokens(attr, "`job` needs a key\nhelp: write `#[job(\"import:{id}\")]`");
     }
-    let name = match (&shared.name, key.as_ref().and_then(|key| key.template.clone())) {
+    let name = match (&options.name, key.as_ref().and_then(|key| key.template.clone())) {
         (Some(name), _) => name.to_token_stream(),
         (None, Some(template)) => template,
         (None, None) => {
@@ -146,7 +146,7 @@ fn check(input: Input<'_>) -> Checked {
     borrowed_result(item, errors);
     let (recorded, arguments) = arguments(item, &provided, on.as_ref(), errors);
     // A job without `name` is named after its key: its earlier name is also an earlier key.
-    let earlier = was.filter(|_| shared.name.is_none());
+    let earlier = was.filter(|_| options.name.is_none());
     let earlier = earlier.and_then(|was| errors.ok(value::key(was.to_token_stream(), item, None)));
     let earlier = earlier.map(|key| key.rendered);
     Checked { key, name, earlier, setters, on, store, records_text, recorded, arguments }
@@ -198,7 +198,7 @@ fn arguments(
     provided: &[Ident],
     on: Option<&Type>,
     errors: &Errors,
-) -> (Vec<Recorded>, Vec<Argument>) {
+) -> (Vec<RecordedArgument>, Vec<Argument>) {
     let mut recorded = Vec::new();
     let mut arguments = Vec::new();
     for (n, input) in item.sig.inputs.iter().enumerate() {
@@ -243,7 +243,7 @@ fn arguments(
                 }
                 let text = pat.ident.unraw().to_string();
                 arguments.push(Argument { cfgs: cfgs.clone(), ..taken(&made, &text, &typed.ty) });
-                recorded.push(Recorded { name: pat.ident.clone(), text, at: typed.ty.span(), cfgs });
+                recorded.push(RecordedArgument { name: pat.ident.clone(), text, at: typed.ty.span(), cfgs });
             }
         }
     }
@@ -350,8 +350,8 @@ impl Layer for Checked {
         }
     }
 
-    fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
-        let site = &place.site;
+    fn site(&self, position: &Position, stack: Stack<'_>) -> TokenStream {
+        let site = &position.site;
         let ty = quote!(__rt::Job);
         let name = &self.name;
         let policy = Setter::all(&self.setters, &ty, quote!(__rt::Job::new(#name)));
@@ -400,10 +400,10 @@ impl Layer for Checked {
         }
     }
 
-    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+    fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
         let key = self.key.as_ref().map(|key| key.rendered.clone());
         let is_plain = self.recorded.iter().all(|recorded| recorded.cfgs.is_empty());
-        let arguments = self.recorded.iter().map(|Recorded { name, text, at, cfgs }| {
+        let arguments = self.recorded.iter().map(|RecordedArgument { name, text, at, cfgs }| {
             let at = Span::mixed_site().located_at(*at);
             let argument = quote_spanned!(at=> .argument(#text, &#name));
             if is_plain { argument } else { quote_spanned!(at=> #(#cfgs)* let __args = __args #argument;) }
@@ -421,14 +421,14 @@ impl Layer for Checked {
         };
         let begin = quote!(#key, #args, #store);
         let strategy = cx.handler.as_ref().map_or_else(
-            || quote_spanned!(Span::mixed_site()=> |_| __rt::Wanted::Fail),
+            || quote_spanned!(Span::mixed_site()=> |_| __rt::OnFailure::Fail),
             |recovery| quote_spanned!(Span::mixed_site()=> |__class| (&#recovery).wanted(__class)),
         );
         let body = if cx.is_async {
             quote_spanned! {Span::mixed_site()=>
                 let __caught = __rt::InScope::new(
                     (&__running).scope(),
-                    __rt::Caught::new(async { #inner (__outcome, __verdict) }),
+                    __rt::CatchPanic::new(async { #inner (__outcome, __verdict) }),
                 )
                 .await;
                 let (__running, (__outcome, __verdict)) = __running.ran(__caught).await;
@@ -455,6 +455,6 @@ impl Layer for Checked {
             #body
             let __running = __running.saying(#text);
         };
-        around(cx, place, &body, &begin, &strategy)
+        around(cx, position, &body, &begin, &strategy)
     }
 }

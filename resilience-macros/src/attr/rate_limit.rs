@@ -1,9 +1,9 @@
 //! `#[rate_limit(100, per = 1s, ..)]`.
 
-use crate::context::{Context, Place};
+use crate::context::{Context, Position};
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{Positional, Reader, Setting, Spec, key, setting};
-use crate::value::{self, Kept, Nouns, Setter, Settings};
+use crate::value::{self, PolicyNames, Setter, Settings, StateOptions};
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 
@@ -76,14 +76,14 @@ const PER_HOUR: &str = "write `#[rate_limit(<100>, per = 1h)]`";
 const BURST: &str = "write `burst = <10>`: how many calls may be admitted at once after a pause";
 const WAIT: &str = "write `wait = <100ms>`: how long a call may wait until it is admitted";
 
-const NOUNS: Nouns = Nouns { noun: "rate limit", ty: "RateLimit", set: "Keyed<RateLimit>" };
+const NOUNS: PolicyNames = PolicyNames { noun: "rate limit", ty: "RateLimit", set: "Keyed<RateLimit>" };
 
 /// The checked arguments.
 pub(crate) struct Checked {
     /// The count and its time, unless a limit is given that has them.
     rate: Option<(TokenStream, value::Duration)>,
     setters: Vec<Setter>,
-    kept: Kept,
+    state: StateOptions,
     /// Whether a call may have to wait.
     waits: bool,
 }
@@ -96,13 +96,13 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let (has_count, has_per) = (names(COUNT), names(PER));
     let mut reader = Reader::new(&SPEC, entries, errors);
     let (wait_at, per_at) = (reader.span_of("wait"), reader.span_of("per"));
-    let kept = Kept::read(&mut reader, item, &NOUNS);
+    let state = StateOptions::read(&mut reader, item, &NOUNS);
     let settings = Settings::read(&mut reader);
     let per = reader.value("per", |tokens| value::lasting(tokens, "per"));
     let mut rest = reader.rest().into_iter();
-    kept.check_instance(errors, rest.clone().map(|entry| entry.span).chain(per_at));
-    if kept.is_given() {
-        return Some(Checked { rate: None, setters: Vec::new(), kept, waits: true });
+    state.check_instance(errors, rest.clone().map(|entry| entry.span).chain(per_at));
+    if state.is_given() {
+        return Some(Checked { rate: None, setters: Vec::new(), state, waits: true });
     }
     let count = rest.next();
     let lacks = match (&count, per_at) {
@@ -122,37 +122,38 @@ fn check(input: Input<'_>) -> Option<Checked> {
     }
     let count = errors.ok(value::count_from(count?.tokens(), "count", 1))?;
     let setters = settings.setters;
-    Some(Checked { rate: Some((count, per?)), setters, kept, waits: wait_at.is_some() })
+    Some(Checked { rate: Some((count, per?)), setters, state, waits: wait_at.is_some() })
 }
 
 impl Layer for Checked {
     fn traits(&self) -> Traits<'_> {
         Traits {
             admits: Some("delay or refuse a call whose recorded value needs no permit"),
-            key: self.kept.key.as_ref(),
+            key: self.state.key.as_ref(),
             ends_call: true,
             ..Traits::default()
         }
     }
 
-    fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
+    fn site(&self, position: &Position, stack: Stack<'_>) -> TokenStream {
         let limit = self.rate.as_ref().map(|(count, per)| {
             let (at, per) = (value::own_span_of(count), &per.tokens);
             let new = quote_spanned!(at=> __rt::RateLimit::of(&__POINT, #count, #per));
-            Setter::all(&self.setters, &self.kept.ty(), new)
+            Setter::all(&self.setters, &self.state.ty(), new)
         });
-        self.kept.site(&place.site, limit.as_ref(), stack.varied())
+        self.state.site(&position.site, limit.as_ref(), stack.varied())
     }
 
-    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+    fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
         let here = Span::mixed_site();
-        let (label, bound, ended, refused) = (place.label(), place.bound(), place.ended(), cx.refused(place));
-        let instance = self.kept.bind();
+        let (label, bound, ended, refused) =
+            (position.label(), position.bound(), position.ended(), cx.refused(position));
+        let instance = self.state.bind();
         let awaits = cx.is_async && self.waits;
         let method = if awaits { "await_pass" } else { "pass_attempt" };
-        let pass = self.kept.call(&place.site, method, &[&cx.attempt(place)], cx.varied(place));
+        let pass = self.state.call(&position.site, method, &[&cx.attempt(position)], cx.varied(position));
         let pass = if awaits { quote_spanned!(here=> #pass.await) } else { pass };
-        let pass = cx.admitted(place, "Turn", pass);
+        let pass = cx.admitted(position, "Turn", pass);
         quote_spanned! {here=>
             let #bound = #label: {
                 #instance

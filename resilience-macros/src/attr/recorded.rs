@@ -1,7 +1,7 @@
 //! The common part of `checkpoint` and `job`: a key, the settings of a record, and the code that looks the
 //! result up before the body and records it afterwards.
 
-use crate::context::{Context, Place};
+use crate::context::{Context, Position};
 use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::function::types;
@@ -103,14 +103,14 @@ pub(crate) fn store(store: Option<&TokenStream>) -> TokenStream {
 /// before it and records it after it.
 pub(crate) fn around(
     cx: &Context<'_>,
-    place: &Place,
+    position: &Position,
     body: &TokenStream,
     begin: &TokenStream,
     end: &TokenStream,
 ) -> TokenStream {
-    let site = &place.site;
-    let refused = cx.refused(place);
-    let label = place.label();
+    let site = &position.site;
+    let refused = cx.refused(position);
+    let label = position.label();
     let at = Span::mixed_site().located_at(cx.return_at);
     let (first, last) = if cx.is_async {
         (
@@ -123,8 +123,8 @@ pub(crate) fn around(
             quote_spanned!(at=> __running.end_blocking(__outcome, __verdict, #end)),
         )
     };
-    let bound = place.bound();
-    let kept = place.given(&quote_spanned!(Span::mixed_site()=> __kept), &quote!(__rt::None));
+    let bound = position.bound();
+    let kept = position.given(&quote_spanned!(Span::mixed_site()=> __kept), &quote!(__rt::None));
     quote_spanned! {Span::mixed_site()=>
         let #bound = #label: {
             let __running = match #first {

@@ -1,6 +1,6 @@
 //! `#[with_fallback(path, ..)]`.
 
-use crate::context::{Context, Place};
+use crate::context::{Context, Position};
 use crate::function::item::Item;
 use crate::function::uses;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
@@ -56,7 +56,7 @@ enum Step {
 
 /// Reads the arguments.
 fn check(input: Input<'_>) -> Checked {
-    let Input { attr, entries, shared, item, errors } = input;
+    let Input { attr, entries, options, item, errors } = input;
     let mut reader = Reader::new(&SPEC, entries, errors);
     let rules = Rules::read(&mut reader);
     let on = Categories::read(&mut reader);
@@ -72,7 +72,7 @@ fn check(input: Input<'_>) -> Checked {
         errors.at_tokens(attr, "`with_fallback` needs a function or a value\nhelp: write `#[with_fallback(cached)]` or `#[with_fallback(value = 0)]`");
     }
     // A value that `when_ok` refuses is of category `Unknown`.
-    let sees_values = shared.when_ok.is_some() && on.covers("Unknown");
+    let sees_values = options.when_ok.is_some() && on.covers("Unknown");
     if let (true, Some(Step::Call { call: Call { error: Some(error), .. }, .. })) =
         (sees_values, steps.last())
     {
@@ -127,8 +127,8 @@ impl Layer for Checked {
         })
     }
 
-    fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
-        let site = &place.site;
+    fn site(&self, position: &Position, _: Stack<'_>) -> TokenStream {
+        let site = &position.site;
         let names = self.steps.iter().map(|step| match step {
             Step::Call { shown, .. } => shown.clone(),
             Step::Value(tokens) => format!("value = {}", value::readable(tokens)),
@@ -141,12 +141,13 @@ impl Layer for Checked {
         }
     }
 
-    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
-        let site = &place.site;
+    fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
+        let site = &position.site;
         let ruling = self.rules.ruling();
-        let label = place.label();
-        let steps = self.steps.iter().zip(1_u32..).map(|(step, number)| expand_step(step, cx, place, number));
-        let (bound, ended) = (place.bound(), place.ended());
+        let label = position.label();
+        let steps =
+            self.steps.iter().zip(1_u32..).map(|(step, number)| expand_step(step, cx, position, number));
+        let (bound, ended) = (position.bound(), position.ended());
         let none_answered = if let Some(Step::Value(_)) = self.steps.last() {
             TokenStream::new()
         } else {
@@ -170,13 +171,13 @@ impl Layer for Checked {
     }
 }
 
-fn expand_step(step: &Step, cx: &Context<'_>, place: &Place, number: u32) -> TokenStream {
-    let (site, label) = (&place.site, place.label());
+fn expand_step(step: &Step, cx: &Context<'_>, position: &Position, number: u32) -> TokenStream {
+    let (site, label) = (&position.site, position.label());
     let here = Span::mixed_site();
     let returned = here.located_at(cx.return_at);
     let value = Ident::new("__value", here);
     let success = quote_spanned!(returned=> __rt::Outcome::success(#value));
-    let success = place.given(&success, &quote!(__rt::None));
+    let success = position.given(&success, &quote!(__rt::None));
     let taken = quote_spanned! {here=> {
         (&#site).answered(&__class, #number);
         break #label #success;

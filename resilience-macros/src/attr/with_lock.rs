@@ -1,7 +1,7 @@
 //! `#[with_lock("task:{id}", wait = 30s, ..)]`.
 
 use super::recorded::first_key;
-use crate::context::{Context, Place};
+use crate::context::{Context, Position};
 use crate::errors::Errors;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{Positional, Reader, Setting, Spec, key, setting};
@@ -132,8 +132,8 @@ impl Layer for Checked {
         }
     }
 
-    fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
-        let site = &place.site;
+    fn site(&self, position: &Position, _: Stack<'_>) -> TokenStream {
+        let site = &position.site;
         let ty = quote!(__rt::with_lock::LockSite);
         let template = self.name.template.clone().unwrap_or_else(|| quote!(".."));
         let new = quote!(__rt::with_lock::LockSite::new(&__POINT, #template));
@@ -142,19 +142,19 @@ impl Layer for Checked {
         quote!(static #site: #ty = #lock #leased.checked();)
     }
 
-    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+    fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
         let here = Span::mixed_site();
-        let (label, bound, refused) = (place.label(), place.bound(), cx.refused(place));
-        let (site, lock, attempt) = (&place.site, place.held(), cx.attempt(place));
+        let (label, bound, refused) = (position.label(), position.bound(), cx.refused(position));
+        let (site, lock, attempt) = (&position.site, position.held(), cx.attempt(position));
         let name = &self.name.rendered;
         // A helper thread shares it, and keeps it until the body has ended there.
-        let got = if cx.has_thread_below(place) {
+        let got = if cx.has_thread_below(position) {
             quote_spanned!(here=> __rt::Arc::new(__lock))
         } else {
             quote_spanned!(here=> __lock)
         };
         // The resources of an abandoned body are released when that body ends.
-        let ends = self.store.is_some() && !cx.has_thread_below(place);
+        let ends = self.store.is_some() && !cx.has_thread_below(position);
         let (take, end) = match &self.store {
             None if cx.is_async => ("acquire_async", None),
             None => ("acquire", None),

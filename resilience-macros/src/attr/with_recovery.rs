@@ -1,6 +1,6 @@
 //! `#[with_recovery(on(corrupt, rollback), on(severity >= high, manual), otherwise = retry)]`.
 
-use crate::context::{Context, Place};
+use crate::context::{Context, Position};
 use crate::errors::Errors;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{self, Entry, Positional, Reader, Spec, Value, key, lists_key};
@@ -77,7 +77,7 @@ impl Checked {
 
 /// Reads the arguments.
 fn check(input: Input<'_>) -> Checked {
-    let Input { attr, entries, shared, item, errors } = input;
+    let Input { attr, entries, options, item, errors } = input;
     let mut reader = Reader::new(&SPEC, entries, errors);
     let mut seen = Vec::new();
     let rule = |entry| errors.ok(rule(entry, &mut seen, errors));
@@ -86,7 +86,7 @@ fn check(input: Input<'_>) -> Checked {
     let rollback = reader.value("rollback", |tokens| value::call(&value::open(tokens), item));
     let checked = Checked { rules, otherwise, rollback };
     if let (true, Some(Call { error: Some(error), .. })) =
-        (shared.when_ok.is_some() && checked.rolls_back_unknown(), &checked.rollback)
+        (options.when_ok.is_some() && checked.rolls_back_unknown(), &checked.rollback)
     {
         errors.at_tokens(
             error,
@@ -199,8 +199,8 @@ impl Layer for Checked {
         }
     }
 
-    fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
-        let site = &place.site;
+    fn site(&self, position: &Position, stack: Stack<'_>) -> TokenStream {
+        let site = &position.site;
         let strategy = |strategy: &Strategy| {
             let variant = Ident::new(strategy.variant, Span::call_site());
             quote!(__rt::Recovery::#variant)
@@ -218,13 +218,13 @@ impl Layer for Checked {
         }
     }
 
-    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
-        let site = &place.site;
-        let label = place.label();
+    fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
+        let site = &position.site;
+        let label = position.label();
         let skip = self.skips().then(|| {
             let at = Span::mixed_site().located_at(cx.return_at);
             let skipped = quote_spanned!(at=> __rt::Skip::skipped(&__outcome));
-            let skipped = place.given(&skipped, &quote!(__rt::None));
+            let skipped = position.given(&skipped, &quote!(__rt::None));
             quote_spanned! {Span::mixed_site()=>
                 if let __rt::Recovery::Skip = __strategy {
                     break #label #skipped;
@@ -258,7 +258,7 @@ impl Layer for Checked {
                 }
             }
         });
-        let bound = place.bound();
+        let bound = position.bound();
         quote_spanned! {Span::mixed_site()=>
             #inner
             let #bound = #label: {

@@ -1,6 +1,6 @@
 //! The type as written: its variants, their fields, and the words on each.
 
-use super::attr::{self, Words};
+use super::attr::{self, ClassifyWords};
 use crate::errors::Errors;
 use proc_macro2::Ident;
 use syn::{Attribute, Data, DeriveInput, Fields, Generics, Member, Type};
@@ -10,7 +10,7 @@ pub(super) struct Input<'a> {
     pub(super) ident: &'a Ident,
     pub(super) generics: &'a Generics,
     /// The words on the type itself.
-    pub(super) words: Words,
+    pub(super) words: ClassifyWords,
     pub(super) shape: Shape<'a>,
 }
 
@@ -23,7 +23,7 @@ pub(super) enum Shape<'a> {
 
 pub(super) struct Variant<'a> {
     pub(super) ident: &'a Ident,
-    pub(super) words: Words,
+    pub(super) words: ClassifyWords,
     pub(super) fields: Vec<Field<'a>>,
 }
 

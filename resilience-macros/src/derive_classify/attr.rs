@@ -14,17 +14,17 @@ pub(super) struct Entry {
 }
 
 /// The words of one place.
-pub(super) struct Words {
+pub(super) struct ClassifyWords {
     pub(super) entries: Vec<Entry>,
     /// Whether some words could not be read, which was reported.
     pub(super) broken: bool,
 }
 
 /// Reads the words of every `#[classify(..)]` among `attrs`, in order.
-pub(super) fn read(attrs: &[Attribute], errors: &Errors) -> Words {
+pub(super) fn read(attrs: &[Attribute], errors: &Errors) -> ClassifyWords {
     let parts: Vec<_> = ours(attrs).flat_map(|attr| words(attr, errors)).collect();
     let broken = parts.iter().any(Option::is_none);
-    Words { entries: parts.into_iter().flatten().collect(), broken }
+    ClassifyWords { entries: parts.into_iter().flatten().collect(), broken }
 }
 
 /// Reports each `#[classify(..)]` on a field: it means nothing there.

@@ -24,7 +24,7 @@ pub(super) struct Checked<'a> {
 pub(super) struct Arm<'a> {
     /// `None` for a struct.
     pub(super) variant: Option<&'a Ident>,
-    pub(super) rule: Rule<'a>,
+    pub(super) rule: ArmRule<'a>,
 }
 
 impl Arm<'_> {
@@ -35,9 +35,9 @@ impl Arm<'_> {
 }
 
 /// The source of the class of an arm, and the overrides in it.
-pub(super) struct Rule<'a> {
+pub(super) struct ArmRule<'a> {
     pub(super) base: Base<'a>,
-    pub(super) retry_after: Option<Named<'a>>,
+    pub(super) retry_after: Option<NamedField<'a>>,
     /// The setters of `Classification` to call, each with its argument.
     pub(super) setters: Vec<Setter>,
 }
@@ -46,8 +46,8 @@ pub(super) enum Base<'a> {
     /// The variant of `Category`.
     Category(Ident),
     Status(u16),
-    StatusOf(Named<'a>),
-    Transparent(Named<'a>),
+    StatusOf(NamedField<'a>),
+    Transparent(NamedField<'a>),
     With(Box<With<'a>>),
     Text(Span),
 }
@@ -57,12 +57,12 @@ pub(super) struct With<'a> {
     /// A path or a closure.
     pub(super) function: Expr,
     /// The field that it gets; the whole error if there is none.
-    pub(super) field: Option<Named<'a>>,
+    pub(super) field: Option<NamedField<'a>>,
 }
 
 /// A field, and the token that asks for it.
 #[derive(Clone)]
-pub(super) struct Named<'a> {
+pub(super) struct NamedField<'a> {
     pub(super) member: Member,
     pub(super) ty: &'a Type,
     pub(super) span: Span,
@@ -75,12 +75,12 @@ pub(super) enum Setter {
     Action(LitStr),
 }
 
-type Words = &'static [(&'static str, &'static str)];
+type ClassifyWords = &'static [(&'static str, &'static str)];
 
-const RETRY: Words = &[("never", "Never"), ("once", "Once"), ("backoff", "Backoff")];
-const SEVERITY: Words =
+const RETRY: ClassifyWords = &[("never", "Never"), ("once", "Once"), ("backoff", "Backoff")];
+const SEVERITY: ClassifyWords =
     &[("low", "Low"), ("medium", "Medium"), ("high", "High"), ("critical", "Critical"), ("fatal", "Fatal")];
-const DELIVERED: Words = &[("no", "No"), ("maybe", "Maybe"), ("yes", "Yes")];
+const DELIVERED: ClassifyWords = &[("no", "No"), ("maybe", "Maybe"), ("yes", "Yes")];
 
 /// Checks every word of `input`; contradictions and missing words are reported.
 pub(super) fn check<'a>(input: &Input<'a>, errors: &Errors) -> Checked<'a> {
@@ -130,7 +130,7 @@ struct Whole {
 impl Whole {
     fn read(entries: &[&Entry], shape: &Shape<'_>, errors: &Errors) -> Self {
         let mut whole = Self { root: quote!(::resilience), default: None };
-        let mut seen = Seen::default();
+        let mut seen = SeenWords::default();
         for entry in entries {
             let result = seen.add(entry).and_then(|()| whole.set(entry, shape));
             errors.ok(result);
@@ -208,9 +208,9 @@ fn path(entry: &Entry) -> Result<Path> {
 
 /// The words of one place so far, none of which may come twice.
 #[derive(Default)]
-struct Seen<'e>(Vec<&'e Ident>);
+struct SeenWords<'e>(Vec<&'e Ident>);
 
-impl<'e> Seen<'e> {
+impl<'e> SeenWords<'e> {
     fn add(&mut self, entry: &'e Entry) -> Result<()> {
         if self.0.contains(&&entry.word) {
             return Err(at(
@@ -232,7 +232,7 @@ struct Reader<'r, 'a> {
     broken: bool,
     errors: &'r Errors,
     base: Option<(Ident, Option<Base<'a>>)>,
-    retry_after: Option<Named<'a>>,
+    retry_after: Option<NamedField<'a>>,
     setters: Vec<Setter>,
 }
 
@@ -247,8 +247,8 @@ impl<'r, 'a> Reader<'r, 'a> {
         mut self,
         entries: impl IntoIterator<Item = &'e Entry>,
         default: Option<&Ident>,
-    ) -> Option<Option<Rule<'a>>> {
-        let mut seen = Seen::default();
+    ) -> Option<Option<ArmRule<'a>>> {
+        let mut seen = SeenWords::default();
         for entry in entries {
             let result = seen.add(entry).and_then(|()| self.entry(entry));
             self.broken |= self.errors.ok(result).is_none();
@@ -258,7 +258,7 @@ impl<'r, 'a> Reader<'r, 'a> {
             None => default.cloned().map(Base::Category),
         };
         match base {
-            Some(base) => Some(Some(Rule { base, retry_after: self.retry_after, setters: self.setters })),
+            Some(base) => Some(Some(ArmRule { base, retry_after: self.retry_after, setters: self.setters })),
             None => self.broken.then_some(None),
         }
     }
@@ -324,13 +324,13 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// Returns the field that the value `.name` or `.0` names.
-    fn field(&self, entry: &Entry, form: &str) -> Result<Named<'a>> {
+    fn field(&self, entry: &Entry, form: &str) -> Result<NamedField<'a>> {
         let tokens = given(entry, form.split_once("= ").map_or(form, |(_, form)| form))?;
         self.named(&tokens, form)
     }
 
     /// Returns the field that `.name` or `.0` names.
-    fn named(&self, tokens: &TokenStream, form: &str) -> Result<Named<'a>> {
+    fn named(&self, tokens: &TokenStream, form: &str) -> Result<NamedField<'a>> {
         let mut parts = tokens.clone().into_iter();
         let dot = parts.next();
         if !matches!(&dot, Some(TokenTree::Punct(dot)) if dot.as_char() == '.') {
@@ -341,7 +341,7 @@ impl<'r, 'a> Reader<'r, 'a> {
         };
         let found = self.fields.iter().find(|field| field.member == member);
         let field = found.ok_or_else(|| at(&member, self.no_field(&member)))?;
-        Ok(Named { member: field.member.clone(), ty: field.ty, span: span(&member) })
+        Ok(NamedField { member: field.member.clone(), ty: field.ty, span: span(&member) })
     }
 
     fn no_dot(&self, tokens: &TokenStream, form: &str) -> String {
@@ -368,7 +368,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// Returns the field that `transparent` asks.
-    fn source(&self, word: &Ident) -> Result<Named<'a>> {
+    fn source(&self, word: &Ident) -> Result<NamedField<'a>> {
         let named = |field: &&Field<'_>| matches!(&field.member, Member::Named(name) if name == "source");
         let marked: Vec<_> = self.fields.iter().filter(|field| field.marked).collect();
         let field = match (marked.as_slice(), self.fields) {
@@ -380,7 +380,7 @@ impl<'r, 'a> Reader<'r, 'a> {
             _ => Err("`transparent` asks one field, but several are marked"),
         };
         let field = field.map_err(|message| at(word, message))?;
-        Ok(Named { member: field.member.clone(), ty: field.ty, span: word.span() })
+        Ok(NamedField { member: field.member.clone(), ty: field.ty, span: word.span() })
     }
 
     /// Returns the function behind `with =`, and its argument: the field in the parentheses behind it, else the
@@ -405,14 +405,14 @@ impl<'r, 'a> Reader<'r, 'a> {
             (Some(argument), _) if argument.to_string() == "self" => None,
             (Some(argument), _) => Some(self.named(&argument, "with = path(.field)")?),
             (None, [field]) if self.variant => {
-                Some(Named { member: field.member.clone(), ty: field.ty, span: function.span() })
+                Some(NamedField { member: field.member.clone(), ty: field.ty, span: function.span() })
             }
             (None, _) => None,
         };
         Ok(With { function, field })
     }
 
-    fn set(&mut self, entry: &Entry, words: Words, make: impl FnOnce(Ident) -> Setter) -> Result<()> {
+    fn set(&mut self, entry: &Entry, words: ClassifyWords, make: impl FnOnce(Ident) -> Setter) -> Result<()> {
         let names: Vec<_> = words.iter().map(|(name, _)| *name).collect();
         let word: Ident = value(entry, &names.join("|"))?;
         let found = words.iter().find(|(name, _)| word == name);

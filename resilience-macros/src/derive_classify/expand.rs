@@ -1,6 +1,6 @@
 //! The implementation, and the entry by which `dyn Error` finds it.
 
-use super::check::{Arm, Base, Checked, Named, Rule, Setter, With};
+use super::check::{Arm, ArmRule, Base, Checked, NamedField, Setter, With};
 use crate::value::located;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -91,7 +91,7 @@ fn arm_tokens(arm: &Arm<'_>, root: &TokenStream) -> TokenStream {
 }
 
 /// Returns the field that classifies the error, if one does.
-fn asked<'r, 'a>(rule: &'r Rule<'a>) -> Option<&'r Named<'a>> {
+fn asked<'r, 'a>(rule: &'r ArmRule<'a>) -> Option<&'r NamedField<'a>> {
     match &rule.base {
         Base::StatusOf(named) | Base::Transparent(named) => Some(named),
         Base::With(with) => with.field.as_ref(),
@@ -100,7 +100,7 @@ fn asked<'r, 'a>(rule: &'r Rule<'a>) -> Option<&'r Named<'a>> {
 }
 
 /// Returns the fields that a rule reads, each once, and their locals.
-fn bindings<'r, 'a>(rule: &'r Rule<'a>) -> impl Iterator<Item = (&'r Named<'a>, Ident)> {
+fn bindings<'r, 'a>(rule: &'r ArmRule<'a>) -> impl Iterator<Item = (&'r NamedField<'a>, Ident)> {
     let asked = asked(rule).map(|named| (named, local("asked", named.span)));
     let wait = rule.retry_after.as_ref().map(|named| (named, wait_local(rule, named)));
     let both = asked.is_some() && wait.as_ref().is_some_and(|(_, name)| name == "__asked");
@@ -108,7 +108,7 @@ fn bindings<'r, 'a>(rule: &'r Rule<'a>) -> impl Iterator<Item = (&'r Named<'a>, 
 }
 
 /// Returns the local of the field with the wait, which may also be the field that is asked.
-fn wait_local(rule: &Rule<'_>, wait: &Named<'_>) -> Ident {
+fn wait_local(rule: &ArmRule<'_>, wait: &NamedField<'_>) -> Ident {
     let same = asked(rule).is_some_and(|asked| asked.member == wait.member);
     local(if same { "asked" } else { "wait" }, wait.span)
 }
@@ -117,7 +117,7 @@ fn local(name: &str, at: Span) -> Ident {
     format_ident!("__{name}", span = mixed(at))
 }
 
-fn rule_tokens(rule: &Rule<'_>, root: &TokenStream) -> TokenStream {
+fn rule_tokens(rule: &ArmRule<'_>, root: &TokenStream) -> TokenStream {
     let base = base_tokens(&rule.base, root);
     let setters = rule.setters.iter().map(|setter| setter_tokens(setter, root));
     let class = quote!(#base #(#setters)*);
@@ -201,7 +201,7 @@ fn bounds(checked: &Checked<'_>) -> Vec<WherePredicate> {
     rules.chain(displayed).collect()
 }
 
-fn rule_bounds(rule: &Rule<'_>, checked: &Checked<'_>) -> Vec<WherePredicate> {
+fn rule_bounds(rule: &ArmRule<'_>, checked: &Checked<'_>) -> Vec<WherePredicate> {
     let asked = match &rule.base {
         Base::Transparent(named) => Some((named, quote!(Classify))),
         Base::StatusOf(named) => Some((named, quote!(AsStatus))),
@@ -212,14 +212,14 @@ fn rule_bounds(rule: &Rule<'_>, checked: &Checked<'_>) -> Vec<WherePredicate> {
     generic.map(|(named, of)| bound(named, &of, &checked.root)).collect()
 }
 
-fn bound(named: &Named<'_>, of: &TokenStream, root: &TokenStream) -> WherePredicate {
+fn bound(named: &NamedField<'_>, of: &TokenStream, root: &TokenStream) -> WherePredicate {
     let ty = named.ty;
     parse_quote!(#ty: #root::classify::#of)
 }
 
 /// Returns whether the field's type depends on a type parameter. One that contains the type itself needs no
 /// bound, and the compiler could not resolve it.
-fn is_generic(named: &Named<'_>, checked: &Checked<'_>) -> bool {
+fn is_generic(named: &NamedField<'_>, checked: &Checked<'_>) -> bool {
     let params: Vec<_> = checked.generics.type_params().map(|param| &param.ident).collect();
     let ty = named.ty.to_token_stream();
     names(&ty, &|word| params.contains(&word)) && !names(&ty, &|word| word == checked.ident)
@@ -241,7 +241,7 @@ fn registration(checked: &Checked<'_>) -> Option<TokenStream> {
             const _: () = {
                 #[#root::classify::probe::linkme::distributed_slice(#root::classify::probe::CLASSIFIERS_0_1)]
                 #[linkme(crate = #root::classify::probe::linkme)]
-                static KNOWN: #root::classify::probe::Known =
+                static KNOWN: #root::classify::probe::Downcast =
                     |hidden| #root::classify::probe::Registers::<#ident>::NEW.find_in(hidden);
             };
         }

@@ -12,7 +12,7 @@ use crate::emit::{self, Build};
 use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::layer::{Definition, Input, Stacked};
-use crate::options::Shared;
+use crate::options::FunctionOptions;
 use crate::syntax::keys::{self, Positional, Spec, Value};
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -50,7 +50,7 @@ const INERT: [&str; 24] = [
 ];
 
 /// One attribute of this crate with its arguments.
-struct Applied {
+struct AppliedAttribute {
     /// The attribute's name, spanned over the whole attribute.
     attr: Ident,
     args: TokenStream,
@@ -58,8 +58,8 @@ struct Applied {
 
 /// The data that the hidden attribute carries from one attribute of this crate to the next.
 #[derive(Default)]
-struct Gathered {
-    applied: Vec<Applied>,
+struct GatheredStack {
+    applied: Vec<AppliedAttribute>,
     /// The attributes that were below the last one of ours.
     below: Vec<TokenStream>,
     /// Macros of others that ran between two of ours.
@@ -77,13 +77,13 @@ pub(crate) fn collect(attr: &str, args: TokenStream, tokens: &TokenStream) -> To
     };
     let hidden = item.attrs.iter().position(is_hidden);
     let mut gathered = match hidden.map(|at| item.attrs.remove(at)) {
-        Some(hidden) => Gathered::read(&hidden),
-        None => Gathered { is_instrumented: item.is_instrumented(), ..Gathered::default() },
+        Some(hidden) => GatheredStack::read(&hidden),
+        None => GatheredStack { is_instrumented: item.is_instrumented(), ..GatheredStack::default() },
     };
     let below: Vec<_> = macros_in(&item.attrs);
     gathered.note_between(&below);
     gathered.below.clone_from(&below);
-    gathered.applied.push(Applied { attr, args });
+    gathered.applied.push(AppliedAttribute { attr, args });
     if below.is_empty() {
         return expand(gathered, item);
     }
@@ -98,7 +98,7 @@ pub(crate) fn collect(attr: &str, args: TokenStream, tokens: &TokenStream) -> To
 
 /// Expands the hidden attribute, when every other macro has run.
 pub(crate) fn finish(args: TokenStream, tokens: &TokenStream) -> TokenStream {
-    let gathered = Gathered::parse(args);
+    let gathered = GatheredStack::parse(args);
     match Item::read(tokens.clone()) {
         Ok(item) => expand(gathered, item),
         Err(error) => {
@@ -121,7 +121,7 @@ fn macros_in(attrs: &[Attribute]) -> Vec<TokenStream> {
     attrs.iter().filter(is_macro).map(ToTokens::to_token_stream).collect()
 }
 
-impl Gathered {
+impl GatheredStack {
     /// Compares the macros that are below now with those that were below the last attribute of ours:
     /// all that are gone have run, and the last of them is the attribute of ours that runs right now.
     fn note_between(&mut self, below: &[TokenStream]) {
@@ -151,7 +151,7 @@ impl Gathered {
             match group.delimiter() {
                 Delimiter::Brace => {
                     if let Some(TokenTree::Ident(attr)) = inside.next() {
-                        gathered.applied.push(Applied { attr, args: inside.collect() });
+                        gathered.applied.push(AppliedAttribute { attr, args: inside.collect() });
                     }
                 }
                 Delimiter::Parenthesis => gathered.below = groups(inside),
@@ -162,7 +162,7 @@ impl Gathered {
     }
 
     fn write(&self, runtime: &TokenStream) -> syn::Result<Vec<Attribute>> {
-        let applied = self.applied.iter().map(|Applied { attr, args }| quote!({ #attr #args }));
+        let applied = self.applied.iter().map(|AppliedAttribute { attr, args }| quote!({ #attr #args }));
         let (below, between) = (&self.below, &self.between);
         let hidden = Ident::new(HIDDEN, Span::call_site());
         let instrumented = self.is_instrumented.then(|| quote!(instrumented));
@@ -223,7 +223,7 @@ fn not_a_function(attr: &Ident, error: &syn::Error, tokens: &TokenStream) -> Tok
 }
 
 /// Returns the expansion of the whole stack; on any mistake the function as it is, and every mistake.
-fn expand(gathered: Gathered, item: Item) -> TokenStream {
+fn expand(gathered: GatheredStack, item: Item) -> TokenStream {
     let build = Build {
         has_faults: cfg!(feature = "chaos"),
         counts: cfg!(feature = "counts"),
@@ -233,7 +233,7 @@ fn expand(gathered: Gathered, item: Item) -> TokenStream {
 }
 
 /// Expands the stack with what the features of `build` add.
-fn expand_for(gathered: Gathered, mut item: Item, build: Build) -> TokenStream {
+fn expand_for(gathered: GatheredStack, mut item: Item, build: Build) -> TokenStream {
     let errors = Errors::new();
     for foreign in &gathered.between {
         errors.at_tokens(
@@ -264,33 +264,33 @@ fn expand_for(gathered: Gathered, mut item: Item, build: Build) -> TokenStream {
             "a `const fn` cannot have a policy: policies keep state and wait\nhelp: remove `const`",
         );
     }
-    let mut shared = Shared::default();
+    let mut options = FunctionOptions::default();
     let mut own = Vec::new();
-    for Applied { attr, args } in gathered.applied {
+    for AppliedAttribute { attr, args } in gathered.applied {
         let Some(definition) = attr::definition(&attr) else { continue };
         if let Some(words) = name_value(&attr, &args, definition.spec) {
             errors.at_tokens(&attr, words);
             continue;
         }
         let entries = keys::checked_entries(args, &errors);
-        let entries = shared.take(definition.spec, entries, &item, &errors);
+        let entries = options.take(definition.spec, entries, &item, &errors);
         constants::check(definition.spec, &entries, &item, &errors);
         own.push((attr, definition, entries));
     }
     let read = |(attr, definition, entries): (Ident, &'static Definition, _)| {
-        let input = Input { attr: &attr, entries, shared: &shared, item: &item, errors: &errors };
+        let input = Input { attr: &attr, entries, options: &options, item: &item, errors: &errors };
         let layer = (definition.read)(input)?;
         Some(Stacked { attr, definition, layer })
     };
     let mut layers: Vec<Stacked> = own.into_iter().filter_map(read).collect();
-    rules::check(&layers, &shared, &item, &errors);
+    rules::check(&layers, &options, &item, &errors);
     let errors = errors.finish();
     layers.retain(|layer| build.has_faults || !layer.traits().injects);
     if errors.is_some() || layers.is_empty() {
         item.attrs.retain(|attr| !is_hidden(attr));
         return quote!(#item #errors);
     }
-    emit::function(&layers, &shared, item, build)
+    emit::function(&layers, &options, item, build)
 }
 
 /// Returns the message about `#[attr = value]`. The compiler refuses that form, too, but expands it as if it were
@@ -379,7 +379,7 @@ mod tests {
     fn faults_are_compiled_out() {
         let expanded = |above: &str, has_faults| {
             let gathered =
-                Gathered::parse(read(&format!("{above} {{ chaos rate = 2%, fault = Down }} () []")));
+                GatheredStack::parse(read(&format!("{above} {{ chaos rate = 2%, fault = Down }} () []")));
             let item = "fn f() -> Result<u32, Down> { Ok(1) }";
             match Item::read(read(item)) {
                 Ok(item) => {
@@ -402,7 +402,7 @@ mod tests {
             match Item::read(read(item)) {
                 Ok(item) => {
                     let build = Build { has_faults: false, counts, pins: false };
-                    expand_for(Gathered::parse(read(stack)), item, build)
+                    expand_for(GatheredStack::parse(read(stack)), item, build)
                 }
                 Err(error) => unreachable!("{error}"),
             }
@@ -429,7 +429,7 @@ mod tests {
             |stack: &str, pins| match Item::read(read("async fn f() -> Result<u32, Down> { Ok(1) }")) {
                 Ok(item) => {
                     let build = Build { has_faults: false, counts: false, pins };
-                    expand_for(Gathered::parse(read(stack)), item, build).to_string().replace(' ', "")
+                    expand_for(GatheredStack::parse(read(stack)), item, build).to_string().replace(' ', "")
                 }
                 Err(error) => unreachable!("{error}"),
             };

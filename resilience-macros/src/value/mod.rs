@@ -4,7 +4,6 @@ mod call;
 mod category;
 mod count;
 mod duration;
-mod kept;
 mod key;
 mod number;
 mod path_or_closure;
@@ -12,12 +11,12 @@ mod range;
 mod rules;
 mod settings;
 mod size;
+mod state_options;
 
 pub(crate) use call::{Call, call};
 pub(crate) use category::{CATEGORIES, Categories, category, variant};
 pub(crate) use count::count;
 pub(crate) use duration::{Duration, duration, is_duration};
-pub(crate) use kept::{Kept, Nouns, instance_site};
 pub(crate) use key::{RenderedKey, key, policy_key, same_for_all, whole_key};
 pub(crate) use number::{ends, multipliers, number, ratio};
 pub(crate) use path_or_closure::{hook, path_or, path_or_closure};
@@ -25,6 +24,7 @@ pub(crate) use range::{count_from, duration_from, durations, factor_from_one, in
 pub(crate) use rules::Rules;
 pub(crate) use settings::{Settings, default_time, not_beside_instance, written};
 pub(crate) use size::size;
+pub(crate) use state_options::{PolicyNames, StateOptions, instance_site};
 
 pub(crate) use crate::syntax::tokens::{
     located, mixed_span_of, open, own_span_of, readable, respanned, span_of,

@@ -144,12 +144,12 @@ struct Queue {
 #[derive(Debug)]
 struct Output {
     file: Option<LogFile>,
-    gap: Option<Gap>,
+    gap: Option<AlertGap>,
 }
 
 /// Alerts that are in no file.
 #[derive(Debug)]
-struct Gap {
+struct AlertGap {
     lost: u64,
     since: String,
 }
@@ -296,7 +296,7 @@ impl Output {
 
     fn lose(&mut self, lost: u64) {
         let since = || rfc_3339(clock::time_of_day()).unwrap_or_default();
-        let gap = self.gap.get_or_insert_with(|| Gap { lost: 0, since: since() });
+        let gap = self.gap.get_or_insert_with(|| AlertGap { lost: 0, since: since() });
         gap.lost += lost;
     }
 
@@ -319,7 +319,7 @@ impl Output {
     }
 }
 
-impl Gap {
+impl AlertGap {
     fn alert(&self) -> Alert {
         let details = [("lost", &*self.lost.to_string()), ("since", &*self.since)];
         Alert::new(AlertLevel::Warning, "alerts", "alerts were lost", &details, None)

@@ -9,7 +9,7 @@
 
 use super::clock::{nanos, now};
 use super::replaced::replace;
-use super::scope::{Dropped, Stack};
+use super::scope::{Stack, TimedOutCall};
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// The call that the running code is part of, and the moment at which it was admitted.
 #[derive(Clone, Copy, Debug)]
-struct Measured {
+struct MeasuredCall {
     stack: Stack,
     since: u64,
 }
@@ -38,35 +38,35 @@ const WAITS_LATER: u8 = 2;
 const LEFT: u8 = 3;
 
 thread_local! {
-    static INNERMOST: Cell<Option<Measured>> = const { Cell::new(None) };
+    static INNERMOST: Cell<Option<MeasuredCall>> = const { Cell::new(None) };
     /// Of a helper thread, the timeouts that wait for its body.
     static WATCHES: RefCell<Vec<Watch>> = const { RefCell::new(Vec::new()) };
     /// Of a helper thread, what it was lent.
-    static LENT: RefCell<Option<Lent>> = const { RefCell::new(None) };
+    static LENT: RefCell<Option<LentAdmission>> = const { RefCell::new(None) };
 }
 
 /// The moment of a measured call whose body runs on another thread.
 #[derive(Clone, Debug)]
-pub(crate) struct Lent {
+pub(crate) struct LentAdmission {
     stack: Stack,
     since: Arc<AtomicU64>,
 }
 
 /// Lends the moment of the measured call that the running code is part of to another thread, if it is part of one.
-pub(crate) fn lend() -> Option<Lent> {
-    let Measured { stack, since } = INNERMOST.try_with(Cell::get).ok().flatten()?;
+pub(crate) fn lend() -> Option<LentAdmission> {
+    let MeasuredCall { stack, since } = INNERMOST.try_with(Cell::get).ok().flatten()?;
     let outer = LENT.try_with(|lent| lent.borrow().clone()).ok().flatten();
     // The threads of timeouts inside one another share one moment: that of the outermost is seen while all run.
     Some(match outer.filter(|outer| outer.stack == stack) {
         Some(outer) => outer,
-        None => Lent { stack, since: Arc::new(AtomicU64::new(since)) },
+        None => LentAdmission { stack, since: Arc::new(AtomicU64::new(since)) },
     })
 }
 
-impl Lent {
+impl LentAdmission {
     /// Makes this thread part of the call, as whose body it runs `work`.
     pub(crate) fn run<R>(self, work: impl FnOnce() -> R) -> R {
-        let own = Measured { stack: self.stack, since: self.since.load(Ordering::Relaxed) };
+        let own = MeasuredCall { stack: self.stack, since: self.since.load(Ordering::Relaxed) };
         let _lent = replace(&LENT, Some(self));
         let _own = replace(&INNERMOST, Some(own));
         work()
@@ -80,9 +80,9 @@ impl Lent {
 
 /// The moment at which one call was admitted.
 #[derive(Debug)]
-pub(crate) struct Since(AtomicU64);
+pub(crate) struct AdmittedAt(AtomicU64);
 
-impl Since {
+impl AdmittedAt {
     pub(crate) fn now() -> Self {
         Self(AtomicU64::new(nanos(now())))
     }
@@ -93,23 +93,28 @@ impl Since {
     }
 
     /// Makes it known to the running code, as part of a call of `stack`, until the guard is dropped.
-    pub(crate) fn enter(&self, stack: Stack) -> Entered<'_> {
+    pub(crate) fn enter(&self, stack: Stack) -> AdmissionGuard<'_> {
         let since = self.0.load(Ordering::Relaxed);
-        Entered { cell: &self.0, before: swap(Some(Measured { stack, since })), since, stays: PhantomData }
+        AdmissionGuard {
+            cell: &self.0,
+            before: swap(Some(MeasuredCall { stack, since })),
+            since,
+            stays: PhantomData,
+        }
     }
 }
 
 /// The running code is part of a measured call until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Entered<'a> {
+pub(crate) struct AdmissionGuard<'a> {
     cell: &'a AtomicU64,
-    before: Option<Measured>,
+    before: Option<MeasuredCall>,
     since: u64,
     // The guard restores its own thread, so it must be dropped there.
     stays: PhantomData<Rc<()>>,
 }
 
-impl Drop for Entered<'_> {
+impl Drop for AdmissionGuard<'_> {
     fn drop(&mut self) {
         let Some(own) = swap(self.before) else { return };
         self.cell.store(own.since, Ordering::Relaxed);
@@ -121,7 +126,7 @@ impl Drop for Entered<'_> {
 }
 
 /// Replaces the measured call and returns the former one; `None` on a thread whose locals are gone.
-fn swap(measured: Option<Measured>) -> Option<Measured> {
+fn swap(measured: Option<MeasuredCall>) -> Option<MeasuredCall> {
     INNERMOST.try_with(|innermost| innermost.replace(measured)).ok().flatten()
 }
 
@@ -129,7 +134,7 @@ fn swap(measured: Option<Measured>) -> Option<Measured> {
 fn set(stack: Stack, since: u64) {
     let _ = INNERMOST.try_with(|innermost| {
         if let Some(measured) = innermost.get().filter(|measured| measured.stack == stack) {
-            innermost.set(Some(Measured { since, ..measured }));
+            innermost.set(Some(MeasuredCall { since, ..measured }));
         }
     });
     let _ = LENT.try_with(|lent| {
@@ -191,13 +196,13 @@ impl Watch {
     }
 
     /// Abandons the body: what the timeout drops with it.
-    pub(crate) fn abandon(&self) -> Dropped {
+    pub(crate) fn abandon(&self) -> TimedOutCall {
         if self.change(&[WAITS_FIRST], LEFT) {
-            Dropped::OnlyWaiting
+            TimedOutCall::OnlyWaiting
         } else if self.change(&[WAITS_LATER], LEFT) {
-            Dropped::Waiting
+            TimedOutCall::Waiting
         } else {
-            Dropped::Running
+            TimedOutCall::Running
         }
     }
 }

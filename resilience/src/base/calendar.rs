@@ -11,7 +11,7 @@ const DAY: i64 = 24 * 3600;
 
 /// A moment in GMT that the calendar has; compares in the order of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Moment {
+pub(crate) struct DateTime {
     pub(crate) year: i64,
     pub(crate) month: i64,
     pub(crate) day: i64,
@@ -19,7 +19,7 @@ pub(crate) struct Moment {
     pub(crate) second: i64,
 }
 
-impl Moment {
+impl DateTime {
     /// Creates the moment, if the calendar has that day: there is no 30 February. `second` is that of the day, from 0.
     pub(crate) fn new(year: i64, month: i64, day: i64, second: i64) -> Option<Self> {
         (1..=length(year, month)).contains(&day).then_some(Self { year, month, day, second })
@@ -46,7 +46,7 @@ impl Moment {
 /// Returns the text `1994-11-06T08:49:37.250Z`: RFC 3339, in UTC; `None` for times too far off to count in seconds.
 #[cfg(feature = "serde")]
 pub(crate) fn rfc_3339(time: SystemTime) -> Option<String> {
-    let Moment { year, month, day, second } = Moment::of(time)?;
+    let DateTime { year, month, day, second } = DateTime::of(time)?;
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     // Before 1970 the fraction counts backwards: such a time is written to the second.
     let millis = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_millis());

@@ -27,7 +27,7 @@ use std::sync::Arc;
 /// assert!(NAME.starts_with("quo"));
 /// ```
 #[derive(Clone)]
-pub struct PointName(Kept);
+pub struct PointName(NameSource);
 
 /// An item whose name is computed on first use: until then the other items with that name need not be known.
 pub(crate) trait Named: Sync {
@@ -37,7 +37,7 @@ pub(crate) trait Named: Sync {
 
 /// The source of a name. Only [`Shared`](Self::Shared) owns memory, which all clones share.
 #[derive(Clone)]
-enum Kept {
+enum NameSource {
     /// A policy value that was named in the source.
     Static(&'static str),
     /// A name that was made at run time.
@@ -58,13 +58,13 @@ impl PointName {
     /// assert_eq!(QUOTE.to_string(), "quote");
     /// ```
     pub const fn new(name: &'static str) -> Self {
-        Self(Kept::Static(name))
+        Self(NameSource::Static(name))
     }
 
     /// Creates the name of an annotated function, unique in the binary.
     #[inline]
     pub(crate) const fn of(point: &'static dyn Named) -> Self {
-        Self(Kept::Named(point))
+        Self(NameSource::Named(point))
     }
 
     /// Returns the address of the point's `static`; `None` for a policy that belongs to no annotated function.
@@ -72,8 +72,8 @@ impl PointName {
     #[inline]
     pub(crate) fn address(&self) -> Option<usize> {
         match self.0 {
-            Kept::Named(point) => Some(std::ptr::from_ref(point).addr()),
-            Kept::Static(_) | Kept::Shared(_) => None,
+            NameSource::Named(point) => Some(std::ptr::from_ref(point).addr()),
+            NameSource::Static(_) | NameSource::Shared(_) => None,
         }
     }
 
@@ -87,8 +87,8 @@ impl PointName {
     #[inline]
     pub(crate) fn stack(&self) -> Stack {
         match self.0 {
-            Kept::Named(point) => Stack::of(point),
-            Kept::Static(_) | Kept::Shared(_) => Stack::DIRECT,
+            NameSource::Named(point) => Stack::of(point),
+            NameSource::Static(_) | NameSource::Shared(_) => Stack::DIRECT,
         }
     }
 }
@@ -115,7 +115,7 @@ impl std::borrow::Borrow<str> for PointName {
 
 impl From<String> for PointName {
     fn from(name: String) -> Self {
-        Self(Kept::Shared(name.into()))
+        Self(NameSource::Shared(name.into()))
     }
 }
 
@@ -130,9 +130,9 @@ impl Deref for PointName {
 
     fn deref(&self) -> &str {
         match &self.0 {
-            Kept::Static(name) => name,
-            Kept::Shared(name) => name,
-            Kept::Named(point) => point.unique(),
+            NameSource::Static(name) => name,
+            NameSource::Shared(name) => name,
+            NameSource::Named(point) => point.unique(),
         }
     }
 }

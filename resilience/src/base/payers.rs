@@ -29,7 +29,7 @@ pub(crate) enum Payment {
 
 /// The payments of the calls inside an attempt from its budget.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Notes {
+pub(crate) struct PaymentNotes {
     pub(crate) payment: Option<Payment>,
     /// Whether the budget's throttle has counted an attempt of these calls.
     pub(crate) is_counted: bool,
@@ -42,23 +42,23 @@ pub(crate) struct Notes {
 pub(crate) struct Payer {
     /// The address of the budget: it is compared only.
     budget: usize,
-    notes: Notes,
+    notes: PaymentNotes,
     /// The notes, once there are copies on other threads.
-    elsewhere: Option<Arc<Mutex<Notes>>>,
+    elsewhere: Option<Arc<Mutex<PaymentNotes>>>,
 }
 
 impl Payer {
     /// Creates the payer of an attempt that `budget` pays for.
     pub(crate) fn of<B>(budget: &B) -> Self {
-        Self { budget: address(budget), notes: Notes::default(), elsewhere: None }
+        Self { budget: address(budget), notes: PaymentNotes::default(), elsewhere: None }
     }
 
     /// Returns the notes of the calls inside so far.
-    pub(crate) fn notes(&self) -> Notes {
+    pub(crate) fn notes(&self) -> PaymentNotes {
         self.elsewhere.as_ref().map_or(self.notes, |notes| *locked(notes))
     }
 
-    pub(crate) fn change<R>(&mut self, change: impl FnOnce(&mut Notes) -> R) -> R {
+    pub(crate) fn change<R>(&mut self, change: impl FnOnce(&mut PaymentNotes) -> R) -> R {
         match &self.elsewhere {
             Some(notes) => change(&mut locked(notes)),
             None => change(&mut self.notes),
@@ -95,7 +95,7 @@ pub(crate) fn leave() -> Option<Payer> {
 
 /// Changes the notes of every attempt around the running code that has this budget.
 #[cold]
-pub(crate) fn note<B>(budget: &B, change: impl Fn(&mut Notes)) {
+pub(crate) fn note<B>(budget: &B, change: impl Fn(&mut PaymentNotes)) {
     let at = address(budget);
     let _ = AROUND.try_with(|around| {
         let mut around = around.borrow_mut();

@@ -98,7 +98,7 @@ pub(crate) fn poll_marked<F: Future>(
     future: Pin<&mut F>,
     cx: &mut Context<'_>,
 ) -> Option<F::Output> {
-    let _entered = Entered::of(by);
+    let _entered = RepeatGuard::of(by);
     match future.poll(cx) {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,
@@ -106,16 +106,16 @@ pub(crate) fn poll_marked<F: Future>(
 }
 
 /// A guard for one poll, which leaves when it is dropped, also when the poll panics.
-struct Entered;
+struct RepeatGuard;
 
-impl Entered {
+impl RepeatGuard {
     fn of(by: &impl Repeats) -> Self {
         enter(by.point());
         Self
     }
 }
 
-impl Drop for Entered {
+impl Drop for RepeatGuard {
     fn drop(&mut self) {
         leave();
     }

@@ -48,7 +48,7 @@ impl Stack {
 
 thread_local! {
     static LIMITS: Cell<Limits> = const { Cell::new(NO_LIMITS) };
-    static CUT: Cell<Option<Cut>> = const { Cell::new(None) };
+    static CUT: Cell<Option<DroppedStack>> = const { Cell::new(None) };
     /// The end of the deadline of the request that the running code answers, counted from `origin`.
     static REQUEST: Cell<u64> = const { Cell::new(NONE) };
     /// The bulkheads whose slots the running code holds, and its locks, as [`holding`] calls them.
@@ -61,14 +61,14 @@ thread_local! {
 ///
 /// Set for the time of one drop, and restored after it: drops nest, and each asks about its own stack.
 #[derive(Clone, Copy, Debug)]
-struct Cut {
+struct DroppedStack {
     stack: Stack,
-    dropped: Dropped,
+    dropped: TimedOutCall,
 }
 
 /// The call that a timeout drops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dropped {
+pub(crate) enum TimedOutCall {
     /// An attempt that runs.
     Running,
     /// An attempt that runs, while the caller drops the whole call: no timeout has passed.
@@ -79,7 +79,7 @@ pub(crate) enum Dropped {
     OnlyWaiting,
 }
 
-impl Dropped {
+impl TimedOutCall {
     /// Returns whether nothing has reached the service from a layer that is part of the `attempt`th attempt, from 1.
     pub(crate) fn is_unsent(self, attempt: u32) -> bool {
         self == Self::OnlyWaiting || self == Self::Waiting && attempt > 1
@@ -188,29 +188,29 @@ impl Drop for Within {
 }
 
 /// Runs `end`, which drops the body of a timeout of the stack `stack`: code that is dropped in it can ask.
-pub(crate) fn cutting(stack: Stack, end: impl FnOnce()) -> Dropped {
-    dropping(stack, Dropped::Running, end)
+pub(crate) fn cutting(stack: Stack, end: impl FnOnce()) -> TimedOutCall {
+    dropping(stack, TimedOutCall::Running, end)
 }
 
 /// Runs `end`, which drops a call of the stack `stack` because its caller has dropped it: a call in it that waits for
 /// admission reports that. A timeout of the stack that is just dropping the call is the one that answers.
-pub(crate) fn leaving(stack: Stack, end: impl FnOnce()) -> Dropped {
+pub(crate) fn leaving(stack: Stack, end: impl FnOnce()) -> TimedOutCall {
     if dropped(stack).is_none() {
-        return dropping(stack, Dropped::Left, end);
+        return dropping(stack, TimedOutCall::Left, end);
     }
     end();
-    dropped(stack).unwrap_or(Dropped::Left)
+    dropped(stack).unwrap_or(TimedOutCall::Left)
 }
 
 /// Runs `end`, and returns what the dropped code has said of itself: `kind`, unless it was waiting for admission.
-fn dropping(stack: Stack, kind: Dropped, end: impl FnOnce()) -> Dropped {
-    let _before = replace(&CUT, Some(Cut { stack, dropped: kind }));
+fn dropping(stack: Stack, kind: TimedOutCall, end: impl FnOnce()) -> TimedOutCall {
+    let _before = replace(&CUT, Some(DroppedStack { stack, dropped: kind }));
     end();
     dropped(stack).unwrap_or(kind)
 }
 
 /// Returns what the timeout of the stack `stack` drops, if it caused the running drop.
-pub(crate) fn dropped(stack: Stack) -> Option<Dropped> {
+pub(crate) fn dropped(stack: Stack) -> Option<TimedOutCall> {
     let cut = CUT.try_with(Cell::get).ok().flatten()?;
     (cut.stack == stack).then_some(cut.dropped)
 }
@@ -218,7 +218,7 @@ pub(crate) fn dropped(stack: Stack) -> Option<Dropped> {
 /// Returns whether a timeout of the stack `stack` caused the running drop, and ends an attempt that may have
 /// reached the service. Once the deadline of a request has passed, it is that deadline's.
 pub(crate) fn is_cut(stack: Stack) -> bool {
-    dropped(stack) == Some(Dropped::Running) && left_of_request() != Some(Duration::ZERO)
+    dropped(stack) == Some(TimedOutCall::Running) && left_of_request() != Some(Duration::ZERO)
 }
 
 /// The moment, counted from `origin`, at which the deadline of a request ends; the latest where there is none.
@@ -252,9 +252,9 @@ pub(crate) fn left_of_request() -> Option<Duration> {
 
 /// Notes that the dropped call was waiting for admission, in the `attempt`th attempt of `stack`, from 1.
 pub(crate) fn dropped_waiting(stack: Stack, attempt: u32) {
-    let waiting = if attempt <= 1 { Dropped::OnlyWaiting } else { Dropped::Waiting };
+    let waiting = if attempt <= 1 { TimedOutCall::OnlyWaiting } else { TimedOutCall::Waiting };
     if dropped(stack).is_some() {
-        let _ = CUT.try_with(|cut| cut.set(Some(Cut { stack, dropped: waiting })));
+        let _ = CUT.try_with(|cut| cut.set(Some(DroppedStack { stack, dropped: waiting })));
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn scrub(text: &str, most: usize) -> String {
             break;
         }
         let found = MATCHERS.iter().find_map(|matcher| matcher(rest, before));
-        let Found { kept, secret } = found.unwrap_or(Found { kept: first.len_utf8(), secret: 0 });
+        let SecretRange { kept, secret } = found.unwrap_or(SecretRange { kept: first.len_utf8(), secret: 0 });
         let (shown, after) = rest.split_at_checked(kept).unwrap_or((rest, ""));
         scrubbed.extend(shown.chars().map(harmless));
         let (hidden, after) = after.split_at_checked(secret).unwrap_or((after, ""));
@@ -64,13 +64,13 @@ fn harmless(c: char) -> char {
 ///
 /// Both may not be zero: each matcher moves on, or finds nothing.
 #[derive(Debug)]
-struct Found {
+struct SecretRange {
     kept: usize,
     secret: usize,
 }
 
 /// A function that looks for a secret at the beginning of a text, given the character before it.
-type Matcher = fn(&str, Option<char>) -> Option<Found>;
+type Matcher = fn(&str, Option<char>) -> Option<SecretRange>;
 
 /// The first match decides. They are called at each character, so each looks at the beginning only, and
 /// gives up early.
@@ -80,7 +80,7 @@ const MATCHERS: [Matcher; 5] = [private_key, user_of_address, behind_scheme, beh
 const FAR: usize = 8 * 1024;
 
 /// Finds `-----BEGIN RSA PRIVATE KEY-----`, to the end of the block, or of the text if that was cut.
-fn private_key(text: &str, _: Option<char>) -> Option<Found> {
+fn private_key(text: &str, _: Option<char>) -> Option<SecretRange> {
     const DASHES: &str = "-----";
     let title = text.strip_prefix("-----BEGIN ")?;
     let (title, _) = title.split_once(DASHES).filter(|(title, _)| title.len() <= 64)?;
@@ -89,11 +89,11 @@ fn private_key(text: &str, _: Option<char>) -> Option<Found> {
     }
     let end = text.find("-----END ").map(|at| at + "-----END ".len());
     let end = end.and_then(|at| Some(at + text.get(at..)?.find(DASHES)? + DASHES.len()));
-    Some(Found { kept: 0, secret: end.unwrap_or(text.len()) })
+    Some(SecretRange { kept: 0, secret: end.unwrap_or(text.len()) })
 }
 
 /// Finds `postgres://user:password@host`: all between the slashes and the `@`.
-fn user_of_address(text: &str, _: Option<char>) -> Option<Found> {
+fn user_of_address(text: &str, _: Option<char>) -> Option<SecretRange> {
     const SLASHES: &str = "://";
     let rest = text.strip_prefix(SLASHES)?;
     let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '|');
@@ -108,13 +108,13 @@ fn user_of_address(text: &str, _: Option<char>) -> Option<Found> {
         }
         _ => return None,
     };
-    (at > 0).then_some(Found { kept: SLASHES.len(), secret: at })
+    (at > 0).then_some(SecretRange { kept: SLASHES.len(), secret: at })
 }
 
 /// Finds `Bearer <token>`, `Basic <credentials>`.
 ///
 /// The scheme stays. What follows is a secret unless it is a short word of small letters.
-fn behind_scheme(text: &str, before: Option<char>) -> Option<Found> {
+fn behind_scheme(text: &str, before: Option<char>) -> Option<SecretRange> {
     const SCHEMES: [&str; 2] = ["bearer", "basic"];
     if is_part_of_word(before) {
         return None;
@@ -128,11 +128,11 @@ fn behind_scheme(text: &str, before: Option<char>) -> Option<Found> {
     // "the bearer token is invalid", "basic authentication".
     let is_word = token.len() < 20 && token.chars().skip(1).all(|c| c.is_ascii_lowercase());
     (spaces > 0 && token.len() >= 4 && !is_word)
-        .then_some(Found { kept: scheme.len() + spaces, secret: token.len() })
+        .then_some(SecretRange { kept: scheme.len() + spaces, secret: token.len() })
 }
 
 /// Finds `password=..`, `"api_key": ".."`, `Authorization: ..`.
-fn behind_name(text: &str, before: Option<char>) -> Option<Found> {
+fn behind_name(text: &str, before: Option<char>) -> Option<SecretRange> {
     if before.is_some_and(is_of_token) {
         return None;
     }
@@ -164,7 +164,7 @@ fn behind_name(text: &str, before: Option<char>) -> Option<Found> {
         None if is_header => run(value, |c| !matches!(c, '\n' | '\r' | '"' | '\'' | '`' | '}' | ']' | '|')),
         None => bare(value),
     };
-    (len > 0).then_some(Found { kept: text.len() - value.len(), secret: len })
+    (len > 0).then_some(SecretRange { kept: text.len() - value.len(), secret: len })
 }
 
 /// Names whose value is the rest of the line.
@@ -260,11 +260,11 @@ const FORMS: [(&str, usize); 30] = [
 /// Finds a key or token that is recognised by its form.
 ///
 /// Hashes stay: they have digits and letters of one case, and help to find what they are of.
-fn by_form(text: &str, before: Option<char>) -> Option<Found> {
+fn by_form(text: &str, before: Option<char>) -> Option<SecretRange> {
     if is_part_of_word(before) {
         return None;
     }
-    let hidden = |secret| Some(Found { kept: 0, secret });
+    let hidden = |secret| Some(SecretRange { kept: 0, secret });
     let whole = run(text, is_of_token);
     let word = text.get(..whole)?.trim_end_matches('.');
     let has_form = |(start, least): &(&str, usize)| {

@@ -58,23 +58,23 @@ pub(super) struct Entry {
 
 /// An entry that could not be read, and what it may have been meant for.
 #[derive(Debug)]
-pub(super) struct Unread {
+pub(super) struct UnreadEntry {
     pub(super) error: ConfigError,
     /// `None` if the values that could be read mean the same without it.
-    pub(super) may_mean: Option<Meant>,
+    pub(super) may_mean: Option<PossibleMeaning>,
 }
 
 /// The settings that something unreadable may have been meant for.
 ///
 /// The values that were read are not compared with them: they may contradict each other only because one is missing.
 #[derive(Clone, Debug)]
-pub(super) struct Meant {
+pub(super) struct PossibleMeaning {
     pub(super) target: Target,
     /// `None` for any policy.
     pub(super) kind: Option<&'static str>,
 }
 
-impl Meant {
+impl PossibleMeaning {
     pub(super) const ANY: Self = Self::at(Target::All);
 
     /// Means any policy of the functions of `target`.
@@ -101,19 +101,19 @@ pub(super) const TIMED: &str = "timed";
 /// and `resolve` asks each function's own table.
 pub(super) struct Policy {
     pub(super) kind: &'static str,
-    tables: &'static [Rows],
+    tables: &'static [SettingRows],
     /// Whether the policy can be switched off for all functions at once, because the result of a call stays the same.
     pub(super) is_optional: bool,
 }
 
 /// A table of settings, and what judges one value of it alone.
-struct Rows {
+struct SettingRows {
     rows: &'static [Setting],
     judge: fn(&Change) -> Result<(), Vec<Mistake>>,
 }
 
-const fn rows<C: Table>() -> Rows {
-    Rows {
+const fn rows<C: Table>() -> SettingRows {
+    SettingRows {
         rows: C::ROWS,
         judge: |change| Settings::whole(C::START).changed(std::slice::from_ref(change), |_| None).map(drop),
     }
@@ -186,7 +186,7 @@ impl Policy {
 
     /// Returns what is wrong with a value whichever function it is for.
     pub(super) fn judge(&self, change: &Change) -> Vec<Mistake> {
-        let has = |table: &&Rows| table.rows.iter().any(|row| row.name == change.name);
+        let has = |table: &&SettingRows| table.rows.iter().any(|row| row.name == change.name);
         let judged: Vec<_> = self.tables.iter().filter(has).map(|table| (table.judge)(change)).collect();
         // A setting of two tables has to be valid in one of them.
         if judged.iter().any(Result::is_ok) {

@@ -4,7 +4,8 @@
 //! variable would have it, and the variable must be one of them with a policy and a setting behind it.
 
 use super::entry::{
-    ENABLED, Entry, Meant, POLICIES, Policy, Selector, TIMED, Target, Unread, nearest, shortened, untimed,
+    ENABLED, Entry, POLICIES, Policy, PossibleMeaning, Selector, TIMED, Target, UnreadEntry, nearest,
+    shortened, untimed,
 };
 use super::names::Names;
 use super::report::ConfigError;
@@ -43,7 +44,7 @@ fn written(name: &str) -> String {
 }
 
 /// Returns the values of `variables`, and what is wrong with the other ones.
-pub(super) fn entries(variables: &[Variable], names: &Names) -> (Vec<Entry>, Vec<Unread>) {
+pub(super) fn entries(variables: &[Variable], names: &Names) -> (Vec<Entry>, Vec<UnreadEntry>) {
     let spelled: Vec<_> = names.all().map(|name| (written(name), name)).collect();
     let (mut entries, mut errors, mut seen) = (Vec::new(), Vec::new(), Vec::<String>::new());
     for variable in variables {
@@ -51,15 +52,15 @@ pub(super) fn entries(variables: &[Variable], names: &Names) -> (Vec<Entry>, Vec
         let upper = variable.name.to_ascii_uppercase();
         if seen.contains(&upper) {
             let error = ConfigError::new(&source, "another variable has this name in other letters");
-            errors.push(Unread { error, may_mean: Some(Meant::ANY) });
+            errors.push(UnreadEntry { error, may_mean: Some(PossibleMeaning::ANY) });
             continue;
         }
         let read = entry(variable, &source, upper.get(PREFIX.len()..).unwrap_or_default(), &spelled, names);
         seen.push(upper);
         match read {
             Ok(entry) => entries.push(entry),
-            Err(Refused { reason, may_mean }) => {
-                errors.push(Unread { error: ConfigError { source, reason }, may_mean });
+            Err(RefusedVariable { reason, may_mean }) => {
+                errors.push(UnreadEntry { error: ConfigError { source, reason }, may_mean });
             }
         }
     }
@@ -67,14 +68,14 @@ pub(super) fn entries(variables: &[Variable], names: &Names) -> (Vec<Entry>, Vec
 }
 
 /// The reason why a variable is refused, and what it may have been meant for.
-struct Refused {
+struct RefusedVariable {
     reason: String,
-    may_mean: Option<Meant>,
+    may_mean: Option<PossibleMeaning>,
 }
 
-impl From<String> for Refused {
+impl From<String> for RefusedVariable {
     fn from(reason: String) -> Self {
-        Self { reason, may_mean: Some(Meant::ANY) }
+        Self { reason, may_mean: Some(PossibleMeaning::ANY) }
     }
 }
 
@@ -86,7 +87,7 @@ fn entry(
     rest: &str,
     spelled: &[(String, &str)],
     names: &Names,
-) -> Result<Entry, Refused> {
+) -> Result<Entry, RefusedVariable> {
     let Some(value) = &variable.value else { return Err("its value is not UTF-8".to_owned().into()) };
     let mut readings = Vec::new();
     if let Some((policy, setting)) = tail(rest) {
@@ -118,14 +119,17 @@ fn entry(
         None => unknown(rest)?,
     };
     if let (None, TIMED, Some(reason)) = (&policy, &*setting, untimed()) {
-        return Err(Refused { reason: reason.to_owned(), may_mean: None });
+        return Err(RefusedVariable { reason: reason.to_owned(), may_mean: None });
     }
     if policy.is_none() && setting == ENABLED && !matches!(target, Target::Point(_)) {
         let reason = "only one function, or a policy, can be switched off: write a whole name".to_owned();
-        return Err(Refused { reason, may_mean: Some(Meant::at(target)) });
+        return Err(RefusedVariable { reason, may_mean: Some(PossibleMeaning::at(target)) });
     }
     if let Some(reason) = policy.as_ref().and_then(|policy| Policy::find(policy.kind)?.complaint(&setting)) {
-        return Err(Refused { reason, may_mean: Meant::by_setting(&setting, &target, policy.as_ref()) });
+        return Err(RefusedVariable {
+            reason,
+            may_mean: PossibleMeaning::by_setting(&setting, &target, policy.as_ref()),
+        });
     }
     let raw = Raw::Variable(value.clone());
     Ok(Entry { target, policy, setting, raw, source: source.clone() })

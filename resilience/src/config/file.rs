@@ -6,7 +6,8 @@
 //! that all mistakes of its syntax are reported at once.
 
 use super::entry::{
-    ENABLED, Entry, Meant, POLICIES, Policy, Selector, TIMED, Target, Unread, nearest, shortened, untimed,
+    ENABLED, Entry, POLICIES, Policy, PossibleMeaning, Selector, TIMED, Target, UnreadEntry, nearest,
+    shortened, untimed,
 };
 use super::names::Names;
 use super::report::ConfigError;
@@ -97,14 +98,14 @@ fn number(line: usize) -> u32 {
 }
 
 /// Returns the values of `text`, the content of the file at `path`, and what is wrong with the other ones.
-pub(super) fn entries(path: &Arc<Path>, text: &str, names: &Names) -> (Vec<Entry>, Vec<Unread>) {
+pub(super) fn entries(path: &Arc<Path>, text: &str, names: &Names) -> (Vec<Entry>, Vec<UnreadEntry>) {
     let lines = Lines { path, starts: text.match_indices('\n').map(|(at, _)| at).collect() };
     let (table, mistakes) = DeTable::parse_recoverable(text);
     if !mistakes.is_empty() {
         let each = mistakes.iter().map(|mistake| {
             let source = lines.source(&mistake.span().unwrap_or_default());
             let error = ConfigError::new(&source, mistake.message().replace('\n', ": "));
-            Unread { error, may_mean: Some(Meant::ANY) }
+            UnreadEntry { error, may_mean: Some(PossibleMeaning::ANY) }
         });
         return (Vec::new(), each.collect());
     }
@@ -133,13 +134,13 @@ struct FileReader<'a> {
     lines: Lines<'a>,
     names: &'a Names,
     entries: Vec<Entry>,
-    errors: Vec<Unread>,
+    errors: Vec<UnreadEntry>,
 }
 
 impl FileReader<'_> {
-    fn refuse(&mut self, may_mean: Option<Meant>, span: &Range<usize>, reason: impl Into<String>) {
+    fn refuse(&mut self, may_mean: Option<PossibleMeaning>, span: &Range<usize>, reason: impl Into<String>) {
         let error = ConfigError::new(&self.lines.source(span), reason);
-        self.errors.push(Unread { error, may_mean });
+        self.errors.push(UnreadEntry { error, may_mean });
     }
 
     /// Reads a table at the top: a policy of all functions, or a function or a module with its policies; or the switch
@@ -152,7 +153,7 @@ impl FileReader<'_> {
         let DeValue::Table(table) = value.get_ref() else {
             let help = "write the table of a policy such as `[with_retry]`, or of a function such as `[\"shop::fetch\".timeout]`";
             return self.refuse(
-                Some(Meant::ANY),
+                Some(PossibleMeaning::ANY),
                 span,
                 format!("`{shown}` is a value outside of every table: {help}"),
             );
@@ -160,7 +161,7 @@ impl FileReader<'_> {
         if let Some(policy) = Policy::find(name) {
             if self.names.has(name) {
                 let reason = format!("`{shown}` is a policy, and also the name of a function or a module");
-                return self.refuse(Some(Meant::ANY), span, reason);
+                return self.refuse(Some(PossibleMeaning::ANY), span, reason);
             }
             return self.policy(&Target::All, &Selector { kind: policy.kind, number: None }, table);
         }
@@ -169,11 +170,11 @@ impl FileReader<'_> {
                 ![ENABLED, TIMED].contains(&&**key.get_ref()) && !matches!(value.get_ref(), DeValue::Table(_))
             });
         if is_flat && !self.names.has(name) {
-            return self.refuse(Some(Meant::ANY), span, no_policy(name));
+            return self.refuse(Some(PossibleMeaning::ANY), span, no_policy(name));
         }
         let target = match self.names.target(name) {
             Ok(target) => target,
-            Err(reason) => return self.refuse(Some(Meant::ANY), span, reason),
+            Err(reason) => return self.refuse(Some(PossibleMeaning::ANY), span, reason),
         };
         for (key, value) in table {
             self.member(&target, key.get_ref(), &key.span(), value);
@@ -183,7 +184,7 @@ impl FileReader<'_> {
     /// Reads a policy of a function or module, its switch, or its keys.
     fn member(&mut self, target: &Target, name: &str, span: &Range<usize>, value: &Spanned<DeValue<'_>>) {
         let shown = shortened(name);
-        let any_policy = || Some(Meant::at(target.clone()));
+        let any_policy = || Some(PossibleMeaning::at(target.clone()));
         match value.get_ref() {
             DeValue::Table(keys) if name == "key" => match target {
                 Target::Point(point) => self.keys(point, keys),
@@ -231,12 +232,16 @@ impl FileReader<'_> {
             let target = Target::Key(point.to_owned(), key.get_ref().to_string());
             let DeValue::Table(policies) = value.get_ref() else {
                 let help = "write `[\"..\".key.\"..\".circuit_breaker]` above its settings";
-                self.refuse(Some(Meant::at(target)), &key.span(), format!("a key has policies: {help}"));
+                self.refuse(
+                    Some(PossibleMeaning::at(target)),
+                    &key.span(),
+                    format!("a key has policies: {help}"),
+                );
                 continue;
             };
             for (name, value) in policies {
                 if name.get_ref() == "key" {
-                    self.refuse(Some(Meant::at(target.clone())), &name.span(), "a key has no keys");
+                    self.refuse(Some(PossibleMeaning::at(target.clone())), &name.span(), "a key has no keys");
                 } else {
                     self.member(&target, name.get_ref(), &name.span(), value);
                 }
@@ -260,7 +265,7 @@ impl FileReader<'_> {
     ) {
         let complaint = policy.and_then(|policy| Policy::find(policy.kind)?.complaint(setting));
         if let Some(reason) = complaint {
-            return self.refuse(Meant::by_setting(setting, target, policy), span, reason);
+            return self.refuse(PossibleMeaning::by_setting(setting, target, policy), span, reason);
         }
         self.entries.push(Entry {
             target: target.clone(),

@@ -1,6 +1,6 @@
 //! A load: one transaction from the bytes of a file to settings in force.
 
-use super::entry::{Entry, Meant, Unread};
+use super::entry::{Entry, PossibleMeaning, UnreadEntry};
 use super::environment::{self, Variable};
 use super::file::Content;
 use super::names::Names;
@@ -327,10 +327,16 @@ fn too_many(entries: &[Entry]) -> ConfigError {
 
 impl Config {
     /// Returns the values of the file, then those of the environment; and what could not be read.
-    fn entries(&self, text: Option<Result<String, ConfigError>>, names: &Names) -> (Vec<Entry>, Vec<Unread>) {
+    fn entries(
+        &self,
+        text: Option<Result<String, ConfigError>>,
+        names: &Names,
+    ) -> (Vec<Entry>, Vec<UnreadEntry>) {
         let (mut entries, mut errors) = match (&self.file, text) {
             (Some(path), Some(Ok(text))) => file::entries(path, &text, names),
-            (_, Some(Err(error))) => (Vec::new(), vec![Unread { error, may_mean: Some(Meant::ANY) }]),
+            (_, Some(Err(error))) => {
+                (Vec::new(), vec![UnreadEntry { error, may_mean: Some(PossibleMeaning::ANY) }])
+            }
             _ => (Vec::new(), Vec::new()),
         };
         let variables = match &self.variables {

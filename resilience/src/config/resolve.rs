@@ -16,7 +16,7 @@
 //! functions is skipped where one of them has no such setting, and with a warning where it is part of that function's
 //! code; a value for one function is an error in both cases.
 
-use super::entry::{ENABLED, Entry, Meant, Policy, Selector, Target, Unread};
+use super::entry::{ENABLED, Entry, Policy, PossibleMeaning, Selector, Target, UnreadEntry};
 use super::names::Names;
 use super::report::ConfigError;
 use crate::point::changed::{LayerOverride, PointOverrides, address};
@@ -38,7 +38,7 @@ type Values<'a> = BTreeMap<&'a str, &'a Entry>;
 /// Returns the settings that result from `entries`, or everything that is wrong with them and with `unread`.
 pub(super) fn resolve(
     entries: &[Entry],
-    unread: Vec<Unread>,
+    unread: Vec<UnreadEntry>,
     names: &Names,
     is_strict: bool,
 ) -> Result<Resolved, Vec<ConfigError>> {
@@ -63,7 +63,7 @@ pub(super) fn resolve(
             Err(mistakes) => errors.extend(mistakes),
         }
     }
-    resolved.warnings.extend(skipped.into_values().map(Skipped::warning));
+    resolved.warnings.extend(skipped.into_values().map(SkippedSetting::warning));
     errors.extend(unread.into_iter().map(|unread| unread.error));
     if errors.is_empty() { Ok(resolved) } else { Err(in_order(errors)) }
 }
@@ -162,7 +162,7 @@ fn wide_switches(entries: &[Entry]) -> Vec<ConfigError> {
 }
 
 /// A setting for many functions that some of them cannot take.
-struct Skipped {
+struct SkippedSetting {
     source: Source,
     setting: String,
     reason: &'static str,
@@ -170,7 +170,7 @@ struct Skipped {
     others: usize,
 }
 
-impl Skipped {
+impl SkippedSetting {
     fn warning(self) -> ConfigError {
         let Self { setting, reason, first, others, .. } = &self;
         let and = if *others > 0 { format!(" and {others} others") } else { String::new() };
@@ -192,7 +192,7 @@ impl Stack<'_> {
         &self,
         entries: &[&Entry],
         mut missing: Vec<Option<&'static str>>,
-        skipped: &mut BTreeMap<(String, String), Skipped>,
+        skipped: &mut BTreeMap<(String, String), SkippedSetting>,
     ) -> Result<PointOverrides, Vec<ConfigError>> {
         let mut overrides = PointOverrides { timed: timed(entries), ..PointOverrides::default() };
         let (mut fitting, mut errors) = (Vec::new(), Vec::new());
@@ -224,7 +224,7 @@ impl Stack<'_> {
     }
 
     /// Returns whether something unreadable may have been meant for this function.
-    fn may_lack(&self, Meant { target, kind }: &Meant) -> bool {
+    fn may_lack(&self, PossibleMeaning { target, kind }: &PossibleMeaning) -> bool {
         let is_wide = matches!(target, Target::All | Target::Module(_));
         let has = |kind| self.layers.iter().any(|layer| layer.kind() == kind);
         fits(target, self.name) && (!is_wide || kind.is_none_or(has))
@@ -323,7 +323,7 @@ impl Stack<'_> {
         &self,
         at: usize,
         entries: &[&'e Entry],
-        skipped: &mut BTreeMap<(String, String), Skipped>,
+        skipped: &mut BTreeMap<(String, String), SkippedSetting>,
     ) -> Values<'e> {
         let Some(layer) = self.layers.get(at) else { return Values::new() };
         let mut values = Values::new();
@@ -338,7 +338,7 @@ impl Stack<'_> {
             let is_wide = matches!(entry.target, Target::All | Target::Module(_));
             if let (true, Some(reason)) = (is_wide, layer.fixed(&entry.setting)) {
                 let place = (entry.source.to_string(), entry.setting.clone());
-                let one = || Skipped {
+                let one = || SkippedSetting {
                     source: entry.source.clone(),
                     setting: entry.setting.clone(),
                     reason,

@@ -273,7 +273,7 @@ impl Deadline {
     /// # });
     /// ```
     pub fn run<F: Future>(self, work: F) -> impl Future<Output = Result<F::Output, Rejected>> {
-        Run { work: Some(work), timer: None, deadline: self }
+        WithinDeadline { work: Some(work), timer: None, deadline: self }
     }
 
     /// Runs `work` on this thread, within the deadline.
@@ -326,7 +326,7 @@ impl Deadline {
 pin_project_lite::pin_project! {
     /// Work within a deadline.
     #[must_use = "futures do nothing unless polled"]
-    struct Run<F> {
+    struct WithinDeadline<F> {
         #[pin]
         work: Option<F>,
         timer: Option<Timer>,
@@ -334,7 +334,7 @@ pin_project_lite::pin_project! {
     }
 }
 
-impl<F: Future> Future for Run<F> {
+impl<F: Future> Future for WithinDeadline<F> {
     type Output = Result<F::Output, Rejected>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

@@ -7,7 +7,7 @@
 //! compared, when the body fails, with its error.
 
 use crate::classify::Classify;
-use crate::durable::record::error::{CheckpointError, JobError, Place};
+use crate::durable::record::error::{CheckpointError, JobError, Subject};
 use crate::durable::record::key::place;
 use crate::durable::record::{Record, codec};
 use crate::durable::scope::{self, JobScope};
@@ -37,7 +37,7 @@ impl Identity {
 #[derive(Debug)]
 pub(crate) enum NotRun {
     /// The body ran before: its record.
-    Recorded(Box<Record>, Box<Place>),
+    Recorded(Box<Record>, Box<Subject>),
     /// The body may not run.
     Refused(Rejected),
 }
@@ -99,7 +99,7 @@ pub(crate) fn report_refusal(rejected: &Rejected) {
 /// Returns the key under which the job around knows the call that `record` answers.
 ///
 /// Jobs by their key in the store, steps by their own: an inner job and a step may have the same text as their name.
-fn key_in_job(record: &Record, at: &Place) -> String {
+fn key_in_job(record: &Record, at: &Subject) -> String {
     if place::is_job(&record.key) { record.key.clone() } else { at.key.clone() }
 }
 

@@ -114,7 +114,7 @@ pub use crate::base::state_dir::application;
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use crate::base::state_dir::state_dir;
-pub use crate::failure::durable::{CheckpointError, Contradiction, JobError, Place};
+pub use crate::failure::durable::{CheckpointError, Contradiction, JobError, Subject};
 pub use admin::jobs::{CursorInfo, JobInfo};
 pub use admin::steps::CheckpointInfo;
 pub(crate) use default_store::default_store;
@@ -142,12 +142,12 @@ pub mod __private {
     //! The names that expansions use.
 
     pub use super::job::call::{Call, Provided};
-    pub use super::job::running::{Caught, RunningJob};
+    pub use super::job::running::{CatchPanic, RunningJob};
     pub use super::job::site::{JOBS_0_1, JobSite};
     pub use super::job::undo::{UNDOS_0_1, UndoSite, Undoing, Undone, recorded, undo_failed};
     pub use super::record::args::{Args, Given};
     pub use super::recovery::strategy::{Condition, RecoverySite, Skip};
-    pub use super::scope::Wanted;
+    pub use super::scope::OnFailure;
     pub use super::step::running::RunningStep;
     pub use super::step::site::{CheckpointSite, IntoStore, inputs};
     pub use super::{Checkpoint, InScope, Job, OnStoreError, Otherwise, Recovery};

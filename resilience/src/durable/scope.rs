@@ -139,8 +139,8 @@ pub(crate) struct JobScope {
     /// The number of calls of each step without a key, and whether a call of it runs.
     occurrences: Mutex<HashMap<String, (u32, bool)>>,
     /// The request of a step's `with_recovery`.
-    wanted: Mutex<Option<Wanted>>,
-    calls: Mutex<Calls>,
+    wanted: Mutex<Option<OnFailure>>,
+    calls: Mutex<InnerCalls>,
     /// Whether a shutdown has refused it a call, or has ended a wait of it.
     is_cut: AtomicBool,
     /// Whether it was refused a step because it was cancelled.
@@ -154,18 +154,18 @@ pub(crate) struct JobScope {
 /// They decide whether a body that fails does so of its own making: an error that a refused call has returned, passed
 /// on by the body, leaves the job interrupted, and any other ends it.
 #[derive(Debug, Default)]
-struct Calls {
+struct InnerCalls {
     /// The number of calls that began.
     begun: u64,
     /// The calls that were refused without a fault of the body, and that have not succeeded since.
-    refused: Vec<Refused>,
+    refused: Vec<RefusedCall>,
     /// The step whose body panicked last, unless another one began since.
     panicked: Option<String>,
 }
 
 /// A call that was refused for no fault of the body.
 #[derive(Debug)]
-struct Refused {
+struct RefusedCall {
     key: String,
     problem: String,
     class: Classification,
@@ -173,7 +173,7 @@ struct Refused {
     after: u64,
 }
 
-impl Refused {
+impl RefusedCall {
     /// Returns whether an error of `class` may be this one, or made of it: the refusal of another policy is not.
     fn may_have_class(&self, class: &Classification) -> bool {
         let is_other = class.retry_after.is_some() && class.retry_after != self.class.retry_after;
@@ -185,7 +185,7 @@ impl Refused {
 /// The treatment of a job whose body fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(hidden)]
-pub enum Wanted {
+pub enum OnFailure {
     /// The job becomes `Failed`.
     Fail,
     /// Its steps are undone.
@@ -254,15 +254,15 @@ impl JobScope {
     }
 
     /// Notes the end that a step asks for. The last step that asks counts: the body returns its error.
-    pub(crate) fn want(&self, wanted: Wanted) {
+    pub(crate) fn want(&self, wanted: OnFailure) {
         *locked(&self.wanted) = Some(wanted);
     }
 
-    pub(crate) fn wanted(&self) -> Option<Wanted> {
+    pub(crate) fn wanted(&self) -> Option<OnFailure> {
         *locked(&self.wanted)
     }
 
-    fn calls(&self) -> MutexGuard<'_, Calls> {
+    fn calls(&self) -> MutexGuard<'_, InnerCalls> {
         locked(&self.calls)
     }
 
@@ -283,14 +283,14 @@ impl JobScope {
         let mut calls = self.calls();
         calls.refused.retain(|refused| refused.key != key);
         let after = calls.begun;
-        calls.refused.push(Refused { key, problem: problem.to_owned(), class, after });
+        calls.refused.push(RefusedCall { key, problem: problem.to_owned(), class, after });
     }
 
     /// Returns the refusal that a body has failed with whose error is of `class`. If nothing is known of the error,
     /// it is the refusal after which the body did nothing.
     pub(crate) fn refusal(&self, class: &Classification) -> Option<String> {
         let calls = self.calls();
-        let is_it = |refused: &&Refused| match class.category {
+        let is_it = |refused: &&RefusedCall| match class.category {
             Category::Unknown => refused.after == calls.begun,
             _ => refused.may_have_class(class),
         };
@@ -301,7 +301,7 @@ impl JobScope {
     /// type of the program has made of it, after which the body has called nothing else.
     fn is_refusal(&self, class: &Classification) -> bool {
         let calls = self.calls();
-        let is_last = |refused: &Refused| {
+        let is_last = |refused: &RefusedCall| {
             let is_known = class.category != Category::Unknown;
             refused.after == calls.begun && (!is_known || refused.may_have_class(class))
         };

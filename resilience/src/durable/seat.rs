@@ -1,7 +1,7 @@
 //! The place of a recovered job among those that run at once, and waits during which the job leaves it to others.
 //!
 //! The pool of recovered jobs, which is above this module, has the places. A job knows its own as a [`Seat`] in its
-//! scope, and code of the job that waits for hours is [`Away`] from it. A job that was called by the program has no
+//! scope, and code of the job that waits for hours leaves it for that time ([`SeatPause`]). A job that was called by the program has no
 //! seat: no number limits those.
 
 use std::fmt::Debug;
@@ -29,9 +29,9 @@ pub(crate) trait Seat: Debug + Send + Sync {
 /// because another part of it was faster.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Away(Option<Arc<dyn Seat>>);
+pub(crate) struct SeatPause(Option<Arc<dyn Seat>>);
 
-impl Away {
+impl SeatPause {
     /// Leaves `seat`, if the job has one.
     pub(crate) fn from(seat: Option<Arc<dyn Seat>>) -> Self {
         if let Some(seat) = &seat {
@@ -49,7 +49,7 @@ impl Away {
     }
 }
 
-impl Drop for Away {
+impl Drop for SeatPause {
     fn drop(&mut self) {
         if let Some(seat) = &self.0 {
             seat.take_back();

@@ -12,7 +12,7 @@ use crate::base::sync::locked;
 use crate::durable::lease::end;
 use crate::durable::lease::state::LeaseState;
 use crate::durable::record::Record;
-use crate::durable::record::history::Note;
+use crate::durable::record::history::JobHistory;
 use crate::durable::record::key::place;
 use crate::durable::scope::Scope;
 use crate::durable::store::Store;
@@ -30,7 +30,7 @@ static TABLE: Site<OfProcess<Mutex<Table>>> =
 /// The entries by a number that only grows: a list of them is in the order in which they began.
 #[derive(Debug, Default)]
 struct Table {
-    running: BTreeMap<u64, Running>,
+    running: BTreeMap<u64, RunningWork>,
     last: u64,
     is_closed: bool,
     /// Woken when something has ended.
@@ -39,7 +39,7 @@ struct Table {
 
 /// Code that runs, and the record and lease by which a shutdown releases it.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub(crate) struct RunningWork {
     pub(crate) point: PointName,
     pub(crate) job: Option<String>,
     /// The key of a step.
@@ -51,7 +51,7 @@ pub(crate) struct Running {
     lease: Weak<LeaseState>,
 }
 
-impl Running {
+impl RunningWork {
     /// Returns how long it has run, by the clock of the calling thread.
     pub(crate) fn age(&self) -> Duration {
         clock::now().saturating_duration_since(self.since)
@@ -66,7 +66,7 @@ impl Table {
     /// Returns the keys of the entries that are `such`, with their leases.
     ///
     /// Copied out, since what the caller does with a store must not happen under the lock.
-    fn keys(&self, such: impl Fn(&Running) -> bool) -> Vec<(Arc<dyn Store>, String, Weak<LeaseState>)> {
+    fn keys(&self, such: impl Fn(&RunningWork) -> bool) -> Vec<(Arc<dyn Store>, String, Weak<LeaseState>)> {
         let entries = self.running.values().filter(|entry| such(entry));
         entries.map(|entry| (entry.store.clone(), entry.full.clone(), entry.lease.clone())).collect()
     }
@@ -127,7 +127,7 @@ impl UnderWay {
         is_refusable: bool,
     ) -> Result<Self, Rejected> {
         let (point_name, since, lease) = (point.clone(), clock::now(), Weak::new());
-        let running = Running { point: point_name, job, key, since, store: store.clone(), full, lease };
+        let running = RunningWork { point: point_name, job, key, since, store: store.clone(), full, lease };
         let of = table();
         let mut table = locked(of);
         if table.is_closed && is_refusable {
@@ -186,10 +186,10 @@ pub(crate) fn is_over(callers: &[Scope], waker: &Waker) -> bool {
 /// Returns the running code, without the jobs whose steps run, as `shown` describes it.
 ///
 /// A job with a running step is shown by that step, which says more.
-pub(crate) fn left<T>(shown: impl Fn(&Running) -> T) -> Vec<T> {
+pub(crate) fn left<T>(shown: impl Fn(&RunningWork) -> T) -> Vec<T> {
     let table = locked(table());
     let all = || table.running.values();
-    let has_step = |job: &Running| all().any(|other| other.key.is_some() && other.job == job.job);
+    let has_step = |job: &RunningWork| all().any(|other| other.key.is_some() && other.job == job.job);
     all().filter(|running| running.key.is_some() || !has_step(running)).map(shown).collect()
 }
 
@@ -215,5 +215,5 @@ fn is_of(callers: &[Scope], store: &Arc<dyn Store>, full: &str) -> bool {
 
 /// Returns the note of a job that a shutdown has left.
 fn left_by_shutdown(record: &Record) -> Vec<u8> {
-    Note::interrupted(record, PROBLEM, PROBLEM).write()
+    JobHistory::interrupted(record, PROBLEM, PROBLEM).write()
 }

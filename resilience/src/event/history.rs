@@ -5,7 +5,7 @@ use crate::base::name::PointName;
 use crate::base::site::Site;
 use crate::base::sync::locked;
 use crate::failure::errors::{
-    DEFAULT_LIMIT, Entry, FORGET, Failures, LIMIT, Moment, Patterns, TEXT, Totals, cut, shorten,
+    DEFAULT_LIMIT, Entry, FORGET, Failures, LIMIT, Patterns, RecordTime, TEXT, Totals, cut, shorten,
 };
 use crate::failure::{Category, Classification, Classify, Severity};
 use crate::point::{POINTS_0_1, PointSite, table};
@@ -213,7 +213,7 @@ enum Scope {
 /// The records of everything that is not an annotated function.
 #[derive(Debug, Default)]
 struct State {
-    records: VecDeque<(Moment, ErrorRecord)>,
+    records: VecDeque<(RecordTime, ErrorRecord)>,
     totals: Totals,
     points: HashMap<String, Patterns>,
     swept: Option<Instant>,
@@ -338,7 +338,7 @@ impl ErrorHistory {
         {
             text.truncate(cut(text, TEXT).len());
         }
-        let (moment, limit) = (Moment::now(), self.limit().load(Ordering::Relaxed));
+        let (moment, limit) = (RecordTime::now(), self.limit().load(Ordering::Relaxed));
         let mut state = self.state();
         state.count(&record, moment.at);
         state.records.push_back((moment, record));
@@ -365,7 +365,7 @@ impl ErrorHistory {
     pub fn records(&self) -> Vec<ErrorRecord> {
         let mut records: Vec<_> = self.state().records.iter().cloned().collect();
         let (now, time) = (now(), time_of_day());
-        let time_of = |moment: Moment| {
+        let time_of = |moment: RecordTime| {
             let ago = now.saturating_duration_since(moment.at);
             time.checked_sub(ago).unwrap_or(time)
         };

@@ -15,7 +15,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Log<'a> {
     /// Limits how often a line appears that would repeat itself; without a pace it always does.
-    pub(crate) pace: Option<&'a Pace>,
+    pub(crate) pace: Option<&'a LogPace>,
     /// Whether the key is shown.
     pub(crate) shows_key: bool,
 }
@@ -23,9 +23,9 @@ pub(crate) struct Log<'a> {
 /// The time of the last line: part of the policy that logs it.
 #[derive(Debug, Default)]
 #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "only lines of `tracing` are limited"))]
-pub(crate) struct Pace(AtomicU64);
+pub(crate) struct LogPace(AtomicU64);
 
-impl Pace {
+impl LogPace {
     pub(crate) const fn new() -> Self {
         Self(AtomicU64::new(0))
     }
@@ -48,8 +48,8 @@ impl Pace {
     /// 64 exist. Two names with one slot pace each other: a line can be missing, and none is ever repeated too soon.
     pub(crate) fn shared(name: &str) -> &'static Self {
         #[expect(clippy::declare_interior_mutable_const, reason = "every slot gets a copy of its own")]
-        const NEW: Pace = Pace::new();
-        static SLOTS: [Pace; 64] = [NEW; 64];
+        const NEW: LogPace = LogPace::new();
+        static SLOTS: [LogPace; 64] = [NEW; 64];
         let hash = name.bytes().fold(0_usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
         &SLOTS[hash % SLOTS.len()]
     }

@@ -86,7 +86,7 @@ pub(crate) use emit::{blocks, emit, emit_as, is_heard, is_rejection_heard};
 pub(crate) use feed::lost;
 pub use health::HealthLevel;
 pub use kinds::{Event, Hook};
-pub(crate) use log::{Log, Pace, shows_all_keys};
+pub(crate) use log::{Log, LogPace, shows_all_keys};
 #[cfg(feature = "ops")]
 pub(crate) use tally::jobs;
 #[cfg(feature = "tracing")]

@@ -19,14 +19,14 @@ use std::sync::Arc;
 /// The name carries the version, so that two versions of the crate in one binary do not meet.
 #[distributed_slice]
 #[doc(hidden)]
-pub static CLASSIFIERS_0_1: [Known];
+pub static CLASSIFIERS_0_1: [Downcast];
 
 /// A function that looks for an error of one type behind a pointer that hides it.
-pub type Known = for<'a> fn(Hidden<'a>) -> Option<&'a dyn Classify>;
+pub type Downcast = for<'a> fn(ErasedError<'a>) -> Option<&'a dyn Classify>;
 
 /// A pointer that hides the type of an error.
 #[derive(Clone, Copy, Debug)]
-pub enum Hidden<'a> {
+pub enum ErasedError<'a> {
     /// Itself, behind `dyn Error`.
     Error(&'a (dyn Error + 'static)),
     /// Any of the contexts of an `anyhow::Error`, which are not in its chain of sources.
@@ -34,7 +34,7 @@ pub enum Hidden<'a> {
     Context(&'a anyhow::Error),
 }
 
-impl<'a> Hidden<'a> {
+impl<'a> ErasedError<'a> {
     /// Returns the error, if it is an `E` or a pointer to one: the source of a pointer is the source of its error.
     pub(super) fn error<E: Error + Classify + 'static>(self) -> Option<&'a dyn Classify> {
         match self {
@@ -104,7 +104,7 @@ pub(super) fn first_known<'a>(first: Option<&'a (dyn Error + 'static)>) -> Optio
 
 /// Returns the classification of `error` without its sources.
 pub(super) fn known_itself<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a dyn Classify> {
-    every_known().find_map(|find| find(Hidden::Error(error)))
+    every_known().find_map(|find| find(ErasedError::Error(error)))
 }
 
 /// Returns the first error or context that is known, from the outermost one on.
@@ -114,9 +114,9 @@ pub(super) fn known_in_anyhow(error: &anyhow::Error) -> Option<&dyn Classify> {
     // The type of a layer with a context is private to anyhow: where the context lies in memory shows which
     // layer it belongs to. A layer itself is not a context.
     let contexts: Vec<_> = every_known()
-        .filter_map(|find| Some((find, find(Hidden::Context(error))?)))
+        .filter_map(|find| Some((find, find(ErasedError::Context(error))?)))
         .filter(|(find, found)| {
-            let mut layers = error.chain().take(DEEPEST).filter_map(|layer| find(Hidden::Error(layer)));
+            let mut layers = error.chain().take(DEEPEST).filter_map(|layer| find(ErasedError::Error(layer)));
             !layers.any(|layer| address(layer) == address(*found))
         })
         .map(|(_, found)| found)
@@ -129,12 +129,12 @@ pub(super) fn known_in_anyhow(error: &anyhow::Error) -> Option<&dyn Classify> {
     })
 }
 
-fn every_known() -> impl Iterator<Item = Known> {
+fn every_known() -> impl Iterator<Item = Downcast> {
     BUILT_IN.iter().chain(CLASSIFIERS_0_1.iter()).copied()
 }
 
 // A plain table: the crate that declares a link-time slice cannot also register in it.
-const BUILT_IN: &[Known] = &[
+const BUILT_IN: &[Downcast] = &[
     is::<io::Error>,
     is::<Rejected>,
     is::<std::num::ParseIntError>,
@@ -172,7 +172,7 @@ const BUILT_IN: &[Known] = &[
     is::<ureq::Error>,
 ];
 
-fn is<E: Error + Classify + Send + Sync + 'static>(hidden: Hidden<'_>) -> Option<&dyn Classify> {
+fn is<E: Error + Classify + Send + Sync + 'static>(hidden: ErasedError<'_>) -> Option<&dyn Classify> {
     hidden.error::<E>().or_else(|| hidden.context::<E>())
 }
 

@@ -28,12 +28,12 @@ pub(crate) type Totals = [u64; Category::ALL.len()];
 
 /// The time of a record; `order` tells records apart while the clock of a test world stands still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Moment {
+pub(crate) struct RecordTime {
     pub(crate) at: Instant,
     order: u64,
 }
 
-impl Moment {
+impl RecordTime {
     pub(crate) fn now() -> Self {
         Self { at: now(), order: order() }
     }
@@ -59,7 +59,7 @@ pub(crate) struct Failures {
 /// One failed attempt, as short as it can be kept: texts are made when it is read.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) moment: Moment,
+    pub(crate) moment: RecordTime,
     pub(crate) class: Classification,
     pub(crate) attempt: u32,
     pub(crate) context: Box<[(&'static str, String)]>,
@@ -77,7 +77,7 @@ impl PointErrors {
     /// Records a failed attempt.
     pub(crate) fn add(&self, class: Classification, attempt: u32, context: &[(&'static str, &dyn Display)]) {
         let context = context.iter().map(|(name, value)| (*name, bounded(value))).collect();
-        let (moment, limit) = (Moment::now(), LIMIT.load(Ordering::Relaxed));
+        let (moment, limit) = (RecordTime::now(), LIMIT.load(Ordering::Relaxed));
         let mut failures = self.lock();
         let failures = failures.get_or_insert_default();
         if let Some(total) = failures.totals.get_mut(class.category as usize) {

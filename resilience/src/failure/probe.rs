@@ -13,7 +13,7 @@ use std::fmt::Display;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-pub use super::dynamic::{CLASSIFIERS_0_1, Hidden, Known};
+pub use super::dynamic::{CLASSIFIERS_0_1, Downcast, ErasedError};
 pub use linkme;
 
 /// The first way: the error says it itself.
@@ -119,15 +119,15 @@ pub struct OnlyAsError<T>(OnlyAsContext<T>);
 
 /// A type that is not an error, but may be a context.
 #[derive(Debug)]
-pub struct OnlyAsContext<T>(Nowhere<T>);
+pub struct OnlyAsContext<T>(NeverErased<T>);
 
 /// A type that is never hidden.
 #[derive(Debug)]
-pub struct Nowhere<T>(PhantomData<fn() -> T>);
+pub struct NeverErased<T>(PhantomData<fn() -> T>);
 
 impl<T> Registers<T> {
     /// The question for `T`.
-    pub const NEW: Self = Self(OnlyAsError(OnlyAsContext(Nowhere(PhantomData))));
+    pub const NEW: Self = Self(OnlyAsError(OnlyAsContext(NeverErased(PhantomData))));
 }
 
 macro_rules! derefs {
@@ -144,32 +144,32 @@ macro_rules! derefs {
     };
 }
 
-derefs!(Registers to OnlyAsError, OnlyAsError to OnlyAsContext, OnlyAsContext to Nowhere);
+derefs!(Registers to OnlyAsError, OnlyAsError to OnlyAsContext, OnlyAsContext to NeverErased);
 
 impl<T: Error + Classify + Send + Sync + 'static> Registers<T> {
     /// Returns the hidden `T`, if it is one.
-    pub fn find_in<'a>(&self, hidden: Hidden<'a>) -> Option<&'a dyn Classify> {
+    pub fn find_in<'a>(&self, hidden: ErasedError<'a>) -> Option<&'a dyn Classify> {
         hidden.error::<T>().or_else(|| hidden.context::<T>())
     }
 }
 
 impl<T: Error + Classify + 'static> OnlyAsError<T> {
     /// Returns the hidden `T`, if it is one.
-    pub fn find_in<'a>(&self, hidden: Hidden<'a>) -> Option<&'a dyn Classify> {
+    pub fn find_in<'a>(&self, hidden: ErasedError<'a>) -> Option<&'a dyn Classify> {
         hidden.error::<T>()
     }
 }
 
 impl<T: AsContext + Classify> OnlyAsContext<T> {
     /// Returns the hidden `T`, if it is one.
-    pub fn find_in<'a>(&self, hidden: Hidden<'a>) -> Option<&'a dyn Classify> {
+    pub fn find_in<'a>(&self, hidden: ErasedError<'a>) -> Option<&'a dyn Classify> {
         hidden.context::<T>()
     }
 }
 
-impl<T> Nowhere<T> {
+impl<T> NeverErased<T> {
     /// Returns `None`.
-    pub const fn find_in<'a>(&self, _: Hidden<'a>) -> Option<&'a dyn Classify> {
+    pub const fn find_in<'a>(&self, _: ErasedError<'a>) -> Option<&'a dyn Classify> {
         None
     }
 }
@@ -177,13 +177,13 @@ impl<T> Nowhere<T> {
 /// An error with the ways to ask it. `classify` and `recorded_text` of a derive both begin with the function that makes
 /// it, so that the compiler reports a missing bound once and not for each of them.
 #[derive(Debug)]
-pub struct Asked<'a, E: ?Sized> {
+pub struct ErrorProbe<'a, E: ?Sized> {
     error: &'a E,
     class: fn(&E) -> Classification,
     text: fn(&E) -> Option<String>,
 }
 
-impl<E: ?Sized> Asked<'_, E> {
+impl<E: ?Sized> ErrorProbe<'_, E> {
     /// Returns the class of the error.
     pub fn class(self) -> Classification {
         (self.class)(self.error)
@@ -196,8 +196,8 @@ impl<E: ?Sized> Asked<'_, E> {
 }
 
 /// Wraps the field that `transparent` names, which classifies the error.
-pub fn transparent<E: Classify + ?Sized>(error: &E) -> Asked<'_, E> {
-    Asked { error, class: E::classify, text: E::recorded_text }
+pub fn transparent<E: Classify + ?Sized>(error: &E) -> ErrorProbe<'_, E> {
+    ErrorProbe { error, class: E::classify, text: E::recorded_text }
 }
 
 /// Returns the class that a function returned.
@@ -206,8 +206,8 @@ pub fn class<C: Into<Classification>>(class: C) -> Classification {
 }
 
 /// Wraps an error whose message classifies it, and may be kept.
-pub fn by_text<E: Display + ?Sized>(error: &E) -> Asked<'_, E> {
-    Asked { error, class: |error| from_text(&error.to_string()), text }
+pub fn by_text<E: Display + ?Sized>(error: &E) -> ErrorProbe<'_, E> {
+    ErrorProbe { error, class: |error| from_text(&error.to_string()), text }
 }
 
 /// Returns the message of `error`, for the record of a job.
@@ -337,8 +337,8 @@ mod tests {
     #[test]
     fn only_errors_register() {
         let error: &(dyn Error + 'static) = &reset();
-        let io = Registers::<io::Error>::NEW.find_in(Hidden::Error(error));
+        let io = Registers::<io::Error>::NEW.find_in(ErasedError::Error(error));
         assert_eq!(io.map(|error| error.classify().category), Some(Category::Connection));
-        assert!(Registers::<Mute>::NEW.find_in(Hidden::Error(error)).is_none());
+        assert!(Registers::<Mute>::NEW.find_in(ErasedError::Error(error)).is_none());
     }
 }

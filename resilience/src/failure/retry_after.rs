@@ -4,7 +4,7 @@
 //! date is compared with the caller's clock, so a moment in the past is a wait of zero, and a clock that is wrong makes
 //! the wait wrong: policies cap it (`retry_after_cap`).
 
-use crate::base::calendar::Moment;
+use crate::base::calendar::DateTime;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
@@ -56,17 +56,17 @@ fn date(text: &str, now: SystemTime) -> Option<Duration> {
 }
 
 /// Reads `Sun, 06 Nov 1994 08:49:37 GMT`.
-fn imf_fixdate(text: &str) -> Option<Moment> {
+fn imf_fixdate(text: &str) -> Option<DateTime> {
     let (weekday, rest) = text.split_once(", ")?;
     let [day, month, year, time, "GMT"] = words(rest)? else { return None };
     if !DAYS.iter().any(|name| name.get(..3) == Some(weekday)) {
         return None;
     }
-    Moment::new(digits(year, 4)?, month_number(month)?, digits(day, 2)?, second_of_day(time)?)
+    DateTime::new(digits(year, 4)?, month_number(month)?, digits(day, 2)?, second_of_day(time)?)
 }
 
 /// Reads `Sunday, 06-Nov-94 08:49:37 GMT`.
-fn rfc_850(text: &str, now: SystemTime) -> Option<Moment> {
+fn rfc_850(text: &str, now: SystemTime) -> Option<DateTime> {
     let (weekday, rest) = text.split_once(", ")?;
     let [date, time, "GMT"] = words(rest)? else { return None };
     let [day, month, year] = split(date, '-')?;
@@ -75,15 +75,15 @@ fn rfc_850(text: &str, now: SystemTime) -> Option<Moment> {
     }
     let (year, month, day) = (digits(year, 2)?, month_number(month)?, digits(day, 2)?);
     let second = second_of_day(time)?;
-    let now = Moment::of(now)?;
-    let limit = Moment { year: now.year + 50, ..now };
+    let now = DateTime::of(now)?;
+    let limit = DateTime { year: now.year + 50, ..now };
     let latest = limit.year - (limit.year - year).rem_euclid(100);
-    let too_far = Moment { year: latest, month, day, second } > limit;
-    Moment::new(if too_far { latest - 100 } else { latest }, month, day, second)
+    let too_far = DateTime { year: latest, month, day, second } > limit;
+    DateTime::new(if too_far { latest - 100 } else { latest }, month, day, second)
 }
 
 /// Reads `Sun Nov  6 08:49:37 1994`.
-fn asctime(text: &str) -> Option<Moment> {
+fn asctime(text: &str) -> Option<DateTime> {
     let (weekday, rest) = text.split_once(' ')?;
     let (month, rest) = rest.split_once(' ')?;
     let (day, rest) = rest.split_at_checked(2)?;
@@ -95,7 +95,7 @@ fn asctime(text: &str) -> Option<Moment> {
         Some(day) => digits(day, 1)?,
         None => digits(day, 2)?,
     };
-    Moment::new(digits(year, 4)?, month_number(month)?, day, second_of_day(time)?)
+    DateTime::new(digits(year, 4)?, month_number(month)?, day, second_of_day(time)?)
 }
 
 /// Reads `08:49:37`, up to the leap second `23:59:60`.

@@ -1,6 +1,6 @@
 //! The code that answers one question.
 
-use super::flight::{Entry, Look, Question, late};
+use super::flight::{Entry, QuestionTask, RunningLook, late};
 use super::run::start;
 use super::status::Status;
 use crate::base::clock;
@@ -12,11 +12,11 @@ use std::task::Poll;
 /// Answers one question.
 pub(super) async fn ask(entry: Arc<Entry>) -> Status {
     let (number, left) = match entry.flight.question(entry.limit) {
-        Question::Answered(status) => return status,
-        Question::Late(number) => return late(&entry, number),
-        Question::Joins(number, left) => (number, left),
-        Question::Begins(number) => {
-            start(Look::new(entry.clone(), number));
+        QuestionTask::Answered(status) => return status,
+        QuestionTask::Late(number) => return late(&entry, number),
+        QuestionTask::Joins(number, left) => (number, left),
+        QuestionTask::Begins(number) => {
+            start(RunningLook::new(entry.clone(), number));
             (number, entry.limit)
         }
     };

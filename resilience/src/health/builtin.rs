@@ -2,17 +2,17 @@
 
 use super::answer::Answer;
 use super::resources;
-use super::work::Work;
+use super::work::CheckCode;
 use crate::point::registry::snapshot;
 
 /// Returns the names and the code of the built-in checks.
-pub(super) fn checks() -> Vec<(&'static str, Work)> {
+pub(super) fn checks() -> Vec<(&'static str, CheckCode)> {
     let own = [
-        ("breakers", Work::blocking(breakers)),
+        ("breakers", CheckCode::blocking(breakers)),
         #[cfg(feature = "chaos")]
-        ("chaos", Work::blocking(chaos)),
+        ("chaos", CheckCode::blocking(chaos)),
         #[cfg(feature = "durable")]
-        ("store", Work::blocking(super::stores::look)),
+        ("store", CheckCode::blocking(super::stores::look)),
     ];
     own.into_iter().chain(resources::checks()).collect()
 }

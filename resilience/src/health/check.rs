@@ -3,7 +3,7 @@
 use super::answer::Answer;
 use super::flight::Entry;
 use super::registry;
-use super::work::{LIMIT, Work};
+use super::work::{CheckCode, LIMIT};
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub struct Check {
     name: String,
     limit: Duration,
     is_critical: bool,
-    work: Work,
+    work: CheckCode,
 }
 
 impl fmt::Debug for Check {
@@ -39,7 +39,7 @@ impl fmt::Debug for Check {
 }
 
 impl Check {
-    fn of(name: impl Into<String>, work: Work) -> Self {
+    fn of(name: impl Into<String>, work: CheckCode) -> Self {
         Self { name: name.into(), limit: LIMIT, is_critical: false, work }
     }
 
@@ -48,7 +48,7 @@ impl Check {
         name: impl Into<String>,
         check: impl Fn() -> A + Send + Sync + 'static,
     ) -> Self {
-        Self::of(name, Work::blocking(move || check().into()))
+        Self::of(name, CheckCode::blocking(move || check().into()))
     }
 
     /// Creates a check that runs the future of `check` on a runtime of this library.
@@ -62,7 +62,7 @@ impl Check {
     {
         Self::of(
             name,
-            Work::of_future(move || {
+            CheckCode::of_future(move || {
                 let outcome = check();
                 async move { outcome.await.into() }
             }),
@@ -90,7 +90,7 @@ impl Check {
     #[cfg(feature = "durable")]
     #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
     pub fn store() -> Self {
-        Self::of("store", Work::blocking(super::stores::look))
+        Self::of("store", CheckCode::blocking(super::stores::look))
     }
 
     /// Sets how long a question waits for a look; 2 s by default.

@@ -10,7 +10,7 @@
 use super::Level;
 use super::answer::Answer;
 use super::status::Status;
-use super::work::Work;
+use super::work::CheckCode;
 use crate::base::guarded::release;
 use crate::base::name::PointName;
 use crate::base::sync::locked;
@@ -32,12 +32,12 @@ pub(super) struct Entry {
     pub(super) name: PointName,
     pub(super) limit: Duration,
     pub(super) is_critical: bool,
-    pub(super) work: Work,
+    pub(super) work: CheckCode,
     pub(super) flight: Flight,
 }
 
 impl Entry {
-    pub(super) fn new(name: String, limit: Duration, is_critical: bool, work: Work) -> Arc<Self> {
+    pub(super) fn new(name: String, limit: Duration, is_critical: bool, work: CheckCode) -> Arc<Self> {
         let name = PointName::from(name);
         Arc::new(Self { name, limit, is_critical, work, flight: Flight::default() })
     }
@@ -56,7 +56,7 @@ pub(super) struct Flight {
 
 #[derive(Debug, Default)]
 struct State {
-    running: Option<Running>,
+    running: Option<RunningCheck>,
     /// The number of looks that have begun.
     begun: u64,
     last: Option<(Status, Instant)>,
@@ -68,7 +68,7 @@ struct State {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Running {
+struct RunningCheck {
     number: u64,
     since: Instant,
     time: SystemTime,
@@ -77,7 +77,7 @@ struct Running {
 }
 
 /// The task of a question.
-pub(super) enum Question {
+pub(super) enum QuestionTask {
     Answered(Status),
     /// Begin a look with this number, and wait for it.
     Begins(u64),
@@ -89,23 +89,23 @@ pub(super) enum Question {
 
 impl Flight {
     /// Returns what a question at this moment has to do.
-    pub(super) fn question(&self, limit: Duration) -> Question {
+    pub(super) fn question(&self, limit: Duration) -> QuestionTask {
         let now = clock::now();
         let mut state = locked(&self.state);
         if let Some(running) = &mut state.running {
             let left = limit.saturating_sub(now.saturating_duration_since(running.since));
             if running.late.is_some() || left.is_zero() {
-                return Question::Late(running.number);
+                return QuestionTask::Late(running.number);
             }
-            return Question::Joins(running.number, left);
+            return QuestionTask::Joins(running.number, left);
         }
         if let Some(status) = state.fresh(now) {
-            return Question::Answered(status);
+            return QuestionTask::Answered(status);
         }
         state.begun += 1;
         let number = state.begun;
-        state.running = Some(Running { number, since: now, time: clock::time_of_day(), late: None });
-        Question::Begins(number)
+        state.running = Some(RunningCheck { number, since: now, time: clock::time_of_day(), late: None });
+        QuestionTask::Begins(number)
     }
 
     /// Returns the answer of the look with this number, if it has ended; otherwise `waker` is called then.
@@ -188,13 +188,13 @@ pub(super) fn late(entry: &Entry, number: u64) -> Status {
 
 /// A look that has begun. Dropped, it has ended, with its answer if it has one.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct RunningLook {
     pub(super) entry: Arc<Entry>,
     number: u64,
     answer: Option<Answer>,
 }
 
-impl Look {
+impl RunningLook {
     /// Creates the look with this number, which a question has begun.
     pub(super) const fn new(entry: Arc<Entry>, number: u64) -> Self {
         Self { entry, number, answer: None }
@@ -206,7 +206,7 @@ impl Look {
     }
 }
 
-impl Drop for Look {
+impl Drop for RunningLook {
     fn drop(&mut self) {
         let dropped =
             || Answer::fail("the check could not run to its end: there is no thread or runtime for it");

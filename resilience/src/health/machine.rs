@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 /// The folders of the kernel's files.
 #[derive(Clone, Debug)]
-pub(super) struct Roots {
+pub(super) struct KernelDirs {
     pub(super) proc: PathBuf,
     pub(super) cgroup: PathBuf,
 }
 
-impl Default for Roots {
+impl Default for KernelDirs {
     fn default() -> Self {
         Self { proc: "/proc".into(), cgroup: "/sys/fs/cgroup".into() }
     }
@@ -24,12 +24,12 @@ impl Default for Roots {
 
 /// The total and the still usable amount, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Space {
+pub(super) struct DiskSpace {
     pub(super) total: u64,
     pub(super) available: u64,
 }
 
-impl Space {
+impl DiskSpace {
     /// Returns the used part in percent.
     pub(super) fn percent(self) -> f64 {
         let used = self.total.saturating_sub(self.available);
@@ -44,13 +44,13 @@ impl Space {
 
 /// The processor time used up to a moment, and the number of usable processors.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Busy {
+pub(super) struct ProcessorTime {
     at: Instant,
     used: Duration,
     processors: f64,
 }
 
-impl Busy {
+impl ProcessorTime {
     /// Returns the used part since `before`, in percent.
     pub(super) fn percent_since(self, before: Self) -> Option<f64> {
         let passed = self.at.saturating_duration_since(before.at).as_secs_f64() * self.processors;
@@ -59,27 +59,30 @@ impl Busy {
     }
 }
 
-impl Roots {
+impl KernelDirs {
     /// Returns the memory that this program may use.
-    pub(super) fn memory(&self) -> Option<Space> {
+    pub(super) fn memory(&self) -> Option<DiskSpace> {
         let info = fs::read_to_string(self.proc.join("meminfo")).ok()?;
-        let host = Space {
+        let host = DiskSpace {
             total: field(&info, "MemTotal:")?.checked_mul(1024)?,
             available: field(&info, "MemAvailable:")?.checked_mul(1024)?,
         };
         // A limit above the memory of the host is none.
         let limited = self.groups("memory").into_iter().filter_map(|group| group_memory(&group));
         let tightest = limited.filter(|group| group.total < host.total).min_by_key(|group| group.available);
-        Some(tightest.map_or(host, |group| Space { available: group.available.min(host.available), ..group }))
+        Some(
+            tightest
+                .map_or(host, |group| DiskSpace { available: group.available.min(host.available), ..group }),
+        )
     }
 
     /// Returns the processor time used so far.
-    pub(super) fn busy(&self, at: Instant) -> Option<Busy> {
+    pub(super) fn busy(&self, at: Instant) -> Option<ProcessorTime> {
         self.groups("cpu").iter().find_map(|group| group_busy(group, at)).or_else(|| self.host_busy(at))
     }
 
     /// Returns the processor time of the host: `/proc/stat` counts in hundredths of a second.
-    fn host_busy(&self, at: Instant) -> Option<Busy> {
+    fn host_busy(&self, at: Instant) -> Option<ProcessorTime> {
         let stat = fs::read_to_string(self.proc.join("stat")).ok()?;
         let line = stat.lines().next()?.strip_prefix("cpu ")?;
         // user, nice, system, (idle, iowait,) irq, softirq, steal
@@ -88,7 +91,7 @@ impl Roots {
             counts.iter().take(8).enumerate().filter(|(n, _)| !matches!(n, 3 | 4)).map(|(_, n)| n).sum();
         let is_processor = |line: &&str| line.starts_with("cpu") && !line.starts_with("cpu ");
         let processors = stat.lines().filter(is_processor).count() as f64;
-        Some(Busy { at, used: Duration::from_millis(used.saturating_mul(10)), processors })
+        Some(ProcessorTime { at, used: Duration::from_millis(used.saturating_mul(10)), processors })
     }
 
     /// Returns the folders of this program's group for `controller` and of the groups above it, innermost first.
@@ -131,7 +134,7 @@ fn number(path: &Path) -> Option<u64> {
 }
 
 /// Returns the memory of one group with a limit, of version 2 or 1.
-fn group_memory(group: &Path) -> Option<Space> {
+fn group_memory(group: &Path) -> Option<DiskSpace> {
     let files = [
         ("memory.max", "memory.current", "inactive_file "),
         ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file "),
@@ -141,33 +144,33 @@ fn group_memory(group: &Path) -> Option<Space> {
         let total = number(&group.join(limit))?;
         let stat = fs::read_to_string(group.join("memory.stat")).unwrap_or_default();
         let used = number(&group.join(usage))?.saturating_sub(field(&stat, inactive).unwrap_or(0));
-        Some(Space { total, available: total.saturating_sub(used) })
+        Some(DiskSpace { total, available: total.saturating_sub(used) })
     })
 }
 
 /// Returns the processor time of one group with a quota, of version 2 or 1.
-fn group_busy(group: &Path, at: Instant) -> Option<Busy> {
+fn group_busy(group: &Path, at: Instant) -> Option<ProcessorTime> {
     if let Ok(max) = fs::read_to_string(group.join("cpu.max")) {
         let mut parts = max.split_whitespace();
         let (quota, period) = (parts.next()?.parse::<f64>().ok()?, parts.next()?.parse::<f64>().ok()?);
         let stat = fs::read_to_string(group.join("cpu.stat")).ok()?;
         let used = Duration::from_micros(field(&stat, "usage_usec ")?);
-        return Some(Busy { at, used, processors: quota / period });
+        return Some(ProcessorTime { at, used, processors: quota / period });
     }
     let quota = number(&group.join("cpu.cfs_quota_us"))? as f64;
     let period = number(&group.join("cpu.cfs_period_us"))? as f64;
     let used = Duration::from_nanos(number(&group.join("cpuacct.usage"))?);
-    Some(Busy { at, used, processors: quota / period })
+    Some(ProcessorTime { at, used, processors: quota / period })
 }
 
 /// Returns the file system that `folder` is on, or will be.
 #[cfg(target_os = "linux")]
-pub(super) fn disk(folder: &Path) -> Option<Space> {
+pub(super) fn disk(folder: &Path) -> Option<DiskSpace> {
     let stat = folder.ancestors().find_map(|folder| rustix::fs::statvfs(folder).ok())?;
     // Like `df`: space that only root may use is not available, and counts as neither used nor free.
     let used = stat.f_blocks.saturating_sub(stat.f_bfree);
     let block = stat.f_frsize;
-    Some(Space {
+    Some(DiskSpace {
         total: used.saturating_add(stat.f_bavail).saturating_mul(block),
         available: stat.f_bavail.saturating_mul(block),
     })
@@ -175,7 +178,7 @@ pub(super) fn disk(folder: &Path) -> Option<Space> {
 
 /// Returns `None`: this system is not measured.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn disk(_: &Path) -> Option<Space> {
+pub(super) fn disk(_: &Path) -> Option<DiskSpace> {
     None
 }
 
@@ -201,8 +204,8 @@ pub(super) mod tests {
             Self(folder)
         }
 
-        pub(in super::super) fn roots(&self) -> Roots {
-            Roots { proc: self.0.join("proc"), cgroup: self.0.join("cgroup") }
+        pub(in super::super) fn roots(&self) -> KernelDirs {
+            KernelDirs { proc: self.0.join("proc"), cgroup: self.0.join("cgroup") }
         }
     }
 
@@ -220,7 +223,7 @@ pub(super) mod tests {
     fn without_a_group_the_memory_is_that_of_the_host() {
         let kernel = Kernel::new(&[HOST]);
         let memory = kernel.roots().memory().unwrap();
-        assert_eq!(memory, Space { total: 8000 * KB, available: 6000 * KB });
+        assert_eq!(memory, DiskSpace { total: 8000 * KB, available: 6000 * KB });
         assert!((memory.percent() - 25.0).abs() < 1e-9);
         assert_eq!(Kernel::new(&[]).roots().memory(), None);
     }
@@ -234,7 +237,7 @@ pub(super) mod tests {
             ("cgroup/app/memory.current", "1000000\n"),
             ("cgroup/app/memory.stat", "anon 27200\ninactive_file 972800\n"),
         ]);
-        assert_eq!(kernel.roots().memory().unwrap(), Space { total: 1_024_000, available: 996_800 });
+        assert_eq!(kernel.roots().memory().unwrap(), DiskSpace { total: 1_024_000, available: 996_800 });
     }
 
     #[test]
@@ -248,7 +251,7 @@ pub(super) mod tests {
             ("cgroup/memory.max", "max\n"),
         ];
         let memory = Kernel::new(&files).roots().memory().unwrap();
-        assert_eq!(memory, Space { total: 4_000_000, available: 100_000 });
+        assert_eq!(memory, DiskSpace { total: 4_000_000, available: 100_000 });
         let memory = Kernel::new(&files[..3]).roots().memory().unwrap();
         assert_eq!(memory.total, 8000 * KB);
     }
@@ -266,7 +269,7 @@ pub(super) mod tests {
             ("cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n"),
             ("cgroup/cpu,cpuacct/cpuacct.usage", "1000000000\n"),
         ]);
-        assert_eq!(kernel.roots().memory().unwrap(), Space { total: 2_000_000, available: 1_000_000 });
+        assert_eq!(kernel.roots().memory().unwrap(), DiskSpace { total: 2_000_000, available: 1_000_000 });
         let busy = kernel.roots().busy(Instant::now()).unwrap();
         assert_eq!((busy.used, busy.processors), (Duration::from_secs(1), 0.5));
     }

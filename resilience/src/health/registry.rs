@@ -6,7 +6,7 @@
 use super::answer::Answer;
 use super::flight::Entry;
 use super::site::{CheckSite, HEALTH_CHECKS_0_1, Listed};
-use super::work::{LIMIT, Work};
+use super::work::{CheckCode, LIMIT};
 use crate::base::guarded::guarded;
 use crate::base::site::Site;
 use crate::base::sync::locked;
@@ -47,7 +47,7 @@ fn made() -> Entries {
 fn listed(site: &CheckSite) -> Vec<Listed> {
     guarded(site.list).unwrap_or_else(|| {
         let failed = || Answer::fail("the values of `each` could not be listed: their expression panicked");
-        vec![Listed { name: site.name.to_owned(), work: Work::blocking(failed) }]
+        vec![Listed { name: site.name.to_owned(), work: CheckCode::blocking(failed) }]
     })
 }
 

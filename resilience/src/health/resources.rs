@@ -1,8 +1,8 @@
 //! The use of the machine, and the warnings about it.
 
 use super::answer::Answer;
-use super::machine::{Busy, Roots, Space, disk};
-use super::work::Work;
+use super::machine::{DiskSpace, KernelDirs, ProcessorTime, disk};
+use super::work::CheckCode;
 use crate::base::clock;
 use crate::base::site::Site;
 use crate::base::sync::locked;
@@ -45,12 +45,12 @@ pub struct Resources {
 /// assert!(resources.memory_percent.is_none_or(|percent| (0.0..=100.0).contains(&percent)));
 /// ```
 pub fn resources() -> Resources {
-    let (memory, disk) = (Roots::default().memory(), disk(&folder()));
+    let (memory, disk) = (KernelDirs::default().memory(), disk(&folder()));
     Resources {
-        memory_percent: memory.map(Space::percent),
-        memory_available_gb: memory.map(Space::available_gb),
-        disk_percent: disk.map(Space::percent),
-        disk_available_gb: disk.map(Space::available_gb),
+        memory_percent: memory.map(DiskSpace::percent),
+        memory_available_gb: memory.map(DiskSpace::available_gb),
+        disk_percent: disk.map(DiskSpace::percent),
+        disk_available_gb: disk.map(DiskSpace::available_gb),
         cpu_percent: cpu_percent(),
     }
 }
@@ -64,10 +64,10 @@ fn folder() -> PathBuf {
     given.unwrap_or_else(|| std::env::current_dir().unwrap_or_else(|_| "/".into()))
 }
 
-static LAST: Site<Mutex<Option<Busy>>> = Site::new(Mutex::new(None), Mutex::default);
+static LAST: Site<Mutex<Option<ProcessorTime>>> = Site::new(Mutex::new(None), Mutex::default);
 
 fn cpu_percent() -> Option<f64> {
-    let now = Roots::default().busy(clock::now())?;
+    let now = KernelDirs::default().busy(clock::now())?;
     let mut last = locked(&LAST);
     let percent = last.and_then(|last| now.percent_since(last));
     *last = Some(now);
@@ -95,13 +95,13 @@ impl Threshold {
 }
 
 /// Returns the checks of memory, disk and processors.
-pub(super) fn checks() -> [(&'static str, Work); 3] {
+pub(super) fn checks() -> [(&'static str, CheckCode); 3] {
     [
-        ("memory", of_space(|| Roots::default().memory(), "end what is not needed, or raise the limit")),
+        ("memory", of_space(|| KernelDirs::default().memory(), "end what is not needed, or raise the limit")),
         ("disk", of_space(|| disk(&folder()), "delete what is not needed")),
         (
             "cpu",
-            Work::blocking(|| match cpu_percent() {
+            CheckCode::blocking(|| match cpu_percent() {
                 Some(percent) => Answer::pass(format!("{percent:.0} % used")),
                 None => Answer::pass("measured from the second look on"),
             }),
@@ -109,15 +109,15 @@ pub(super) fn checks() -> [(&'static str, Work); 3] {
     ]
 }
 
-fn of_space(look: fn() -> Option<Space>, action: &'static str) -> Work {
+fn of_space(look: fn() -> Option<DiskSpace>, action: &'static str) -> CheckCode {
     let threshold = Threshold::default();
-    Work::blocking(move || match look() {
+    CheckCode::blocking(move || match look() {
         None => Answer::pass("not measured on this system"),
         Some(space) => judged(&threshold, space, action),
     })
 }
 
-fn judged(threshold: &Threshold, space: Space, action: &str) -> Answer {
+fn judged(threshold: &Threshold, space: DiskSpace, action: &str) -> Answer {
     let percent = space.percent();
     let message = format!("{percent:.0} % used");
     let answer = if threshold.warns_at(percent) {

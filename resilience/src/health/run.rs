@@ -5,8 +5,8 @@
 //! that began it, is marked (see [`check`](crate::base::check)), and sees its limit as the time that remains.
 
 use super::answer::Answer;
-use super::flight::Look;
-use super::work::Work;
+use super::flight::RunningLook;
+use super::work::CheckCode;
 use crate::base::guarded::{contained, discard, panic_text};
 use crate::base::of_process::OfProcess;
 #[cfg(feature = "tokio")]
@@ -44,11 +44,11 @@ impl fmt::Debug for Pool {
 static POOL: OfProcess<Mutex<Pool>> = OfProcess::locked(Pool { threads: 0, waiting: VecDeque::new() });
 
 /// Begins `look`.
-pub(super) fn start(look: Look) {
+pub(super) fn start(look: RunningLook) {
     let world = World::here();
     let end = clock::later(clock::now(), look.entry.limit);
     match look.entry.work.clone() {
-        Work::Blocking(body) => on_helper(Box::new(move || {
+        CheckCode::Blocking(body) => on_helper(Box::new(move || {
             run_in(world.as_ref(), || {
                 let marked = (check::enter(true), within_until(end));
                 let answer = catch_unwind(AssertUnwindSafe(|| body())).unwrap_or_else(panicked);
@@ -56,7 +56,7 @@ pub(super) fn start(look: Look) {
                 look.end(answer);
             });
         })),
-        Work::Async(body) => {
+        CheckCode::Async(body) => {
             let looks = async move {
                 let mut look = Some(look);
                 // Made by the first poll, so that a panic in making it is caught.

@@ -1,7 +1,7 @@
 //! The checks of annotated functions: entries of a table of the linker.
 
 use super::answer::{Answer, CheckOutcome};
-use super::work::{LIMIT, Work};
+use super::work::{CheckCode, LIMIT};
 use crate::failure::Category;
 use linkme::distributed_slice;
 use std::fmt;
@@ -55,7 +55,7 @@ impl CheckSite {
 #[doc(hidden)]
 pub struct Listed {
     pub(super) name: String,
-    pub(super) work: Work,
+    pub(super) work: CheckCode,
 }
 
 impl fmt::Debug for Listed {
@@ -67,7 +67,7 @@ impl fmt::Debug for Listed {
 impl Listed {
     /// Creates a check by a sync function.
     pub fn blocking(name: impl Into<String>, check: impl Fn() -> Answer + Send + Sync + 'static) -> Self {
-        Self { name: name.into(), work: Work::blocking(check) }
+        Self { name: name.into(), work: CheckCode::blocking(check) }
     }
 
     /// Creates a check by an async function.
@@ -75,7 +75,7 @@ impl Listed {
     where
         F: Future<Output = Answer> + Send + 'static,
     {
-        Self { name: name.into(), work: Work::of_future(check) }
+        Self { name: name.into(), work: CheckCode::of_future(check) }
     }
 }
 

@@ -9,16 +9,16 @@ use std::time::Duration;
 /// The default time for which a question waits for a look.
 pub(super) const LIMIT: Duration = Duration::from_secs(2);
 
-type Running = Pin<Box<dyn Future<Output = Answer> + Send>>;
+type CheckFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// The code of a check.
 #[derive(Clone)]
-pub(super) enum Work {
+pub(super) enum CheckCode {
     Blocking(Arc<dyn Fn() -> Answer + Send + Sync>),
-    Async(Arc<dyn Fn() -> Running + Send + Sync>),
+    Async(Arc<dyn Fn() -> CheckFuture + Send + Sync>),
 }
 
-impl Work {
+impl CheckCode {
     pub(super) fn blocking(check: impl Fn() -> Answer + Send + Sync + 'static) -> Self {
         Self::Blocking(Arc::new(check))
     }

@@ -42,7 +42,7 @@ use std::sync::Mutex;
 /// ```
 pub fn publish() {
     with_recorder(|recorder| {
-        let mut all = Collected::default();
+        let mut all = CollectedSeries::default();
         {
             let mut published = locked(&PUBLISHED);
             write(&mut all);
@@ -54,14 +54,14 @@ pub fn publish() {
 }
 
 /// The values that were published so far.
-static PUBLISHED: Site<Mutex<Option<Published>>> = Site::new(Mutex::new(None), Mutex::default);
+static PUBLISHED: Site<Mutex<Option<PublishedValues>>> = Site::new(Mutex::new(None), Mutex::default);
 
 /// The most recorders whose values are kept apart; programs have one.
 const RECORDERS: usize = 16;
 
 /// The values that each recorder has, by its address: a recorder that is installed late has none yet.
 #[derive(Debug, Default)]
-struct Published(HashMap<usize, Totals>);
+struct PublishedValues(HashMap<usize, Totals>);
 
 #[derive(Debug, Default)]
 struct Totals {
@@ -69,7 +69,7 @@ struct Totals {
     histograms: HashMap<Key, Times>,
 }
 
-impl Published {
+impl PublishedValues {
     fn of(&mut self, recorder: &dyn Recorder) -> &mut Totals {
         let at = std::ptr::from_ref(recorder).cast::<()>().addr();
         if self.0.len() >= RECORDERS && !self.0.contains_key(&at) {
@@ -83,14 +83,14 @@ const METADATA: Metadata<'static> = Metadata::new("resilience::metrics", Level::
 
 /// The series of one look.
 #[derive(Default)]
-struct Collected {
+struct CollectedSeries {
     gauges: Vec<(&'static Family, Key, f64)>,
     /// The counts since the last call, once that call's values are known.
     counters: Vec<(&'static Family, Key, u64)>,
     histograms: Vec<(&'static Family, Key, Times)>,
 }
 
-impl Sink for Collected {
+impl Sink for CollectedSeries {
     fn begin(&mut self, _: &'static Family) {}
 
     fn add(&mut self, family: &'static Family, labels: &[Label<'_>], value: Value) {
@@ -113,7 +113,7 @@ fn key(family: &'static Family, labels: &[Label<'_>]) -> Key {
     Key::from_parts(family.name, labels.iter().map(label).collect::<Vec<_>>())
 }
 
-impl Collected {
+impl CollectedSeries {
     /// Leaves what came after `published`, which becomes what there is now.
     fn advance(&mut self, published: &mut Totals) {
         for (_, key, count) in &mut self.counters {

@@ -16,14 +16,14 @@ use std::collections::HashMap;
 
 /// The division of the counters of keys on the last page.
 #[derive(Debug, Default)]
-pub(super) struct Splits(HashMap<Counter, Split>);
+pub(super) struct KeySplits(HashMap<Counter, KeySplit>);
 
 /// A counter of a point, by its name, its metric and its labels.
 type Counter = (String, &'static str, &'static str);
 
 /// One counter of one point.
 #[derive(Debug, Default)]
-struct Split {
+struct KeySplit {
     /// The shown values, without a label and with each.
     other: u64,
     labels: HashMap<String, Label>,
@@ -38,20 +38,20 @@ struct Label {
 
 /// The values of the series of one counter: those of the keys that have a label, in their order, and the rest.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Shares {
+pub(super) struct KeyShares {
     pub(super) labels: Vec<u64>,
     pub(super) other: u64,
 }
 
-impl Splits {
+impl KeySplits {
     /// Divides the `total` of a counter; `keys` have a label, each with its present count.
-    pub(super) fn divide(&mut self, counter: Counter, total: u64, keys: &[(&str, u64)]) -> Shares {
+    pub(super) fn divide(&mut self, counter: Counter, total: u64, keys: &[(&str, u64)]) -> KeyShares {
         self.0.entry(counter).or_default().divide(total, keys)
     }
 }
 
-impl Split {
-    fn divide(&mut self, total: u64, keys: &[(&str, u64)]) -> Shares {
+impl KeySplit {
+    fn divide(&mut self, total: u64, keys: &[(&str, u64)]) -> KeyShares {
         let before: u64 = self.labels.values().map(|label| label.shown).sum();
         let mut gained = total.saturating_sub(before).saturating_sub(self.other);
         for (key, count) in keys {
@@ -67,7 +67,7 @@ impl Split {
         }
         self.other += gained;
         let shown = |(key, _): &(&str, u64)| self.labels.get(*key).map_or(0, |label| label.shown);
-        Shares { labels: keys.iter().map(shown).collect(), other: self.other }
+        KeyShares { labels: keys.iter().map(shown).collect(), other: self.other }
     }
 }
 
@@ -75,19 +75,19 @@ impl Split {
 mod tests {
     use super::*;
 
-    fn shares<const N: usize>(labels: [u64; N], other: u64) -> Shares {
-        Shares { labels: labels.into(), other }
+    fn shares<const N: usize>(labels: [u64; N], other: u64) -> KeyShares {
+        KeyShares { labels: labels.into(), other }
     }
 
     #[test]
     fn the_first_page_shows_what_each_key_has() {
-        let mut split = Split::default();
+        let mut split = KeySplit::default();
         assert_eq!(split.divide(30, &[("a", 12), ("b", 8)]), shares([12, 8], 10));
     }
 
     #[test]
     fn a_key_that_gets_its_label_takes_nothing_from_the_others() {
-        let mut split = Split::default();
+        let mut split = KeySplit::default();
         assert_eq!(split.divide(30, &[]), shares([], 30));
         // 25 of the 30 were its own, and four are new.
         assert_eq!(split.divide(35, &[("a", 29)]), shares([5], 30));
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn what_an_evicted_key_had_stays_and_the_rest_goes_to_the_others() {
-        let mut split = Split::default();
+        let mut split = KeySplit::default();
         assert_eq!(split.divide(10, &[("a", 10)]), shares([10], 0));
         // The key counted 3 more before it was evicted, and 2 after it came back.
         assert_eq!(split.divide(15, &[("a", 2)]), shares([12], 3));
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_count_that_is_read_before_the_total_is_shown_later() {
-        let mut split = Split::default();
+        let mut split = KeySplit::default();
         assert_eq!(split.divide(10, &[("a", 11)]), shares([10], 0));
         assert_eq!(split.divide(12, &[("a", 11)]), shares([10], 2), "a new key's rest is not its own");
         assert_eq!(split.divide(12, &[("a", 13)]), shares([10], 2));
@@ -116,7 +116,7 @@ mod tests {
     fn no_history_makes_a_series_fall() {
         use crate::base::rng;
         for _ in 0..200 {
-            let (mut split, mut counts, mut total) = (Split::default(), [0_u64; 3], 0_u64);
+            let (mut split, mut counts, mut total) = (KeySplit::default(), [0_u64; 3], 0_u64);
             let mut last = shares([0, 0, 0], 0);
             for _ in 0..50 {
                 let draw = |below: u32| (rng::uniform() * f64::from(below)) as u64;
@@ -138,7 +138,7 @@ mod tests {
         }
     }
 
-    fn sum(shares: &Shares) -> u64 {
+    fn sum(shares: &KeyShares) -> u64 {
         shares.labels.iter().sum::<u64>() + shares.other
     }
 }

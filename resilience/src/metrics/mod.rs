@@ -136,7 +136,7 @@ use crate::base::site::Site;
 use crate::base::sync::locked;
 use crate::point::registry::snapshot;
 use family::Sink;
-use keys::Splits;
+use keys::KeySplits;
 use std::sync::Mutex;
 use text::Page;
 
@@ -153,7 +153,7 @@ pub fn prometheus() -> String {
 }
 
 /// The division of the counters of keys on the last page.
-static SPLITS: Site<Mutex<Option<Splits>>> = Site::new(Mutex::new(None), Mutex::default);
+static SPLITS: Site<Mutex<Option<KeySplits>>> = Site::new(Mutex::new(None), Mutex::default);
 
 /// Passes every series to `sink`, of one look at the inventory.
 fn write(sink: &mut dyn Sink) {

@@ -1,7 +1,7 @@
 //! The state and the counters of policies.
 
 use super::family::{Family, Kind, Label, Rows, Sink};
-use super::keys::Splits;
+use super::keys::KeySplits;
 use crate::point::KeySnapshot;
 use crate::point::info::{PointSnapshot, PolicySnapshot};
 
@@ -23,7 +23,7 @@ const TIMEOUTS: Family = Family {
 };
 
 /// One metric that is read from the numbers of policies.
-struct Numbers {
+struct PolicyMetric {
     family: Family,
     policy: &'static str,
     /// The numbers, each with the label that it gets; `None` for no label beside the name.
@@ -32,7 +32,7 @@ struct Numbers {
 
 macro_rules! numbers {
     ($($kind:ident $name:literal $policy:literal [$($number:literal $(=> $label:literal $value:literal)?),*] $help:literal;)*) => {
-        &[$(Numbers {
+        &[$(PolicyMetric {
             family: Family { name: $name, kind: Kind::$kind, help: $help },
             policy: $policy,
             of: &[$(($number, label!($($label $value)?))),*],
@@ -50,7 +50,7 @@ macro_rules! label {
 }
 
 #[rustfmt::skip]
-const NUMBERS: &[Numbers] = numbers! {
+const NUMBERS: &[PolicyMetric] = numbers! {
     Counter "resilience_breaker_opened_total" "circuit_breaker" ["opened"] "How often a breaker has opened.";
     Counter "resilience_breaker_calls_total" "circuit_breaker"
         ["failures" => "result" "failure", "rejected" => "result" "rejected", "cancelled" => "result" "cancelled", "panicked" => "result" "panicked", "slow" => "result" "slow", "ignored" => "result" "ignored"]
@@ -105,7 +105,7 @@ const NUMBERS: &[Numbers] = numbers! {
 
 /// The metrics of policies besides their counters, by their names there.
 #[rustfmt::skip]
-const READINGS: &[Numbers] = numbers! {
+const READINGS: &[PolicyMetric] = numbers! {
     Counter "resilience_breaker_transitions_total" "circuit_breaker" ["breaker_transitions_total"] "Transitions of breakers, of all keys together.";
     Counter "resilience_breaker_state_seconds_total" "circuit_breaker" ["breaker_state_seconds_total"] "How long a breaker without keys was in each state.";
     Gauge "resilience_breaker_failure_ratio" "circuit_breaker" ["breaker_failure_ratio"] "The share of failures in the window of a rate; -1 while there are too few calls.";
@@ -126,7 +126,7 @@ const READINGS: &[Numbers] = numbers! {
     Gauge "resilience_retry_budget_tokens" "with_retry" ["retry_budget_tokens"] "Tokens in the budget of a retry without keys.";
 };
 
-pub(super) fn write(sink: &mut dyn Sink, points: &[PointSnapshot], splits: &mut Splits) {
+pub(super) fn write(sink: &mut dyn Sink, points: &[PointSnapshot], splits: &mut KeySplits) {
     states(&mut Rows::new(sink, &BREAKER_STATE), points);
     let mut rows = Rows::new(sink, &TIMEOUTS);
     for point in points {
@@ -179,9 +179,9 @@ fn timeouts(point: &PointSnapshot, scope: &str) -> u64 {
     timeouts.map(|(_, policy)| number(&policy.counters, "timed_out").unwrap_or(0)).sum()
 }
 
-impl Numbers {
+impl PolicyMetric {
     /// Writes the series of one point: a stack can have several layers of one kind, whose numbers are added.
-    fn write(&self, rows: &mut Rows<'_>, point: &PointSnapshot, splits: &mut Splits) {
+    fn write(&self, rows: &mut Rows<'_>, point: &PointSnapshot, splits: &mut KeySplits) {
         let layers = || point.policies.iter().filter(|policy| policy.kind == self.policy);
         if layers().next().is_none() {
             return;
@@ -214,7 +214,7 @@ impl Numbers {
     fn divided<'a>(
         &self,
         rows: &mut Rows<'_>,
-        splits: &mut Splits,
+        splits: &mut KeySplits,
         (point, label): (&str, &'static str),
         total: u64,
         counts: &'a [(&'a str, u64)],

@@ -254,7 +254,7 @@ impl Counters {
             severities.extend(counts.map(|(severity, count)| (category, severity, count)));
         }
         let retried = Category::ALL.into_iter().zip(self.retried.iter().map(load));
-        let ended = Ended {
+        let ended = EndedCalls {
             retried: retried.filter(|(_, count)| *count > 0).collect(),
             succeeded: self.succeeded(),
             rejected: load(&self.rejected),
@@ -280,7 +280,7 @@ fn outcome(class: &Classification) -> Outcome {
 }
 
 /// The parts of which the totals are sums.
-struct Ended {
+struct EndedCalls {
     succeeded: u64,
     rejected: u64,
     cancelled: u64,
@@ -289,7 +289,7 @@ struct Ended {
     retried: Vec<(Category, u64)>,
 }
 
-impl Ended {
+impl EndedCalls {
     fn counts(self, begun: u64) -> CallCounts {
         let mut failed: Vec<(&'static str, u64)> = Vec::new();
         for (category, _, count) in &self.severities {

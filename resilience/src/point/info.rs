@@ -2,7 +2,7 @@
 
 use super::counts::CallCounts;
 #[cfg(feature = "ops")]
-use super::layer::Reading;
+use super::layer::MetricReading;
 use super::layer::{KeySnapshot, Layer};
 use super::site::PointSite;
 use crate::base::name::PointName;
@@ -248,16 +248,16 @@ pub struct PolicySnapshot {
     /// The state that only metrics show.
     #[cfg(feature = "ops")]
     #[cfg_attr(feature = "serde", serde(skip))]
-    pub(crate) shown: Shown,
+    pub(crate) shown: MetricsOnly,
 }
 
 /// The state of a policy that only metrics show.
 #[cfg(feature = "ops")]
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Shown {
+pub(crate) struct MetricsOnly {
     /// See [`Layer::labelled`].
     pub(crate) labelled: Option<Vec<String>>,
-    pub(crate) readings: Vec<Reading>,
+    pub(crate) readings: Vec<MetricReading>,
 }
 
 impl fmt::Display for Snapshot {
@@ -393,7 +393,7 @@ impl PolicySnapshot {
             counters: layer.counters(),
             keys: layer.keys(),
             #[cfg(feature = "ops")]
-            shown: Shown { labelled: layer.labelled(), readings: layer.readings() },
+            shown: MetricsOnly { labelled: layer.labelled(), readings: layer.readings() },
         }
     }
 }

@@ -52,7 +52,7 @@ pub trait Layer: Any + Send + Sync + fmt::Debug {
     }
     /// Returns the values that metrics show besides state and counters.
     #[cfg(feature = "ops")]
-    fn readings(&self) -> Vec<Reading> {
+    fn readings(&self) -> Vec<MetricReading> {
         Vec::new()
     }
     /// Returns the most times that this layer calls the layers below it.
@@ -125,7 +125,7 @@ impl dyn Layer {
 #[cfg(feature = "ops")]
 #[doc(hidden)]
 #[derive(Clone, Debug)]
-pub struct Reading {
+pub struct MetricReading {
     /// The metric, without its prefix.
     pub metric: &'static str,
     /// The labels beside the name of the point.
@@ -134,7 +134,7 @@ pub struct Reading {
 }
 
 #[cfg(feature = "ops")]
-impl Reading {
+impl MetricReading {
     pub(crate) const fn new(metric: &'static str, value: f64) -> Self {
         Self { metric, labels: Vec::new(), value }
     }

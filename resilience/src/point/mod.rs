@@ -103,7 +103,7 @@ pub use layer::KeySnapshot;
 pub use layer::Layer;
 #[cfg(feature = "ops")]
 #[doc(hidden)]
-pub use layer::Reading;
+pub use layer::MetricReading;
 #[cfg(feature = "config")]
 #[doc(hidden)]
 pub use overrides::Pinned;

@@ -13,16 +13,16 @@ const SLOTS: usize = 1024;
 /// The number of slots that are tried for one pair.
 const REACH: usize = 8;
 
-static SAID: Site<Said> = Site::new(Said::new(), Said::new);
+static SAID: Site<LoggedPairs> = Site::new(LoggedPairs::new(), LoggedPairs::new);
 
 /// The hashes of the logged pairs, without a lock: calls of different functions fail at the same time.
 ///
 /// Pairs are placed by hash; a pair whose eight slots are taken is treated as known, so that a program with
 /// thousands of types of errors logs a bounded number of lines.
 #[derive(Debug)]
-struct Said([AtomicU64; SLOTS]);
+struct LoggedPairs([AtomicU64; SLOTS]);
 
-impl Said {
+impl LoggedPairs {
     const fn new() -> Self {
         Self([const { AtomicU64::new(0) }; SLOTS])
     }
@@ -63,7 +63,7 @@ pub(super) fn unclassified(point: &'static PointSite, name: &'static str) {
         }
     });
     #[cfg(not(feature = "tracing"))]
-    let _ = (point, name, way, &SAID, Said::is_first);
+    let _ = (point, name, way, &SAID, LoggedPairs::is_first);
 }
 
 /// A feature that classifies a type of another crate.
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn what_was_said_is_bounded() {
         static POINT: PointSite = PointSite::new("m", "f", &[]);
-        let said = Said::new();
+        let said = LoggedPairs::new();
         let names: Vec<_> = (0..SLOTS * 2).map(|n| format!("Type{n}")).collect();
         let first = names.iter().filter(|name| said.is_first(&POINT, name)).count();
         assert!(first <= SLOTS && first > SLOTS / 2, "{first}");

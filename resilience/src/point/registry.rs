@@ -23,10 +23,10 @@ use std::sync::{Arc, Mutex, Weak};
 
 /// The policies that the program registered: for as long as they live, or permanently as `static`s.
 #[derive(Debug, Default)]
-struct Joined {
+struct RegisteredPolicies {
     /// By their own name: what has it, each at the index of its number. The first is `name`, the second
     /// `name#2`, ..
-    groups: HashMap<PointName, Vec<Member>>,
+    groups: HashMap<PointName, Vec<RegisteredPolicy>>,
     /// The number of members, dead ones included.
     members: usize,
     /// The number of members above which dead ones are removed.
@@ -34,15 +34,15 @@ struct Joined {
 }
 
 #[derive(Clone, Debug)]
-struct Member {
+struct RegisteredPolicy {
     /// `None` where a number of the group belongs to a point of another name.
     handle: Option<Handle>,
-    label: Label,
+    label: PolicyLabel,
 }
 
 /// The name of a registered policy.
 #[derive(Clone, Debug)]
-struct Label {
+struct PolicyLabel {
     /// Its own name, in events and errors.
     own: PointName,
     /// The name in the inventory.
@@ -146,7 +146,7 @@ impl<T: Layer> PolicyHandle<T> {
     }
 }
 
-impl Member {
+impl RegisteredPolicy {
     fn point(&self) -> Option<Point> {
         let kind = match self.handle.as_ref()? {
             Handle::Shared(layer) => Kind::Shared(layer.upgrade()?, self.label.clone()),
@@ -160,7 +160,7 @@ impl Member {
     }
 }
 
-impl Joined {
+impl RegisteredPolicies {
     /// Adds `handle` under the next free name that its own name leads to, unless it is there.
     fn join(&mut self, own: &PointName, handle: Handle, place: &'static Location<'static>) {
         if self.members >= self.bound {
@@ -179,36 +179,39 @@ impl Joined {
         let group = self.groups.entry(own.clone()).or_default();
         while group.len() < number {
             // A number that belongs to a function, or to another group, stays dead here.
-            let label = Label { own: own.clone(), name: own.clone(), place };
-            group.push(Member { handle: None, label });
+            let label = PolicyLabel { own: own.clone(), name: own.clone(), place };
+            group.push(RegisteredPolicy { handle: None, label });
             self.members += 1;
         }
         if let Some(slot) = group.get_mut(number - 1) {
-            *slot = Member { handle: Some(handle), label: Label { own: own.clone(), name, place } };
+            *slot = RegisteredPolicy {
+                handle: Some(handle),
+                label: PolicyLabel { own: own.clone(), name, place },
+            };
         }
     }
 
     /// Returns whether a function, or a member under its own name, has this name.
     fn is_taken(&self, name: &PointName) -> bool {
         let first = self.groups.get(name).and_then(|group| group.first());
-        table().point(name).is_some() || first.is_some_and(Member::is_alive)
+        table().point(name).is_some() || first.is_some_and(RegisteredPolicy::is_alive)
     }
 
     /// Returns the member called `name`: the first of its group, or the one with the number after the `#`.
-    fn find(&self, name: &str) -> Option<&Member> {
+    fn find(&self, name: &str) -> Option<&RegisteredPolicy> {
         let numbered = || {
             let (own, number) = name.rsplit_once('#')?;
             self.groups.get(own)?.get(number.parse::<usize>().ok()?.checked_sub(1)?)
         };
         let first = self.groups.get(name).and_then(|group| group.first());
-        let is_called = |member: &&Member| *member.label.name == *name && member.is_alive();
+        let is_called = |member: &&RegisteredPolicy| *member.label.name == *name && member.is_alive();
         first.filter(is_called).or_else(|| numbered().filter(is_called))
     }
 
     /// Removes dead members, but for those in front of a living one.
     fn sweep(&mut self) {
         for group in self.groups.values_mut() {
-            let living = group.iter().rposition(Member::is_alive);
+            let living = group.iter().rposition(RegisteredPolicy::is_alive);
             group.truncate(living.map_or(0, |last| last + 1));
         }
         self.groups.retain(|_, group| !group.is_empty());
@@ -223,14 +226,14 @@ impl Joined {
     }
 }
 
-static JOINED: Site<Mutex<Option<Joined>>> = Site::new(Mutex::new(None), || Mutex::new(None));
+static JOINED: Site<Mutex<Option<RegisteredPolicies>>> = Site::new(Mutex::new(None), || Mutex::new(None));
 
 /// Adds a policy that is called `own`.
 pub(crate) fn join(own: &PointName, handle: Handle, place: &'static Location<'static>) {
     with_joined(|joined| joined.join(own, handle, place));
 }
 
-fn with_joined<R>(work: impl FnOnce(&mut Joined) -> R) -> R {
+fn with_joined<R>(work: impl FnOnce(&mut RegisteredPolicies) -> R) -> R {
     work(locked(&JOINED).get_or_insert_default())
 }
 
@@ -243,7 +246,7 @@ fn all() -> Vec<(Point, bool)> {
         };
         let mut all: Vec<_> = POINTS_0_1.iter().map(function).collect();
         for (own, group) in &joined.groups {
-            let living: Vec<_> = group.iter().filter_map(Member::point).collect();
+            let living: Vec<_> = group.iter().filter_map(RegisteredPolicy::point).collect();
             let is_shared = living.len() > 1 || table().point(own).is_some();
             all.extend(living.into_iter().map(|point| (point, is_shared)));
         }
@@ -331,7 +334,7 @@ pub fn snapshot() -> Snapshot {
 /// ```
 pub fn point(name: &str) -> Option<Point> {
     let function = table().point(name).map(|site| Point { kind: Kind::Function(site) });
-    function.or_else(|| with_joined(|joined| joined.find(name).and_then(Member::point)))
+    function.or_else(|| with_joined(|joined| joined.find(name).and_then(RegisteredPolicy::point)))
 }
 
 /// An annotated function, or a registered policy, to look at and to control.
@@ -368,8 +371,8 @@ pub struct Point {
 #[derive(Clone)]
 enum Kind {
     Function(&'static PointSite),
-    Shared(Arc<dyn Layer>, Label),
-    Static(&'static dyn Layer, Label),
+    Shared(Arc<dyn Layer>, PolicyLabel),
+    Static(&'static dyn Layer, PolicyLabel),
 }
 
 impl Point {
@@ -386,7 +389,7 @@ impl Point {
         let sharing = |own: &str| with_joined(|joined| joined.sharing(own));
         self.info_if(match &self.kind {
             Kind::Function(site) => site.is_ambiguous() || sharing(&site.name()) > 0,
-            Kind::Shared(_, Label { own, .. }) | Kind::Static(_, Label { own, .. }) => {
+            Kind::Shared(_, PolicyLabel { own, .. }) | Kind::Static(_, PolicyLabel { own, .. }) => {
                 table().point(own).is_some() || sharing(own) > 1
             }
         })

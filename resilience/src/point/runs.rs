@@ -16,16 +16,16 @@ static LOOKING: AtomicUsize = AtomicUsize::new(0);
 
 /// A supervisor that looks, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Looking(());
+pub(crate) struct RunningSupervisor(());
 
-impl Looking {
+impl RunningSupervisor {
     pub(crate) fn begin() -> Self {
         LOOKING.fetch_add(1, Ordering::Relaxed);
         Self(())
     }
 }
 
-impl Drop for Looking {
+impl Drop for RunningSupervisor {
     fn drop(&mut self) {
         LOOKING.fetch_sub(1, Ordering::Relaxed);
     }
@@ -33,10 +33,10 @@ impl Drop for Looking {
 
 /// The errors in a row of one point.
 #[derive(Debug)]
-pub(super) struct Runs(Mutex<Run>);
+pub(super) struct Runs(Mutex<ErrorRun>);
 
 #[derive(Debug)]
-struct Run {
+struct ErrorRun {
     /// The category of the last error.
     category: Option<Category>,
     /// The number of successes by then.
@@ -47,7 +47,7 @@ struct Run {
 
 impl Runs {
     pub(super) const fn new() -> Self {
-        Self(Mutex::new(Run { category: None, succeeded: 0, length: 0, late: Vec::new() }))
+        Self(Mutex::new(ErrorRun { category: None, succeeded: 0, length: 0, late: Vec::new() }))
     }
 
     /// Notes an error; `succeeded` counts the successes so far.

@@ -18,9 +18,9 @@ use crate::base::setting::Setting;
 use crate::base::setting::{Effective, Table};
 use crate::base::settings::Settings;
 use crate::base::site::Site;
-use crate::event::{Event, Hook, Log, Pace, emit_as, shows_all_keys};
+use crate::event::{Event, Hook, Log, LogPace, emit_as, shows_all_keys};
 #[cfg(feature = "ops")]
-use crate::point::Reading;
+use crate::point::MetricReading;
 #[cfg(feature = "config")]
 use crate::point::{Facts, Override, overrides::of_state};
 use crate::point::{KeySnapshot, Layer, PointSite};
@@ -143,7 +143,7 @@ pub(crate) trait Stateful: PerKey + Debug + 'static {
     fn report_rejection(
         &self,
         hook: Option<Hook>,
-        pace: fn(&Self::Counters) -> &Pace,
+        pace: fn(&Self::Counters) -> &LogPace,
         retry_after: Option<Duration>,
     ) {
         let (point, key) = self.owner().labels();
@@ -159,13 +159,13 @@ pub(crate) trait Stateful: PerKey + Debug + 'static {
 
     /// See [`Layer::readings`].
     #[cfg(feature = "ops")]
-    fn readings(&self) -> Vec<Reading> {
+    fn readings(&self) -> Vec<MetricReading> {
         Vec::new()
     }
 
     /// Returns the readings of all keys, evicted ones included, of the value that stands for all keys.
     #[cfg(feature = "ops")]
-    fn total_readings(&self) -> Vec<Reading> {
+    fn total_readings(&self) -> Vec<MetricReading> {
         Vec::new()
     }
 
@@ -231,7 +231,7 @@ impl<P: Stateful> Layer for P {
     }
 
     #[cfg(feature = "ops")]
-    fn readings(&self) -> Vec<Reading> {
+    fn readings(&self) -> Vec<MetricReading> {
         Stateful::readings(self)
     }
 
@@ -301,7 +301,7 @@ impl<P: Stateful> Layer for Site<Keyed<P>> {
     }
 
     #[cfg(feature = "ops")]
-    fn readings(&self) -> Vec<Reading> {
+    fn readings(&self) -> Vec<MetricReading> {
         keyed_readings(self.entries(), self.make().shows_keys())
     }
 
@@ -369,11 +369,14 @@ pub(crate) fn totals<P: Stateful>(
 
 /// Returns the metrics of a policy by key, besides its counters.
 #[cfg(feature = "ops")]
-pub(crate) fn keyed_readings<P: Stateful>(entries: &EntryMap<P>, is_labelled: bool) -> Vec<Reading> {
+pub(crate) fn keyed_readings<P: Stateful>(entries: &EntryMap<P>, is_labelled: bool) -> Vec<MetricReading> {
     let (keys, evicted) = entries.population();
-    let mut all = vec![Reading::new("keys", keys as f64), Reading::new("keys_evicted_total", evicted as f64)];
+    let mut all = vec![
+        MetricReading::new("keys", keys as f64),
+        MetricReading::new("keys_evicted_total", evicted as f64),
+    ];
     if is_labelled {
-        all.push(Reading::new("series_overflow_total", entries.more_often() as f64));
+        all.push(MetricReading::new("series_overflow_total", entries.more_often() as f64));
     }
     all.extend(entries.whole().map(P::total_readings).into_iter().flatten());
     all

@@ -4,7 +4,7 @@
 //! Wakers are such code: they are cloned before the lock is taken, and woken and dropped after it is free ([`After`]).
 
 use crate::base::guarded::release;
-use crate::event::Pace;
+use crate::event::LogPace;
 use std::collections::{VecDeque, vec_deque};
 use std::mem;
 use std::sync::atomic::AtomicU64;
@@ -35,12 +35,12 @@ pub(crate) struct Counters {
     pub(crate) rejected: AtomicU64,
     pub(crate) waited: AtomicU64,
     /// The rate of lines about rejections in `tracing`, for all keys of a keyed policy together.
-    pub(crate) pace: Pace,
+    pub(crate) pace: LogPace,
 }
 
 impl Counters {
     pub(crate) const fn new() -> Self {
-        Self { rejected: AtomicU64::new(0), waited: AtomicU64::new(0), pace: Pace::new() }
+        Self { rejected: AtomicU64::new(0), waited: AtomicU64::new(0), pace: LogPace::new() }
     }
 }
 

@@ -25,10 +25,10 @@
 use crate::base::setting::Effective;
 use crate::base::site::Site;
 use crate::classify::{Category, Classification, Classify};
-use crate::event::{Event, Hook, Log, Pace, emit_as};
+use crate::event::{Event, Hook, Log, LogPace, emit_as};
 use crate::outcome::Outcome;
 #[cfg(feature = "ops")]
-use crate::point::Reading;
+use crate::point::MetricReading;
 use crate::point::{Layer, PointName, PointSite};
 use crate::policy::judged::{Classifier, Judged, Predicate, Unset};
 use crate::policy::{Ruling, Verdict, refusals};
@@ -317,7 +317,7 @@ impl Fallback {
         #[cfg(feature = "durable")]
         crate::policy::recoveries::count(&PointName::new(self.name), "fallback", value.is_some());
         let Some(value) = value else { return outcome };
-        let log = Log { pace: Some(Pace::shared(self.name)), ..Log::default() };
+        let log = Log { pace: Some(LogPace::shared(self.name)), ..Log::default() };
         emit_as(&Event::FellBack { point: PointName::new(self.name), class, step: 1 }, self.hook, log);
         R::success(value)
     }
@@ -417,7 +417,7 @@ pub struct FallbackSite {
     steps: &'static [&'static str],
     policy: Fallback,
     counters: Site<Counters>,
-    pace: Site<Pace>,
+    pace: Site<LogPace>,
 }
 
 #[derive(Debug)]
@@ -440,7 +440,7 @@ impl FallbackSite {
     /// Creates the site of the fallbacks `steps` in the stack of `point`.
     pub const fn new(point: &'static PointSite, steps: &'static [&'static str]) -> Self {
         let policy = Fallback::new("");
-        let pace = Site::new(Pace::new(), Pace::new);
+        let pace = Site::new(LogPace::new(), LogPace::new);
         let counters = Site::new(Counters::new(), Counters::new);
         Self { point, steps, policy, counters, pace }
     }
@@ -508,8 +508,8 @@ impl Layer for FallbackSite {
     }
 
     #[cfg(feature = "ops")]
-    fn readings(&self) -> Vec<Reading> {
-        let reading = |result, step, count: &AtomicU64| Reading {
+    fn readings(&self) -> Vec<MetricReading> {
+        let reading = |result, step, count: &AtomicU64| MetricReading {
             metric: "fallbacks_total",
             labels: vec![("result", result), ("step", step)],
             value: count.load(Ordering::Relaxed) as f64,

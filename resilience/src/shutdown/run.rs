@@ -36,7 +36,7 @@ pub(super) struct Run {
 struct State {
     /// `None` before the first call.
     began: Option<Instant>,
-    time: Option<Time>,
+    time: Option<TimeLimits>,
     callers: Vec<Caller>,
     unflushed: Vec<&'static str>,
     is_done: bool,
@@ -49,14 +49,14 @@ struct State {
 /// The reserve for writing is a tenth of the limit, at least one second, and at most half of it, so that a short limit
 /// is not all reserve. Joining callers keep the pair with the earlier end whole: each wait belongs to its end.
 #[derive(Clone, Copy, Debug)]
-struct Time {
+struct TimeLimits {
     /// The time until which the shutdown waits for running code.
     wait: Instant,
     /// The time until which the shutdown writes data.
     end: Instant,
 }
 
-impl Time {
+impl TimeLimits {
     fn new(now: Instant, limit: Duration) -> Self {
         let end = later(now, limit);
         let reserve = (limit / 10).max(Duration::from_secs(1)).min(limit / 2);
@@ -102,9 +102,9 @@ fn scopes(callers: &[Caller]) -> Vec<ending::Scope> {
 }
 
 impl State {
-    fn time(&self) -> Time {
+    fn time(&self) -> TimeLimits {
         let now = Instant::now;
-        self.time.unwrap_or_else(|| Time { wait: now(), end: now() })
+        self.time.unwrap_or_else(|| TimeLimits { wait: now(), end: now() })
     }
 }
 
@@ -128,7 +128,7 @@ impl Run {
         let now = clock::now();
         let is_first = {
             let mut state = locked(&run.state);
-            let time = Time::new(now, limit);
+            let time = TimeLimits::new(now, limit);
             state.time = Some(state.time.map_or(time, |earlier| earlier.min(time)));
             state.callers.push(Caller::here());
             let is_first = state.began.is_none();
@@ -155,7 +155,7 @@ impl Run {
         let now = clock::now();
         {
             let mut state = locked(&run.state);
-            let time = state.time.unwrap_or_else(|| Time { wait: now, end: later(now, LATE) });
+            let time = state.time.unwrap_or_else(|| TimeLimits { wait: now, end: later(now, LATE) });
             state.time = Some(time.hurried(now));
         }
         run.changed();
@@ -233,7 +233,7 @@ impl Run {
     /// Waits until `is_ready`, at most until the `end` of the time, which may be moved forward during the wait.
     async fn until(
         &self,
-        end: fn(&Time) -> Instant,
+        end: fn(&TimeLimits) -> Instant,
         timer_of: fn(Duration) -> Timer,
         mut is_ready: impl FnMut(&[Caller], &Waker) -> bool,
     ) {
@@ -253,7 +253,7 @@ impl Run {
         .await;
     }
 
-    fn look(&self, cx: &Context<'_>, end: fn(&Time) -> Instant) -> (Vec<Caller>, Instant, bool) {
+    fn look(&self, cx: &Context<'_>, end: fn(&TimeLimits) -> Instant) -> (Vec<Caller>, Instant, bool) {
         let mut state = locked(&self.state);
         if !state.waiting.iter().any(|waiting| waiting.will_wake(cx.waker())) {
             state.waiting.push(cx.waker().clone());

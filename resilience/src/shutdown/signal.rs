@@ -17,11 +17,11 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::task::{Context, Poll, Waker};
 
-static RECEIVED: Mutex<Received> =
-    Mutex::new(Received { is_installed: false, count: 0, waiting: Vec::new() });
+static RECEIVED: Mutex<ReceivedSignal> =
+    Mutex::new(ReceivedSignal { is_installed: false, count: 0, waiting: Vec::new() });
 
 #[derive(Debug)]
-struct Received {
+struct ReceivedSignal {
     is_installed: bool,
     count: u32,
     waiting: Vec<Waker>,

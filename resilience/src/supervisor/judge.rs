@@ -2,7 +2,7 @@
 
 use super::{Rule, Step};
 use crate::failure::Severity;
-use crate::supervisor::window::Seen;
+use crate::supervisor::window::CategoryCounts;
 
 /// A pattern seen more often than this is frequent.
 const FREQUENT: u64 = 5;
@@ -12,15 +12,15 @@ const SHARE: f64 = 0.1;
 
 /// The severity of a pattern for people, and for the steps about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Judged {
+pub(super) struct JudgedPattern {
     pub(super) alert: Severity,
     pub(super) action: Severity,
     /// Whether the pattern is frequent and not a small part of the calls: only then a breaker is opened.
     pub(super) is_heavy: bool,
 }
 
-impl Judged {
-    pub(super) fn of(seen: &Seen) -> Self {
+impl JudgedPattern {
+    pub(super) fn of(seen: &CategoryCounts) -> Self {
         let severity = seen.errors.severity;
         let is_frequent = seen.errors.count > FREQUENT;
         let is_large = seen.errors.count as f64 >= seen.calls as f64 * SHARE;
@@ -90,7 +90,7 @@ mod tests {
                 count: *count,
                 in_a_row: *in_a_row,
             };
-            let judged = Judged::of(&Seen { errors, calls: *calls });
+            let judged = JudgedPattern::of(&CategoryCounts { errors, calls: *calls });
             let case = format!(
                 "{count} errors of {severity:?} in {calls} calls, {in_a_row} from the fifth in a row on"
             );

@@ -8,7 +8,7 @@
 //! Otherwise the errors from before would open it again at the first look after its recovery.
 
 use super::actions::Actions;
-use super::judge::Judged;
+use super::judge::JudgedPattern;
 use super::recoveries::{Crossing, Recoveries, SuccessRate};
 use super::trend::Trend;
 use super::window::{Errors, Window};
@@ -18,7 +18,7 @@ use crate::base::guarded::guarded;
 use crate::base::sync::locked;
 use crate::event::{AlertLevel, Event, emit};
 use crate::failure::{Category, Counts, Severity};
-use crate::point::runs::Looking;
+use crate::point::runs::RunningSupervisor;
 use crate::point::{POINTS_0_1, PointName, PointSite};
 use crate::policy::circuit_breaker::{CircuitBreaker, State};
 use std::collections::HashMap;
@@ -34,25 +34,25 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// The supervisor at work.
 #[derive(Debug)]
-pub(super) struct Looks {
+pub(super) struct SupervisorLoop {
     settings: Supervisor,
     actions: Arc<Actions>,
-    state: Mutex<Seen>,
-    _looking: Looking,
+    state: Mutex<ObservedPoints>,
+    _looking: RunningSupervisor,
 }
 
 /// The state of functions that were called, and of the categories that they had, both bounded by the program.
 #[derive(Debug, Default)]
-struct Seen {
+struct ObservedPoints {
     /// By the place in the inventory.
-    points: HashMap<usize, Watched>,
+    points: HashMap<usize, WatchedPoint>,
     recoveries: SuccessRate,
 }
 
 #[derive(Debug)]
-struct Watched {
+struct WatchedPoint {
     window: Window,
-    patterns: HashMap<Category, Known>,
+    patterns: HashMap<Category, PatternState>,
     /// The attempts, for patterns that have not been seen yet.
     attempts: Trend,
     /// The supervisor has opened its breaker, which has not closed since.
@@ -64,30 +64,30 @@ struct Watched {
 /// Each of the three moments is a pause of its own: acting, alerting and warning do not hold each other back. The
 /// severities let a pattern that has become worse act or alert again within the pause.
 #[derive(Debug)]
-struct Known {
+struct PatternState {
     trend: Trend,
-    acted: Option<Acted>,
+    acted: Option<LastAction>,
     alerted: Option<(Instant, Severity)>,
     warned: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Acted {
+struct LastAction {
     at: Instant,
     severity: Severity,
     has_opened: bool,
 }
 
-impl Known {
+impl PatternState {
     /// Creates a pattern without errors so far, at a point with these attempts.
     const fn new(attempts: Trend) -> Self {
         Self { trend: attempts, acted: None, alerted: None, warned: None }
     }
 }
 
-impl Looks {
+impl SupervisorLoop {
     pub(super) fn new(settings: Supervisor, actions: Arc<Actions>) -> Self {
-        Self { settings, actions, state: Mutex::default(), _looking: Looking::begin() }
+        Self { settings, actions, state: Mutex::default(), _looking: RunningSupervisor::begin() }
     }
 
     /// Looks at every function. Events are raised after the lock is free: handlers may call anything.
@@ -100,7 +100,7 @@ impl Looks {
             if counts.attempts == 0 {
                 continue;
             }
-            let watched = seen.points.entry(number).or_insert_with(Watched::new);
+            let watched = seen.points.entry(number).or_insert_with(WatchedPoint::new);
             let breaker = breaker(site);
             let waits = watched.waits_for(breaker);
             let sample = watched.window.take(now, &counts).filter(|_| !waits).cloned();
@@ -110,7 +110,7 @@ impl Looks {
             };
             for errors in &sample.errors {
                 let attempts = watched.attempts;
-                watched.patterns.entry(errors.category).or_insert_with(|| Known::new(attempts));
+                watched.patterns.entry(errors.category).or_insert_with(|| PatternState::new(attempts));
                 self.judge(now, site, breaker, watched, *errors, &mut decided);
             }
             watched.follow(now, site, breaker, &sample, &mut decided);
@@ -128,14 +128,14 @@ impl Looks {
         now: Instant,
         site: &'static PointSite,
         breaker: Option<&'static CircuitBreaker>,
-        watched: &mut Watched,
+        watched: &mut WatchedPoint,
         errors: Errors,
-        decided: &mut Vec<Decided>,
+        decided: &mut Vec<Decision>,
     ) {
         let category = errors.category;
         let Some(seen) = watched.window.seen(category) else { return };
         let Some(known) = watched.patterns.get_mut(&category) else { return };
-        let judged = Judged::of(&seen);
+        let judged = JudgedPattern::of(&seen);
         let steps = judged.steps(&self.settings.rules);
         let (count, calls) = (seen.errors.count, seen.calls);
         let pattern = Pattern {
@@ -153,7 +153,7 @@ impl Looks {
             && known.alerted.is_none_or(|(at, severity)| is_over(at) || judged.alert > severity)
         {
             known.alerted = Some((now, judged.alert));
-            decided.push(Decided::Alert(pattern.clone()));
+            decided.push(Decision::Alert(pattern.clone()));
         }
         let may_act = known
             .acted
@@ -164,14 +164,14 @@ impl Looks {
         let is_failure = category.counts() == Counts::Failure;
         let is_closed = |breaker: &&CircuitBreaker| breaker.state() == State::Closed && !breaker.is_off();
         let opens = breaker.filter(|breaker| has_step(Step::OpenBreaker) && is_failure && is_closed(breaker));
-        known.acted = Some(Acted { at: now, severity: judged.action, has_opened: opens.is_some() });
+        known.acted = Some(LastAction { at: now, severity: judged.action, has_opened: opens.is_some() });
         watched.is_open |= opens.is_some();
-        decided.push(Decided::Act(Pattern { has_opened: opens.is_some(), ..pattern }, opens));
+        decided.push(Decision::Act(Pattern { has_opened: opens.is_some(), ..pattern }, opens));
     }
 
-    fn act(&self, decided: Decided) {
+    fn act(&self, decided: Decision) {
         match decided {
-            Decided::Act(pattern, opens) => {
+            Decision::Act(pattern, opens) => {
                 if let Some(breaker) = opens {
                     guarded(|| breaker.set_state(State::Open));
                 }
@@ -181,16 +181,16 @@ impl Looks {
                     }
                 }
             }
-            Decided::Alert(pattern) => {
+            Decision::Alert(pattern) => {
                 let reason = format!("{} errors {} in ten minutes", pattern.count, pattern.category);
                 alert(pattern.point, AlertLevel::Critical, "the same error keeps coming", reason);
             }
-            Decided::Warn(point, message, reason) => alert(point, AlertLevel::Warning, message, reason),
+            Decision::Warn(point, message, reason) => alert(point, AlertLevel::Warning, message, reason),
         }
     }
 
     #[cfg(feature = "durable")]
-    fn look_at_recoveries(&self, now: Instant, recoveries: &mut SuccessRate, decided: &mut Vec<Decided>) {
+    fn look_at_recoveries(&self, now: Instant, recoveries: &mut SuccessRate, decided: &mut Vec<Decision>) {
         let stats = crate::durable::recovery_stats();
         let failed = stats.by_point.into_iter().map(|(point, all, well)| (point, all.saturating_sub(well)));
         let failed = failed.filter(|(_, failed)| *failed > 0).collect();
@@ -206,24 +206,24 @@ impl Looks {
         let reason = format!(
             "{rate:.1} % of the retries, fallbacks and recovered jobs of ten minutes ended well{failures}"
         );
-        decided.push(Decided::Warn(PointName::new("recoveries"), message, reason));
+        decided.push(Decision::Warn(PointName::new("recoveries"), message, reason));
     }
 
     #[cfg(not(feature = "durable"))]
-    fn look_at_recoveries(&self, _: Instant, recoveries: &mut SuccessRate, _: &mut Vec<Decided>) {
+    fn look_at_recoveries(&self, _: Instant, recoveries: &mut SuccessRate, _: &mut Vec<Decision>) {
         let never = (SuccessRate::take, Recoveries::default(), Crossing::Below, Crossing::Back);
         let _ = (&self.settings.min_success_rate, recoveries, never);
     }
 }
 
 /// The work that is done once the lock is free.
-enum Decided {
+enum Decision {
     Act(Pattern, Option<&'static CircuitBreaker>),
     Alert(Pattern),
     Warn(PointName, &'static str, String),
 }
 
-impl Watched {
+impl WatchedPoint {
     fn new() -> Self {
         let attempts = Trend::new();
         Self { window: Window::default(), patterns: HashMap::new(), attempts, is_open: false }
@@ -250,7 +250,7 @@ impl Watched {
         site: &'static PointSite,
         breaker: Option<&'static CircuitBreaker>,
         sample: &super::window::Sample,
-        decided: &mut Vec<Decided>,
+        decided: &mut Vec<Decision>,
     ) {
         let is_busy = self.window.last_minute(now) >= TREND;
         let config = breaker.map(CircuitBreaker::config);
@@ -269,7 +269,7 @@ impl Watched {
                 let reason =
                     format!("`{category}`: {:.0} % are expected, of {:.0} %", expected * 100.0, rate * 100.0);
                 let message = "the failure rate leads to an open breaker";
-                decided.push(Decided::Warn(site.name(), message, reason));
+                decided.push(Decision::Warn(site.name(), message, reason));
             }
         }
     }

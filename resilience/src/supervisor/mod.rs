@@ -67,7 +67,7 @@ use crate::base::visible::Visible;
 use crate::failure::{Category, Severity};
 use crate::point::PointName;
 use actions::{Action, Actions};
-use look::Looks;
+use look::SupervisorLoop;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -341,7 +341,7 @@ impl Supervisor {
     /// ```
     pub fn start(self) -> io::Result<Supervision> {
         let actions = Arc::<Actions>::default();
-        let looks = Arc::new(Looks::new(self, actions.clone()));
+        let looks = Arc::new(SupervisorLoop::new(self, actions.clone()));
         let of_thread = looks.clone();
         // In a test world only the test itself looks.
         let thread = match crate::base::world::World::here() {
@@ -384,7 +384,7 @@ pub fn start() -> io::Result<Supervision> {
 #[derive(Debug)]
 #[must_use = "the supervisor ends when it is dropped"]
 pub struct Supervision {
-    looks: Arc<Looks>,
+    looks: Arc<SupervisorLoop>,
     actions: Arc<Actions>,
     _thread: Option<Repeating>,
 }

@@ -11,13 +11,13 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// The failures and attempts of the past, each weighted by `exp(-age / memory)`.
 #[derive(Clone, Copy, Debug)]
-struct Mean {
+struct WeightedMean {
     memory: Duration,
     failures: f64,
     attempts: f64,
 }
 
-impl Mean {
+impl WeightedMean {
     const fn new(memory: Duration) -> Self {
         Self { memory, failures: 0.0, attempts: 0.0 }
     }
@@ -36,14 +36,14 @@ impl Mean {
 /// The failure rate of one pattern over one and over ten minutes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Trend {
-    one: Mean,
-    ten: Mean,
+    one: WeightedMean,
+    ten: WeightedMean,
     last: Option<Instant>,
 }
 
 impl Trend {
     pub(super) const fn new() -> Self {
-        Self { one: Mean::new(MINUTE), ten: Mean::new(Duration::from_secs(600)), last: None }
+        Self { one: WeightedMean::new(MINUTE), ten: WeightedMean::new(Duration::from_secs(600)), last: None }
     }
 
     /// Adds what has happened since the last time.

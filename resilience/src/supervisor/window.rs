@@ -81,7 +81,7 @@ pub(super) struct Window {
 
 /// The counts of one category in a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct CategoryCounts {
     pub(super) errors: Errors,
     /// The calls of the point in the same time.
     pub(super) calls: u64,
@@ -107,7 +107,7 @@ impl Window {
     }
 
     /// Returns the counts of `category`.
-    pub(super) fn seen(&self, category: Category) -> Option<Seen> {
+    pub(super) fn seen(&self, category: Category) -> Option<CategoryCounts> {
         let of_category = self.samples.iter().flat_map(|sample| &sample.errors);
         let errors = of_category.filter(|errors| errors.category == category).copied();
         let sum = |sum: Errors, more: Errors| Errors {
@@ -117,7 +117,7 @@ impl Window {
             ..sum
         };
         let calls = self.samples.iter().map(|sample| sample.calls).sum();
-        Some(Seen { errors: errors.reduce(sum)?, calls })
+        Some(CategoryCounts { errors: errors.reduce(sum)?, calls })
     }
 
     /// Returns the calls of the last minute.

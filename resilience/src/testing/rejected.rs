@@ -21,7 +21,7 @@
 //! ```
 
 #[cfg(feature = "durable")]
-use crate::durable::{CheckpointError, JobError, Place};
+use crate::durable::{CheckpointError, JobError, Subject};
 use crate::point::PointName;
 use crate::rejected::{Origin, Rejected};
 use std::time::Duration;
@@ -170,7 +170,7 @@ pub fn shutting_down(point: &str) -> Rejected {
 /// ```
 #[cfg(feature = "durable")]
 pub fn checkpoint_busy(point: &str, key: &str, retry_after: Duration) -> Rejected {
-    let at = Place::new(point.to_owned().into(), key);
+    let at = Subject::new(point.to_owned().into(), key);
     CheckpointError::Busy { at, owner: ANOTHER.to_owned(), retry_after }.into()
 }
 
@@ -190,6 +190,6 @@ pub fn checkpoint_busy(point: &str, key: &str, retry_after: Duration) -> Rejecte
 /// ```
 #[cfg(feature = "durable")]
 pub fn job_busy(point: &str, id: &str, retry_after: Duration) -> Rejected {
-    let at = Place::new(point.to_owned().into(), id);
+    let at = Subject::new(point.to_owned().into(), id);
     JobError::Busy { at, owner: ANOTHER.to_owned(), retry_after }.into()
 }

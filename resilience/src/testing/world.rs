@@ -1,7 +1,7 @@
 //! The operations of a test on a world of its own.
 
 use crate::base::sync::locked;
-use crate::base::world::{self, Entered};
+use crate::base::world::{self, WorldGuard};
 use crate::event::Event;
 use crate::event::emit::SEEN;
 use std::time::{Duration, Instant};
@@ -82,7 +82,7 @@ pub fn no_waits() -> NoWaits {
 #[must_use = "the world ends when this guard is dropped"]
 pub struct World {
     world: world::World,
-    _entered: Entered,
+    _entered: WorldGuard,
 }
 
 /// The guard of the time without waits, which ends when this is dropped; see [`no_waits`].

@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// The end of an attempt.
 #[derive(Debug)]
-pub(super) enum End {
+pub(super) enum AttemptEnd {
     Exited(ExitStatus),
     /// The limit of one attempt was over; whether the command had to be killed.
     TimedOut {
@@ -51,7 +51,7 @@ pub(super) enum End {
     Failed(String),
 }
 
-impl End {
+impl AttemptEnd {
     pub(super) fn is_success(&self) -> bool {
         matches!(self, Self::Exited(status) if status.success())
     }
@@ -101,7 +101,7 @@ impl End {
     }
 }
 
-impl fmt::Display for End {
+impl fmt::Display for AttemptEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let killed = |was_killed: &bool| if *was_killed { ", and the command had to be killed" } else { "" };
         match self {
@@ -145,7 +145,7 @@ pub(super) struct Attempt<'a> {
 
 /// The reason why a command is being ended, and what follows if it does not end.
 #[derive(Debug, Default)]
-struct Ending {
+struct EndReason {
     cause: Option<Cause>,
     /// The time at which the command is asked to end, if it was not yet.
     ask_at: Option<Instant>,
@@ -163,7 +163,7 @@ enum Cause {
 
 /// An occurrence while a command runs.
 #[derive(Clone, Copy, Debug)]
-enum Moment {
+enum AttemptEvent {
     /// A limit is over.
     Deadline,
     /// It is time to ask the command to end.
@@ -178,7 +178,7 @@ enum Moment {
 
 impl Attempt<'_> {
     /// Runs the command; returns how it ended, and its output where that is held back.
-    pub(super) async fn run(&self, input: Source) -> (End, Captured) {
+    pub(super) async fn run(&self, input: Source) -> (AttemptEnd, Captured) {
         // One signal handler for all children: it has to be installed before the first one starts.
         let started = signal(SignalKind::child()).and_then(|children| Ok((children, self.spawn(&input)?)));
         let (mut children, mut child) = match started {
@@ -186,7 +186,7 @@ impl Attempt<'_> {
             Err(error) => return (not_started(&self.words[0], error), Captured::default()),
         };
         let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) else {
-            return (End::Failed("the command has no process id".to_owned()), Captured::default());
+            return (AttemptEnd::Failed("the command has no process id".to_owned()), Captured::default());
         };
         let feeder = match (input, child.stdin.take()) {
             (Source::Pipe(pipe), Some(stdin)) => Some(tokio::spawn(feed(pipe, stdin))),
@@ -218,32 +218,33 @@ impl Attempt<'_> {
                 }
                 (end, captured)
             }
-            Err(error) => {
-                (End::Failed(format!("the output of the command was lost: {error}")), Captured::default())
-            }
+            Err(error) => (
+                AttemptEnd::Failed(format!("the output of the command was lost: {error}")),
+                Captured::default(),
+            ),
         }
     }
 
     /// Waits until the command has ended, or ends it; returns how it ended.
-    async fn ended(&self, pid: Pid, child: &mut Child, children: &mut unix::Signal) -> End {
+    async fn ended(&self, pid: Pid, child: &mut Child, children: &mut unix::Signal) -> AttemptEnd {
         let began = Instant::now();
         let limit = [self.limits.attempt, self.limits.total].into_iter().flatten().min();
-        let mut ending = Ending::default();
+        let mut ending = EndReason::default();
         let mut stops = self.stops.watch();
         let status = loop {
             let deadline = limit.filter(|_| ending.cause.is_none()).map(|limit| began + limit);
             let moment = tokio::select! {
                 biased;
                 status = child.wait() => break status,
-                () = at(deadline) => Moment::Deadline,
-                () = at(ending.ask_at) => Moment::Ask,
-                () = at(ending.kill_at) => Moment::Kill,
-                Ok(()) = stops.changed() => Moment::Signal(*stops.borrow_and_update()),
-                Some(()) = children.recv() => Moment::Child,
+                () = at(deadline) => AttemptEvent::Deadline,
+                () = at(ending.ask_at) => AttemptEvent::Ask,
+                () = at(ending.kill_at) => AttemptEvent::Kill,
+                Ok(()) = stops.changed() => AttemptEvent::Signal(*stops.borrow_and_update()),
+                Some(()) = children.recv() => AttemptEvent::Child,
             };
             // If this process was stopped meanwhile, the command may have ended long before.
             if let Ok(Some(status)) = child.try_wait() {
-                if let Moment::Signal(stop) = moment
+                if let AttemptEvent::Signal(stop) = moment
                     && (!status.success() || self.is_seen_by_command(stop.signal))
                 {
                     ending.cause.get_or_insert(Cause::Signal(stop.signal));
@@ -253,28 +254,28 @@ impl Attempt<'_> {
             self.act(moment, pid, &mut ending, limit);
         };
         match (status, ending.cause) {
-            (_, Some(Cause::Timeout(limit))) => End::TimedOut { limit, was_killed: ending.was_killed },
-            (_, Some(Cause::Total)) => End::OutOfTime { was_killed: ending.was_killed },
-            (_, Some(Cause::Signal(signal))) => End::Stopped(signal),
-            (_, Some(Cause::Terminal)) => End::WantsTerminal,
-            (Ok(status), None) => End::Exited(status),
-            (Err(error), None) => End::Failed(format!("the end of the command is not known: {error}")),
+            (_, Some(Cause::Timeout(limit))) => AttemptEnd::TimedOut { limit, was_killed: ending.was_killed },
+            (_, Some(Cause::Total)) => AttemptEnd::OutOfTime { was_killed: ending.was_killed },
+            (_, Some(Cause::Signal(signal))) => AttemptEnd::Stopped(signal),
+            (_, Some(Cause::Terminal)) => AttemptEnd::WantsTerminal,
+            (Ok(status), None) => AttemptEnd::Exited(status),
+            (Err(error), None) => AttemptEnd::Failed(format!("the end of the command is not known: {error}")),
         }
     }
 
     /// Does what has to be done at this moment while the command runs.
-    fn act(&self, moment: Moment, pid: Pid, ending: &mut Ending, limit: Option<Duration>) {
+    fn act(&self, moment: AttemptEvent, pid: Pid, ending: &mut EndReason, limit: Option<Duration>) {
         match moment {
-            Moment::Deadline => {
+            AttemptEvent::Deadline => {
                 let is_total = self.limits.attempt.is_none_or(|attempt| Some(attempt) > limit);
                 let cause = if is_total { Cause::Total } else { Cause::Timeout(limit.unwrap_or_default()) };
                 self.end(pid, ending, cause);
             }
-            Moment::Ask => self.ask(pid, ending),
-            Moment::Kill => self.kill(pid, ending),
-            Moment::Signal(stop) if stop.times > 1 => self.kill(pid, ending),
-            Moment::Signal(stop) => self.stop(pid, ending, stop.signal),
-            Moment::Child => {
+            AttemptEvent::Ask => self.ask(pid, ending),
+            AttemptEvent::Kill => self.kill(pid, ending),
+            AttemptEvent::Signal(stop) if stop.times > 1 => self.kill(pid, ending),
+            AttemptEvent::Signal(stop) => self.stop(pid, ending, stop.signal),
+            AttemptEvent::Child => {
                 group::reap_others(pid);
                 if ending.cause.is_none() && self.group.wants_terminal(pid) {
                     self.end(pid, ending, Cause::Terminal);
@@ -312,14 +313,14 @@ impl Attempt<'_> {
     }
 
     /// Begins to end the command.
-    fn end(&self, pid: Pid, ending: &mut Ending, cause: Cause) {
+    fn end(&self, pid: Pid, ending: &mut EndReason, cause: Cause) {
         ending.cause = Some(cause);
         self.ask(pid, ending);
     }
 
     /// Ends the command because of a signal. From a terminal that it shares with this program, it gets the signal
     /// itself.
-    fn stop(&self, pid: Pid, ending: &mut Ending, signal: i32) {
+    fn stop(&self, pid: Pid, ending: &mut EndReason, signal: i32) {
         if self.is_seen_by_command(signal) {
             ending.cause = Some(Cause::Signal(signal));
             ending.ask_at = Some(Instant::now() + self.limits.kill_after);
@@ -334,19 +335,19 @@ impl Attempt<'_> {
     }
 
     /// Asks the command to end; a stopped process handles nothing before it goes on.
-    fn ask(&self, pid: Pid, ending: &mut Ending) {
+    fn ask(&self, pid: Pid, ending: &mut EndReason) {
         self.group.send(pid, Signal::TERM);
         self.group.send(pid, Signal::CONT);
         (ending.ask_at, ending.kill_at) = (None, Some(Instant::now() + self.limits.kill_after));
     }
 
-    fn kill(&self, pid: Pid, ending: &mut Ending) {
+    fn kill(&self, pid: Pid, ending: &mut EndReason) {
         self.group.send(pid, Signal::KILL);
         (ending.ask_at, ending.kill_at, ending.was_killed) = (None, None, true);
     }
 
     /// Ends what a failed attempt has left behind. After a success it is left alone.
-    fn clear(&self, end: &End) {
+    fn clear(&self, end: &AttemptEnd) {
         if end.is_success() {
             self.report.step_if(|| match group::leftovers() {
                 0 => None,
@@ -362,15 +363,15 @@ impl Attempt<'_> {
 }
 
 /// Returns the end of an attempt whose command, the program `word`, was not started.
-fn not_started(word: &OsStr, error: io::Error) -> End {
-    let end = End::NotStarted { command: print::visible(&word.to_string_lossy()), error };
+fn not_started(word: &OsStr, error: io::Error) -> AttemptEnd {
+    let end = AttemptEnd::NotStarted { command: print::visible(&word.to_string_lossy()), error };
     match &end {
         // The machine has no room for another process, which says nothing about the command; EAGAIN is the limit of
         // processes.
-        End::NotStarted { error, .. }
+        AttemptEnd::NotStarted { error, .. }
             if [io::ErrorKind::WouldBlock, io::ErrorKind::OutOfMemory].contains(&error.kind()) =>
         {
-            End::Failed(end.to_string())
+            AttemptEnd::Failed(end.to_string())
         }
         _ => end,
     }

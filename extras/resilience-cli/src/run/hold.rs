@@ -5,11 +5,11 @@
 //! inherited them.
 
 use super::Run;
-use super::attempt::End;
+use super::attempt::AttemptEnd;
 use super::report::{Report, Result as Ended};
 use super::signals::undisturbed;
 use crate::Failure;
-use crate::args::{Place, RunArgs};
+use crate::args::{RunArgs, StateOptions};
 use crate::state;
 use resilience::fs::{
     DirLock, FileLock, LockError, LockGuard, Rollback, Transaction, TransactionError, recover,
@@ -34,7 +34,7 @@ const SHOWN_AFTER: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(250);
 
 /// The locks that a run asks for.
-pub(super) struct Held {
+pub(super) struct HeldLocks {
     lock: Option<(String, FileLock)>,
     /// The locks of this run and those that it has inherited, as the command finds them in [`HELD`].
     words: Option<String>,
@@ -42,8 +42,8 @@ pub(super) struct Held {
     is_nested: bool,
 }
 
-impl Held {
-    pub(super) fn new(args: &RunArgs, place: &Place) -> Result<Self, Failure> {
+impl HeldLocks {
+    pub(super) fn new(args: &RunArgs, place: &StateOptions) -> Result<Self, Failure> {
         let lock = args
             .hold
             .lock
@@ -89,7 +89,7 @@ fn whole(path: &Path) -> PathBuf {
     dir.join(path.file_name().unwrap_or_default())
 }
 
-fn file_lock(name: &str, is_shared: bool, place: &Place) -> Result<FileLock, Failure> {
+fn file_lock(name: &str, is_shared: bool, place: &StateOptions) -> Result<FileLock, Failure> {
     let lock = match Path::new(name) {
         dir if name.contains('/') && dir.is_dir() => DirLock::at(dir).into(),
         file if name.contains('/') => FileLock::at(file),
@@ -99,7 +99,7 @@ fn file_lock(name: &str, is_shared: bool, place: &Place) -> Result<FileLock, Fai
 }
 
 /// The backups and locks of the files of a run, with the descriptors that its command inherits.
-pub(super) struct Files {
+pub(super) struct HeldFiles {
     rollback: Rollback,
     _inherited: Vec<OwnedFd>,
 }
@@ -118,9 +118,9 @@ async fn on_thread<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static)
 
 /// The lock that is waited for, and since when.
 #[derive(Default)]
-pub(super) struct Waits(RefCell<Option<(String, Instant)>>);
+pub(super) struct LockWait(RefCell<Option<(String, Instant)>>);
 
-impl Waits {
+impl LockWait {
     pub(super) fn begin(&self, what: String) {
         self.0.replace(Some((what, Instant::now())));
     }
@@ -181,16 +181,16 @@ impl Run<'_> {
     }
 
     /// Returns the end of a run that has waited for a lock in vain.
-    fn busy(&self, error: &str) -> End {
+    fn busy(&self, error: &str) -> AttemptEnd {
         if self.left().is_some_and(|left| left.is_zero()) {
-            return End::OutOfTime { was_killed: false };
+            return AttemptEnd::OutOfTime { was_killed: false };
         }
         let nested = if self.held.is_nested { "; a run around this one holds it" } else { "" };
-        End::Busy(format!("{error}{nested}"))
+        AttemptEnd::Busy(format!("{error}{nested}"))
     }
 
     /// Puts back what a killed run has left, and backs up the files of this one.
-    pub(super) async fn back_up(&self) -> Result<(), End> {
+    pub(super) async fn back_up(&self) -> Result<(), AttemptEnd> {
         if self.args.hold.backup.is_empty() {
             return Ok(());
         }
@@ -209,18 +209,19 @@ impl Run<'_> {
             }
             Ok::<_, TransactionError>((put_back, Some(rollback)))
         };
-        let done = on_thread(work).await.map_err(|error| End::Failed(format!("no backups: {error}")))?;
+        let done =
+            on_thread(work).await.map_err(|error| AttemptEnd::Failed(format!("no backups: {error}")))?;
         self.waits.end(self.report);
         let (put_back, rollback) = done.map_err(|error| match error {
             TransactionError::Lock(LockError::Timeout { .. }) => self.busy(&error.to_string()),
-            error => End::Failed(error.to_string()),
+            error => AttemptEnd::Failed(error.to_string()),
         })?;
         for path in put_back {
             self.report.fault(&format!("{}: put back after a run that was killed", path.display()));
         }
         let Some(rollback) = rollback else { return Ok(()) };
-        let inherited = inherited(rollback.locks()).map_err(|error| End::Failed(error.to_string()))?;
-        self.files.replace(Some(Files { rollback, _inherited: inherited }));
+        let inherited = inherited(rollback.locks()).map_err(|error| AttemptEnd::Failed(error.to_string()))?;
+        self.files.replace(Some(HeldFiles { rollback, _inherited: inherited }));
         Ok(())
     }
 

@@ -31,13 +31,13 @@ pub(super) enum Source {
 /// The input of a pipe that was read so far, by a thread of its own.
 #[derive(Debug, Default)]
 pub(super) struct Pipe {
-    kept: Mutex<Kept>,
+    kept: Mutex<KeptInput>,
     more: Notify,
     room: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct KeptInput {
     data: Vec<u8>,
     /// The number of bytes that were dropped before `data`.
     dropped: usize,
@@ -46,7 +46,7 @@ struct Kept {
     has_ended: bool,
 }
 
-impl Kept {
+impl KeptInput {
     fn end(&self) -> usize {
         self.dropped + self.data.len()
     }
@@ -96,7 +96,7 @@ impl Input {
 }
 
 impl Pipe {
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, KeptInput> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

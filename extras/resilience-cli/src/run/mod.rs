@@ -14,13 +14,13 @@ mod script;
 mod signals;
 
 use crate::FAILED;
-use crate::args::{Place, RunArgs};
-use attempt::{Attempt, End, Limits};
+use crate::args::{RunArgs, StateOptions};
+use attempt::{Attempt, AttemptEnd, Limits};
 use capture::{Captured, Output};
 use group::Group;
-use hold::{Files, Held, Waits};
+use hold::{HeldFiles, HeldLocks, LockWait};
 use input::Input;
-use record::{Kept, line};
+use record::{RunCheckpoint, line};
 use report::{Report, Result as Ended};
 use resilience::policy::{Backoff, Jitter, RetryConfig};
 use resilience::{Category, Classification, Retry};
@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 /// An attempt that has ended.
 #[derive(Debug)]
 struct Attempted {
-    end: End,
+    end: AttemptEnd,
     output: Captured,
     /// Why it cannot be repeated although it may have failed.
     is_final: bool,
@@ -43,13 +43,13 @@ struct Attempted {
 
 impl Attempted {
     /// Creates an attempt that never began, or that is none because something else failed.
-    fn never(end: End) -> Self {
+    fn never(end: AttemptEnd) -> Self {
         Self { end, output: Captured::default(), is_final: true, rolled_back: None }
     }
 }
 
 /// Runs the command, and returns the exit code. Ends the process by a signal that ended the run.
-pub(crate) fn run(args: Box<RunArgs>, place: &Place) -> ExitCode {
+pub(crate) fn run(args: Box<RunArgs>, place: &StateOptions) -> ExitCode {
     let is_verbose = args.verbose || std::env::var_os("RESILIENCE_DEBUG").is_some_and(|value| value == "1");
     let report = Report::new(args.status_file.clone(), is_verbose);
     let ended = crate::caught(|| start(*args, place, &report))
@@ -62,7 +62,7 @@ pub(crate) fn run(args: Box<RunArgs>, place: &Place) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn start(args: RunArgs, place: &Place, report: &Report) -> Result<Ended, crate::Failure> {
+fn start(args: RunArgs, place: &StateOptions, report: &Report) -> Result<Ended, crate::Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async { Run::new(args, place, report)?.all().await });
     // A thread that still reads standard input is not waited for.
@@ -74,15 +74,15 @@ struct Run<'a> {
     args: RunArgs,
     report: &'a Report,
     retry: Retry,
-    checkpoint: Option<Kept>,
+    checkpoint: Option<RunCheckpoint>,
     began: Instant,
     group: Group,
     stops: Stops,
     input: Input,
-    waits: Waits,
-    held: Held,
+    waits: LockWait,
+    held: HeldLocks,
     /// The files that are put back if the command fails.
-    files: RefCell<Option<Files>>,
+    files: RefCell<Option<HeldFiles>>,
     /// Whether a command runs, which ends directly when a signal comes.
     is_busy: Cell<bool>,
     /// Output of attempts that have failed is dropped; that of the last one is kept here.
@@ -90,7 +90,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(args: RunArgs, place: &Place, report: &'a Report) -> Result<Self, crate::Failure> {
+    fn new(args: RunArgs, place: &StateOptions, report: &'a Report) -> Result<Self, crate::Failure> {
         let retry = Retry::try_new(RetryConfig {
             max: args.retries.unwrap_or(0),
             backoff: Backoff::Exponential(args.backoff),
@@ -100,8 +100,8 @@ impl<'a> Run<'a> {
             give_up_after: args.total_timeout,
             ..RetryConfig::default()
         })?;
-        let held = Held::new(&args, place)?;
-        let checkpoint = args.checkpoint.as_deref().map(|key| Kept::open(key, place)).transpose()?;
+        let held = HeldLocks::new(&args, place)?;
+        let checkpoint = args.checkpoint.as_deref().map(|key| RunCheckpoint::open(key, place)).transpose()?;
         let can_repeat = args.retries.is_some_and(|retries| retries > 0);
         let is_plain = !can_repeat && checkpoint.is_none() && args.fallback.is_none();
         Ok(Self {
@@ -113,7 +113,7 @@ impl<'a> Run<'a> {
             input: if is_plain { Input::inherited() } else { Input::find()? },
             is_busy: Cell::new(false),
             last: RefCell::new(None),
-            waits: Waits::default(),
+            waits: LockWait::default(),
             files: RefCell::new(None),
             held,
             args,
@@ -148,7 +148,7 @@ impl<'a> Run<'a> {
             let rolled_back = self.roll_back();
             // A signal during the rollback acts now.
             let signal = self.stops.now().filter(|_| rolled_back.is_some());
-            let end = signal.map_or(attempted.end, End::Stopped);
+            let end = signal.map_or(attempted.end, AttemptEnd::Stopped);
             return Attempted { end, rolled_back, ..attempted };
         }
         match self.accept() {
@@ -157,7 +157,7 @@ impl<'a> Run<'a> {
                 let text = format!(
                     "the command succeeded, but its changes are not safe and were taken back: {error}"
                 );
-                Attempted { end: End::Failed(text), ..attempted }
+                Attempted { end: AttemptEnd::Failed(text), ..attempted }
             }
         }
     }
@@ -170,19 +170,19 @@ impl<'a> Run<'a> {
         Some(if is_repeated { Category::Transient } else { Category::Permanent }.into())
     }
 
-    fn is_repeated(&self, end: &End) -> bool {
+    fn is_repeated(&self, end: &AttemptEnd) -> bool {
         let code = end.code();
         match end {
-            End::Exited(_) | End::TimedOut { .. } => match self.args.retry_on.as_slice() {
+            AttemptEnd::Exited(_) | AttemptEnd::TimedOut { .. } => match self.args.retry_on.as_slice() {
                 [] => !end.was_asked_to_end() && ![FAILED, 126, 127].contains(&code),
                 codes => codes.contains(&code),
             },
-            End::OutOfTime { .. }
-            | End::Stopped(_)
-            | End::WantsTerminal
-            | End::NotStarted { .. }
-            | End::Busy(_)
-            | End::Failed(_) => false,
+            AttemptEnd::OutOfTime { .. }
+            | AttemptEnd::Stopped(_)
+            | AttemptEnd::WantsTerminal
+            | AttemptEnd::NotStarted { .. }
+            | AttemptEnd::Busy(_)
+            | AttemptEnd::Failed(_) => false,
         }
     }
 
@@ -217,11 +217,14 @@ impl<'a> Run<'a> {
         output: Output,
         input: std::io::Result<input::Source>,
         limit: Option<Duration>,
-    ) -> (End, Captured) {
+    ) -> (AttemptEnd, Captured) {
         let input = match input {
             Ok(input) => input,
             Err(error) => {
-                return (End::Failed(format!("its input cannot be read: {error}")), Captured::default());
+                return (
+                    AttemptEnd::Failed(format!("its input cannot be read: {error}")),
+                    Captured::default(),
+                );
             }
         };
         let total = self.args.total_timeout.map(|total| total.saturating_sub(self.began.elapsed()));
@@ -238,7 +241,7 @@ impl<'a> Run<'a> {
     async fn fall_back(&self, attempted: Attempted) -> Result<Ended, crate::Failure> {
         let Attempted { end, output, rolled_back, .. } = attempted;
         let mut ended = end.ended();
-        let is_stopped = matches!(end, End::Stopped(_));
+        let is_stopped = matches!(end, AttemptEnd::Stopped(_));
         let failure = rolled_back.and_then(|rolled_back| match (rolled_back, is_stopped) {
             (Err(failure), true) => {
                 self.report.fault(&format!("the files could not be put back: {failure}"));
@@ -256,7 +259,7 @@ impl<'a> Run<'a> {
         let is_over = is_stopped
             || is_broken
             || end.is_success()
-            || matches!(end, End::OutOfTime { .. } | End::Busy(_) | End::Failed(_));
+            || matches!(end, AttemptEnd::OutOfTime { .. } | AttemptEnd::Busy(_) | AttemptEnd::Failed(_));
         let Some(fallback) = self.args.fallback.as_ref().filter(|_| !is_over) else {
             output.pass_on().await?;
             return Ok(ended);

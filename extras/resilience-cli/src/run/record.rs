@@ -1,10 +1,10 @@
 //! The record of a command in a checkpoint, and printing it again.
 
-use super::attempt::End;
+use super::attempt::AttemptEnd;
 use super::hold::inherited;
 use super::report::Result as Ended;
 use super::{Attempted, Run};
-use crate::args::{Place, Recorded as What};
+use crate::args::{Recorded as What, StateOptions};
 use crate::{Failure, print, state};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -29,15 +29,15 @@ const TOO_LARGE: &str = "the command succeeded, but its output is too large for 
                          --checkpoint-output none";
 
 /// The checkpoint of a run.
-pub(super) struct Kept {
+pub(super) struct RunCheckpoint {
     key: String,
     /// Held while the command works, which inherits it. The lease in the store ends with this process.
     lock: FileLock,
 }
 
-impl Kept {
+impl RunCheckpoint {
     /// Opens the store of the checkpoint with this key.
-    pub(super) fn open(key: &str, place: &Place) -> Result<Self, Failure> {
+    pub(super) fn open(key: &str, place: &StateOptions) -> Result<Self, Failure> {
         let state = state::of_run(place)?;
         let store =
             SqliteStore::open(&state.dir).map_err(|error| format!("{}: {error}", state.dir.display()))?;
@@ -75,27 +75,27 @@ impl Classify for NotRecorded {
 /// The record of a checkpoint: the command and its output.
 #[derive(Debug, Deserialize, Serialize)]
 struct Record {
-    command: Vec<Word>,
-    dir: Word,
+    command: Vec<ArgumentText>,
+    dir: ArgumentText,
     output: Option<Written>,
 }
 
 /// An argument or a path, exactly, and readable where it is text.
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
 #[serde(untagged)]
-enum Word {
+enum ArgumentText {
     Text(String),
     Bytes(Vec<u8>),
 }
 
-impl From<&OsStr> for Word {
+impl From<&OsStr> for ArgumentText {
     fn from(word: &OsStr) -> Self {
         word.to_str()
             .map_or_else(|| Self::Bytes(word.as_bytes().to_owned()), |text| Self::Text(text.to_owned()))
     }
 }
 
-impl fmt::Display for Word {
+impl fmt::Display for ArgumentText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(&print::visible(text)),
@@ -140,7 +140,7 @@ impl Written {
 impl Run<'_> {
     /// Returns the recorded result, or makes the attempts.
     pub(super) async fn recorded(&self) -> Result<Ended, Failure> {
-        let Some(Kept { key, lock }) = &self.checkpoint else {
+        let Some(RunCheckpoint { key, lock }) = &self.checkpoint else {
             let attempted = self.attempts(true).await;
             return self.fall_back(attempted).await;
         };
@@ -168,14 +168,14 @@ impl Run<'_> {
     }
 
     /// Returns the end of a run whose checkpoint has refused to begin or to record it.
-    fn rejected(&self, rejected: &Rejected) -> End {
+    fn rejected(&self, rejected: &Rejected) -> AttemptEnd {
         match rejected {
             Rejected::Checkpoint(error) => match **error {
-                CheckpointError::TooLarge { .. } => End::Failed(TOO_LARGE.to_owned()),
+                CheckpointError::TooLarge { .. } => AttemptEnd::Failed(TOO_LARGE.to_owned()),
                 CheckpointError::Busy { .. } => self.waited_in_vain(rejected.to_string()),
-                _ => End::Failed(rejected.to_string()),
+                _ => AttemptEnd::Failed(rejected.to_string()),
             },
-            _ => End::Failed(rejected.to_string()),
+            _ => AttemptEnd::Failed(rejected.to_string()),
         }
     }
 
@@ -184,15 +184,15 @@ impl Run<'_> {
     }
 
     /// Returns the end of a run that has waited too long for another process with its checkpoint.
-    fn waited_in_vain(&self, text: String) -> End {
+    fn waited_in_vain(&self, text: String) -> AttemptEnd {
         match self.args.total_timeout {
-            Some(_) => End::OutOfTime { was_killed: false },
-            None => End::Failed(text),
+            Some(_) => AttemptEnd::OutOfTime { was_killed: false },
+            None => AttemptEnd::Failed(text),
         }
     }
 
     /// Waits until no command works for this checkpoint whose run was killed.
-    async fn alone(&self, key: &str, lock: &FileLock) -> Result<LockGuard, End> {
+    async fn alone(&self, key: &str, lock: &FileLock) -> Result<LockGuard, AttemptEnd> {
         let taken = lock.clone().wait(self.wait_for_checkpoint()).acquire_async().await;
         taken.map_err(|error| match error {
             LockError::Timeout { holders, .. } => {
@@ -201,7 +201,7 @@ impl Run<'_> {
                     if holders.is_empty() { "another process".to_owned() } else { holders.join(", ") };
                 self.waited_in_vain(format!("step `{key}` of `{STEP}` is being done by {holders}"))
             }
-            error => End::Failed(error.to_string()),
+            error => AttemptEnd::Failed(error.to_string()),
         })
     }
 
@@ -210,7 +210,8 @@ impl Run<'_> {
     async fn record(&self, key: &str, lock: &FileLock) -> Result<Record, NotRecorded> {
         let not_begun = |end| NotRecorded::Failed(Box::new(Attempted::never(end)));
         let lock = self.alone(key, lock).await.map_err(not_begun)?;
-        let inherited = inherited([&lock]).map_err(|error| not_begun(End::Failed(error.to_string())))?;
+        let inherited =
+            inherited([&lock]).map_err(|error| not_begun(AttemptEnd::Failed(error.to_string())))?;
         let attempted = self.attempts(false).await;
         drop(inherited);
         lock.unlock();
@@ -264,7 +265,7 @@ impl Run<'_> {
     }
 }
 
-fn words(command: &[OsString]) -> Vec<Word> {
+fn words(command: &[OsString]) -> Vec<ArgumentText> {
     command.iter().map(|word| word.as_os_str().into()).collect()
 }
 
@@ -273,11 +274,11 @@ pub(super) fn line(command: &[OsString]) -> String {
     joined(&words(command))
 }
 
-fn joined(words: &[Word]) -> String {
-    words.iter().map(Word::to_string).collect::<Vec<_>>().join(" ")
+fn joined(words: &[ArgumentText]) -> String {
+    words.iter().map(ArgumentText::to_string).collect::<Vec<_>>().join(" ")
 }
 
-fn here() -> Word {
+fn here() -> ArgumentText {
     std::env::current_dir().unwrap_or_default().as_os_str().into()
 }
 
@@ -296,7 +297,10 @@ mod tests {
         ] {
             let json = format!(r#"{{"command":["sh",[97,255]],"dir":"/","output":{output}}}"#);
             let record: Record = serde_json::from_str(&json).unwrap();
-            assert_eq!(record.command, [Word::Text("sh".to_owned()), Word::Bytes(b"a\xff".to_vec())]);
+            assert_eq!(
+                record.command,
+                [ArgumentText::Text("sh".to_owned()), ArgumentText::Bytes(b"a\xff".to_vec())]
+            );
             let bytes = record.output.as_ref().map(|output| output.bytes().unwrap());
             assert_eq!(bytes.as_deref(), expected, "{json}");
         }

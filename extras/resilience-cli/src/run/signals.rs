@@ -86,7 +86,7 @@ impl Stops {
 
 /// Does `work`, and is stopped by Ctrl-Z only afterwards.
 pub(super) fn undisturbed<R>(work: impl FnOnce() -> R) -> R {
-    let later = Later::begin();
+    let later = DelayedStop::begin();
     let done = work();
     if let Some(later) = later {
         later.end();
@@ -98,15 +98,15 @@ pub(super) fn undisturbed<R>(work: impl FnOnce() -> R) -> R {
 ///
 /// A handler, once installed, cannot be taken away, so the first one stays and stops the process at once, as the
 /// default does, while nothing is kept back.
-struct Later {
+struct DelayedStop {
     acts: Arc<AtomicBool>,
     came: Arc<AtomicBool>,
 }
 
-impl Later {
+impl DelayedStop {
     /// Begins to keep the signal back; `None` if the signal has no effect.
     fn begin() -> Option<Self> {
-        static HANDLER: std::sync::OnceLock<Option<Later>> = std::sync::OnceLock::new();
+        static HANDLER: std::sync::OnceLock<Option<DelayedStop>> = std::sync::OnceLock::new();
         let install = || {
             let number = Signal::TSTP.as_raw();
             if ignored() >> (number - 1) & 1 == 1 || !can_be_continued() {

@@ -1,14 +1,15 @@
 //! `#[timeout(adaptive, floor = 100ms, cap = 10s, ..)]`.
 
 use super::{CAP, FLOOR, SPEC, check_kind, check_threads, comparisons};
-use crate::context::{Context, Place};
+use crate::context::{Context, Position};
 use crate::layer::{Input, Layer, Stack, Traits};
 use crate::syntax::keys::Reader;
-use crate::value::{self, Kept, Nouns, Setter, Settings};
+use crate::value::{self, PolicyNames, Setter, Settings, StateOptions};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-const NOUNS: Nouns = Nouns { noun: "timeout", ty: "AdaptiveTimeout", set: "Keyed<AdaptiveTimeout>" };
+const NOUNS: PolicyNames =
+    PolicyNames { noun: "timeout", ty: "AdaptiveTimeout", set: "Keyed<AdaptiveTimeout>" };
 
 const LOW_CAP: &str = "`cap` must be at least `floor`";
 const NO_BOUNDS: &str = "`adaptive` needs a shortest and a longest limit\n\
@@ -23,7 +24,7 @@ pub(super) struct Checked {
     /// The shortest and the longest limit, unless a timeout is given that has them.
     bounds: Option<(value::Duration, value::Duration)>,
     setters: Vec<Setter>,
-    kept: Kept,
+    state: StateOptions,
     thread: bool,
 }
 
@@ -41,15 +42,15 @@ pub(super) fn check(input: Input<'_>) -> Option<Checked> {
         errors.at_span(at, NO_GROWTH);
     }
     check_kind(attr, item, thread, strict_at, errors);
-    let kept = Kept::read(&mut reader, item, &NOUNS);
+    let state = StateOptions::read(&mut reader, item, &NOUNS);
     let cap_at = reader.span_of("cap");
     let mut settings = Settings::read(&mut reader);
     let floor = reader.value("floor", |tokens| value::lasting(tokens, "floor"));
     let rest = reader.rest();
     let others = rest.iter().map(|entry| entry.span);
-    kept.check_instance(errors, floor_at.into_iter().chain(others.clone()));
-    if kept.is_given() {
-        return Some(Checked { bounds: None, setters: Vec::new(), kept, thread });
+    state.check_instance(errors, floor_at.into_iter().chain(others.clone()));
+    if state.is_given() {
+        return Some(Checked { bounds: None, setters: Vec::new(), state, thread });
     }
     for at in others {
         errors.at_span(at, HAS_LIMIT);
@@ -65,7 +66,7 @@ pub(super) fn check(input: Input<'_>) -> Option<Checked> {
         errors.ok(value::in_order(Some(&floor), Some(&cap), LOW_CAP));
     }
     settings.setters.retain(|setter| !["cap", "growth"].iter().any(|name| setter.is(name)));
-    Some(Checked { bounds: Some((floor, cap)), setters: settings.setters, kept, thread })
+    Some(Checked { bounds: Some((floor, cap)), setters: settings.setters, state, thread })
 }
 
 impl Checked {
@@ -79,7 +80,7 @@ impl Layer for Checked {
         Traits {
             moves_thread: self.thread,
             limit: self.cap(),
-            key: self.kept.key.as_ref(),
+            key: self.state.key.as_ref(),
             ..Traits::default()
         }
     }
@@ -88,33 +89,33 @@ impl Layer for Checked {
         self.cap().map(|cap| comparisons(cap, stack)).unwrap_or_default()
     }
 
-    fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
+    fn site(&self, position: &Position, stack: Stack<'_>) -> TokenStream {
         let timeout = self.bounds.as_ref().map(|(floor, cap)| {
             let (floor, at, cap) = (&floor.tokens, cap.span, &cap.tokens);
             let new = quote_spanned!(at=> __rt::AdaptiveTimeout::of(&__POINT, #floor, #cap));
-            let timeout = Setter::all(&self.setters, &self.kept.ty(), new);
+            let timeout = Setter::all(&self.setters, &self.state.ty(), new);
             let thread = self.thread.then(|| quote!(.thread()));
             quote!(#timeout #thread)
         });
-        self.kept.site(&place.site, timeout.as_ref(), stack.varied())
+        self.state.site(&position.site, timeout.as_ref(), stack.varied())
     }
 
-    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+    fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
         let here = Span::mixed_site();
-        let (bound, site, refused) = (place.bound(), &place.site, cx.refused(place));
+        let (bound, site, refused) = (position.bound(), &position.site, cx.refused(position));
         let ended = quote_spanned!(here=> __rt::timeout::Ended::new(#bound, &__verdict));
-        let attempt = cx.attempt(place);
+        let attempt = cx.attempt(position);
         let (method, arguments) = if self.thread {
-            let retry = cx.retry_elsewhere(place);
+            let retry = cx.retry_elsewhere(position);
             ("on_thread", quote_spanned!(here=> #attempt, { #retry move || { #inner #ended } }))
         } else {
             ("within", quote_spanned!(here=> #attempt, async { #inner #ended }))
         };
         let method = Ident::new(method, here);
-        let key = value::whole_key(self.kept.key.as_ref(), cx.varied(place));
-        let (bind, run) = match (&self.kept.instance, key) {
+        let key = value::whole_key(self.state.key.as_ref(), cx.varied(position));
+        let (bind, run) = match (&self.state.instance, key) {
             (Some(_), _) => {
-                (self.kept.bind(), quote_spanned!(here=> (&#site).#method(__instance, #arguments)))
+                (self.state.bind(), quote_spanned!(here=> (&#site).#method(__instance, #arguments)))
             }
             (None, Some(key)) => {
                 // Before the body, which may move what the key is made of.

@@ -2,7 +2,7 @@
 
 mod adaptive;
 
-use crate::context::{Context, Place, pinned_local};
+use crate::context::{Context, Position, pinned_local};
 use crate::errors::Errors;
 use crate::function::item::{self, Item};
 use crate::function::types::peeled;
@@ -296,16 +296,16 @@ impl Layer for Checked {
     fn wrap_future(
         &self,
         cx: &Context<'_>,
-        place: &Place,
+        position: &Position,
         future: &TokenStream,
         done: &TokenStream,
     ) -> Option<TokenStream> {
         let outcome = quote_spanned!(Span::mixed_site()=> __outcome);
-        Some(self.around(cx, place, future, &outcome, done))
+        Some(self.around(cx, position, future, &outcome, done))
     }
 
-    fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
-        let site = &place.site;
+    fn site(&self, position: &Position, _: Stack<'_>) -> TokenStream {
+        let site = &position.site;
         let ty = quote!(__rt::Timeout);
         let thread = self.thread.then(|| quote!(.thread()));
         let Some(limit) = &self.limit else {
@@ -316,11 +316,11 @@ impl Layer for Checked {
         quote!(static #site: __rt::TimeoutSite = __rt::TimeoutSite::new(&__POINT, #policy.checked())#thread;)
     }
 
-    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
-        let bound = place.bound();
+    fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
+        let bound = position.bound();
         let body = if self.thread {
             let body = quote_spanned!(Span::mixed_site()=> move || { #inner #bound });
-            match cx.retry_elsewhere(place) {
+            match cx.retry_elsewhere(position) {
                 None => body,
                 Some(retry) => quote_spanned!(Span::mixed_site()=> { #retry #body }),
             }
@@ -328,7 +328,7 @@ impl Layer for Checked {
             quote_spanned!(Span::mixed_site()=> async { #inner #bound })
         };
         let done = quote_spanned!(Span::mixed_site()=> __done);
-        let run = self.around(cx, place, &body, &done, &done);
+        let run = self.around(cx, position, &body, &done, &done);
         quote_spanned!(Span::mixed_site()=> let #bound = #run;)
     }
 }
@@ -338,17 +338,17 @@ impl Checked {
     fn around(
         &self,
         cx: &Context<'_>,
-        place: &Place,
+        position: &Position,
         body: &TokenStream,
         name: &TokenStream,
         done: &TokenStream,
     ) -> TokenStream {
-        let site = &place.site;
-        let refused = cx.refused(place);
+        let site = &position.site;
+        let refused = cx.refused(position);
         let here = Span::mixed_site();
         let is_given = self.instance.is_some();
-        let is_pinned = place.is_pinned;
-        let attempt = if self.grows || is_given || is_pinned { cx.attempt(place) } else { quote!(1) };
+        let is_pinned = position.is_pinned;
+        let attempt = if self.grows || is_given || is_pinned { cx.attempt(position) } else { quote!(1) };
         let settings = pinned_local();
         let run = match (self.thread, self.grows) {
             (true, _) if is_given => {

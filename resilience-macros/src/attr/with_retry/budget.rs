@@ -1,7 +1,7 @@
 //! `budget`: what pays for retries.
 
 use super::{Checked, given_local};
-use crate::context::{Context, Place, retry_local};
+use crate::context::{Context, Position, retry_local};
 use crate::layer::Layer;
 use crate::value::{self, Setter};
 use proc_macro2::{Span, TokenStream};
@@ -49,8 +49,8 @@ impl Checked {
     }
 
     /// Returns the owner of the budgets: the `static`, or the policy that the program owns.
-    pub(super) fn owner(&self, place: &Place) -> TokenStream {
-        let name = if self.is_given() { given_local() } else { place.site.clone() };
+    pub(super) fn owner(&self, position: &Position) -> TokenStream {
+        let name = if self.is_given() { given_local() } else { position.site.clone() };
         quote_spanned!(Span::mixed_site()=> (&#name))
     }
 
@@ -70,11 +70,11 @@ impl Checked {
     pub(super) fn settled(
         &self,
         cx: &Context<'_>,
-        place: &Place,
+        position: &Position,
         budget: &TokenStream,
         is_keyed: bool,
     ) -> TokenStream {
-        let (here, site, retry) = (Span::mixed_site(), self.handle(place), retry_local());
+        let (here, site, retry) = (Span::mixed_site(), self.handle(position), retry_local());
         let ruling = self.rules.ruling();
         if self.is_plain(is_keyed) {
             quote_spanned!(here=> #site.settle(#retry, __verdict))

@@ -9,7 +9,7 @@ use self::budget::{BudgetSource, budget, shared};
 use self::foreign::WORDS;
 use self::schedule::{Bounds, Schedule, schedule};
 use self::throttle::{Throttle, Throttled, check_throttle, throttle};
-use crate::context::{Context, Place, again_local, pinned_local, retry_local};
+use crate::context::{Context, Position, again_local, pinned_local, retry_local};
 use crate::errors::Errors;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{self, Entry, Positional, Reader, Setting, Spec, Value, key, lists_key, setting};
@@ -92,17 +92,17 @@ impl Checked {
     }
 
     /// Takes the settings from the policy that the program owns, at the start of a call.
-    fn given(&self, place: &Place) -> Option<TokenStream> {
-        let (own, given, here) = (&place.site, given_local(), Span::mixed_site());
+    fn given(&self, position: &Position) -> Option<TokenStream> {
+        let (own, given, here) = (&position.site, given_local(), Span::mixed_site());
         let instance = value::instance(self.instance.as_ref()?, &quote!(Retry));
         Some(quote_spanned!(here=> #instance let #given = (&#own).given(__instance);))
     }
 
     /// Returns the local that holds the call between its attempts, its value before the first of them, and its value
     /// before the next one, which `__retrying` waits for.
-    fn attempts(&self, cx: &Context<'_>, place: &Place) -> (Ident, TokenStream, TokenStream) {
-        let (here, site) = (Span::mixed_site(), self.handle(place));
-        if cx.waits_inside(place, self.joins_waits()) {
+    fn attempts(&self, cx: &Context<'_>, position: &Position) -> (Ident, TokenStream, TokenStream) {
+        let (here, site) = (Span::mixed_site(), self.handle(position));
+        if cx.waits_inside(position, self.joins_waits()) {
             let next = quote_spanned!(here=> __rt::Some(#site.again(__retrying)));
             return (again_local(), quote_spanned!(here=> #site.begin()), next);
         }
@@ -111,19 +111,19 @@ impl Checked {
         } else {
             quote_spanned!(here=> #site.sleep(__retrying))
         };
-        (retry_local(), self.started(cx, place), next)
+        (retry_local(), self.started(cx, position), next)
     }
 
     /// Returns the state that the call keeps of its attempts, before the first of them.
-    fn started(&self, cx: &Context<'_>, place: &Place) -> TokenStream {
-        let (here, site) = (Span::mixed_site(), self.handle(place));
+    fn started(&self, cx: &Context<'_>, position: &Position) -> TokenStream {
+        let (here, site) = (Span::mixed_site(), self.handle(position));
         let start = if self.counts_only() { "start" } else { "start_remembering" };
         let start = Ident::new(start, here);
         let mut started = quote_spanned!(here=> #site.#start());
-        if cx.is_timed(place) {
+        if cx.is_timed(position) {
             started = quote_spanned!(here=> __rt::timed_attempts(&__POINT, #started));
         }
-        if cx.is_async { started } else { quote_spanned!(here=> __rt::here(#started)) }
+        if cx.is_async { started } else { quote_spanned!(here=> __rt::on_this_thread(#started)) }
     }
 }
 
@@ -287,13 +287,13 @@ impl Layer for Checked {
         }
     }
 
-    fn paid_by(&self, place: &Place, has_key: bool) -> Option<TokenStream> {
-        Some(self.budget(&self.owner(place), self.has_keyed_budgets(has_key)))
+    fn paid_by(&self, position: &Position, has_key: bool) -> Option<TokenStream> {
+        Some(self.budget(&self.owner(position), self.has_keyed_budgets(has_key)))
     }
 
-    fn handle(&self, place: &Place) -> TokenStream {
-        let (site, owner) = (&place.site, self.owner(place));
-        if !place.is_pinned {
+    fn handle(&self, position: &Position) -> TokenStream {
+        let (site, owner) = (&position.site, self.owner(position));
+        if !position.is_pinned {
             return owner;
         }
         let settings = pinned_local();
@@ -308,8 +308,8 @@ impl Layer for Checked {
         total.unwrap_or_default()
     }
 
-    fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
-        let site = &place.site;
+    fn site(&self, position: &Position, stack: Stack<'_>) -> TokenStream {
+        let site = &position.site;
         let is_keyed = self.has_keyed_budgets(has_key(stack));
         let throttle = self.throttle.as_ref();
         let new = throttle.map_or_else(|| quote!(__rt::Budget::new), Throttle::budget);
@@ -329,7 +329,7 @@ impl Layer for Checked {
             };
         }
         let throttled = throttle.map(Throttle::setter);
-        let remembering = (place.is_pinned && self.remembers).then(|| quote!(.remembering()));
+        let remembering = (position.is_pinned && self.remembers).then(|| quote!(.remembering()));
         let policy = policy(self);
         let (named, policy) = if stack.total().is_some() {
             let named = quote!(const __POLICY: __rt::Retry = #policy;);
@@ -344,19 +344,19 @@ impl Layer for Checked {
         }
     }
 
-    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
-        let site = &self.handle(place);
+    fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
+        let site = &self.handle(position);
         let here = Span::mixed_site();
-        let given = self.given(place);
+        let given = self.given(position);
         let lent = cx.lent();
-        let key = value::whole_key(cx.key, cx.varied(place)).filter(|_| self.has_keyed_budgets(true));
+        let key = value::whole_key(cx.key, cx.varied(position)).filter(|_| self.has_keyed_budgets(true));
         let budgets = key
             .as_ref()
             .map(|key| quote_spanned!(here=> let __budget = __rt::Keyed::get(&__BUDGETS, &(#key));));
-        let budget = self.budget(&self.owner(place), key.is_some());
-        let settle = self.settled(cx, place, &budget, key.is_some());
-        let (bound, last) = (place.bound(), place.ended());
-        let throttled = Throttled::new(self, cx, place, key.is_some());
+        let budget = self.budget(&self.owner(position), key.is_some());
+        let settle = self.settled(cx, position, &budget, key.is_some());
+        let (bound, last) = (position.bound(), position.ended());
+        let throttled = Throttled::new(self, cx, position, key.is_some());
         let is_throttled = throttled.is_some();
         let Throttled { ask, attempt, ended } = throttled.unwrap_or_default();
         let admitted = is_throttled.then(|| quote_spanned!(here=> .admitted(&__throttled)));
@@ -364,13 +364,13 @@ impl Layer for Checked {
         let (share, leave) = shared(cx, &share).unwrap_or_default();
         // Binding the verdict would copy it, even where it is `None`.
         let none = quote_spanned!(here=> __rt::None);
-        let succeeded = place.given(&quote_spanned!(here=> __outcome), &none);
+        let succeeded = position.given(&quote_spanned!(here=> __outcome), &none);
         let succeeded =
-            place.ends_call.then(|| quote_spanned!(here=> __rt::Ok(__rt::None) => break #succeeded,));
-        let kept = if place.is_outermost() { quote!(_) } else { quote_spanned!(here=> __verdict) };
-        let (state, started, next) = self.attempts(cx, place);
+            position.ends_call.then(|| quote_spanned!(here=> __rt::Ok(__rt::None) => break #succeeded,));
+        let kept = if position.is_outermost() { quote!(_) } else { quote_spanned!(here=> __verdict) };
+        let (state, started, next) = self.attempts(cx, position);
         // An attempt drops everything it made, so that the future holds none of it while it waits.
-        let attempts = place.looped(quote_spanned! {here=>
+        let attempts = position.looped(quote_spanned! {here=>
             let __retrying = {
                 #attempt
                 #share
@@ -396,7 +396,7 @@ impl Layer for Checked {
         if !is_throttled {
             return call;
         }
-        let label = place.label();
+        let label = position.label();
         quote_spanned!(here=> let #bound = #label: { #call #bound };)
     }
 }

@@ -1,7 +1,7 @@
 //! `throttle`: calls are refused while a service accepts too few of the attempts.
 
 use super::{BudgetSource, Checked};
-use crate::context::{Context, Place};
+use crate::context::{Context, Position};
 use crate::errors::Errors;
 use crate::syntax::keys::{Reader, Value};
 use crate::value;
@@ -83,15 +83,20 @@ pub(super) struct Throttled {
 impl Throttled {
     /// Creates the code. A budget that is named may have a throttle, which is asked if the function can return its
     /// refusal.
-    pub(super) fn new(checked: &Checked, cx: &Context<'_>, place: &Place, is_keyed: bool) -> Option<Self> {
+    pub(super) fn new(
+        checked: &Checked,
+        cx: &Context<'_>,
+        position: &Position,
+        is_keyed: bool,
+    ) -> Option<Self> {
         let here = Span::mixed_site();
-        let (site, label) = (&place.site, place.label());
-        let budget = checked.budget(&checked.owner(place), is_keyed);
+        let (site, label) = (&position.site, position.label());
+        let budget = checked.budget(&checked.owner(position), is_keyed);
         let is_named = checked.budget == BudgetSource::Settings && !checked.is_given();
         let has_throttle = checked.throttle.is_some();
         let ask = match cx.return_type() {
             _ if has_throttle || is_named && cx.makes_rejected() => {
-                let refused = cx.refused(place);
+                let refused = cx.refused(position);
                 let ask = if has_throttle { quote!(ask) } else { quote!(ask_named) };
                 quote_spanned! {here=>
                     match (&#site).#ask(#budget) {
@@ -103,7 +108,7 @@ impl Throttled {
             Some(ty) if is_named => {
                 let refused = quote_spanned!(here=> __refused);
                 let value =
-                    place.given(&quote_spanned!(here=> #refused.0), &quote_spanned!(here=> #refused.1));
+                    position.given(&quote_spanned!(here=> #refused.0), &quote_spanned!(here=> #refused.1));
                 quote_spanned! {here=>
                     match __rt::MayRefuse::<#ty>::NEW
                         .probed_ask(|| (&#site).ask_named(#budget), (&#site).unthrottled())

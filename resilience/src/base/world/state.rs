@@ -86,12 +86,12 @@ struct Time {
 
 /// The thread is in a world until this is dropped, then in the one before.
 #[derive(Debug)]
-pub(crate) struct Entered {
+pub(crate) struct WorldGuard {
     // Restores the former world once that is counted by its own guard alone.
     _before: Replaced<RefCell<Option<World>>>,
 }
 
-impl Drop for Entered {
+impl Drop for WorldGuard {
     fn drop(&mut self) {
         IN_USE.fetch_sub(1, Ordering::Relaxed);
     }
@@ -125,9 +125,9 @@ impl World {
     /// Makes it the world of this thread until the guard is dropped.
     ///
     /// Worlds nest: the one before is back when the guard is dropped, which has to happen on this thread.
-    pub(crate) fn enter(&self) -> Entered {
+    pub(crate) fn enter(&self) -> WorldGuard {
         IN_USE.fetch_add(1, Ordering::Relaxed);
-        Entered { _before: replace(&CURRENT, Some(self.clone())) }
+        WorldGuard { _before: replace(&CURRENT, Some(self.clone())) }
     }
 
     /// Runs `work` on this thread inside the world.

@@ -58,8 +58,8 @@ use crate::durable::admin::steps::{CheckpointInfo, steps_of};
 use crate::durable::call::note_refusal;
 use crate::durable::job::running;
 use crate::durable::lease::hold::settled_soon;
-use crate::durable::record::error::{JobError, Place};
-use crate::durable::record::history::{JobEvent, Note};
+use crate::durable::record::error::{JobError, Subject};
+use crate::durable::record::history::{JobEvent, JobHistory};
 use crate::durable::record::key::{place, whole};
 use crate::durable::record::{Corrupt, Millis, Record, Status};
 use crate::durable::recovery::{Recovered, recover, sweep as sweeps};
@@ -203,7 +203,7 @@ impl std::fmt::Display for JobInfo {
 
 impl JobInfo {
     fn of(record: Record, has_values: bool, owners: &mut KnownOwners<'_>) -> Self {
-        let note = Note::read(&record.note);
+        let note = JobHistory::read(&record.note);
         let text = |bytes: &[u8]| has_values.then(|| String::from_utf8_lossy(bytes).into_owned());
         Self {
             id: place::id(&record.key).to_owned(),
@@ -328,13 +328,13 @@ pub fn of(store: Arc<dyn Store>) -> Jobs {
 }
 
 fn on_default_store() -> Result<Jobs, Rejected> {
-    let failed = |error| JobError::store(Place::new(PointName::new("jobs"), ""), error);
+    let failed = |error| JobError::store(Subject::new(PointName::new("jobs"), ""), error);
     Ok(Jobs { store: crate::durable::default_store().map_err(failed)? })
 }
 
 #[expect(clippy::unnecessary_box_returns, reason = "every error keeps it boxed")]
-fn at(id: &str) -> Box<Place> {
-    Place::new(PointName::new("jobs"), id)
+fn at(id: &str) -> Box<Subject> {
+    Subject::new(PointName::new("jobs"), id)
 }
 
 fn failed(id: &str) -> impl Fn(StoreError) -> Rejected {
@@ -453,7 +453,7 @@ impl Jobs {
                 reason: "asked for".to_owned(),
                 ..JobEvent::by(store.owner(), store.now().await.map_err(failed(id))?, stored.attempts)
             };
-            let note = Note { problem: None, ..Note::read(&stored.note) }.with(event).write();
+            let note = JobHistory { problem: None, ..JobHistory::read(&stored.note) }.with(event).write();
             let record = change(Record { note, ..stored })?;
             match store.cas(Some(revision), record).await {
                 Err(StoreError::Conflict { .. }) => {}
@@ -502,7 +502,7 @@ impl Jobs {
             Status::Running | Status::RollingBack => Ok(Record { cancelled: true, ..record }),
             Status::Interrupted | Status::Manual => {
                 let class = Some(Classification::new(crate::Category::Cancelled));
-                let note = Note { class, text: None, ..Note::read(&record.note) }.write();
+                let note = JobHistory { class, text: None, ..JobHistory::read(&record.note) }.write();
                 Ok(Record {
                     status: Status::Failed,
                     completed: record.updated,

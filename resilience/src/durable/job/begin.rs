@@ -11,13 +11,13 @@ use super::unfinished::Unfinished;
 use crate::base::block_on::Mode;
 use crate::base::stopping;
 use crate::durable::call::{Identity, NotRun, noted};
-use crate::durable::lease::acquire::{Answer, claim, patience};
+use crate::durable::lease::acquire::{ClaimResult, claim, patience};
 use crate::durable::lease::hold::Lease;
 use crate::durable::record::Status;
-use crate::durable::record::args::{Args, Sets};
+use crate::durable::record::args::{Args, UnorderedArgs};
 use crate::durable::record::codec;
-use crate::durable::record::error::{JobError, Place};
-use crate::durable::record::history::Note;
+use crate::durable::record::error::{JobError, Subject};
+use crate::durable::record::history::JobHistory;
 use crate::durable::record::key::{KEY_LIMIT, place};
 use crate::durable::scope::{self, JobScope};
 use crate::durable::store::{Claim, Mismatch, Otherwise, Store, StoreError};
@@ -56,14 +56,14 @@ impl Job {
         store: Option<Arc<dyn Store>>,
         reads: fn(&[u8]) -> bool,
     ) -> Result<RunningJob, NotRun> {
-        let at = check_key(Place::new(identity.point.clone(), id))?;
+        let at = check_key(Subject::new(identity.point.clone(), id))?;
         let store = match store.map_or_else(crate::durable::default_store, Ok) {
             Ok(store) => store,
             Err(error) => return Err(JobError::store(at, error).into()),
         };
         let at = match args.earlier.take() {
             Some(earlier) => match self.is_under(&store, &at.key, &earlier).await {
-                Ok(true) => Place::new(identity.point.clone(), earlier),
+                Ok(true) => Subject::new(identity.point.clone(), earlier),
                 Ok(false) => at,
                 Err(error) => return Err(JobError::store(at, error).into()),
             },
@@ -103,14 +103,14 @@ impl Job {
     /// written.
     fn answered(
         &self,
-        at: Box<Place>,
+        at: Box<Subject>,
         store: Arc<dyn Store>,
         key: String,
-        answer: Result<Answer, StoreError>,
+        answer: Result<ClaimResult, StoreError>,
         under_way: UnderWay,
     ) -> Result<RunningJob, NotRun> {
         let error = match answer {
-            Ok(Answer::Held(record, lock)) => {
+            Ok(ClaimResult::Held(record, lock)) => {
                 let lease = Lease::new(
                     store,
                     key,
@@ -134,15 +134,15 @@ impl Job {
                     _under_way: under_way,
                 });
             }
-            Ok(Answer::Done(record)) => return Err(NotRun::Recorded(Box::new(record), at)),
+            Ok(ClaimResult::Done(record)) => return Err(NotRun::Recorded(Box::new(record), at)),
             // The shutdown has ended the wait.
-            Ok(Answer::Busy { .. }) if stopping::has_begun() => {
+            Ok(ClaimResult::Busy { .. }) if stopping::has_begun() => {
                 return Err(NotRun::Refused(refusal(&at.point)));
             }
-            Ok(Answer::Busy { owner, left }) => JobError::Busy { at, owner, retry_after: left },
-            Ok(Answer::Mismatch(contradiction)) => JobError::Mismatch { at, contradiction },
-            Ok(Answer::Stopped(record)) => {
-                let Note { class, text, .. } = Note::read(&record.note);
+            Ok(ClaimResult::Busy { owner, left }) => JobError::Busy { at, owner, retry_after: left },
+            Ok(ClaimResult::Mismatch(contradiction)) => JobError::Mismatch { at, contradiction },
+            Ok(ClaimResult::Stopped(record)) => {
+                let JobHistory { class, text, .. } = JobHistory::read(&record.note);
                 JobError::Stopped { at, status: record.status, class: class.map(Box::new), text }
             }
             Err(error) => JobError::store(at, error),
@@ -171,7 +171,7 @@ impl Job {
 }
 
 /// Returns the place, if a job can be recorded under its key.
-fn check_key(at: Box<Place>) -> Result<Box<Place>, JobError> {
+fn check_key(at: Box<Subject>) -> Result<Box<Subject>, JobError> {
     match at.key.len() {
         0 => Err(JobError::EmptyKey { at }),
         bytes if bytes > KEY_LIMIT => Err(JobError::KeyTooLong { at, bytes }),
@@ -187,7 +187,7 @@ struct Request<'a> {
     mode: Mode,
     store: &'a Arc<dyn Store>,
     claim: Claim,
-    sets: Sets,
+    sets: UnorderedArgs,
     reads: fn(&[u8]) -> bool,
     patience: Duration,
 }
@@ -195,9 +195,9 @@ struct Request<'a> {
 impl Request<'_> {
     /// Returns the key, and the answer to the claim. The hash of the recorded arguments decides nothing by itself: the
     /// code may have more or fewer of them by now.
-    async fn answer(mut self, on_mismatch: Otherwise) -> (String, Result<Answer, StoreError>) {
+    async fn answer(mut self, on_mismatch: Otherwise) -> (String, Result<ClaimResult, StoreError>) {
         let mut answer = self.ask().await;
-        if let Ok(Answer::Mismatch(contradiction)) = &mut answer
+        if let Ok(ClaimResult::Mismatch(contradiction)) = &mut answer
             && contradiction.what == Mismatch::Inputs
             && let Ok(Some(recorded)) = self.store.get(&self.claim.key).await
             && let sets = std::mem::take(&mut self.sets).names_in(&self.claim.input)
@@ -210,8 +210,8 @@ impl Request<'_> {
             }
         }
         let is_other = match &answer {
-            Ok(Answer::Mismatch(_)) => true,
-            Ok(Answer::Done(record)) => !(self.reads)(&record.value),
+            Ok(ClaimResult::Mismatch(_)) => true,
+            Ok(ClaimResult::Done(record)) => !(self.reads)(&record.value),
             _ => false,
         };
         if is_other && on_mismatch == Otherwise::Rerun {
@@ -223,7 +223,7 @@ impl Request<'_> {
 
     /// Claims once. The patience is that of the whole call: a second claim, after a contradiction, may wait as long
     /// again.
-    async fn ask(&self) -> Result<Answer, StoreError> {
+    async fn ask(&self) -> Result<ClaimResult, StoreError> {
         claim(self.mode, self.store, &self.claim, Status::Interrupted, self.reads, self.patience).await
     }
 }

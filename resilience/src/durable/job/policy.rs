@@ -1,13 +1,13 @@
 //! A named, recorded call that is found and finished after a crash.
 
-use super::running::Caught;
+use super::running::CatchPanic;
 use crate::base::block_on::{Mode, block_on};
 use crate::base::setting::InvalidPolicy;
 use crate::base::settings::{Count, Settings, Switch, Time, Ttl, settings};
 use crate::durable::call::Identity;
 use crate::durable::record::args::Args;
 use crate::durable::record::codec;
-use crate::durable::scope::{self, Wanted};
+use crate::durable::scope::{self, OnFailure};
 use crate::durable::store::{LEASE, Otherwise};
 use crate::outcome::Refuse;
 use serde::Serialize;
@@ -339,11 +339,11 @@ impl Job {
             Ok(running) => running,
             Err(other) => return other.or_refuse(),
         };
-        let caught = scope::InScope::new(running.scope(), Caught::new(body(input))).await;
+        let caught = scope::InScope::new(running.scope(), CatchPanic::new(body(input))).await;
         let (running, outcome) = running.ran(caught).await;
         let class = outcome.judge().err().map(crate::Classify::classify);
         let running = running.saying(outcome.judge().err().and_then(crate::Classify::recorded_text));
-        match running.settle(Mode::Async, outcome, class, |_| Wanted::Fail).await {
+        match running.settle(Mode::Async, outcome, class, |_| OnFailure::Fail).await {
             Ok((outcome, _)) => outcome,
             Err(rejected) => R::refuse(rejected),
         }
@@ -364,7 +364,7 @@ impl Job {
         let (running, outcome) = running.run(|| body(input));
         let class = outcome.judge().err().map(crate::Classify::classify);
         let running = running.saying(outcome.judge().err().and_then(crate::Classify::recorded_text));
-        match block_on(running.settle(Mode::Blocking, outcome, class, |_| Wanted::Fail)) {
+        match block_on(running.settle(Mode::Blocking, outcome, class, |_| OnFailure::Fail)) {
             Ok((outcome, _)) => outcome,
             Err(rejected) => R::refuse(rejected),
         }

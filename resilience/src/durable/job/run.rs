@@ -24,13 +24,13 @@ use crate::classify::{Category, Classification};
 use crate::durable::call::{note_end, report_refusal};
 use crate::durable::job::running::RunningJob;
 use crate::durable::job::undo;
-use crate::durable::job::unfinished::Report;
+use crate::durable::job::unfinished::EndReport;
 use crate::durable::record::Status;
 use crate::durable::record::codec;
 use crate::durable::record::error::JobError;
-use crate::durable::record::history::{JobEvent, Note, kept_panic};
+use crate::durable::record::history::{JobEvent, JobHistory, kept_panic};
 use crate::durable::record::key::place;
-use crate::durable::scope::{self, Wanted};
+use crate::durable::scope::{self, OnFailure};
 use crate::durable::store::pages::all;
 use crate::durable::store::{Completion, Release, StoreError};
 use crate::event::{Event, emit};
@@ -55,12 +55,12 @@ impl RunningJob {
         let at = self.at.clone();
         if self.record.recoveries > max_recoveries {
             let reason = "recovered too often";
-            let job = self.reporting(Report::alert("the job is dead", reason));
+            let job = self.reporting(EndReport::alert("the job is dead", reason));
             job.stop(mode, Status::Dead, None, reason).await?;
             return Err(JobError::Stopped { at, status: Status::Dead, class: None, text: None });
         }
         if let Some((recorded, found)) = self.lost().await? {
-            let report = Report::alert("records of the job are lost", "steps that were done are missing");
+            let report = EndReport::alert("records of the job are lost", "steps that were done are missing");
             self.reporting(report).stop(mode, Status::Manual, None, "records of steps are lost").await?;
             return Err(JobError::Lost { at, recorded, found });
         }
@@ -95,7 +95,7 @@ impl RunningJob {
         mode: Mode,
         outcome: R,
         verdict: Verdict,
-        strategy: impl FnOnce(&Classification) -> Wanted,
+        strategy: impl FnOnce(&Classification) -> OnFailure,
     ) -> Result<(R, Verdict), Rejected>
     where
         R: Outcome<Value: Serialize + DeserializeOwned>,
@@ -118,7 +118,7 @@ impl RunningJob {
         mode: Mode,
         outcome: R,
         verdict: Verdict,
-        strategy: impl FnOnce(&Classification) -> Wanted,
+        strategy: impl FnOnce(&Classification) -> OnFailure,
     ) -> Result<(R, Verdict), Rejected>
     where
         R: Outcome<Value: Serialize + DeserializeOwned>,
@@ -155,7 +155,7 @@ impl RunningJob {
         mut self,
         mode: Mode,
         class: Classification,
-        strategy: impl FnOnce(&Classification) -> Wanted,
+        strategy: impl FnOnce(&Classification) -> OnFailure,
     ) -> Result<(), JobError> {
         let was_refused = self.scope.job.as_ref().is_some_and(|job| job.is_cancelled());
         if self.is_cancelled().await || was_refused {
@@ -185,9 +185,10 @@ impl RunningJob {
     async fn record(mut self, mode: Mode, value: Vec<u8>) -> Result<(), JobError> {
         let is_resumed = self.record.attempts > 1;
         let event = is_resumed.then(|| self.event("resume", "ok", "begun again, and done"));
-        let before = Note::read(&self.record.note);
+        let before = JobHistory::read(&self.record.note);
         let is_noted = event.is_some() || before.problem.is_some();
-        let note = Note { problem: None, events: before.events.into_iter().chain(event).collect(), ..before };
+        let note =
+            JobHistory { problem: None, events: before.events.into_iter().chain(event).collect(), ..before };
         let note = if is_noted { note.write() } else { self.record.note.clone() };
         let state = self.lease.state().clone();
         let removes = Some(place::cursors(self.id()));
@@ -229,7 +230,7 @@ impl RunningJob {
     }
 
     /// Returns the note of a job whose value is lost to the store.
-    fn unrecordable(&self, problem: &str) -> Note {
+    fn unrecordable(&self, problem: &str) -> JobHistory {
         self.warn("the result of a job was not recorded", problem);
         let class = Classification::new(Category::Permanent);
         self.troubled(problem, Some(&class), self.event("failed", "failed", problem))
@@ -282,7 +283,7 @@ impl RunningJob {
 
     /// Ends the job. Only `Fenced` is passed on: then another run decides, and the caller must not take its own error
     /// as the end.
-    async fn end_with(self, mode: Mode, status: Status, note: Note) -> Result<(), JobError> {
+    async fn end_with(self, mode: Mode, status: Status, note: JobHistory) -> Result<(), JobError> {
         match self.end_as(mode, status, note).await {
             Err(JobError::Fenced { at }) => Err(JobError::Fenced { at }),
             // The caller's own error says more.
@@ -317,23 +318,23 @@ impl RunningJob {
         self,
         mode: Mode,
         class: Classification,
-        strategy: impl FnOnce(&Classification) -> Wanted,
+        strategy: impl FnOnce(&Classification) -> OnFailure,
     ) -> Result<(), JobError> {
         let asked = self.scope.job.as_ref().and_then(|job| job.wanted());
         let wanted = asked.unwrap_or_else(|| strategy(&class));
         // The strategy of a step was counted there.
-        let report = |message, strategy| Report {
+        let report = |message, strategy| EndReport {
             strategy: asked.is_none().then_some((strategy, false)),
-            ..Report::alert(message, class.category.as_str())
+            ..EndReport::alert(message, class.category.as_str())
         };
         let failed = "the body failed";
         let (status, reason, report) = match wanted {
-            Wanted::Fail => (Status::Failed, failed, Report::default()),
-            Wanted::Manual => {
+            OnFailure::Fail => (Status::Failed, failed, EndReport::default()),
+            OnFailure::Manual => {
                 (Status::Manual, "parked for a person", report("the job waits for a person", "manual"))
             }
-            Wanted::Escalate => (Status::Failed, failed, report("escalated", "escalate")),
-            Wanted::Rollback => (Status::RollingBack, failed, Report::default()),
+            OnFailure::Escalate => (Status::Failed, failed, report("escalated", "escalate")),
+            OnFailure::Rollback => (Status::RollingBack, failed, EndReport::default()),
         };
         let ended = if status == Status::RollingBack {
             undo::start(self, mode, class).await.map(drop)

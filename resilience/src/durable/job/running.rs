@@ -3,10 +3,10 @@
 use crate::base::block_on::Mode;
 use crate::base::stopping::{self, PROBLEM};
 use crate::classify::Classification;
-use crate::durable::job::unfinished::{Report, Unfinished};
+use crate::durable::job::unfinished::{EndReport, Unfinished};
 use crate::durable::lease::hold::Lease;
-use crate::durable::record::error::{JobError, Place};
-use crate::durable::record::history::{JobEvent, Note, kept};
+use crate::durable::record::error::{JobError, Subject};
+use crate::durable::record::history::{JobEvent, JobHistory, kept};
 use crate::durable::record::key::place;
 use crate::durable::record::{Record, Status};
 use crate::durable::scope::Scope;
@@ -27,7 +27,7 @@ use std::task::{Context, Poll};
 #[doc(hidden)]
 #[must_use]
 pub struct RunningJob {
-    pub(crate) at: Box<Place>,
+    pub(crate) at: Box<Subject>,
     pub(crate) lease: Lease,
     pub(crate) scope: Scope,
     pub(crate) record: Record,
@@ -69,7 +69,7 @@ impl RunningJob {
     }
 
     /// Returns the job, with what is reported beside its end once that is recorded.
-    pub(super) fn reporting(mut self, report: Report) -> Self {
+    pub(super) fn reporting(mut self, report: EndReport) -> Self {
         self.unfinished.report(report);
         self
     }
@@ -84,16 +84,21 @@ impl RunningJob {
     ) -> Result<Record, JobError> {
         let result = if status == Status::RolledBack { "ok" } else { "failed" };
         let event = self.event(status.as_str(), result, reason);
-        let before = Note::read(&self.record.note);
+        let before = JobHistory::read(&self.record.note);
         let note = match class {
             Some(class) => before.failed(class, self.text.clone(), event),
-            None => Note { problem: None, ..before }.with(event),
+            None => JobHistory { problem: None, ..before }.with(event),
         };
         self.end_as(mode, status, note).await
     }
 
     /// Ends the job; where the store is out of order, it ends so once the store is in order again.
-    pub(super) async fn end_as(self, mode: Mode, status: Status, note: Note) -> Result<Record, JobError> {
+    pub(super) async fn end_as(
+        self,
+        mode: Mode,
+        status: Status,
+        note: JobHistory,
+    ) -> Result<Record, JobError> {
         let class = note.class;
         let (job, record) = self.record_as(mode, status, note).await?;
         job.ended(status, class);
@@ -106,7 +111,7 @@ impl RunningJob {
         mut self,
         mode: Mode,
         status: Status,
-        note: Note,
+        note: JobHistory,
     ) -> Result<(Self, Record), JobError> {
         let key = self.lease.state().key.clone();
         // Steps that are undone are done again if the job starts again: from the beginning.
@@ -167,15 +172,20 @@ impl RunningJob {
     }
 
     /// Returns the note of a job that ends because of `problem`.
-    pub(super) fn troubled(&self, problem: &str, class: Option<&Classification>, event: JobEvent) -> Note {
+    pub(super) fn troubled(
+        &self,
+        problem: &str,
+        class: Option<&Classification>,
+        event: JobEvent,
+    ) -> JobHistory {
         let event = match class {
             Some(class) => event.because(class),
             None => event,
         };
-        let before = Note::read(&self.record.note);
+        let before = JobHistory::read(&self.record.note);
         // The problem says more than the text of the error.
         let (class, text) = class.map_or((before.class, before.text), |class| (Some(*class), None));
-        Note { class, text, problem: Some(problem.to_owned()), events: before.events }.with(event)
+        JobHistory { class, text, problem: Some(problem.to_owned()), events: before.events }.with(event)
     }
 }
 
@@ -184,20 +194,20 @@ pin_project_lite::pin_project! {
     #[derive(Debug)]
     #[doc(hidden)]
     #[must_use = "futures do nothing unless polled"]
-    pub struct Caught<F> {
+    pub struct CatchPanic<F> {
         #[pin]
         body: F,
     }
 }
 
-impl<F> Caught<F> {
+impl<F> CatchPanic<F> {
     /// Catches the panics of `body`.
     pub fn new(body: F) -> Self {
         Self { body }
     }
 }
 
-impl<F: Future> Future for Caught<F> {
+impl<F: Future> Future for CatchPanic<F> {
     type Output = std::thread::Result<F::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -214,7 +224,7 @@ impl<F: Future> Future for Caught<F> {
 /// It is made of the record at the time when the drop reaches the store: steps were recorded since the job began.
 pub(crate) fn dropped(record: &Record) -> Vec<u8> {
     let problem = "its call was dropped before it ended: by a timeout around it, or the end of its runtime";
-    Note::interrupted(record, problem, "its call was dropped").write()
+    JobHistory::interrupted(record, problem, "its call was dropped").write()
 }
 
 /// Returns every step of a job, whatever its state.

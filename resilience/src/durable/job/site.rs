@@ -23,7 +23,7 @@ use crate::durable::call::{Identity, NotRun};
 use crate::durable::record::args::{Args, RecordedValue};
 use crate::durable::record::codec;
 use crate::durable::record::key::place;
-use crate::durable::scope::{self, Wanted};
+use crate::durable::scope::{self, OnFailure};
 use crate::durable::store::Store;
 use crate::outcome::Outcome;
 use crate::point::{Layer, PointSite};
@@ -206,7 +206,7 @@ impl RunningJob {
         self,
         outcome: R,
         verdict: Verdict,
-        strategy: impl FnOnce(&Classification) -> Wanted,
+        strategy: impl FnOnce(&Classification) -> OnFailure,
     ) -> Result<(R, Verdict), Rejected>
     where
         R: Outcome<Value: RecordedValue>,
@@ -223,7 +223,7 @@ impl RunningJob {
         self,
         outcome: R,
         verdict: Verdict,
-        strategy: impl FnOnce(&Classification) -> Wanted,
+        strategy: impl FnOnce(&Classification) -> OnFailure,
     ) -> Result<(R, Verdict), Rejected>
     where
         R: Outcome<Value: RecordedValue>,

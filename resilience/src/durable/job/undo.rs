@@ -13,12 +13,12 @@ use crate::base::block_on::{Mode, block_on};
 use crate::base::stopping;
 use crate::base::stopping::PROBLEM;
 use crate::classify::Classification;
-use crate::durable::job::running::{Caught, RunningJob, steps};
-use crate::durable::job::unfinished::Report;
+use crate::durable::job::running::{CatchPanic, RunningJob, steps};
+use crate::durable::job::unfinished::EndReport;
 use crate::durable::lease::acquire::PendingClaim;
 use crate::durable::record::codec;
-use crate::durable::record::error::{JobError, Place};
-use crate::durable::record::history::{Note, kept, kept_panic};
+use crate::durable::record::error::{JobError, Subject};
+use crate::durable::record::history::{JobHistory, kept, kept_panic};
 use crate::durable::record::key::place;
 use crate::durable::record::{Record, Status};
 use crate::durable::scope::{InScope, Step};
@@ -115,7 +115,7 @@ pub(crate) fn check_names() -> Result<(), JobError> {
     match unclear.min_by_key(|(name, _)| *name) {
         None => Ok(()),
         Some((name, points)) => {
-            let at = Place::new(PointName::from(lines(points)), name);
+            let at = Subject::new(PointName::from(lines(points)), name);
             Err(JobError::SameName { at, what: "steps with an undo" })
         }
     }
@@ -172,7 +172,7 @@ pub fn undo_failed(class: Classification, text: Option<String>) -> String {
 
 /// Marks the job as one that undoes its steps from now on.
 pub(crate) async fn start(job: RunningJob, mode: Mode, class: Classification) -> Result<Status, JobError> {
-    let note = Note::read(&job.record.note);
+    let note = JobHistory::read(&job.record.note);
     let event = job.event("rollback", "started", "the body failed");
     let note = note.failed(class, job.text.clone(), event);
     let (mut job, record) = job.record_as(mode, Status::RollingBack, note).await?;
@@ -224,16 +224,18 @@ pub(crate) async fn finish(mut job: RunningJob, mode: Mode) -> Result<Status, Jo
         n => format!("{n} steps have no undo and stay as they are"),
     };
     let strategy = Some((ROLLBACK, true));
-    let report = Report { strategy, undone: done.len() - kept, ..Report::default() };
+    let report = EndReport { strategy, undone: done.len() - kept, ..EndReport::default() };
     job.reporting(report).stop(mode, Status::RolledBack, None, &words).await?;
     Ok(Status::RolledBack)
 }
 
 /// Leaves the job to a person, since a step could not be undone because of `problem`.
 async fn park(job: RunningJob, mode: Mode, problem: &str) -> Result<Status, JobError> {
-    let report = Report { strategy: Some((ROLLBACK, false)), ..Report::alert("an undo failed", problem) };
+    let report =
+        EndReport { strategy: Some((ROLLBACK, false)), ..EndReport::alert("an undo failed", problem) };
     let event = job.event(Status::Manual.as_str(), "failed", problem);
-    let note = Note { problem: Some(problem.to_owned()), ..Note::read(&job.record.note) }.with(event);
+    let note =
+        JobHistory { problem: Some(problem.to_owned()), ..JobHistory::read(&job.record.note) }.with(event);
     job.reporting(report).end_as(mode, Status::Manual, note).await?;
     Ok(Status::Manual)
 }
@@ -266,7 +268,7 @@ async fn undo(
     // Inside of a step nothing is refused.
     let _under_way = UnderWay::step(&scope, job.store(), &job.at.point, name, key.clone()).ok();
     // A panic is a failure like any other: the job must not be undone for ever.
-    let undoing = Caught::new(InScope::new(&scope, (site.undo)(step.value.clone())));
+    let undoing = CatchPanic::new(InScope::new(&scope, (site.undo)(step.value.clone())));
     let undone = match mode {
         Mode::Async => undoing.await,
         Mode::Blocking => block_on(undoing),

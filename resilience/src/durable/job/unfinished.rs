@@ -17,7 +17,7 @@
 use crate::classify::Classification;
 use crate::durable::record::Status;
 use crate::durable::record::alert::critical;
-use crate::durable::record::error::Place;
+use crate::durable::record::error::Subject;
 use crate::event::{Event, emit};
 use crate::policy::recoveries::{count, count_resumed};
 
@@ -25,17 +25,17 @@ use crate::policy::recoveries::{count, count_resumed};
 #[derive(Debug)]
 pub(crate) struct Unfinished {
     /// `None` once it is reported.
-    at: Option<Box<Place>>,
+    at: Option<Box<Subject>>,
     /// The end in the store, with or without the caller.
-    ending: Option<Ending>,
+    ending: Option<WrittenEnd>,
     /// Whether the body runs again: its end is counted.
     is_resumed: bool,
-    report: Report,
+    report: EndReport,
 }
 
 /// An end that is written to the store.
 #[derive(Debug)]
-enum Ending {
+enum WrittenEnd {
     Ended(Status, Option<Classification>),
     /// Without a result, for this reason.
     Interrupted(String),
@@ -43,7 +43,7 @@ enum Ending {
 
 /// The part of the report that an end has beside its event.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(super) struct EndReport {
     /// The message of a critical alert, and the reason in it.
     pub(super) alert: Option<(&'static str, String)>,
     /// The strategy that is counted, and whether it worked.
@@ -52,7 +52,7 @@ pub(super) struct Report {
     pub(super) undone: usize,
 }
 
-impl Report {
+impl EndReport {
     /// Returns the report of a critical alert.
     pub(super) fn alert(message: &'static str, reason: &str) -> Self {
         Self { alert: Some((message, reason.to_owned())), ..Self::default() }
@@ -60,9 +60,9 @@ impl Report {
 }
 
 impl Unfinished {
-    pub(crate) fn new(at: &Place) -> Self {
+    pub(crate) fn new(at: &Subject) -> Self {
         let at = Some(Box::new(at.clone()));
-        Self { at, ending: None, is_resumed: false, report: Report::default() }
+        Self { at, ending: None, is_resumed: false, report: EndReport::default() }
     }
 
     /// Notes that the body runs again.
@@ -80,18 +80,18 @@ impl Unfinished {
     }
 
     /// Sets what is reported beside the end.
-    pub(super) fn report(&mut self, report: Report) {
+    pub(super) fn report(&mut self, report: EndReport) {
         self.report = report;
     }
 
     /// Notes that the store is asked to record the end `status`.
     pub(super) fn writes(&mut self, status: Status, class: Option<Classification>) {
-        self.ending = Some(Ending::Ended(status, class));
+        self.ending = Some(WrittenEnd::Ended(status, class));
     }
 
     /// Notes that the store is asked to release the job, because of `problem`.
     pub(super) fn releases(&mut self, problem: &str) {
-        self.ending = Some(Ending::Interrupted(problem.to_owned()));
+        self.ending = Some(WrittenEnd::Interrupted(problem.to_owned()));
     }
 
     /// Notes that the store has answered: nothing is owed to it.
@@ -114,7 +114,7 @@ impl Unfinished {
             return self.interrupted("its store did not record that its steps are to be undone");
         }
         let Some(at) = self.at.take() else { return };
-        let Report { alert, strategy, undone: steps } = std::mem::take(&mut self.report);
+        let EndReport { alert, strategy, undone: steps } = std::mem::take(&mut self.report);
         let (point, job) = (at.point.clone(), at.key.clone());
         emit(
             &match status {
@@ -139,8 +139,8 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         match self.ending.take() {
-            Some(Ending::Ended(status, class)) => self.ended(status, class),
-            Some(Ending::Interrupted(problem)) => self.interrupted(&problem),
+            Some(WrittenEnd::Ended(status, class)) => self.ended(status, class),
+            Some(WrittenEnd::Interrupted(problem)) => self.interrupted(&problem),
             None => self.interrupted("its call was dropped, or its store did not record its end"),
         }
     }

@@ -34,7 +34,7 @@ use std::time::Duration;
 /// Only `Held` is a right to run the body. The lock comes with it, and must be kept as long as the lease: a
 /// caller of this process that found the lock free while the lease is held would have to wait for its own process by
 /// polling.
-pub(crate) enum Answer {
+pub(crate) enum ClaimResult {
     /// The body may run, under the fence of this record.
     Held(Record, Arc<KeyLock>),
     /// The result is recorded.
@@ -151,13 +151,13 @@ pub(crate) async fn claim(
     dropped: Status,
     reads: fn(&[u8]) -> bool,
     patience: Duration,
-) -> Result<Answer, StoreError> {
+) -> Result<ClaimResult, StoreError> {
     const FIRST: Duration = Duration::from_millis(10);
     const LONGEST: Duration = Duration::from_millis(250);
 
     let started = clock::now();
     end::pay(store).await;
-    let busy = || Answer::Busy { owner: claim.owner.clone(), left: claim.lease };
+    let busy = || ClaimResult::Busy { owner: claim.owner.clone(), left: claim.lease };
     if mode == Mode::Blocking && key_lock::would_wait_for_itself(store, &claim.key) {
         return Ok(busy());
     }
@@ -169,7 +169,7 @@ pub(crate) async fn claim(
     loop {
         let request = Claim { replaces, ..claim.clone() };
         let (owner, left) = match PendingClaim::new(store, request, dropped, Some(lock.clone())).await? {
-            Claimed::Held(record) => return Ok(Answer::Held(record, lock)),
+            Claimed::Held(record) => return Ok(ClaimResult::Held(record, lock)),
             // A value of another type is one more thing in which a record can contradict the code.
             Claimed::Done(record)
                 if replaces.is_none() && claim.on_mismatch == Otherwise::Rerun && !reads(&record.value) =>
@@ -177,16 +177,16 @@ pub(crate) async fn claim(
                 replaces = Some(record.incarnation);
                 continue;
             }
-            Claimed::Done(record) => return Ok(Answer::Done(record)),
-            Claimed::Stopped(record) => return Ok(Answer::Stopped(record)),
+            Claimed::Done(record) => return Ok(ClaimResult::Done(record)),
+            Claimed::Stopped(record) => return Ok(ClaimResult::Stopped(record)),
             Claimed::Mismatch { what, stored } => {
-                return Ok(Answer::Mismatch(Box::new(contradiction(what, &stored, claim))));
+                return Ok(ClaimResult::Mismatch(Box::new(contradiction(what, &stored, claim))));
             }
             Claimed::Busy { owner, left } => (owner, left),
         };
         let patience = patience.saturating_sub(clock::now().saturating_duration_since(started));
         if patience.is_zero() || stopping::has_begun() {
-            return Ok(Answer::Busy { owner, left });
+            return Ok(ClaimResult::Busy { owner, left });
         }
         let jittered = pause.mul_f64(0.5 + crate::base::rng::uniform() / 2.0);
         mode.pause(jittered.min(patience).min(left.max(Duration::from_millis(1)))).await;

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 /// The end of a lease in the store.
 #[derive(Clone, Debug)]
-pub(super) enum End {
+pub(super) enum LeaseEnd {
     /// Dropped, as this status; the note is made of the record.
     Dropped(Status, Option<fn(&Record) -> Vec<u8>>),
     /// Without a result.
@@ -32,7 +32,7 @@ pub(super) enum End {
     Completed(Arc<Completion>),
 }
 
-impl End {
+impl LeaseEnd {
     /// Writes the end. It can be called again after any error.
     ///
     /// A completion that leaves the record held is followed by a release as `Interrupted`, so that another process
@@ -87,7 +87,7 @@ pub(crate) async fn completed(
 
 /// Releases the lease of a job whose body runs on; its record becomes `Interrupted`, with this note.
 pub(crate) async fn give_back(lease: &LeaseState, note_of: fn(&Record) -> Vec<u8>) -> Result<(), StoreError> {
-    End::Dropped(Status::Interrupted, Some(note_of)).reach(lease, &lease.store).await
+    LeaseEnd::Dropped(Status::Interrupted, Some(note_of)).reach(lease, &lease.store).await
 }
 
 /// Keeps the end of a lease that the store did not take because it is out of order.
@@ -96,24 +96,24 @@ pub(crate) async fn give_back(lease: &LeaseState, note_of: fn(&Record) -> Vec<u8
 pub(super) fn settle(
     ended: Result<(), StoreError>,
     state: Arc<LeaseState>,
-    end: End,
+    end: LeaseEnd,
     lock: Option<Arc<KeyLock>>,
 ) {
     let is_own = state.process == std::process::id();
     if is_own && ended.is_err_and(|error| error.is_outage()) {
-        locked(&OWED).push(Owed { state, end, _lock: lock });
+        locked(&OWED).push(OwedEnd { state, end, _lock: lock });
     }
 }
 
 /// The ends that the stores did not take yet. Their leases are kept until then: no other process may treat them as
 /// those of a process that is gone.
-static OWED: OfProcess<Mutex<Vec<Owed>>> = OfProcess::locked(Vec::new());
+static OWED: OfProcess<Mutex<Vec<OwedEnd>>> = OfProcess::locked(Vec::new());
 
 /// One end that is owed, and the values that it keeps alive.
 #[derive(Debug)]
-struct Owed {
+struct OwedEnd {
     state: Arc<LeaseState>,
-    end: End,
+    end: LeaseEnd,
     _lock: Option<Arc<KeyLock>>,
 }
 
@@ -122,8 +122,8 @@ struct Owed {
 /// It stops at the first outage: the others would fail, too. Ends that could not be written are kept.
 pub(crate) async fn pay(store: &Arc<dyn Store>) {
     /// A guard that keeps the ends that were not written, also where the caller was dropped.
-    struct Unpaid(Vec<Owed>);
-    impl Drop for Unpaid {
+    struct UnpaidEnds(Vec<OwedEnd>);
+    impl Drop for UnpaidEnds {
         fn drop(&mut self) {
             locked(&OWED).append(&mut self.0);
         }
@@ -133,7 +133,7 @@ pub(crate) async fn pay(store: &Arc<dyn Store>) {
         if owed.is_empty() {
             return;
         }
-        Unpaid(owed.extract_if(.., |owed| store::same(&owed.state.store, store)).collect())
+        UnpaidEnds(owed.extract_if(.., |owed| store::same(&owed.state.store, store)).collect())
     };
     while let Some(owed) = unpaid.0.last() {
         match owed.end.clone().reach(&owed.state, store).await {

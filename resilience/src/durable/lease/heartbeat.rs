@@ -31,7 +31,7 @@
 //! In a test world there is no heartbeat: its clock moves only when the test moves it.
 
 use super::end;
-use super::state::{LeaseState, Loss};
+use super::state::{LeaseLoss, LeaseState};
 use crate::base::block_on::block_on;
 use crate::base::clock;
 use crate::base::guarded::contained;
@@ -43,14 +43,14 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 /// The stores in which this process holds or held leases.
-static HEARTS: OfProcess<Mutex<Vec<Arc<Heart>>>> = OfProcess::locked(Vec::new());
+static HEARTS: OfProcess<Mutex<Vec<Arc<Heartbeat>>>> = OfProcess::locked(Vec::new());
 
 /// The heartbeat of one store: its thread, and the leases that depend on it.
 ///
 /// The store stays open only while a lease is held: the thread looks once a second whether the last handle was dropped,
 /// and ends.
 #[derive(Debug)]
-struct Heart {
+struct Heartbeat {
     store: Weak<dyn Store>,
     /// The store's identity, and the owner whose counter is raised: a store that was closed by a fault and opened again
     /// has the same identity and another owner.
@@ -75,7 +75,7 @@ struct State {
 #[derive(Debug)]
 struct KeptLease {
     lease: Weak<LeaseState>,
-    loss: Arc<Loss>,
+    loss: Arc<LeaseLoss>,
     length: Duration,
 }
 
@@ -90,7 +90,7 @@ pub(crate) async fn ready(store: &Arc<dyn Store>, lease: Duration) -> Result<(),
     if clock::is_manual() {
         return Ok(());
     }
-    let heart = Heart::of(store);
+    let heart = Heartbeat::of(store);
     heart.start()?;
     start_watch()?;
     // Others see the counter change before they see a claim.
@@ -102,7 +102,7 @@ pub(crate) fn keep(lease: &Arc<LeaseState>) {
     if clock::is_manual() {
         return;
     }
-    let heart = Heart::of(&lease.store);
+    let heart = Heartbeat::of(&lease.store);
     let mut state = locked(&heart.state);
     let is_shorter = state.shortest().is_none_or(|shortest| lease.length < shortest);
     state.leases.push(KeptLease {
@@ -186,7 +186,7 @@ impl State {
     }
 
     /// Returns the losses of the leases that are held, without their store: closing it may take long.
-    fn losses(&self) -> Vec<Arc<Loss>> {
+    fn losses(&self) -> Vec<Arc<LeaseLoss>> {
         let held = self.leases.iter().filter(|kept| kept.lease.strong_count() > 0);
         held.map(|kept| kept.loss.clone()).collect()
     }
@@ -197,7 +197,7 @@ impl State {
     }
 }
 
-impl Heart {
+impl Heartbeat {
     /// Returns the heart of this store and owner, made now if there is none; those of closed stores are forgotten.
     fn of(store: &Arc<dyn Store>) -> Arc<Self> {
         let name = (store.identity(), store.owner());

@@ -16,7 +16,7 @@
 //! store on a thread that may block: the next caller finds the key free. What is then still pending goes to the thread
 //! of chores. If no thread can be started, the chore waits in its queue for the next one.
 
-use super::end::{End, completed, settle};
+use super::end::{LeaseEnd, completed, settle};
 use super::heartbeat;
 use super::key_lock::KeyLock;
 use super::state::LeaseState;
@@ -44,7 +44,7 @@ pub(crate) struct Lease {
     /// Kept until the lease has ended in the store.
     lock: Option<Arc<KeyLock>>,
     /// The end of the lease if it is dropped; `None` once it has ended.
-    on_drop: Option<End>,
+    on_drop: Option<LeaseEnd>,
 }
 
 impl Lease {
@@ -68,12 +68,12 @@ impl Lease {
             loss: Arc::default(),
         });
         heartbeat::keep(&state);
-        Self { state, lock, on_drop: Some(End::Dropped(on_drop, None)) }
+        Self { state, lock, on_drop: Some(LeaseEnd::Dropped(on_drop, None)) }
     }
 
     /// Returns the lease, whose record gets this note if it is dropped.
     pub(crate) fn noted(mut self, note_of: fn(&Record) -> Vec<u8>) -> Self {
-        if let Some(End::Dropped(_, note)) = &mut self.on_drop {
+        if let Some(LeaseEnd::Dropped(_, note)) = &mut self.on_drop {
             *note = Some(note_of);
         }
         self
@@ -100,7 +100,7 @@ impl Lease {
         mode: Mode,
         completion: &Arc<Completion>,
     ) -> Result<Record, StoreError> {
-        let before = self.on_drop.replace(End::Completed(completion.clone()));
+        let before = self.on_drop.replace(LeaseEnd::Completed(completion.clone()));
         let done = completed(mode, &self.state.store, completion).await;
         match &done {
             Ok(_) if completion.status.is_held() => self.on_drop = before,
@@ -113,12 +113,12 @@ impl Lease {
 
     /// Ends the lease as `completion` says, as soon as the store takes it, without the caller.
     pub(crate) fn complete_later(mut self, completion: Completion) {
-        self.on_drop = Some(End::Completed(Arc::new(completion)));
+        self.on_drop = Some(LeaseEnd::Completed(Arc::new(completion)));
     }
 
     /// Ends the lease without a result; as [`complete`](Self::complete) where the store does not answer.
     pub(crate) async fn release(&mut self, release: Release) -> Result<(), StoreError> {
-        self.on_drop = Some(End::Released(Box::new(release.clone())));
+        self.on_drop = Some(LeaseEnd::Released(Box::new(release.clone())));
         let released = self.state.store.release(release).await;
         if matches!(released, Ok(()) | Err(StoreError::Fenced { .. })) {
             self.on_drop = None;
@@ -128,7 +128,7 @@ impl Lease {
 
     /// Ends the lease without a result, as soon as the store takes that, without the caller.
     pub(crate) fn release_later(mut self, release: Release) {
-        self.on_drop = Some(End::Released(Box::new(release)));
+        self.on_drop = Some(LeaseEnd::Released(Box::new(release)));
     }
 
     /// Releases the lease, and waits until the store has answered. Dropped before that, it continues without the
@@ -172,7 +172,7 @@ pub(crate) fn finish(store: &Arc<dyn Store>, chore: impl Future<Output = ()> + S
 ///
 /// Whether a thread works on them, and the remaining ones; the thread is the one that removes the entry.
 #[derive(Default)]
-struct Chores {
+struct StoreChores {
     queue: VecDeque<Pin<Box<dyn Future<Output = ()> + Send>>>,
     has_thread: bool,
 }
@@ -182,9 +182,9 @@ struct Chores {
 ///
 /// The key has the owner, too: a store that was closed by a fault and opened again has the same identity, and its
 /// chores do not wait for those of the handle before.
-static CHORES: OfProcess<Mutex<BTreeMap<(String, String), Chores>>> = OfProcess::locked(BTreeMap::new());
+static CHORES: OfProcess<Mutex<BTreeMap<(String, String), StoreChores>>> = OfProcess::locked(BTreeMap::new());
 
-impl std::fmt::Debug for Chores {
+impl std::fmt::Debug for StoreChores {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Chores").field("waiting", &self.queue.len()).finish_non_exhaustive()
     }

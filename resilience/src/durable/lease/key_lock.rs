@@ -24,11 +24,11 @@ use std::task::{Poll, Waker};
 use std::thread::{self, ThreadId};
 
 /// The keys that are taken: each with its store.
-static TAKEN: OfProcess<Mutex<BTreeMap<(String, String), Taken>>> = OfProcess::locked(BTreeMap::new());
+static TAKEN: OfProcess<Mutex<BTreeMap<(String, String), LockEntry>>> = OfProcess::locked(BTreeMap::new());
 
 /// The holder of a key, and the callers that wait for it.
 #[derive(Debug)]
-struct Taken {
+struct LockEntry {
     /// The thread on which an async caller took it: its task may need that thread to go on.
     task_of: Option<ThreadId>,
     waiting: Vec<Waker>,
@@ -61,12 +61,12 @@ pub(crate) fn lock_key(
         match taken.get_mut(&key) {
             None => {
                 let task_of = (mode == Mode::Async).then(|| thread::current().id());
-                taken.insert(key.clone(), Taken { task_of, waiting: Vec::new() });
+                taken.insert(key.clone(), LockEntry { task_of, waiting: Vec::new() });
                 Poll::Ready(Some(Arc::new(KeyLock { key: key.clone(), process: std::process::id() })))
             }
             // Looked at under the lock that `wake_all` takes afterwards.
             Some(_) if stopping::has_begun() => Poll::Ready(None),
-            Some(Taken { waiting, .. }) => {
+            Some(LockEntry { waiting, .. }) => {
                 if !waiting.iter().any(|other| other.will_wake(cx.waker())) {
                     waiting.push(waker);
                 }

@@ -22,7 +22,7 @@ pub(crate) struct LeaseState {
     pub(crate) length: Duration,
     /// The process that holds it: a fork's child has a copy, and ends nothing.
     pub(super) process: u32,
-    pub(crate) loss: Arc<Loss>,
+    pub(crate) loss: Arc<LeaseLoss>,
 }
 
 #[cfg(feature = "fs")]
@@ -38,12 +38,12 @@ impl LeaseState {
 /// It is lost in two cases: the counter was not raised for a whole lease, so that others may have taken over; or a
 /// heartbeat found another fence in the record. Only the first can be taken back, by [`keep`](Self::keep).
 #[derive(Debug, Default)]
-pub(crate) struct Loss {
+pub(crate) struct LeaseLoss {
     lost: AtomicBool,
     waiting: Mutex<Vec<Waker>>,
 }
 
-impl Loss {
+impl LeaseLoss {
     /// Marks the lease as lost, and wakes the tasks that wait for that.
     pub(crate) fn lose(&self) {
         self.lost.store(true, Ordering::Release);
@@ -88,7 +88,7 @@ mod tests {
 
     /// A task whose waker looks whether the list of waiting tasks is locked, and panics if asked to.
     struct Task {
-        loss: Arc<Loss>,
+        loss: Arc<LeaseLoss>,
         woken: AtomicU32,
         panics: bool,
     }
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn each_waiting_task_is_woken_without_the_lock_also_beside_one_that_panics() {
-        let loss = Arc::new(Loss::default());
+        let loss = Arc::new(LeaseLoss::default());
         let tasks = [true, false].map(|panics| {
             let task = Arc::new(Task { loss: loss.clone(), woken: AtomicU32::new(0), panics });
             let waker = Waker::from(task.clone());

@@ -1,11 +1,11 @@
 //! Alerts about jobs and their stores.
 
-use crate::durable::record::error::Place;
+use crate::durable::record::error::Subject;
 use crate::event::{AlertLevel, Event, emit};
 use crate::point::PointName;
 
 /// Raises a critical alert about the job at `at`: a person must act.
-pub(crate) fn critical(at: &Place, message: &'static str, reason: &str) {
+pub(crate) fn critical(at: &Subject, message: &'static str, reason: &str) {
     raise(&at.point, Some(&at.key), AlertLevel::Critical, message, reason);
 }
 

@@ -21,7 +21,7 @@ pub struct Args {
     recorded: Option<u128>,
     /// The job's key as it was before.
     pub(crate) earlier: Option<String>,
-    sets: Sets,
+    sets: UnorderedArgs,
 }
 
 /// A function that takes every argument of a function out of a record.
@@ -30,7 +30,7 @@ pub(crate) type Reads = fn(&mut Args) -> Result<(), String>;
 /// The arguments of a call in which the order of elements does not count: each process writes a `HashSet` in another
 /// order.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sets {
+pub(crate) struct UnorderedArgs {
     /// The known ones.
     names: Vec<String>,
     /// Reads all arguments, where their types can be read.
@@ -39,7 +39,7 @@ pub(crate) struct Sets {
     is_searching: bool,
 }
 
-impl Sets {
+impl UnorderedArgs {
     /// Returns the names of the arguments, of those in `input`, in which the order of elements does not count.
     pub(crate) fn names_in(self, input: &[u8]) -> Vec<String> {
         let Self { names, reads, .. } = self;
@@ -56,7 +56,7 @@ impl Sets {
 /// The hashes by which the inputs of a step are compared.
 #[derive(Clone, Debug)]
 #[doc(hidden)]
-pub struct Inputs {
+pub struct InputHashes {
     pub(crate) hash: u128,
     /// A hash of each input by its name, as JSON: a contradiction names those that differ.
     pub(crate) each: Vec<u8>,
@@ -247,17 +247,17 @@ impl Args {
     }
 
     /// Returns how the order of elements counts in them.
-    pub(crate) fn sets(&self) -> Sets {
+    pub(crate) fn sets(&self) -> UnorderedArgs {
         self.sets.clone()
     }
 
     /// Returns the inputs of a step, which are only compared: the hash of all of them, and one of each.
-    pub(crate) fn hashes(self) -> Result<Inputs, String> {
+    pub(crate) fn hashes(self) -> Result<InputHashes, String> {
         let hash = |value| format!("{:016x}", codec::hash_of(value) >> 64);
         let each: serde_json::Map<_, _> =
             self.fields.iter().map(|(name, value)| (name.clone(), hash(value).into())).collect();
         let (_, hash) = self.finish()?;
-        Ok(Inputs { hash, each: codec::encode(&each)? })
+        Ok(InputHashes { hash, each: codec::encode(&each)? })
     }
 
     /// Returns the bytes to record, and the hash by which they are compared: for a recovery that of the record, as the

@@ -142,7 +142,7 @@ impl JobEvent {
 ///
 /// A note that cannot be read counts as empty: it is for people, and must not keep a job from running.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Note {
+pub(crate) struct JobHistory {
     pub(crate) class: Option<Classification>,
     /// The text of the error of that class, if that is recorded.
     pub(crate) text: Option<String>,
@@ -151,7 +151,7 @@ pub(crate) struct Note {
     pub(crate) events: Vec<JobEvent>,
 }
 
-impl Note {
+impl JobHistory {
     pub(crate) fn read(bytes: &[u8]) -> Self {
         let Ok(value) = serde_json::from_slice::<Value>(bytes) else { return Self::default() };
         let class = &value["class"];
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_and_the_same_interruption_is_kept_once() {
-        let mut note = Note { problem: Some("the store is down".to_owned()), ..Note::default() };
+        let mut note = JobHistory { problem: Some("the store is down".to_owned()), ..JobHistory::default() };
         for attempt in 1..=3 {
             note = note.with(event("interrupted", "down", attempt));
         }
@@ -234,7 +234,7 @@ mod tests {
             .with(event("interrupted", "full", 4))
             .with(event("ok", "full", 5))
             .with(event("ok", "full", 6));
-        let read = Note::read(&note.write());
+        let read = JobHistory::read(&note.write());
         assert_eq!((&read.problem, &read.events), (&note.problem, &note.events));
         assert_eq!(read.events.iter().map(|event| event.attempt).collect::<Vec<_>>(), [3, 4, 5, 6]);
     }

@@ -41,8 +41,8 @@ use crate::durable::job::run;
 use crate::durable::job::site::JOBS_0_1;
 use crate::durable::job::undo;
 use crate::durable::record::Status;
-use crate::durable::record::error::{JobError, Place};
-use crate::durable::recovery::pass::Pass;
+use crate::durable::record::error::{JobError, Subject};
+use crate::durable::recovery::pass::RecoveryPass;
 use crate::durable::recovery::pool::EndWatch;
 use crate::durable::recovery::runtime::JobRuntime;
 use crate::durable::store::Store;
@@ -241,7 +241,7 @@ impl Recover {
         }
         run::jobs_are_recovered();
         check_names()?;
-        let failed = |error| JobError::store(Place::new(PointName::new("recover"), ""), error);
+        let failed = |error| JobError::store(Subject::new(PointName::new("recover"), ""), error);
         let store = match self.store.map_or_else(crate::durable::default_store, Ok) {
             Ok(store) => store,
             Err(error) => {
@@ -253,7 +253,7 @@ impl Recover {
         };
         let mut provided = self.provided;
         provided.inherit(&sweep::provided_for(&store));
-        let pass = Arc::new(Pass::new(provided, store, runtime));
+        let pass = Arc::new(RecoveryPass::new(provided, store, runtime));
         let watch = self.until_done.then(Arc::<EndWatch>::default);
         let mut found = Recovered::default();
         let looked = pass.look(Some(&mut found), watch.as_ref()).await;
@@ -391,7 +391,7 @@ fn check_names() -> Result<(), JobError> {
         {
             let lines = format!("{} and {}", one.place(), other.place());
             return Err(JobError::SameName {
-                at: Place::new(PointName::from(lines), one.name()),
+                at: Subject::new(PointName::from(lines), one.name()),
                 what: "jobs",
             });
         }

@@ -1,6 +1,6 @@
 //! One recovery: the values for the jobs that it finds, how it calls them, and its reports.
 //!
-//! A [`Pass`] is made by `recover()` and kept by the sweep, so that every later look has the same provided values and
+//! A [`RecoveryPass`] is made by `recover()` and kept by the sweep, so that every later look has the same provided values and
 //! the same runtime, and each problem is reported once and not every 30 s. What it remembers is bounded: after 10,000
 //! problems one alert stands in for the rest.
 //!
@@ -14,7 +14,7 @@ use crate::durable::job::site::JobSite;
 use crate::durable::lease::{hold, key_lock};
 use crate::durable::record::alert::warning;
 use crate::durable::record::args::Args;
-use crate::durable::record::error::{JobError, Place};
+use crate::durable::record::error::{JobError, Subject};
 use crate::durable::record::key::place;
 use crate::durable::record::{Record, Status};
 use crate::durable::recovery::runtime::JobRuntime;
@@ -32,14 +32,14 @@ pub(super) const OPEN: [Status; 3] = [Status::Running, Status::RollingBack, Stat
 
 /// The scope of one recovery, and the values that the jobs need that it finds.
 #[derive(Debug)]
-pub(crate) struct Pass {
+pub(crate) struct RecoveryPass {
     pub(super) provided: Provided,
     pub(super) store: Arc<dyn Store>,
     pub(super) runtime: JobRuntime,
     pub(super) reports: Reports,
 }
 
-impl Pass {
+impl RecoveryPass {
     pub(crate) fn new(provided: Provided, store: Arc<dyn Store>, runtime: JobRuntime) -> Self {
         Self { provided, store, runtime, reports: Reports::default() }
     }
@@ -90,7 +90,7 @@ impl Pass {
     ///
     /// Why the job cannot be run by this program; it is reported, and the record stays what it is.
     pub(crate) async fn prepare(&self, key: &str) -> Result<Option<(Call, Arc<Resumption>)>, JobError> {
-        let at = || Place::new(PointName::new("recover"), place::id(key));
+        let at = || Subject::new(PointName::new("recover"), place::id(key));
         let failed = |error| JobError::store(at(), error);
         let Some(record) = self.settled(key).await.map_err(failed)? else { return Ok(None) };
         if !self.may_be_free(&record) || !self.is_let_go(&record) {
@@ -116,10 +116,10 @@ impl Pass {
         }
         let id = place::id(&record.key);
         let Some(site) = JobSite::named(&record.function) else {
-            let at = Place::new(PointName::new("recover"), id);
+            let at = Subject::new(PointName::new("recover"), id);
             return Err(JobError::UnknownName { at, name: record.function.clone() });
         };
-        let at = || Place::new(site.point().name(), id);
+        let at = || Subject::new(site.point().name(), id);
         // A job that undoes its steps needs its name only, but is called all the same.
         (site.needs())(&self.provided).map_err(|ty| JobError::NotProvided { at: at(), ty })?;
         let mut args = Args::read(&record.input).map_err(|message| JobError::Codec { at: at(), message })?;

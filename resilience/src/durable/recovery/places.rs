@@ -32,7 +32,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Places {
     /// Those of jobs that have not ended, by a number that only grows.
-    seats: Option<HashMap<u64, Sitting>>,
+    seats: Option<HashMap<u64, BegunJob>>,
     last: u64,
     taken: usize,
     /// The sync jobs that are away or in line.
@@ -46,7 +46,7 @@ pub(super) struct Places {
 
 /// One job that has begun.
 #[derive(Debug, Default)]
-struct Sitting {
+struct BegunJob {
     state: State,
     has_thread: bool,
     /// The parts of the job that wait for its place.
@@ -63,7 +63,7 @@ enum State {
 
 /// The next action for the line and the queue.
 #[derive(Debug)]
-pub(super) enum Turn {
+pub(super) enum NextAction {
     /// One of the line runs on: call these.
     Admitted(Vec<Waker>),
     /// One of the queue may begin.
@@ -94,41 +94,41 @@ impl Places {
         self.taken >= AT_ONCE
     }
 
-    fn sitting(&mut self, seat: u64) -> Option<&mut Sitting> {
+    fn sitting(&mut self, seat: u64) -> Option<&mut BegunJob> {
         self.seats.as_mut()?.get_mut(&seat)
     }
 
     /// Decides who is next; `is_queue_empty` is about the jobs that have not begun.
-    pub(super) fn turn(&mut self, is_queue_empty: bool, now: Instant) -> Turn {
+    pub(super) fn turn(&mut self, is_queue_empty: bool, now: Instant) -> NextAction {
         if self.line.is_empty() {
             self.since = None;
-            return if self.is_full() || is_queue_empty { Turn::Wait(None) } else { Turn::Begin };
+            return if self.is_full() || is_queue_empty { NextAction::Wait(None) } else { NextAction::Begin };
         }
         if self.is_full() {
             let waited = now.saturating_duration_since(*self.since.get_or_insert(now));
             let left = PATIENCE.saturating_sub(waited);
-            return if left.is_zero() { self.admit() } else { Turn::Wait(Some(left)) };
+            return if left.is_zero() { self.admit() } else { NextAction::Wait(Some(left)) };
         }
         if self.was_line && !is_queue_empty {
             self.was_line = false;
             self.since = None;
-            return Turn::Begin;
+            return NextAction::Begin;
         }
         self.admit()
     }
 
     /// Gives a place to the first in line, also beyond the limit.
-    fn admit(&mut self) -> Turn {
+    fn admit(&mut self) -> NextAction {
         (self.since, self.was_line) = (None, true);
         let first = self.line.front().copied();
-        Turn::Admitted(first.map_or(Vec::new(), |first| self.sit(first)))
+        NextAction::Admitted(first.map_or(Vec::new(), |first| self.sit(first)))
     }
 
     /// Takes a place for a job that begins; returns its number.
     pub(super) fn take(&mut self) -> u64 {
         self.taken += 1;
         self.last += 1;
-        self.seats.get_or_insert_default().insert(self.last, Sitting::default());
+        self.seats.get_or_insert_default().insert(self.last, BegunJob::default());
         self.last
     }
 
@@ -239,14 +239,14 @@ mod tests {
     fn who_waits_leaves_a_place_and_gets_the_next_free_one() {
         let (mut places, seats) = full();
         let now = Instant::now();
-        assert!(matches!(places.turn(false, now), Turn::Wait(None)));
+        assert!(matches!(places.turn(false, now), NextAction::Wait(None)));
         assert!(places.leave(seats[0]) && !places.leave(seats[0]));
-        assert!(matches!(places.turn(false, now), Turn::Begin));
+        assert!(matches!(places.turn(false, now), NextAction::Begin));
         let begun = places.take();
         assert!(!polled(&mut places, seats[0]) && !polled(&mut places, seats[0]));
-        assert!(matches!(places.turn(false, now), Turn::Wait(Some(PATIENCE))));
+        assert!(matches!(places.turn(false, now), NextAction::Wait(Some(PATIENCE))));
         places.end(begun);
-        let Turn::Admitted(woken) = places.turn(false, now) else { panic!("a place is free") };
+        let NextAction::Admitted(woken) = places.turn(false, now) else { panic!("a place is free") };
         assert_eq!((woken.len(), places.taken), (1, AT_ONCE));
         assert!(polled(&mut places, seats[0]));
     }
@@ -264,9 +264,9 @@ mod tests {
         for seat in &seats[3..9] {
             places.end(*seat);
             match places.turn(false, now) {
-                Turn::Admitted(_) => order.push(places.line.len()),
-                Turn::Begin => order.push(usize::try_from(places.take()).unwrap()),
-                Turn::Wait(_) => panic!("a place is free"),
+                NextAction::Admitted(_) => order.push(places.line.len()),
+                NextAction::Begin => order.push(usize::try_from(places.take()).unwrap()),
+                NextAction::Wait(_) => panic!("a place is free"),
             }
         }
         assert_eq!(order, [2, 20, 1, 21, 0, 22]);
@@ -282,13 +282,13 @@ mod tests {
         }
         assert!(!polled(&mut places, seats[0]) && !polled(&mut places, seats[1]));
         let now = Instant::now();
-        assert!(matches!(places.turn(true, now), Turn::Wait(Some(PATIENCE))));
-        assert!(matches!(places.turn(true, now + PATIENCE / 2), Turn::Wait(Some(_))));
-        assert!(matches!(places.turn(true, now + PATIENCE), Turn::Admitted(_)));
+        assert!(matches!(places.turn(true, now), NextAction::Wait(Some(PATIENCE))));
+        assert!(matches!(places.turn(true, now + PATIENCE / 2), NextAction::Wait(Some(_))));
+        assert!(matches!(places.turn(true, now + PATIENCE), NextAction::Admitted(_)));
         assert!(polled(&mut places, seats[0]) && places.taken == AT_ONCE + 1);
-        assert!(matches!(places.turn(true, now + PATIENCE), Turn::Wait(Some(PATIENCE))));
+        assert!(matches!(places.turn(true, now + PATIENCE), NextAction::Wait(Some(PATIENCE))));
         places.end(seats[0]);
-        assert!(matches!(places.turn(true, now + PATIENCE), Turn::Wait(Some(_))), "16 run");
+        assert!(matches!(places.turn(true, now + PATIENCE), NextAction::Wait(Some(_))), "16 run");
     }
 
     #[test]

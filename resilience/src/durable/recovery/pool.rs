@@ -15,7 +15,7 @@
 //! A look can find a job between the end of its call and the moment in which the pool forgets it. Such a job is noted
 //! with the revision that was found, and goes to the front of the queue if that is later than the one that was read.
 //!
-//! One thread starts the jobs and ends when there are none. A [`Slot`] has one of the 16 [places](super::places):
+//! One thread starts the jobs and ends when there are none. A [`JobPlace`] has one of the 16 [places](super::places):
 //! whatever happens to the call (it returns, panics, is dropped with its runtime), dropping the slot frees the place. A
 //! runtime that ends while it has a job drops the call; the slot sees that, and the job goes on on a runtime of this
 //! crate.
@@ -29,11 +29,11 @@ use crate::base::site::Site;
 use crate::base::stopping;
 use crate::base::sync::locked;
 use crate::durable::job::call::Call;
-use crate::durable::job::running::Caught;
-use crate::durable::record::error::{JobError, Place};
+use crate::durable::job::running::CatchPanic;
+use crate::durable::record::error::{JobError, Subject};
 use crate::durable::record::key::place;
-use crate::durable::recovery::pass::Pass;
-use crate::durable::recovery::places::{Places, Turn};
+use crate::durable::recovery::pass::RecoveryPass;
+use crate::durable::recovery::places::{NextAction, Places};
 use crate::durable::recovery::runtime;
 use crate::durable::scope::Resumption;
 use crate::durable::seat::Seat;
@@ -68,7 +68,7 @@ pub(crate) struct Pool {
 
 #[derive(Debug)]
 struct State {
-    queue: VecDeque<Queued>,
+    queue: VecDeque<QueuedJob>,
     /// The jobs that are queued or run, by the identity of their store and their key: no job is queued twice.
     known: BTreeMap<String, HashMap<String, KnownJob>>,
     places: Places,
@@ -86,13 +86,13 @@ struct KnownJob {
     /// Of a job that has left the queue: the revision of the record that was read, 0 before that.
     begun_from: Option<u64>,
     /// The last look that found the job without an owner after it had left the queue, and the revision then.
-    found_again: Option<(u64, Arc<Pass>)>,
+    found_again: Option<(u64, Arc<RecoveryPass>)>,
 }
 
 /// A job to run. Its record is read when its turn comes: a queue of many jobs keeps none of their arguments.
 #[derive(Debug)]
-struct Queued {
-    pass: Arc<Pass>,
+struct QueuedJob {
+    pass: Arc<RecoveryPass>,
     key: String,
 }
 
@@ -115,7 +115,7 @@ impl Pool {
     /// `watch` learns of its end.
     pub(crate) fn has(
         &self,
-        pass: &Arc<Pass>,
+        pass: &Arc<RecoveryPass>,
         key: &str,
         revision: u64,
         watch: Option<&Arc<EndWatch>>,
@@ -126,7 +126,7 @@ impl Pool {
     /// Queues the job, unless it is queued or runs; `watch` learns of its end in either case.
     pub(crate) fn add(
         &'static self,
-        pass: &Arc<Pass>,
+        pass: &Arc<RecoveryPass>,
         key: &str,
         revision: u64,
         watch: Option<&Arc<EndWatch>>,
@@ -137,7 +137,7 @@ impl Pool {
                 return;
             }
             state.expect(pass, key, watch);
-            state.queue.push_back(Queued { pass: pass.clone(), key: key.to_owned() });
+            state.queue.push_back(QueuedJob { pass: pass.clone(), key: key.to_owned() });
             !mem::replace(&mut state.has_starter, true)
         };
         self.changed.notify_one();
@@ -184,30 +184,30 @@ impl Pool {
     fn start_jobs(&'static self) {
         while let Some((queued, number)) = self.next() {
             let seat = OwnSeat { pool: self, number };
-            let slot = Slot { seat, queued: Some(queued), resumption: None, problem: None, moves: false };
+            let slot = JobPlace { seat, queued: Some(queued), resumption: None, problem: None, moves: false };
             // The store, the arguments and what they drop are foreign code.
             contained(|| slot.fill());
         }
     }
 
     /// Waits for the next job to start; returns it with the number of its place.
-    fn next(&self) -> Option<(Queued, u64)> {
+    fn next(&self) -> Option<(QueuedJob, u64)> {
         let mut state = self.state();
         loop {
             let is_queue_empty = state.queue.is_empty();
             let wait = match state.places.turn(is_queue_empty, Instant::now()) {
-                Turn::Admitted(woken) => {
+                NextAction::Admitted(woken) => {
                     drop(state);
                     woken.into_iter().for_each(wake);
                     state = self.state();
                     continue;
                 }
-                Turn::Begin => {
+                NextAction::Begin => {
                     let Some(queued) = state.queue.pop_front() else { continue };
                     state.begin(&queued, 0);
                     return Some((queued, state.places.take()));
                 }
-                Turn::Wait(wait) => wait,
+                NextAction::Wait(wait) => wait,
             };
             if is_queue_empty && state.places.is_idle() {
                 state.has_starter = false;
@@ -227,16 +227,16 @@ impl Pool {
     fn end(
         &'static self,
         seat: u64,
-        queued: Queued,
+        queued: QueuedJob,
         problem: Option<&JobError>,
-        again: impl FnOnce(&mut State, &Queued) -> Option<Arc<Pass>>,
+        again: impl FnOnce(&mut State, &QueuedJob) -> Option<Arc<RecoveryPass>>,
     ) {
         let (waiting, (forgotten, needs_starter)) = {
             let mut state = self.state();
             let waiting = state.places.end(seat);
             let ended = match again(&mut state, &queued) {
                 Some(pass) => {
-                    state.queue.push_front(Queued { pass, ..queued });
+                    state.queue.push_front(QueuedJob { pass, ..queued });
                     (None, !mem::replace(&mut state.has_starter, true))
                 }
                 None => (Some((state.remove(&queued), queued)), false),
@@ -271,7 +271,13 @@ impl State {
     ///
     /// A look that finds a job which has left the queue is noted with its revision: the call may have ended already,
     /// and the job have been interrupted again since.
-    fn join(&mut self, pass: &Arc<Pass>, key: &str, revision: u64, watch: Option<&Arc<EndWatch>>) -> bool {
+    fn join(
+        &mut self,
+        pass: &Arc<RecoveryPass>,
+        key: &str,
+        revision: u64,
+        watch: Option<&Arc<EndWatch>>,
+    ) -> bool {
         let Some(job) = self.job(&pass.store, key) else { return false };
         if let Some(watch) = watch {
             watch.expect_one();
@@ -284,14 +290,14 @@ impl State {
     }
 
     /// Makes the watch wait for one more end.
-    fn expect(&mut self, pass: &Arc<Pass>, key: &str, watch: Option<&Arc<EndWatch>>) {
+    fn expect(&mut self, pass: &Arc<RecoveryPass>, key: &str, watch: Option<&Arc<EndWatch>>) {
         let watches = watch.cloned().inspect(|watch| watch.expect_one()).into_iter().collect();
         let job = KnownJob { watches, ..KnownJob::default() };
         self.known.entry(pass.store.identity()).or_default().insert(key.to_owned(), job);
     }
 
     /// Notes that the job has left the queue, and its record was read at `revision`.
-    fn begin(&mut self, queued: &Queued, revision: u64) {
+    fn begin(&mut self, queued: &QueuedJob, revision: u64) {
         if let Some(job) = self.job(&queued.pass.store, &queued.key) {
             job.begun_from = Some(revision);
         }
@@ -299,7 +305,7 @@ impl State {
 
     /// Notes that the job runs no longer. Returns the pass that has found it without an owner since it ran, or since
     /// its record was read: then it has to run again.
-    fn found_again(&mut self, queued: &Queued) -> Option<Arc<Pass>> {
+    fn found_again(&mut self, queued: &QueuedJob) -> Option<Arc<RecoveryPass>> {
         let job = self.job(&queued.pass.store, &queued.key)?;
         let begun_from = job.begun_from.take();
         let (_, pass) = job.found_again.take().filter(|(revision, _)| begun_from != Some(*revision))?;
@@ -307,7 +313,7 @@ impl State {
     }
 
     /// Removes a job from the known ones.
-    fn remove(&mut self, queued: &Queued) -> KnownJob {
+    fn remove(&mut self, queued: &QueuedJob) -> KnownJob {
         let store = queued.pass.store.identity();
         let Some(jobs) = self.known.get_mut(&store) else { return KnownJob::default() };
         let job = jobs.remove(&queued.key).unwrap_or_default();
@@ -319,7 +325,7 @@ impl State {
 }
 
 fn not_started(key: &str, reason: &str) -> JobError {
-    let at = Place::new(PointName::new("recover"), place::id(key));
+    let at = Subject::new(PointName::new("recover"), place::id(key));
     JobError::NotStarted { at, reason: reason.to_owned() }
 }
 
@@ -367,16 +373,16 @@ impl Seat for OwnSeat {
 
 /// One of the 16 places, and the job that has it; free again when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct JobPlace {
     seat: OwnSeat,
-    queued: Option<Queued>,
+    queued: Option<QueuedJob>,
     resumption: Option<Arc<Resumption>>,
     problem: Option<JobError>,
     /// Whether a drop before the end means that the runtime of the job is gone.
     moves: bool,
 }
 
-impl Slot {
+impl JobPlace {
     /// Reads the job and starts its call.
     fn fill(mut self) {
         let Some(queued) = &self.queued else { return };
@@ -403,7 +409,7 @@ impl Slot {
                     let mut slot = self;
                     slot.problem = None;
                     // A panic of the body is the job's: it is left interrupted.
-                    let mut call = Caught::new(call);
+                    let mut call = CatchPanic::new(call);
                     discard((&mut call).await);
                     slot.moves = false;
                     // The end of the job is not to be seen before what it held is given back.
@@ -425,13 +431,13 @@ impl Slot {
     }
 }
 
-impl Drop for Slot {
+impl Drop for JobPlace {
     fn drop(&mut self) {
         let Some(queued) = self.queued.take() else { return };
         if self.moves {
             // The runtime has dropped the call: on another one it goes on.
             queued.pass.runtime.lose();
-            let moved = |state: &mut State, queued: &Queued| {
+            let moved = |state: &mut State, queued: &QueuedJob| {
                 state.found_again(queued);
                 Some(queued.pass.clone())
             };
@@ -450,11 +456,11 @@ impl Drop for Slot {
 /// The wait for the jobs that one recovery has found.
 #[derive(Debug, Default)]
 pub(crate) struct EndWatch {
-    state: Mutex<Watched>,
+    state: Mutex<WatchedJob>,
 }
 
 #[derive(Debug, Default)]
-struct Watched {
+struct WatchedJob {
     left: usize,
     /// Why jobs were not run, by their keys.
     problems: HashMap<String, JobError>,
@@ -462,7 +468,7 @@ struct Watched {
 }
 
 impl EndWatch {
-    fn state(&self) -> MutexGuard<'_, Watched> {
+    fn state(&self) -> MutexGuard<'_, WatchedJob> {
         locked(&self.state)
     }
 

@@ -18,11 +18,11 @@ use crate::base::guarded::contained;
 use crate::base::stopping;
 use crate::durable::lease::end;
 use crate::durable::record::alert::critical;
-use crate::durable::record::error::{JobError, Place};
-use crate::durable::record::history::{JobEvent, Note};
+use crate::durable::record::error::{JobError, Subject};
+use crate::durable::record::history::{JobEvent, JobHistory};
 use crate::durable::record::key::place;
 use crate::durable::record::{Record, Status};
-use crate::durable::recovery::pass::{OPEN, Pass};
+use crate::durable::recovery::pass::{OPEN, RecoveryPass};
 use crate::durable::recovery::pool::{EndWatch, pool};
 use crate::durable::recovery::{Recovered, RecoveredJob};
 use crate::durable::store::pages::yield_now;
@@ -34,7 +34,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-impl Pass {
+impl RecoveryPass {
     /// Finds the jobs without an owner, marks them, and queues those that can run; `found` lists each.
     /// A panic of the store's own code is an error of the store.
     pub(crate) async fn look(
@@ -68,7 +68,7 @@ impl Pass {
             for (key, _) in page.corrupt {
                 let id = place::id(&key).to_owned();
                 if self.reports.is_first(&id) {
-                    let at = Place::new(PointName::new("recover"), id.as_str());
+                    let at = Subject::new(PointName::new("recover"), id.as_str());
                     critical(&at, "a record is damaged", "checksum");
                 }
                 if let Some(found) = &mut found {
@@ -123,7 +123,7 @@ impl Pass {
     /// The history of the job gets an entry, with the dead owner's name. The store judges the owner once more, in the
     /// transaction that marks: between the listing and this a living process may have taken over.
     async fn mark(&self, record: &Record) -> Result<Option<Record>, StoreError> {
-        let note = Note::read(&record.note).with(JobEvent {
+        let note = JobHistory::read(&record.note).with(JobEvent {
             strategy: "resume".to_owned(),
             result: "interrupted".to_owned(),
             reason: format!("its owner {} is gone", record.owner),
@@ -141,14 +141,14 @@ impl Pass {
 
     /// Keeps `problem` in the record of an interrupted job, for who looks at the job.
     async fn note(&self, record: &Record, problem: &JobError) {
-        let before = Note::read(&record.note);
+        let before = JobHistory::read(&record.note);
         // The program that has the function knows more than one that has not.
         let is_foreign = matches!(problem, JobError::UnknownName { .. }) && before.problem.is_some();
         let problem = problem.to_string();
         if record.status != Status::Interrupted || is_foreign || before.problem.as_ref() == Some(&problem) {
             return;
         }
-        let note = Note { problem: Some(problem), ..before }.write();
+        let note = JobHistory { problem: Some(problem), ..before }.write();
         // If the record has changed in between, the job has moved on.
         if let Ok(noted) = self.store.cas(Some(record.revision), Record { note, ..record.clone() }).await {
             self.reports.noted(record, noted.revision);
@@ -163,7 +163,7 @@ impl Pass {
             let record = self.settled(&key).await.ok().flatten();
             job.status = record.as_ref().map_or(job.status, |record| record.status);
             if !OPEN.contains(&job.status) && job.status != Status::Done {
-                job.class = record.as_ref().and_then(|record| Note::read(&record.note).class);
+                job.class = record.as_ref().and_then(|record| JobHistory::read(&record.note).class);
             }
             if OPEN.contains(&job.status) && job.problem.is_none() {
                 let known = problems.remove(&key);
@@ -172,9 +172,9 @@ impl Pass {
                 {
                     self.note(record, problem).await;
                 }
-                let noted = record.and_then(|record| Note::read(&record.note).problem);
+                let noted = record.and_then(|record| JobHistory::read(&record.note).problem);
                 let unfinished = || {
-                    let at = Place::new(PointName::new("recover"), job.id.as_str());
+                    let at = Subject::new(PointName::new("recover"), job.id.as_str());
                     match noted {
                         Some(problem) => JobError::Interrupted { at, problem },
                         None => JobError::Unfinished { at },

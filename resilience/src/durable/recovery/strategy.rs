@@ -3,7 +3,7 @@
 use crate::base::setting::Effective;
 use crate::classify::{Category, Classification, Severity};
 use crate::durable::record::alert::critical_at;
-use crate::durable::scope::{self, Wanted};
+use crate::durable::scope::{self, OnFailure};
 use crate::outcome::Outcome;
 use crate::point::{Layer, POINTS_0_1, PointName, PointSite};
 use crate::policy::recoveries::{self, Count};
@@ -239,12 +239,12 @@ impl RecoverySite {
     }
 
     /// Returns what to do with the job whose body failed with `class`.
-    pub fn wanted(&self, class: &Classification) -> Wanted {
+    pub fn wanted(&self, class: &Classification) -> OnFailure {
         match self.strategy(class) {
-            Some(Recovery::Rollback) => Wanted::Rollback,
-            Some(Recovery::Manual) => Wanted::Manual,
-            Some(Recovery::Escalate) => Wanted::Escalate,
-            _ => Wanted::Fail,
+            Some(Recovery::Rollback) => OnFailure::Rollback,
+            Some(Recovery::Manual) => OnFailure::Manual,
+            Some(Recovery::Escalate) => OnFailure::Escalate,
+            _ => OnFailure::Fail,
         }
     }
 
@@ -281,8 +281,8 @@ pub(super) fn act(
     let job = scope::current().job;
     let is_of_job = is_job || job.is_some();
     match (strategy, job) {
-        (Recovery::Rollback, Some(job)) if !is_job && !has_undo => job.want(Wanted::Rollback),
-        (Recovery::Manual, Some(job)) if !is_job => job.want(Wanted::Manual),
+        (Recovery::Rollback, Some(job)) if !is_job && !has_undo => job.want(OnFailure::Rollback),
+        (Recovery::Manual, Some(job)) if !is_job => job.want(OnFailure::Manual),
         // Done where the job ends: a call that the job refused is not a failure of it.
         (Recovery::Manual | Recovery::Escalate, _) if is_job => {}
         (Recovery::Manual | Recovery::Escalate, _) => alert(point, "escalated", class.category.as_str()),

@@ -15,7 +15,7 @@ use crate::base::sync::locked;
 use crate::durable::default_store::default_store;
 use crate::durable::job::call::Provided;
 use crate::durable::record::alert::warning;
-use crate::durable::recovery::pass::Pass;
+use crate::durable::recovery::pass::RecoveryPass;
 use crate::durable::recovery::retention::forget_old;
 use crate::durable::recovery::runtime::JobRuntime;
 use crate::durable::store::{self, Store};
@@ -38,7 +38,7 @@ struct Sweep {
 #[derive(Debug)]
 struct State {
     /// The pass of the last recovery of this store.
-    pass: Arc<Pass>,
+    pass: Arc<RecoveryPass>,
     every: Duration,
     is_woken: bool,
 }
@@ -51,7 +51,7 @@ fn sweep_of<'a>(sweeps: &'a [Arc<Sweep>], store: &Arc<dyn Store>) -> Option<&'a 
 /// the place of the first.
 ///
 /// Where no thread can be started, there is one WARN, and the next `recover()` tries again.
-pub(crate) fn start(pass: Arc<Pass>, every: Duration) {
+pub(crate) fn start(pass: Arc<RecoveryPass>, every: Duration) {
     // A test's clock stands still, and its thread has no other.
     if crate::base::clock::is_manual() {
         return;
@@ -115,7 +115,7 @@ fn wait_for_store() {
         let Some((provided, runtime, every)) = locked(&LATER).take() else { return };
         // A recovery that came since has begun it.
         if sweep_of(&locked(&SWEEPS), &store).is_none() {
-            let pass = Arc::new(Pass::new(provided, store, runtime));
+            let pass = Arc::new(RecoveryPass::new(provided, store, runtime));
             pass.reports.looked(block_on(pass.look(None, None)));
             start(pass, every);
         }
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn the_values_of_an_earlier_recovery_are_dropped_without_the_locks() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-        let pass = |provided| Arc::new(Pass::new(provided, store.clone(), JobRuntime::default()));
+        let pass = |provided| Arc::new(RecoveryPass::new(provided, store.clone(), JobRuntime::default()));
         let mut provided = Provided::default();
         provided.insert(Arc::new(Client));
         let state = State { pass: pass(provided), every: Duration::MAX, is_woken: false };

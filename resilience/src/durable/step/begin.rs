@@ -22,10 +22,10 @@ use crate::base::block_on::Mode;
 use crate::base::of_process::OfProcess;
 use crate::base::sync::locked;
 use crate::durable::call::{Identity, NotRun, noted};
-use crate::durable::lease::acquire::{Answer, claim, patience};
-use crate::durable::record::args::Inputs;
+use crate::durable::lease::acquire::{ClaimResult, claim, patience};
+use crate::durable::record::args::InputHashes;
 use crate::durable::record::codec;
-use crate::durable::record::error::{CheckpointError, Place};
+use crate::durable::record::error::{CheckpointError, Subject};
 use crate::durable::record::key::{KEY_LIMIT, place};
 use crate::durable::record::{Record, Status};
 use crate::durable::scope::{self, Occurrence, Scope};
@@ -42,7 +42,7 @@ use std::time::Duration;
 pub(crate) struct StepRequest {
     /// `None` for a step without a key of its own.
     pub(crate) key: Option<String>,
-    pub(crate) inputs: Option<Result<Inputs, String>>,
+    pub(crate) inputs: Option<Result<InputHashes, String>>,
     pub(crate) store: Option<Arc<dyn Store>>,
     /// Whether recorded bytes are a value of the caller's type.
     pub(crate) reads: fn(&[u8]) -> bool,
@@ -58,8 +58,8 @@ impl StepRequest {
 }
 
 /// A step that is about to be looked up.
-struct Prepared {
-    at: Box<Place>,
+struct PreparedStep {
+    at: Box<Subject>,
     store: Arc<dyn Store>,
     scope: Scope,
     claim: Claim,
@@ -97,7 +97,7 @@ impl Checkpoint {
             }
             prepared => prepared?,
         };
-        let Prepared { at, scope, store, claim: request, .. } = &prepared;
+        let PreparedStep { at, scope, store, claim: request, .. } = &prepared;
         let under_way = UnderWay::step(scope, store, &at.point, &at.key, request.key.clone());
         let under_way = under_way.map_err(NotRun::Refused)?;
         let answer = claim(mode, store, request, Status::Free, reads, patience(self.config().wait)).await;
@@ -109,9 +109,9 @@ impl Checkpoint {
     /// # Errors
     ///
     /// A mistake in the call itself, or a missing store.
-    fn prepare(&self, identity: &Identity, ask: StepRequest) -> Result<Prepared, CheckpointError> {
+    fn prepare(&self, identity: &Identity, ask: StepRequest) -> Result<PreparedStep, CheckpointError> {
         let scope = scope::current();
-        let place = |key: &str| Place::new(identity.point.clone(), key);
+        let place = |key: &str| Subject::new(identity.point.clone(), key);
         let (key, occurrence) = match (ask.key, &scope.job) {
             (Some(key), _) => (key, None),
             (None, None) => return Err(CheckpointError::NoKey { at: place("") }),
@@ -157,32 +157,32 @@ impl Checkpoint {
             on_corrupt: self.config().on_corrupt,
             ..Claim::new(full, store.owner(), identity.name.clone())
         };
-        Ok(Prepared { at: place(&key), store, scope, claim, occurrence, note: ask.note })
+        Ok(PreparedStep { at: place(&key), store, scope, claim, occurrence, note: ask.note })
     }
 }
 
-impl Prepared {
+impl PreparedStep {
     /// Returns the meaning of the answer to the claim.
     fn answered(
         self,
-        answer: Result<Answer, StoreError>,
+        answer: Result<ClaimResult, StoreError>,
         on_store_error: OnStoreError,
     ) -> Result<RunningStep, NotRun> {
         let Self { at, store, scope, claim, occurrence, note } = self;
         let error = match answer {
-            Ok(Answer::Held(record, lock)) => {
+            Ok(ClaimResult::Held(record, lock)) => {
                 let record = Record { note, ..record };
                 let step = RunningStep::held(at, store, scope, claim, record, lock);
                 return Ok(step.with(on_store_error, occurrence));
             }
-            Ok(Answer::Done(record)) => {
+            Ok(ClaimResult::Done(record)) => {
                 let (point, key, job) = (at.point.clone(), at.key.clone(), scope.job_id());
                 emit(&Event::StepReused { point, key, job }, None);
                 return Err(NotRun::Recorded(Box::new(record), at));
             }
-            Ok(Answer::Busy { owner, left }) => CheckpointError::Busy { at, owner, retry_after: left },
-            Ok(Answer::Mismatch(contradiction)) => CheckpointError::Mismatch { at, contradiction },
-            Ok(Answer::Stopped(record)) => {
+            Ok(ClaimResult::Busy { owner, left }) => CheckpointError::Busy { at, owner, retry_after: left },
+            Ok(ClaimResult::Mismatch(contradiction)) => CheckpointError::Mismatch { at, contradiction },
+            Ok(ClaimResult::Stopped(record)) => {
                 let owner = record.owner;
                 CheckpointError::Busy { at, owner, retry_after: Duration::ZERO }
             }
@@ -197,7 +197,7 @@ impl Prepared {
 }
 
 /// Returns the place, if a step or cursor can be recorded under its key.
-pub(crate) fn check_key(at: Box<Place>) -> Result<Box<Place>, CheckpointError> {
+pub(crate) fn check_key(at: Box<Subject>) -> Result<Box<Subject>, CheckpointError> {
     match at.key.len() {
         0 => Err(CheckpointError::EmptyKey { at }),
         bytes if bytes > KEY_LIMIT => Err(CheckpointError::KeyTooLong { at, bytes }),

@@ -7,7 +7,7 @@ use crate::durable::lease::acquire::PendingClaim;
 use crate::durable::lease::hold::Lease;
 use crate::durable::record::Status;
 use crate::durable::record::codec;
-use crate::durable::record::error::{CheckpointError, Place};
+use crate::durable::record::error::{CheckpointError, Subject};
 use crate::durable::record::key::{Key, place};
 use crate::durable::scope;
 use crate::durable::step::begin::check_key;
@@ -367,12 +367,12 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     }
 
     #[expect(clippy::unnecessary_box_returns, reason = "every error keeps it boxed")]
-    fn at(&self) -> Box<Place> {
-        Place::new(PointName::new("progress"), self.name.as_str())
+    fn at(&self) -> Box<Subject> {
+        Subject::new(PointName::new("progress"), self.name.as_str())
     }
 
     /// Returns which cursor it is; a cursor without a name, or with a name that is not a key, is refused.
-    fn named(&self) -> Result<Box<Place>, CheckpointError> {
+    fn named(&self) -> Result<Box<Subject>, CheckpointError> {
         check_key(self.at())
     }
 
@@ -430,7 +430,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
 async fn read<C: DeserializeOwned>(
     store: &Arc<dyn Store>,
     key: &str,
-    at: Box<Place>,
+    at: Box<Subject>,
 ) -> Result<Option<C>, Rejected> {
     let record = store.get(key).await.map_err(|error| CheckpointError::store(at.clone(), error))?;
     let Some(record) = record.filter(|record| !record.value.is_empty()) else { return Ok(None) };

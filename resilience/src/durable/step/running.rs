@@ -28,7 +28,7 @@ use crate::durable::lease::end::completed;
 use crate::durable::lease::hold::Lease;
 use crate::durable::lease::key_lock::KeyLock;
 use crate::durable::record::codec;
-use crate::durable::record::error::{CheckpointError, Place};
+use crate::durable::record::error::{CheckpointError, Subject};
 use crate::durable::record::key::place;
 use crate::durable::record::{Record, Status};
 use crate::durable::scope::{JobScope, Occurrence, Scope, Step, StepBody};
@@ -49,8 +49,8 @@ use std::sync::Arc;
 #[doc(hidden)]
 #[must_use]
 pub struct RunningStep {
-    at: Box<Place>,
-    held: Guard,
+    at: Box<Subject>,
+    held: StepGuard,
     scope: Scope,
     on_store_error: OnStoreError,
     _occurrence: Option<Occurrence>,
@@ -61,7 +61,7 @@ pub struct RunningStep {
 
 /// The protection of a step while its body runs.
 #[derive(Debug)]
-enum Guard {
+enum StepGuard {
     /// None: the store cannot be used.
     Unprotected,
     /// A lease of its own.
@@ -79,7 +79,7 @@ enum Guard {
 impl RunningStep {
     /// Creates the step that `claim` was granted for, with its `record`.
     pub(super) fn held(
-        at: Box<Place>,
+        at: Box<Subject>,
         store: Arc<dyn Store>,
         scope: Scope,
         claim: Claim,
@@ -90,12 +90,12 @@ impl RunningStep {
         let job = scope.job.clone().filter(|_| claim.holder.is_some());
         let (held, step) = if let Some(job) = job {
             let step = Step::in_job(&job, &record);
-            (Guard::ByJob { job, record: Box::new(record), _lock: lock }, step)
+            (StepGuard::ByJob { job, record: Box::new(record), _lock: lock }, step)
         } else {
             let (key, length) = (claim.key.clone(), claim.lease);
             let lease = Lease::new(store, key, record.fence, length, Some(lock), Status::Free);
             let step = Step::of_its_own(lease.state(), &record);
-            (Guard::ByItself(lease), step)
+            (StepGuard::ByItself(lease), step)
         };
         let scope = scope.in_step(step, claim.key);
         Self {
@@ -111,8 +111,8 @@ impl RunningStep {
 
     /// Creates a step of `point` whose store cannot be used.
     pub(super) fn unprotected(point: PointName, scope: Scope) -> Self {
-        let at = Place::new(point, "");
-        let held = Guard::Unprotected;
+        let at = Subject::new(point, "");
+        let held = StepGuard::Unprotected;
         Self {
             at,
             held,
@@ -170,7 +170,7 @@ impl RunningStep {
             self.give_back().await;
             return Ok((outcome, verdict));
         };
-        if matches!(self.held, Guard::Unprotected) {
+        if matches!(self.held, StepGuard::Unprotected) {
             return Ok((outcome, verdict));
         }
         // A value that cannot be read back is not recorded in the first place.
@@ -183,7 +183,7 @@ impl RunningStep {
     /// Releases the key. A step under the lease of its job has written nothing yet.
     async fn give_back(self) {
         crate::durable::moment::reached("after body");
-        if let Guard::ByItself(lease) = self.held {
+        if let StepGuard::ByItself(lease) = self.held {
             lease.give_back().await;
         }
     }
@@ -204,13 +204,13 @@ impl RunningStep {
         let Self { at, held, scope, on_store_error, .. } = self;
         crate::durable::moment::reached("after body");
         let (store, completion, mut lease) = match held {
-            Guard::Unprotected => return Ok(()),
-            Guard::ByItself(lease) => {
+            StepGuard::Unprotected => return Ok(()),
+            StepGuard::ByItself(lease) => {
                 let state = lease.state();
                 let completion = Completion::done(state.key.clone(), state.fence, value);
                 (state.store.clone(), completion, Some(lease))
             }
-            Guard::ByJob { job, record, .. } => {
+            StepGuard::ByJob { job, record, .. } => {
                 let completion = Completion::step(*record, job.holder(), value);
                 let tally = Some(place::tally(&job.id));
                 (job.store().clone(), Completion { tally, ..completion }, None)

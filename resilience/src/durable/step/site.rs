@@ -16,7 +16,7 @@ use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
 use crate::durable::call::{Identity, NotRun};
-use crate::durable::record::args::{Args, Inputs, RecordedValue};
+use crate::durable::record::args::{Args, InputHashes, RecordedValue};
 use crate::durable::store::Store;
 use crate::outcome::Outcome;
 use crate::point::{Layer, POINTS_0_1, PointSite};
@@ -111,7 +111,7 @@ impl CheckpointSite {
     pub async fn begin<R>(
         &self,
         key: Option<String>,
-        inputs: Option<Result<Inputs, String>>,
+        inputs: Option<Result<InputHashes, String>>,
         store: Option<Arc<dyn Store>>,
     ) -> Result<RunningStep, Result<R, Rejected>>
     where
@@ -128,7 +128,7 @@ impl CheckpointSite {
     pub fn begin_blocking<R>(
         &self,
         key: Option<String>,
-        inputs: Option<Result<Inputs, String>>,
+        inputs: Option<Result<InputHashes, String>>,
         store: Option<Arc<dyn Store>>,
     ) -> Result<RunningStep, Result<R, Rejected>>
     where
@@ -141,7 +141,7 @@ impl CheckpointSite {
         &self,
         mode: Mode,
         key: Option<String>,
-        inputs: Option<Result<Inputs, String>>,
+        inputs: Option<Result<InputHashes, String>>,
         store: Option<Arc<dyn Store>>,
     ) -> Result<RunningStep, Result<R, Rejected>>
     where
@@ -243,6 +243,6 @@ impl Layer for CheckpointSite {
 
 /// Returns the hashes of the values that `inputs(..)` names.
 #[doc(hidden)]
-pub fn inputs(args: Args) -> Result<Inputs, String> {
+pub fn inputs(args: Args) -> Result<InputHashes, String> {
     args.hashes()
 }

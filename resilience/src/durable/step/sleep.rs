@@ -7,10 +7,10 @@
 use crate::base::block_on::{Mode, block_on};
 use crate::base::{clock, stopping};
 use crate::durable::call::{note_refusal, report_refusal};
-use crate::durable::record::error::{CheckpointError, Place};
+use crate::durable::record::error::{CheckpointError, Subject};
 use crate::durable::record::key::place;
 use crate::durable::scope::{self, Scope};
-use crate::durable::seat::Away;
+use crate::durable::seat::SeatPause;
 use crate::durable::step::policy::Checkpoint;
 use crate::durable::store::{Claim, StoreError};
 use crate::durable::under_way::refusal;
@@ -96,7 +96,7 @@ async fn wait(mode: Mode, key: &str, at: SystemTime) -> Result<(), Rejected> {
     let mut sleeps = None;
     while let Some(left) = left(end) {
         if left > BRIEF {
-            away.get_or_insert_with(|| Away::from(scope.seat()));
+            away.get_or_insert_with(|| SeatPause::from(scope.seat()));
         }
         sleeps.get_or_insert_with(Sleeps::begin);
         let stretch = left.min(stretch(&scope));
@@ -159,7 +159,7 @@ async fn still_held(scope: &Scope, key: &str) -> Result<(), Rejected> {
     else {
         return Ok(());
     };
-    let at = Place::new(PointName::new(NAME), key);
+    let at = Subject::new(PointName::new(NAME), key);
     let rejected: Rejected = CheckpointError::store(at, error).into();
     report_refusal(&rejected);
     note_refusal(job, key.to_owned(), &rejected);

@@ -30,12 +30,12 @@ pub(crate) fn new_name() -> String {
 /// The counters of owners whose locks an observer cannot judge, as it has seen them.
 #[derive(Debug, Default)]
 pub(crate) struct CounterWatch {
-    seen: HashMap<String, Seen>,
+    seen: HashMap<String, LastLook>,
 }
 
 /// The last look at one counter, and for how long the looks before it saw the same number.
 #[derive(Debug)]
-struct Seen {
+struct LastLook {
     counter: Option<u64>,
     last: Instant,
     unchanged: Duration,
@@ -53,7 +53,7 @@ impl CounterWatch {
         now: Instant,
     ) -> Life {
         let Some(seen) = self.seen.get_mut(owner).filter(|seen| seen.counter == counter) else {
-            self.seen.insert(owner.to_owned(), Seen { counter, last: now, unchanged: Duration::ZERO });
+            self.seen.insert(owner.to_owned(), LastLook { counter, last: now, unchanged: Duration::ZERO });
             return Life::Alive(lease);
         };
         let gap = now.saturating_duration_since(seen.last).min(most);

@@ -21,7 +21,7 @@ use crate::base::scope;
 use crate::base::text::About;
 use crate::base::world::{World, run_in};
 use crate::base::{admission, block_on};
-use crate::durable::lease::acquire::{Answer, claim, patience};
+use crate::durable::lease::acquire::{ClaimResult, claim, patience};
 use crate::durable::lease::hold::Lease;
 use crate::durable::record::Status;
 use crate::durable::record::key::place;
@@ -79,7 +79,8 @@ impl LockSite {
         store: Arc<dyn Store>,
     ) -> Result<CallLease, Rejected> {
         let key = PointName::from(name);
-        let mut asking = Asking { site: self, attempt, began: clock::now(), waits: false, is_over: false };
+        let mut asking =
+            LeaseRequest { site: self, attempt, began: clock::now(), waits: false, is_over: false };
         let taken = asking.take(mode, &store, &key).await;
         asking.is_over = true;
         let waited = asking.waits.then(|| clock::now().saturating_duration_since(asking.began));
@@ -96,7 +97,7 @@ impl LockSite {
 
 /// A call on its way to the lease; dropped before it has an answer, it was waiting for admission.
 #[derive(Debug)]
-struct Asking {
+struct LeaseRequest {
     site: &'static LockSite,
     attempt: u32,
     began: Instant,
@@ -105,7 +106,7 @@ struct Asking {
     is_over: bool,
 }
 
-impl Asking {
+impl LeaseRequest {
     /// Returns the name and a lock that this very code holds are looked at before the store is asked. The first claim
     /// waits for nothing, so that a free lock is taken without an event of waiting.
     ///
@@ -154,7 +155,7 @@ impl Asking {
         store: &Arc<dyn Store>,
         request: &Claim,
         limit: Duration,
-    ) -> Result<Result<Lease, Busy>, NotLocked> {
+    ) -> Result<Result<Lease, OtherHolder>, NotLocked> {
         self.waits = true;
         let point = self.site.point();
         if mode == Mode::Blocking {
@@ -171,7 +172,7 @@ impl Asking {
     }
 }
 
-impl Drop for Asking {
+impl Drop for LeaseRequest {
     fn drop(&mut self) {
         if !self.is_over {
             scope::dropped_waiting(self.site.point().stack(), self.attempt);
@@ -181,7 +182,7 @@ impl Drop for Asking {
 
 /// Another holder.
 #[derive(Debug)]
-struct Busy {
+struct OtherHolder {
     owner: String,
     left: Duration,
 }
@@ -196,14 +197,14 @@ async fn ask(
     store: &Arc<dyn Store>,
     request: &Claim,
     limit: Duration,
-) -> Result<Result<Lease, Busy>, NotLocked> {
+) -> Result<Result<Lease, OtherHolder>, NotLocked> {
     match claim(mode, store, request, Status::Free, |_| true, limit).await {
-        Ok(Answer::Held(record, lock)) => {
+        Ok(ClaimResult::Held(record, lock)) => {
             let (key, length) = (record.key, request.lease);
             Ok(Ok(Lease::new(store.clone(), key, record.fence, length, Some(lock), Status::Free)))
         }
-        Ok(Answer::Busy { owner, left }) => Ok(Err(Busy { owner, left })),
-        Ok(Answer::Done(_) | Answer::Stopped(_) | Answer::Mismatch(_)) => {
+        Ok(ClaimResult::Busy { owner, left }) => Ok(Err(OtherHolder { owner, left })),
+        Ok(ClaimResult::Done(_) | ClaimResult::Stopped(_) | ClaimResult::Mismatch(_)) => {
             let words =
                 format!("the record at {:?} of the store is not that of a lock: remove it", request.key);
             Err(NotLocked { words, may_be_free: false })

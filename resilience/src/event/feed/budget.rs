@@ -7,7 +7,7 @@
 //! some are the last of their call. Where neither says that a call has ended, the second is available again after ten.
 //! In async code the wait blocks the thread, as a hook does: events are raised in the middle of a poll, and in drops.
 
-use super::worker::Handled;
+use super::worker::HandlingWait;
 use crate::base::block_on::block_for;
 use crate::base::clock;
 use crate::base::site::Site;
@@ -52,16 +52,16 @@ impl Caller {
 ///
 /// `since` is the first wait: ten seconds after it the task or thread is taken to be in another call.
 #[derive(Debug)]
-struct Spent {
+struct WaitedTime {
     caller: Caller,
     since: Instant,
     time: Duration,
 }
 
-static SPENT: Site<Mutex<Vec<Spent>>> = Site::new(Mutex::new(Vec::new()), Mutex::default);
+static SPENT: Site<Mutex<Vec<WaitedTime>>> = Site::new(Mutex::new(Vec::new()), Mutex::default);
 
 /// The time that a call may still wait, from the moment before its event is handed over.
-pub(super) struct Wait {
+pub(super) struct WaitBudget {
     caller: Caller,
     began: Instant,
     left: Duration,
@@ -69,7 +69,7 @@ pub(super) struct Wait {
     alarm: Option<Pin<Box<clock::Timer>>>,
 }
 
-impl Wait {
+impl WaitBudget {
     /// Returns the wait of the running code.
     pub(super) fn here() -> Self {
         let (caller, began) = (Caller::here(), clock::now());
@@ -79,14 +79,14 @@ impl Wait {
     }
 
     /// Waits until `handled` are, as long as the call of `event` may.
-    pub(super) fn wait_for(mut self, event: &Event, handled: &[Handled]) {
+    pub(super) fn wait_for(mut self, event: &Event, handled: &[HandlingWait]) {
         if !handled.is_empty() && !self.left.is_zero() {
             let time = if self.is_in_time(handled) {
                 clock::now().saturating_duration_since(self.began)
             } else {
                 self.left
             };
-            handled.iter().for_each(Handled::count);
+            handled.iter().for_each(HandlingWait::count);
             spend(self.caller, self.began, time);
         }
         if is_last_of_call(event) {
@@ -95,7 +95,7 @@ impl Wait {
     }
 
     /// Returns whether all are handled before the time is over.
-    fn is_in_time(&mut self, handled: &[Handled]) -> bool {
+    fn is_in_time(&mut self, handled: &[HandlingWait]) -> bool {
         let limit = if self.alarm.is_some() { LIMIT_IN_WORLD } else { self.left };
         let end = poll_fn(|cx| {
             if handled.iter().all(|handled| handled.poll(cx).is_ready()) {
@@ -120,7 +120,7 @@ fn spend(caller: Caller, since: Instant, time: Duration) {
     let mut all = locked(&SPENT);
     match all.iter_mut().find(|spent| spent.caller == caller) {
         Some(spent) => spent.time = spent.time.saturating_add(time),
-        None => all.push(Spent { caller, since, time }),
+        None => all.push(WaitedTime { caller, since, time }),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Closures that are called with events.
 
 use super::record::EventRecord;
-use super::registry::{Listener, Listening};
+use super::registry::{Listener, ListenerGuard};
 use super::worker::Worker;
 use crate::event::kind::Kind;
 use std::mem::ManuallyDrop;
@@ -47,7 +47,7 @@ pub fn on(
     handler: impl FnMut(&EventRecord) + Send + 'static,
 ) -> Handler {
     let worker = Arc::new(Worker::new(kinds.into_iter().collect(), handler));
-    let listening = ManuallyDrop::new(Listening::begin(Listener::Handler(worker.clone())));
+    let listening = ManuallyDrop::new(ListenerGuard::begin(Listener::Handler(worker.clone())));
     Handler { worker, listening }
 }
 
@@ -67,7 +67,7 @@ pub fn on(
 #[derive(Debug)]
 pub struct Handler {
     worker: Arc<Worker>,
-    listening: ManuallyDrop<Listening>,
+    listening: ManuallyDrop<ListenerGuard>,
 }
 
 impl Handler {

@@ -26,7 +26,7 @@ const PACE: Duration = Duration::from_secs(1);
 const TABLES: usize = 16;
 
 #[derive(Debug)]
-struct Kept {
+struct RecentEvent {
     event: Event,
     at: Instant,
     job: Option<String>,
@@ -34,7 +34,7 @@ struct Kept {
 
 #[derive(Debug)]
 struct Ring {
-    events: VecDeque<Kept>,
+    events: VecDeque<RecentEvent>,
     /// The bytes of the texts of its events.
     texts: usize,
     last: Instant,
@@ -76,7 +76,7 @@ pub fn recent(point: &str) -> Vec<EventRecord> {
     let (now, time) = (clock::now(), clock::time_of_day());
     let table = locked(RINGS.table(point));
     let events = table.get(point).into_iter().flat_map(|ring| &ring.events);
-    let record = |kept: &Kept| EventRecord {
+    let record = |kept: &RecentEvent| EventRecord {
         event: kept.event.clone(),
         at: time.checked_sub(now.saturating_duration_since(kept.at)).unwrap_or(time),
         job: kept.job.clone(),
@@ -149,7 +149,7 @@ impl Rings {
 
 impl Ring {
     fn bytes(&self) -> usize {
-        OVERHEAD + self.texts + self.events.capacity() * size_of::<Kept>()
+        OVERHEAD + self.texts + self.events.capacity() * size_of::<RecentEvent>()
     }
 
     /// Adds an event, in place of the oldest where the ring is full.
@@ -166,13 +166,13 @@ impl Ring {
         {
             self.texts -= oldest.texts();
         }
-        let kept = Kept { event: event.clone(), at: now, job: job_of(event) };
+        let kept = RecentEvent { event: event.clone(), at: now, job: job_of(event) };
         self.texts += kept.texts();
         self.events.push_back(kept);
     }
 }
 
-impl Kept {
+impl RecentEvent {
     /// Returns the bytes of its texts.
     fn texts(&self) -> usize {
         let Self { event, job, .. } = self;

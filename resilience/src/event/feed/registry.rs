@@ -1,6 +1,6 @@
 //! The listeners, and passing an event to them.
 
-use super::budget::Wait;
+use super::budget::WaitBudget;
 use super::queue::Queue;
 use super::recent;
 use super::record::{EventRecord, job_of};
@@ -23,23 +23,23 @@ static ALL: Site<Mutex<Listeners>> = Site::new(Mutex::new(Listeners::NONE), Mute
 struct Listeners {
     all: Vec<Listener>,
     /// The events that were lost by listeners which were removed.
-    lost: Lost,
+    lost: LostCounts,
 }
 
 impl Listeners {
-    const NONE: Self = Self { all: Vec::new(), lost: Lost { lagged: 0, skipped: 0 } };
+    const NONE: Self = Self { all: Vec::new(), lost: LostCounts { lagged: 0, skipped: 0 } };
 }
 
 /// The numbers of events that listeners did not get.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Lost {
+pub(crate) struct LostCounts {
     /// By subscriptions that were read too slowly.
     pub(crate) lagged: u64,
     /// By handlers that were too slow, or had no thread.
     pub(crate) skipped: u64,
 }
 
-impl Lost {
+impl LostCounts {
     fn add(self, listener: &Listener) -> Self {
         match listener {
             Listener::Queue(queue) => Self { lagged: self.lagged + queue.dropped(), ..self },
@@ -49,9 +49,9 @@ impl Lost {
 }
 
 /// Returns how many events were lost so far, also by listeners that were removed.
-pub(crate) fn lost() -> Lost {
+pub(crate) fn lost() -> LostCounts {
     let listeners = locked(&ALL);
-    listeners.all.iter().fold(listeners.lost, Lost::add)
+    listeners.all.iter().fold(listeners.lost, LostCounts::add)
 }
 
 #[derive(Clone, Debug)]
@@ -72,13 +72,13 @@ impl Listener {
 
 /// A listener gets events until this is dropped.
 #[derive(Debug)]
-pub(super) struct Listening {
+pub(super) struct ListenerGuard {
     /// The list that it is in: that of the world in which it began.
     list: &'static Mutex<Listeners>,
     listener: Listener,
 }
 
-impl Listening {
+impl ListenerGuard {
     pub(super) fn begin(listener: Listener) -> Self {
         let list: &'static Mutex<_> = &ALL;
         locked(list).all.push(listener.clone());
@@ -87,7 +87,7 @@ impl Listening {
     }
 }
 
-impl Drop for Listening {
+impl Drop for ListenerGuard {
     fn drop(&mut self) {
         LISTENERS.fetch_sub(1, Ordering::Relaxed);
         // The listener itself is dropped after the lock: a handler that goes may run code of the program.
@@ -121,7 +121,7 @@ fn deliver(event: &Event) {
     }
     let record = Arc::new(EventRecord { event: event.clone(), at: clock::time_of_day(), job: job_of(event) });
     let must_wait = listeners.iter().any(|listener| matches!(listener, Listener::Handler(_)));
-    let wait = must_wait.then(Wait::here);
+    let wait = must_wait.then(WaitBudget::here);
     let mut handled = Vec::new();
     for listener in &listeners {
         match listener {

@@ -2,7 +2,7 @@
 
 use super::queue::Queue;
 use super::record::EventRecord;
-use super::registry::{Listener, Listening};
+use super::registry::{Listener, ListenerGuard};
 use crate::base::block_on::block_on;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use std::sync::Arc;
 /// ```
 pub fn subscribe() -> Subscription {
     let queue = Arc::new(Queue::default());
-    Subscription { _listening: Listening::begin(Listener::Queue(Arc::clone(&queue))), queue }
+    Subscription { _listening: ListenerGuard::begin(Listener::Queue(Arc::clone(&queue))), queue }
 }
 
 /// A receiver of the events of the process; [`subscribe`] makes it.
@@ -51,7 +51,7 @@ pub fn subscribe() -> Subscription {
 #[must_use = "dropping a subscription ends it"]
 pub struct Subscription {
     queue: Arc<Queue>,
-    _listening: Listening,
+    _listening: ListenerGuard,
 }
 
 impl Subscription {

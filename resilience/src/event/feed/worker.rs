@@ -1,7 +1,7 @@
 //! A handler and its thread.
 //!
 //! Calls wait until the handler has handled their event: [`budget`](super::budget) says how long. An event on its way
-//! owns its [`End`], which is reached when the event is dropped: after the handler has returned or panicked, and also
+//! owns its [`HandlingEnd`], which is reached when the event is dropped: after the handler has returned or panicked, and also
 //! when the event is skipped or the handler is removed. So no call can wait for an event that will never be handled.
 
 use super::queue::MOST;
@@ -42,7 +42,7 @@ struct Waits {
 #[derive(Debug)]
 struct Item {
     record: Arc<EventRecord>,
-    end: Arc<End>,
+    end: Arc<HandlingEnd>,
 }
 
 impl Drop for Item {
@@ -53,12 +53,12 @@ impl Drop for Item {
 
 /// The end of the handling of an event.
 #[derive(Debug, Default)]
-struct End {
+struct HandlingEnd {
     /// Whether the end is reached, and the task that waits for it.
     state: Mutex<(bool, Option<Waker>)>,
 }
 
-impl End {
+impl HandlingEnd {
     fn reached(&self) {
         let mut state = locked(&self.state);
         state.0 = true;
@@ -81,12 +81,12 @@ impl End {
 }
 
 /// An event that a call waits for until its handler has done with it.
-pub(super) struct Handled {
+pub(super) struct HandlingWait {
     worker: Arc<Worker>,
-    end: Arc<End>,
+    end: Arc<HandlingEnd>,
 }
 
-impl Handled {
+impl HandlingWait {
     /// Returns whether the handler has handled the event.
     pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<()> {
         if self.end.poll(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
@@ -107,17 +107,17 @@ impl Worker {
 
     /// Passes the event to the handler, unless it does not want it or has caused it. The call waits for what this
     /// returns.
-    pub(super) fn push(self: &Arc<Self>, record: &Arc<EventRecord>) -> Option<Handled> {
+    pub(super) fn push(self: &Arc<Self>, record: &Arc<EventRecord>) -> Option<HandlingWait> {
         if !self.kinds.contain(Kind::of(&record.event)) {
             return None;
         }
         let (now, inside) = (clock::now(), handling::here());
         // Two handlers that raise events would wait for each other.
         let is_inside = !inside.is_empty();
-        let end = Arc::new(End::default());
+        let end = Arc::new(HandlingEnd::default());
         let is_apart = locked(&self.waits).apart_until.is_some_and(|until| now < until);
         let is_passed = self.thread.push(Item { record: record.clone(), end: end.clone() }, inside);
-        (is_passed && !is_apart && !is_inside).then(|| Handled { worker: self.clone(), end })
+        (is_passed && !is_apart && !is_inside).then(|| HandlingWait { worker: self.clone(), end })
     }
 
     /// Counts a wait of a call for this handler.

@@ -4,7 +4,7 @@
 //! occurrence. What a caller does with them does not: [`Facts`] has where it happened, what a person can do about it,
 //! when to come back, whether the body has run, and whether the job around goes on by itself.
 
-use super::Place;
+use super::Subject;
 use crate::failure::{Category, Classification, Delivered, Retryable};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(super) const STORE: &str = "check that the store can be used";
 /// The data of an error of a step or job.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
-    pub(super) at: &'a Place,
+    pub(super) at: &'a Subject,
     pub(super) class: Classification,
     pub(super) is_interruption: bool,
     pub(super) value: Option<&'a [u8]>,
@@ -31,14 +31,14 @@ pub(super) struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// Describes a refusal: the body did not run, and a further call is refused, too, until a person has done `action`.
-    pub(super) const fn refused(at: &'a Place, action: &'static str) -> Self {
+    pub(super) const fn refused(at: &'a Subject, action: &'static str) -> Self {
         let class = Classification::new(Category::Rejected).action(action);
         Self { at, class, is_interruption: false, value: None }
     }
 
     /// Describes an interruption, no fault of the running code: another call may succeed, so a job around it is
     /// interrupted.
-    pub(super) const fn interrupted(at: &'a Place, action: &'static str) -> Self {
+    pub(super) const fn interrupted(at: &'a Subject, action: &'static str) -> Self {
         Self { is_interruption: true, ..Self::refused(at, action) }
     }
 

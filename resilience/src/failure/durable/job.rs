@@ -1,7 +1,7 @@
 //! Why a job refused a call.
 
 use super::facts::{self, Facts};
-use super::{Contradiction, Corrupt, Place, Status, StoreError};
+use super::{Contradiction, Corrupt, Status, StoreError, Subject};
 use crate::failure::Classification;
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ pub enum JobError {
     #[non_exhaustive]
     Busy {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The process that runs it.
         owner: String,
         /// The remaining time of its lease. The owner renews it while it is alive.
@@ -75,7 +75,7 @@ pub enum JobError {
     #[non_exhaustive]
     Recursive {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
     },
     /// The job ended before, and not with a result: only `jobs::resume` or `rerun` starts it again.
     ///
@@ -85,7 +85,7 @@ pub enum JobError {
     #[non_exhaustive]
     Stopped {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The status with which it ended.
         status: Status,
         /// The class of its error, if it had one.
@@ -98,7 +98,7 @@ pub enum JobError {
     #[non_exhaustive]
     Fenced {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
     },
     /// The body succeeded, and the store could not keep its result.
     ///
@@ -107,7 +107,7 @@ pub enum JobError {
     #[non_exhaustive]
     NotRecorded {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The encoded result, as JSON.
         value: Vec<u8>,
         /// The error of the store.
@@ -118,7 +118,7 @@ pub enum JobError {
     #[non_exhaustive]
     Mismatch {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The contradiction.
         contradiction: Box<Contradiction>,
     },
@@ -127,7 +127,7 @@ pub enum JobError {
     #[non_exhaustive]
     Corrupt {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The damage.
         reason: Corrupt,
     },
@@ -136,7 +136,7 @@ pub enum JobError {
     #[non_exhaustive]
     Lost {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The number of recorded steps.
         recorded: u64,
         /// The number of steps that were found.
@@ -147,7 +147,7 @@ pub enum JobError {
     #[non_exhaustive]
     Codec {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The message of the encoder or decoder.
         message: String,
     },
@@ -159,7 +159,7 @@ pub enum JobError {
     #[non_exhaustive]
     TooLarge {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The number of bytes.
         bytes: usize,
         /// The encoded result; empty if it is the arguments that are too large.
@@ -170,7 +170,7 @@ pub enum JobError {
     #[non_exhaustive]
     KeyTooLong {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The size of the value.
         bytes: usize,
     },
@@ -179,14 +179,14 @@ pub enum JobError {
     #[non_exhaustive]
     EmptyKey {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
     },
     /// An argument that cannot be recorded (`provided(..)`) was not given to `recover()`.
     #[error("job {at} needs a `{ty}`, which `recover()` was not given: add `.provide(Arc::new(..))`")]
     #[non_exhaustive]
     NotProvided {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// Its type.
         ty: &'static str,
     },
@@ -195,7 +195,7 @@ pub enum JobError {
     #[non_exhaustive]
     Interrupted {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// Why, in words.
         problem: String,
     },
@@ -205,14 +205,14 @@ pub enum JobError {
     #[non_exhaustive]
     Unfinished {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
     },
     /// The job was not called; the next sweep tries again.
     #[error("job `{}` was not started: {reason}; the next sweep tries again", .at.shown_key())]
     #[non_exhaustive]
     NotStarted {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// Why.
         reason: String,
     },
@@ -221,14 +221,14 @@ pub enum JobError {
     #[non_exhaustive]
     Unknown {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
     },
     /// The job has not recorded such a step.
     #[error("job `{}` has recorded no step `{step}`; `jobs::steps` lists them", .at.shown_key())]
     #[non_exhaustive]
     UnknownStep {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The key that was asked for.
         step: String,
     },
@@ -241,7 +241,7 @@ pub enum JobError {
     #[non_exhaustive]
     UnknownName {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The recorded name.
         name: String,
     },
@@ -250,7 +250,7 @@ pub enum JobError {
     #[non_exhaustive]
     SameName {
         /// The name and where it is.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The kind of the entries: `"jobs"`, or `"steps with an undo"`.
         what: &'static str,
     },
@@ -259,7 +259,7 @@ pub enum JobError {
     #[non_exhaustive]
     WrongState {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// Its state.
         status: Status,
     },
@@ -268,7 +268,7 @@ pub enum JobError {
     #[non_exhaustive]
     Store {
         /// The job.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The error of the store.
         store: Box<StoreError>,
     },
@@ -276,7 +276,7 @@ pub enum JobError {
 
 impl JobError {
     /// Returns which job it is about.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &Subject {
         self.facts().at
     }
 
@@ -301,7 +301,7 @@ impl JobError {
     }
 
     /// Returns the error of the job for `error` of the store.
-    pub(crate) fn store(at: Box<Place>, error: StoreError) -> Self {
+    pub(crate) fn store(at: Box<Subject>, error: StoreError) -> Self {
         match error {
             StoreError::Fenced { .. } => Self::Fenced { at },
             StoreError::Corrupt { reason, .. } => Self::Corrupt { at, reason },
@@ -312,7 +312,7 @@ impl JobError {
 
     /// Returns the place whose call found the store to be down, and the store's error.
     #[cfg(feature = "ops")]
-    pub(crate) fn outage(&self) -> Option<(&Place, &StoreError)> {
+    pub(crate) fn outage(&self) -> Option<(&Subject, &StoreError)> {
         match self {
             Self::Store { at, store } | Self::NotRecorded { at, store, .. } => Some((at, store)),
             _ => None,

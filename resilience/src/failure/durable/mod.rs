@@ -200,14 +200,14 @@ impl fmt::Display for Mismatch {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Place {
+pub struct Subject {
     /// The point that was called, as [`points()`](crate::points()) spells it.
     pub point: PointName,
     /// The key of the step, or the id of the job; empty for functions about all jobs, such as `recover`.
     pub key: String,
 }
 
-impl Place {
+impl Subject {
     #[expect(clippy::unnecessary_box_returns, reason = "every error keeps it boxed")]
     pub(crate) fn new(point: PointName, key: impl Into<String>) -> Box<Self> {
         Box::new(Self { point, key: key.into() })
@@ -233,7 +233,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` of `{}`", self.shown_key(), self.shown_point())
     }

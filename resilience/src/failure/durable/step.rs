@@ -1,7 +1,7 @@
 //! Why a checkpoint refused a call.
 
 use super::facts::{self, Facts};
-use super::{Contradiction, Corrupt, Place, StoreError};
+use super::{Contradiction, Corrupt, StoreError, Subject};
 use crate::failure::{Category, Classification};
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ pub enum CheckpointError {
     #[non_exhaustive]
     Busy {
         /// The step.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The process that does it.
         owner: String,
         /// The remaining time of its lease. The owner renews it while it is alive.
@@ -75,7 +75,7 @@ pub enum CheckpointError {
     #[non_exhaustive]
     Fenced {
         /// The step.
-        at: Box<Place>,
+        at: Box<Subject>,
     },
     /// The body succeeded, and the store could not keep its value.
     ///
@@ -85,7 +85,7 @@ pub enum CheckpointError {
     #[non_exhaustive]
     NotRecorded {
         /// The step.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The encoded value, as JSON.
         value: Vec<u8>,
         /// The error of the store.
@@ -96,7 +96,7 @@ pub enum CheckpointError {
     #[non_exhaustive]
     Mismatch {
         /// The step.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The contradiction.
         contradiction: Box<Contradiction>,
     },
@@ -105,7 +105,7 @@ pub enum CheckpointError {
     #[non_exhaustive]
     Corrupt {
         /// The step.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The damage.
         reason: Corrupt,
     },
@@ -116,7 +116,7 @@ pub enum CheckpointError {
     #[non_exhaustive]
     Undecodable {
         /// The step.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The message of the decoder.
         message: String,
     },
@@ -126,7 +126,7 @@ pub enum CheckpointError {
     #[non_exhaustive]
     Encode {
         /// The step.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The message of the encoder.
         message: String,
     },
@@ -138,7 +138,7 @@ pub enum CheckpointError {
     #[non_exhaustive]
     TooLarge {
         /// The step.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The number of bytes.
         bytes: usize,
         /// The encoded value; empty if the body did not run.
@@ -149,7 +149,7 @@ pub enum CheckpointError {
     #[non_exhaustive]
     KeyTooLong {
         /// The step.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The size of the value.
         bytes: usize,
     },
@@ -158,7 +158,7 @@ pub enum CheckpointError {
     #[non_exhaustive]
     EmptyKey {
         /// The step.
-        at: Box<Place>,
+        at: Box<Subject>,
     },
     /// A step that belongs to a job (`in_job`) was called outside of every job, for instance in a spawned
     /// task.
@@ -168,21 +168,21 @@ pub enum CheckpointError {
     #[non_exhaustive]
     OutsideJob {
         /// The step.
-        at: Box<Place>,
+        at: Box<Subject>,
     },
     /// A step without a key was called outside of a job. Inside, its place in the job distinguishes it.
     #[error("`{}` has no key and was called outside of a job: write `checkpoint(\"name:{{id}}\")`, or call it in a job", .at.shown_point())]
     #[non_exhaustive]
     NoKey {
         /// The step.
-        at: Box<Place>,
+        at: Box<Subject>,
     },
     /// Two calls of a step without a key overlap: after a crash it could not be known which is which.
     #[error("two calls of step {at} overlap: give it a key, for instance `checkpoint(\"page:{{n}}\")`")]
     #[non_exhaustive]
     Overlap {
         /// The step.
-        at: Box<Place>,
+        at: Box<Subject>,
     },
     /// The step was called inside of itself: it would wait for its own end.
     #[error(
@@ -191,21 +191,21 @@ pub enum CheckpointError {
     #[non_exhaustive]
     Recursive {
         /// The step.
-        at: Box<Place>,
+        at: Box<Subject>,
     },
     /// The job around the step was asked to stop; the step has not begun.
     #[error("the job of step {at} was cancelled")]
     #[non_exhaustive]
     Cancelled {
         /// The step.
-        at: Box<Place>,
+        at: Box<Subject>,
     },
     /// The store cannot be used, and the body was not run.
     #[error("step {at} was not run: {store}")]
     #[non_exhaustive]
     Store {
         /// The step.
-        at: Box<Place>,
+        at: Box<Subject>,
         /// The error of the store.
         store: Box<StoreError>,
     },
@@ -213,7 +213,7 @@ pub enum CheckpointError {
 
 impl CheckpointError {
     /// Returns which step it is about.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &Subject {
         self.facts().at
     }
 
@@ -260,7 +260,7 @@ impl CheckpointError {
     }
 
     /// Returns the error of the step for `error` of the store.
-    pub(crate) fn store(at: Box<Place>, error: StoreError) -> Self {
+    pub(crate) fn store(at: Box<Subject>, error: StoreError) -> Self {
         match error {
             StoreError::Fenced { .. } => Self::Fenced { at },
             StoreError::Cancelled { .. } => Self::Cancelled { at },
@@ -272,7 +272,7 @@ impl CheckpointError {
 
     /// Returns the place whose call found the store to be down, and the store's error.
     #[cfg(feature = "ops")]
-    pub(crate) fn outage(&self) -> Option<(&Place, &StoreError)> {
+    pub(crate) fn outage(&self) -> Option<(&Subject, &StoreError)> {
         match self {
             Self::Store { at, store } | Self::NotRecorded { at, store, .. } => Some((at, store)),
             _ => None,

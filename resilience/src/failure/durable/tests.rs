@@ -5,8 +5,8 @@ use crate::base::name::PointName;
 use crate::failure::rejected::Rejected;
 use crate::failure::{Category, Classification, Classify};
 
-fn at() -> Box<Place> {
-    Place::new(PointName::new("shop::charge"), "order:7")
+fn at() -> Box<Subject> {
+    Subject::new(PointName::new("shop::charge"), "order:7")
 }
 
 fn store() -> Box<StoreError> {
@@ -95,7 +95,7 @@ fn the_action_of_every_error_of_a_job_fits() {
 #[test]
 fn what_is_about_all_jobs_names_none() {
     let of = |at| JobError::Store { at, store: store() }.to_string();
-    let all = of(Place::new(PointName::new("recover"), ""));
+    let all = of(Subject::new(PointName::new("recover"), ""));
     assert_eq!(all, format!("`recover`: {}", store()));
     assert_eq!(of(at()), format!("job {} was not run: {}", at(), store()));
 }

@@ -16,7 +16,7 @@ use super::guard::LockGuard;
 use super::held::{self, HeldLock};
 use super::holder::{self, Text};
 use super::locked::Locked;
-use super::place::{self, Check, Place};
+use super::place::{self, DirCheck, LockFiles};
 use super::queue::Ticket;
 use super::stats;
 use super::{FileLock, LockError, list};
@@ -48,7 +48,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 pub(crate) struct Acquire {
     lock: FileLock,
     /// Made with the first step, with all that can be wrong with it.
-    way: Option<Way>,
+    way: Option<AcquireState>,
     began: Instant,
     until: Instant,
     pause: Duration,
@@ -59,9 +59,9 @@ pub(crate) struct Acquire {
 
 /// The state of a caller on its way to a lock. Its ticket has the turn, and gives that up first.
 #[derive(Debug)]
-struct Way {
+struct AcquireState {
     ticket: Ticket,
-    place: Place,
+    place: LockFiles,
     /// Whether the inode of the lock file was compared with those of the locks that the caller holds.
     is_compared: bool,
 }
@@ -86,7 +86,7 @@ impl Acquire {
             none => match self.lock.target.place() {
                 Ok(place) => {
                     let ticket = Ticket::new(&place.path);
-                    none.insert(Way { ticket, place, is_compared: false })
+                    none.insert(AcquireState { ticket, place, is_compared: false })
                 }
                 Err(error) => return Ok(Err(error)),
             },
@@ -129,7 +129,7 @@ impl Acquire {
     }
 }
 
-impl Way {
+impl AcquireState {
     /// Tries once; `None` if the lock is not free.
     fn step(&mut self, lock: &FileLock) -> Result<Option<LockGuard>, LockError> {
         if !self.is_compared {
@@ -141,7 +141,7 @@ impl Way {
             None => match try_lock(place, &place.turn, false)? {
                 Some(turn) => {
                     let turn = self.ticket.keep(Locked::new(turn));
-                    place::once(place.dir(), Check::Excludes, || excludes(place, &turn.file))?;
+                    place::once(place.dir(), DirCheck::Excludes, || excludes(place, &turn.file))?;
                     Some(turn)
                 }
                 // A stopped holder does not continue by itself: every caller passes it.
@@ -188,7 +188,7 @@ impl Way {
     }
 }
 
-fn try_lock(place: &Place, path: &std::path::Path, is_shared: bool) -> Result<Option<File>, LockError> {
+fn try_lock(place: &LockFiles, path: &std::path::Path, is_shared: bool) -> Result<Option<File>, LockError> {
     let open = |path: &std::path::Path| place.open(path);
     match files::try_lock(path, is_shared, open) {
         // The directory was removed: the next look makes it again, or fails with better words.
@@ -203,7 +203,7 @@ fn try_lock(place: &Place, path: &std::path::Path, is_shared: bool) -> Result<Op
 ///
 /// Some file systems answer that a lock is taken, and let the next one take it, too. The turn is the file that is
 /// tried, so that the lock itself is not disturbed.
-fn excludes(place: &Place, _locked: &File) -> Result<(), LockError> {
+fn excludes(place: &LockFiles, _locked: &File) -> Result<(), LockError> {
     let second = place.open(&place.turn).map_err(|error| LockError::io(&place.turn, &error))?;
     if second.try_lock().is_ok() {
         let words = "is on a file system whose locks do not exclude each other: use a `MarkerLock`";

@@ -8,7 +8,7 @@
 #[cfg(target_os = "linux")]
 use super::holder::{self, NamedJournal, Text};
 use super::locked::Locked;
-use super::place::Place;
+use super::place::LockFiles;
 use super::{held, queue};
 use crate::base::files;
 use crate::base::holding::Holds;
@@ -42,13 +42,13 @@ use std::path::Path;
 #[derive(Debug)]
 #[must_use = "the lock is free again when this is dropped"]
 pub struct LockGuard {
-    place: Place,
+    place: LockFiles,
     number: usize,
     locked: Locked,
 }
 
 impl LockGuard {
-    pub(super) fn new(place: Place, number: usize, locked: Locked) -> Self {
+    pub(super) fn new(place: LockFiles, number: usize, locked: Locked) -> Self {
         Self { place, number, locked }
     }
 

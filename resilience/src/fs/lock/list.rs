@@ -7,7 +7,7 @@
 use super::LockError;
 use super::error::held_by;
 use super::holder::{Holder, Text, has_ended};
-use super::place::{self, Place, README};
+use super::place::{self, LockFiles, README};
 use crate::base::files::{self, Inode};
 use crate::base::regular_file::open_to_read;
 use crate::base::visible::Visible;
@@ -112,15 +112,15 @@ fn device(_: u64, _: u64) -> u64 {
 }
 
 /// The holders of the file at `path`: whether there are any, and those that are known.
-struct Holding {
+struct FileHolders {
     is_held: bool,
     holders: Vec<Holder>,
     text: Text,
 }
 
-fn look(path: &Path, kernel: Option<&Kernel>) -> Holding {
+fn look(path: &Path, kernel: Option<&Kernel>) -> FileHolders {
     let Ok(file) = open_to_read(path) else {
-        return Holding { is_held: false, holders: Vec::new(), text: Text::default() };
+        return FileHolders { is_held: false, holders: Vec::new(), text: Text::default() };
     };
     let (text, inode) = (Text::read(&file), files::inode_of(&file));
     // The device in the kernel's list is not everywhere the one of `stat`: then only the inode says that it may be.
@@ -149,7 +149,7 @@ fn look(path: &Path, kernel: Option<&Kernel>) -> Holding {
     pids.dedup();
     let holder =
         |pid| living.clone().filter(|living| living.pid == pid).unwrap_or_else(|| Holder::unknown(pid));
-    Holding { is_held, holders: pids.into_iter().map(holder).collect(), text }
+    FileHolders { is_held, holders: pids.into_iter().map(holder).collect(), text }
 }
 
 /// Returns whether `file` cannot be locked.
@@ -187,7 +187,7 @@ fn heirs(inode: Inode) -> Vec<u32> {
 }
 
 /// Returns the holders of the lock at `place`, as far as they are known.
-pub(super) fn holders(place: &Place) -> Vec<Holder> {
+pub(super) fn holders(place: &LockFiles) -> Vec<Holder> {
     look(&place.path, kernel_locks().as_ref()).holders
 }
 

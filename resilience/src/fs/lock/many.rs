@@ -5,7 +5,7 @@
 //! while the locks were taken, the order no longer fits, and the round begins again within the same limit.
 
 use super::acquire::{Acquire, acquire};
-use super::place::Place;
+use super::place::LockFiles;
 use super::{FileLock, LockError, LockGuard};
 use crate::base::files::{self, Inode};
 use crate::base::scope;
@@ -38,13 +38,13 @@ pub fn lock_all<L: Into<FileLock>>(
     locks: impl IntoIterator<Item = L>,
     wait: Duration,
 ) -> Result<Vec<LockGuard>, LockError> {
-    let round = Round::new(locks, wait)?;
+    let round = ManyLocks::new(locks, wait)?;
     loop {
         let mut guards = Vec::new();
         for lock in round.sorted()? {
             guards.push(acquire(round.limited(lock), || {})?);
         }
-        if let Some(guards) = Round::finished(guards) {
+        if let Some(guards) = ManyLocks::finished(guards) {
             return Ok(guards);
         }
     }
@@ -76,26 +76,26 @@ pub async fn lock_all_async<L: Into<FileLock>>(
     locks: impl IntoIterator<Item = L>,
     wait: Duration,
 ) -> Result<Vec<LockGuard>, LockError> {
-    let round = Round::new(locks, wait)?;
+    let round = ManyLocks::new(locks, wait)?;
     loop {
         let mut guards = Vec::new();
         for lock in round.sorted()? {
             guards.push(Acquire::new(round.limited(lock)).await?);
         }
-        if let Some(guards) = Round::finished(guards) {
+        if let Some(guards) = ManyLocks::finished(guards) {
             return Ok(guards);
         }
     }
 }
 
 /// The locks, and until when they may be waited for.
-struct Round {
-    locks: Vec<(FileLock, Place)>,
+struct ManyLocks {
+    locks: Vec<(FileLock, LockFiles)>,
     began: Instant,
     wait: Duration,
 }
 
-impl Round {
+impl ManyLocks {
     fn new<L: Into<FileLock>>(locks: impl IntoIterator<Item = L>, wait: Duration) -> Result<Self, LockError> {
         let locks = locks.into_iter().map(|lock| {
             let lock = lock.into();

@@ -54,13 +54,13 @@ pub struct MarkerLock {
 
 /// The content of a marker: who made it, its fence and its counter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Owner {
+struct MarkerContent {
     id: String,
     fence: u64,
     counter: u64,
 }
 
-impl Owner {
+impl MarkerContent {
     /// Reads the marker at `path`; an empty one if its maker has not written it yet.
     fn read(path: &Path) -> Self {
         let text = open_to_read(&path.join(OWNER)).and_then(io::read_to_string).unwrap_or_default();
@@ -187,14 +187,14 @@ impl MarkerLock {
         let id = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
         let began = Instant::now();
         let wait = scope::at_most(self.wait);
-        let mut seen: Option<(Owner, Instant)> = None;
+        let mut seen: Option<(MarkerContent, Instant)> = None;
         loop {
             match fs::create_dir(&self.path) {
                 Ok(()) => return self.enter(id).map_err(failed),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(failed(error)),
             }
-            let owner = Owner::read(&self.path);
+            let owner = MarkerContent::read(&self.path);
             match &seen {
                 Some((before, since)) if *before == owner => {
                     if since.elapsed() >= self.lease {
@@ -221,7 +221,7 @@ impl MarkerLock {
             .and_then(io::read_to_string)
             .ok()
             .and_then(|text| text.trim().parse().ok());
-        let owner = Owner { fence: before.unwrap_or(0_u64) + 1, id, counter: 0 };
+        let owner = MarkerContent { fence: before.unwrap_or(0_u64) + 1, id, counter: 0 };
         let entered = files::dir_for_owner(&self.path)
             .and_then(|()| replace(&fence_file, &owner.fence.to_string(), &owner.id))
             .and_then(|()| owner.write(&self.path));
@@ -241,12 +241,12 @@ impl MarkerLock {
     }
 
     /// Removes the marker of a holder that is treated as dead, if it is still the one that was seen.
-    fn take_over(&self, seen: &Owner, id: &str) {
+    fn take_over(&self, seen: &MarkerContent, id: &str) {
         let private = beside(&self.path, &format!("taken-{id}"));
         if fs::rename(&self.path, &private).is_err() {
             return;
         }
-        if Owner::read(&private) == *seen || fs::rename(&private, &self.path).is_err() {
+        if MarkerContent::read(&private) == *seen || fs::rename(&private, &self.path).is_err() {
             let _ = fs::remove_dir_all(&private);
         }
     }
@@ -262,7 +262,7 @@ fn beside(path: &Path, end: &str) -> PathBuf {
 /// Starts the thread that raises the counter of the marker at `path` every `pause`, while it is that of `owner`.
 fn beat(
     path: PathBuf,
-    mut owner: Owner,
+    mut owner: MarkerContent,
     pause: Duration,
     is_over: Arc<AtomicBool>,
 ) -> io::Result<JoinHandle<()>> {
@@ -274,7 +274,7 @@ fn beat(
                 thread::park_timeout(left);
                 continue;
             }
-            if Owner::read(&path).id != owner.id {
+            if MarkerContent::read(&path).id != owner.id {
                 return;
             }
             owner.counter += 1;
@@ -313,7 +313,7 @@ fn beat(
 #[must_use = "the lock is free again when this is dropped"]
 pub struct MarkerGuard {
     path: PathBuf,
-    owner: Owner,
+    owner: MarkerContent,
     process: u32,
     is_over: Arc<AtomicBool>,
     heart: Option<JoinHandle<()>>,
@@ -334,7 +334,7 @@ impl MarkerGuard {
     /// The function reads a file on the server. `true` is the answer of that moment: the marker may be taken over right
     /// after it.
     pub fn still_ours(&self) -> bool {
-        self.process == std::process::id() && Owner::read(&self.path).id == self.owner.id
+        self.process == std::process::id() && MarkerContent::read(&self.path).id == self.owner.id
     }
 
     /// Releases the lock, as dropping it does.

@@ -127,7 +127,7 @@ pub(super) enum Dir {
 
 /// The files of one lock.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct LockFiles {
     /// The file that is locked; its directory has no links in it.
     pub(crate) path: PathBuf,
     /// The file that is locked by who tries.
@@ -150,7 +150,7 @@ pub(crate) fn file_stem(name: &str) -> String {
 
 impl Target {
     /// Returns the files of the lock. Those of a name are in a directory that is made if it does not exist.
-    pub(super) fn place(&self) -> Result<Place, LockError> {
+    pub(super) fn place(&self) -> Result<LockFiles, LockError> {
         match self {
             Self::Named { name, dir } => {
                 if name.is_empty() || name.len() > NAME_LIMIT {
@@ -168,9 +168,9 @@ impl Target {
                 let dir = prepared(&dir)?;
                 let stem = file_stem(name);
                 let (path, turn) = (dir.join(format!("{stem}.lock")), dir.join(format!("{stem}.turn")));
-                Ok(Place { path, turn, label: name.clone(), is_own: true })
+                Ok(LockFiles { path, turn, label: name.clone(), is_own: true })
             }
-            Self::Path(path) => Place::at(path),
+            Self::Path(path) => LockFiles::at(path),
         }
     }
 
@@ -184,12 +184,12 @@ impl Target {
 }
 
 /// The directories that were looked at since the process began, with the inodes that they had.
-static CHECKED: OfProcess<Mutex<BTreeSet<(PathBuf, Inode, Check)>>> = OfProcess::locked(BTreeSet::new());
+static CHECKED: OfProcess<Mutex<BTreeSet<(PathBuf, Inode, DirCheck)>>> = OfProcess::locked(BTreeSet::new());
 
 /// The kind of a check, which costs system calls: each is made once for a directory and its inode, and again if the
 /// directory is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Check {
+pub(super) enum DirCheck {
     Own,
     OnHost,
     Excludes,
@@ -198,7 +198,7 @@ pub(super) enum Check {
 /// Runs `check` of the directory `dir` unless it has passed before.
 pub(super) fn once(
     dir: &Path,
-    kind: Check,
+    kind: DirCheck,
     check: impl FnOnce() -> Result<(), LockError>,
 ) -> Result<(), LockError> {
     let key = |dir: &Path| Some((dir.to_owned(), files::inode(dir)?, kind));
@@ -212,7 +212,7 @@ pub(super) fn once(
 
 /// Returns the directory `dir` of the library's own, made if it does not exist, without links in its path.
 pub(super) fn prepared(dir: &Path) -> Result<PathBuf, LockError> {
-    once(dir, Check::Own, || {
+    once(dir, DirCheck::Own, || {
         let made = files::not_made_for_another(dir).and_then(|()| files::prepare(dir, Some(ON_NETWORK)));
         made.map_err(|unusable| match LockError::from(unusable) {
             LockError::Refused { reason } => LockError::Refused {
@@ -230,7 +230,7 @@ pub(super) fn prepared(dir: &Path) -> Result<PathBuf, LockError> {
     fs::canonicalize(dir).map_err(|error| LockError::io(dir, &error))
 }
 
-impl Place {
+impl LockFiles {
     /// Returns the lock of the file at `path`.
     fn at(path: &Path) -> Result<Self, LockError> {
         let Some(name) = path.file_name() else {
@@ -249,7 +249,7 @@ impl Place {
             }
             _ => {}
         }
-        once(&dir, Check::OnHost, || Ok(files::not_on_network(&dir, ON_NETWORK)?))?;
+        once(&dir, DirCheck::OnHost, || Ok(files::not_on_network(&dir, ON_NETWORK)?))?;
         let mut turn = name.to_owned();
         turn.push(".turn");
         if turn.len() > FILE_LIMIT {

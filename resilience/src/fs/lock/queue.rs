@@ -172,7 +172,7 @@ fn watch(path: &Path) {
         }
         due
     };
-    let look = Arc::new(Look { path: path.to_owned(), is_set: AtomicBool::new(false) });
+    let look = Arc::new(QueueWaker { path: path.to_owned(), is_set: AtomicBool::new(false) });
     let mut timer = real_time(due.saturating_duration_since(Instant::now()).max(GRACE));
     // The timer calls at once where the system refuses it a thread: then nothing is looked at.
     let is_pending =
@@ -185,12 +185,12 @@ fn watch(path: &Path) {
 }
 
 /// The waker that the timer calls when the first waiter of a queue is due.
-struct Look {
+struct QueueWaker {
     path: PathBuf,
     is_set: AtomicBool,
 }
 
-impl Wake for Look {
+impl Wake for QueueWaker {
     fn wake(self: Arc<Self>) {
         if self.is_set.load(Ordering::SeqCst) {
             look(&self.path);

@@ -49,7 +49,7 @@ pub struct Backup {
 }
 
 /// A backup by the parts of its name.
-pub(super) struct Found {
+pub(super) struct BackupName {
     number: u64,
     pub(super) id: String,
     pub(super) name: String,
@@ -58,7 +58,7 @@ pub(super) struct Found {
 
 impl Target {
     /// Returns the backups of the file, the oldest first.
-    pub(super) fn backups(&self) -> io::Result<Vec<Found>> {
+    pub(super) fn backups(&self) -> io::Result<Vec<BackupName>> {
         let stem = format!(".{}-", file_stem(&self.name));
         let parsed = |name: String| {
             let (middle, end) = name.strip_prefix(&stem)?.split_once('.')?;
@@ -69,7 +69,7 @@ impl Target {
             };
             let (number, id) = middle.split_once('-')?;
             let (number, id) = (number.parse().ok()?, id.to_owned());
-            Some(Found { number, id, name, was_there })
+            Some(BackupName { number, id, name, was_there })
         };
         let mut all: Vec<_> = self.dir.names()?.into_iter().filter_map(parsed).collect();
         all.sort_by_key(|backup| backup.number);
@@ -112,7 +112,7 @@ impl Target {
 pub fn backups(path: impl AsRef<Path>) -> Result<Vec<Backup>, TransactionError> {
     let target = Target::resolve(path.as_ref(), false)?;
     let all = target.backups().map_err(|error| TransactionError::failed(&target.path, &error))?;
-    let backup = |found: Found| Backup {
+    let backup = |found: BackupName| Backup {
         number: found.number,
         path: target.dir.path.join(found.name),
         was_there: found.was_there,

@@ -46,13 +46,13 @@ impl Seen {
 /// The time at which it was made differs from that of a later one with the same number. A device may have another number after
 /// the system was started again, so that it decides only where the file system keeps no such time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct DirIdentity {
     pub(super) device: u64,
     pub(super) inode: u64,
     pub(super) born: Option<(i64, u32)>,
 }
 
-impl Place {
+impl DirIdentity {
     /// Reads what `Display` has written.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut words = text.split(':');
@@ -77,7 +77,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for DirIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.device, self.inode)?;
         self.born.map_or(Ok(()), |(seconds, rest)| write!(f, ":{seconds}.{rest}"))
@@ -93,19 +93,19 @@ impl Dir {
     }
 
     /// Returns its identity.
-    pub(super) fn place(&self) -> io::Result<Place> {
+    pub(super) fn place(&self) -> io::Result<DirIdentity> {
         let flags = StatxFlags::INO | StatxFlags::BTIME;
         match fs::statx(&self.file, "", AtFlags::EMPTY_PATH, flags) {
             Ok(found) => {
                 let knows = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::BTIME);
                 let born = (found.stx_btime.tv_sec, found.stx_btime.tv_nsec);
                 let device = fs::makedev(found.stx_dev_major, found.stx_dev_minor);
-                Ok(Place { device, inode: found.stx_ino, born: knows.then_some(born) })
+                Ok(DirIdentity { device, inode: found.stx_ino, born: knows.then_some(born) })
             }
             // A sandbox that does not know the call.
             Err(Errno::NOSYS | Errno::PERM) => {
                 let found = self.status()?;
-                Ok(Place { device: found.st_dev, inode: found.st_ino, born: None })
+                Ok(DirIdentity { device: found.st_dev, inode: found.st_ino, born: None })
             }
             Err(error) => Err(error.into()),
         }
@@ -123,7 +123,7 @@ impl Dir {
     }
 
     /// Returns whether it is the directory that was noted.
-    pub(super) fn is(&self, noted: Place) -> bool {
+    pub(super) fn is(&self, noted: DirIdentity) -> bool {
         self.place().is_ok_and(|place| place.is(noted))
     }
 

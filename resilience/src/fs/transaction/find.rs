@@ -2,7 +2,7 @@
 //!
 //! A path says only where something was: directories are renamed, exchanged, copied and mounted elsewhere. So the
 //! directory of the opened file is searched first, and another one counts as the noted one by its identity
-//! ([`Place`]), or, in a copy, because the lock in it has noted the same. A journal that is not there means "not
+//! ([`DirIdentity`]), or, in a copy, because the lock in it has noted the same. A journal that is not there means "not
 //! committed, or finished" only in the directory that was noted; everything else is an error that names it.
 //!
 //! A copy of a directory has a journal of its own, which is finished there: never with a file of the original.
@@ -14,7 +14,7 @@
 //! | nowhere, and the lock names it | it is over if the noted directory is there without it ([`is_settled`]) |
 //! | in the directory of the file, whose lock does not name it | by an entry for the file ([`beside`]) |
 
-use super::dir::{Dir, Place};
+use super::dir::{Dir, DirIdentity};
 use super::error::TransactionError;
 use super::journal::{Direction, Entry, Journal, id_in};
 use super::target::Target;
@@ -100,30 +100,30 @@ fn opened(path: &Path) -> Option<Arc<Dir>> {
 
 /// The content of a lock file about the directories of the transaction whose journal it names.
 #[derive(Debug, Default)]
-struct Noted {
+struct NotedTransaction {
     /// The directory of the journal.
-    there: Option<Place>,
+    there: Option<DirIdentity>,
     /// The directory of the lock file, and its path.
-    here: Option<(Place, PathBuf)>,
+    here: Option<(DirIdentity, PathBuf)>,
 }
 
 /// Returns the words for a lock file: the directory of the journal, and that of the lock file.
-pub(super) fn noted(there: Place, here: &Entry) -> Option<String> {
+pub(super) fn noted(there: DirIdentity, here: &Entry) -> Option<String> {
     here.place.map(|place| format!("{there} {place} {}", part(&here.dir.to_string_lossy())))
 }
 
-impl Noted {
+impl NotedTransaction {
     fn of(named: &NamedJournal) -> Self {
         let mut words = named.places.iter().flat_map(|places| places.split(' '));
-        let there = words.next().and_then(Place::parse);
-        let here = words.next().and_then(Place::parse);
+        let there = words.next().and_then(DirIdentity::parse);
+        let here = words.next().and_then(DirIdentity::parse);
         Self { there, here: here.zip(words.next().map(|path| PathBuf::from(whole(path)))) }
     }
 }
 
 /// Checks that a journal which is not found was not committed, or is finished.
 fn is_settled(target: &Target, named: &NamedJournal, at: &Path, name: &str) -> Result<(), TransactionError> {
-    let (Noted { there, here }, now) = (Noted::of(named), opened(at));
+    let (NotedTransaction { there, here }, now) = (NotedTransaction::of(named), opened(at));
     let is_beside = there.zip(here.as_ref()).is_some_and(|(there, (here, _))| there.is(*here));
     let is_copy = here.as_ref().is_some_and(|(here, _)| !target.dir.is(*here));
     // Where it is if both directories have moved, or were copied, together.
@@ -200,7 +200,7 @@ fn located(
     let path = dir.path.join(journal.file_name());
     let corrupt = |words: String| Err(TransactionError::corrupt(&path, words));
     let Some(first) = journal.entries.first().cloned() else { return corrupt("names no file".to_owned()) };
-    let moved = Moved { is_copy: is_copy(&dir, &first, &journal), dir: &dir, first: &first, target };
+    let moved = MovedDir { is_copy: is_copy(&dir, &first, &journal), dir: &dir, first: &first, target };
     let mut targets = Vec::new();
     for entry in &mut journal.entries {
         let Some(found) = moved.dir_of(entry, &journal.id) else {
@@ -246,14 +246,14 @@ fn is_copy(dir: &Dir, first: &Entry, journal: &Journal) -> bool {
 }
 
 /// The present and the former place of the directory of a journal.
-struct Moved<'a> {
+struct MovedDir<'a> {
     dir: &'a Arc<Dir>,
     first: &'a Entry,
     is_copy: bool,
     target: &'a Target,
 }
 
-impl Moved<'_> {
+impl MovedDir<'_> {
     /// Returns the present directory of `entry`; `None` if it is not found.
     fn dir_of(&self, entry: &Entry, id: &str) -> Option<Arc<Dir>> {
         if entry.dir == self.first.dir {
@@ -273,7 +273,7 @@ impl Moved<'_> {
         let is_noted = |dir: &&Arc<Dir>| dir.is(noted);
         // The lock in a copy still says which directory it was in.
         let is_copied = |dir: &&Arc<Dir>| {
-            let here = names(dir, entry, id).and_then(|named| Noted::of(&named).here);
+            let here = names(dir, entry, id).and_then(|named| NotedTransaction::of(&named).here);
             here.is_some_and(|(here, _)| here.is(noted))
         };
         let all: Vec<_> = all.into_iter().chain([own]).collect();

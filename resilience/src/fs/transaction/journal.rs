@@ -1,7 +1,7 @@
 //! The journal of a transaction over several files: written before the first of them is replaced, and removed when all
 //! are.
 
-use super::dir::{Dir, Place, sync};
+use super::dir::{Dir, DirIdentity, sync};
 use super::error::TransactionError;
 use crate::base::digest::hash;
 use crate::base::template::{part, whole};
@@ -17,7 +17,7 @@ pub(super) type Content = Option<u128>;
 pub(super) struct Entry {
     pub(super) dir: PathBuf,
     /// The directory that had this path; `None` in a journal of an earlier version.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<DirIdentity>,
     pub(super) name: String,
     /// The file with the new content, and afterwards the one with the old content.
     pub(super) temp: String,
@@ -121,7 +121,7 @@ impl Journal {
                 old: read_content(word()?)?,
                 new: read_content(word()?)?,
                 keep: word()?.parse().ok()?,
-                place: word().map(|place| Place::parse(place).ok_or(())).transpose().ok()?,
+                place: word().map(|place| DirIdentity::parse(place).ok_or(())).transpose().ok()?,
             };
             // Nothing but files of these directories is touched.
             (is_one_name(&entry.name) && is_one_name(&entry.temp)).then_some(entry)
@@ -187,8 +187,8 @@ mod tests {
     /// the first version, which did not note which directories it meant.
     #[test]
     fn journals_of_format_1_are_read_and_written() {
-        let place = Place { device: 2049, inode: 131, born: Some((1_700_000_000, 12)) };
-        let other = Place { born: None, ..place };
+        let place = DirIdentity { device: 2049, inode: 131, born: Some((1_700_000_000, 12)) };
+        let other = DirIdentity { born: None, ..place };
         for (places, goldens) in [
             ([None, None], [include_str!("golden/journal-1"), include_str!("golden/rollback-1")]),
             (
@@ -200,7 +200,7 @@ mod tests {
         }
     }
 
-    fn are_read_and_written(places: [Option<Place>; 2], [forward, back]: [&str; 2]) {
+    fn are_read_and_written(places: [Option<DirIdentity>; 2], [forward, back]: [&str; 2]) {
         let entry = |place, name: &str, old, new, keep| Entry {
             dir: PathBuf::from("/srv/a b"),
             place,
@@ -238,7 +238,7 @@ mod tests {
     fn every_damage_is_noticed(direction: Direction) {
         let entry = |name: &str, old: Content, new| Entry {
             dir: PathBuf::from("/a b/\n"),
-            place: old.map(|_| Place { device: 1, inode: 2, born: Some((-1, 3)) }),
+            place: old.map(|_| DirIdentity { device: 1, inode: 2, born: Some((-1, 3)) }),
             name: name.to_owned(),
             temp: format!(".{name}"),
             old,

@@ -158,7 +158,7 @@ impl Json {
     /// # Ok::<(), TransactionError>(())
     /// ```
     pub fn get<T: DeserializeOwned>(&self, pointer: &str) -> Result<Option<T>, TransactionError> {
-        let Place::There { value, .. } = self.find(pointer)? else { return Ok(None) };
+        let MemberPlace::There { value, .. } = self.find(pointer)? else { return Ok(None) };
         let text = self.text.get(value).unwrap_or_default();
         serde_json::from_str(text).map(Some).map_err(|error| self.refused(pointer, &error.to_string()))
     }
@@ -197,12 +197,16 @@ impl Json {
     /// ```
     pub fn set<T: Serialize + ?Sized>(&mut self, pointer: &str, value: &T) -> Result<(), TransactionError> {
         let (range, new) = match self.find(pointer)? {
-            Place::There { member, value: range, .. } => {
+            MemberPlace::There { member, value: range, .. } => {
                 let new = self.written(pointer, value, &self.indent_at(member.start))?;
                 (range, new)
             }
-            Place::Missing { container, key } => self.added(pointer, container, key.as_deref(), value)?,
-            Place::Nowhere => return Err(self.refused(pointer, "there is no object or array to add it to")),
+            MemberPlace::Missing { container, key } => {
+                self.added(pointer, container, key.as_deref(), value)?
+            }
+            MemberPlace::Nowhere => {
+                return Err(self.refused(pointer, "there is no object or array to add it to"));
+            }
         };
         self.text.replace_range(range, &new);
         Ok(())
@@ -238,7 +242,7 @@ impl Json {
     /// # Ok::<(), TransactionError>(())
     /// ```
     pub fn remove(&mut self, pointer: &str) -> Result<bool, TransactionError> {
-        let Place::There { member, value, container } = self.find(pointer)? else { return Ok(false) };
+        let MemberPlace::There { member, value, container } = self.find(pointer)? else { return Ok(false) };
         let Some(container) = container else { return Err(self.refused(pointer, "the whole text stays")) };
         let members = self.members(container.start);
         let at = members.iter().position(|other| other.start == member.start).unwrap_or_default();
@@ -257,12 +261,12 @@ impl Json {
     }
 
     /// Returns where the value at `pointer` is, or would be.
-    fn find(&self, pointer: &str) -> Result<Place, TransactionError> {
+    fn find(&self, pointer: &str) -> Result<MemberPlace, TransactionError> {
         let start = space(self.text.as_bytes(), 0);
         let whole = start..value_end(self.text.as_bytes(), start);
         let Some(path) = pointer.strip_prefix('/') else {
             return match pointer {
-                "" => Ok(Place::There { member: whole.clone(), value: whole, container: None }),
+                "" => Ok(MemberPlace::There { member: whole.clone(), value: whole, container: None }),
                 _ => Err(self.refused(pointer, "a pointer is empty, or begins with `/`")),
             };
         };
@@ -274,7 +278,7 @@ impl Json {
             let is_array = match self.text.as_bytes().get(container.start) {
                 Some(b'{') => false,
                 Some(b'[') => true,
-                _ => return Ok(Place::Nowhere),
+                _ => return Ok(MemberPlace::Nowhere),
             };
             let found = if is_array {
                 let is_number = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
@@ -288,16 +292,16 @@ impl Json {
             match found {
                 Some(member) if is_last => {
                     let (value, member) = (member.value.clone(), member.start..member.value.end);
-                    return Ok(Place::There { member, value, container: Some(container) });
+                    return Ok(MemberPlace::There { member, value, container: Some(container) });
                 }
                 Some(member) => value = member.value.clone(),
                 None if is_last && (!is_array || key == "-") => {
-                    return Ok(Place::Missing { container, key: (!is_array).then_some(key) });
+                    return Ok(MemberPlace::Missing { container, key: (!is_array).then_some(key) });
                 }
-                None => return Ok(Place::Nowhere),
+                None => return Ok(MemberPlace::Nowhere),
             }
         }
-        Ok(Place::Nowhere)
+        Ok(MemberPlace::Nowhere)
     }
 
     /// Returns the members of the object or array that begins at `start`.
@@ -405,7 +409,7 @@ impl Json {
 }
 
 /// The place of a value: with its key, in its object or array.
-enum Place {
+enum MemberPlace {
     There { member: Range<usize>, value: Range<usize>, container: Option<Range<usize>> },
     Missing { container: Range<usize>, key: Option<String> },
     Nowhere,

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Builder;
 
 /// A guard that cancels the work when it is dropped, unless that has been committed.
-struct Cancels(Arc<AtomicBool>);
+struct CancelOnDrop(Arc<AtomicBool>);
 
-impl Drop for Cancels {
+impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         is_first(&self.0);
     }
@@ -32,7 +32,7 @@ pub(super) async fn run<R: Send + 'static>(
         given.give(catch_unwind(AssertUnwindSafe(|| work(&|| is_first(&may_commit)))));
     });
     Builder::new().name("resilience-fs".into()).spawn(carried)?;
-    let _cancels = Cancels(is_decided);
+    let _cancels = CancelOnDrop(is_decided);
     let result = result.taken().await;
     Ok(result.unwrap_or_else(|panic| resume_unwind(panic)))
 }

@@ -10,7 +10,7 @@ use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
 use crate::base::world::{World, run_in};
-use crate::event::{Event, Log, Pace, blocks, emit_as, is_heard, is_rejection_heard, shows_all_keys};
+use crate::event::{Event, Log, LogPace, blocks, emit_as, is_heard, is_rejection_heard, shows_all_keys};
 use crate::failure::rejected::Rejected;
 use crate::fs::lock::{self, Acquire};
 use crate::fs::{FileLock, LockError, LockGuard};
@@ -31,7 +31,7 @@ pub(super) struct Counters {
     lost: AtomicU64,
     /// The longest wait, in nanoseconds.
     longest: AtomicU64,
-    pace: Pace,
+    pace: LogPace,
 }
 
 impl Counters {
@@ -42,7 +42,7 @@ impl Counters {
             rejected: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             longest: AtomicU64::new(0),
-            pace: Pace::new(),
+            pace: LogPace::new(),
         }
     }
 

@@ -18,7 +18,7 @@
 use super::Budget;
 use super::throttle::{Throttled, ThrottledAttempt};
 use crate::base::each_poll::each_poll;
-use crate::base::payers::{self, Notes, Payer, Payment};
+use crate::base::payers::{self, Payer, Payment, PaymentNotes};
 use crate::base::sync::locked;
 use crate::policy::Verdict;
 use std::future::Future;
@@ -73,16 +73,16 @@ impl<'b> Share<'b> {
 
     /// Enters the attempt, which runs on this thread until the guard is dropped.
     #[inline]
-    pub fn enter(&self) -> Inside<'_> {
+    pub fn enter(&self) -> AttemptScope<'_> {
         match &self.attempt {
-            None => Inside { attempt: None },
+            None => AttemptScope { attempt: None },
             Some(attempt) => enter(attempt),
         }
     }
 
     /// Returns the payments of the calls inside from the budget.
     #[inline(never)]
-    fn notes(&self) -> Notes {
+    fn notes(&self) -> PaymentNotes {
         let attempt = self.attempt.as_ref();
         attempt.and_then(|attempt| locked(attempt).as_ref().map(Payer::notes)).unwrap_or_default()
     }
@@ -124,11 +124,11 @@ impl<'b> Share<'b> {
 #[derive(Debug)]
 #[doc(hidden)]
 #[must_use = "the attempt leaves the thread when it is dropped"]
-pub struct Inside<'s> {
+pub struct AttemptScope<'s> {
     attempt: Option<&'s Mutex<Option<Payer>>>,
 }
 
-impl Inside<'_> {
+impl AttemptScope<'_> {
     /// Leaves the attempt, which has ended.
     #[inline]
     pub fn leave(self) {
@@ -136,7 +136,7 @@ impl Inside<'_> {
     }
 }
 
-impl Drop for Inside<'_> {
+impl Drop for AttemptScope<'_> {
     #[inline]
     fn drop(&mut self) {
         if let Some(attempt) = self.attempt {
@@ -147,10 +147,10 @@ impl Drop for Inside<'_> {
 
 /// Enters the attempt. Not inlined, like [`leave`]: most attempts share nothing.
 #[inline(never)]
-fn enter(attempt: &Mutex<Option<Payer>>) -> Inside<'_> {
-    let Some(payer) = locked(attempt).take() else { return Inside { attempt: None } };
+fn enter(attempt: &Mutex<Option<Payer>>) -> AttemptScope<'_> {
+    let Some(payer) = locked(attempt).take() else { return AttemptScope { attempt: None } };
     payers::enter(payer);
-    Inside { attempt: Some(attempt) }
+    AttemptScope { attempt: Some(attempt) }
 }
 
 #[inline(never)]

@@ -27,7 +27,7 @@ use crate::base::clock::now;
 use crate::base::scope::{Stack, is_cut};
 use crate::base::sync::Mutex;
 use crate::base::{payers, rng};
-use crate::event::{Event, Log, Pace, emit_as, is_rejection_heard, shows_all_keys};
+use crate::event::{Event, Log, LogPace, emit_as, is_rejection_heard, shows_all_keys};
 use crate::failure::Counts;
 use crate::point::PointName;
 use crate::policy::Verdict;
@@ -46,27 +46,31 @@ const USUAL: f64 = 2.0;
 pub(super) struct Throttle {
     history: Mutex<History>,
     refused: AtomicU64,
-    pace: Pace,
+    pace: LogPace,
 }
 
 /// The attempts of the last two minutes, second by second.
 #[derive(Debug)]
 struct History {
-    seconds: [Tally; SPAN as usize],
+    seconds: [ThrottleCounts; SPAN as usize],
     /// The latest second that was seen.
     last: u64,
-    total: Tally,
+    total: ThrottleCounts,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Tally {
+struct ThrottleCounts {
     requests: u64,
     accepts: u64,
 }
 
 impl Default for History {
     fn default() -> Self {
-        Self { seconds: [Tally::default(); SPAN as usize], last: 0, total: Tally::default() }
+        Self {
+            seconds: [ThrottleCounts::default(); SPAN as usize],
+            last: 0,
+            total: ThrottleCounts::default(),
+        }
     }
 }
 
@@ -97,7 +101,7 @@ impl History {
 
     /// Returns the probability with which the next call is refused.
     fn refusal(&self, factor: f64) -> f64 {
-        let Tally { requests, accepts } = self.total;
+        let ThrottleCounts { requests, accepts } = self.total;
         let (requests, accepts) = (requests as f64, accepts as f64);
         ((requests - factor * accepts) / (requests + 1.0)).clamp(0.0, MOST)
     }
@@ -105,7 +109,7 @@ impl History {
 
 impl Throttle {
     pub(super) fn new() -> Self {
-        Self { history: Mutex::new(History::default()), refused: AtomicU64::new(0), pace: Pace::new() }
+        Self { history: Mutex::new(History::default()), refused: AtomicU64::new(0), pace: LogPace::new() }
     }
 
     /// Returns the probability with which a call is refused at `second`.

@@ -38,7 +38,7 @@ const PAUSE: u64 = 1_000_000_000;
 pub(super) struct Adaptive {
     /// Zero until the first change.
     slots: AtomicU64,
-    course: Mutex<Course>,
+    course: Mutex<LimitState>,
 }
 
 /// The bounds of the number of slots, and the number at the start.
@@ -57,7 +57,7 @@ impl Bounds {
 
 /// The end of a call.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct End {
+pub(super) struct CallEnd {
     /// The time that the call had its slot, in nanoseconds; `None` if it failed of overload.
     pub(super) latency: Option<u64>,
     /// The number of slots in use.
@@ -67,7 +67,7 @@ pub(super) struct End {
 }
 
 #[derive(Debug, Default)]
-struct Course {
+struct LimitState {
     /// The slots, with a fraction; nothing before the first change.
     limit: Option<f64>,
     long: Option<f64>,
@@ -76,7 +76,7 @@ struct Course {
     window: Window,
     /// The time at which an overload last lowered the number.
     overloaded: Option<u64>,
-    slow: Option<Slow>,
+    slow: Option<BeforeSlowdown>,
 }
 
 #[derive(Debug, Default)]
@@ -108,7 +108,7 @@ impl Window {
 
 /// The state at the moment at which calls became slower.
 #[derive(Clone, Copy, Debug)]
-struct Slow {
+struct BeforeSlowdown {
     /// The most slots that were in use.
     most: u64,
     mean: f64,
@@ -116,8 +116,14 @@ struct Slow {
 
 impl Adaptive {
     pub(super) const fn new() -> Self {
-        let course =
-            Course { limit: None, long: None, windows: 0, window: Window::NEW, overloaded: None, slow: None };
+        let course = LimitState {
+            limit: None,
+            long: None,
+            windows: 0,
+            window: Window::NEW,
+            overloaded: None,
+            slow: None,
+        };
         Self { slots: AtomicU64::new(0), course: Mutex::new(course) }
     }
 
@@ -131,7 +137,7 @@ impl Adaptive {
     }
 
     /// Counts the end of a call; returns whether the number of slots has changed.
-    pub(super) fn ended(&self, bounds: Bounds, end: End) -> bool {
+    pub(super) fn ended(&self, bounds: Bounds, end: CallEnd) -> bool {
         let mut course = self.course.lock();
         let changes = match end.latency {
             Some(latency) => course.succeeded(bounds, latency, end),
@@ -167,13 +173,13 @@ impl Adaptive {
     }
 }
 
-impl Course {
+impl LimitState {
     fn limit(&self, bounds: Bounds) -> f64 {
         self.limit.unwrap_or_else(|| bounds.start().into())
     }
 
     /// Returns the number of slots after a success, if a window ends with it.
-    fn succeeded(&mut self, bounds: Bounds, latency: u64, end: End) -> Option<f64> {
+    fn succeeded(&mut self, bounds: Bounds, latency: u64, end: CallEnd) -> Option<f64> {
         if end.now.abs_diff(self.window.last) >= IDLE {
             (self.window, self.slow) = (Window::from(end.now), None);
         }
@@ -222,7 +228,7 @@ impl Course {
     /// Returns whether calls have stayed as slow while ever fewer ran: then the load is not the reason, and the present
     /// latency is the usual one.
     fn accepts_slower(&mut self, bounds: Bounds, most: u64, recent: f64) -> bool {
-        let slow = *self.slow.get_or_insert(Slow { most, mean: recent });
+        let slow = *self.slow.get_or_insert(BeforeSlowdown { most, mean: recent });
         let left = most as f64 / slow.most as f64;
         // Half of what calls would gain if they waited for each other.
         let gain = (1.0 - left) / 2.0;
@@ -279,7 +285,7 @@ mod tests {
                 let in_use = self.running.len() as u64;
                 let Reverse((end, since)) = self.running.pop().expect("a call that runs");
                 self.now = end;
-                let end = End { latency: Some(end - since), in_use, now: end };
+                let end = CallEnd { latency: Some(end - since), in_use, now: end };
                 self.adaptive.ended(self.bounds, end);
             }
             self.adaptive.slots(self.bounds)
@@ -289,7 +295,7 @@ mod tests {
     fn ends(adaptive: &Adaptive, bounds: Bounds, calls: u32, in_use: u64, from: u64) -> u64 {
         for call in 0..calls {
             let now = from + u64::from(call) * 20 * MS;
-            adaptive.ended(bounds, End { latency: Some(100 * MS), in_use, now });
+            adaptive.ended(bounds, CallEnd { latency: Some(100 * MS), in_use, now });
         }
         adaptive.slots(bounds)
     }
@@ -324,7 +330,7 @@ mod tests {
             let in_use = adaptive.slots(BOUNDS);
             // One in fifty fails of overload.
             let latency = (call % 50 != 49).then_some(100 * MS);
-            adaptive.ended(BOUNDS, End { latency, in_use, now: jumps(1_000 * MS + call * 20 * MS) });
+            adaptive.ended(BOUNDS, CallEnd { latency, in_use, now: jumps(1_000 * MS + call * 20 * MS) });
             adaptive.slots(BOUNDS)
         };
         (0..calls).map(end).collect()
@@ -356,7 +362,7 @@ mod tests {
     fn an_overload_takes_a_tenth_once_in_a_window() {
         let adaptive = Adaptive::new();
         let overload = |now| {
-            adaptive.ended(BOUNDS, End { latency: None, in_use: 20, now });
+            adaptive.ended(BOUNDS, CallEnd { latency: None, in_use: 20, now });
             adaptive.slots(BOUNDS)
         };
         assert_eq!([overload(MS), overload(2 * MS), overload(900 * MS)], [18, 18, 18]);

@@ -71,27 +71,27 @@ pub(super) struct Queue {
     slots: u64,
     waiting: Waiters,
     /// The callers whose turn it is: each has a slot, and has not taken it yet.
-    turns: VecDeque<Turn>,
+    turns: VecDeque<FirstWaiter>,
     /// The recent time that slots were held, and when the last of them was freed.
     hold: Option<(u64, u64)>,
 }
 
 #[derive(Debug)]
-struct Turn {
+struct FirstWaiter {
     number: u64,
     since: u64,
 }
 
 /// The number of calls that may run, and that may wait.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Room {
+pub(super) struct Capacity {
     pub(super) slots: u64,
     pub(super) queue: usize,
 }
 
 /// The state of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Arrival {
+pub(super) enum GateAnswer {
     /// The caller has a slot, since this moment.
     Entered(u64),
     /// The caller waits, under this number.
@@ -101,7 +101,7 @@ pub(super) enum Arrival {
 
 /// One look at the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reading {
+pub(super) struct View {
     pub(super) in_use: u64,
     pub(super) waiting: usize,
     pub(super) hold: Option<u64>,
@@ -148,18 +148,18 @@ impl Gate {
     /// can be long enough.
     pub(super) fn arrive(
         &self,
-        room: impl FnOnce() -> Room,
+        room: impl FnOnce() -> Capacity,
         patience: u64,
         now: u64,
         waker: Waker,
-    ) -> (Arrival, After) {
+    ) -> (GateAnswer, After) {
         let mut queue = self.queue().lock();
         let mut after = After::default();
         // Read under the lock: whoever changes it looks at the queue afterwards.
         let room = room();
         if !queue.is_here && self.enter_or_queue(room.slots, &mut queue) {
             after.drop.push(waker);
-            return (Arrival::Entered(now), after);
+            return (GateAnswer::Entered(now), after);
         }
         queue.slots = room.slots;
         queue.revise(now, &mut after);
@@ -202,10 +202,10 @@ impl Gate {
         &self,
         number: u64,
         until: u64,
-        room: impl FnOnce() -> Room,
+        room: impl FnOnce() -> Capacity,
         now: u64,
         waker: Waker,
-    ) -> (Arrival, After) {
+    ) -> (GateAnswer, After) {
         let mut queue = self.queue().lock();
         let mut after = After::default();
         let room = room();
@@ -213,21 +213,21 @@ impl Gate {
         let arrival = match queue.waiting.place(number) {
             _ if queue.take_turn(number) => {
                 after.drop.push(waker);
-                Arrival::Entered(now)
+                GateAnswer::Entered(now)
             }
             _ if until <= now => {
                 after.drop.push(waker);
                 queue.waiting.remove(number, &mut after);
-                Arrival::Refused
+                GateAnswer::Refused
             }
             Some(place) => {
                 queue.waiting.renew(place, waker, &mut after);
-                Arrival::Waits(number)
+                GateAnswer::Waits(number)
             }
             // The caller lost its turn, and begins again behind the others.
             None if !queue.is_here && self.enter_or_queue(room.slots, &mut queue) => {
                 after.drop.push(waker);
-                return (Arrival::Entered(now), after);
+                return (GateAnswer::Entered(now), after);
             }
             None => {
                 queue.slots = room.slots;
@@ -286,13 +286,13 @@ impl Gate {
         after
     }
 
-    pub(super) fn read(&self) -> Reading {
+    pub(super) fn read(&self) -> View {
         let Some(queue) = self.queue.get() else {
-            return Reading { in_use: self.word.load(Ordering::Relaxed), waiting: 0, hold: None };
+            return View { in_use: self.word.load(Ordering::Relaxed), waiting: 0, hold: None };
         };
         let queue = queue.lock();
         let in_use = if queue.is_here { queue.in_use } else { self.word.load(Ordering::Relaxed) };
-        Reading { in_use, waiting: queue.waiting.len(), hold: queue.hold.map(|(mean, _)| mean) }
+        View { in_use, waiting: queue.waiting.len(), hold: queue.hold.map(|(mean, _)| mean) }
     }
 
     /// Forgets how long slots were held.
@@ -318,18 +318,25 @@ impl Queue {
         self.turns.front().map(|turn| turn.since.saturating_add(TURN))
     }
 
-    fn arrive(&mut self, room: Room, patience: u64, now: u64, waker: Waker, after: &mut After) -> Arrival {
+    fn arrive(
+        &mut self,
+        room: Capacity,
+        patience: u64,
+        now: u64,
+        waker: Waker,
+        after: &mut After,
+    ) -> GateAnswer {
         if self.in_use < room.slots && self.waiting.is_empty() {
             self.in_use += 1;
             after.drop.push(waker);
-            return Arrival::Entered(now);
+            return GateAnswer::Entered(now);
         }
         let is_over = patience == 0 || self.expected(room.slots, now).is_some_and(|wait| wait > patience);
         if is_over || self.waiting.len() >= room.queue {
             after.drop.push(waker);
-            return Arrival::Refused;
+            return GateAnswer::Refused;
         }
-        Arrival::Waits(self.waiting.push(now.saturating_add(patience), waker))
+        GateAnswer::Waits(self.waiting.push(now.saturating_add(patience), waker))
     }
 
     /// Returns how long a caller would wait that joined the queue now; `None` if that is not known.
@@ -371,7 +378,7 @@ impl Queue {
         {
             if waiter.until > now {
                 self.in_use += 1;
-                self.turns.push_back(Turn { number: waiter.number, since: now });
+                self.turns.push_back(FirstWaiter { number: waiter.number, since: now });
             }
         }
     }

@@ -5,7 +5,7 @@ use super::{Bulkhead, BulkheadConfig};
 use crate::base::setting::Effective;
 use crate::base::settings::Settings;
 #[cfg(feature = "ops")]
-use crate::point::Reading;
+use crate::point::MetricReading;
 use crate::point::{Layer, PointName};
 use crate::policy::keyed::{EntryMap, Key, Keyed, PerKey};
 use crate::policy::owner::Owner;
@@ -118,8 +118,8 @@ impl Stateful for Bulkhead {
     }
 
     #[cfg(feature = "ops")]
-    fn readings(&self) -> Vec<Reading> {
-        vec![Reading::new("bulkhead_limit", f64::from(self.snapshot().slots))]
+    fn readings(&self) -> Vec<MetricReading> {
+        vec![MetricReading::new("bulkhead_limit", f64::from(self.snapshot().slots))]
     }
 
     #[cfg(feature = "config")]

@@ -4,27 +4,27 @@
 //! `a_caller_that_leaves_the_queue_passes_its_turn_on`, `a_newcomer_does_not_overtake` and
 //! `a_turn_is_used_or_taken_back`.
 
-use super::gate::{Arrival, Gate, Room, TURN};
+use super::gate::{Capacity, Gate, GateAnswer, TURN};
 use crate::policy::waiters::After;
 use crate::policy::waiters::loom::{Caller, together};
 use loom::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
 
-const ROOM: Room = Room { slots: 1, queue: 8 };
+const ROOM: Capacity = Capacity { slots: 1, queue: 8 };
 const LONG: u64 = 1 << 40;
 
 /// Enters or waits.
-fn arrive(caller: &Caller, gate: &Gate) -> Arrival {
+fn arrive(caller: &Caller, gate: &Gate) -> GateAnswer {
     if gate.enter(1) {
-        return Arrival::Entered(0);
+        return GateAnswer::Entered(0);
     }
     let (arrival, after) = gate.arrive(|| ROOM, LONG, 0, caller.waker());
     finish(after);
     arrival
 }
 
-fn look(caller: &Caller, gate: &Gate, number: u64, now: u64) -> Arrival {
+fn look(caller: &Caller, gate: &Gate, number: u64, now: u64) -> GateAnswer {
     let (arrival, after) = gate.look(number, LONG, || ROOM, now, caller.waker());
     finish(after);
     arrival
@@ -51,7 +51,7 @@ fn full() -> Arc<Gate> {
 
 fn waits(caller: &Caller, gate: &Gate) -> u64 {
     match arrive(caller, gate) {
-        Arrival::Waits(number) => number,
+        GateAnswer::Waits(number) => number,
         other => panic!("{other:?}"),
     }
 }
@@ -69,11 +69,11 @@ fn a_slot_that_is_freed_while_a_caller_arrives_is_not_lost() {
         let arrives = caller.clone();
         let ((), arrival) = together(&gate, leave, move |gate| arrive(&arrives, gate));
         match arrival {
-            Arrival::Waits(number) => {
+            GateAnswer::Waits(number) => {
                 assert!(caller.is_woken());
-                assert!(matches!(look(&caller, &gate, number, 0), Arrival::Entered(_)));
+                assert!(matches!(look(&caller, &gate, number, 0), GateAnswer::Entered(_)));
             }
-            arrival => assert!(matches!(arrival, Arrival::Entered(_)), "{arrival:?}"),
+            arrival => assert!(matches!(arrival, GateAnswer::Entered(_)), "{arrival:?}"),
         }
         leave(&gate);
         assert!(is_empty(&gate));
@@ -88,7 +88,7 @@ fn a_caller_that_leaves_the_queue_passes_its_turn_on() {
         let (cancelled, behind) = (waits(&first, &gate), waits(&second, &gate));
         together(&gate, leave, move |gate| finish(gate.cancel(cancelled, 0)));
         assert!(second.is_woken());
-        assert!(matches!(look(&second, &gate, behind, 0), Arrival::Entered(_)));
+        assert!(matches!(look(&second, &gate, behind, 0), GateAnswer::Entered(_)));
         leave(&gate);
         assert!(is_empty(&gate));
     });
@@ -102,8 +102,8 @@ fn a_newcomer_does_not_overtake() {
         let number = waits(&first, &gate);
         let arrives = newcomer.clone();
         let ((), arrival) = together(&gate, leave, move |gate| arrive(&arrives, gate));
-        assert!(matches!(arrival, Arrival::Waits(_)), "{arrival:?}");
-        assert!(matches!(look(&first, &gate, number, 0), Arrival::Entered(_)));
+        assert!(matches!(arrival, GateAnswer::Waits(_)), "{arrival:?}");
+        assert!(matches!(look(&first, &gate, number, 0), GateAnswer::Entered(_)));
         leave(&gate);
         assert!(newcomer.is_woken());
     });
@@ -128,11 +128,11 @@ fn a_turn_is_used_or_taken_back() {
             move |gate| look(&looks, gate, slow, TURN - 1),
         );
         match arrival {
-            Arrival::Entered(_) => assert!(!second.is_woken()),
+            GateAnswer::Entered(_) => assert!(!second.is_woken()),
             arrival => {
-                assert!(matches!(arrival, Arrival::Waits(_)), "{arrival:?}");
+                assert!(matches!(arrival, GateAnswer::Waits(_)), "{arrival:?}");
                 assert!(second.is_woken());
-                assert!(matches!(look(&second, &gate, behind, TURN), Arrival::Entered(_)));
+                assert!(matches!(look(&second, &gate, behind, TURN), GateAnswer::Entered(_)));
             }
         }
         assert_eq!(gate.read().in_use, 1);
@@ -150,7 +150,7 @@ fn no_more_run_than_there_are_slots() {
         let caller = |running: Arc<loom::sync::atomic::AtomicU32>| {
             move |gate: &Gate| {
                 let caller = Caller::default();
-                let Arrival::Entered(_) = arrive(&caller, gate) else { return None };
+                let GateAnswer::Entered(_) = arrive(&caller, gate) else { return None };
                 assert_eq!(running.fetch_add(1, Ordering::Relaxed), 0);
                 running.fetch_sub(1, Ordering::Relaxed);
                 leave(gate);
@@ -173,7 +173,7 @@ fn a_caller_that_arrives_while_slots_are_added_gets_one() {
         let (arrival, ()) = together(
             &gate,
             move |gate| {
-                let room = || Room { slots: seen.load(Ordering::Relaxed), queue: 8 };
+                let room = || Capacity { slots: seen.load(Ordering::Relaxed), queue: 8 };
                 let (arrival, after) = gate.arrive(room, LONG, 0, arrives.waker());
                 finish(after);
                 arrival
@@ -183,9 +183,9 @@ fn a_caller_that_arrives_while_slots_are_added_gets_one() {
                 finish(gate.resize(|| added.load(Ordering::Relaxed), 0));
             },
         );
-        if let Arrival::Waits(number) = arrival {
+        if let GateAnswer::Waits(number) = arrival {
             assert!(caller.is_woken());
-            assert!(matches!(look(&caller, &gate, number, 0), Arrival::Entered(_)));
+            assert!(matches!(look(&caller, &gate, number, 0), GateAnswer::Entered(_)));
         }
         assert_eq!(gate.read().in_use, 2);
     });
@@ -202,9 +202,9 @@ fn a_turn_that_is_given_up_while_a_newcomer_arrives_frees_its_slot() {
         let arrives = newcomer.clone();
         let (arrival, ()) =
             together(&gate, move |gate| arrive(&arrives, gate), move |gate| finish(gate.cancel(number, 0)));
-        if let Arrival::Waits(number) = arrival {
+        if let GateAnswer::Waits(number) = arrival {
             assert!(newcomer.is_woken());
-            assert!(matches!(look(&newcomer, &gate, number, 0), Arrival::Entered(_)));
+            assert!(matches!(look(&newcomer, &gate, number, 0), GateAnswer::Entered(_)));
         }
         leave(&gate);
         assert!(is_empty(&gate));
@@ -222,7 +222,7 @@ fn a_newcomer_does_not_overtake_while_slots_are_added() {
         let (arrival, ()) = together(
             &gate,
             move |gate| {
-                let room = || Room { slots: seen.load(Ordering::Relaxed), queue: 8 };
+                let room = || Capacity { slots: seen.load(Ordering::Relaxed), queue: 8 };
                 let (arrival, after) = gate.arrive(room, LONG, 0, newcomer.waker());
                 finish(after);
                 arrival
@@ -232,8 +232,8 @@ fn a_newcomer_does_not_overtake_while_slots_are_added() {
                 finish(gate.resize(|| added.load(Ordering::Relaxed), 0));
             },
         );
-        assert!(matches!(arrival, Arrival::Waits(_)), "{arrival:?}");
+        assert!(matches!(arrival, GateAnswer::Waits(_)), "{arrival:?}");
         assert!(first.is_woken());
-        assert!(matches!(look(&first, &gate, number, 0), Arrival::Entered(_)));
+        assert!(matches!(look(&first, &gate, number, 0), GateAnswer::Entered(_)));
     });
 }

@@ -1,11 +1,11 @@
 //! The gate against a slow model of it, and the waiting that a function cannot show.
 
-use super::gate::{Arrival, Gate, Room, TURN};
+use super::gate::{Capacity, Gate, GateAnswer, TURN};
 use crate::policy::waiters::After;
 use proptest::prelude::*;
 use std::task::Waker;
 
-const ROOM: Room = Room { slots: 2, queue: 3 };
+const ROOM: Capacity = Capacity { slots: 2, queue: 3 };
 
 /// A bulkhead in the plainest form possible.
 #[derive(Debug, Default)]
@@ -40,32 +40,32 @@ impl Model {
         }
     }
 
-    fn arrive(&mut self, number: u64, patience: u64, now: u64) -> Arrival {
+    fn arrive(&mut self, number: u64, patience: u64, now: u64) -> GateAnswer {
         self.revise(now);
         if self.in_use() < 2 && self.waiting.is_empty() {
             self.running += 1;
-            return Arrival::Entered(now);
+            return GateAnswer::Entered(now);
         }
         if patience == 0 || self.waiting.len() == 3 {
-            return Arrival::Refused;
+            return GateAnswer::Refused;
         }
         self.waiting.push((number, now + patience));
-        Arrival::Waits(number)
+        GateAnswer::Waits(number)
     }
 
-    fn look(&mut self, number: u64, until: u64, next: u64, now: u64) -> Arrival {
+    fn look(&mut self, number: u64, until: u64, next: u64, now: u64) -> GateAnswer {
         self.revise(now);
         if let Some(at) = self.turns.iter().position(|turn| turn.0 == number) {
             self.turns.remove(at);
             self.running += 1;
-            return Arrival::Entered(now);
+            return GateAnswer::Entered(now);
         }
         let place = self.waiting.iter().position(|waiter| waiter.0 == number);
         if until <= now {
             place.map(|at| self.waiting.remove(at));
-            return Arrival::Refused;
+            return GateAnswer::Refused;
         }
-        if place.is_some() { Arrival::Waits(number) } else { self.arrive(next, until - now, now) }
+        if place.is_some() { GateAnswer::Waits(number) } else { self.arrive(next, until - now, now) }
     }
 
     fn cancel(&mut self, number: u64, now: u64) {
@@ -118,14 +118,14 @@ proptest! {
                 Step::Arrive(patience) => {
                     let expected = model.arrive(last + 1, patience, now);
                     let arrival = if gate.enter(2) {
-                        Arrival::Entered(now)
+                        GateAnswer::Entered(now)
                     } else {
                         let (arrival, after) = gate.arrive(|| ROOM, patience, now, Waker::noop().clone());
                         woken(&after);
                         arrival
                     };
                     prop_assert_eq!(arrival, expected);
-                    if let Arrival::Waits(number) = arrival {
+                    if let GateAnswer::Waits(number) = arrival {
                         last = number;
                         callers.push((number, now + patience));
                     }
@@ -138,7 +138,7 @@ proptest! {
                     woken(&after);
                     prop_assert_eq!(arrival, expected);
                     match arrival {
-                        Arrival::Waits(number) => {
+                        GateAnswer::Waits(number) => {
                             last = last.max(number);
                             callers[at].0 = number;
                         }
@@ -171,7 +171,7 @@ fn no_clock_is_read_while_no_caller_waits() {
     assert!(gate.enter(2) && gate.enter(2) && !gate.enter(2));
     assert!(gate.leave() && gate.leave());
     let (arrival, after) = gate.arrive(|| ROOM, 0, 7, Waker::noop().clone());
-    assert_eq!((arrival, woken(&after)), (Arrival::Entered(7), None));
+    assert_eq!((arrival, woken(&after)), (GateAnswer::Entered(7), None));
     let after = gate.leave_queue(Some(7), || unreachable!("no caller waits"));
     assert_eq!(woken(&after), None);
 }
@@ -182,32 +182,32 @@ fn a_wait_that_would_be_in_vain_is_refused_on_arrival() {
     let gate = Gate::new();
     let arrive = |patience, now| {
         let (arrival, after) =
-            gate.arrive(|| Room { slots: 1, queue: 8 }, patience, now, Waker::noop().clone());
+            gate.arrive(|| Capacity { slots: 1, queue: 8 }, patience, now, Waker::noop().clone());
         woken(&after);
         arrival
     };
     let look = |number, now| {
         let (arrival, after) =
-            gate.look(number, u64::MAX, || Room { slots: 1, queue: 8 }, now, Waker::noop().clone());
+            gate.look(number, u64::MAX, || Capacity { slots: 1, queue: 8 }, now, Waker::noop().clone());
         woken(&after);
         arrival
     };
     assert!(gate.enter(1));
     // Nothing is known yet.
-    let Arrival::Waits(first) = arrive(MILLI, 0) else { panic!("the first waits") };
+    let GateAnswer::Waits(first) = arrive(MILLI, 0) else { panic!("the first waits") };
     woken(&gate.cancel(first, 0));
     let waiting: Vec<_> = (0..3).map(|_| arrive(1000 * MILLI, 0)).collect();
-    let [Arrival::Waits(a), Arrival::Waits(b), Arrival::Waits(_)] = waiting[..] else {
+    let [GateAnswer::Waits(a), GateAnswer::Waits(b), GateAnswer::Waits(_)] = waiting[..] else {
         panic!("{waiting:?}")
     };
     woken(&gate.leave_queue(None, || 0));
-    let Arrival::Entered(since) = look(a, 0) else { panic!("its turn") };
+    let GateAnswer::Entered(since) = look(a, 0) else { panic!("its turn") };
     woken(&gate.leave_queue(Some(since), || 40 * MILLI));
     assert_eq!(gate.read().hold, Some(40 * MILLI));
-    let Arrival::Entered(_) = look(b, 40 * MILLI) else { panic!("its turn") };
+    let GateAnswer::Entered(_) = look(b, 40 * MILLI) else { panic!("its turn") };
     // One caller waits, so that the next one is served after two calls of 40 ms.
-    assert_eq!(arrive(79 * MILLI, 41 * MILLI), Arrival::Refused);
-    assert!(matches!(arrive(80 * MILLI, 41 * MILLI), Arrival::Waits(_)));
+    assert_eq!(arrive(79 * MILLI, 41 * MILLI), GateAnswer::Refused);
+    assert!(matches!(arrive(80 * MILLI, 41 * MILLI), GateAnswer::Waits(_)));
     // A mean that is not renewed is forgotten.
-    assert!(matches!(arrive(79 * MILLI, 1041 * MILLI), Arrival::Waits(_)));
+    assert!(matches!(arrive(79 * MILLI, 1041 * MILLI), GateAnswer::Waits(_)));
 }

@@ -8,8 +8,8 @@
 //! bulkhead is one for each world.
 
 use super::Bulkhead;
-use super::adaptive::End;
-use super::gate::{Arrival, Room};
+use super::adaptive::CallEnd;
+use super::gate::{Capacity, GateAnswer};
 use crate::base::admission;
 use crate::base::block_on::block_on;
 use crate::base::clock::{nanos, now};
@@ -216,9 +216,9 @@ impl<B: Deref<Target = Bulkhead>> Enter<B> {
             bulkhead.live.gate.arrive(|| bulkhead.room(), patience, now, cx.waker().clone());
         bulkhead.finish(after);
         match arrival {
-            Arrival::Entered(since) => Poll::Ready(Some(since)),
-            Arrival::Refused => Poll::Ready(None),
-            Arrival::Waits(number) => {
+            GateAnswer::Entered(since) => Poll::Ready(Some(since)),
+            GateAnswer::Refused => Poll::Ready(None),
+            GateAnswer::Waits(number) => {
                 bulkhead.count_wait();
                 admission::waits(bulkhead.owner.stack_or(self.stack), self.attempt);
                 let until = now.saturating_add(patience);
@@ -253,9 +253,9 @@ impl Queued {
             bulkhead.live.gate.look(self.number, self.until, || bulkhead.room(), now, waker);
         bulkhead.finish(after);
         match arrival {
-            Arrival::Entered(since) => Poll::Ready(Some(since)),
-            Arrival::Refused => Poll::Ready(None),
-            Arrival::Waits(number) => {
+            GateAnswer::Entered(since) => Poll::Ready(Some(since)),
+            GateAnswer::Refused => Poll::Ready(None),
+            GateAnswer::Waits(number) => {
                 self.number = number;
                 Poll::Pending
             }
@@ -340,10 +340,10 @@ fn enter_full<B: Deref<Target = Bulkhead> + Unpin>(
 }
 
 impl Bulkhead {
-    pub(super) fn room(&self) -> Room {
+    pub(super) fn room(&self) -> Capacity {
         let slots = self.slots();
         let queue = self.config().queue.map_or(slots, u64::from);
-        Room { slots, queue: usize::try_from(queue).unwrap_or(usize::MAX) }
+        Capacity { slots, queue: usize::try_from(queue).unwrap_or(usize::MAX) }
     }
 
     /// Adapts the number of slots to the end of a call that had its slot since `since`.
@@ -357,7 +357,7 @@ impl Bulkhead {
             Some(_) => return,
         };
         let live = &*self.live;
-        let end = End { latency, in_use: live.gate.read().in_use, now };
+        let end = CallEnd { latency, in_use: live.gate.read().in_use, now };
         if live.adaptive.ended(bounds, end) {
             self.finish(live.gate.resize(|| live.adaptive.slots(bounds), now));
         }

@@ -24,12 +24,12 @@ use std::time::Duration;
 pub(super) struct Watch {
     queue: Arc<sync::Mutex<Queue>>,
     world: Option<World>,
-    armed: Mutex<Armed>,
+    armed: Mutex<ArmedTimer>,
 }
 
 /// The timer that runs.
 #[derive(Debug, Default)]
-struct Armed {
+struct ArmedTimer {
     last: u64,
     /// The number of the timer; `None` while no caller has a turn.
     number: Option<u64>,

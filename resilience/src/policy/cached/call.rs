@@ -14,7 +14,7 @@
 
 use super::CacheConfig;
 use super::key::OwnedKey;
-use super::table::{Erased, Failure, Freshness, Landing, SharedError, Stamp, Stored, Table, freshness};
+use super::table::{Erased, Failure, FlightResult, Freshness, SharedError, Stamp, Stored, Table, freshness};
 use crate::base::marks::Mark;
 use crate::base::scope::{Stack, is_cut};
 use crate::classify::Classification;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 /// The data that a cache needs of one call.
 #[derive(Clone)]
-pub(super) struct Place {
+pub(super) struct CallContext {
     pub(super) table: Arc<Table>,
     pub(super) point: PointName,
     pub(super) stack: Stack,
@@ -40,7 +40,7 @@ pub(super) struct Place {
 
 /// A call whose body runs. Dropped before its end, it hands over to a call that waits for it.
 pub(super) struct Call {
-    pub(super) place: Place,
+    pub(super) place: CallContext,
     role: Role,
     pub(super) mark: Arc<Mark>,
     /// Whether the answer of a simpler call is kept.
@@ -73,7 +73,7 @@ pub(super) fn note_stale(table: &Table, point: &PointName, stored: &Stored, clas
     }
 }
 
-impl Place {
+impl CallContext {
     /// Returns the value stored for the key of this call.
     ///
     /// It has the call's own shape, or was put directly for all types of a generic function.
@@ -102,14 +102,14 @@ fn may_answer(category: Category) -> bool {
 }
 
 impl Call {
-    pub(super) fn new(place: Place, role: Role) -> Self {
+    pub(super) fn new(place: CallContext, role: Role) -> Self {
         Table::count(&place.table.misses);
         let mark = Mark::new((table_address(&place.table), place.hash));
         Self { place, role, mark, keeps_degraded: false }
     }
 
     /// Ends the call with `landing`; `keep` stores its value, if nothing has changed since it began.
-    pub(super) fn end(&mut self, landing: Landing, keep: impl FnOnce(&Table, &mut Vec<Arc<Stored>>)) {
+    pub(super) fn end(&mut self, landing: FlightResult, keep: impl FnOnce(&Table, &mut Vec<Arc<Stored>>)) {
         let mut dropped = Vec::new();
         let table = &self.place.table;
         match std::mem::replace(&mut self.role, Role::Ended) {
@@ -123,7 +123,7 @@ impl Call {
         let stored = Stored::new(self.place.key.clone(), value.clone(), weight);
         let hash = self.place.hash;
         let is_kept = self.keeps_degraded || !self.mark.is_degraded();
-        self.end(Landing::Value(value, None), |table, dropped| {
+        self.end(FlightResult::Value(value, None), |table, dropped| {
             if is_kept {
                 table.store(hash, stored, dropped);
             }
@@ -140,7 +140,7 @@ impl Call {
             stored.note_failure(class);
         }
         note_stale(&self.place.table, &self.place.point, &stored, class);
-        self.end(Landing::Value(stored.value.clone(), None), |_, _| {});
+        self.end(FlightResult::Value(stored.value.clone(), None), |_, _| {});
         Some(stored.value.clone())
     }
 
@@ -153,7 +153,7 @@ impl Call {
         // A value that was deleted, or may no longer be seen, answers no later error.
         let is_gone = matches!(class.category, Category::NotFound | Category::Auth);
         let hashes = [Some(self.place.hash), self.place.plain];
-        self.end(Landing::Failed(Arc::new(failure)), |table, dropped| {
+        self.end(FlightResult::Failed(Arc::new(failure)), |table, dropped| {
             if is_gone {
                 hashes.into_iter().flatten().for_each(|hash| table.remove(hash, dropped));
             }

@@ -2,7 +2,7 @@
 
 use super::lead::Pending;
 use super::table::Cacheable;
-use super::{Cache, CacheKey, Ids};
+use super::{Cache, CacheKey, GenericArgs};
 use crate::base::scope::Stack;
 use crate::classify::Classify;
 use crate::outcome::Outcome;
@@ -36,7 +36,7 @@ impl Cache {
     where
         R: Outcome<Value: Cacheable, Error: Classify + 'static>,
     {
-        let lead = match self.begin(Ids::NONE, &key, Stack::DIRECT).and_then(Pending::lead_blocking) {
+        let lead = match self.begin(GenericArgs::NONE, &key, Stack::DIRECT).and_then(Pending::lead_blocking) {
             Ok(lead) => lead,
             Err((answer, _)) => return answer,
         };
@@ -72,7 +72,7 @@ impl Cache {
     where
         R: Outcome<Value: Cacheable, Error: Classify + 'static>,
     {
-        let begun = self.begin(Ids::NONE, &key, Stack::DIRECT);
+        let begun = self.begin(GenericArgs::NONE, &key, Stack::DIRECT);
         let pending = match begun {
             Ok(pending) => pending,
             Err((answer, _)) => return answer,
@@ -92,7 +92,7 @@ impl Cache {
     ///
     /// The answer, if there is one at once.
     #[doc(hidden)]
-    pub fn enter<R, K>(&self, ids: Ids, key: K) -> Result<Pending<R>, (R, Verdict)>
+    pub fn enter<R, K>(&self, ids: GenericArgs, key: K) -> Result<Pending<R>, (R, Verdict)>
     where
         R: Outcome<Value: Cacheable, Error: 'static>,
         K: CacheKey,

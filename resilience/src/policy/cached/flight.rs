@@ -71,7 +71,7 @@ struct Flight<K, T> {
 
 /// The task of a waiter.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Turn<T> {
+pub(super) enum WaitOutcome<T> {
     /// Return the leader's result.
     Landed(T),
     /// Lead: the leader is gone.
@@ -126,7 +126,7 @@ impl<K: Clone, T: Clone> Flights<K, T> {
     ///
     /// A chosen waiter puts its flight back on the key, unless another one is there: from here on it is a leader like
     /// any other.
-    pub(super) fn poll(&self, id: u64, number: u64, waker: &Waker) -> Poll<Turn<T>> {
+    pub(super) fn poll(&self, id: u64, number: u64, waker: &Waker) -> Poll<WaitOutcome<T>> {
         // Cloned outside of the lock.
         let waker = waker.clone();
         let (mut after, mut over) = (After::default(), None);
@@ -138,11 +138,11 @@ impl<K: Clone, T: Clone> Flights<K, T> {
             let hash = flight.hash;
             // Its call begins now, so that a change before does not concern it.
             state.by_hash.entry(hash).or_insert(id);
-            Poll::Ready(Turn::Lead)
+            Poll::Ready(WaitOutcome::Lead)
         } else if let Some(result) = flight.result.clone() {
             flight.waiters.remove(number, &mut after);
             over = state.remove_if_over(id);
-            Poll::Ready(Turn::Landed(result))
+            Poll::Ready(WaitOutcome::Landed(result))
         } else {
             if let Some(place) = flight.waiters.place(number) {
                 flight.waiters.renew(place, waker, &mut after);

@@ -155,7 +155,7 @@ impl<'a, T: ?Sized> Part<'_, &'a T> {
 
 /// The other case of [`Part`]: found only if the inherent method does not apply.
 #[doc(hidden)]
-pub trait Parted<'a> {
+pub trait PartFallback<'a> {
     /// The part's type.
     type Part: ?Sized;
 
@@ -163,7 +163,7 @@ pub trait Parted<'a> {
     fn __part(self) -> &'a Self::Part;
 }
 
-impl<'a, T: ?Sized> Parted<'a> for Part<'a, T> {
+impl<'a, T: ?Sized> PartFallback<'a> for Part<'a, T> {
     type Part = T;
 
     fn __part(self) -> &'a T {
@@ -181,14 +181,14 @@ pub const fn key_part<P: KeyPart + ?Sized>(part: &P) -> &P {
 /// The types and constants that a generic function was called with: part of its keys.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[doc(hidden)]
-pub struct Ids {
+pub struct GenericArgs {
     types: Option<TypeId>,
     /// The types of arguments whose type has no name.
     unnamed: Vec<TypeId>,
     constants: Vec<u128>,
 }
 
-impl Ids {
+impl GenericArgs {
     /// The types of a function that has neither.
     pub const NONE: Self = Self { types: None, unnamed: Vec::new(), constants: Vec::new() };
 
@@ -212,30 +212,30 @@ impl Ids {
 
 /// The shape of a key's values: values of one type, of a function that was called with certain types.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Shape {
-    pub(super) ids: Ids,
+pub(super) struct KeyShape {
+    pub(super) ids: GenericArgs,
     pub(super) value: TypeId,
 }
 
-impl Shape {
+impl KeyShape {
     /// Returns the shape of values that were put directly, and of functions without type parameters.
     pub(super) const fn plain(value: TypeId) -> Self {
-        Self { ids: Ids::NONE, value }
+        Self { ids: GenericArgs::NONE, value }
     }
 
     pub(super) fn is_plain(&self) -> bool {
-        self.ids == Ids::NONE
+        self.ids == GenericArgs::NONE
     }
 }
 
 /// A key without its type: the code that looks it up exists once, and not once for each function.
-pub(super) trait AskedKey {
+pub(super) trait BorrowedKey {
     fn hash(&self, hasher: &mut dyn Hasher);
     fn is(&self, owned: &OwnedKey) -> bool;
-    fn owned(&self, shape: &Shape) -> OwnedKey;
+    fn owned(&self, shape: &KeyShape) -> OwnedKey;
 }
 
-impl<K: CacheKey> AskedKey for K {
+impl<K: CacheKey> BorrowedKey for K {
     fn hash(&self, hasher: &mut dyn Hasher) {
         self.hash_key(hasher);
     }
@@ -244,7 +244,7 @@ impl<K: CacheKey> AskedKey for K {
         owned.key.downcast_ref().is_some_and(|owned| self.is_key(owned))
     }
 
-    fn owned(&self, shape: &Shape) -> OwnedKey {
+    fn owned(&self, shape: &KeyShape) -> OwnedKey {
         OwnedKey { shape: shape.clone(), key: Box::new(self.to_key()), same: same::<K::Owned> }
     }
 }
@@ -259,7 +259,7 @@ fn same<T: Eq + 'static>(one: &dyn Any, other: &dyn Any) -> bool {
 
 /// A key that a cache keeps.
 pub(super) struct OwnedKey {
-    pub(super) shape: Shape,
+    pub(super) shape: KeyShape,
     key: Box<dyn Any + Send + Sync>,
     same: fn(&dyn Any, &dyn Any) -> bool,
 }

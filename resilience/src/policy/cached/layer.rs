@@ -1,6 +1,6 @@
 //! Caches in the inventory, and the `static`s of those that an attribute makes.
 
-use super::{Cache, CacheConfig, CacheKey, Cacheable, Ids, Pending};
+use super::{Cache, CacheConfig, CacheKey, Cacheable, GenericArgs, Pending};
 #[cfg(feature = "config")]
 use crate::base::change::{Change, Changed, together};
 use crate::base::setting::Effective;
@@ -71,7 +71,7 @@ impl Instance<CacheConfig> {
     /// # Errors
     ///
     /// The answer, if there is one at once.
-    pub fn enter_in<R, K>(&self, cache: &Cache, ids: Ids, key: K) -> Result<Pending<R>, (R, Verdict)>
+    pub fn enter_in<R, K>(&self, cache: &Cache, ids: GenericArgs, key: K) -> Result<Pending<R>, (R, Verdict)>
     where
         R: Outcome<Value: Cacheable, Error: 'static>,
         K: CacheKey,

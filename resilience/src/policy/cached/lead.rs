@@ -8,10 +8,10 @@
 //! 4. [`Lead::end`] takes the outcome and returns what the caller gets.
 
 use super::Cache;
-use super::board::{Boarded, time_left};
-use super::call::{Call, Place};
-use super::key::{CacheKey, Ids, Shape};
-use super::table::{Cacheable, Erased, Landing, SharedError};
+use super::call::{Call, CallContext};
+use super::key::{CacheKey, GenericArgs, KeyShape};
+use super::look_up::{LookUpResult, time_left};
+use super::table::{Cacheable, Erased, FlightResult, SharedError};
 use super::wait::alone_or_leading;
 use crate::base::block_on::block_on;
 use crate::base::each_poll::each_poll;
@@ -32,7 +32,7 @@ use std::sync::Arc;
 #[doc(hidden)]
 #[must_use]
 pub struct Pending<R> {
-    boarded: Box<Boarded>,
+    found: Box<LookUpResult>,
     of: PhantomData<fn() -> R>,
 }
 
@@ -86,18 +86,23 @@ impl Cache {
     /// # Errors
     ///
     /// The answer, if there is one at once.
-    pub(super) fn begin<R, K>(&self, ids: Ids, key: &K, stack: Stack) -> Result<Pending<R>, (R, Verdict)>
+    pub(super) fn begin<R, K>(
+        &self,
+        ids: GenericArgs,
+        key: &K,
+        stack: Stack,
+    ) -> Result<Pending<R>, (R, Verdict)>
     where
         R: Outcome<Value: Cacheable, Error: 'static>,
         K: CacheKey,
     {
-        let shape = Shape { ids, value: TypeId::of::<R::Value>() };
-        match self.board(&shape, key, stack) {
-            Boarded::Answer(value) => match cloned(&value) {
+        let shape = KeyShape { ids, value: TypeId::of::<R::Value>() };
+        match self.look_up(&shape, key, stack) {
+            LookUpResult::Answer(value) => match cloned(&value) {
                 Some(answer) => Err((answer, None)),
                 None => unreachable!("the type of the value is part of the key"),
             },
-            boarded => Ok(Pending { boarded: Box::new(boarded), of: PhantomData }),
+            found => Ok(Pending { found: Box::new(found), of: PhantomData }),
         }
     }
 }
@@ -109,14 +114,14 @@ impl<R: Outcome<Value: Cacheable, Error: 'static>> Pending<R> {
     ///
     /// The answer of the call that this one waited for.
     pub async fn lead(self) -> Result<Lead<R>, (R, Verdict)> {
-        match *self.boarded {
-            Boarded::Wait(waits) => {
+        match *self.found {
+            LookUpResult::Wait(waits) => {
                 // Boxed: most calls do not wait.
                 let place = waits.place.clone();
                 Lead::after(&place, Box::pin(waits.until_over()).await)
             }
-            Boarded::Run(call) => Ok(Lead { call: Box::new(call), of: PhantomData }),
-            Boarded::Answer(_) => unreachable!("answered at once"),
+            LookUpResult::Run(call) => Ok(Lead { call: Box::new(call), of: PhantomData }),
+            LookUpResult::Answer(_) => unreachable!("answered at once"),
         }
     }
 
@@ -126,7 +131,7 @@ impl<R: Outcome<Value: Cacheable, Error: 'static>> Pending<R> {
     ///
     /// The answer of the call that this one waited for.
     pub fn lead_blocking(self) -> Result<Lead<R>, (R, Verdict)> {
-        if let Boarded::Wait(waits) = &*self.boarded {
+        if let LookUpResult::Wait(waits) = &*self.found {
             blocks(&waits.place.point);
         }
         block_on(self.lead())
@@ -135,14 +140,14 @@ impl<R: Outcome<Value: Cacheable, Error: 'static>> Pending<R> {
 
 impl<R: Outcome<Value: Cacheable, Error: 'static>> Lead<R> {
     /// Returns the next step after the wait for another call.
-    fn after(place: &Place, waited: Result<Call, Landing>) -> Result<Self, (R, Verdict)> {
+    fn after(place: &CallContext, waited: Result<Call, FlightResult>) -> Result<Self, (R, Verdict)> {
         let call = match waited {
             Ok(call) => call,
-            Err(Landing::Value(value, class)) => match cloned(&value) {
+            Err(FlightResult::Value(value, class)) => match cloned(&value) {
                 Some(answer) => return Err((answer, class)),
                 None => unreachable!("the type of the value is part of the key"),
             },
-            Err(Landing::Failed(failure)) => {
+            Err(FlightResult::Failed(failure)) => {
                 let (left, _) = time_left();
                 let is_for_us = !(failure.is_out_of_time && left > failure.left);
                 let error = failure.error.as_ref().filter(|_| is_for_us);
@@ -151,7 +156,7 @@ impl<R: Outcome<Value: Cacheable, Error: 'static>> Lead<R> {
                 }
                 let flights = &place.table.flights;
                 let started = flights.lead_or_alone(place.hash, place.key.clone(), None);
-                Call::new(Place { left, ..place.clone() }, alone_or_leading(started))
+                Call::new(CallContext { left, ..place.clone() }, alone_or_leading(started))
             }
         };
         Ok(Self { call: Box::new(call), of: PhantomData })
@@ -209,7 +214,7 @@ impl<R: Outcome<Value: Cacheable, Error: 'static>> Lead<R> {
                     return (answer, None);
                 }
                 if let Some(value) = clone(value) {
-                    call.end(Landing::Value(value, Some(class)), |_, _| {});
+                    call.end(FlightResult::Value(value, Some(class)), |_, _| {});
                 }
             }
             (Err(error), verdict) => {

@@ -1,6 +1,6 @@
 //! Every order in which a few threads can meet in a flight.
 
-use super::flight::{Flights, NONE, Turn};
+use super::flight::{Flights, NONE, WaitOutcome};
 use crate::policy::waiters::loom::{Caller, together};
 use loom::sync::Arc;
 use loom::thread;
@@ -14,7 +14,7 @@ struct Waits {
     flight: u64,
     number: u64,
     caller: Caller,
-    turn: Option<Turn<u32>>,
+    turn: Option<WaitOutcome<u32>>,
 }
 
 impl Waits {
@@ -31,7 +31,7 @@ impl Waits {
     }
 
     /// Returns its turn, once all else has happened: a waiter was woken.
-    fn ends(self, flights: &Shared) -> Turn<u32> {
+    fn ends(self, flights: &Shared) -> WaitOutcome<u32> {
         if self.turn.is_none() {
             assert!(self.caller.is_woken(), "its wake-up was lost");
         }
@@ -57,7 +57,10 @@ fn a_result_reaches_every_waiter() {
         let (two, ()) =
             together(&flights, |flights| two.poll(flights), move |flights| flights.land(flight, 7, || ()));
         let one = one.join().unwrap();
-        assert_eq!((one.ends(&flights), two.ends(&flights)), (Turn::Landed(7), Turn::Landed(7)));
+        assert_eq!(
+            (one.ends(&flights), two.ends(&flights)),
+            (WaitOutcome::Landed(7), WaitOutcome::Landed(7))
+        );
         assert_eq!(flights.count(), 0);
     });
 }
@@ -75,7 +78,7 @@ fn a_leader_that_is_gone_is_followed_whoever_leaves() {
             move |flights| flights.leave(leaves.flight, leaves.number),
         );
         abandons.join().unwrap();
-        assert_eq!(stays.ends(&flights), Turn::Lead);
+        assert_eq!(stays.ends(&flights), WaitOutcome::Lead);
         flights.land(flight, 7, || ());
         assert_eq!(flights.count(), 0);
     });
@@ -94,7 +97,7 @@ fn a_waiter_that_comes_while_the_leader_goes_is_not_left_alone() {
             None => assert!(flights.lead(1, 0, || true).is_some()),
             Some(number) => {
                 let turn = flights.poll(flight, number, Waker::noop());
-                assert_eq!(turn, Poll::Ready(Turn::Lead));
+                assert_eq!(turn, Poll::Ready(WaitOutcome::Lead));
             }
         }
     });
@@ -121,9 +124,9 @@ fn no_call_joins_once_the_result_is_known() {
         );
         assert!(!matches!(joined, (true, Some(_))), "{joined:?}");
         if let (_, Some(number)) = joined {
-            assert_eq!(flights.poll(flight, number, Waker::noop()), Poll::Ready(Turn::Landed(7)));
+            assert_eq!(flights.poll(flight, number, Waker::noop()), Poll::Ready(WaitOutcome::Landed(7)));
         }
-        assert_eq!(waits.ends(&flights), Turn::Landed(7));
+        assert_eq!(waits.ends(&flights), WaitOutcome::Landed(7));
         assert_eq!(flights.count(), 0);
     });
 }

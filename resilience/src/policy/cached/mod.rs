@@ -76,7 +76,6 @@
 //! assert_eq!(CALLS.load(Ordering::Relaxed), 2);
 //! ```
 
-mod board;
 mod call;
 mod calls;
 mod config;
@@ -84,6 +83,7 @@ mod flight;
 mod key;
 mod layer;
 mod lead;
+mod look_up;
 #[cfg(all(test, loom))]
 mod loom;
 #[cfg(all(test, feature = "testing", not(loom)))]
@@ -99,7 +99,7 @@ mod wait;
 pub use config::CacheConfig;
 pub use key::{CacheKey, KeyPart};
 #[doc(hidden)]
-pub use key::{Ids, Part, Parted, key_part};
+pub use key::{GenericArgs, Part, PartFallback, key_part};
 #[doc(hidden)]
 pub use lead::{Lead, Pending};
 #[doc(hidden)]

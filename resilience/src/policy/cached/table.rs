@@ -6,11 +6,11 @@
 
 use super::config::CacheConfig;
 use super::flight::Flights;
-use super::key::{AskedKey, OwnedKey, Shape};
+use super::key::{BorrowedKey, KeyShape, OwnedKey};
 use crate::base::clock::{now, time_of_day};
 use crate::base::sync::locked;
 use crate::classify::Classification;
-use crate::keyed::AsIs;
+use crate::keyed::IdentityHasher;
 use quick_cache::sync::Cache as Map;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 use rapidhash::quality::RandomState;
@@ -172,7 +172,7 @@ impl Lifecycle<u64, Arc<Stored>> for KeepEvicted {
 
 /// The result that a call shares with the calls that wait for it.
 #[derive(Clone)]
-pub(super) enum Landing {
+pub(super) enum FlightResult {
     /// A value, with its class if it counts as a failure.
     Value(Erased, Option<Classification>),
     Failed(Arc<Failure>),
@@ -196,12 +196,12 @@ pub type SharedError = Box<dyn Fn() -> Box<dyn Any> + Send + Sync>;
 /// The map evicts by weight: its capacity is `max`, and a value weighs 1 unless `weight` says otherwise. A value that
 /// weighs more than `max` is not kept at all, instead of evicting everything.
 pub(super) struct Table {
-    values: Map<u64, Arc<Stored>, ByWeight, BuildHasherDefault<AsIs>, KeepEvicted>,
-    pub(super) flights: Flights<Arc<OwnedKey>, Landing>,
+    values: Map<u64, Arc<Stored>, ByWeight, BuildHasherDefault<IdentityHasher>, KeepEvicted>,
+    pub(super) flights: Flights<Arc<OwnedKey>, FlightResult>,
     hasher: RandomState,
     max: u64,
     /// The shapes of the keys so far: one for most caches.
-    shapes: Mutex<Vec<Shape>>,
+    shapes: Mutex<Vec<KeyShape>>,
     weigher: OnceLock<Weigher>,
     pub(super) misses: AtomicU64,
     pub(super) joined: AtomicU64,
@@ -243,7 +243,7 @@ impl Table {
     }
 
     /// Returns the hash, seeded at random, so that keys from outside cannot be chosen to collide.
-    pub(super) fn hash(&self, shape: &Shape, key: &dyn AskedKey) -> u64 {
+    pub(super) fn hash(&self, shape: &KeyShape, key: &dyn BorrowedKey) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         shape.hash(&mut hasher);
         key.hash(&mut hasher);
@@ -291,14 +291,14 @@ impl Table {
     }
 
     /// Notes that keys of this shape are used.
-    pub(super) fn note(&self, shape: &Shape) {
+    pub(super) fn note(&self, shape: &KeyShape) {
         let mut shapes = locked(&self.shapes);
         if !shapes.contains(shape) {
             shapes.push(shape.clone());
         }
     }
 
-    pub(super) fn shapes(&self) -> Vec<Shape> {
+    pub(super) fn shapes(&self) -> Vec<KeyShape> {
         locked(&self.shapes).clone()
     }
 
@@ -306,7 +306,7 @@ impl Table {
     ///
     /// It spares generic functions a second look-up as long as nothing was put directly.
     pub(super) fn has_plain(&self, value: TypeId) -> bool {
-        locked(&self.shapes).contains(&Shape::plain(value))
+        locked(&self.shapes).contains(&KeyShape::plain(value))
     }
 
     pub(super) fn weigh_with(&self, weigher: impl FnOnce() -> Weigher) {

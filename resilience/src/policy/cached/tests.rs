@@ -1,6 +1,6 @@
 //! The parts that no call shows: ages on two clocks, and remains of flights.
 
-use super::flight::{Flights, NONE, Turn};
+use super::flight::{Flights, NONE, WaitOutcome};
 use super::table::{Freshness, Stamp, freshness};
 use super::*;
 use proptest::prelude::*;
@@ -96,13 +96,13 @@ fn the_waiter_with_the_most_time_left_leads_and_no_other_is_woken() {
     assert_eq!(woken(), [0, 1, 0, 0], "of two, the one that has waited longer");
     flights.leave(flight, waiters[1]);
     assert_eq!(woken(), [0, 1, 0, 1]);
-    assert_eq!(flights.poll(flight, waiters[3], &wakers[3].1), Poll::Ready(Turn::Lead));
+    assert_eq!(flights.poll(flight, waiters[3], &wakers[3].1), Poll::Ready(WaitOutcome::Lead));
     flights.abandon(flight);
     assert_eq!(woken(), [0, 1, 1, 1]);
-    assert_eq!(flights.poll(flight, waiters[2], &wakers[2].1), Poll::Ready(Turn::Lead));
+    assert_eq!(flights.poll(flight, waiters[2], &wakers[2].1), Poll::Ready(WaitOutcome::Lead));
     flights.land(flight, 7, || ());
     assert_eq!(woken(), [1, 1, 1, 1]);
-    assert_eq!(flights.poll(flight, waiters[0], &wakers[0].1), Poll::Ready(Turn::Landed(7)));
+    assert_eq!(flights.poll(flight, waiters[0], &wakers[0].1), Poll::Ready(WaitOutcome::Landed(7)));
     assert_eq!(flights.count(), 0);
 }
 
@@ -115,7 +115,7 @@ fn a_flight_that_was_taken_off_its_key_stores_nothing_and_is_forgotten() {
     let after = flights.lead(1, "key", || true).unwrap();
     flights.land(before, 7, || unreachable!("it began before the change"));
     let (_, waker) = waker();
-    assert_eq!(flights.poll(before, waiter, &waker), Poll::Ready(Turn::Landed(7)));
+    assert_eq!(flights.poll(before, waiter, &waker), Poll::Ready(WaitOutcome::Landed(7)));
     let mut stored = false;
     flights.land(after, 8, || stored = true);
     assert!(stored && flights.count() == 0);

@@ -1,7 +1,7 @@
 //! Reading and changing the values of a cache directly.
 
 use super::Cache;
-use super::key::{AskedKey, CacheKey, OwnedKey, Shape};
+use super::key::{BorrowedKey, CacheKey, KeyShape, OwnedKey};
 use super::table::{Cacheable, Erased, Stamp, Stored};
 use std::any::TypeId;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ impl Cache {
         let (table, now) = (self.table(), Stamp::now());
         let shapes = table.shapes().into_iter().filter(|shape| shape.value == TypeId::of::<V>());
         let all = shapes.filter_map(|shape| {
-            let is = |owned: &OwnedKey| owned.shape == shape && AskedKey::is(&key, owned);
+            let is = |owned: &OwnedKey| owned.shape == shape && BorrowedKey::is(&key, owned);
             let stored = table.find(table.hash(&shape, &key), is)?;
             Some((stored.at.age(now), stored))
         });
@@ -64,7 +64,7 @@ impl Cache {
     /// assert_eq!(found.unwrap(), "Ada");
     /// ```
     pub fn put<V: Cacheable>(&self, key: impl CacheKey, value: V) {
-        let (table, shape) = (self.table(), Shape::plain(TypeId::of::<V>()));
+        let (table, shape) = (self.table(), KeyShape::plain(TypeId::of::<V>()));
         table.note(&shape);
         let value: Erased = Arc::new(value);
         let weight = table.weight(&value);

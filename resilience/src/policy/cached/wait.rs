@@ -1,22 +1,22 @@
 //! The call that waits for another one of its key.
 
-use super::call::{Call, Place, Role};
-use super::flight::Turn;
-use super::table::{Landing, Table};
+use super::call::{Call, CallContext, Role};
+use super::flight::WaitOutcome;
+use super::table::{FlightResult, Table};
 use crate::base::clock::{Timer, alarm};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
 
 /// A call that waits for another one of its key.
-pub(super) struct Waits {
-    pub(super) place: Place,
+pub(super) struct WaitForLeader {
+    pub(super) place: CallContext,
     pub(super) flight: u64,
     pub(super) number: u64,
     pub(super) is_over: bool,
 }
 
-impl Drop for Waits {
+impl Drop for WaitForLeader {
     fn drop(&mut self) {
         if !self.is_over {
             self.place.table.flights.leave(self.flight, self.number);
@@ -24,14 +24,14 @@ impl Drop for Waits {
     }
 }
 
-impl Waits {
+impl WaitForLeader {
     /// Waits for the leader, at most as long as the settings say.
     ///
     /// The timer is made at the first poll that finds no result. A caller whose wait is over takes the place of a
     /// leader that does not end, unless another caller has done so before; then it runs alone.
     ///
     /// Returns its call, or what the leader has left to it.
-    pub(super) async fn until_over(mut self) -> Result<Call, Landing> {
+    pub(super) async fn until_over(mut self) -> Result<Call, FlightResult> {
         let wait = self.place.config.wait;
         let mut timer: Option<Box<Timer>> = None;
         let turn = poll_fn(|cx| {
@@ -45,11 +45,11 @@ impl Waits {
         .await;
         let flights = &self.place.table.flights;
         let role = match turn {
-            Some(Turn::Landed(landing)) => {
+            Some(WaitOutcome::Landed(landing)) => {
                 Table::count(&self.place.table.joined);
                 return Err(landing);
             }
-            Some(Turn::Lead) => Role::Leads(self.flight),
+            Some(WaitOutcome::Lead) => Role::Leads(self.flight),
             None => {
                 self.is_over = true;
                 flights.leave(self.flight, self.number);

@@ -140,19 +140,22 @@ pub struct Chaos {
 struct State {
     /// The number of injected faults of each kind.
     injected: [AtomicU64; 4],
-    turn: Mutex<Turn>,
+    turn: Mutex<CallCount>,
 }
 
 /// The number of calls since the faults were armed.
 #[derive(Debug, Default)]
-struct Turn {
+struct CallCount {
     arming: u64,
     calls: u64,
 }
 
 impl State {
     const fn new() -> Self {
-        Self { injected: [const { AtomicU64::new(0) }; 4], turn: Mutex::new(Turn { arming: 0, calls: 0 }) }
+        Self {
+            injected: [const { AtomicU64::new(0) }; 4],
+            turn: Mutex::new(CallCount { arming: 0, calls: 0 }),
+        }
     }
 }
 
@@ -355,7 +358,7 @@ impl Chaos {
         let call = {
             let mut turn = locked(&self.state.turn);
             if turn.arming != arming.id {
-                *turn = Turn { arming: arming.id, calls: 0 };
+                *turn = CallCount { arming: arming.id, calls: 0 };
             }
             turn.calls += 1;
             turn.calls - 1

@@ -29,7 +29,7 @@ use super::cause::{PROBE, TIMER, failures_in};
 use super::config::CircuitBreakerConfig;
 use super::rates::{Results, Shares, SuccessCount, Successes};
 use super::snapshot::State;
-use super::state::{Memory, Opening, Token, Transition, Word};
+use super::state::{LockedState, Opening, PackedState, Token, Transition};
 use crate::base::check;
 use crate::base::clock::{later, nanos, now};
 use crate::base::sync::{AtomicU64, Mutex, Ordering, fence};
@@ -46,7 +46,7 @@ pub(super) struct Gate {
     word: AtomicU64,
     /// The end of the open time, in [`nanos`].
     until: AtomicU64,
-    memory: Mutex<Memory>,
+    memory: Mutex<LockedState>,
     /// The counts without the lock of a breaker with a rate, from its first success or failure on.
     successes: OnceLock<Box<Successes>>,
 }
@@ -54,33 +54,33 @@ pub(super) struct Gate {
 impl Gate {
     pub(super) const fn new() -> Self {
         Self {
-            word: AtomicU64::new(Word::FIRST.0),
+            word: AtomicU64::new(PackedState::FIRST.0),
             until: AtomicU64::new(0),
-            memory: Mutex::new(Memory::new()),
+            memory: Mutex::new(LockedState::new()),
             successes: OnceLock::new(),
         }
     }
 
     /// Returns the word, for a caller that reads nothing else.
     #[inline]
-    pub(super) fn glance(&self) -> Word {
-        Word(self.word.load(Ordering::Relaxed))
+    pub(super) fn load(&self) -> PackedState {
+        PackedState(self.word.load(Ordering::Relaxed))
     }
 
     /// Returns the word, for a caller that then reads data written before it.
-    pub(super) fn word(&self) -> Word {
-        Word(self.word.load(Ordering::Acquire))
+    pub(super) fn word(&self) -> PackedState {
+        PackedState(self.word.load(Ordering::Acquire))
     }
 
     /// Makes a transition visible, with all that was written before it; only under the lock.
-    fn publish(&self, word: Word) {
+    fn publish(&self, word: PackedState) {
         self.word.store(word.0, Ordering::Release);
     }
 
     /// Counts or clears: `Err` of the word that is there now, if another caller was faster.
-    fn swap(&self, from: Word, to: Word) -> Result<(), Word> {
+    fn swap(&self, from: PackedState, to: PackedState) -> Result<(), PackedState> {
         let swapped = self.word.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Acquire);
-        swapped.map(drop).map_err(Word)
+        swapped.map(drop).map_err(PackedState)
     }
 
     /// Returns how long a breaker whose word says that it is open stays so; `None` if its time is over.
@@ -171,7 +171,7 @@ impl Gate {
     }
 
     /// Begins a new generation in `state`; whatever the one before counted is over.
-    fn enter(&self, memory: &mut Memory, state: State, now: Instant) -> Word {
+    fn enter(&self, memory: &mut LockedState, state: State, now: Instant) -> PackedState {
         let before = self.word();
         let word = before.next(state);
         self.remember(memory, (before.state(), state), word.token(), now);
@@ -180,7 +180,7 @@ impl Gate {
     }
 
     /// Begins the memory of the second state at `now`, with nothing counted.
-    fn remember(&self, memory: &mut Memory, (from, to): (State, State), token: Token, now: Instant) {
+    fn remember(&self, memory: &mut LockedState, (from, to): (State, State), token: Token, now: Instant) {
         if from != to {
             memory.leave(from, now);
         }
@@ -273,7 +273,7 @@ impl Gate {
     /// Returns the results inside the window of the rate at `now`, with one more `result`.
     fn shares(
         &self,
-        memory: &mut Memory,
+        memory: &mut LockedState,
         now: Instant,
         config: &CircuitBreakerConfig,
         result: Option<Shares>,
@@ -348,7 +348,7 @@ impl Gate {
     /// Counts a failure in a row that causes no transition; `false` if there is more to do.
     fn is_counted(&self, token: Token, threshold: u32) -> bool {
         let mut word = self.word();
-        let only_counts = |word: Word| match word.state() {
+        let only_counts = |word: PackedState| match word.state() {
             State::Closed => word.failures() + 1 < threshold,
             state => state == State::MetricsOnly,
         };
@@ -364,8 +364,8 @@ impl Gate {
     /// Counts a failure of a closed breaker that is in its window or at its threshold; the caller holds the lock.
     fn failed_closed(
         &self,
-        memory: &mut Memory,
-        mut word: Word,
+        memory: &mut LockedState,
+        mut word: PackedState,
         class: &Classification,
         config: &CircuitBreakerConfig,
     ) -> Option<Transition> {
@@ -396,7 +396,7 @@ impl Gate {
     }
 
     /// Opens it for the time that its settings and the error say.
-    fn open(&self, memory: &mut Memory, opening: Opening, config: &CircuitBreakerConfig) -> Transition {
+    fn open(&self, memory: &mut LockedState, opening: Opening, config: &CircuitBreakerConfig) -> Transition {
         let asked = opening.class.and_then(|class| class.retry_after);
         let (now, recovery) = (now(), config.open_time(memory.reopenings, asked));
         self.stay_open_until(later(now, recovery));
@@ -419,7 +419,7 @@ impl Gate {
     }
 
     /// Returns the memory of the present state.
-    pub(super) fn read(&self, config: &CircuitBreakerConfig) -> Reading {
+    pub(super) fn read(&self, config: &CircuitBreakerConfig) -> View {
         let mut memory = self.memory.lock();
         let (word, now) = (self.word(), now());
         let state = word.state();
@@ -431,7 +431,7 @@ impl Gate {
             (true, None, None) => word.failures(),
             _ => memory.failures,
         };
-        Reading {
+        View {
             state,
             calls: shares.map(|shares| shares.calls),
             failure_rate: shares.and_then(|shares| shares.failure_rate(config)),
@@ -464,7 +464,7 @@ impl Gate {
 
 /// One look at a breaker.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct View {
     pub(super) state: State,
     /// The number of calls inside the window of the rate, if there is one.
     pub(super) calls: Option<u64>,
@@ -477,7 +477,7 @@ pub(super) struct Reading {
 }
 
 /// Returns the admission by a breaker that is neither open nor half-open.
-fn without_probe(word: Word) -> Result<Token, Option<Wait>> {
+fn without_probe(word: PackedState) -> Result<Token, Option<Wait>> {
     match word.state() {
         State::ForcedOpen => Err(None),
         _ => Ok(word.token()),

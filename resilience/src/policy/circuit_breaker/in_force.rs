@@ -3,7 +3,7 @@
 use super::CircuitBreaker;
 use super::config::CircuitBreakerConfig;
 use super::snapshot::State;
-use super::state::Word;
+use super::state::PackedState;
 #[cfg(feature = "config")]
 use crate::base::settings::Settings;
 #[cfg(feature = "config")]
@@ -32,7 +32,7 @@ impl CircuitBreaker {
     }
 
     /// Returns whether it admits a call because a configuration has switched it off, and no operator has opened it.
-    pub(super) fn admits_by_config(&self, word: Word) -> bool {
+    pub(super) fn admits_by_config(&self, word: PackedState) -> bool {
         self.is_off() && word.state() != State::ForcedOpen && !self.live.gate.is_open_by_operator()
     }
 

@@ -10,7 +10,7 @@ use crate::base::change::{Change, Changed, together};
 use crate::base::setting::Effective;
 use crate::base::settings::Settings;
 #[cfg(feature = "ops")]
-use crate::point::Reading;
+use crate::point::MetricReading;
 #[cfg(feature = "config")]
 use crate::point::{Facts, Override};
 use crate::point::{KeySnapshot, Layer};
@@ -79,12 +79,12 @@ impl Stateful for CircuitBreaker {
     }
 
     #[cfg(feature = "ops")]
-    fn readings(&self) -> Vec<Reading> {
+    fn readings(&self) -> Vec<MetricReading> {
         self.own_readings()
     }
 
     #[cfg(feature = "ops")]
-    fn total_readings(&self) -> Vec<Reading> {
+    fn total_readings(&self) -> Vec<MetricReading> {
         self.all_counters().read_transitions()
     }
 
@@ -146,7 +146,7 @@ impl Layer for CircuitBreakers {
     }
 
     #[cfg(feature = "ops")]
-    fn readings(&self) -> Vec<Reading> {
+    fn readings(&self) -> Vec<MetricReading> {
         stateful::keyed_readings(self.entries(), self.make().shows_keys())
     }
 }

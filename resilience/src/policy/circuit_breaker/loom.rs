@@ -29,7 +29,7 @@ fn fail(gate: &Gate, token: Token, config: &CircuitBreakerConfig) -> Option<Tran
 fn failures_that_meet_trip_once() {
     loom::model(|| {
         let (gate, config) = (Arc::new(Gate::new()), config(2, 1));
-        let token = gate.glance().token();
+        let token = gate.load().token();
         let twice = move |gate: &Gate| [fail(gate, token, &config), fail(gate, token, &config)];
         let (a, b) = together(&gate, twice, twice);
         assert_eq!(a.iter().chain(&b).flatten().count(), 1);
@@ -37,15 +37,15 @@ fn failures_that_meet_trip_once() {
     });
 }
 
-fn gate_word(state: State) -> super::state::Word {
-    super::state::Word::FIRST.next(state)
+fn gate_word(state: State) -> super::state::PackedState {
+    super::state::PackedState::FIRST.next(state)
 }
 
 #[test]
 fn a_success_that_meets_failures_is_before_or_after_them() {
     loom::model(|| {
         let (gate, config) = (Arc::new(Gate::new()), config(2, 1));
-        let token = gate.glance().token();
+        let token = gate.load().token();
         fail(&gate, token, &config);
         let (succeeded, failed) = together(
             &gate,
@@ -101,7 +101,7 @@ fn a_place_given_back_is_never_lost() {
 fn a_probe_and_a_late_call_decide_once() {
     loom::model(|| {
         let (gate, config) = (Arc::new(Gate::new()), config(1, 2));
-        let late = gate.glance().token();
+        let late = gate.load().token();
         gate.set(State::HalfOpen);
         let [a, b] = [(); 2].map(|()| gate.admit(&config).0.unwrap());
         let (closed, reopened) = together(
@@ -159,7 +159,7 @@ fn metrics_only_keeps_one_of_two_counts_that_meet() {
 fn a_reset_is_not_undone_by_a_failure_that_meets_it() {
     loom::model(|| {
         let (gate, config) = (Arc::new(Gate::new()), config(1, 1));
-        let token = gate.glance().token();
+        let token = gate.load().token();
         let (closed, opened) =
             together(&gate, move |gate| gate.reset(), move |gate| fail(gate, token, &config));
         assert_eq!(closed.is_some(), opened.is_some());
@@ -177,7 +177,7 @@ fn by_rate(rate: f64, min_calls: u32, window: Option<Duration>) -> CircuitBreake
 /// Returns the breaker with the state of its counters made, as a model needs it before there are threads.
 fn with_counters(config: &CircuitBreakerConfig) -> (Arc<Gate>, Token) {
     let gate = Arc::new(Gate::new());
-    let token = gate.glance().token();
+    let token = gate.load().token();
     assert_eq!(gate.succeeded(token, false, config), None);
     (gate, token)
 }
@@ -249,7 +249,7 @@ fn a_success_that_meets_a_reset_is_counted_once_at_most() {
             let config = by_rate(1.0, 1, window);
             let (gate, token) = with_counters(&config);
             together(&gate, move |gate| succeed(gate, token, &config), |gate| gate.reset());
-            let next = gate.glance().token();
+            let next = gate.load().token();
             assert_eq!(gate.succeeded(next, false, &config), None);
             let calls = gate.read(&config).calls;
             assert!(matches!(calls, Some(1 | 2)), "{calls:?}");

@@ -108,7 +108,7 @@ pub use snapshot::{BreakerSnapshot, State};
 use crate::base::scope::{Stack, is_cut, left_of_request};
 use crate::base::settings::Settings;
 use crate::base::site::Site;
-use crate::event::{Event, Hook, Log, Pace, emit_as, is_rejection_heard};
+use crate::event::{Event, Hook, Log, LogPace, emit_as, is_rejection_heard};
 use crate::failure::{Category, Classification, Classify, Counts};
 use crate::outcome::Refuse;
 use crate::point::{PointName, PointSite};
@@ -118,7 +118,7 @@ use crate::policy::{InvalidPolicy, Ruling, Verdict};
 use crate::rejected::{Rejected, Wait};
 use gate::Gate;
 use rates::SuccessCount;
-use state::{Opening, Token, Transition, Word};
+use state::{Opening, PackedState, Token, Transition};
 #[cfg(feature = "ops")]
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -213,7 +213,7 @@ pub(crate) struct Counters {
     /// Errors that say nothing of the service.
     ignored: AtomicU64,
     /// The rate of lines about rejections in `tracing`, for all keys of a keyed breaker together.
-    pace: Pace,
+    pace: LogPace,
     /// How often it went from one state to another, by cause.
     #[cfg(feature = "ops")]
     transitions: Mutex<BTreeMap<[&'static str; 3], u64>>,
@@ -482,7 +482,7 @@ impl CircuitBreaker {
 
     #[inline]
     fn token(&self, stack: Option<Stack>) -> Result<Token, Rejected> {
-        let word = self.live.gate.glance();
+        let word = self.live.gate.load();
         if word.is_closed() {
             return Ok(word.token());
         }
@@ -495,7 +495,7 @@ impl CircuitBreaker {
     /// Asks a breaker that is not closed; counts and reports a rejection.
     #[cold]
     #[inline(never)]
-    fn admit_unless_open(&self, word: Word, stack: Option<Stack>) -> Result<Token, Option<Wait>> {
+    fn admit_unless_open(&self, word: PackedState, stack: Option<Stack>) -> Result<Token, Option<Wait>> {
         if self.admits_by_config(word) {
             return Ok(Token::SPENT);
         }
@@ -544,7 +544,7 @@ impl CircuitBreaker {
             self.judged(token, class, ruling, is_slow);
             return verdict;
         }
-        if is_slow || !self.live.gate.glance().is_clean(token) {
+        if is_slow || !self.live.gate.load().is_clean(token) {
             self.succeeded(token, is_slow);
         } else if self.setup.settings.config.rate.is_some()
             || T::MEASURES && self.setup.settings.config.slow.is_some()
@@ -681,7 +681,7 @@ impl Counters {
             panicked: AtomicU64::new(0),
             slow: AtomicU64::new(0),
             ignored: AtomicU64::new(0),
-            pace: Pace::new(),
+            pace: LogPace::new(),
             #[cfg(feature = "ops")]
             transitions: Mutex::new(BTreeMap::new()),
         }

@@ -2,7 +2,7 @@
 
 use super::CircuitBreaker;
 use super::state::Token;
-use crate::base::admission::Since;
+use crate::base::admission::AdmittedAt;
 use crate::base::each_poll::each_poll;
 use crate::base::scope::{Stack, nanos};
 use crate::base::world::World;
@@ -86,7 +86,7 @@ pub struct PermitOf<B: Deref<Target = CircuitBreaker>, T: Timing = Began> {
 /// The start of a call, if its breaker measures that.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct Began(Option<Since>);
+pub struct Began(Option<AdmittedAt>);
 
 /// The time that a permit knows: none if an attribute has no `slow`, or [`Began`].
 #[doc(hidden)]
@@ -118,7 +118,7 @@ impl Timing for Began {
 
     #[inline]
     fn begin(breaker: &CircuitBreaker) -> Self {
-        Self(breaker.setup.settings.config.slow.map(|_| Since::now()))
+        Self(breaker.setup.settings.config.slow.map(|_| AdmittedAt::now()))
     }
 
     #[inline]

@@ -13,7 +13,7 @@
 //! # The word and the lock
 //!
 //! Calls of a closed breaker read one word; where no share of failures is counted, a success after no failure writes
-//! nothing. Every transition is made under the lock, which also guards `Memory`, and stores the word of the next
+//! nothing. Every transition is made under the lock, which also guards `LockedState`, and stores the word of the next
 //! generation. So whoever holds a token of an earlier generation has been admitted before the transition.
 //!
 //! The generation has 32 bits and wraps: a call would have to last for four billion transitions and probes to be
@@ -34,14 +34,14 @@ use std::time::{Duration, Instant};
 /// means "not closed". A closed breaker counts its failures in a row in the bits below; any other has its
 /// state in bits 28 to 30, and `MetricsOnly` counts its failures in a row in the bits below those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Word(pub(super) u64);
+pub(super) struct PackedState(pub(super) u64);
 
 const NOT_CLOSED: u64 = 1 << 31;
 const GENERATION: u64 = !0 << 32;
 const STATE: u32 = 28;
 const COUNT: u64 = (1 << STATE) - 1;
 
-impl Word {
+impl PackedState {
     pub(super) const FIRST: Self = Self(0);
 
     #[inline]
@@ -159,7 +159,7 @@ impl Transition {
 
 /// The state under the lock: the memory of the present state.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct LockedState {
     /// When the state was entered; `None` before the first transition.
     pub(super) since: Option<Instant>,
     /// The number of probes in a row that failed.
@@ -188,7 +188,7 @@ impl Default for Phase {
     }
 }
 
-impl Memory {
+impl LockedState {
     pub(super) const fn new() -> Self {
         Self {
             since: None,
@@ -343,7 +343,7 @@ mod tests {
 
     #[test]
     fn a_word_keeps_its_state_and_raises_its_generation() {
-        let mut word = Word::FIRST;
+        let mut word = PackedState::FIRST;
         for state in ALL {
             let token = word.token();
             word = word.next(state);
@@ -356,18 +356,18 @@ mod tests {
 
     #[test]
     fn generations_wrap_before_the_number_of_a_spent_token() {
-        let last = Word(GENERATION - (1 << 32));
+        let last = PackedState(GENERATION - (1 << 32));
         assert_ne!(last.token(), Token::SPENT);
-        assert_eq!(last.next(State::Closed), Word::FIRST);
+        assert_eq!(last.next(State::Closed), PackedState::FIRST);
         assert_eq!(last.next(State::Open).state(), State::Open);
     }
 
     #[test]
     fn only_a_closed_word_without_failures_is_clean() {
-        let word = Word::FIRST.next(State::Closed);
+        let word = PackedState::FIRST.next(State::Closed);
         assert!(word.is_clean(word.token()));
         assert!(!word.with_failure().is_clean(word.token()));
-        assert!(!Word::FIRST.is_clean(word.token()));
+        assert!(!PackedState::FIRST.is_clean(word.token()));
         assert_eq!(word.with_failure().with_failure().failures(), 2);
         assert_eq!(word.with_failure().cleared(), word);
         for state in &ALL[1..] {

@@ -54,7 +54,7 @@ impl Layer for Failover {
     }
 
     fn settings(&self) -> Vec<Effective> {
-        let listed = |listed: &super::Listed| {
+        let listed = |listed: &super::ListedValues| {
             Effective::text(listed.argument, format!("[{}]", (listed.values)().join(", ")))
         };
         let mut settings: Vec<_> = self.listed.iter().map(listed).collect();

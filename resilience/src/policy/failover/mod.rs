@@ -61,7 +61,7 @@ mod walk;
 
 pub use config::FailoverConfig;
 #[doc(hidden)]
-pub use walk::{Walk, keep};
+pub use walk::{FailoverCall, keep};
 
 use crate::base::name::PointName;
 use crate::base::setting::enforce;
@@ -81,7 +81,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use sticky::Memories;
+use sticky::StickyStates;
 
 /// A policy that calls again with the next value of an argument after a failure.
 ///
@@ -106,13 +106,13 @@ pub struct Failover {
     name: PointName,
     on: &'static [Category],
     settings: Settings<FailoverConfig>,
-    listed: Option<Listed>,
+    listed: Option<ListedValues>,
     state: Site<State>,
 }
 
 /// The values that an attribute lists.
 #[derive(Clone, Copy, Debug)]
-struct Listed {
+struct ListedValues {
     argument: &'static str,
     values: fn() -> Vec<String>,
 }
@@ -120,7 +120,7 @@ struct Listed {
 /// The state in use; fresh in a test world.
 #[derive(Debug)]
 struct State {
-    memories: Memories,
+    memories: StickyStates,
     /// The number of calls that each value answered in place of the caller's own.
     answered: EntryMap<AtomicU64>,
     failed_over: AtomicU64,
@@ -128,7 +128,7 @@ struct State {
 
 impl State {
     const fn new() -> Self {
-        Self { memories: Memories::new(), answered: EntryMap::new(), failed_over: AtomicU64::new(0) }
+        Self { memories: StickyStates::new(), answered: EntryMap::new(), failed_over: AtomicU64::new(0) }
     }
 }
 
@@ -273,7 +273,7 @@ impl Failover {
     pub const fn of(point: &'static PointSite, argument: &'static str, values: fn() -> Vec<String>) -> Self {
         let settings = FailoverConfig::DEFAULT.into_settings();
         let mut this = Self::with(PointName::of(point), settings);
-        this.listed = Some(Listed { argument, values });
+        this.listed = Some(ListedValues { argument, values });
         this
     }
 

@@ -20,11 +20,11 @@ use std::time::{Duration, Instant};
 
 /// The memories of a failover.
 #[derive(Debug)]
-pub(super) struct Memories(EntryMap<Memory>);
+pub(super) struct StickyStates(EntryMap<StickyState>);
 
 /// The memory for the callers of one value and key.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct StickyState {
     state: Mutex<State>,
     counts: Arc<Counts>,
 }
@@ -39,7 +39,7 @@ struct Counts {
 
 #[derive(Debug, Default)]
 struct State {
-    good: Option<Good>,
+    good: Option<WorkingValue>,
     /// The number of the last switch.
     switched: u64,
     /// The number of probes, so that each has a number from 1.
@@ -48,23 +48,23 @@ struct State {
 
 /// The value that answers.
 #[derive(Debug)]
-struct Good {
+struct WorkingValue {
     value: Arc<OwnedKey>,
     ends: Instant,
 }
 
 /// The beginning of a call.
 #[derive(Debug)]
-pub(super) enum Beginning {
+pub(super) enum FirstValue {
     /// With its own value.
     Own,
     /// With its own value, as the only one, to find out whether that answers again.
     Probe(u64),
     /// With this value.
-    Good(Arc<OwnedKey>),
+    Working(Arc<OwnedKey>),
 }
 
-impl Memories {
+impl StickyStates {
     pub(super) const fn new() -> Self {
         Self(EntryMap::new())
     }
@@ -77,20 +77,20 @@ impl Memories {
 
     /// Returns the memory for `key`, if there is one, and if any has a good value.
     #[inline]
-    pub(super) fn find<K: Key + ?Sized>(&self, key: &K) -> Option<Arc<Memory>> {
+    pub(super) fn find<K: Key + ?Sized>(&self, key: &K) -> Option<Arc<StickyState>> {
         let is_active = self.0.whole()?.counts.active.load(Ordering::Acquire) > 0;
         if is_active { self.0.find(key) } else { None }
     }
 
     /// Returns the memory for `key`.
-    pub(super) fn get(&self, key: KeyRef<'_>) -> Arc<Memory> {
-        self.0.get(&key, MAX_KEYS, &Memory::new)
+    pub(super) fn get(&self, key: KeyRef<'_>) -> Arc<StickyState> {
+        self.0.get(&key, MAX_KEYS, &StickyState::new)
     }
 
     /// Returns all memories that have a good value, sorted by key.
     pub(super) fn all(&self) -> Vec<StickySnapshot> {
         let now = now();
-        let sticks = |(key, memory): (String, Arc<Memory>)| {
+        let sticks = |(key, memory): (String, Arc<StickyState>)| {
             let state = memory.state.lock();
             let good = state.good.as_ref()?;
             let left = good.ends.saturating_duration_since(now);
@@ -107,23 +107,23 @@ impl Memories {
     }
 }
 
-impl Memory {
+impl StickyState {
     fn new() -> Self {
         let counts = Counts { switches: AtomicU64::new(0), active: AtomicU64::new(0) };
         Self { state: Mutex::new(State::default()), counts: Arc::new(counts) }
     }
 
     /// Returns how a call begins: with the good value until its time is over, then once with its own.
-    pub(super) fn begin(&self, sticky: Duration, now: Instant) -> Beginning {
+    pub(super) fn begin(&self, sticky: Duration, now: Instant) -> FirstValue {
         let mut state = self.state.lock();
         let State { good, probes, .. } = &mut *state;
         match good {
-            None => Beginning::Own,
-            Some(good) if now < good.ends => Beginning::Good(good.value.clone()),
+            None => FirstValue::Own,
+            Some(good) if now < good.ends => FirstValue::Working(good.value.clone()),
             Some(good) => {
                 good.ends = later(now, sticky);
                 *probes += 1;
-                Beginning::Probe(*probes)
+                FirstValue::Probe(*probes)
             }
         }
     }
@@ -131,7 +131,7 @@ impl Memory {
     /// Notes that a call that began after the switch with the number `began` was answered by `value`, for the first
     /// time.
     pub(super) fn answered_by(&self, value: KeyRef<'_>, began: u64, sticky: Duration, now: Instant) {
-        let good = Good { value: Arc::new(OwnedKey::of(value)), ends: later(now, sticky) };
+        let good = WorkingValue { value: Arc::new(OwnedKey::of(value)), ends: later(now, sticky) };
         self.switch(Some(good), |state| state.switched <= began);
     }
 
@@ -151,7 +151,7 @@ impl Memory {
         }
     }
 
-    fn switch(&self, good: Option<Good>, is_due: impl FnOnce(&State) -> bool) {
+    fn switch(&self, good: Option<WorkingValue>, is_due: impl FnOnce(&State) -> bool) {
         let mut state = self.state.lock();
         if !is_due(&state) {
             return;
@@ -166,7 +166,7 @@ impl Memory {
     }
 }
 
-impl PerKey for Memory {
+impl PerKey for StickyState {
     fn for_key(mut self, _: PointName, whole: &Self) -> Self {
         self.counts = whole.counts.clone();
         self
@@ -178,7 +178,7 @@ impl PerKey for Memory {
 }
 
 /// An evicted memory is not active any more.
-impl Drop for Memory {
+impl Drop for StickyState {
     fn drop(&mut self) {
         if self.state.lock().good.is_some() {
             self.counts.active.fetch_sub(1, Ordering::Release);
@@ -200,14 +200,14 @@ mod loom {
     const VALUE: KeyRef<'_> = KeyRef::Number(1);
 
     /// Returns a memory whose words and lock are made.
-    fn memory() -> ::loom::sync::Arc<Memory> {
-        let memory = Memory::new();
+    fn memory() -> ::loom::sync::Arc<StickyState> {
+        let memory = StickyState::new();
         assert_eq!(state_of(&memory), (None, 0, 0));
         ::loom::sync::Arc::new(memory)
     }
 
     /// Returns the good value, how many switches there were, and how many memories have a good value.
-    fn state_of(memory: &Memory) -> (Option<String>, u64, u64) {
+    fn state_of(memory: &StickyState) -> (Option<String>, u64, u64) {
         let state = memory.state.lock();
         let good = state.good.as_ref().map(|good| good.value.as_ref().as_ref().to_string());
         let Counts { switches, active } = &*memory.counts;
@@ -234,9 +234,9 @@ mod loom {
         ::loom::model(|| {
             let memory = memory();
             memory.answered_by(VALUE, 0, Duration::ZERO, now());
-            let begin = |memory: &Memory| memory.begin(LONG, now());
+            let begin = |memory: &StickyState| memory.begin(LONG, now());
             let (a, b) = together(&memory, begin, begin);
-            let probes = [&a, &b].iter().filter(|begun| matches!(begun, Beginning::Probe(_))).count();
+            let probes = [&a, &b].iter().filter(|begun| matches!(begun, FirstValue::Probe(_))).count();
             assert_eq!(probes, 1, "{a:?} {b:?}");
         });
     }
@@ -246,13 +246,13 @@ mod loom {
         ::loom::model(|| {
             let memory = memory();
             memory.answered_by(VALUE, 0, Duration::ZERO, now());
-            let Beginning::Probe(probe) = memory.begin(LONG, now()) else { panic!("no probe") };
+            let FirstValue::Probe(probe) = memory.begin(LONG, now()) else { panic!("no probe") };
             let ((), begun) = together(
                 &memory,
                 move |memory| memory.release(probe, 1, now()),
-                |memory| matches!(memory.begin(LONG, now()), Beginning::Probe(_)),
+                |memory| matches!(memory.begin(LONG, now()), FirstValue::Probe(_)),
             );
-            assert_eq!(matches!(memory.begin(LONG, now()), Beginning::Probe(_)), !begun);
+            assert_eq!(matches!(memory.begin(LONG, now()), FirstValue::Probe(_)), !begun);
         });
     }
 

@@ -101,7 +101,7 @@ proptest! {
 
     #[test]
     fn calls_begin_as_in_a_model_also_while_clocks_jump(steps in steps()) {
-        let (memory, start) = (Memory::new(), Instant::now());
+        let (memory, start) = (StickyState::new(), Instant::now());
         let sticky = Duration::from_millis(STICKY.unsigned_abs());
         let mut model = Model { clock: 10_000, ..Model::default() };
         let mut running: Vec<Call> = Vec::new();
@@ -112,9 +112,9 @@ proptest! {
                 Step::Begin => {
                     let began = memory.counts.switches.load(Ordering::Acquire);
                     let (probe, with) = match memory.begin(sticky, now) {
-                        Beginning::Own => (None, None),
-                        Beginning::Probe(number) => (Some(number), None),
-                        Beginning::Good(value) => (None, value.as_ref().as_ref().to_string().parse().ok()),
+                        FirstValue::Own => (None, None),
+                        FirstValue::Probe(number) => (Some(number), None),
+                        FirstValue::Working(value) => (None, value.as_ref().as_ref().to_string().parse().ok()),
                     };
                     let expected = model.begin();
                     prop_assert_eq!(Call { began, probe, with }, expected, "at {} ms", model.clock);

@@ -4,7 +4,7 @@
 //! good value in a memory that value comes first, and the others keep their order.
 
 use super::Failover;
-use super::sticky::{Beginning, Memory};
+use super::sticky::{FirstValue, StickyState};
 use crate::base::clock::now;
 use crate::base::scope::remaining;
 use crate::classify::Classification;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// One call on its way through the values.
 #[derive(Debug)]
 #[doc(hidden)]
-pub struct Walk<'a> {
+pub struct FailoverCall<'a> {
     failover: &'a Failover,
     /// The number of listed values.
     len: usize,
@@ -31,7 +31,7 @@ pub struct Walk<'a> {
     began: u64,
     /// The key of the memory, if it is not the listed own value.
     key: Option<Box<OwnedKey>>,
-    memory: Option<Arc<Memory>>,
+    memory: Option<Arc<StickyState>>,
     /// The number of the probe that this call is; 0 if it is none.
     probe: u64,
 }
@@ -40,8 +40,8 @@ pub struct Walk<'a> {
 impl Failover {
     /// Begins a call whose own value is `own`.
     #[inline]
-    pub fn start<E: Key, T: Key + ?Sized>(&self, values: &[E], own: &T) -> Walk<'_> {
-        let mut walk = Walk::new(self, values, own);
+    pub fn start<E: Key, T: Key + ?Sized>(&self, values: &[E], own: &T) -> FailoverCall<'_> {
+        let mut walk = FailoverCall::new(self, values, own);
         if self.config().sticky.is_some() {
             if walk.own.is_none() {
                 walk.key = Some(Box::new(owned(own)));
@@ -57,8 +57,8 @@ impl Failover {
         values: &[E],
         own: &T,
         key: &(impl Key + ?Sized),
-    ) -> Walk<'_> {
-        let mut walk = Walk::new(self, values, own);
+    ) -> FailoverCall<'_> {
+        let mut walk = FailoverCall::new(self, values, own);
         walk.key = Some(Box::new(owned(key)));
         walk.remember(values, key);
         walk
@@ -73,7 +73,7 @@ fn position<E: Key>(values: &[E], wanted: KeyRef<'_>) -> Option<usize> {
     values.iter().position(|value| value.read(|value| value == wanted))
 }
 
-impl<'a> Walk<'a> {
+impl<'a> FailoverCall<'a> {
     #[inline]
     fn new<E: Key, T: Key + ?Sized>(failover: &'a Failover, values: &[E], own: &T) -> Self {
         let own = own.read(|own| position(values, own));
@@ -98,12 +98,12 @@ impl<'a> Walk<'a> {
     #[inline]
     fn begin(&mut self) -> Option<Arc<OwnedKey>> {
         match self.memory.as_ref()?.begin(self.failover.config().sticky?, now()) {
-            Beginning::Own => None,
-            Beginning::Probe(number) => {
+            FirstValue::Own => None,
+            FirstValue::Probe(number) => {
                 self.probe = number;
                 None
             }
-            Beginning::Good(value) => Some(value),
+            FirstValue::Working(value) => Some(value),
         }
     }
 
@@ -193,7 +193,7 @@ impl<'a> Walk<'a> {
         self.probe = 0;
     }
 
-    fn new_memory<E: Key>(&self, values: &[E]) -> Arc<Memory> {
+    fn new_memory<E: Key>(&self, values: &[E]) -> Arc<StickyState> {
         let memories = &self.failover.state.memories;
         match (&self.key, self.own.and_then(|own| values.get(own))) {
             (None, Some(own)) => own.read(|own| memories.get(own)),
@@ -203,7 +203,7 @@ impl<'a> Walk<'a> {
 }
 
 /// Passes the turn of a probe without an answer to the next call.
-impl Drop for Walk<'_> {
+impl Drop for FailoverCall<'_> {
     #[inline]
     fn drop(&mut self) {
         if let (Some(memory), 1..) = (&self.memory, self.probe) {

@@ -36,7 +36,7 @@ pin_project_lite::pin_project! {
     /// One of the calls.
     #[project = CopyProjection]
     #[project_replace = TakenCopy]
-    enum Copied<F: Future> {
+    enum CallCopy<F: Future> {
         Runs { #[pin] future: F },
         /// The copy has failed before all others.
         Failed { outcome: F::Output },
@@ -46,10 +46,10 @@ pin_project_lite::pin_project! {
 
 pin_project_lite::pin_project! {
     /// An extra call, in a list of all.
-    struct Extra<F: Future> {
+    struct ExtraCall<F: Future> {
         #[pin]
-        copy: Copied<F>,
-        next: Option<Pin<Box<Extra<F>>>>,
+        copy: CallCopy<F>,
+        next: Option<Pin<Box<ExtraCall<F>>>>,
     }
 }
 
@@ -59,12 +59,12 @@ pin_project_lite::pin_project! {
     #[doc(hidden)]
     pub struct Copies<'b, H: Deref<Target = Hedge>, F: Future, M, J> {
         #[pin]
-        first: Copied<F>,
+        first: CallCopy<F>,
         make: M,
         judge: J,
         call: Hedging<'b, H>,
         // The rest is all zeros until the first copy is pending.
-        extras: Option<Pin<Box<Extra<F>>>>,
+        extras: Option<Pin<Box<ExtraCall<F>>>>,
         // Ends when the next extra call begins.
         timer: Option<Timer>,
         // When the first copy was first pending, in nanoseconds; 0 if that does not matter or it has ended.
@@ -82,7 +82,7 @@ pin_project_lite::pin_project! {
     }
 }
 
-impl<F: Future> Copied<F> {
+impl<F: Future> CallCopy<F> {
     fn runs(&self) -> bool {
         matches!(self, Self::Runs { .. })
     }
@@ -97,10 +97,10 @@ impl<F: Future> Copied<F> {
 
 /// Returns the copy of this number: 0 is the call itself.
 fn nth<'a, F: Future>(
-    first: Pin<&'a mut Copied<F>>,
-    extras: &'a mut Option<Pin<Box<Extra<F>>>>,
+    first: Pin<&'a mut CallCopy<F>>,
+    extras: &'a mut Option<Pin<Box<ExtraCall<F>>>>,
     number: u8,
-) -> Option<Pin<&'a mut Copied<F>>> {
+) -> Option<Pin<&'a mut CallCopy<F>>> {
     if number == 0 {
         return Some(first);
     }
@@ -112,7 +112,7 @@ fn nth<'a, F: Future>(
 }
 
 /// Returns the end of the list.
-fn end_of<F: Future>(mut list: &mut Option<Pin<Box<Extra<F>>>>) -> &mut Option<Pin<Box<Extra<F>>>> {
+fn end_of<F: Future>(mut list: &mut Option<Pin<Box<ExtraCall<F>>>>) -> &mut Option<Pin<Box<ExtraCall<F>>>> {
     while let Some(extra) = list {
         list = extra.as_mut().project().next;
     }
@@ -134,7 +134,7 @@ where
     /// Creates a call with copies that `make` makes.
     #[inline]
     pub fn new(call: Hedging<'b, H>, make: M, judge: J) -> Self {
-        let first = Copied::Runs { future: make() };
+        let first = CallCopy::Runs { future: make() };
         Self { first, make, judge, call, extras: None, timer: None, began: 0 }
     }
 
@@ -187,7 +187,7 @@ where
         let stack = this.call.stack();
         let begun = caught(|| {
             let future = (this.make)();
-            let mut extra = Box::pin(Extra { copy: Copied::Runs { future }, next: None });
+            let mut extra = Box::pin(ExtraCall { copy: CallCopy::Runs { future }, next: None });
             let _extra = scope::extra(stack);
             let polled = extra.as_mut().project().copy.poll(cx);
             let polled = polled.map(|outcome| {
@@ -263,13 +263,13 @@ where
             return Some(outcome);
         };
         let is_outcome = number == 0 || !class.is_refusal();
-        if is_outcome && !self.as_mut().any(|copy| matches!(copy, Copied::Failed { .. })) {
+        if is_outcome && !self.as_mut().any(|copy| matches!(copy, CallCopy::Failed { .. })) {
             let this = self.as_mut().project();
             if let Some(mut copy) = nth(this.first, this.extras, number) {
-                copy.set(Copied::Failed { outcome });
+                copy.set(CallCopy::Failed { outcome });
             }
         }
-        if self.as_mut().any(Copied::runs) {
+        if self.as_mut().any(CallCopy::runs) {
             return None;
         }
         let failed = self.as_mut().take_failed();
@@ -277,7 +277,7 @@ where
         failed
     }
 
-    fn any(mut self: Pin<&mut Self>, is_such: impl Fn(&Copied<F>) -> bool) -> bool {
+    fn any(mut self: Pin<&mut Self>, is_such: impl Fn(&CallCopy<F>) -> bool) -> bool {
         (0..=self.call.made).any(|number| {
             let this = self.as_mut().project();
             nth(this.first, this.extras, number).is_some_and(|copy| is_such(&copy))
@@ -289,7 +289,7 @@ where
             let this = self.as_mut().project();
             let copy = nth(this.first, this.extras, number)?;
             match &*copy {
-                Copied::Failed { .. } => match copy.project_replace(Copied::Over) {
+                CallCopy::Failed { .. } => match copy.project_replace(CallCopy::Over) {
                     TakenCopy::Failed { outcome } => Some(outcome),
                     _ => None,
                 },
@@ -315,7 +315,7 @@ where
         if *this.began > 0 {
             this.call.record_since(std::mem::take(this.began));
         }
-        let mut ended = caught(|| this.first.set(Copied::Over));
+        let mut ended = caught(|| this.first.set(CallCopy::Over));
         while let Some(mut extra) = this.extras.take() {
             *this.extras = extra.as_mut().project().next.take();
             match caught(|| drop(extra)) {

@@ -82,7 +82,7 @@ impl Rate {
 
 /// The state of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Arrival {
+pub(super) enum GateAnswer {
     Passes,
     /// The caller waits under this number: for these nanoseconds, unless one before it leaves.
     Waits(u64, u64),
@@ -92,7 +92,7 @@ pub(super) enum Arrival {
 
 /// One look at the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reading {
+pub(super) struct View {
     /// The number of calls that would be let through now.
     pub(super) available: u64,
     /// The nanoseconds for which a call would have to wait.
@@ -168,7 +168,7 @@ impl Gate {
         patience: u64,
         now: impl Fn() -> u64,
         waker: Waker,
-    ) -> (Arrival, After) {
+    ) -> (GateAnswer, After) {
         let mut after = After::default();
         let arrival = self.locked(|state| {
             let now = now();
@@ -188,7 +188,7 @@ impl Gate {
         rate: Rate,
         now: impl Fn() -> u64,
         waker: Waker,
-    ) -> (Arrival, After) {
+    ) -> (GateAnswer, After) {
         let mut after = After::default();
         let arrival = self.locked(|state| {
             let now = now();
@@ -210,14 +210,14 @@ impl Gate {
     }
 
     /// Charges nothing.
-    pub(super) fn read(&self, rate: Rate, now: u64) -> Reading {
+    pub(super) fn read(&self, rate: Rate, now: u64) -> View {
         let state = self.state.lock();
         let due = match self.due.load(Ordering::Relaxed) {
             QUEUE => state.due,
             due => due,
         };
         let (debt, waiting) = (due.saturating_sub(now).min(rate.whole()), state.waiting.len());
-        Reading {
+        View {
             available: ((rate.whole() - debt) / rate.interval).saturating_sub(waiting as u64),
             wait: wait(debt, waiting, rate),
             waiting,
@@ -258,19 +258,19 @@ impl State {
         wait(self.due.saturating_sub(now), place, rate)
     }
 
-    fn arrive(&mut self, rate: Rate, patience: u64, now: u64, waker: Waker, after: &mut After) -> Arrival {
+    fn arrive(&mut self, rate: Rate, patience: u64, now: u64, waker: Waker, after: &mut After) -> GateAnswer {
         let wait = self.wait_at(self.waiting.len(), rate, now);
         if wait == 0 {
             self.charge(rate, now);
             after.drop.push(waker);
-            return Arrival::Passes;
+            return GateAnswer::Passes;
         }
         if wait > patience {
             after.drop.push(waker);
-            return Arrival::Refused(wait);
+            return GateAnswer::Refused(wait);
         }
         let until = now.saturating_add(wait).saturating_add(GRACE);
-        Arrival::Waits(self.waiting.push(until, waker), wait)
+        GateAnswer::Waits(self.waiting.push(until, waker), wait)
     }
 
     fn look(
@@ -281,7 +281,7 @@ impl State {
         now: u64,
         waker: Waker,
         after: &mut After,
-    ) -> Arrival {
+    ) -> GateAnswer {
         let Some(place) = self.waiting.place(number) else {
             // The caller was not polled when its time had come, and begins again behind the others.
             return self.arrive(rate, deadline.saturating_sub(now), now, waker, after);
@@ -292,11 +292,11 @@ impl State {
                 self.charge(rate, now);
                 after.drop.push(waker);
                 self.waiting.remove(number, after);
-                Arrival::Passes
+                GateAnswer::Passes
             }
             wait => {
                 self.waiting.renew(place, waker, after);
-                Arrival::Waits(number, wait)
+                GateAnswer::Waits(number, wait)
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Every order in which a few callers can meet at the gate.
 
-use super::gate::{Arrival, Gate, Rate};
+use super::gate::{Gate, GateAnswer, Rate};
 use crate::policy::waiters::After;
 use crate::policy::waiters::loom::{Caller, together};
 use loom::sync::Arc;
@@ -14,16 +14,16 @@ const fn rate(burst: u32) -> Rate {
 }
 
 /// Passes or waits.
-fn arrive(caller: &Caller, gate: &Gate, now: u64) -> Arrival {
+fn arrive(caller: &Caller, gate: &Gate, now: u64) -> GateAnswer {
     if gate.pass(rate(1), || now).is_ok() {
-        return Arrival::Passes;
+        return GateAnswer::Passes;
     }
     let (arrival, after) = gate.arrive(rate(1), LONG, || now, caller.waker());
     finish(after);
     arrival
 }
 
-fn look(caller: &Caller, gate: &Gate, number: u64, now: u64) -> Arrival {
+fn look(caller: &Caller, gate: &Gate, number: u64, now: u64) -> GateAnswer {
     let (arrival, after) = gate.look(number, LONG, rate(1), || now, caller.waker());
     finish(after);
     arrival
@@ -43,7 +43,7 @@ fn used(burst: u32) -> Arc<Gate> {
 
 fn waits(caller: &Caller, gate: &Gate) -> u64 {
     match arrive(caller, gate, 0) {
-        Arrival::Waits(number, _) => number,
+        GateAnswer::Waits(number, _) => number,
         other => panic!("{other:?}"),
     }
 }
@@ -85,11 +85,11 @@ fn of_callers_that_meet_one_passes_and_the_other_waits_behind_it() {
         let both =
             together(&gate, move |gate| arrive(&a, gate, INTERVAL), move |gate| arrive(&b, gate, INTERVAL));
         let (waiting, number) = match both {
-            (Arrival::Passes, Arrival::Waits(number, INTERVAL)) => (second, number),
-            (Arrival::Waits(number, INTERVAL), Arrival::Passes) => (first, number),
+            (GateAnswer::Passes, GateAnswer::Waits(number, INTERVAL)) => (second, number),
+            (GateAnswer::Waits(number, INTERVAL), GateAnswer::Passes) => (first, number),
             other => panic!("{other:?}"),
         };
-        assert_eq!(look(&waiting, &gate, number, 2 * INTERVAL), Arrival::Passes);
+        assert_eq!(look(&waiting, &gate, number, 2 * INTERVAL), GateAnswer::Passes);
         assert_eq!(gate.read(rate(1), 2 * INTERVAL).wait, INTERVAL);
     });
 }
@@ -105,7 +105,7 @@ fn a_newcomer_does_not_overtake() {
             move |gate| look(&caller, gate, number, INTERVAL),
             |gate| gate.pass(rate(1), || INTERVAL),
         );
-        assert_eq!((looked, newcomer), (Arrival::Passes, Err(INTERVAL)));
+        assert_eq!((looked, newcomer), (GateAnswer::Passes, Err(INTERVAL)));
         assert_eq!(gate.pass(rate(1), || 2 * INTERVAL), Ok(()));
     });
 }
@@ -122,10 +122,10 @@ fn a_place_that_is_given_up_goes_to_the_next() {
             move |gate| finish(gate.cancel(cancelled)),
             move |gate| look(&looks, gate, behind, INTERVAL),
         );
-        if looked != Arrival::Passes {
-            assert_eq!(looked, Arrival::Waits(behind, INTERVAL));
+        if looked != GateAnswer::Passes {
+            assert_eq!(looked, GateAnswer::Waits(behind, INTERVAL));
             assert!(second.is_woken());
-            assert_eq!(look(&second, &gate, behind, INTERVAL), Arrival::Passes);
+            assert_eq!(look(&second, &gate, behind, INTERVAL), GateAnswer::Passes);
         }
         let reading = gate.read(rate(1), INTERVAL);
         assert_eq!((reading.waiting, reading.wait), (0, INTERVAL));
@@ -140,9 +140,9 @@ fn a_caller_that_meets_a_reset_passes_or_is_woken() {
         let arrives = caller.clone();
         let (arrival, ()) =
             together(&gate, move |gate| arrive(&arrives, gate, 0), |gate| finish(gate.forget()));
-        if let Arrival::Waits(number, _) = arrival {
+        if let GateAnswer::Waits(number, _) = arrival {
             assert!(caller.is_woken());
-            assert_eq!(look(&caller, &gate, number, 0), Arrival::Passes);
+            assert_eq!(look(&caller, &gate, number, 0), GateAnswer::Passes);
         }
         assert_eq!(gate.read(rate(1), 0).waiting, 0);
     });

@@ -1,6 +1,6 @@
 //! The gate against a slow model of it, and clocks that do not go evenly.
 
-use super::gate::{Arrival, Gate, Rate};
+use super::gate::{Gate, GateAnswer, Rate};
 use crate::policy::waiters::After;
 use proptest::prelude::*;
 use std::task::Waker;
@@ -26,13 +26,13 @@ impl Clocked {
         self.gate.pass(self.rate, || now)
     }
 
-    fn arrive(&self, patience: u64, now: u64) -> Arrival {
+    fn arrive(&self, patience: u64, now: u64) -> GateAnswer {
         let (arrival, after) = self.gate.arrive(self.rate, patience, || now, Waker::noop().clone());
         done(&after);
         arrival
     }
 
-    fn look(&self, number: u64, now: u64) -> Arrival {
+    fn look(&self, number: u64, now: u64) -> GateAnswer {
         let (arrival, after) = self.gate.look(number, 0, self.rate, || now, Waker::noop().clone());
         done(&after);
         arrival
@@ -72,7 +72,7 @@ impl Model {
         due.saturating_sub(rate.tolerance).saturating_sub(self.now)
     }
 
-    fn arrive(&mut self, patience: u64, number: u64, rate: Rate) -> Arrival {
+    fn arrive(&mut self, patience: u64, number: u64, rate: Rate) -> GateAnswer {
         self.drop_late(self.waiting.len());
         self.arrive_behind(patience, number, rate)
     }
@@ -87,22 +87,22 @@ impl Model {
         });
     }
 
-    fn arrive_behind(&mut self, patience: u64, number: u64, rate: Rate) -> Arrival {
+    fn arrive_behind(&mut self, patience: u64, number: u64, rate: Rate) -> GateAnswer {
         match self.wait(self.waiting.len(), rate) {
             0 => {
                 self.passed.push(self.now);
-                Arrival::Passes
+                GateAnswer::Passes
             }
-            wait if wait > patience => Arrival::Refused(wait),
+            wait if wait > patience => GateAnswer::Refused(wait),
             wait => {
                 self.waiting.push((number, self.now + wait + 100 * MILLI));
-                Arrival::Waits(number, wait)
+                GateAnswer::Waits(number, wait)
             }
         }
     }
 
     /// Polls a waiting call; one that has lost its place starts over, with no time left to wait.
-    fn look(&mut self, number: u64, rate: Rate) -> Arrival {
+    fn look(&mut self, number: u64, rate: Rate) -> GateAnswer {
         let place_of = |waiting: &[(u64, u64)]| waiting.iter().position(|(waiter, _)| *waiter == number);
         let Some(place) = place_of(&self.waiting) else { return self.arrive_behind(0, number, rate) };
         self.drop_late(place);
@@ -111,9 +111,9 @@ impl Model {
             0 => {
                 self.waiting.remove(place);
                 self.passed.push(self.now);
-                Arrival::Passes
+                GateAnswer::Passes
             }
-            wait => Arrival::Waits(number, wait),
+            wait => GateAnswer::Waits(number, wait),
         }
     }
 }
@@ -156,7 +156,7 @@ proptest! {
         let (mut now, mut last) = (3_600_000 * MILLI, 0);
         model.tick(now, rate);
         prop_assert_eq!(clocked.pass(now), Ok(()));
-        prop_assert_eq!(model.arrive(0, 0, rate), Arrival::Passes);
+        prop_assert_eq!(model.arrive(0, 0, rate), GateAnswer::Passes);
         let mut callers: Vec<u64> = Vec::new();
         for step in steps {
             // What the clock shows between two looks at it is seen by neither.
@@ -166,15 +166,15 @@ proptest! {
             match step {
                 Step::Pass => {
                     let expected = match model.arrive_behind(0, 0, rate) {
-                        Arrival::Passes => Ok(()),
-                        Arrival::Refused(wait) | Arrival::Waits(_, wait) => Err(wait),
+                        GateAnswer::Passes => Ok(()),
+                        GateAnswer::Refused(wait) | GateAnswer::Waits(_, wait) => Err(wait),
                     };
                     prop_assert_eq!(clocked.pass(now), expected);
                 }
                 Step::Arrive(patience) => {
                     let expected = model.arrive(patience, last + 1, rate);
                     prop_assert_eq!(clocked.arrive(patience, now), expected);
-                    if let Arrival::Waits(number, _) = expected {
+                    if let GateAnswer::Waits(number, _) = expected {
                         last = number;
                         callers.push(number);
                     }
@@ -183,7 +183,7 @@ proptest! {
                     let at = which % callers.len();
                     let expected = model.look(callers[at], rate);
                     prop_assert_eq!(clocked.look(callers[at], now), expected);
-                    if !matches!(expected, Arrival::Waits(..)) {
+                    if !matches!(expected, GateAnswer::Waits(..)) {
                         callers.remove(at);
                     }
                 }
@@ -260,11 +260,11 @@ fn the_longest_interval_is_counted_without_overflow() {
 fn a_caller_that_is_not_polled_loses_its_place() {
     let clocked = Clocked::new(rate(10 * MILLI, 1));
     assert_eq!(clocked.pass(0), Ok(()));
-    let Arrival::Waits(first, wait) = clocked.arrive(20 * MILLI, 0) else { panic!("it waits") };
+    let GateAnswer::Waits(first, wait) = clocked.arrive(20 * MILLI, 0) else { panic!("it waits") };
     assert_eq!(wait, 10 * MILLI);
-    assert_eq!(clocked.arrive(20 * MILLI, 0), Arrival::Waits(2, 20 * MILLI));
+    assert_eq!(clocked.arrive(20 * MILLI, 0), GateAnswer::Waits(2, 20 * MILLI));
     let late = 121 * MILLI;
-    assert_eq!(clocked.arrive(0, late), Arrival::Passes, "both were dropped");
-    assert_eq!(clocked.look(first, late), Arrival::Refused(10 * MILLI));
-    assert_eq!(clocked.look(first, late + 10 * MILLI), Arrival::Passes);
+    assert_eq!(clocked.arrive(0, late), GateAnswer::Passes, "both were dropped");
+    assert_eq!(clocked.look(first, late), GateAnswer::Refused(10 * MILLI));
+    assert_eq!(clocked.look(first, late + 10 * MILLI), GateAnswer::Passes);
 }

@@ -8,7 +8,7 @@
 //! The wait is limited by `wait` and by the time that the enclosing timeouts leave. A call that is dropped while it
 //! waits releases its place.
 
-use super::gate::Arrival;
+use super::gate::GateAnswer;
 use super::{RateLimit, now};
 use crate::base::admission;
 use crate::base::block_on::block_on;
@@ -72,9 +72,9 @@ impl<L: Deref<Target = RateLimit>> Pass<L> {
         let (arrival, after) = limit.live.gate.arrive(limit.rate(), patience, now, waker);
         after.finish();
         match arrival {
-            Arrival::Passes => Poll::Ready(Ok(())),
-            Arrival::Refused(wait) => Poll::Ready(Err(wait)),
-            Arrival::Waits(number, wait) => {
+            GateAnswer::Passes => Poll::Ready(Ok(())),
+            GateAnswer::Refused(wait) => Poll::Ready(Err(wait)),
+            GateAnswer::Waits(number, wait) => {
                 limit.count_wait();
                 admission::waits(limit.owner.stack_or(self.stack), self.attempt);
                 let (now, world) = (now(), World::here());
@@ -105,9 +105,9 @@ impl Queued {
             let (arrival, after) = limit.live.gate.look(self.number, self.deadline, limit.rate(), now, waker);
             after.finish();
             let (number, wait) = match arrival {
-                Arrival::Passes => return Poll::Ready(Ok(())),
-                Arrival::Refused(wait) => return Poll::Ready(Err(wait)),
-                Arrival::Waits(number, wait) => (number, wait),
+                GateAnswer::Passes => return Poll::Ready(Ok(())),
+                GateAnswer::Refused(wait) => return Poll::Ready(Err(wait)),
+                GateAnswer::Waits(number, wait) => (number, wait),
             };
             if stopping::has_begun() {
                 limit.live.gate.cancel(number).finish();

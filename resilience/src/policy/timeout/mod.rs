@@ -47,7 +47,7 @@ pub use config::{Timeout, TimeoutConfig};
 pub use site::{Timed, TimeoutSite};
 
 use crate::base::clock::{Timer, alarm};
-use crate::base::scope::{self, Dropped};
+use crate::base::scope::{self, TimedOutCall};
 use crate::event::{Event, emit};
 use crate::point::PointName;
 use crate::rejected::Rejected;
@@ -74,9 +74,9 @@ fn refusal(point: PointName, stopped: Stopped) -> Rejected {
 
 /// Returns the error of a call that was `dropped` at its limit.
 #[cold]
-fn timed_out(point: PointName, limit: Duration, dropped: Dropped) -> Rejected {
+fn timed_out(point: PointName, limit: Duration, dropped: TimedOutCall) -> Rejected {
     emit(&Event::TimedOut { point: point.clone(), limit }, None);
-    Rejected::timed_out(point, limit, dropped == Dropped::OnlyWaiting)
+    Rejected::timed_out(point, limit, dropped == TimedOutCall::OnlyWaiting)
 }
 
 /// The limit in nanoseconds of a timeout that is switched off: no timer runs for it.
@@ -91,7 +91,7 @@ fn poll_within<F: Future>(
     limit: u64,
     stack: impl FnOnce() -> scope::Stack,
     cx: &mut Context<'_>,
-) -> Poll<Result<F::Output, Dropped>> {
+) -> Poll<Result<F::Output, TimedOutCall>> {
     {
         let _within = match timer {
             None => scope::within_whole(limit),

@@ -11,7 +11,7 @@ use super::{Timeout, TimeoutConfig, poll_within, refusal, timed_out};
 #[cfg(feature = "config")]
 use crate::base::change::{Change, Changed, together};
 use crate::base::clock::{Timer, alarm};
-use crate::base::scope::{Dropped, nanos};
+use crate::base::scope::{TimedOutCall, nanos};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
@@ -88,7 +88,7 @@ impl TimeoutSite {
     }
 
     #[cold]
-    fn timed_out(&self, limit: Duration, dropped: Dropped) -> Rejected {
+    fn timed_out(&self, limit: Duration, dropped: TimedOutCall) -> Rejected {
         self.timed_out.fetch_add(1, Ordering::Relaxed);
         timed_out(self.owner.clone(), limit, dropped)
     }

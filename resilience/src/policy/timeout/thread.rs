@@ -7,9 +7,9 @@
 //! Each call starts a thread and none is kept, since a thread that a body has used may hold values that the body left
 //! in its thread-locals. The cost of a thread is small beside the work that is worth a timeout.
 
-use crate::base::admission::{self, Lent, Watch};
+use crate::base::admission::{self, LentAdmission, Watch};
 use crate::base::carry::Carried;
-use crate::base::scope::{self, Dropped, Stack};
+use crate::base::scope::{self, Stack, TimedOutCall};
 use crate::base::sync::locked;
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ pub(super) enum Stopped {
     /// The body did not run: too many abandoned bodies do, or the system has no thread left.
     Refused,
     /// The body was abandoned after this time, or not begun if that is zero; with its state at that time.
-    TimedOut(Duration, Dropped),
+    TimedOut(Duration, TimedOutCall),
     /// The body panicked.
     Panicked(Box<dyn Any + Send>),
 }
@@ -75,7 +75,7 @@ pub(super) fn run<T: Send + 'static>(
     let limit = scope::left_of_request().map_or(limit, |left| left.min(limit));
     run_boxed((group, stack), helpers, limit, Box::new(work))?;
     let returned = locked(&value).take();
-    returned.ok_or(Stopped::TimedOut(limit, Dropped::Running))
+    returned.ok_or(Stopped::TimedOut(limit, TimedOutCall::Running))
 }
 
 /// The progress of a body on a helper thread.
@@ -97,7 +97,7 @@ fn run_boxed(
     work: Work,
 ) -> Result<(), Stopped> {
     if limit.is_zero() {
-        return Err(Stopped::TimedOut(limit, Dropped::OnlyWaiting));
+        return Err(Stopped::TimedOut(limit, TimedOutCall::OnlyWaiting));
     }
     if abandoned(group) >= helpers.threads {
         return Err(Stopped::Refused);
@@ -152,7 +152,12 @@ fn ended_late(group: Group) {
 
 /// Wraps `work` in the scopes of the caller's thread, with its runtime and its subscriber, with one more
 /// limit that begins now, and with one more timeout that waits.
-fn in_context(limit: Duration, watch: Watch, admitted: Option<Lent>, work: Work) -> impl FnOnce() + Send {
+fn in_context(
+    limit: Duration,
+    watch: Watch,
+    admitted: Option<LentAdmission>,
+    work: Work,
+) -> impl FnOnce() + Send {
     let carried = Carried::here().within(limit);
     let mut watches = admission::watched();
     watches.push(watch);
@@ -175,7 +180,7 @@ fn in_context(limit: Duration, watch: Watch, admitted: Option<Lent>, work: Work)
             #[cfg(feature = "tracing")]
             if !subscriber.is::<tracing::subscriber::NoSubscriber>() {
                 return tracing::dispatcher::with_default(&subscriber, || {
-                    let _entered = Entered(crate::base::guarded::guarded(|| span.enter()));
+                    let _entered = EnteredSpan(crate::base::guarded::guarded(|| span.enter()));
                     work();
                 });
             }
@@ -186,10 +191,10 @@ fn in_context(limit: Duration, watch: Watch, admitted: Option<Lent>, work: Work)
 
 /// A span that is left with care: its subscriber may panic, also while the body panics.
 #[cfg(feature = "tracing")]
-struct Entered<'a>(Option<tracing::span::Entered<'a>>);
+struct EnteredSpan<'a>(Option<tracing::span::Entered<'a>>);
 
 #[cfg(feature = "tracing")]
-impl Drop for Entered<'_> {
+impl Drop for EnteredSpan<'_> {
     fn drop(&mut self) {
         let entered = self.0.take();
         crate::base::guarded::guarded(|| drop(entered));

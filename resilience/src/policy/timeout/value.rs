@@ -164,7 +164,7 @@ impl Timeout {
         B: Future<Output = R>,
     {
         let timer = self.config().strict.then(|| alarm(self.config().limit));
-        Called { timeout: self, body: Some(Lazy::Begins { start: Some(body) }), timer }
+        CallAsync { timeout: self, body: Some(LazyBody::Begins { start: Some(body) }), timer }
     }
 
     #[inline]
@@ -184,13 +184,13 @@ impl Timeout {
 pin_project_lite::pin_project! {
     /// A body that begins when it is first polled.
     #[project = LazyProjection]
-    enum Lazy<F, B> {
+    enum LazyBody<F, B> {
         Begins { start: Option<F> },
         Runs { #[pin] body: B },
     }
 }
 
-impl<F: FnOnce() -> B, B: Future> Future for Lazy<F, B> {
+impl<F: FnOnce() -> B, B: Future> Future for LazyBody<F, B> {
     type Output = B::Output;
 
     #[inline]
@@ -211,15 +211,15 @@ impl<F: FnOnce() -> B, B: Future> Future for Lazy<F, B> {
 pin_project_lite::pin_project! {
     /// A call of [`Timeout::call_async`].
     #[must_use = "futures do nothing unless polled"]
-    struct Called<'a, F, B> {
+    struct CallAsync<'a, F, B> {
         #[pin]
-        body: Option<Lazy<F, B>>,
+        body: Option<LazyBody<F, B>>,
         timer: Option<Timer>,
         timeout: &'a Timeout,
     }
 }
 
-impl<F, B> Future for Called<'_, F, B>
+impl<F, B> Future for CallAsync<'_, F, B>
 where
     F: FnOnce() -> B,
     B: Future<Output: Refuse>,

@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 /// An attempt that is not the first of its call, without its body: the wait before it, at whose end it begins, and the
 /// point that marks it as one of its own. Boxed: few calls have one.
 #[doc(hidden)]
-pub struct Again<'a> {
+pub struct NextAttempt<'a> {
     pub(super) call: AttemptCount,
     pub(super) by: &'static PointSite,
     pub(super) wait: Option<Pause<'a, ()>>,
@@ -28,7 +28,7 @@ pin_project_lite::pin_project! {
     #[doc(hidden)]
     #[must_use = "futures do nothing unless polled"]
     pub struct Attempt<'a, F> {
-        again: Option<Box<Again<'a>>>,
+        again: Option<Box<NextAttempt<'a>>>,
         #[pin]
         body: F,
     }
@@ -36,7 +36,7 @@ pin_project_lite::pin_project! {
 
 /// Returns the future of the attempt `again`, or of the first one, with this `body`.
 #[inline]
-pub fn attempt<F>(again: Option<Box<Again<'_>>>, body: F) -> Attempt<'_, F> {
+pub fn attempt<F>(again: Option<Box<NextAttempt<'_>>>, body: F) -> Attempt<'_, F> {
     Attempt { again, body }
 }
 
@@ -59,7 +59,7 @@ impl<F: Future> Future for Attempt<'_, F> {
     }
 }
 
-impl Again<'_> {
+impl NextAttempt<'_> {
     /// Polls the wait, and then `body`, marked; out of line, as few calls have a second attempt.
     #[cold]
     #[inline(never)]
@@ -79,7 +79,7 @@ impl Again<'_> {
     }
 }
 
-impl fmt::Debug for Again<'_> {
+impl fmt::Debug for NextAttempt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Again").field("call", &self.call).finish_non_exhaustive()
     }

@@ -170,15 +170,15 @@ impl CallState for AttemptHistory {
 /// A call whose attempts run on this thread from beginning to end; a body that panics leaves, too.
 #[derive(Debug, Default)]
 #[doc(hidden)]
-pub struct Here<C: CallState>(C);
+pub struct OnThisThread<C: CallState>(C);
 
 /// Makes `call` one whose attempts run on this thread.
 #[inline]
-pub fn here<C: CallState>(call: C) -> Here<C> {
-    Here(call)
+pub fn on_this_thread<C: CallState>(call: C) -> OnThisThread<C> {
+    OnThisThread(call)
 }
 
-impl<C: CallState> Here<C> {
+impl<C: CallState> OnThisThread<C> {
     /// Returns the number of the attempt that is about to run, from 1.
     #[inline]
     pub fn attempt(&self) -> u32 {
@@ -191,7 +191,7 @@ impl<C: CallState> Here<C> {
     }
 }
 
-impl<C: CallState> CallState for Here<C> {
+impl<C: CallState> CallState for OnThisThread<C> {
     #[inline]
     fn failed(&self) -> u32 {
         self.0.failed()
@@ -228,7 +228,7 @@ impl<C: CallState> CallState for Here<C> {
     }
 }
 
-impl<C: CallState> Drop for Here<C> {
+impl<C: CallState> Drop for OnThisThread<C> {
     #[inline]
     fn drop(&mut self) {
         self.0.leave();

@@ -9,8 +9,8 @@
 //! `budget`, or `budget_or` of the budget of the key. A call that succeeds writes to a budget only if it is not full.
 
 use super::Budget;
-use super::awaited::Again;
-use super::call::{AttemptCount, AttemptHistory, CallState, Here, attempt};
+use super::awaited::NextAttempt;
+use super::call::{AttemptCount, AttemptHistory, CallState, OnThisThread, attempt};
 use super::config::Retry;
 #[cfg(feature = "ops")]
 use super::run::Wait;
@@ -209,14 +209,14 @@ impl RetrySite {
 
     /// Begins a call as [`start`](Self::start) does; `None`, as its first attempt has no wait.
     #[inline]
-    pub fn begin<'a>(&self) -> Option<Box<Again<'a>>> {
+    pub fn begin<'a>(&self) -> Option<Box<NextAttempt<'a>>> {
         run::begin(self, 1);
         None
     }
 
     /// Returns the next attempt, which begins with its wait.
     #[cold]
-    pub fn again<'a>(&'static self, retrying: Retrying<'a, AttemptCount>) -> Box<Again<'a>> {
+    pub fn again<'a>(&'static self, retrying: Retrying<'a, AttemptCount>) -> Box<NextAttempt<'a>> {
         RetryInForce { site: self, retry: &self.retry }.again(retrying)
     }
 
@@ -228,7 +228,7 @@ impl RetrySite {
 
     /// Blocks the thread for the wait; then the next attempt begins.
     #[cold]
-    pub fn sleep<C: CallState>(&self, retrying: Retrying<'_, Here<C>>) -> Here<C> {
+    pub fn sleep<C: CallState>(&self, retrying: Retrying<'_, OnThisThread<C>>) -> OnThisThread<C> {
         run::sleep(self, retrying)
     }
 
@@ -359,7 +359,7 @@ impl<'a> RetryInForce<'a> {
     /// See [`RetrySite::begin`].
     #[cfg(feature = "config")]
     #[inline]
-    pub fn begin<'p>(self) -> Option<Box<Again<'p>>> {
+    pub fn begin<'p>(self) -> Option<Box<NextAttempt<'p>>> {
         run::begin(&self, 1);
         None
     }
@@ -370,12 +370,12 @@ impl<'a> RetryInForce<'a> {
         clippy::unnecessary_box_returns,
         reason = "the future of the call has room for the pointer only"
     )]
-    pub fn again<'p>(self, Retrying { call, wait }: Retrying<'p, AttemptCount>) -> Box<Again<'p>>
+    pub fn again<'p>(self, Retrying { call, wait }: Retrying<'p, AttemptCount>) -> Box<NextAttempt<'p>>
     where
         'a: 'p,
     {
         let wait = run::waited(self, call.attempt(), wait);
-        Box::new(Again { call, by: self.site.point, wait: Some(wait) })
+        Box::new(NextAttempt { call, by: self.site.point, wait: Some(wait) })
     }
 
     /// See [`RetrySite::pause`].
@@ -389,7 +389,7 @@ impl<'a> RetryInForce<'a> {
 
     /// See [`RetrySite::sleep`].
     #[cold]
-    pub fn sleep<C: CallState>(self, retrying: Retrying<'_, Here<C>>) -> Here<C> {
+    pub fn sleep<C: CallState>(self, retrying: Retrying<'_, OnThisThread<C>>) -> OnThisThread<C> {
         run::sleep(&self, retrying)
     }
 

@@ -80,7 +80,7 @@ pub use super::budget::{Budget, BudgetConfig, BudgetOf};
 pub use awaited::attempt;
 pub use backoff::{Backoff, Jitter};
 #[doc(hidden)]
-pub use call::here;
+pub use call::on_this_thread;
 pub use config::{Retry, RetryConfig, Rule};
 #[doc(hidden)]
 pub use layer::{KeyedBudgets, RetrySite};

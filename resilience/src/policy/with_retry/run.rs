@@ -14,7 +14,7 @@
 //! - A token is withdrawn for exactly one wait, and goes back if the wait is dropped before its attempt begins.
 //! - The policy never makes an error: the outcome of the last attempt is returned as it is.
 
-use super::call::{CallState, Here, attempt};
+use super::call::{CallState, OnThisThread, attempt};
 use super::config::Retry;
 use super::decide::{DecisionInput, GiveUpReason, Progress, decide};
 use crate::base::clock::now;
@@ -210,7 +210,10 @@ pub(super) fn waited<'a>(site: impl CallSite + Send + 'a, attempt: u32, wait: Wa
 
 /// Blocks the thread for the wait; then the next attempt begins on it, which is marked for as long as that runs.
 #[cold]
-pub(super) fn sleep<S: CallSite, C: CallState>(site: &S, retrying: Retrying<'_, Here<C>>) -> Here<C> {
+pub(super) fn sleep<S: CallSite, C: CallState>(
+    site: &S,
+    retrying: Retrying<'_, OnThisThread<C>>,
+) -> OnThisThread<C> {
     blocks(&site.name());
     let Retrying { mut call, wait } = retrying;
     stopping::sleep(wait.delay);

@@ -5,7 +5,7 @@
 //! is why it is `FnMut` and the attribute's `clone(..)` is not needed.
 
 use super::Budget;
-use super::call::{self, AttemptHistory, CallState, here};
+use super::call::{self, AttemptHistory, CallState, on_this_thread};
 use super::config::Retry;
 use super::run::{self, CallSite, Counter, Retrying};
 use crate::base::repeats::{Repeated, Repeats};
@@ -95,7 +95,7 @@ impl<'a> InlineCall<'a> {
     }
 
     fn run<R>(self, judge: impl Fn(&R) -> (Verdict, Ruling), mut f: impl FnMut() -> R) -> R {
-        let mut call = here(self.start());
+        let mut call = on_this_thread(self.start());
         loop {
             let share = self.share();
             let inside = share.enter();
@@ -158,7 +158,7 @@ impl Retry {
         R::Error: Classify,
     {
         let judged = Judged::new(*self);
-        self.here().run(|outcome| judged.judge(outcome), f)
+        self.on_this_thread().run(|outcome| judged.judge(outcome), f)
     }
 
     /// Calls `f` as [`call`](Self::call) does; `judge` returns what a failed outcome means, and `None` for a
@@ -181,7 +181,7 @@ impl Retry {
     /// ```
     #[track_caller]
     pub fn call_judged<R>(&self, f: impl FnMut() -> R, judge: impl Fn(&R) -> Option<Classification>) -> R {
-        self.here().run(|outcome| (judge(outcome), Ruling::ByCategory), f)
+        self.on_this_thread().run(|outcome| (judge(outcome), Ruling::ByCategory), f)
     }
 
     /// Calls the async `f` until it succeeds or no retry follows, and returns the last outcome.
@@ -269,7 +269,7 @@ impl Retry {
     }
 
     #[track_caller]
-    const fn here(&self) -> InlineCall<'_> {
+    const fn on_this_thread(&self) -> InlineCall<'_> {
         InlineCall { retry: self, place: Location::caller(), own: None }
     }
 
@@ -364,7 +364,7 @@ impl<C, W, U> Judged<Retry, C, W, U> {
         W: Predicate<R::Error>,
         U: Predicate<R::Error>,
     {
-        self.policy.here().run(|outcome| self.judge(outcome), f)
+        self.policy.on_this_thread().run(|outcome| self.judge(outcome), f)
     }
 
     /// Calls the async `f` as [`Retry::call_async`] does.
@@ -378,7 +378,7 @@ impl<C, W, U> Judged<Retry, C, W, U> {
         W: Predicate<R::Error>,
         U: Predicate<R::Error>,
     {
-        let call = self.policy.here();
+        let call = self.policy.on_this_thread();
         call.run_async(|outcome| self.judge(outcome), f)
     }
 }

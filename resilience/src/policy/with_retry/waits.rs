@@ -17,13 +17,13 @@ use std::time::Duration;
 const STEPS: u32 = 1_000;
 
 /// The waits of a schedule one after the other, without jitter.
-struct Walk {
+struct ScheduleWaits {
     exact: f64,
     fibonacci: (u128, u128),
     n: u32,
 }
 
-impl Walk {
+impl ScheduleWaits {
     const fn new(schedule: &Schedule) -> Self {
         Self { exact: schedule.base.as_nanos() as f64, fibonacci: (1, 1), n: 0 }
     }
@@ -57,7 +57,7 @@ pub(super) const fn mean(schedule: &Schedule) -> u128 {
         return drawn(schedule);
     }
     let cap = schedule.cap.as_nanos();
-    let mut walk = Walk::new(schedule);
+    let mut walk = ScheduleWaits::new(schedule);
     let (mut sum, mut last, mut n) = (0_u128, 0_u128, 0);
     while n < schedule.max && n < STEPS {
         let step = walk.next(schedule);
@@ -98,7 +98,7 @@ pub(super) fn attempts_within(retry: &Retry, limit: Duration) -> u64 {
 /// Returns the shortest waits of a schedule, each with its count.
 fn shortest(schedule: &Schedule) -> Vec<(u128, u128)> {
     let cap = schedule.cap.as_nanos();
-    let mut walk = Walk::new(schedule);
+    let mut walk = ScheduleWaits::new(schedule);
     let mut runs = Vec::new();
     for _ in 0..schedule.max.min(STEPS) {
         let step = walk.next(schedule);
@@ -150,7 +150,7 @@ const fn unit(counter: u64) -> f64 {
 /// nanoseconds.
 pub(super) const fn longest(schedule: &Schedule, floor: u128) -> u128 {
     let cap = schedule.cap.as_nanos();
-    let mut walk = Walk::new(schedule);
+    let mut walk = ScheduleWaits::new(schedule);
     let (mut sum, mut last, mut steady, mut n) = (0_u128, 0, false, 0);
     while n < schedule.max && n < STEPS {
         let step = walk.next(schedule);

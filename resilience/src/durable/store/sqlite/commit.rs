@@ -35,7 +35,7 @@
 //! when it is woken does not keep the other answers from being given. A fork's child has a copy of the queue and no
 //! thread: it asks and commits nothing.
 
-use super::place::{Moment, Place};
+use super::place::{Clocks, StorePlace};
 use super::tables::{Table, compact, failed, fold, fold_long, is_busy, shrink};
 use crate::base::block_on;
 use crate::base::guarded::contained;
@@ -74,7 +74,7 @@ type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// The way of all operations of this process into the tables.
 #[derive(Debug)]
 pub(super) struct Committer {
-    shared: Arc<Shared>,
+    shared: Arc<CommitState>,
     /// The process that started the thread: a fork's child has none.
     process: u32,
     thread: Option<JoinHandle<()>>,
@@ -82,7 +82,7 @@ pub(super) struct Committer {
 
 /// The state that the callers and the thread share. The lock of the queue is held for moments only; that of the writer
 /// for a whole commit, and never taken by a caller that must not block.
-struct Shared {
+struct CommitState {
     queue: Mutex<Queue>,
     arrived: Condvar,
     writer: Mutex<Writer>,
@@ -101,7 +101,7 @@ struct Queue {
 /// The one connection of this process that writes, and what it knows of the log.
 struct Writer {
     connection: Connection,
-    place: Arc<Place>,
+    place: Arc<StorePlace>,
     /// The time of the last write that has not been moved from the log into the tables.
     written: Option<Instant>,
     /// The bytes of the log when this process last had the right to write.
@@ -114,10 +114,10 @@ struct Writer {
 
 impl Committer {
     /// Starts the thread that commits.
-    pub(super) fn start(connection: Connection, place: Arc<Place>) -> Result<Self, StoreError> {
+    pub(super) fn start(connection: Connection, place: Arc<StorePlace>) -> Result<Self, StoreError> {
         let (written, crowd) = (Some(Instant::now()), (1, 1));
         let writer = Mutex::new(Writer { connection, place, written, log: 0, tried: 0, crowd });
-        let shared = Arc::new(Shared { queue: Mutex::default(), arrived: Condvar::new(), writer });
+        let shared = Arc::new(CommitState { queue: Mutex::default(), arrived: Condvar::new(), writer });
         let of_thread = shared.clone();
         let thread = std::thread::Builder::new().name("resilience-store".into());
         let started = thread.spawn(move || of_thread.run());
@@ -128,7 +128,7 @@ impl Committer {
     /// Applies `rule` at the time `now`; it is queued before the future is polled.
     pub(super) fn apply<T: Send + 'static>(
         &self,
-        now: Moment,
+        now: Clocks,
         rule: impl FnOnce(&mut Table<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Work<'static, T> {
         let answer = Arc::new(Promise::new());
@@ -209,7 +209,7 @@ impl Committer {
     }
 }
 
-impl Shared {
+impl CommitState {
     /// Handles an operation in the queue: commits it here if that may be, or has the thread do it.
     ///
     /// A caller that commits here may find more in the queue afterwards, from callers who saw the writer at work;
@@ -432,7 +432,7 @@ fn write(connection: &Connection, busy: Duration) -> Result<Transaction<'_>, Sto
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for CommitState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
             .field("waiting", &locked(&self.queue).operations.len())

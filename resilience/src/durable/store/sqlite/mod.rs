@@ -46,7 +46,7 @@ use crate::base::sync::locked;
 use crate::durable::record::{Millis, Record};
 use crate::durable::store::owners::Owners;
 use commit::Committer;
-use place::{FILE, Mark, Moment, OWNERS, Place, files_of};
+use place::{Clocks, FILE, FenceFile, OWNERS, StorePlace, files_of};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::fs;
@@ -122,7 +122,7 @@ impl SqliteOptions {
         }
         let [_, log, _] = files_of(&file);
         let mut is_there = files::check(&file)?;
-        if !is_there && (fs::metadata(&log).is_ok_and(|log| log.len() > 0) || Mark::is_in(&dir)) {
+        if !is_there && (fs::metadata(&log).is_ok_and(|log| log.len() > 0) || FenceFile::is_in(&dir)) {
             // Another process may have made it since, and used it.
             is_there = files::check(&file)?;
             if !is_there {
@@ -233,7 +233,7 @@ pub struct SqliteStore {
 /// and the files are closed.
 #[derive(Debug)]
 struct Inner {
-    place: Arc<Place>,
+    place: Arc<StorePlace>,
     /// `None` for a store that is only looked at: by a new connection each time.
     open: Option<Connections>,
     identity: String,
@@ -259,12 +259,12 @@ impl Inner {
         use_log(&writer)?;
         check_small(&writer)?;
         // In this order: other processes commit at the same time.
-        let mark = Mark::open(&dir)?;
+        let mark = FenceFile::open(&dir)?;
         let acknowledged = mark.read();
         mark.check(acknowledged, last_fence(&writer)?)?;
         let identity = identity(&writer)?;
         let reader = Mutex::new(connect(&file, busy, true)?);
-        let place = Arc::new(Place::new(dir, owners, busy, Some(mark)));
+        let place = Arc::new(StorePlace::new(dir, owners, busy, Some(mark)));
         if let Ok(named) = tables::owners(&writer) {
             place.owners.clear(&named);
         }
@@ -278,7 +278,7 @@ impl Inner {
     fn inspect(dir: PathBuf) -> Result<Self, StoreError> {
         let identity = tables::look(&dir.join(FILE), identity)?;
         let owners = Owners::look(dir.join(OWNERS));
-        let place = Arc::new(Place::new(dir, owners, Duration::from_secs(1), None));
+        let place = Arc::new(StorePlace::new(dir, owners, Duration::from_secs(1), None));
         Ok(Self { place, open: None, identity })
     }
 }
@@ -372,7 +372,7 @@ impl SqliteStore {
             return Box::pin(ready(Err(error)));
         }
         match &self.inner.open {
-            Some(open) => open.committer.apply(Moment::now(), rule),
+            Some(open) => open.committer.apply(Clocks::now(), rule),
             None => Box::pin(ready(Err(StoreError::ReadOnly))),
         }
     }
@@ -413,7 +413,7 @@ impl Store for SqliteStore {
         let Some(open) = &self.inner.open else { return Box::pin(ready(Err(StoreError::ReadOnly))) };
         let looked = place.check().and_then(|()| {
             at_once(&locked(&open.reader), |reader| {
-                Table::reading(reader, place).apply(Moment::now(), |table| rules::claim(table, &look))
+                Table::reading(reader, place).apply(Clocks::now(), |table| rules::claim(table, &look))
             })
         });
         match looked {
@@ -487,7 +487,7 @@ impl Store for SqliteStore {
     }
 
     fn now(&self) -> Work<'_, Millis> {
-        Box::pin(ready(Ok(Moment::now().wall)))
+        Box::pin(ready(Ok(Clocks::now().wall)))
     }
 
     fn capabilities(&self) -> Capabilities {

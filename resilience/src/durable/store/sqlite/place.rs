@@ -38,14 +38,14 @@ pub(super) const OWNERS: &str = "owners";
 /// Taken where an operation is asked for, and carried along: it is applied on another thread, which is in no test
 /// world.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
+pub(super) struct Clocks {
     pub(super) wall: Millis,
     monotonic: Instant,
     /// A clock that a test moves on in jumps.
     is_manual: bool,
 }
 
-impl Moment {
+impl Clocks {
     /// Returns the time by the clocks of the calling thread, a test world's included.
     pub(super) fn now() -> Self {
         let since = crate::base::clock::time_of_day().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -56,7 +56,7 @@ impl Moment {
 
 /// The place of an open store.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct StorePlace {
     pub(super) dir: PathBuf,
     /// The process that opened it: a fork's child must not use it.
     process: u32,
@@ -72,7 +72,7 @@ pub(super) struct Place {
     /// The dead owners that records still named when all records were looked through.
     still_named: Mutex<HashSet<String>>,
     /// `None` for who only looks.
-    mark: Option<Mark>,
+    mark: Option<FenceFile>,
 }
 
 /// The right to try to write next, among the processes that share a store.
@@ -94,14 +94,14 @@ impl Drop for WriteTurn<'_> {
 /// It is written after the transaction is on disk and never synced, so that after a power cut it may be behind, but
 /// never ahead. A store that is behind it has lost acknowledged work, whatever the reason.
 #[derive(Debug)]
-pub(super) struct Mark {
+pub(super) struct FenceFile {
     path: PathBuf,
     file: Mutex<File>,
 }
 
 const MARK: &str = "acknowledged";
 
-impl Mark {
+impl FenceFile {
     /// Opens the mark of the store in `dir`, made if it does not exist.
     pub(super) fn open(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(MARK);
@@ -165,9 +165,9 @@ pub(super) fn files_of(file: &Path) -> [PathBuf; 3] {
     [file.to_owned(), beside("-wal"), beside("-shm")]
 }
 
-impl Place {
+impl StorePlace {
     /// Creates the place of the store in `dir`, whose file is open; a log and its index exist then.
-    pub(super) fn new(dir: PathBuf, owners: Owners, busy: Duration, mark: Option<Mark>) -> Self {
+    pub(super) fn new(dir: PathBuf, owners: Owners, busy: Duration, mark: Option<FenceFile>) -> Self {
         let files = files_of(&dir.join(FILE)).map(|path| (path.clone(), files::inode(&path)));
         let is_volatile = files::is_volatile(&dir);
         Self {
@@ -327,7 +327,7 @@ impl Place {
         owner: &str,
         row: Option<(u64, Option<Inode>)>,
         lease: Duration,
-        now: Moment,
+        now: Clocks,
     ) -> Life {
         use crate::durable::store::Liveness;
         let (counter, named) = (row.map(|(counter, _)| counter), row.and_then(|(_, named)| named));

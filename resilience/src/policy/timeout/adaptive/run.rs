@@ -2,7 +2,7 @@
 
 use super::AdaptiveTimeout;
 use crate::base::clock::{Timer, alarm, now};
-use crate::base::scope::{self, Dropped, Stack, nanos};
+use crate::base::scope::{self, Stack, TimedOutCall, nanos};
 use crate::base::world::{World, run_in};
 use crate::failure::{Classification, Classify};
 use crate::outcome::Outcome;
@@ -72,7 +72,7 @@ impl<'t> Sample<'t> {
 
     /// Counts a call that was dropped at its limit.
     #[cold]
-    fn late(&mut self, limit: Duration, dropped: Dropped) -> Rejected {
+    fn late(&mut self, limit: Duration, dropped: TimedOutCall) -> Rejected {
         run_in(self.world.as_ref(), || self.timeout.count_timed_out());
         self.end(dropped.is_unsent(self.attempt) || is_over());
         timed_out(self.timeout.owner.name.clone(), limit, dropped)

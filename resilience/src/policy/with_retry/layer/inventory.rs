@@ -14,7 +14,7 @@ use crate::base::setting::Effective;
 use crate::base::setting::Setting;
 use crate::point::Layer;
 #[cfg(feature = "ops")]
-use crate::point::Reading;
+use crate::point::MetricReading;
 #[cfg(feature = "config")]
 use crate::point::{Facts, Override};
 use crate::policy::budget::BudgetOf;
@@ -77,10 +77,10 @@ impl Layer for RetrySite {
     }
 
     #[cfg(feature = "ops")]
-    fn readings(&self) -> Vec<Reading> {
+    fn readings(&self) -> Vec<MetricReading> {
         let has_one = |retry: &&Retry| !(self.is_keyed() && matches!(retry.config().budget, BudgetOf::Own));
         let budget = self.known().filter(has_one).and_then(|retry| budget_of(retry, &self.state.budget));
-        let reading = |budget: &Budget| Reading::new("retry_budget_tokens", budget.tokens().into());
+        let reading = |budget: &Budget| MetricReading::new("retry_budget_tokens", budget.tokens().into());
         budget.map(reading).into_iter().collect()
     }
 

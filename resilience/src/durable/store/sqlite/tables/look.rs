@@ -27,7 +27,7 @@ pub(crate) fn look<T>(
     const LOOKS: usize = 10;
     let mut last = Err(StoreError::Unavailable("it changes all the time".to_owned()));
     for _ in 0..LOOKS {
-        let before = Seen::of(file);
+        let before = FileState::of(file);
         if before.log.is_some() {
             let looked = connect(file, LOOK, true).and_then(|connection| {
                 check_version(&connection)?;
@@ -47,7 +47,7 @@ pub(crate) fn look<T>(
             check_version(&connection)?;
             read(&connection)
         });
-        if Seen::of(file) == before {
+        if FileState::of(file) == before {
             return last;
         }
     }
@@ -56,12 +56,12 @@ pub(crate) fn look<T>(
 
 /// The state of a file and its log.
 #[derive(PartialEq, Eq)]
-struct Seen {
+struct FileState {
     file: Option<(u64, Option<SystemTime>)>,
     log: Option<u64>,
 }
 
-impl Seen {
+impl FileState {
     fn of(file: &Path) -> Self {
         let [_, log, _] = files_of(file);
         let found = std::fs::metadata(file).ok();

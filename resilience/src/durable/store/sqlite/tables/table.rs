@@ -5,7 +5,7 @@
 //! committed. A rule that fails after it has written is a fault of the store, and then nothing of the transaction is
 //! committed.
 
-use super::super::place::{Moment, Place};
+use super::super::place::{Clocks, StorePlace};
 use super::errors::failed;
 use super::rows::{Row, end_of, get, number, row_of, tally};
 use crate::base::guarded::contained;
@@ -24,9 +24,9 @@ pub(crate) struct Table<'a> {
     /// `None` if no transaction could be begun.
     tx: Option<&'a Connection>,
     /// `None` while a store is migrated.
-    pub(super) place: Option<&'a Place>,
+    pub(super) place: Option<&'a StorePlace>,
     /// The caller's clocks.
-    now: Moment,
+    now: Clocks,
     /// The last fence given out, once one was.
     fence: Option<i64>,
     /// The number of writes.
@@ -39,12 +39,12 @@ pub(crate) struct Table<'a> {
 
 impl<'a> Table<'a> {
     /// Creates the table of the operations of one transaction; without one each of them fails.
-    pub(crate) fn new(tx: Option<&'a Transaction<'a>>, place: &'a Place) -> Self {
+    pub(crate) fn new(tx: Option<&'a Transaction<'a>>, place: &'a StorePlace) -> Self {
         Self { tx: tx.map(|tx| &**tx), place: Some(place), ..Self::without() }
     }
 
     /// Creates a table for reading only, outside of a transaction of the committer.
-    pub(crate) fn reading(connection: &'a Connection, place: &'a Place) -> Self {
+    pub(crate) fn reading(connection: &'a Connection, place: &'a StorePlace) -> Self {
         Self { tx: Some(connection), place: Some(place), ..Self::without() }
     }
 
@@ -53,7 +53,7 @@ impl<'a> Table<'a> {
     }
 
     fn without() -> Self {
-        Self { tx: None, place: None, now: Moment::now(), fence: None, writes: 0, bytes: 0, broken: None }
+        Self { tx: None, place: None, now: Clocks::now(), fence: None, writes: 0, bytes: 0, broken: None }
     }
 
     /// Returns the transaction.
@@ -69,7 +69,7 @@ impl<'a> Table<'a> {
     /// after that is the store, and then nothing of the whole transaction counts.
     pub(crate) fn apply<T>(
         &mut self,
-        now: Moment,
+        now: Clocks,
         rule: impl FnOnce(&mut Self) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         if let Some(error) = &self.broken {

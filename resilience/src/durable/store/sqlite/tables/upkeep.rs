@@ -4,7 +4,7 @@
 //! waits up to 20 ms for readers, and up to 2 s for another process that is moving it just now. Free pages go back to
 //! the file system 4,096 at a time, at rest: shrinking a large store must not delay its next commit.
 
-use super::super::place::Place;
+use super::super::place::StorePlace;
 use super::errors::failed;
 use super::rows::Row;
 use crate::durable::store::StoreError;
@@ -75,7 +75,7 @@ pub(crate) fn size(connection: &Connection) -> Result<(u64, u64), StoreError> {
 }
 
 /// Rewrites the file without free pages, and moves the log into it.
-pub(crate) fn compact(connection: &Connection, place: &Place) -> Result<(), StoreError> {
+pub(crate) fn compact(connection: &Connection, place: &StorePlace) -> Result<(), StoreError> {
     connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM").map_err(failed)?;
     fold(connection, place);
     Ok(())
@@ -83,16 +83,16 @@ pub(crate) fn compact(connection: &Connection, place: &Place) -> Result<(), Stor
 
 /// Moves the log into the tables, as far as readers and other processes allow it without a wait; returns whether
 /// nothing is left in it.
-pub(crate) fn fold(connection: &Connection, place: &Place) -> bool {
+pub(crate) fn fold(connection: &Connection, place: &StorePlace) -> bool {
     fold_within(connection, place, Duration::ZERO, Duration::ZERO)
 }
 
 /// Moves a log that is long into the tables, and waits for who is in the way.
-pub(crate) fn fold_long(connection: &Connection, place: &Place) {
+pub(crate) fn fold_long(connection: &Connection, place: &StorePlace) {
     fold_within(connection, place, READERS, CHECKPOINT);
 }
 
-fn fold_within(connection: &Connection, place: &Place, readers: Duration, checkpoint: Duration) -> bool {
+fn fold_within(connection: &Connection, place: &StorePlace, readers: Duration, checkpoint: Duration) -> bool {
     let fold = || {
         let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
         connection.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))

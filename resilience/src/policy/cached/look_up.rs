@@ -16,11 +16,11 @@
 //! only started if the entry is still the same, and otherwise the call looks again.
 
 use super::Cache;
-use super::call::{Call, Place, Role, note_stale, table_address};
+use super::call::{Call, CallContext, Role, note_stale, table_address};
 use super::flight::NONE;
-use super::key::{AskedKey, OwnedKey, Shape};
+use super::key::{BorrowedKey, KeyShape, OwnedKey};
 use super::table::{Erased, Failed, Freshness, Stamp, Stored, Table, freshness};
-use super::wait::Waits;
+use super::wait::WaitForLeader;
 use crate::base::clock::{nanos, now};
 use crate::base::marks;
 use crate::base::scope::{Stack, remaining};
@@ -29,10 +29,10 @@ use std::sync::Arc;
 /// The result of a look-up.
 ///
 /// The answer is shared with the table, and cloned for the caller outside of all locks.
-pub(super) enum Boarded {
+pub(super) enum LookUpResult {
     Answer(Erased),
     Run(Call),
-    Wait(Waits),
+    Wait(WaitForLeader),
 }
 
 /// Returns the time left, and when it ends.
@@ -47,45 +47,45 @@ pub(super) fn time_left() -> (u64, u64) {
 
 impl Cache {
     /// Looks up `key`, and decides what the call does.
-    pub(super) fn board(&self, shape: &Shape, key: &dyn AskedKey, stack: Stack) -> Boarded {
+    pub(super) fn look_up(&self, shape: &KeyShape, key: &dyn BorrowedKey, stack: Stack) -> LookUpResult {
         let table = self.table();
-        let asked = Asked { cache: self, table, shape, key, hash: table.hash(shape, key), stack };
+        let look_up = LookUp { cache: self, table, shape, key, hash: table.hash(shape, key), stack };
         if self.is_off() {
-            return asked.bypass();
+            return look_up.bypass();
         }
         let mut owned = None;
         loop {
-            if let Some(boarded) = asked.board(&mut owned) {
-                return boarded;
+            if let Some(found) = look_up.run(&mut owned) {
+                return found;
             }
         }
     }
 
     /// Answers with a stale value although nothing failed in this call.
     #[cold]
-    fn answer_stale(&self, table: &Table, stored: &Stored, failed: Failed) -> Boarded {
+    fn answer_stale(&self, table: &Table, stored: &Stored, failed: Failed) -> LookUpResult {
         note_stale(table, &self.owner, stored, failed.class);
-        Boarded::Answer(stored.value.clone())
+        LookUpResult::Answer(stored.value.clone())
     }
 }
 
 /// A call that looks for its key.
-struct Asked<'a> {
+struct LookUp<'a> {
     cache: &'a Cache,
     table: &'a Arc<Table>,
-    shape: &'a Shape,
-    key: &'a dyn AskedKey,
+    shape: &'a KeyShape,
+    key: &'a dyn BorrowedKey,
     hash: u64,
     stack: Stack,
 }
 
-impl Asked<'_> {
+impl LookUp<'_> {
     fn is(&self, owned: &OwnedKey) -> bool {
         owned.shape == *self.shape && self.key.is(owned)
     }
 
     /// Looks at the table and its flights; `None` if they changed in between, so that the call looks again.
-    fn board(&self, owned: &mut Option<Arc<OwnedKey>>) -> Option<Boarded> {
+    fn run(&self, owned: &mut Option<Arc<OwnedKey>>) -> Option<LookUpResult> {
         let entry = self.table.entry(self.hash);
         let (stored, plain) = self.find(entry.clone());
         // A stale value whose refresh has failed: one call tries again, and the others are answered.
@@ -93,7 +93,7 @@ impl Asked<'_> {
         if let Some(stored) = &stored {
             let now = Stamp::now();
             match freshness(&self.cache.config(), stored.at.age(now)) {
-                Freshness::Fresh => return Some(Boarded::Answer(stored.value.clone())),
+                Freshness::Fresh => return Some(LookUpResult::Answer(stored.value.clone())),
                 Freshness::Stale => failing = stored.failed().map(|failed| (stored, failed)),
                 Freshness::Over => {}
             }
@@ -117,12 +117,12 @@ impl Asked<'_> {
             Some((_, other)) if !self.is(&other) => Some(self.alone(place)),
             Some((flight, _)) => {
                 let number = self.table.flights.join(flight, ends)?;
-                Some(Boarded::Wait(Waits { place, flight, number, is_over: false }))
+                Some(LookUpResult::Wait(WaitForLeader { place, flight, number, is_over: false }))
             }
             None => {
                 let is_unchanged = || self.table.is_still(self.hash, entry.as_ref());
                 let flight = self.table.flights.lead(self.hash, place.key.clone(), is_unchanged)?;
-                Some(Boarded::Run(Call::new(place, Role::Leads(flight))))
+                Some(LookUpResult::Run(Call::new(place, Role::Leads(flight))))
             }
         }
     }
@@ -134,14 +134,14 @@ impl Asked<'_> {
         if stored.is_some() || self.shape.is_plain() || !self.table.has_plain(self.shape.value) {
             return (stored, None);
         }
-        let shape = Shape::plain(self.shape.value);
+        let shape = KeyShape::plain(self.shape.value);
         let hash = self.table.hash(&shape, self.key);
         let stored = self.table.find(hash, |owned| owned.shape == shape && self.key.is(owned));
         (stored, Some(hash))
     }
 
-    fn place(&self, key: Arc<OwnedKey>, plain: Option<u64>, left: u64) -> Place {
-        Place {
+    fn place(&self, key: Arc<OwnedKey>, plain: Option<u64>, left: u64) -> CallContext {
+        CallContext {
             table: self.table.clone(),
             point: self.cache.owner.clone(),
             stack: self.stack,
@@ -154,14 +154,14 @@ impl Asked<'_> {
     }
 
     /// Runs as if there were no cache: nothing is looked up, and nothing kept.
-    fn bypass(&self) -> Boarded {
+    fn bypass(&self) -> LookUpResult {
         let mut place = self.place(Arc::new(self.key.owned(self.shape)), None, time_left().0);
         place.config.stale_if_error = None;
-        Boarded::Run(Call::new(place, Role::Ended))
+        LookUpResult::Run(Call::new(place, Role::Ended))
     }
 
     /// Runs without a flight: a call that waited would wait for itself, or for another key with the same hash.
-    fn alone(&self, place: Place) -> Boarded {
-        Boarded::Run(Call::new(place, Role::Alone(self.table.flights.changes())))
+    fn alone(&self, place: CallContext) -> LookUpResult {
+        LookUpResult::Run(Call::new(place, Role::Alone(self.table.flights.changes())))
     }
 }

@@ -12,7 +12,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 
 /// The names of a policy with state in messages and expansions.
-pub(crate) struct Nouns {
+pub(crate) struct PolicyNames {
     /// The name in messages: `rate limit`.
     pub(crate) noun: &'static str,
     /// Its type: `RateLimit`.
@@ -22,8 +22,8 @@ pub(crate) struct Nouns {
 }
 
 /// `key`, `max_keys` and `instance` of one policy.
-pub(crate) struct Kept {
-    nouns: &'static Nouns,
+pub(crate) struct StateOptions {
+    nouns: &'static PolicyNames,
     pub(crate) key: Option<TokenStream>,
     max_keys: Option<TokenStream>,
     pub(crate) instance: Option<TokenStream>,
@@ -34,9 +34,9 @@ pub(crate) struct Kept {
     configured: Vec<Span>,
 }
 
-impl Kept {
+impl StateOptions {
     /// Takes the keys, before the settings are taken.
-    pub(crate) fn read(reader: &mut Reader<'_>, item: &Item, nouns: &'static Nouns) -> Self {
+    pub(crate) fn read(reader: &mut Reader<'_>, item: &Item, nouns: &'static PolicyNames) -> Self {
         let errors = reader.errors;
         let configured = written(reader).into_iter().chain(reader.span_of("max_keys")).collect();
         let (key_at, instance_at) = (reader.span_of("key"), reader.span_of("instance"));
@@ -75,7 +75,7 @@ impl Kept {
 
     /// Returns what to write for `instance` and `key` together.
     fn key_beside_instance(&self, instance: &TokenStream) -> String {
-        let Nouns { noun, set, .. } = self.nouns;
+        let PolicyNames { noun, set, .. } = self.nouns;
         // A template may have paths, which `format!` does not take.
         let key = if self.written_key.starts_with('"') { "format!(..)" } else { &self.written_key };
         let instance = readable(instance);
