@@ -169,6 +169,78 @@ fn with_a_weight_max_bounds_the_sum() {
     assert_eq!((panics(3).unwrap().len(), cache("panics").snapshot().entries), (3, 0), "not kept");
 }
 
+#[test]
+fn a_value_that_weighs_no_more_than_max_is_kept() {
+    #[cached(max = 10, weight = String::len)]
+    fn word(length: usize) -> Result<String, Fails> {
+        Ok("x".repeat(length))
+    }
+    #[cached(max = 1_048_576, weight = String::len)]
+    fn page(length: usize) -> Result<String, Fails> {
+        Ok("x".repeat(length))
+    }
+    static PAGES: Cache = Cache::new("pages").max(1_048_576);
+    #[cached(instance = PAGES, weight = String::len)]
+    fn shared(length: usize) -> Result<String, Fails> {
+        Ok("x".repeat(length))
+    }
+    let _world = testing::isolate();
+    for length in [1, 9, 10, 11] {
+        word(length).unwrap();
+        let is_kept = cache("word").get::<String>(&length, Duration::MAX).is_some();
+        assert_eq!(is_kept, length <= 10, "{length}");
+    }
+    for length in [20_000, 600_000, 1_048_575, 1_048_576, 1_048_577] {
+        page(length).unwrap();
+        shared(length).unwrap();
+        for cache in [cache("page"), &PAGES] {
+            let is_kept = cache.get::<String>(&length, Duration::MAX).is_some();
+            assert_eq!(is_kept, length <= 1_048_576, "{length}");
+            assert!(cache.snapshot().weight <= 1_048_576);
+        }
+    }
+}
+
+#[test]
+fn values_without_weight_are_bounded_too() {
+    #[cached(max = 10, weight = String::len)]
+    fn blank(key: usize) -> Result<String, Fails> {
+        let _ = key;
+        Ok(String::new())
+    }
+    let _world = testing::isolate();
+    for key in 0..1_000 {
+        blank(key).unwrap();
+    }
+    assert_eq!(cache("blank").snapshot().entries, 10);
+}
+
+#[test]
+fn values_put_before_the_first_call_are_weighed_at_it() {
+    #[cached(max = 100, weight = String::len)]
+    fn warm(length: usize) -> Result<String, Fails> {
+        Ok("x".repeat(length))
+    }
+    let _world = testing::isolate();
+    for key in 0..50_usize {
+        cache("warm").put(&(1_000 + key), "x".repeat(key));
+    }
+    cache("warm").put(&1_060_usize, "x".repeat(101));
+    assert_eq!(warm(1).unwrap().len(), 1);
+    let snapshot = cache("warm").snapshot();
+    assert!(snapshot.weight <= 100 && snapshot.entries > 1, "{snapshot}");
+    assert_eq!(cache("warm").get::<String>(&1_060_usize, Duration::MAX), None, "heavier than all may be");
+    let misses = snapshot.misses;
+    let kept: Vec<usize> = (1_000..1_050)
+        .filter(|key| {
+            cache("warm").get::<String>(key, Duration::MAX).is_some_and(|text| text.len() + 1_000 == *key)
+        })
+        .collect();
+    assert!(!kept.is_empty(), "what fits is not lost");
+    warm(kept[0]).unwrap();
+    assert_eq!(cache("warm").snapshot().misses, misses);
+}
+
 #[tokio::test]
 async fn a_panic_of_a_callback_leaves_no_call_that_others_wait_for() {
     fn key_of(n: u32) -> u32 {

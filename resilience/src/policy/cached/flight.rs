@@ -229,6 +229,12 @@ impl<K: Clone, T: Clone> Flights<K, T> {
         change();
     }
 
+    /// Runs `work`, which moves the values of keys and does not change them, while nothing changes them.
+    pub(super) fn hold(&self, work: impl FnOnce()) {
+        let _state = self.0.lock();
+        work();
+    }
+
     /// Returns the number of calls that wait for another one.
     pub(super) fn waiting(&self) -> usize {
         self.0.lock().flights.values().map(|flight| flight.waiters.len()).sum()

@@ -15,6 +15,7 @@ use quick_cache::sync::Cache as Map;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 use rapidhash::quality::RandomState;
 use std::any::{Any, TypeId};
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -136,6 +137,12 @@ impl Stored {
         Arc::new(Self { key, value, at: Stamp::now(), weight, failed: Mutex::new(None) })
     }
 
+    /// Returns the same value with another weight.
+    fn with_weight(&self, weight: u64) -> Self {
+        let Self { key, value, at, .. } = self;
+        Self { key: key.clone(), value: value.clone(), at: *at, weight, failed: Mutex::new(self.failed()) }
+    }
+
     /// Returns the refresh that failed since the value was stored, if one did.
     pub(super) fn failed(&self) -> Option<Failed> {
         *locked(&self.failed)
@@ -153,7 +160,8 @@ struct ByWeight;
 
 impl Weighter<u64, Arc<Stored>> for ByWeight {
     fn weight(&self, _: &u64, stored: &Arc<Stored>) -> u64 {
-        stored.weight
+        // An entry takes memory even if its value weighs nothing, and the map never evicts what weighs 0.
+        stored.weight.max(1)
     }
 }
 
@@ -193,10 +201,16 @@ pub(super) struct Failure {
 #[doc(hidden)]
 pub type SharedError = Box<dyn Fn() -> Box<dyn Any> + Send + Sync>;
 
+type Values = Map<u64, Arc<Stored>, ByWeight, BuildHasherDefault<IdentityHasher>, KeepEvicted>;
+
 /// The map evicts by weight: its capacity is `max`, and a value weighs 1 unless `weight` says otherwise. A value that
 /// weighs more than `max` is not kept at all, instead of evicting everything.
 pub(super) struct Table {
-    values: Map<u64, Arc<Stored>, ByWeight, BuildHasherDefault<IdentityHasher>, KeepEvicted>,
+    /// The values while each weighs 1; a large map has several parts, so that threads wait less for one another.
+    alike: Values,
+    /// The values from the first one on that was weighed. A part keeps no value that is heavier than its share of
+    /// `max`, so this map has a single part.
+    weighed: OnceLock<Values>,
     pub(super) flights: Flights<Arc<OwnedKey>, FlightResult>,
     hasher: RandomState,
     max: u64,
@@ -213,24 +227,17 @@ type Weigher = Box<dyn Fn(&(dyn Any + Send + Sync)) -> Option<u64> + Send + Sync
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Table").field("entries", &self.values.len()).finish_non_exhaustive()
+        f.debug_struct("Table").field("entries", &self.entries()).finish_non_exhaustive()
     }
 }
 
 impl Table {
     pub(super) fn new(max: u32) -> Self {
         // In one part all of `max` fit, whatever their hashes; many values have parts with locks of their own.
-        let shards = (max as usize / 4096).clamp(1, 64);
-        let items = (max as usize).min(1 << 20);
-        let options = OptionsBuilder::new()
-            .shards(shards)
-            .estimated_items_capacity(items)
-            .weight_capacity(max.into())
-            .build()
-            .unwrap_or_else(|_| unreachable!("both capacities are set"));
-        let values = Map::with_options(options, ByWeight, BuildHasherDefault::default(), KeepEvicted);
+        let parts = (max as usize / 4096).clamp(1, 64);
         Self {
-            values,
+            alike: values(OptionsBuilder::new().shards(parts), max.into()),
+            weighed: OnceLock::new(),
             flights: Flights::new(),
             hasher: RandomState::new(),
             max: max.into(),
@@ -240,6 +247,10 @@ impl Table {
             joined: AtomicU64::new(0),
             stale: AtomicU64::new(0),
         }
+    }
+
+    fn values(&self) -> &Values {
+        self.weighed.get().unwrap_or(&self.alike)
     }
 
     /// Returns the hash, seeded at random, so that keys from outside cannot be chosen to collide.
@@ -252,7 +263,7 @@ impl Table {
 
     /// Returns the entry for the hash, of whatever key.
     pub(super) fn entry(&self, hash: u64) -> Option<Arc<Stored>> {
-        self.values.get(&hash)
+        self.values().get(&hash)
     }
 
     /// Returns the entry for the hash, if it is that of the key.
@@ -262,7 +273,7 @@ impl Table {
 
     /// Returns whether the entry for the hash is still this one; for use under the lock of the flights.
     pub(super) fn is_still(&self, hash: u64, entry: Option<&Arc<Stored>>) -> bool {
-        match (self.values.peek(&hash), entry) {
+        match (self.values().peek(&hash), entry) {
             (None, None) => true,
             (Some(now), Some(entry)) => Arc::ptr_eq(&now, entry),
             _ => false,
@@ -271,23 +282,27 @@ impl Table {
 
     /// Stores under the lock of the flights; what that takes the place of is dropped by the caller.
     pub(super) fn store(&self, hash: u64, stored: Arc<Stored>, dropped: &mut Vec<Arc<Stored>>) {
-        dropped.extend(self.values.remove(&hash).map(|(_, before)| before));
+        dropped.extend(self.values().remove(&hash).map(|(_, before)| before));
+        self.insert(self.values(), hash, stored, dropped);
+    }
+
+    fn insert(&self, values: &Values, hash: u64, stored: Arc<Stored>, dropped: &mut Vec<Arc<Stored>>) {
         if stored.weight > self.max {
             dropped.push(stored);
         } else {
-            self.values.insert_with_lifecycle(hash, stored, dropped);
+            values.insert_with_lifecycle(hash, stored, dropped);
         }
     }
 
     /// Removes a value under the lock of the flights; the caller drops it.
     pub(super) fn remove(&self, hash: u64, dropped: &mut Vec<Arc<Stored>>) {
-        dropped.extend(self.values.remove(&hash).map(|(_, before)| before));
+        dropped.extend(self.values().remove(&hash).map(|(_, before)| before));
     }
 
     /// Removes everything.
     pub(super) fn clear(&self) {
         let mut dropped = Vec::new();
-        self.flights.change_all(|| dropped.extend(self.values.drain().map(|(_, stored)| stored)));
+        self.flights.change_all(|| dropped.extend(self.values().drain().map(|(_, stored)| stored)));
     }
 
     /// Notes that keys of this shape are used.
@@ -309,8 +324,31 @@ impl Table {
         locked(&self.shapes).contains(&KeyShape::plain(value))
     }
 
+    /// Weighs all values from now on, also those that were put before the first call.
     pub(super) fn weigh_with(&self, weigher: impl FnOnce() -> Weigher) {
+        if self.weighed.get().is_some() {
+            return;
+        }
         self.weigher.get_or_init(weigher);
+        // The program's code weighs, outside of the locks.
+        let weigh = |(hash, before): (u64, Arc<Stored>)| {
+            let after = before.with_weight(self.weight(&before.value));
+            (hash, (before, Arc::new(after)))
+        };
+        let known: HashMap<_, _> = self.alike.iter().map(weigh).collect();
+        let mut dropped = Vec::new();
+        self.flights.hold(|| {
+            if self.weighed.get().is_some() {
+                return;
+            }
+            let map = values(OptionsBuilder::new().shards(1).hot_allocation(1.0), self.max);
+            for (hash, stored) in self.alike.drain() {
+                let same = known.get(&hash).filter(|(before, _)| Arc::ptr_eq(before, &stored));
+                let stored = same.map_or(stored, |(_, after)| after.clone());
+                self.insert(&map, hash, stored, &mut dropped);
+            }
+            let _ = self.weighed.set(map);
+        });
     }
 
     /// Returns the weight of a value that is put directly.
@@ -319,14 +357,25 @@ impl Table {
     }
 
     pub(super) fn entries(&self) -> usize {
-        self.values.len()
+        self.values().len()
     }
 
     pub(super) fn total_weight(&self) -> u64 {
-        self.values.weight()
+        self.values().weight()
     }
 
     pub(super) fn count(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// Returns an empty map for values of this weight in all.
+fn values(options: &mut OptionsBuilder, weight: u64) -> Values {
+    let items = usize::try_from(weight).map_or(1 << 20, |weight| weight.min(1 << 20));
+    let options = options
+        .estimated_items_capacity(items)
+        .weight_capacity(weight)
+        .build()
+        .unwrap_or_else(|_| unreachable!("both capacities are set"));
+    Map::with_options(options, ByWeight, BuildHasherDefault::default(), KeepEvicted)
 }
