@@ -162,6 +162,30 @@ mod found {
         assert_eq!(category(&anyhow::anyhow!("timed out")), Category::Unknown);
     }
 
+    #[test]
+    fn in_a_box_that_anyhow_took() {
+        use anyhow::Context;
+        let boxed = |error: Box<dyn Error + Send + Sync>| {
+            [
+                anyhow::anyhow!(error),
+                anyhow::Error::from_boxed(Box::new(io::Error::other(Registered::Wrong))),
+                anyhow::Error::from_boxed(Box::new(Arc::new(Registered::Wrong))),
+            ]
+        };
+        for error in boxed(Box::new(Registered::Wrong)) {
+            assert_eq!(category(&error), Category::Invalid, "{error:?}");
+            assert_eq!(probe!(&error), Category::Invalid, "{error:?}");
+            let error = Err::<(), _>(error).context("while quoting").context("while answering").unwrap_err();
+            assert_eq!(category(&error), Category::Invalid, "{error:?}");
+            let error = error.context(Registered::Slow);
+            assert_eq!(category(&error), Category::Timeout, "the outermost decides");
+        }
+        let refused = resilience::testing::rejected::bulkhead_full("quote");
+        let error = anyhow::Error::from_boxed(Box::new(refused));
+        assert_eq!(category(&error), Category::Rejected);
+        assert_eq!(category(&anyhow::Error::from_boxed("timed out".into())), Category::Unknown);
+    }
+
     /// What hides an error: a `Box`, an `Arc`, both.
     fn hidden(error: fn() -> Registered) -> [Box<dyn Error>; 8] {
         #[derive(Debug, thiserror::Error)]

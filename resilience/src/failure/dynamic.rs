@@ -121,10 +121,14 @@ pub(super) fn known_in_anyhow(error: &anyhow::Error) -> Option<&dyn Classify> {
         })
         .map(|(_, found)| found)
         .collect();
+    // A boxed error, as `anyhow!(boxed)` takes one, is a layer of a private type around the box, at the same address.
+    let boxed = error.downcast_ref::<Box<dyn Error + Send + Sync>>();
     error.chain().take(DEEPEST).find_map(|layer| {
         let start = std::ptr::from_ref(layer).addr();
         let place = start..=start + size_of_val(layer);
         let context = contexts.iter().find(|context| place.contains(&address(**context)));
+        let boxed = boxed.filter(|boxed| std::ptr::from_ref(*boxed).addr() == start);
+        let layer = boxed.map_or(layer, |boxed| &**boxed);
         context.copied().or_else(|| known_itself(layer))
     })
 }
