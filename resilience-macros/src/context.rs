@@ -118,8 +118,8 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Returns the value made of `__rejected`, with its class if a layer above that at `position` needs it; errors point at
-    /// its attribute.
+    /// Returns the value made of `__rejected`, with its class if a layer above that at `position` needs it; errors
+    /// point at its attribute.
     pub(crate) fn refused(&self, position: &Position) -> TokenStream {
         let at = Span::mixed_site().located_at(position.attr.span());
         let rejected = Ident::new("__rejected", at);
@@ -159,7 +159,7 @@ impl Context<'_> {
     /// Returns whether the wait before each attempt of the retry at `position` is in the future of the attempt: where
     /// nothing else has to know that it begins, and the retry `joins_waits`.
     pub(crate) fn waits_inside(&self, position: &Position, joins_waits: bool) -> bool {
-        let has_arguments = self.lends() && !self.cloned.is_empty();
+        let has_arguments = self.clones_arguments() && !self.cloned.is_empty();
         let is_direct = self.is_async && position.is_innermost && !self.is_timed(position) && !has_arguments;
         joins_waits && is_direct
     }
@@ -194,7 +194,8 @@ impl Context<'_> {
         self.retry.as_ref().is_some_and(|(_, at)| position.above > *at)
     }
 
-    /// Returns the argument whose value is part of the keys of the layer at `position`, because a layer above varies it.
+    /// Returns the argument whose value is part of the keys of the layer at `position`, because a layer above varies
+    /// it.
     pub(crate) fn varied(&self, position: &Position) -> Option<&Ident> {
         self.varied.as_ref().filter(|(_, at)| position.above > *at).map(|(argument, _)| argument)
     }
@@ -216,22 +217,22 @@ impl Context<'_> {
     }
 
     /// Returns whether arguments named in `clone(..)` are moved by the last attempt.
-    pub(crate) fn lends(&self) -> bool {
+    pub(crate) fn clones_arguments(&self) -> bool {
         self.retry.is_some() && !self.keeps_arguments
     }
 
     /// Returns the code before the first attempt: it takes the arguments that each attempt gets a clone of.
-    pub(crate) fn lent(&self) -> TokenStream {
-        if !self.lends() {
+    pub(crate) fn clone_cells(&self) -> TokenStream {
+        if !self.clones_arguments() {
             return TokenStream::new();
         }
-        let lent = self.cloned.iter().map(|Cloned { name, cfgs }| {
+        let clone_cells = self.cloned.iter().map(|Cloned { name, cfgs }| {
             let kept = Self::lent_name(name);
             let new =
                 quote_spanned!(Span::mixed_site().located_at(name.span())=> __rt::ClonedPerAttempt::new);
             quote!(#(#cfgs)* let mut #kept = #new(#name);)
         });
-        quote!(#(#lent)*)
+        quote!(#(#clone_cells)*)
     }
 
     /// Returns the code that clones the arguments for the fallback, before they move to another thread.
@@ -265,7 +266,7 @@ impl Context<'_> {
         let clones = self.cloned.iter().map(|Cloned { name, cfgs }| {
             let mutability = mutable.iter().any(|binding| binding.name == *name).then(|| quote!(mut));
             match &self.retry {
-                Some((retry, _)) if self.lends() => {
+                Some((retry, _)) if self.clones_arguments() => {
                     let (mut kept, local) = (Self::lent_name(name), retry_local());
                     let at = Span::mixed_site().located_at(name.span());
                     kept.set_span(at);

@@ -142,7 +142,7 @@ fn stack(
     let pairs = || layers.iter().zip(positions);
     // An attempt takes its lent arguments before they move to another thread.
     let takes = |(stacked, position): &(&Stacked, &Position)| {
-        stacked.traits().moves_thread && cx.lends() && cx.is_retried(position)
+        stacked.traits().moves_thread && cx.clones_arguments() && cx.is_retried(position)
     };
     let moved = pairs().find(takes).map(|(_, position)| position.above);
     let nothing = TokenStream::new();

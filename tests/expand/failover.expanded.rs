@@ -57,7 +57,7 @@ fn borrowed(model: &str) -> Result<String, Error> {
                 };
                 (__outcome, __verdict)
             };
-            if __walk.goes_on(__values, &__verdict) {
+            if __walk.continues(__values, &__verdict) {
                 __kept = __rt::Some(
                     __rt::failover::keep(__kept, (__outcome, __verdict)),
                 );
@@ -177,7 +177,7 @@ async fn owned(endpoint: Endpoint, tenant: u32) -> Result<String, Error> {
                 };
                 (__outcome, __verdict)
             };
-            if __walk.goes_on(__values, &__verdict) {
+            if __walk.continues(__values, &__verdict) {
                 __kept = __rt::Some(
                     __rt::failover::keep(__kept, (__outcome, __verdict)),
                 );

@@ -293,7 +293,7 @@ impl Layer for Checked {
                 #inner
                 (__outcome, __verdict)
             };
-            if __walk.goes_on(__values, &__verdict) {
+            if __walk.continues(__values, &__verdict) {
                 __kept = __rt::Some(__rt::failover::keep(__kept, (__outcome, __verdict)));
                 continue;
             }

@@ -384,7 +384,7 @@ fn advice(word: &str, text: &str, value: &Value) -> String {
     {
         out += before;
         out += &own_value(word, example, value).unwrap_or_else(|| match example.strip_suffix("-1") {
-            Some(number) => less_one(number).unwrap_or_default(),
+            Some(number) => minus_one(number).unwrap_or_default(),
             None => example.to_owned(),
         });
         rest = after;
@@ -405,7 +405,7 @@ fn own_value(word: &str, example: &str, value: &Value) -> Option<String> {
         return None;
     }
     if let Some(number) = example.strip_suffix("-1") {
-        return less_one(digits).filter(|_| unit.is_empty() && !number.is_empty());
+        return minus_one(digits).filter(|_| unit.is_empty() && !number.is_empty());
     }
     let has_unit = example.ends_with(|c: char| c.is_alphabetic());
     match (has_unit, unit) {
@@ -421,6 +421,6 @@ fn own_value(word: &str, example: &str, value: &Value) -> Option<String> {
     }
 }
 
-fn less_one(number: &str) -> Option<String> {
+fn minus_one(number: &str) -> Option<String> {
     number.parse::<u32>().ok()?.checked_sub(1).map(|less| less.to_string())
 }

@@ -200,7 +200,7 @@ impl Config {
         // A reload may find a file or function that is missing now.
         state.config = Some(self);
         drop(state);
-        tell(loaded)
+        emit_loaded(loaded)
     }
 }
 
@@ -234,7 +234,7 @@ pub(super) fn reload() -> Result<Report, ConfigErrors> {
     };
     let loaded = state.load(&config);
     drop(state);
-    tell(loaded)
+    emit_loaded(loaded)
 }
 
 /// Loads the last configuration again, if the file still has this content.
@@ -248,7 +248,7 @@ pub(super) fn reload_content(seen: Content) {
     let loaded = state.load_text(&config, text);
     drop(state);
     // Its mistakes are in the event.
-    drop(tell(loaded));
+    drop(emit_loaded(loaded));
 }
 
 /// Returns the report of the settings in force; `None` before the first load.
@@ -311,7 +311,7 @@ impl State {
                 }
             }
             self.entries = entries;
-            resolve::tell(&names, &affected);
+            resolve::apply_changes(&names, &affected);
         }
         notes::of_configuration(report.warnings.iter().map(ToString::to_string).collect());
         self.report = Some(Report { changed: false, ..report.clone() });
@@ -352,7 +352,7 @@ impl Config {
 }
 
 /// Makes the event of a load; no lock is held.
-fn tell(loaded: Result<Report, ConfigErrors>) -> Result<Report, ConfigErrors> {
+fn emit_loaded(loaded: Result<Report, ConfigErrors>) -> Result<Report, ConfigErrors> {
     const POINT: PointName = PointName::new("config");
     match &loaded {
         Ok(report) if report.changed => {

@@ -5,7 +5,7 @@
 //!
 //! 1. Names that no function has (`unknown_points`), and switches that are too wide (`wide_switches`).
 //! 2. Each value alone (`alone`): its form and its range, for whichever function.
-//! 3. For each function, the values for it alone that do not fit (`misfit`): a policy that it does not have, one
+//! 3. For each function, the values for it alone that do not fit (`mismatch`): a policy that it does not have, one
 //!    of several that is not named, a setting that is part of the code. They take no part in the next steps.
 //! 4. For each policy, the values that apply, from the widest target to the narrowest and within one target from the
 //!    file to the environment, so that the last one wins; the policy's own check judges them.
@@ -197,8 +197,8 @@ impl Stack<'_> {
         let mut overrides = PointOverrides { timed: timed(entries), ..PointOverrides::default() };
         let (mut fitting, mut errors) = (Vec::new(), Vec::new());
         for entry in entries.iter().copied().filter(|entry| !entry.is_timed()) {
-            if let Some(misfit) = self.misfit_of_own(entry) {
-                errors.push(misfit);
+            if let Some(mismatch) = self.misfit_of_own(entry) {
+                errors.push(mismatch);
                 missing.push(entry.policy.as_ref().map(|policy| policy.kind));
             } else {
                 fitting.push(entry);
@@ -249,11 +249,11 @@ impl Stack<'_> {
     /// this number.
     fn misfit_of_own(&self, entry: &Entry) -> Option<ConfigError> {
         let is_own = matches!(entry.target, Target::Point(_) | Target::Key(..));
-        let reason = is_own.then(|| self.misfit(entry))??;
+        let reason = is_own.then(|| self.mismatch(entry))??;
         Some(ConfigError::new(&entry.source, reason))
     }
 
-    fn misfit(&self, entry: &Entry) -> Option<String> {
+    fn mismatch(&self, entry: &Entry) -> Option<String> {
         let name = self.name;
         let Some(selector) = &entry.policy else {
             let can_be_off =
@@ -467,16 +467,16 @@ impl Stack<'_> {
 
 impl Stack<'_> {
     /// Lets the policies of this function act on other settings.
-    fn tell(&self) {
+    fn apply_changes(&self) {
         self.layers.iter().for_each(|layer| layer.settings_changed());
     }
 }
 
 /// Lets the policies of the functions at these places in the table act on other settings.
-pub(super) fn tell(names: &Names, places: &[usize]) {
+pub(super) fn apply_changes(names: &Names, places: &[usize]) {
     for (name, site) in names.points() {
         if site.place_in_table().is_some_and(|place| places.contains(&place)) {
-            Stack { name, layers: site.layers() }.tell();
+            Stack { name, layers: site.layers() }.apply_changes();
             #[cfg(feature = "ops")]
             site.follow_settings();
         }

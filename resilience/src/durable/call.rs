@@ -125,7 +125,7 @@ fn alert_of_outage(rejected: &Rejected) {
 /// Reports a call that was refused, and notes in the job that it is part of, if any, how it has begun.
 ///
 /// A value that was recorded before takes a refusal of the same key back: the call has succeeded, if another way.
-pub(crate) fn noted<W>(begun: Result<W, NotRun>) -> Result<W, NotRun> {
+pub(crate) fn record_begin<W>(begun: Result<W, NotRun>) -> Result<W, NotRun> {
     if let Err(NotRun::Refused(rejected)) = &begun {
         report_refusal(rejected);
     }

@@ -30,7 +30,7 @@ pub(crate) fn caller() -> Scope {
 pub(crate) async fn give_back(callers: &[Scope]) {
     under_way::interrupt(callers).await;
     for store in heartbeat::stores() {
-        end::pay(&store).await;
+        end::write_owed_ends(&store).await;
         hold::settled(&store).await;
     }
 }

@@ -58,12 +58,12 @@ pub(super) fn unclassified(point: &'static PointSite, name: &'static str) {
                 point = &*point.name(),
                 error_type = name,
                 "nothing classifies `{name}`, so its errors are `Unknown` and retried: {}",
-                way(name)
+                advice(name)
             );
         }
     });
     #[cfg(not(feature = "tracing"))]
-    let _ = (point, name, way, &SAID, LoggedPairs::is_first);
+    let _ = (point, name, advice, &SAID, LoggedPairs::is_first);
 }
 
 /// A feature that classifies a type of another crate.
@@ -96,7 +96,7 @@ const FEATURES: &[Feature] = features![
 ];
 
 /// Returns the advice how to classify a type.
-fn way(name: &str) -> String {
+fn advice(name: &str) -> String {
     let fits = |feature: &&Feature| !feature.enabled && names(name, feature.of);
     let features: Vec<_> = FEATURES
         .iter()
@@ -131,10 +131,10 @@ mod tests {
         assert!(!names("my_reqwest::Error", "reqwest"));
         assert!(!names("app::reqwest::Error", "reqwest"));
         assert!(!names("reqwest_retry::Error", "reqwest"));
-        let own = way("app::Error");
+        let own = advice("app::Error");
         assert_eq!(own, "derive `resilience::Classify` for it, or write `classify = ..` in an attribute");
         for feature in FEATURES {
-            let said = way(&format!("{}::Error", feature.of));
+            let said = advice(&format!("{}::Error", feature.of));
             assert_eq!(said.contains(&format!("`{}` ({})", feature.name, feature.version)), !feature.enabled);
         }
     }

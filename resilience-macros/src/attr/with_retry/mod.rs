@@ -348,7 +348,7 @@ impl Layer for Checked {
         let site = &self.handle(position);
         let here = Span::mixed_site();
         let given = self.given(position);
-        let lent = cx.lent();
+        let clone_cells = cx.clone_cells();
         let key = value::whole_key(cx.key, cx.varied(position)).filter(|_| self.has_keyed_budgets(true));
         let budgets = key
             .as_ref()
@@ -389,7 +389,7 @@ impl Layer for Checked {
             #budgets
             #given
             #ask
-            #lent
+            #clone_cells
             let mut #state = #started;
             let #bound = #attempts;
         };

@@ -10,7 +10,7 @@ use super::running::{RunningJob, dropped};
 use super::unfinished::Unfinished;
 use crate::base::block_on::Mode;
 use crate::base::stopping;
-use crate::durable::call::{Identity, NotRun, noted};
+use crate::durable::call::{Identity, NotRun, record_begin};
 use crate::durable::lease::acquire::{ClaimResult, claim, patience};
 use crate::durable::lease::hold::Lease;
 use crate::durable::record::Status;
@@ -36,7 +36,7 @@ impl Job {
         store: Option<Arc<dyn Store>>,
         reads: fn(&[u8]) -> bool,
     ) -> Result<RunningJob, NotRun> {
-        noted(self.look_up(mode, identity, id, args, store, reads).await)
+        record_begin(self.look_up(mode, identity, id, args, store, reads).await)
     }
 
     /// Claims the job and returns it as running, unless a record or another process decides otherwise.
@@ -119,7 +119,7 @@ impl Job {
                     Some(lock),
                     Status::Interrupted,
                 );
-                let lease = lease.noted(dropped);
+                let lease = lease.with_note(dropped);
                 under_way.holds(lease.state());
                 let scope = Arc::new(JobScope::new(at.key.clone(), lease.state().clone(), &record));
                 let unfinished = Unfinished::new(&at);

@@ -233,7 +233,7 @@ impl RunningJob {
     fn unrecordable(&self, problem: &str) -> JobHistory {
         self.warn("the result of a job was not recorded", problem);
         let class = Classification::new(Category::Permanent);
-        self.troubled(problem, Some(&class), self.event("failed", "failed", problem))
+        self.with_problem(problem, Some(&class), self.event("failed", "failed", problem))
     }
 
     /// Leaves the job to its recovery: what it stopped at is not of its own making. That counts no recovery: its
@@ -241,7 +241,7 @@ impl RunningJob {
     async fn interrupt(mut self, problem: String, class: &Classification) -> Result<(), JobError> {
         let category = Some(class.category.as_str().to_owned());
         let event = JobEvent { category, ..self.event("resume", "interrupted", &problem) };
-        let note = self.troubled(&problem, None, event).write();
+        let note = self.with_problem(&problem, None, event).write();
         let (key, fence) = (self.lease.state().key.clone(), self.fence());
         let release = Release { note, ..Release::new(key, fence, Status::Interrupted) };
         self.unfinished.releases(&problem);
@@ -276,7 +276,7 @@ impl RunningJob {
         };
         let class = Classification::new(Category::Permanent);
         let event = JobEvent { step, ..self.event("failed", "failed", &problem) };
-        let note = self.troubled(&problem, Some(&class), event);
+        let note = self.with_problem(&problem, Some(&class), event);
         self.warn("the body of a job panicked", &problem);
         let _ = self.end_with(mode, Status::Failed, note).await;
     }

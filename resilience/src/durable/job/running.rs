@@ -172,7 +172,7 @@ impl RunningJob {
     }
 
     /// Returns the note of a job that ends because of `problem`.
-    pub(super) fn troubled(
+    pub(super) fn with_problem(
         &self,
         problem: &str,
         class: Option<&Classification>,

@@ -23,7 +23,7 @@ use crate::durable::record::key::place;
 use crate::durable::record::{Record, Status};
 use crate::durable::scope::{InScope, Step};
 use crate::durable::step::begin::earlier;
-use crate::durable::step::namesakes::{are_named_alike, lines, noted};
+use crate::durable::step::namesakes::{are_named_alike, lines, point_of};
 use crate::durable::step::site::NAMESAKES;
 use crate::durable::store::{Claim, Claimed, Completion, Holder, StoreError, writes};
 use crate::durable::under_way::UnderWay;
@@ -81,7 +81,7 @@ impl UndoSite {
                 own == function || earlier(&own, site.was).iter().any(|was| was == function)
             }));
         };
-        match noted(points, &record.note) {
+        match point_of(points, &record.note) {
             Some(point) => Ok(Self::at(point)),
             None if are_named_alike(points) && undos(points).count() == 1 => Ok(undos(points).next()),
             None if points.iter().all(|point| Self::at(point).is_none()) => Ok(None),

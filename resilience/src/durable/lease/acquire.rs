@@ -156,7 +156,7 @@ pub(crate) async fn claim(
     const LONGEST: Duration = Duration::from_millis(250);
 
     let started = clock::now();
-    end::pay(store).await;
+    end::write_owed_ends(store).await;
     let busy = || ClaimResult::Busy { owner: claim.owner.clone(), left: claim.lease };
     if mode == Mode::Blocking && key_lock::would_wait_for_itself(store, &claim.key) {
         return Ok(busy());

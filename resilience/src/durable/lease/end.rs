@@ -1,8 +1,9 @@
 //! The ends of leases in the store, and the ends that the store did not take yet.
 //!
 //! The end of a body that has run must reach the store even if the store is down for an hour. [`completed`] tries a few
-//! times within about a second; after that the end is kept in `OWED` with its lease, and [`pay`] writes it at the next
-//! claim, heartbeat or look. The same completion twice changes nothing, so that an answer which was lost does no harm.
+//! times within about a second; after that the end is kept in `OWED` with its lease, and [`write_owed_ends`] writes it
+//! at the next claim, heartbeat or look. The same completion twice changes nothing, so that an answer which was lost
+//! does no harm.
 //!
 //! Only an outage makes an end owed ([`StoreError::is_outage`]). `Fenced` means that the key has another holder: the
 //! end came too late, and another run decides. Any other error is the caller's to report, and writing the same again
@@ -120,7 +121,7 @@ struct OwedEnd {
 /// Ends the leases whose end `store` did not take before, by this handle: the one before may have failed permanently.
 ///
 /// It stops at the first outage: the others would fail, too. Ends that could not be written are kept.
-pub(crate) async fn pay(store: &Arc<dyn Store>) {
+pub(crate) async fn write_owed_ends(store: &Arc<dyn Store>) {
     /// A guard that keeps the ends that were not written, also where the caller was dropped.
     struct UnpaidEnds(Vec<OwedEnd>);
     impl Drop for UnpaidEnds {

@@ -249,7 +249,7 @@ impl Heartbeat {
             let beaten = contained(|| {
                 block_on(async {
                     self.beat(&store, lease).await?;
-                    end::pay(&store).await;
+                    end::write_owed_ends(&store).await;
                     Ok::<_, StoreError>(())
                 })
             });

@@ -72,7 +72,7 @@ impl Lease {
     }
 
     /// Returns the lease, whose record gets this note if it is dropped.
-    pub(crate) fn noted(mut self, note_of: fn(&Record) -> Vec<u8>) -> Self {
+    pub(crate) fn with_note(mut self, note_of: fn(&Record) -> Vec<u8>) -> Self {
         if let Some(LeaseEnd::Dropped(_, note)) = &mut self.on_drop {
             *note = Some(note_of);
         }
@@ -164,7 +164,7 @@ pub(crate) fn finish(store: &Arc<dyn Store>, chore: impl Future<Output = ()> + S
     // must not come out of a drop.
     let mut first = || chore.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
     if contained(&mut first) == Some(true) {
-        beside(store, chore);
+        spawn_chore(store, chore);
     }
 }
 
@@ -193,7 +193,7 @@ impl std::fmt::Debug for StoreChores {
 /// Runs `chore` on the thread for the chores of `store`: a drop must not wait for a store.
 ///
 /// Returns whether there is such a thread: without one, the chore waits for the next call of this function.
-fn beside(store: &Arc<dyn Store>, chore: Pin<Box<dyn Future<Output = ()> + Send>>) -> bool {
+fn spawn_chore(store: &Arc<dyn Store>, chore: Pin<Box<dyn Future<Output = ()> + Send>>) -> bool {
     // In a test world everything happens on the test's own thread, in order.
     if crate::base::clock::is_manual() {
         contained(|| block_on(chore));
@@ -237,7 +237,7 @@ pub(crate) async fn settled(store: &Arc<dyn Store>) {
     }
     let done = Arc::new(Promise::new());
     let given = done.clone();
-    if beside(store, Box::pin(async move { given.give(()) })) {
+    if spawn_chore(store, Box::pin(async move { given.give(()) })) {
         done.taken().await;
     }
 }

@@ -1,9 +1,9 @@
 //! Finding the jobs whose owner is gone, and running them again.
 //!
 //! ```text
-//!  recover() ── a Pass ──> scan: mark, ask the code ──> pool: 16 at once ──> runtime: a task or a thread
-//!                            ▲                                                  │
-//!                          sweep, every 30 s, with the same Pass         the job's own call
+//!  recover() ── RecoveryPass ──> scan: mark, ask the code ──> pool: 16 at once ──> runtime: a task or a thread
+//!                            ▲                                                    │
+//!                          sweep, every 30 s, with the same RecoveryPass   the job's own call
 //! ```
 //!
 //! # What holds

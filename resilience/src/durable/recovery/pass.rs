@@ -1,8 +1,8 @@
 //! One recovery: the values for the jobs that it finds, how it calls them, and its reports.
 //!
-//! A [`RecoveryPass`] is made by `recover()` and kept by the sweep, so that every later look has the same provided values and
-//! the same runtime, and each problem is reported once and not every 30 s. What it remembers is bounded: after 10,000
-//! problems one alert stands in for the rest.
+//! A [`RecoveryPass`] is made by `recover()` and kept by the sweep, so that every later look has the same provided
+//! values and the same runtime, and each problem is reported once and not every 30 s. What it remembers is bounded:
+//! after 10,000 problems one alert stands in for the rest.
 //!
 //! A job whose record contradicts the code is remembered with the revision of its record. Calling it again would run
 //! the layers above it in its stack, a retry for instance, only to be refused again; once the record or the program
@@ -191,7 +191,7 @@ impl Reports {
     }
 
     /// Follows a record that has only been given a note.
-    pub(super) fn noted(&self, before: &Record, revision: u64) {
+    pub(super) fn follow_note(&self, before: &Record, revision: u64) {
         let mut known = locked(&self.contradictions);
         if let Some(known) = known.get_mut(&before.key).filter(|known| known.0 == before.revision) {
             known.0 = revision;

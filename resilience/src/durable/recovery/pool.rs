@@ -167,7 +167,7 @@ impl Pool {
         for queued in queue {
             let problem = not_started(&queued.key, reason);
             let job = self.state().remove(&queued);
-            job.tell(&queued.key, Some(&problem));
+            job.report(&queued.key, Some(&problem));
         }
     }
 
@@ -249,13 +249,13 @@ impl Pool {
             self.begin_starting();
         }
         if let Some((job, queued)) = forgotten {
-            job.tell(&queued.key, problem);
+            job.report(&queued.key, problem);
         }
     }
 }
 
 impl KnownJob {
-    fn tell(self, key: &str, problem: Option<&JobError>) {
+    fn report(self, key: &str, problem: Option<&JobError>) {
         for watch in self.watches {
             watch.one_ended(key, problem);
         }

@@ -61,7 +61,7 @@ impl RecoveryPass {
         mut found: Option<&mut Recovered>,
         watch: Option<&Arc<EndWatch>>,
     ) -> Result<(), StoreError> {
-        end::pay(&self.store).await;
+        end::write_owed_ends(&self.store).await;
         let mut query = Query::new(place::JOBS).only(&OPEN).limit(256);
         loop {
             let page = self.store.list(query.clone()).await?;
@@ -151,7 +151,7 @@ impl RecoveryPass {
         let note = JobHistory { problem: Some(problem), ..before }.write();
         // If the record has changed in between, the job has moved on.
         if let Ok(noted) = self.store.cas(Some(record.revision), Record { note, ..record.clone() }).await {
-            self.reports.noted(record, noted.revision);
+            self.reports.follow_note(record, noted.revision);
         }
     }
 

@@ -21,7 +21,7 @@ use super::running::{RunningStep, warn_unprotected};
 use crate::base::block_on::Mode;
 use crate::base::of_process::OfProcess;
 use crate::base::sync::locked;
-use crate::durable::call::{Identity, NotRun, noted};
+use crate::durable::call::{Identity, NotRun, record_begin};
 use crate::durable::lease::acquire::{ClaimResult, claim, patience};
 use crate::durable::record::args::InputHashes;
 use crate::durable::record::codec;
@@ -75,7 +75,7 @@ impl Checkpoint {
         identity: &Identity,
         ask: StepRequest,
     ) -> Result<RunningStep, NotRun> {
-        noted(self.look_up(mode, identity, ask).await)
+        record_begin(self.look_up(mode, identity, ask).await)
     }
 
     /// Claims the step and returns it as running, unless a record or another process decides otherwise.

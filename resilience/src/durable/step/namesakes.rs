@@ -49,7 +49,7 @@ impl Namesakes {
 }
 
 /// Returns the function that a record of one of `points` is of, by its `note`; `None` if the note does not say it.
-pub(crate) fn noted(points: &[&'static PointSite], note: &[u8]) -> Option<&'static PointSite> {
+pub(crate) fn point_of(points: &[&'static PointSite], note: &[u8]) -> Option<&'static PointSite> {
     let note = serde_json::from_slice::<serde_json::Value>(note).ok()?;
     let path = note[POINT].as_str()?;
     let mut found = points.iter().filter(|point| point.written() == path);

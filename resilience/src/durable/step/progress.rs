@@ -190,7 +190,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     /// cannot be used.
     pub async fn restore(&mut self) -> Result<Option<C>, Rejected> {
         let restored = self.try_restore().await;
-        self.noted(restored)
+        self.record_use(restored)
     }
 
     /// Claims first: a cursor read without the lease could be moved on by its holder.
@@ -267,7 +267,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     /// Fails like [`save`](Self::save).
     pub async fn flush(&mut self) -> Result<(), Rejected> {
         let saved = self.try_flush().await;
-        self.noted(saved)
+        self.record_use(saved)
     }
 
     /// Writes the unsaved cursor, which is forgotten only once the store has it.
@@ -377,7 +377,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     }
 
     /// Notes in the running job how the use of the cursor ended.
-    fn noted<T>(&self, result: Result<T, Rejected>) -> Result<T, Rejected> {
+    fn record_use<T>(&self, result: Result<T, Rejected>) -> Result<T, Rejected> {
         if let Some(job) = scope::current().job {
             let key = place::cursor(Some(&job.id), &self.name);
             job.begins();

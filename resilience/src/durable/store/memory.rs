@@ -165,7 +165,7 @@ impl Rows for Tables {
         Ok(self.watch.look(owner, None, lease, Duration::MAX, crate::base::clock::now()))
     }
 
-    fn bury(&mut self, owner: &str) -> Result<(), StoreError> {
+    fn forget_owner(&mut self, owner: &str) -> Result<(), StoreError> {
         self.watch.forget(owner);
         Ok(())
     }

@@ -221,7 +221,7 @@ pub trait Rows {
     /// # Errors
     ///
     /// Whatever the store itself fails with.
-    fn bury(&mut self, owner: &str) -> Result<(), StoreError>;
+    fn forget_owner(&mut self, owner: &str) -> Result<(), StoreError>;
 
     /// Returns the sum of the revisions of all records under keys that begin with `prefix`.
     ///
@@ -385,7 +385,7 @@ pub fn claim(rows: &mut impl Rows, claim: &Claim) -> Result<Claimed, StoreError>
         (Status::Running | Status::RollingBack, Life::Dead) => {
             let owner = stored.owner.clone();
             let stored = recovered(rows, stored)?;
-            rows.bury(&owner)?;
+            rows.forget_owner(&owner)?;
             take(rows, claim, stored, now)
         }
         (Status::Free | Status::Interrupted, _) => take(rows, claim, stored, now),
@@ -654,7 +654,7 @@ pub fn release(rows: &mut impl Rows, release: &Release) -> Result<(), StoreError
         }
         if !record.owner.is_empty() {
             record = recovered(rows, record)?;
-            rows.bury(&record.owner)?;
+            rows.forget_owner(&record.owner)?;
         }
     }
     if place::is_lock(&release.key) {

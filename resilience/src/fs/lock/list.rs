@@ -140,9 +140,9 @@ fn look(path: &Path, kernel: Option<&Kernel>) -> FileHolders {
     }
     if is_held && pids.iter().all(|pid| has_ended(*pid)) {
         // Its children may have inherited the lock.
-        let heirs = inode.map(heirs).unwrap_or_default();
-        if !heirs.is_empty() {
-            pids = heirs;
+        let inheriting_processes = inode.map(inheriting_processes).unwrap_or_default();
+        if !inheriting_processes.is_empty() {
+            pids = inheriting_processes;
         }
     }
     pids.sort_unstable();
@@ -173,7 +173,7 @@ pub(super) fn is_held_by_stopped(path: &Path) -> bool {
 ///
 /// It reads the descriptors of every process, so it is asked only where the process that has locked the file has ended
 /// and the file is locked all the same.
-fn heirs(inode: Inode) -> Vec<u32> {
+fn inheriting_processes(inode: Inode) -> Vec<u32> {
     let entries = |dir: &str| fs::read_dir(dir).into_iter().flatten().flatten();
     let is_heir = |pid: u32| {
         entries(&format!("/proc/{pid}/fd")).any(|file| {

@@ -216,7 +216,7 @@ impl MarkerLock {
 
     /// Puts the owner into the new marker and begins the heartbeat.
     fn enter(&self, id: String) -> io::Result<MarkerGuard> {
-        let fence_file = beside(&self.path, "fence");
+        let fence_file = sibling(&self.path, "fence");
         let before = open_to_read(&fence_file)
             .and_then(io::read_to_string)
             .ok()
@@ -242,7 +242,7 @@ impl MarkerLock {
 
     /// Removes the marker of a holder that is treated as dead, if it is still the one that was seen.
     fn take_over(&self, seen: &MarkerContent, id: &str) {
-        let private = beside(&self.path, &format!("taken-{id}"));
+        let private = sibling(&self.path, &format!("taken-{id}"));
         if fs::rename(&self.path, &private).is_err() {
             return;
         }
@@ -252,7 +252,7 @@ impl MarkerLock {
     }
 }
 
-fn beside(path: &Path, end: &str) -> PathBuf {
+fn sibling(path: &Path, end: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".");
     name.push(end);
@@ -353,7 +353,7 @@ impl Drop for MarkerGuard {
             heart.thread().unpark();
             let _ = heart.join();
         }
-        let private = beside(&self.path, &format!("left-{}", self.owner.id));
+        let private = sibling(&self.path, &format!("left-{}", self.owner.id));
         // Renamed first: a marker that is removed file by file could look like one without an owner.
         if self.still_ours() && fs::rename(&self.path, &private).is_ok() {
             let _ = fs::remove_dir_all(&private);

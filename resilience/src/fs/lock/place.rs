@@ -77,10 +77,10 @@ pub fn dir() -> Result<PathBuf, LockError> {
     if DIR.in_world || state_dir::is_bare_test() {
         return Ok(dir.insert(temporary()).clone());
     }
-    state_dir::own_state_dir().map(|dir| dir.join("locks")).ok_or_else(no_home)
+    state_dir::own_state_dir().map(|dir| dir.join("locks")).ok_or_else(missing_home)
 }
 
-fn no_home() -> LockError {
+fn missing_home() -> LockError {
     let reason = "there is no home directory: set RESILIENCE_STATE to a directory".to_owned();
     LockError::Refused { reason }
 }
@@ -90,7 +90,7 @@ pub(super) fn common_dir() -> Result<PathBuf, LockError> {
     if DIR.in_world || state_dir::is_bare_test() || locked(&DIR.dir).is_some() {
         return Ok(dir()?.join("common"));
     }
-    state_dir::common_dir().map(|dir| dir.join("locks")).ok_or_else(no_home)
+    state_dir::common_dir().map(|dir| dir.join("locks")).ok_or_else(missing_home)
 }
 
 /// Returns a directory for the locks of one test world. Those of processes that are gone are removed.

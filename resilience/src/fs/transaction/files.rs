@@ -2,7 +2,7 @@
 
 use super::dir::Dir;
 use super::error::TransactionError;
-use super::find::noted;
+use super::find::describe_dirs;
 use super::journal::{Entry, Journal};
 use super::target::Target;
 use crate::base::clock;
@@ -113,7 +113,7 @@ impl Files {
             let Some(guard) = self.target_of(entry).and_then(|target| self.guard_of(target)) else {
                 continue;
             };
-            let places = first.and_then(|first| noted(first, entry));
+            let places = first.and_then(|first| describe_dirs(first, entry));
             let named = path.clone().map(|path| NamedJournal { path, places });
             guard
                 .set_journal(named.as_ref())

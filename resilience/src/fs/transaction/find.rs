@@ -108,7 +108,7 @@ struct NotedTransaction {
 }
 
 /// Returns the words for a lock file: the directory of the journal, and that of the lock file.
-pub(super) fn noted(there: DirIdentity, here: &Entry) -> Option<String> {
+pub(super) fn describe_dirs(there: DirIdentity, here: &Entry) -> Option<String> {
     here.place.map(|place| format!("{there} {place} {}", part(&here.dir.to_string_lossy())))
 }
 
@@ -219,7 +219,7 @@ fn located(
             return Err(TransactionError::refused(&path, words));
         }
         entry.dir.clone_from(&found.path);
-        targets.push(Target::beside(found, &entry.name));
+        targets.push(Target::sibling(found, &entry.name));
     }
     if !targets.iter().any(|other| other.is(target)) {
         let words = format!(
@@ -283,7 +283,7 @@ impl MovedDir<'_> {
 
 /// Returns what the lock for `entry` in `dir` says about the journal `id`, if it names that.
 fn names(dir: &Arc<Dir>, entry: &Entry, id: &str) -> Option<NamedJournal> {
-    let named = Target::beside(dir.clone(), &entry.name).named_journal()?;
+    let named = Target::sibling(dir.clone(), &entry.name).named_journal()?;
     (id_in(Path::new(&named.path).file_name()?.to_str()?) == Some(id)).then_some(named)
 }
 

@@ -40,11 +40,11 @@ impl Target {
             return Err(TransactionError::refused(path, "its path is not valid UTF-8"));
         };
         let opened = Dir::open(&dir).map_err(|error| TransactionError::failed(&dir, &error))?;
-        Ok(Self::beside(Arc::new(opened), name))
+        Ok(Self::sibling(Arc::new(opened), name))
     }
 
     /// Returns the file `name` in the directory `dir`.
-    pub(super) fn beside(dir: Arc<Dir>, name: &str) -> Self {
+    pub(super) fn sibling(dir: Arc<Dir>, name: &str) -> Self {
         let path = dir.path.join(name);
         Self { dir, name: name.to_owned(), path }
     }

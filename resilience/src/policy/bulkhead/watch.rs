@@ -80,7 +80,7 @@ impl Watch {
     }
 
     /// Handles the timer `number`, which has gone off, or whose world's clock was moved.
-    fn went_off(self: &Arc<Self>, number: u64) {
+    fn alarm_fired(self: &Arc<Self>, number: u64) {
         let timer = {
             let mut armed = locked(&self.armed);
             if armed.number != Some(number) {
@@ -113,6 +113,6 @@ struct Alarm {
 impl Wake for Alarm {
     fn wake(self: Arc<Self>) {
         let Some(watch) = self.watch.upgrade() else { return };
-        run_in(watch.world.as_ref(), || watch.went_off(self.number));
+        run_in(watch.world.as_ref(), || watch.alarm_fired(self.number));
     }
 }

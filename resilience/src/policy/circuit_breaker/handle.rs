@@ -83,7 +83,7 @@ impl CircuitBreaker {
     ///
     /// `rejected` of a snapshot stays. Of a closed breaker it makes no event, and forgets the failures all the same.
     pub fn reset(&self) {
-        self.tell(self.live.gate.reset());
+        self.notify(self.live.gate.reset());
     }
 
     /// Opens it until `until`; from then on the next call is a probe. Of an open breaker it moves the end.
@@ -101,7 +101,7 @@ impl CircuitBreaker {
     /// assert!(breaker.snapshot().retry_after.unwrap() > Duration::from_secs(590));
     /// ```
     pub fn open_until(&self, until: Instant) {
-        self.tell(self.live.gate.open_until(Some(until), &self.config()));
+        self.notify(self.live.gate.open_until(Some(until), &self.config()));
     }
 
     /// Rejects every call until another state is set.
@@ -177,7 +177,7 @@ impl CircuitBreaker {
     /// }
     /// ```
     pub fn set_state(&self, state: State) {
-        self.tell(match state {
+        self.notify(match state {
             State::Closed => self.live.gate.reset(),
             State::Open => self.live.gate.open_until(None, &self.config()),
             _ => self.live.gate.set(state),

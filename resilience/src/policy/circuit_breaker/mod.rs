@@ -511,7 +511,7 @@ impl CircuitBreaker {
     #[inline(never)]
     fn admit_half_open(&self, stack: Option<Stack>) -> Result<Token, Option<Wait>> {
         let (admission, transition) = self.live.gate.admit(&self.config());
-        self.tell(transition);
+        self.notify(transition);
         admission.inspect_err(|left| self.count_rejection(*left, stack))
     }
 
@@ -607,12 +607,12 @@ impl CircuitBreaker {
         if is_slow {
             self.count(|counters| &counters.slow);
         }
-        self.tell(self.live.gate.succeeded(token, is_slow, &self.config()));
+        self.notify(self.live.gate.succeeded(token, is_slow, &self.config()));
     }
 
     fn failed(&self, token: Token, class: &Classification, is_slow: bool) {
         self.count(|counters| &counters.failures);
-        self.tell(self.live.gate.failed(token, class, is_slow, &self.config()));
+        self.notify(self.live.gate.failed(token, class, is_slow, &self.config()));
     }
 
     /// Settles a call whose permit was dropped, in this stack or in the breaker's own.
@@ -630,7 +630,7 @@ impl CircuitBreaker {
         } else {
             self.count(|counters| &counters.cancelled);
             if is_slow && left_of_request() != Some(Duration::ZERO) {
-                return self.tell(self.live.gate.dropped_slow(token, &self.config()));
+                return self.notify(self.live.gate.dropped_slow(token, &self.config()));
             }
         }
         self.live.gate.given_back(token);
@@ -638,7 +638,7 @@ impl CircuitBreaker {
 
     /// Reports a transition, if there was one; the lock must be free.
     #[inline]
-    fn tell(&self, transition: Option<Transition>) {
+    fn notify(&self, transition: Option<Transition>) {
         if let Some(transition) = transition {
             self.tell_of(transition);
         }

@@ -208,11 +208,11 @@ impl<B: Deref<Target = CircuitBreaker>, T: Timing> PermitOf<B, T> {
 
     /// Reports to the breaker that admitted the call.
     #[inline]
-    fn tell<R>(&self, tell: impl FnOnce(&CircuitBreaker) -> R) -> R {
+    fn notify<R>(&self, notify: impl FnOnce(&CircuitBreaker) -> R) -> R {
         if let Some(world) = &self.world {
-            return world.run(|| tell(&self.breaker));
+            return world.run(|| notify(&self.breaker));
         }
-        tell(&self.breaker)
+        notify(&self.breaker)
     }
 
     /// Reports that the call succeeded.
@@ -271,7 +271,7 @@ impl<B: Deref<Target = CircuitBreaker>, T: Timing> PermitOf<B, T> {
     #[doc(hidden)]
     pub fn settle(mut self, verdict: Verdict, ruling: Ruling) -> Verdict {
         let token = std::mem::replace(&mut self.token, Token::SPENT);
-        self.tell(|breaker| breaker.settle(token, verdict, ruling, &self.timing))
+        self.notify(|breaker| breaker.settle(token, verdict, ruling, &self.timing))
     }
 }
 
@@ -279,7 +279,7 @@ impl<B: Deref<Target = CircuitBreaker>, T: Timing> Drop for PermitOf<B, T> {
     #[inline]
     fn drop(&mut self) {
         if self.token != Token::SPENT {
-            self.tell(|breaker| breaker.abandoned(self.stack, self.token, self.timing.is_slow(breaker)));
+            self.notify(|breaker| breaker.abandoned(self.stack, self.token, self.timing.is_slow(breaker)));
         }
     }
 }

@@ -363,7 +363,7 @@ impl Failover {
         loop {
             let outcome = body(walk.listed(values).unwrap_or(own));
             let verdict = verdict_of(&outcome);
-            if walk.goes_on(values, &verdict) {
+            if walk.continues(values, &verdict) {
                 kept = Some(keep(kept, (outcome, verdict)));
                 continue;
             }
@@ -404,7 +404,7 @@ impl Failover {
         loop {
             let outcome = body(walk.listed(values).unwrap_or(own)).await;
             let verdict = verdict_of(&outcome);
-            if walk.goes_on(values, &verdict) {
+            if walk.continues(values, &verdict) {
                 kept = Some(keep(kept, (outcome, verdict)));
                 continue;
             }

@@ -138,7 +138,7 @@ impl<'a> FailoverCall<'a> {
 
     /// Returns whether the next value is called after this outcome.
     #[inline]
-    pub fn goes_on<E: Key>(&mut self, values: &[E], verdict: &Verdict) -> bool {
+    pub fn continues<E: Key>(&mut self, values: &[E], verdict: &Verdict) -> bool {
         verdict.is_some_and(|class| {
             let name = |value: &E| value.read(|value| PointName::from(value.to_string()));
             self.fails_over(class, &|at| values.get(at).map(name))
@@ -150,8 +150,8 @@ impl<'a> FailoverCall<'a> {
         let moves = class.is_refusal() || self.failover.on.contains(&class.category);
         let moves = moves && !class.is_of_request();
         let has_time = || remaining().is_none_or(|left| !left.is_zero());
-        let goes_on = moves && self.step + 1 < self.steps() && has_time();
-        if !goes_on || refusals::is_by_job(&class) {
+        let continues = moves && self.step + 1 < self.steps() && has_time();
+        if !continues || refusals::is_by_job(&class) {
             return false;
         }
         self.step += 1;

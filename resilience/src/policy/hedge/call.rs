@@ -71,7 +71,7 @@ impl<'b, H: Deref<Target = Hedge>> Hedging<'b, H> {
     }
 
     /// Pays for an extra call, if it may be made.
-    pub(super) fn pay(&self) -> Option<Withdrawal<'_>> {
+    pub(super) fn withdraw(&self) -> Option<Withdrawal<'_>> {
         let has_time = scope::remaining().is_none_or(|left| left > self.after());
         let budget = self.budget.unwrap_or_else(|| self.hedge.own_budget());
         let paid = if has_time { budget.withdraw_extra() } else { None };

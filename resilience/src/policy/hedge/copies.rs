@@ -183,7 +183,7 @@ where
     /// Begins an extra call, if it may be made; what the call returns, if that ends it.
     fn begin(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<F::Output> {
         let this = self.as_mut().project();
-        let paid = this.call.pay()?;
+        let paid = this.call.withdraw()?;
         let stack = this.call.stack();
         let begun = caught(|| {
             let future = (this.make)();

@@ -107,7 +107,7 @@ fn shortest(schedule: &Schedule) -> Vec<(u128, u128)> {
             (Backoff::Decorrelated, _) | (_, Jitter::None) => step,
             (_, Jitter::Full) => 0,
             (_, Jitter::Equal) => step / 2,
-            (_, Jitter::Range(low, _)) => lesser(scaled(step, low), cap),
+            (_, Jitter::Range(low, _)) => min(scaled(step, low), cap),
         };
         runs.push((wait, 1));
     }
@@ -156,7 +156,7 @@ pub(super) const fn longest(schedule: &Schedule, floor: u128) -> u128 {
         let step = walk.next(schedule);
         let wait = match (schedule.backoff, schedule.jitter) {
             (Backoff::Decorrelated, _) => cap,
-            (_, Jitter::Range(_, high)) => lesser(scaled(step, high), cap),
+            (_, Jitter::Range(_, high)) => min(scaled(step, high), cap),
             _ => step,
         };
         let wait = if wait < floor { floor } else { wait };
@@ -169,7 +169,7 @@ pub(super) const fn longest(schedule: &Schedule, floor: u128) -> u128 {
     sum.saturating_add(later.saturating_mul((schedule.max - n) as u128))
 }
 
-const fn lesser(a: u128, b: u128) -> u128 {
+const fn min(a: u128, b: u128) -> u128 {
     if a < b { a } else { b }
 }
 

@@ -24,7 +24,7 @@ pub struct Report {
     /// The counts of each whole second of the run.
     pub seconds: Vec<Second>,
     /// The end of the last outage.
-    well_since: Duration,
+    healthy_since: Duration,
     lasted: Duration,
 }
 
@@ -44,7 +44,7 @@ pub struct Second {
 
 impl Second {
     /// Returns whether nearly all calls that ended in this second succeeded. If none ends, none may have begun.
-    fn is_well(&self) -> bool {
+    fn is_healthy(&self) -> bool {
         match self.succeeded + self.failed {
             0 => self.calls == 0,
             ended => self.succeeded as f64 >= WELL * ended as f64,
@@ -53,7 +53,7 @@ impl Second {
 }
 
 impl Report {
-    pub(super) fn new(well_since: Duration, lasted: Duration) -> Self {
+    pub(super) fn new(healthy_since: Duration, lasted: Duration) -> Self {
         let seconds = usize::try_from(lasted.as_secs()).unwrap_or(0);
         Self {
             calls: 0,
@@ -61,7 +61,7 @@ impl Report {
             failed: 0,
             requests: 0,
             seconds: vec![Second::default(); seconds],
-            well_since,
+            healthy_since,
             lasted,
         }
     }
@@ -98,10 +98,10 @@ impl Report {
     /// assert_eq!(report.recovery(), None, "it is down at the end");
     /// ```
     pub fn recovery(&self) -> Option<Duration> {
-        let bad = self.seconds.iter().rposition(|second| !second.is_well());
+        let bad = self.seconds.iter().rposition(|second| !second.is_healthy());
         let well = Duration::from_secs(bad.map_or(0, |last| last as u64 + 1));
-        let is_seen = well.max(self.well_since) < Duration::from_secs(self.seconds.len() as u64);
-        is_seen.then(|| well.saturating_sub(self.well_since))
+        let is_seen = well.max(self.healthy_since) < Duration::from_secs(self.seconds.len() as u64);
+        is_seen.then(|| well.saturating_sub(self.healthy_since))
     }
 }
 

@@ -84,7 +84,7 @@ impl Server {
     }
 
     /// Returns the end of its last outage, and zero if it has none.
-    fn well_since(&self) -> Duration {
+    fn healthy_since(&self) -> Duration {
         let slow = self.slow.iter().map(|(time, _)| time.end);
         self.down.iter().chain(&self.hangs).map(|time| time.end).chain(slow).max().unwrap_or_default()
     }
@@ -169,7 +169,7 @@ pub(super) struct Load {
 
 impl Load {
     pub(super) fn new(server: Server, begin: Instant, lasting: Duration) -> Self {
-        let report = Report::new(server.well_since(), lasting);
+        let report = Report::new(server.healthy_since(), lasting);
         Self { server, begin, busy: BinaryHeap::new(), waiting: VecDeque::new(), outages: 0, report }
     }
 

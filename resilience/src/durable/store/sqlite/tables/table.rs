@@ -188,7 +188,7 @@ impl Rows for Table<'_> {
         Ok(place.life(owner, row_of(self.tx()?, owner)?, lease, self.now))
     }
 
-    fn bury(&mut self, owner: &str) -> Result<(), StoreError> {
+    fn forget_owner(&mut self, owner: &str) -> Result<(), StoreError> {
         // Its other records are judged by the row, as long as its lock shows that it is dead.
         if let (Some(place), Some((_, named))) = (self.place, row_of(self.tx()?, owner)?)
             && place.owners.liveness(owner, named) == Liveness::Dead
