@@ -130,7 +130,7 @@ pub fn is_kept_for_a_time(key: &str) -> bool {
 ///         Ok(Life::Alive(lease)) // the only process
 ///     }
 ///
-///     fn bury(&mut self, _owner: &str) -> Result<(), StoreError> {
+///     fn forget_owner(&mut self, _owner: &str) -> Result<(), StoreError> {
 ///         Ok(())
 ///     }
 ///
