@@ -9,7 +9,7 @@ use super::attempt::AttemptEnd;
 use super::report::{Report, Result as Ended};
 use super::signals::undisturbed;
 use crate::Failure;
-use crate::args::{RunArgs, StateOptions};
+use crate::args::{StateOptions, RunArgs};
 use crate::state;
 use resilience::fs::{
     DirLock, FileLock, LockError, LockGuard, Rollback, Transaction, TransactionError, recover,
@@ -53,16 +53,9 @@ impl HeldLocks {
         let inherited = std::env::var(HELD).unwrap_or_default();
         let inherited: BTreeSet<String> =
             inherited.split(':').filter(|word| !word.is_empty()).map(str::to_owned).collect();
-        let mut own = BTreeSet::new();
-        if let Some((name, _)) = &lock {
-            let path = name.contains('/').then(|| whole(Path::new(name)));
-            own.insert(word("lock", path.as_deref().map_or(OsStr::new(name), Path::as_os_str)));
-        }
-        if args.hold.rollback {
-            own.extend(args.hold.backup.iter().map(|path| word("file", whole(path).as_os_str())));
-        }
-        let is_nested = own.intersection(&inherited).next().is_some();
-        let words: Vec<_> = inherited.union(&own).cloned().collect();
+        let (kept, asked) = wanted(args, place)?;
+        let is_nested = asked.union(&kept).any(|word| inherited.contains(word));
+        let words: Vec<_> = inherited.union(&kept).cloned().collect();
         let words = (!words.is_empty()).then(|| words.join(":"));
         Ok(Self { lock, words, is_nested })
     }
@@ -70,6 +63,35 @@ impl HeldLocks {
     pub(super) fn words(&self) -> Option<&str> {
         self.words.as_deref()
     }
+}
+
+/// Returns the words for the locks that a run keeps while its command works, and for those that it has until then.
+fn wanted(args: &RunArgs, place: &StateOptions) -> Result<(BTreeSet<String>, BTreeSet<String>), Failure> {
+    let files: BTreeSet<_> =
+        args.hold.backup.iter().map(|path| word("file", whole(path).as_os_str())).collect();
+    let (mut kept, asked) =
+        if args.hold.rollback { (files, BTreeSet::new()) } else { (BTreeSet::new(), files) };
+    if let Some(name) = &args.hold.lock {
+        kept.insert(if name.contains('/') {
+            word("lock", whole(Path::new(name)).as_os_str())
+        } else if place.state.is_some() || place.app.is_some() {
+            word("lock", within(&state::locks_of_run(place)?, name).as_os_str())
+        } else {
+            word("lock", OsStr::new(name))
+        });
+    }
+    if let Some(key) = &args.checkpoint {
+        kept.insert(word("checkpoint", within(&state::of_run(place)?.dir, key).as_os_str()));
+    }
+    Ok((kept, asked))
+}
+
+/// Returns the path of what is called `name` in this directory; any text may be a name.
+fn within(dir: &Path, name: &str) -> PathBuf {
+    let mut path = whole(dir).into_os_string();
+    path.push("/");
+    path.push(name);
+    path.into()
 }
 
 /// Returns one entry of [`HELD`]: no character of it ends an entry.
@@ -180,8 +202,13 @@ impl Run<'_> {
         }
     }
 
+    /// Returns whether a run around this one holds what it asks for.
+    pub(super) fn is_nested(&self) -> bool {
+        self.held.is_nested
+    }
+
     /// Returns the end of a run that has waited for a lock in vain.
-    fn busy(&self, error: &str) -> AttemptEnd {
+    pub(super) fn busy(&self, error: &str) -> AttemptEnd {
         if self.left().is_some_and(|left| left.is_zero()) {
             return AttemptEnd::OutOfTime { was_killed: false };
         }
@@ -209,8 +236,7 @@ impl Run<'_> {
             }
             Ok::<_, TransactionError>((put_back, Some(rollback)))
         };
-        let done =
-            on_thread(work).await.map_err(|error| AttemptEnd::Failed(format!("no backups: {error}")))?;
+        let done = on_thread(work).await.map_err(|error| AttemptEnd::Failed(format!("no backups: {error}")))?;
         self.waits.end(self.report);
         let (put_back, rollback) = done.map_err(|error| match error {
             TransactionError::Lock(LockError::Timeout { .. }) => self.busy(&error.to_string()),

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub(super) const LONG: Duration = Duration::from_secs(60);
@@ -99,6 +99,40 @@ fn a_run_inside_of_one_that_holds_the_lock_is_refused_at_once() {
     // What was left behind with the variable may take the lock once it is free.
     let mut left = run(dir.path(), "--lock a", "exit 0");
     assert_eq!(ends(left.env("RESILIENCE_HELD", "lock=a")).1, 0);
+}
+
+#[test]
+fn a_run_inside_of_one_waits_for_nothing_that_the_outer_one_holds() {
+    let dir = dir();
+    fs::create_dir(dir.path().join("sub")).unwrap();
+    let nested = |outer: &str, inner: &str| {
+        let began = Instant::now();
+        let script = format!("{BINARY} run {inner} -- true; echo $?");
+        let (printed, _) = ends(&mut run(dir.path(), outer, &script));
+        assert!(began.elapsed() < Duration::from_secs(20), "{outer} / {inner}");
+        printed
+    };
+    assert_eq!(nested("--checkpoint k", "--checkpoint k"), "75\n");
+    assert_eq!(
+        nested("--checkpoint l --checkpoint-output none", "--checkpoint l --total-timeout 1h"),
+        "75\n"
+    );
+    assert_eq!(nested("--checkpoint a:b", "--checkpoint a"), "0\n");
+    assert_eq!(nested("--checkpoint m", "--checkpoint m --state other"), "0\n");
+    // Backups take the locks of the files for a moment, also if they are not for a rollback.
+    assert_eq!(nested("--backup f --rollback", "--backup sub/../f --wait 1h"), "75\n");
+    assert_eq!(nested("--backup f", "--backup f --wait 1h"), "0\n");
+}
+
+#[test]
+fn a_lock_of_another_state_is_another_lock() {
+    let dir = dir();
+    let holds = "touch ready; until [ -e go ]; do sleep 0.01; done";
+    let other = spawn(&mut run(dir.path(), "--lock a", holds));
+    appears(&dir.path().join("ready"));
+    let inner = format!("(sleep 0.3; touch go) & {BINARY} run --lock a --wait 1m -- echo waited");
+    assert_eq!(ends(&mut run(dir.path(), "--lock a --state other", &inner)), ("waited\n".to_owned(), 0));
+    assert!(other.wait_with_output().unwrap().status.success());
 }
 
 #[test]
