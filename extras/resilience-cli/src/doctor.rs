@@ -37,7 +37,7 @@ struct Finding {
 }
 
 pub(crate) fn command(args: &DoctorArgs, place: &StateOptions, json: bool) -> Result<ExitCode, Failure> {
-    let states = state::all(place)?;
+    let states = state::with_anything(place)?;
     let mut findings = Vec::new();
     for state in &states {
         let mut doctor = Doctor { state, findings: &mut findings };
@@ -97,6 +97,10 @@ impl Doctor<'_> {
         self.disk();
         self.clock();
         self.configuration();
+        if self.state.dir.is_dir() && !self.state.has_store() {
+            let message = "none: no program has recorded a job or a step here".to_owned();
+            return self.found("store", Level::Pass, message, "");
+        }
         match self.state.inspect() {
             Ok(store) => {
                 self.integrity(&store, limit);

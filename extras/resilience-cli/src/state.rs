@@ -35,6 +35,24 @@ impl State {
         Ok(Self { application: application.to_owned(), dir, because })
     }
 
+    /// Returns whether a store is here, or what a lost one has left.
+    pub(crate) fn has_store(&self) -> bool {
+        self.has_any(&["store.sqlite", "store.sqlite-wal", "acknowledged"])
+    }
+
+    fn has_alerts(&self) -> bool {
+        self.has_any(&["alerts.jsonl", "escalations.jsonl"])
+    }
+
+    /// Returns whether one of these files is here, as far as that may be known.
+    fn has_any(&self, names: &[&str]) -> bool {
+        let is_missing = |name: &&str| {
+            let found = fs::symlink_metadata(self.dir.join(name));
+            found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+        };
+        !names.iter().all(is_missing)
+    }
+
     /// Opens the store to look at it, which writes nothing.
     pub(crate) fn inspect(&self) -> Result<Arc<SqliteStore>, Failure> {
         Ok(Arc::new(SqliteStore::inspect(&self.dir).map_err(|error| self.failed(&error))?))
@@ -113,28 +131,29 @@ fn common_locks() -> Result<PathBuf, Failure> {
     Ok(shell.parent().unwrap_or(&shell).join("locks"))
 }
 
-/// Returns the states whose alerts are shown: the one that is named, else those of all applications of this user that
-/// have any.
+/// Returns the states whose alerts are shown.
 pub(crate) fn with_alerts(place: &StateOptions) -> Result<Vec<State>, Failure> {
-    if let Some(state) = named(place)? {
-        return Ok(vec![state]);
-    }
-    let shell = dir_of(SHELL)?;
-    let mut states = dirs(shell.parent().unwrap_or(&shell))?;
-    states.retain(|state| {
-        ["alerts.jsonl", "escalations.jsonl"].iter().any(|name| state.dir.join(name).exists())
-    });
-    Ok(states)
+    those(place, State::has_alerts)
 }
 
-/// Returns the states that a listing covers: the one that is named, else those of all applications of this user.
+/// Returns the states whose jobs and steps are shown.
 pub(crate) fn all(place: &StateOptions) -> Result<Vec<State>, Failure> {
+    those(place, State::has_store)
+}
+
+/// Returns the states in which a program has written anything that `doctor` looks at.
+pub(crate) fn with_anything(place: &StateOptions) -> Result<Vec<State>, Failure> {
+    those(place, |state| state.has_store() || state.has_alerts())
+}
+
+/// Returns the state that is named, else those of all applications of this user in which `is_there` is true.
+fn those(place: &StateOptions, is_there: impl Fn(&State) -> bool) -> Result<Vec<State>, Failure> {
     if let Some(state) = named(place)? {
         return Ok(vec![state]);
     }
     let shell = dir_of(SHELL)?;
     let mut states = dirs(shell.parent().unwrap_or(&shell))?;
-    states.retain(|state| state.dir.join("store.sqlite").exists());
+    states.retain(is_there);
     Ok(states)
 }
 

@@ -227,6 +227,36 @@ fn doctor_finds_a_shared_directory_and_a_clock_that_was_set_back() {
 }
 
 #[test]
+fn doctor_distinguishes_a_program_without_a_store_from_one_that_has_lost_it() {
+    let home = tempfile::tempdir().expect("a directory");
+    let home = home.path();
+    let doctor = |words: &str| {
+        let output = resilience(home, &format!("doctor {words}"));
+        (String::from_utf8(output.stdout).expect("a text"), output.status.code())
+    };
+    // A program with a configuration and alerts, and no jobs.
+    let watcher = home.join("resilience/watcher");
+    fs::create_dir_all(&watcher).unwrap();
+    let alert = r#"{"timestamp":"2026-01-02T03:04:05.678Z","level":"WARNING","component":"config","message":"a configuration was refused","details":{"reason":"x.toml:1"}}"#;
+    fs::write(watcher.join("alerts.jsonl"), format!("{alert}\n")).unwrap();
+    for words in ["", "--app watcher"] {
+        let (found, code) = doctor(words);
+        assert!(found.contains("warn  watcher: config: a configuration was refused at 2026"), "{found}");
+        assert!(found.contains("ok    watcher: store: none"), "{found}");
+        assert_eq!(code, Some(0), "{found}");
+    }
+    assert_eq!(said(home, "jobs list"), "no jobs\n");
+
+    let lost = home.join("resilience/lost");
+    drop(SqliteStore::open(&lost).unwrap());
+    fs::remove_file(lost.join("store.sqlite")).unwrap();
+    let (found, code) = doctor("");
+    assert!(found.contains("FAIL  lost: store: ") && found.contains("restore the directory"), "{found}");
+    assert_eq!(code, Some(1), "{found}");
+    assert_eq!(resilience(home, "jobs list").status.code(), Some(125));
+}
+
+#[test]
 fn completions_and_manual_pages_are_made() {
     let home = tempfile::tempdir().expect("a directory");
     for shell in ["bash", "zsh", "fish"] {
