@@ -273,6 +273,48 @@ fn files_that_go_while_the_store_is_open_stop_it() {
 }
 
 #[test]
+fn a_file_that_is_cut_while_the_store_is_open_is_reported_as_such() {
+    let scratch = Scratch::new();
+    let _world = isolate();
+    let dir = scratch.path("state");
+    use_store(Arc::new(SqliteStore::open(&dir).expect("a store")));
+    assert_eq!(step(1), Ok(1));
+    let whole = fs::read(dir.join("store.sqlite")).expect("a file");
+    fs::write(dir.join("store.sqlite"), "").expect("a file");
+    for n in [1, 2] {
+        let error = step(n).expect_err("the file is empty").checkpoint();
+        let CheckpointError::Store { store, .. } = &error else { panic!("{error:?}") };
+        assert!(matches!(&**store, StoreError::Lost(words) if words.contains("was emptied")), "{store}");
+    }
+    fs::write(dir.join("store.sqlite"), whole).expect("a file");
+    assert_eq!((step(1), step(2)), (Ok(1), Ok(2)), "it is back");
+}
+
+/// The log goes while a process has the store open: its index names pages that are in no file.
+#[test]
+fn a_log_that_is_missing_is_damage_to_the_next_process() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("state");
+    let store = SqliteStore::open(&dir).expect("a store");
+    let Ok(Claimed::Held(held)) = block_on(store.claim(Claim::new("c/a", store.owner(), "a"))) else {
+        panic!("free")
+    };
+    block_on(store.complete(Completion::done("c/a", held.fence, Vec::new()))).expect("a store");
+    fs::remove_file(dir.join("store.sqlite-wal")).expect("a log");
+    run("hostile::finds_it_damaged", &scratch.path(""));
+}
+
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn finds_it_damaged() {
+    let Some(dir) = given_dir() else { return };
+    let Err(StoreError::Unavailable(words)) = SqliteStore::open(dir.join("state")) else {
+        panic!("it was opened")
+    };
+    assert!(words.contains("damaged") && words.contains("shorter"), "{words}");
+}
+
+#[test]
 fn a_store_that_is_closed_is_one_whole_file() {
     let scratch = Scratch::new();
     let dir = scratch.path("state");

@@ -219,7 +219,7 @@ pub(crate) fn size(path: &Path) -> u64 {
 /// The times are not requested: after a request Linux gives the next write a time of its own, which the next sync has
 /// to write, too.
 #[cfg(target_os = "linux")]
-fn seen(path: &Path) -> Option<(Inode, u64)> {
+pub(crate) fn seen(path: &Path) -> Option<(Inode, u64)> {
     use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
     match statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::INO | StatxFlags::SIZE) {
         Ok(found) => {
@@ -233,7 +233,7 @@ fn seen(path: &Path) -> Option<(Inode, u64)> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn seen(path: &Path) -> Option<(Inode, u64)> {
+pub(crate) fn seen(path: &Path) -> Option<(Inode, u64)> {
     metadata(path)
 }
 

@@ -9,7 +9,7 @@
 
 use crate::base::files::{self as base, Unusable};
 pub(crate) use crate::base::files::{
-    Inode, inode, inode_of, is_at, is_volatile, open_file, remove_unlocked, size, try_lock,
+    Inode, inode, inode_of, is_at, is_volatile, open_file, remove_unlocked, seen, size, try_lock,
 };
 use crate::durable::store::StoreError;
 use std::fs;

@@ -305,17 +305,29 @@ impl StorePlace {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Lost`] if a file is another one or none, [`StoreError::Refused`] in a fork's child.
+    /// [`StoreError::Lost`] if a file is another one or none, or the one of the tables is empty;
+    /// [`StoreError::Refused`] in a fork's child.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         self.check_process()?;
-        match self.files.iter().find(|(path, inode)| files::inode(path) != *inode) {
-            Some((path, _)) => Err(StoreError::Lost(format!(
-                "{} was removed or replaced while it was open: nothing more is written to it. Put the files back \
-                 where they were, or restart the program",
-                path.display()
-            ))),
-            None => Ok(()),
+        for (at, (path, opened)) in self.files.iter().enumerate() {
+            let found = files::seen(path);
+            if found.map(|(inode, _)| inode) != *opened {
+                return Err(StoreError::Lost(format!(
+                    "{} was removed or replaced while it was open: nothing more is written to it. Put the files \
+                     back where they were, or restart the program",
+                    path.display()
+                )));
+            }
+            // The log is empty at times, the tables never are.
+            if at == 0 && found.is_some_and(|(_, bytes)| bytes == 0) {
+                return Err(StoreError::Lost(format!(
+                    "{} was emptied while it was open: what was in it is gone, and nothing more is written to it. \
+                     Restore the directory from a backup, and restart the program",
+                    path.display()
+                )));
+            }
         }
+        Ok(())
     }
 
     /// Returns whether `owner` is dead, whose row has the counter and names the file in `row`.

@@ -45,6 +45,11 @@ fn meaning(code: ffi::Error, os: std::io::ErrorKind, words: &str) -> StoreError 
         | (_, ffi::SQLITE_IOERR_DATA | ffi::SQLITE_IOERR_CORRUPTFS) => {
             StoreError::Unavailable(format!("its file is damaged ({words}); nothing in it was changed"))
         }
+        // Its index names pages that a file or the log does not have: it was cut.
+        (_, ffi::SQLITE_IOERR_SHORT_READ) => StoreError::Unavailable(
+            "its file is damaged (it, or its log, is shorter than it was); nothing in it was changed"
+                .to_owned(),
+        ),
         _ => unavailable(),
     }
 }
@@ -83,6 +88,7 @@ mod tests {
         ffi::SQLITE_NOTADB,
         ffi::SQLITE_IOERR_DATA,
         ffi::SQLITE_IOERR_CORRUPTFS,
+        ffi::SQLITE_IOERR_SHORT_READ,
     ];
     /// The codes whose meaning is the operating system's.
     const OF_THE_SYSTEM: &[i32] =
