@@ -402,6 +402,8 @@ fn a_job_can_be_done_again_from_a_step_on() {
     let is_unknown = |error: &JobError| matches!(error, JobError::UnknownStep { .. });
     assert!(matches!(&unknown, Rejected::Job(error) if is_unknown(error)), "{unknown}");
     assert!(unknown.to_string().contains("has recorded no step `pay`"), "{unknown}");
+    let unknown = jobs::blocking::fork_from("order:8", "charge").unwrap_err();
+    assert_eq!(unknown.to_string(), "there is no job `order:8`");
     jobs::blocking::fork_from("order:7", "charge").unwrap();
     assert_eq!(undo::order(7, 0).unwrap(), 7);
     assert_eq!(logged(), ["charge"]);

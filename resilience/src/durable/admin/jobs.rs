@@ -530,7 +530,11 @@ impl Jobs {
         let all = running::steps(store, id).await.map_err(failed(id))?;
         let key = place::step(Some(id), step);
         let from = all.iter().find(|record| record.key == key && record.order > 0);
-        let from = from.ok_or_else(|| JobError::UnknownStep { at: at(id), step: step.to_owned() })?.order;
+        let Some(from) = from.map(|from| from.order) else {
+            let job = store.get(&place::job(id)).await.map_err(failed(id))?;
+            job.ok_or_else(|| JobError::Unknown { at: at(id) })?;
+            return Err(JobError::UnknownStep { at: at(id), step: step.to_owned() }.into());
+        };
         // Until its steps are free it must not run: they would give it what they did before.
         let parked = |record: Record| match record.status {
             status if status.is_held() => Err(JobError::WrongState { at: at(id), status }),
