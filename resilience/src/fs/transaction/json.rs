@@ -201,18 +201,14 @@ impl Json {
                 let new = self.written(pointer, value, &self.indent_at(member.start))?;
                 (range, new)
             }
-            MemberPlace::Missing { container, key } => {
-                self.added(pointer, container, key.as_deref(), value)?
-            }
-            MemberPlace::Nowhere => {
-                return Err(self.refused(pointer, "there is no object or array to add it to"));
-            }
+            MemberPlace::Missing { container, key } => self.added(pointer, container, key.as_deref(), value)?,
+            MemberPlace::Nowhere => return Err(self.refused(pointer, "there is no object or array to add it to")),
         };
         self.text.replace_range(range, &new);
         Ok(())
     }
 
-    /// Removes the value at `pointer` with its key; returns whether there was one.
+    /// Removes the value at `pointer` with its key, also if it is there twice; returns whether there was one.
     ///
     /// The comma beside it goes as well. Items behind it in an array move forward, so that a pointer to one of them
     /// names another item afterwards.
@@ -242,18 +238,28 @@ impl Json {
     /// # Ok::<(), TransactionError>(())
     /// ```
     pub fn remove(&mut self, pointer: &str) -> Result<bool, TransactionError> {
-        let MemberPlace::There { member, value, container } = self.find(pointer)? else { return Ok(false) };
-        let Some(container) = container else { return Err(self.refused(pointer, "the whole text stays")) };
-        let members = self.members(container.start);
-        let at = members.iter().position(|other| other.start == member.start).unwrap_or_default();
-        let before = at.checked_sub(1).and_then(|before| members.get(before));
-        let range = match (before, members.get(at + 1)) {
-            (Some(before), _) => before.value.end..value.end,
-            (None, Some(next)) => member.start..next.start,
-            (None, None) => container.start + 1..container.end - 1,
-        };
-        self.text.replace_range(range, "");
-        Ok(true)
+        let mut is_removed = false;
+        // A key that is there twice would be read from its first place afterwards.
+        while let MemberPlace::There { member, value, container } = self.find(pointer)? {
+            let Some(container) = container else {
+                return Err(self.refused(pointer, "the whole text stays"));
+            };
+            let members = self.members(container.start);
+            let at = members.iter().position(|other| other.start == member.start).unwrap_or_default();
+            let before = at.checked_sub(1).and_then(|before| members.get(before));
+            let range = match (before, members.get(at + 1)) {
+                (Some(before), _) => before.value.end..value.end,
+                (None, Some(next)) => member.start..next.start,
+                (None, None) => container.start + 1..container.end - 1,
+            };
+            let is_array = self.text.as_bytes().get(container.start) == Some(&b'[');
+            self.text.replace_range(range, "");
+            is_removed = true;
+            if is_array {
+                break;
+            }
+        }
+        Ok(is_removed)
     }
 
     fn refused(&self, pointer: &str, reason: &str) -> TransactionError {
@@ -485,6 +491,19 @@ mod tests {
         change(&mut json);
         serde_json::from_str::<IgnoredAny>(&json.text).expect("it stays JSON");
         json.text
+    }
+
+    #[test]
+    fn a_key_that_is_there_twice_is_gone_once_it_is_removed() {
+        for (text, left) in [
+            (r#"{"a": 1, "b": 2, "a": 3}"#, r#"{"b": 2}"#),
+            (r#"{"b": 2, "a": 1, "\u0061": 3, "a": 4}"#, r#"{"b": 2}"#),
+            (r#"{"a": [1], "a": 3}"#, "{}"),
+        ] {
+            let new = changed(text, |json| assert!(json.remove("/a").expect("a pointer"), "{text}"));
+            assert_eq!(new, left);
+        }
+        assert_eq!(changed("[1, 2, 3]", |json| assert!(json.remove("/0").expect("a pointer"))), "[2, 3]");
     }
 
     #[test]
