@@ -8,6 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 #[job("blocks:{id}")]
 fn blocks(id: u32) -> Result<(), Error> {
@@ -107,6 +108,35 @@ fn the_third_signal_ends_the_process_as_the_signal_does() {
     }
     assert!(sent >= 3, "{sent}");
     assert_eq!(ignores.status().signal(), Some(15));
+}
+
+/// Not a test of its own: as process 1 of a namespace, signals itself until it ends.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn is_process_1() {
+    let Some(_) = given_dir() else { return };
+    drop(shutdown::signal().unwrap());
+    for _ in 0..600 {
+        assert!(Command::new("kill").args(["-TERM", "1"]).status().unwrap().success());
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn the_third_signal_ends_process_1_of_a_container_with_its_code() {
+    let scratch = Scratch::new();
+    let inner = child("signals::is_process_1", &scratch.path(""));
+    let mut entered = Command::new("unshare");
+    entered.args(["--user", "--map-root-user", "--pid", "--fork"]);
+    entered.arg(inner.get_program()).args(inner.get_args());
+    entered.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = entered.output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if errors.starts_with("unshare:") {
+        eprintln!("no namespace can be made here: {errors}");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(143), "{}: {errors}", output.status);
 }
 
 /// Whether the process has ended; how, is not asked for yet.

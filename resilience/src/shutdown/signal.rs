@@ -145,6 +145,15 @@ fn received(signal: i32) {
     match count {
         1 => {}
         2 => Run::hurry(),
-        _ => drop(emulate_default_handler(signal)),
+        _ => end(signal),
     }
+}
+
+/// Ends the process as `signal` does. The kernel lets no signal of its own end process 1 of a container, which ends with
+/// the exit code that a shell gives to such an end.
+fn end(signal: i32) {
+    if std::process::id() == 1 {
+        std::process::exit(128 + signal);
+    }
+    drop(emulate_default_handler(signal));
 }

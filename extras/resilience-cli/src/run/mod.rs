@@ -55,7 +55,10 @@ pub(crate) fn run(args: Box<RunArgs>, place: &StateOptions) -> ExitCode {
     let ended = crate::caught(|| start(*args, place, &report))
         .unwrap_or_else(|error| Ended::Failed(error.to_string()));
     let code = report.end(&ended);
-    if let Ended::Signal(signal) = ended {
+    // The kernel lets no signal of its own end process 1 of a container.
+    if let Ended::Signal(signal) = ended
+        && std::process::id() != 1
+    {
         // Its sender, a shell in a loop perhaps, is to see that the signal was heeded.
         let _ = signal_hook::low_level::emulate_default_handler(signal);
     }

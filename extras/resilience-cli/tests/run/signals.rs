@@ -179,3 +179,18 @@ fn a_run_in_a_pid_namespace_that_began_outside_of_it_rolls_back() {
         }
     }
 }
+
+#[test]
+fn process_1_of_a_container_ends_with_the_code_of_the_signal() {
+    let dir = dir();
+    let mut entered = super::unspoilt("unshare");
+    entered.args(["--user", "--map-root-user", "--pid", "--fork", super::BINARY, "run", "--"]);
+    entered.args(["sh", "-c", "kill -TERM 1; sleep 60"]).env("RESILIENCE_STATE", dir.path().join("state"));
+    let output = super::output(&mut entered);
+    let errors = text(&output.stderr);
+    if errors.starts_with("unshare:") {
+        eprintln!("no namespace can be made here: {errors}");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(143), "{}: {errors}", output.status);
+}
