@@ -22,7 +22,7 @@ macro_rules! keyed_by {
             }
 
             #[tokio::test]
-            async fn is_the_key() {
+            async fn an_argument_of_this_name_is_the_key() {
                 let _world = isolate();
                 for n in [1, 7] {
                     assert_eq!(step(n).expect("a step"), n + 1, "each value is a key of its own");
@@ -136,7 +136,7 @@ mod constant_keys {
     }
 
     #[tokio::test]
-    async fn are_the_key_of_a_step_and_the_id_of_a_job() {
+    async fn bare_names_are_the_key_of_a_step_and_the_id_of_a_job() {
         let _world = isolate();
         assert_eq!(import().expect("a job"), 2, "the second call of the step has the first one's value");
         assert_eq!(import_async().await.expect("a job"), 4, "each function has steps of its own");

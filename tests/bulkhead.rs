@@ -150,7 +150,7 @@ mod without_waiting {
     }
 
     #[test]
-    fn a_hook_that_panics_changes_nothing() {
+    fn a_panicking_hook_does_not_affect_the_call() {
         fn broken(event: &Event) {
             panic!("{event}");
         }
@@ -180,7 +180,7 @@ mod in_the_queue {
     }
 
     #[test]
-    fn sync_callers_block_until_it_is_their_turn() {
+    fn sync_callers_block_until_their_turn() {
         let world = testing::isolate();
         let calls: Vec<_> = (1..=3)
             .map(|n| {
@@ -197,7 +197,7 @@ mod in_the_queue {
     }
 
     #[test]
-    fn a_sync_caller_is_refused_when_its_time_is_over() {
+    fn a_sync_caller_is_rejected_after_its_wait() {
         let world = testing::isolate();
         let first = Running::start(&world, blocking);
         until(|| usage("blocking") == (1, 0));
@@ -272,7 +272,7 @@ mod in_the_queue {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_async_caller_is_refused_when_its_time_is_over() {
+    async fn an_async_caller_is_rejected_after_its_wait() {
         let _world = testing::isolate();
         let (_end, ends) = oneshot::channel();
         let mut first = pin!(queued(1, ends));
@@ -306,7 +306,7 @@ mod in_the_queue {
     }
 
     #[test]
-    fn futures_that_are_never_polled_again_keep_no_slot() {
+    fn futures_that_are_never_polled_again_hold_no_slot() {
         let world = testing::isolate();
         let (end, ends) = oneshot::channel();
         let mut running = Box::pin(queued(0, ends));
@@ -340,7 +340,7 @@ mod in_the_queue {
     }
 
     #[test]
-    fn dropping_a_waiting_caller_gives_its_place_to_those_behind() {
+    fn dropping_a_waiting_caller_moves_up_the_queue() {
         let _world = testing::isolate();
         let (_end, ends) = oneshot::channel();
         let mut running = Box::pin(queued(1, ends));
@@ -356,7 +356,7 @@ mod in_the_queue {
     }
 
     #[test]
-    fn a_waker_that_panics_keeps_no_slot() {
+    fn a_panicking_waker_frees_its_slot() {
         struct Panics(AtomicU32);
         impl std::task::Wake for Panics {
             fn wake(self: Arc<Self>) {
@@ -379,7 +379,7 @@ mod in_the_queue {
 
     /// Threads and tasks on real clocks: all calls run, and never more than two at once.
     #[test]
-    fn many_callers_on_many_threads_lose_no_slot() {
+    fn no_slot_is_lost_across_many_threads() {
         static MOST: AtomicU32 = AtomicU32::new(0);
         static RUNNING: AtomicU32 = AtomicU32::new(0);
         static BUSY: Bulkhead = Bulkhead::new("busy", 2).wait(Duration::from_secs(600)).queue(1000);
@@ -434,7 +434,7 @@ mod with_little_time {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_caller_waits_no_longer_than_it_has_time() {
+    async fn a_caller_waits_no_longer_than_its_deadline() {
         let _world = testing::isolate();
         let bulkhead = point("hurried").unwrap().bulkhead().unwrap();
         let slot = bulkhead.acquire().unwrap();
@@ -447,7 +447,7 @@ mod with_little_time {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_caller_whose_wait_would_be_in_vain_does_not_wait() {
+    async fn a_hopeless_wait_is_rejected_at_once() {
         static SLOW: Bulkhead = Bulkhead::new("slow", 1).wait(Duration::from_secs(1));
         #[bulkhead(instance = SLOW)]
         async fn slow() -> Outcome {
@@ -497,7 +497,7 @@ mod inside_itself {
     }
 
     #[test]
-    fn a_call_that_holds_a_slot_takes_a_free_one_or_none() {
+    fn a_nested_call_never_waits_for_a_slot() {
         let _world = testing::isolate();
         assert_eq!(nested(1), Ok(0));
         assert!(is_full(&nested(2)));
@@ -506,7 +506,7 @@ mod inside_itself {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_async_call_that_holds_a_slot_takes_a_free_one_or_none() {
+    async fn a_nested_async_call_never_waits_for_a_slot() {
         let _world = testing::isolate();
         let start = tokio::time::Instant::now();
         assert_eq!(nested_later(1).await, Ok(0));
@@ -518,7 +518,7 @@ mod inside_itself {
     }
 
     #[test]
-    fn values_know_what_runs_inside_them() {
+    fn values_recognize_nested_calls() {
         static ONE: Bulkhead = Bulkhead::new("one", 1).wait(Duration::from_secs(3600));
         let _world = testing::isolate();
         let inner = || ONE.call(|| Ok::<_, Rejected>(1));
@@ -529,7 +529,7 @@ mod inside_itself {
     }
 
     #[test]
-    fn the_helper_thread_of_a_timeout_knows_it() {
+    fn nested_calls_are_recognized_on_a_helper_thread() {
         #[bulkhead(1, wait = 1h)]
         #[timeout(60s, thread)]
         fn on_thread(depth: u32) -> Outcome {
@@ -565,7 +565,7 @@ mod beside_other_policies {
     }
 
     #[test]
-    fn a_retry_of_a_refusal_costs_no_budget() {
+    fn retrying_a_rejection_costs_no_budget() {
         #[with_retry(max = 3, base = 0s, on(rejected, max = 3), name = "again")]
         #[bulkhead(1)]
         fn again(depth: u32) -> Outcome {
@@ -597,7 +597,7 @@ mod beside_other_policies {
     }
 
     #[test]
-    fn a_fallback_above_answers_a_refusal() {
+    fn an_outer_fallback_answers_a_rejection() {
         #[with_fallback(value = 7)]
         #[bulkhead(1)]
         fn inner(depth: u32) -> Outcome {
@@ -608,7 +608,7 @@ mod beside_other_policies {
     }
 
     #[test]
-    fn an_abandoned_body_keeps_its_slot_until_it_ends() {
+    fn an_abandoned_body_holds_its_slot_until_it_ends() {
         #[bulkhead(1, name = "abandoned")]
         #[with_retry(max = 1, base = 0s, clone(ends))]
         #[timeout(5ms, thread)]
@@ -693,7 +693,7 @@ mod keys {
     }
 
     #[test]
-    fn each_key_has_slots_of_its_own() {
+    fn each_key_has_its_own_slots() {
         let world = testing::isolate();
         let outcome = fetch("a", &|| {
             assert_eq!(fetch("b", &|| Ok(2)), Ok(2));
@@ -753,7 +753,7 @@ mod keys {
     }
 
     #[test]
-    fn texts_show_the_key_where_it_was_asked_for() {
+    fn the_message_shows_the_key_with_key_label() {
         let world = testing::isolate();
         let (_end, ends) = oneshot::channel();
         let mut running = pin!(connect("a", 1, ends));
@@ -832,7 +832,7 @@ mod shapes {
     }
 
     #[tokio::test]
-    async fn methods_traits_futures_and_other_errors() {
+    async fn methods_traits_futures_and_other_error_types_work() {
         let client = Arc::new(Client { bulkhead: Bulkhead::try_new("own", 1).unwrap() });
         let (end, ends) = oneshot::channel();
         let running = tokio::spawn({
@@ -850,7 +850,7 @@ mod shapes {
     }
 
     #[test]
-    fn the_inventory_shows_it() {
+    fn the_inventory_lists_the_bulkhead() {
         #[bulkhead(16, wait = 100ms, name = "shown")]
         async fn shown() -> Outcome {
             Ok(1)

@@ -62,7 +62,7 @@ fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
 }
 
 #[test]
-fn a_value_answers_until_its_ttl_is_over() {
+fn a_value_is_returned_until_its_ttl_ends() {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     #[cached(ttl = 60s)]
     fn square(n: u32) -> Result<u32, Fails> {
@@ -79,7 +79,7 @@ fn a_value_answers_until_its_ttl_is_over() {
 }
 
 #[test]
-fn without_a_ttl_a_value_stays() {
+fn a_value_without_a_ttl_never_expires() {
     #[cached]
     fn once() -> Option<u32> {
         static CALLS: AtomicU32 = AtomicU32::new(0);
@@ -92,7 +92,7 @@ fn without_a_ttl_a_value_stays() {
 }
 
 #[test]
-fn neither_errors_nor_nothing_nor_refused_values_are_kept() {
+fn errors_none_and_refused_values_are_not_cached() {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     #[cached]
     fn fails() -> Result<u32, Fails> {
@@ -128,7 +128,7 @@ fn neither_errors_nor_nothing_nor_refused_values_are_kept() {
 }
 
 #[test]
-fn max_counts_values_stale_ones_included() {
+fn max_includes_stale_values() {
     #[cached(ttl = 1s, stale_if_error = 1h, max = 10)]
     fn double(n: u32) -> Result<u32, Fails> {
         Ok(n * 2)
@@ -143,7 +143,7 @@ fn max_counts_values_stale_ones_included() {
 }
 
 #[test]
-fn with_a_weight_max_bounds_the_sum() {
+fn max_bounds_the_sum_of_the_weights() {
     #[cached(max = 10, weight = String::len)]
     fn text(length: usize) -> Result<String, Fails> {
         Ok("x".repeat(length))
@@ -242,7 +242,7 @@ fn values_put_before_the_first_call_are_weighed_at_it() {
 }
 
 #[tokio::test]
-async fn a_panic_of_a_callback_leaves_no_call_that_others_wait_for() {
+async fn a_panicking_callback_leaves_no_stuck_flight() {
     fn key_of(n: u32) -> u32 {
         10 / n
     }
@@ -271,7 +271,7 @@ async fn a_panic_of_a_callback_leaves_no_call_that_others_wait_for() {
 }
 
 #[test]
-fn values_are_dropped_and_cloned_outside_of_all_locks() {
+fn values_are_dropped_and_cloned_outside_locks() {
     /// Looks into the cache whenever it is cloned or dropped: that would wait for ever under a lock.
     #[derive(Debug)]
     struct Looks(u32);
@@ -303,7 +303,7 @@ fn values_are_dropped_and_cloned_outside_of_all_locks() {
 }
 
 #[test]
-fn by_hand_a_value_is_read_by_age_put_and_removed() {
+fn a_cache_value_can_be_read_put_and_removed() {
     #[cached(ttl = 60s)]
     fn half(n: u32) -> Option<u32> {
         Some(n / 2)
@@ -358,7 +358,7 @@ fn each_world_has_its_own_values() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sync_and_async_calls_by_hand() {
+async fn a_cache_value_runs_sync_and_async_calls() {
     static SHARED: Cache = Cache::new("shared").ttl(Duration::from_secs(60));
     let _world = testing::isolate();
     let failed: Result<u32, Fails> = SHARED.call("a", || Err(Fails(Category::Timeout)));

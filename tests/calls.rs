@@ -111,7 +111,7 @@ fn a_running_call_is_in_flight() {
 
 /// A future that panics when it is polled in a call that is already running counts with the call that it is in.
 #[test]
-fn a_panic_inside_an_async_body_is_no_cancellation() {
+fn a_panic_in_an_async_body_is_not_a_cancellation() {
     let _world = isolate();
     let call = AssertUnwindSafe(|| finish(later(PanicsWhenPolled)));
     catch_unwind(call).unwrap_err();
@@ -146,7 +146,7 @@ async fn in_time() -> Result<u32, Oops> {
 }
 
 #[test]
-fn a_rejection_is_an_outcome_and_a_reset_takes_no_count_back() {
+fn rejections_are_counted_and_a_reset_keeps_the_counts() {
     let _world = isolate();
     guarded(Err(DOWN)).unwrap_err();
     assert_eq!(guarded(Ok(1)), Err(Oops::Rejected));
@@ -226,7 +226,7 @@ fn is_degraded_for_a_minute(world: &World, name: &str) {
 }
 
 #[test]
-fn a_point_that_answers_with_less_is_degraded_for_a_minute() {
+fn a_degraded_answer_marks_the_point_for_a_minute() {
     let world = isolate();
     falls_back(Ok(1)).unwrap();
     assert!(!is_degraded("calls::fallback"));

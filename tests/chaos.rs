@@ -60,7 +60,7 @@ async fn later(id: u32, runs: &AtomicU32) -> Result<u32, Failure> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_kind_of_fault_does_what_it_says() {
+async fn each_kind_of_fault_has_its_effect() {
     for (fault, expected, body_runs) in [
         (None, Ok(3), 1),
         (ERROR, Err(Failure::Down(3)), 0),
@@ -92,7 +92,7 @@ fn is_arming(event: &Event) -> bool {
 }
 
 #[tokio::test]
-async fn a_panic_is_a_panic() {
+async fn a_panic_fault_panics() {
     let world = testing::isolate();
     let _armed = faults::arm(Plan::new(MINUTE).script([PANIC]));
     let runs = AtomicU32::new(0);
@@ -106,7 +106,7 @@ async fn a_panic_is_a_panic() {
 }
 
 #[tokio::test]
-async fn a_panic_of_what_makes_the_fault_is_the_calls() {
+async fn a_panic_in_the_fault_expression_reaches_the_caller() {
     fn make(runs: &AtomicU32) -> Failure {
         assert!(runs.fetch_add(10, Ordering::Relaxed) > 0, "no fault");
         Failure::Down(0)
@@ -132,7 +132,7 @@ async fn a_panic_of_what_makes_the_fault_is_the_calls() {
 }
 
 #[test]
-fn it_is_inert_until_it_is_armed_and_when_that_is_over() {
+fn faults_are_inert_unless_armed() {
     let world = testing::isolate();
     let runs = AtomicU32::new(0);
     let always = || Plan::new(MINUTE).script([ERROR; 9]);
@@ -152,7 +152,7 @@ fn it_is_inert_until_it_is_armed_and_when_that_is_over() {
 }
 
 #[test]
-fn arming_is_for_one_world() {
+fn arming_affects_only_one_world() {
     let world = testing::isolate();
     let _armed = faults::arm(Plan::new(MINUTE).script([ERROR]));
     {
@@ -163,7 +163,7 @@ fn arming_is_for_one_world() {
 }
 
 #[test]
-fn a_plan_can_be_for_one_function_and_the_last_one_counts() {
+fn a_plan_may_target_one_function_and_the_last_plan_wins() {
     let _world = testing::isolate();
     let runs = AtomicU32::new(0);
     let _other = faults::arm(Plan::new(MINUTE).only("chaos::other").script([ERROR]));
@@ -182,7 +182,7 @@ fn failing(chaos: &Chaos) -> Vec<bool> {
 }
 
 #[test]
-fn a_seed_gives_the_same_faults_in_every_run() {
+fn a_seed_reproduces_the_same_faults() {
     let seeded = |seed| Chaos::new("seeded", 0.25, &[Fault::Error]).seed(seed);
     let run = |chaos: &Chaos| {
         let _world = testing::isolate();
@@ -204,7 +204,7 @@ fn a_seed_gives_the_same_faults_in_every_run() {
 }
 
 #[test]
-fn without_a_seed_the_rate_is_kept() {
+fn the_rate_holds_without_a_seed() {
     let _world = testing::isolate();
     let _armed = faults::arm(MINUTE);
     for (rate, expected) in [(0.1, 15..70), (1.0, 400..401)] {
@@ -214,7 +214,7 @@ fn without_a_seed_the_rate_is_kept() {
 }
 
 #[test]
-fn all_kinds_are_drawn() {
+fn all_kinds_of_fault_are_drawn() {
     let _world = testing::isolate();
     let _armed = faults::arm(MINUTE);
     static ALL: Chaos =
@@ -230,7 +230,7 @@ fn all_kinds_are_drawn() {
 }
 
 #[test]
-fn a_kind_that_the_function_does_not_have_is_no_fault() {
+fn a_kind_that_the_function_lacks_is_skipped() {
     let _world = testing::isolate();
     let chaos = Chaos::new("error only", 1.0, &[Fault::Error]);
     let _armed = faults::arm(Plan::new(MINUTE).script([PANIC, LATENCY, LOST, ERROR]));

@@ -78,7 +78,7 @@ async fn page_async(id: &str, n: u32) -> Result<Page, Error> {
 }
 
 #[test]
-fn a_step_runs_once_and_its_decoded_value_is_given_from_the_first_call_on() {
+fn a_step_runs_once_and_returns_its_decoded_value() {
     let _world = isolate();
     let first = page("a", 1).unwrap();
     assert_eq!(first.scratch, 0, "decoded, not the body's own value");
@@ -90,7 +90,7 @@ fn a_step_runs_once_and_its_decoded_value_is_given_from_the_first_call_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_for_async_functions() {
+async fn an_async_step_runs_once() {
     let _world = isolate();
     let first = page_async("a", 1).await.unwrap();
     assert_eq!(first.scratch, 0);
@@ -99,7 +99,7 @@ async fn the_same_for_async_functions() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn callers_at_once_share_one_body() {
+async fn concurrent_callers_share_one_body() {
     let _world = isolate();
     let calls = (0..5).map(|_| page_async("shared", 1));
     for done in futures::future::join_all(calls).await {
@@ -109,7 +109,7 @@ async fn callers_at_once_share_one_body() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_leader_leaves_the_step_to_the_next() {
+async fn a_dropped_leader_hands_the_step_over() {
     let _world = isolate();
     {
         let mut leader = Box::pin(page_async("dropped", 1));
@@ -126,7 +126,7 @@ fn fails(id: u32, error: fn() -> Error) -> Result<u32, Error> {
 }
 
 #[test]
-fn errors_are_not_recorded_and_retries_run_inside() {
+fn errors_are_not_recorded_and_inner_retries_run() {
     let _world = isolate();
     assert_eq!(fails(9, || Error::Broken).unwrap_err(), Error::Broken);
     assert_eq!(runs(), 1);
@@ -167,7 +167,7 @@ mod other {
 }
 
 #[test]
-fn what_contradicts_the_record_is_refused_or_done_anew() {
+fn a_mismatch_is_rejected_or_reruns_the_step() {
     let _world = isolate();
     assert_eq!(versioned(1, 10).unwrap(), 11);
     let changed = versioned(1, 20).unwrap_err().checkpoint();
@@ -193,7 +193,7 @@ async fn several(id: u32, one: &str, two: Vec<u32>, three: Option<u32>) -> Resul
 }
 
 #[test]
-fn a_contradiction_names_each_input_that_differs() {
+fn a_mismatch_names_each_changed_input() {
     let _world = isolate();
     let call = |one: &'static str, two, three| futures::executor::block_on(several(1, one, two, three));
     assert_eq!(call("a", vec![1], Some(1)).unwrap(), 1);
@@ -228,7 +228,7 @@ fn strange(n: f64) -> Result<f64, Error> {
 }
 
 #[test]
-fn what_cannot_be_kept_is_said_and_nothing_is_recorded() {
+fn unserializable_values_are_rejected_and_not_recorded() {
     let _world = isolate();
     let Error::Rejected(rejected) = big(1 << 20).unwrap_err() else { panic!("it is too large") };
     assert_eq!(rejected.not_recorded::<String>().map(|value| value.len()), Some(1 << 20));
@@ -276,7 +276,7 @@ async fn a_step_whose_key_is_empty_is_refused() {
 }
 
 #[tokio::test]
-async fn a_step_or_cursor_whose_key_is_too_long_is_refused_in_every_call() {
+async fn every_call_with_an_overlong_key_is_rejected() {
     const STEP: Checkpoint = Checkpoint::new("step");
     let _world = isolate();
     let body = || -> Result<u32, Error> { panic!("it must not run") };
@@ -388,7 +388,7 @@ where
 }
 
 #[test]
-fn a_value_that_is_not_read_back_as_it_was_written_is_refused() {
+fn a_value_that_does_not_round_trip_is_rejected() {
     let _world = isolate();
     does_not_survive(f64::NAN, "not a number in JSON");
     does_not_survive(vec![Some(None::<u8>)], "read back as `None`");
@@ -398,7 +398,7 @@ fn a_value_that_is_not_read_back_as_it_was_written_is_refused() {
 }
 
 #[test]
-fn a_value_survives_however_it_is_ordered() {
+fn values_with_unordered_collections_round_trip() {
     let _world = isolate();
     let set: std::collections::HashSet<u32> = (0..100).collect();
     let map: std::collections::HashMap<u32, _> = (0..100).map(|n| (n, set.clone())).collect();
@@ -428,7 +428,7 @@ fn kept(id: u32) -> Option<u32> {
 }
 
 #[test]
-fn options_are_outcomes_and_old_values_run_out() {
+fn none_is_not_recorded_and_values_expire_after_their_ttl() {
     let world = isolate();
     assert_eq!((kept(0), kept(0), runs()), (None, None, 2));
     assert_eq!((kept(1), kept(1), runs()), (Some(1), Some(1), 1));
@@ -452,7 +452,7 @@ impl Shop {
 }
 
 #[test]
-fn a_store_of_ones_own_and_keys_from_fields() {
+fn a_custom_store_and_keys_from_fields_work() {
     let _world = isolate();
     let store = Arc::new(MemoryStore::new());
     let shop = Shop { store: store.clone(), tenant: "a/b".into() };
@@ -465,7 +465,7 @@ fn a_store_of_ones_own_and_keys_from_fields() {
 }
 
 #[test]
-fn recorded_values_can_be_looked_at_and_forgotten() {
+fn recorded_values_can_be_inspected_and_removed() {
     let world = isolate();
     page("look", 1).unwrap();
     page("look", 2).unwrap();
@@ -486,7 +486,7 @@ fn recorded_values_can_be_looked_at_and_forgotten() {
 }
 
 #[test]
-fn cursors_outside_of_jobs_are_listed_read_and_forgotten() {
+fn cursors_outside_jobs_can_be_listed_read_and_removed() {
     use resilience::Progress;
     let world = isolate();
     let saved = |name: &str, row: u32| {
@@ -539,7 +539,7 @@ fn threads_share_one_body() {
 }
 
 #[test]
-fn a_lease_known_only_at_run_time_is_judged_without_a_panic() {
+fn an_invalid_run_time_lease_is_rejected_without_a_panic() {
     let told = "`lease` must be at least 3ms: how long the claim of a process counts without being renewed";
     let (short, long) = (Duration::from_micros(2_999), Duration::from_millis(3));
     assert_eq!(Checkpoint::new("step").try_lease(short).unwrap_err().to_string(), told);
@@ -548,7 +548,7 @@ fn a_lease_known_only_at_run_time_is_judged_without_a_panic() {
 }
 
 #[test]
-fn the_inventory_lists_it() {
+fn the_inventory_lists_the_checkpoint() {
     let info = resilience::points().into_iter().find(|point| point.name.ends_with("::page")).unwrap();
     assert_eq!(info.stack[0].kind, "checkpoint");
     assert!(info.to_string().contains("key = page:{id}:{n}"), "{info}");
@@ -577,7 +577,7 @@ async fn outer_of(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_step_inside_of_itself_is_refused_at_once() {
+fn a_recursive_step_is_rejected_at_once() {
     let world = isolate();
     let error = inside(2, false).unwrap_err().checkpoint();
     assert!(matches!(error, CheckpointError::Recursive { .. }), "{error}");
@@ -649,7 +649,7 @@ fn bits(bits: u64) -> Result<f64, Error> {
 }
 
 #[test]
-fn what_was_recorded_is_what_is_read_to_the_last_bit_or_an_error() {
+fn recorded_values_round_trip_exactly_or_fail() {
     let _world = isolate();
     let named = |value, inner| Reading::Named { value, inner };
     let fine = [
@@ -693,7 +693,7 @@ async fn inner_async(n: u32) -> Result<u32, Error> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_step_that_belongs_to_a_job_is_refused_outside_of_one() {
+async fn a_job_only_step_is_rejected_outside_a_job() {
     let _world = isolate();
     for error in [inner(1).unwrap_err(), inner_async(1).await.unwrap_err()] {
         let error = error.checkpoint();
@@ -773,7 +773,7 @@ mod twins {
     }
 
     #[test]
-    fn nothing_is_recovered_and_nothing_undone_where_the_undo_is_not_clear() {
+    fn an_ambiguous_undo_prevents_recovery_and_rollback() {
         let _world = isolate();
         let Err(Rejected::Job(error)) = resilience::recover_blocking() else { panic!("recovered") };
         assert!(matches!(*error, JobError::SameName { .. }), "{error}");

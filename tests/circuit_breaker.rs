@@ -29,7 +29,7 @@ guarded!(three: circuit_breaker(threshold = 3));
 guarded!(defaults: circuit_breaker());
 
 #[test]
-fn it_opens_at_the_threshold_and_refuses_without_a_call() {
+fn the_breaker_opens_at_the_threshold_and_rejects_calls() {
     three(&|it| {
         it.fail(Category::Unavailable);
         it.fail(Category::Unavailable);
@@ -63,7 +63,7 @@ fn five_failures_and_sixty_seconds_are_the_defaults() {
 }
 
 #[test]
-fn a_success_clears_the_row() {
+fn a_success_clears_consecutive_failures() {
     three(&|it| {
         it.fail(Category::Unavailable);
         it.fail(Category::Unavailable);
@@ -77,7 +77,7 @@ fn a_success_clears_the_row() {
 }
 
 #[test]
-fn the_category_says_what_a_failure_counts_as() {
+fn the_category_decides_what_counts() {
     for failure in [
         Category::Timeout,
         Category::RateLimited,
@@ -120,7 +120,7 @@ fn the_category_says_what_a_failure_counts_as() {
 }
 
 #[test]
-fn in_a_window_successes_clear_nothing_and_old_failures_are_forgotten() {
+fn a_window_ignores_successes_and_expires_old_failures() {
     guarded!(window_of_ten: circuit_breaker(threshold = 3, window = 10s));
     window_of_ten(&|it| {
         it.fail(down());
@@ -144,7 +144,7 @@ fn in_a_window_successes_clear_nothing_and_old_failures_are_forgotten() {
 }
 
 #[test]
-fn when_replaces_the_categorys_rule_and_unless_counts_as_nothing() {
+fn when_replaces_the_category_and_unless_exempts() {
     guarded!(all: circuit_breaker(threshold = 2, when = |_| true));
     guarded!(none: circuit_breaker(threshold = 2, when = |_| false));
     guarded!(spared: circuit_breaker(threshold = 2, when = |_| true, unless = Failure::is_not_found));
@@ -178,7 +178,7 @@ fn a_value_can_count_as_a_failure() {
 }
 
 #[test]
-fn classify_says_it_for_a_foreign_type() {
+fn classify_categorizes_a_foreign_type() {
     #[circuit_breaker(threshold = 1, rejected = |r| r.to_string(), classify = |e| if e == "down" { Category::Unavailable } else { Category::NotFound })]
     fn by_text(text: &str) -> Result<(), String> {
         Err(text.to_owned())
@@ -210,7 +210,7 @@ fn the_open_time_grows_up_to_a_cap_and_starts_again_after_closing() {
 }
 
 #[test]
-fn a_policy_brings_its_numbers_and_a_key_overrides_them() {
+fn a_policy_sets_defaults_that_other_keys_override() {
     const fn two() -> CircuitBreaker {
         CircuitBreaker::new("two").threshold(2).recovery(Duration::from_secs(9))
     }
@@ -225,7 +225,7 @@ fn a_policy_brings_its_numbers_and_a_key_overrides_them() {
 }
 
 #[test]
-fn it_does_not_grow_unless_asked() {
+fn the_open_time_is_constant_without_growth() {
     guarded!(steady: circuit_breaker(threshold = 1, recovery = 2s));
     steady(&|it| {
         it.fail(down());
@@ -238,7 +238,7 @@ fn it_does_not_grow_unless_asked() {
 }
 
 #[test]
-fn the_other_sides_wait_lengthens_the_open_time_up_to_its_cap() {
+fn retry_after_lengthens_the_open_time_up_to_its_cap() {
     guarded!(short: circuit_breaker(threshold = 2, recovery = 1s));
     guarded!(capped: circuit_breaker(threshold = 2, recovery = 1s, retry_after_cap = 20s));
     let busy = |seconds| Classification::new(Category::RateLimited).retry_after(Duration::from_secs(seconds));
@@ -262,7 +262,7 @@ fn the_other_sides_wait_lengthens_the_open_time_up_to_its_cap() {
 }
 
 #[test]
-fn every_way_to_be_refused() {
+fn rejections_convert_into_every_outcome_type() {
     #[circuit_breaker(threshold = 1)]
     fn option(fails: bool) -> Option<u32> {
         (!fails).then_some(1)
@@ -305,7 +305,7 @@ fn every_way_to_be_refused() {
 }
 
 #[test]
-fn events_tell_of_every_transition() {
+fn every_transition_emits_an_event() {
     guarded!(told: circuit_breaker(threshold = 2, recovery = 1s));
     told(&|it| {
         it.fail(down());
@@ -328,7 +328,7 @@ fn events_tell_of_every_transition() {
 }
 
 #[test]
-fn hooks_hear_of_them_too_and_may_panic() {
+fn hooks_run_on_every_transition_and_may_panic() {
     thread_local! { static HEARD: Cell<[u32; 4]> = const { Cell::new([0; 4]) }; }
     fn hear(which: usize) -> ! {
         let mut heard = HEARD.get();
@@ -363,7 +363,7 @@ fn hooks_hear_of_them_too_and_may_panic() {
 }
 
 #[test]
-fn a_cloned_argument_is_not_needed_below_no_retry() {
+fn no_clone_is_required_without_a_retry() {
     #[circuit_breaker]
     fn consume(text: String) -> Result<usize, Rejected> {
         Ok(text.into_bytes().len())

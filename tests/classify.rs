@@ -66,7 +66,7 @@ mod table {
     };
 
     #[test]
-    fn every_row() {
+    fn every_category_has_its_row() {
         assert_eq!(Category::ALL.to_vec(), ROWS.map(|row| row.0).to_vec());
         for (category, name, retry, severity, delivered, action) in ROWS {
             let class = Classification::new(category);
@@ -81,7 +81,7 @@ mod table {
     }
 
     #[test]
-    fn every_status() {
+    fn every_status_has_a_category() {
         let named = |status| match status {
             408 | 504 => Category::Timeout,
             429 => Category::RateLimited,
@@ -105,7 +105,7 @@ mod table {
     }
 
     #[test]
-    fn severities_rise() {
+    fn severities_are_ordered() {
         use Severity::{Critical, Fatal, High, Low, Medium};
         assert!(Low < Medium && Medium < High && High < Critical && Critical < Fatal);
     }
@@ -134,7 +134,7 @@ mod found {
     struct NoError;
 
     #[test]
-    fn behind_dyn_error() {
+    fn errors_behind_dyn_error_are_classified() {
         let boxed: Box<dyn Error> = Box::new(Registered::Slow);
         assert_eq!(category(&boxed), Category::Timeout);
         assert_eq!(of_dyn(&Registered::Wrong).category, Category::Invalid);
@@ -150,7 +150,7 @@ mod found {
     }
 
     #[test]
-    fn behind_anyhow_under_any_context() {
+    fn errors_behind_anyhow_contexts_are_classified() {
         use anyhow::Context;
         let error = anyhow::Error::new(Registered::Slow);
         assert_eq!(category(&error), Category::Timeout);
@@ -207,7 +207,7 @@ mod found {
     }
 
     #[test]
-    fn behind_pointers() {
+    fn errors_behind_pointers_are_classified() {
         for error in hidden(|| Registered::Wrong) {
             assert_eq!(category(&error), Category::Invalid, "{error:?}");
             assert_eq!(probe!(&error), Category::Invalid, "{error:?}");
@@ -225,7 +225,7 @@ mod found {
     }
 
     #[test]
-    fn behind_pointers_to_built_in_errors() {
+    fn std_errors_behind_pointers_are_classified() {
         let parse = || "x".parse::<u8>().unwrap_err();
         let boxed: Box<dyn Error> = Box::new(Arc::new(parse()));
         assert_eq!(category(&boxed), Category::Invalid);
@@ -270,7 +270,7 @@ mod found {
         }
 
         #[test]
-        fn the_outermost_known_one_decides() {
+        fn the_outermost_known_error_decides() {
             let none: Option<()> = None;
             let on = |context: Api| Err::<(), _>(reset()).context(context).unwrap_err();
             for (error, expected) in [
@@ -301,7 +301,7 @@ mod found {
         }
 
         #[test]
-        fn it_is_the_value_that_is_asked() {
+        fn classification_uses_the_value_and_not_only_its_type() {
             let error = anyhow::Error::new(reset()).context(Waits(7 * SECOND)).context("text");
             assert_eq!(of(&error).retry_after, Some(7 * SECOND));
             let shared = Arc::new(error);
@@ -315,7 +315,7 @@ mod found {
     }
 
     #[test]
-    fn behind_io() {
+    fn errors_inside_io_errors_are_classified() {
         assert_eq!(category(&io::Error::other(Registered::Slow)), Category::Timeout);
         assert_eq!(category(&io::Error::other(Outer(Registered::Slow))), Category::Timeout);
         let reset = io::Error::new(ErrorKind::ConnectionReset, Registered::Wrong);
@@ -325,7 +325,7 @@ mod found {
     }
 
     #[test]
-    fn a_local_type_registers_too() {
+    fn a_local_type_can_be_registered() {
         #[derive(Debug, thiserror::Error, Classify)]
         #[error("local")]
         #[classify(conflict)]
@@ -346,7 +346,7 @@ mod text {
 
     #[test]
     #[rustfmt::skip]
-    fn messages_of_real_services() {
+    fn messages_of_real_services_are_classified() {
         says(Category::RateLimited, &[
             "429 Too Many Requests", "HTTP 429", "HTTP/1.1 429 Too Many Requests", "http2 error: status=429",
             "Error code: 429 - {'error': {'message': 'Rate limit reached'}}", "RateLimitError: slow",
@@ -397,7 +397,7 @@ mod text {
 
     #[test]
     #[rustfmt::skip]
-    fn what_is_not_said_is_unknown() {
+    fn messages_without_a_known_phrase_are_unknown() {
         says(Category::Unknown, &[
             "", " ", "boom", "port 4290", "port 429", "listening on 0.0.0.0:503", "row 500 of 503", "id 404",
             "429", "took 503 ms", "error 503ms", "returned 500 rows", "responded with 404 results",
@@ -411,7 +411,7 @@ mod text {
     }
 
     #[test]
-    fn a_refused_connection_delivered_nothing() {
+    fn a_refused_connection_was_not_delivered() {
         assert_eq!(from_text("connection refused").delivered, Delivered::No);
         assert_eq!(from_text("connection reset").delivered, Delivered::Maybe);
     }
@@ -429,7 +429,7 @@ mod headers {
     use super::*;
 
     #[test]
-    fn seconds_dates_and_junk() {
+    fn retry_after_parses_seconds_and_dates() {
         // Sun, 06 Nov 1994 08:49:37 GMT
         let now = UNIX_EPOCH + Duration::from_secs(784_111_777);
         let seconds = |seconds| Some(Duration::from_secs(seconds));
@@ -474,7 +474,7 @@ mod waits {
     use resilience::classify::{from_response, wait_hint};
 
     #[test]
-    fn durations_of_services() {
+    fn wait_hints_of_services_are_parsed() {
         let millis = |millis| Some(Duration::from_millis(millis));
         for (text, expected) in [
             ("6m0s", millis(360_000)),
@@ -510,7 +510,7 @@ mod waits {
     }
 
     #[test]
-    fn what_is_no_duration() {
+    fn text_without_a_duration_is_no_wait_hint() {
         for text in [
             "",
             " ",
@@ -544,7 +544,7 @@ mod waits {
     }
 
     #[test]
-    fn a_response_is_its_status_with_its_wait() {
+    fn a_response_is_classified_by_its_status_and_retry_after() {
         let wait = |status: u16, header: &[(&'static str, &'static str)]| {
             let headers = header
                 .iter()

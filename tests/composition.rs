@@ -62,7 +62,7 @@ fn limit(outcome: &Outcome) -> Option<Duration> {
 // Timeout and retry.
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_below_a_retry_is_one_attempt() {
+async fn a_timeout_below_a_retry_limits_one_attempt() {
     #[with_retry(max = 2, jitter = none)]
     #[timeout(1s)]
     async fn call(calls: &Cell<u32>) -> Outcome {
@@ -75,7 +75,7 @@ async fn a_timeout_below_a_retry_is_one_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_above_a_retry_is_the_whole_call() {
+async fn a_timeout_above_a_retry_limits_the_whole_call() {
     #[timeout(1s)]
     #[with_retry(max = 9, base = 10ms, backoff = constant, jitter = none)]
     async fn call(calls: &Cell<u32>) -> Outcome {
@@ -89,7 +89,7 @@ async fn a_timeout_above_a_retry_is_the_whole_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn both_timeouts_hold() {
+async fn inner_and_outer_timeouts_both_apply() {
     #[timeout(5s)]
     #[with_retry(max = 9, base = 0s)]
     #[timeout(2s)]
@@ -103,7 +103,7 @@ async fn both_timeouts_hold() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_wait_starts_that_would_pass_the_total() {
+async fn no_wait_starts_that_would_exceed_the_total() {
     #[timeout(1s, strict)]
     #[with_retry(max = 2, base = 400ms, backoff = constant, jitter = none)]
     async fn call(calls: &Cell<u32>) -> Outcome {
@@ -120,7 +120,7 @@ async fn no_wait_starts_that_would_pass_the_total() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_asks_for_more_than_is_left_ends_the_call_at_once() {
+async fn a_retry_after_beyond_the_deadline_ends_the_call_at_once() {
     #[timeout(10s)]
     #[with_retry(max = 3)]
     async fn call(calls: &Cell<u32>, wait: u64) -> Outcome {
@@ -154,7 +154,7 @@ async fn the_time_left_to_an_outer_function_counts_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempts_time_can_grow() {
+async fn the_timeout_of_an_attempt_can_grow() {
     #[with_retry(max = 3, base = 0s)]
     #[timeout(1s, growth = 2.0, cap = 3s)]
     async fn call(log: &mut Vec<Duration>) -> Outcome {
@@ -179,7 +179,7 @@ async fn an_attempts_time_can_grow() {
 // Breaker with the others.
 
 #[test]
-fn retry_above_breaker_and_breaker_above_retry() {
+fn retry_and_breaker_compose_in_either_order() {
     #[with_retry(max = 9)]
     #[circuit_breaker(threshold = 2)]
     fn retry_above(calls: &Cell<u32>) -> Outcome {
@@ -203,7 +203,7 @@ fn retry_above_breaker_and_breaker_above_retry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn timeout_above_breaker_and_breaker_above_timeout() {
+async fn timeout_and_breaker_compose_in_either_order() {
     #[timeout(1s)]
     #[circuit_breaker(threshold = 1)]
     async fn timeout_above() -> Outcome {
@@ -227,7 +227,7 @@ fn instead() -> Option<u32> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fallback_answers_for_everything_below_it() {
+async fn a_fallback_answers_for_every_policy_below() {
     #[with_fallback(instead())]
     #[with_retry(max = 2)]
     fn over_retry(calls: &Cell<u32>) -> Outcome {
@@ -267,7 +267,7 @@ async fn everything(calls: &Cell<u32>, mode: &str) -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_whole_stack() {
+async fn a_stack_of_several_policies_composes() {
     let calls = Cell::new(0);
     {
         let world = testing::isolate();
@@ -293,7 +293,7 @@ async fn the_whole_stack() {
 }
 
 #[test]
-fn a_sync_stack() {
+fn a_sync_stack_of_several_policies_composes() {
     #[with_fallback(value = 99)]
     #[with_retry(max = 3, jitter = none)]
     #[circuit_breaker(threshold = 5)]
@@ -415,7 +415,7 @@ async fn a_fallback_is_limited_by_the_class_and_not_by_the_error() {
 }
 
 #[test]
-fn keys_about_the_function_may_stand_in_any_attribute() {
+fn function_keys_may_be_in_any_attribute() {
     #[with_fallback(value = 0)]
     #[with_retry(max = 3, when_ok = |value| *value == 7)]
     #[circuit_breaker(threshold = 2, classify = |_| Category::Auth, rejected = |_| "open")]

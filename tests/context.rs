@@ -19,7 +19,7 @@ async fn ping() -> Option<()> {
 }
 
 #[test]
-fn every_failed_attempt_is_noted_with_its_context() {
+fn every_failed_attempt_is_recorded_with_its_context() {
     let _world = testing::isolate();
     assert!(upload("acme", b"abc").is_err());
     let records = history().records();
@@ -39,7 +39,7 @@ fn operators(a: u32) -> Option<u32> {
 }
 
 #[test]
-fn a_context_is_any_expression() {
+fn a_context_may_be_any_expression() {
     let _world = testing::isolate();
     assert_eq!(operators(1), None);
     let records = history().records();
@@ -48,7 +48,7 @@ fn a_context_is_any_expression() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_missing_value_is_noted_as_unknown() {
+async fn a_missing_value_is_recorded_as_unknown() {
     let _world = testing::isolate();
     assert_eq!(ping().await, None);
     assert_eq!(history().count_at("context::ping", Category::Unknown), 2);
@@ -146,7 +146,7 @@ impl fmt::Display for NestedIf {
 }
 
 #[test]
-fn texts_are_made_outside_of_any_lock() {
+fn texts_are_formatted_outside_locks() {
     let _world = testing::isolate();
     assert_eq!(nested(true), None);
     let last = history().records().pop().unwrap();
@@ -154,7 +154,7 @@ fn texts_are_made_outside_of_any_lock() {
 }
 
 #[test]
-fn functions_that_fail_at_once_on_several_threads_are_all_counted() {
+fn concurrent_failures_are_all_counted() {
     #[with_retry(max = 0)]
     fn a() -> Option<()> {
         None

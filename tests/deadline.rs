@@ -92,7 +92,7 @@ async fn guarded(end: End) -> Result<(), Failure> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_sends_deadlines_of_1_ms_never_opens_the_breaker_of_all() {
+async fn a_clients_1_ms_deadlines_never_open_a_shared_breaker() {
     let _world = testing::isolate();
     for n in 0..25 {
         for end in [End::Dropped, End::TimesOut, End::Fails, End::Answers] {
@@ -122,7 +122,7 @@ fn blocking(
 }
 
 #[test]
-fn a_sync_call_that_ends_by_the_clients_deadline_counts_as_cancelled() {
+fn a_sync_call_ended_by_a_client_deadline_counts_as_cancelled() {
     let world = testing::isolate();
     for category in [Category::Timeout, Category::Unknown, Category::Connection] {
         for _ in 0..10 {
@@ -184,7 +184,7 @@ async fn a_timeout_that_ends_after_the_request_counts_as_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_breaker_by_hand_counts_a_dropped_call_as_cancelled() {
+async fn a_breaker_value_counts_a_dropped_call_as_cancelled() {
     let _world = testing::isolate();
     let breaker = CircuitBreaker::new("deadline::by_hand").threshold(1);
     let call = breaker.call_async(async || Timeout::new(Duration::from_secs(9)).call_async(pending).await);
@@ -194,7 +194,7 @@ async fn a_breaker_by_hand_counts_a_dropped_call_as_cancelled() {
 }
 
 #[test]
-fn the_deadlines_of_clients_lower_no_adaptive_bulkhead() {
+fn client_deadlines_do_not_lower_an_adaptive_bulkhead() {
     let world = testing::isolate();
     let bulkhead = Bulkhead::new("deadline::adaptive", 20).adaptive();
     let slots = || bulkhead.snapshot().slots;
@@ -229,7 +229,7 @@ fn a_retry_does_not_wait_beyond_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_without_time_is_rejected_before_anything_runs() {
+async fn a_request_without_time_left_is_rejected_at_once() {
     let world = testing::isolate();
     let expired = request(50);
     tokio::time::advance(millis(50)).await;
@@ -276,7 +276,7 @@ async fn time_before_the_work_begins_counts() {
 }
 
 #[test]
-fn a_deadline_only_shortens() {
+fn a_nested_deadline_only_shortens_the_limit() {
     let _world = testing::isolate();
     let inner = || Deadline::at_most(Duration::MAX).run_blocking(remaining).unwrap();
     assert_eq!(request(100).run_blocking(inner), Ok(Some(millis(100))));
@@ -308,7 +308,7 @@ fn the_shortest_readable_header_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_sent_is_the_time_left_rounded_down() {
+async fn the_sent_header_is_the_remaining_time_rounded_down() {
     let _world = testing::isolate();
     let mut headers = HeaderMap::from_iter([(
         http::header::HeaderName::from_static("x-timeout-ms"),
@@ -333,7 +333,7 @@ async fn what_is_sent_is_the_time_left_rounded_down() {
 }
 
 #[test]
-fn with_nothing_left_the_call_is_not_made() {
+fn no_call_is_made_without_time_left() {
     let world = testing::isolate();
     let mut headers = HeaderMap::new();
     let rejected = request(5).run_blocking(|| {
@@ -384,7 +384,7 @@ fn a_body_on_a_helper_thread_is_abandoned_at_the_clients_deadline() {
 }
 
 #[test]
-fn threads_get_the_limits_where_they_are_carried() {
+fn a_carried_closure_keeps_the_limits_on_a_thread() {
     let _world = testing::isolate();
     let left = request(100).run_blocking(|| {
         let plain = std::thread::spawn(remaining).join().unwrap();
@@ -394,7 +394,7 @@ fn threads_get_the_limits_where_they_are_carried() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tasks_get_the_limits_where_they_are_carried() {
+async fn a_carried_future_keeps_the_limits_in_a_task() {
     let _world = testing::isolate();
     let left = request(100).run(async {
         let plain = tokio::spawn(async { remaining() }).await.unwrap();
@@ -408,7 +408,7 @@ async fn tasks_get_the_limits_where_they_are_carried() {
 }
 
 #[tokio::test]
-async fn blocking_tasks_get_the_limits_where_they_are_carried() {
+async fn a_carried_closure_keeps_the_limits_in_a_blocking_task() {
     let _world = testing::isolate();
     let left = request(100).run(async { tokio::task::spawn_blocking(carry_fn(remaining)).await.unwrap() });
     assert_eq!(left.await, Ok(Some(millis(100))));
@@ -509,7 +509,7 @@ async fn the_job_is_carried() {
 }
 
 #[test]
-fn a_carried_call_leaves_nothing_on_its_thread() {
+fn a_carried_closure_leaves_no_limit_on_its_thread() {
     let _world = testing::isolate();
     let (send, receive) = mpsc::channel::<Box<dyn FnOnce() -> Option<Duration> + Send>>();
     let worker = std::thread::spawn(move || {

@@ -59,7 +59,7 @@ async fn owned(plan: Plan, at_most: u32, seen: &Mutex<Vec<u32>>) -> Result<u32, 
 }
 
 #[tokio::test]
-async fn each_level_is_made_of_the_original_until_a_call_succeeds() {
+async fn each_level_is_derived_from_the_original_argument() {
     let _world = testing::isolate();
     for (at_most, expected, levels) in [
         (100, Ok(100), vec![100]),
@@ -78,14 +78,14 @@ async fn each_level_is_made_of_the_original_until_a_call_succeeds() {
 }
 
 #[test]
-fn without_a_simpler_version_there_is_no_further_call() {
+fn no_further_call_is_made_without_a_simpler_version() {
     let seen = Mutex::default();
     assert_eq!(borrowed(&Plan(2), 0, &seen), Err(Fails(Category::Timeout, 2)));
     assert_eq!(seen.into_inner().unwrap(), [2, 1]);
 }
 
 #[test]
-fn only_after_a_call_that_was_too_much() {
+fn only_listed_categories_cause_a_simpler_call() {
     fn fails(category: Category, calls: &AtomicU32) -> Result<u32, Fails> {
         let number = calls.fetch_add(1, Ordering::Relaxed);
         Err(Fails(category, number))
@@ -112,7 +112,7 @@ fn only_after_a_call_that_was_too_much() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_level_starts_without_time() {
+async fn no_level_starts_without_time_left() {
     #[degrade(plan)]
     async fn takes_its_time(plan: &Plan, calls: &AtomicU32) -> Result<u32, Fails> {
         calls.fetch_add(1, Ordering::Relaxed);
@@ -127,7 +127,7 @@ async fn no_level_starts_without_time() {
 }
 
 #[test]
-fn levels_pass_the_breaker_one_by_one_and_get_their_retries() {
+fn each_level_passes_the_breaker_and_is_retried() {
     #[degrade(plan)]
     #[with_retry(max = 1, base = 0s, name = "leveled")]
     #[circuit_breaker(threshold = 5)]
@@ -145,7 +145,7 @@ fn levels_pass_the_breaker_one_by_one_and_get_their_retries() {
 }
 
 #[test]
-fn a_panic_in_simplify_is_the_calls() {
+fn a_panic_in_simplify_reaches_the_caller() {
     let seen = Mutex::default();
     let call = || borrowed(&Plan(666), 0, &seen);
     assert!(catch_unwind(AssertUnwindSafe(call)).is_err());
@@ -153,7 +153,7 @@ fn a_panic_in_simplify_is_the_calls() {
 }
 
 #[test]
-fn each_level_is_an_event_and_counted() {
+fn each_level_emits_an_event_and_is_counted() {
     let world = testing::isolate();
     borrowed(&Plan(100), 25, &Mutex::default()).unwrap();
     let lines: Vec<_> = world.events().iter().map(ToString::to_string).collect();
@@ -170,7 +170,7 @@ fn each_level_is_an_event_and_counted() {
 }
 
 #[test]
-fn what_a_simpler_call_answers_is_not_kept_unless_degraded() {
+fn simpler_answers_are_cached_only_with_degraded() {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     fn run(plan: &Plan) -> Result<u32, Fails> {
         CALLS.fetch_add(1, Ordering::Relaxed);
@@ -200,7 +200,7 @@ fn what_a_simpler_call_answers_is_not_kept_unless_degraded() {
 }
 
 #[tokio::test]
-async fn what_a_simpler_async_call_answers_is_not_kept_unless_degraded() {
+async fn simpler_async_answers_are_cached_only_with_degraded() {
     async fn run(plan: &Plan, calls: &AtomicU32) -> Result<u32, Fails> {
         tokio::task::yield_now().await;
         calls.fetch_add(1, Ordering::Relaxed);
@@ -232,7 +232,7 @@ async fn what_a_simpler_async_call_answers_is_not_kept_unless_degraded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn by_hand_sync_and_async() {
+async fn a_degrade_value_runs_sync_and_async_calls() {
     const FEWER: Degrade = Degrade::new("by hand").max(2).on(&[Category::Timeout]);
     let world = testing::isolate();
     let seen = Mutex::default();
@@ -243,7 +243,7 @@ async fn by_hand_sync_and_async() {
 }
 
 #[tokio::test]
-async fn functions_of_every_shape() {
+async fn functions_of_every_shape_are_supported() {
     struct Service;
     #[async_trait::async_trait]
     trait Run {

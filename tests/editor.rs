@@ -50,7 +50,7 @@ fn errors(folder: &Path) -> Vec<(String, usize, String)> {
 }
 
 #[test]
-fn sound_functions_are_left_alone_and_broken_ones_keep_their_types() {
+fn rust_analyzer_keeps_the_types_of_annotated_functions() {
     if !is_there() {
         eprintln!("SKIPPED: `rustup component add rust-analyzer rust-src`");
         return;

@@ -103,7 +103,7 @@ fn an_event_is_received_without_a_runtime_and_on_one() {
 }
 
 #[test]
-fn a_wait_that_is_dropped_loses_no_event() {
+fn a_dropped_recv_loses_no_event() {
     let _world = isolate();
     let mut events = events::subscribe();
     {
@@ -115,7 +115,7 @@ fn a_wait_that_is_dropped_loses_no_event() {
 }
 
 #[test]
-fn a_waker_that_panics_ends_no_call() {
+fn a_panicking_waker_does_not_affect_the_call() {
     struct Panics;
     impl Wake for Panics {
         fn wake(self: Arc<Self>) {
@@ -133,7 +133,7 @@ fn a_waker_that_panics_ends_no_call() {
 }
 
 #[test]
-fn a_world_hears_its_own_events_only() {
+fn a_world_receives_only_its_own_events() {
     let mut outside = events::subscribe();
     let world = isolate();
     let mut inside = events::subscribe();
@@ -177,7 +177,7 @@ fn a_call_returns_after_its_events_are_handled() {
 }
 
 #[test]
-fn a_handler_gets_the_kinds_that_it_asked_for() {
+fn a_handler_receives_only_the_requested_kinds() {
     let _world = isolate();
     let (_first, gave_up) = counts([Kind::GaveUp]);
     let (_second, two) = counts([Kind::Opened, Kind::Retrying]);
@@ -189,7 +189,7 @@ fn a_handler_gets_the_kinds_that_it_asked_for() {
 }
 
 #[test]
-fn a_handler_that_panics_is_counted_and_goes_on() {
+fn a_panicking_handler_is_counted_and_keeps_running() {
     let _world = isolate();
     let before = resilience::event::hook_panics();
     let mut count = 0;
@@ -205,7 +205,7 @@ fn a_handler_that_panics_is_counted_and_goes_on() {
 }
 
 #[test]
-fn a_handler_whose_state_panics_when_dropped_ends_nothing() {
+fn a_handler_may_panic_on_drop() {
     struct Panics;
     impl Drop for Panics {
         fn drop(&mut self) {
@@ -256,7 +256,7 @@ impl Blocked {
 }
 
 #[test]
-fn a_call_waits_for_a_second_and_the_handler_goes_on() {
+fn a_call_waits_at_most_a_second_for_a_handler() {
     let world = isolate();
     let blocked = blocked();
     blocked.overruns(&world, "waits");
@@ -264,7 +264,7 @@ fn a_call_waits_for_a_second_and_the_handler_goes_on() {
 }
 
 #[test]
-fn a_call_waits_for_a_second_in_all() {
+fn a_call_waits_at_most_a_second_for_all_handlers() {
     let world = isolate();
     let blocked = blocked();
     let handle = world.handle();
@@ -280,7 +280,7 @@ fn a_call_waits_for_a_second_in_all() {
 }
 
 #[test]
-fn after_three_overruns_in_a_row_no_call_waits_for_a_minute() {
+fn calls_skip_waiting_for_a_minute_after_three_overruns() {
     let world = isolate();
     let blocked = blocked();
     for point in ["one", "two"] {
@@ -307,7 +307,7 @@ fn after_three_overruns_in_a_row_no_call_waits_for_a_minute() {
 }
 
 #[test]
-fn a_handler_goes_on_when_the_call_is_dropped() {
+fn a_handler_keeps_running_when_the_call_is_dropped() {
     let world = isolate();
     let (begins, begun) = channel();
     let (goes_on, may) = channel::<()>();
@@ -339,7 +339,7 @@ fn on_helper() -> Result<(), Rejected> {
 }
 
 #[test]
-fn events_raised_inside_a_handler_do_not_come_to_it() {
+fn a_handler_does_not_receive_its_own_events() {
     let _world = isolate();
     let (sent, seen_by_other) = channel();
     let _other = events::on([Kind::Opened], move |record| {
@@ -364,7 +364,7 @@ fn events_raised_inside_a_handler_do_not_come_to_it() {
 }
 
 #[test]
-fn two_handlers_that_raise_events_do_not_feed_each_other_for_ever() {
+fn two_handlers_that_raise_events_do_not_loop() {
     let _world = isolate();
     let (sender, raised) = channel();
     let handlers = ["a", "b"].map(|name| {
@@ -464,12 +464,12 @@ fn a_handler_that_is_stuck_keeps_its_last_thousand_events() {
 const WITHOUT_THREADS: &str = "EVENTS_WITHOUT_THREADS";
 
 #[test]
-fn without_a_thread_events_are_skipped_and_counted() {
+fn events_are_skipped_and_counted_without_a_thread() {
     if std::env::var_os(WITHOUT_THREADS).is_none() {
         let own = std::env::current_exe().unwrap();
         // No stack is larger than what a process can address, and one test at a time runs on the first thread.
         let run = std::process::Command::new(own)
-            .args(["--exact", "without_a_thread_events_are_skipped_and_counted", "--test-threads=1"])
+            .args(["--exact", "events_are_skipped_and_counted_without_a_thread", "--test-threads=1"])
             .envs([(WITHOUT_THREADS, "1"), ("RUST_MIN_STACK", "1000000000000000")])
             .output()
             .unwrap();
@@ -489,7 +489,7 @@ fn without_a_thread_events_are_skipped_and_counted() {
 // The last events of a point.
 
 #[test]
-fn the_last_events_of_a_point() {
+fn the_last_events_of_a_point_can_be_read() {
     let world = isolate();
     assert_eq!(events::recent("load"), []);
     for _ in 0..30 {
@@ -506,7 +506,7 @@ fn the_last_events_of_a_point() {
 }
 
 #[test]
-fn rejections_do_not_push_out_why_a_breaker_opened() {
+fn rejections_do_not_evict_the_opening_of_a_breaker() {
     let world = isolate();
     let breaker = CircuitBreaker::new("down");
     breaker.force_open();
@@ -589,7 +589,7 @@ fn events_in_a_job_have_its_id() {
 }
 
 #[test]
-fn a_step_that_is_refused_says_why() {
+fn a_refused_step_emits_its_reason() {
     let _world = isolate();
     let mut events = events::subscribe();
     page(1).unwrap_err();
@@ -605,7 +605,7 @@ fn a_step_that_is_refused_says_why() {
 // What leaves the program.
 
 #[test]
-fn records_are_json_for_programs_and_one_line_for_people() {
+fn records_are_written_as_json_and_as_one_line() {
     let _world = isolate();
     let breaker = CircuitBreaker::new("a\u{1b}[2J\n\u{202e}b");
     breaker.force_open();

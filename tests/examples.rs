@@ -69,7 +69,7 @@ fn a_job_whose_call_is_dropped_is_finished_by_recovery() {
 }
 
 #[test]
-fn a_refusal_is_undone_and_an_outage_waits_for_a_person() {
+fn a_permanent_failure_is_undone_and_an_outage_is_parked() {
     let text = run("with_recovery");
     check(
         &text,
@@ -99,7 +99,7 @@ fn a_deadline_passes_through_two_services() {
 }
 
 #[test]
-fn a_gateway_goes_on_with_the_next_model_and_says_why() {
+fn a_gateway_fails_over_to_the_next_model() {
     let text = run("llm_gateway");
     check(
         &text,
@@ -137,7 +137,7 @@ fn a_gateway_goes_on_with_the_next_model_and_says_why() {
 }
 
 #[test]
-fn the_examples_of_the_policies_run() {
+fn the_policy_examples_run() {
     let examples = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).expect("the examples");
     let examples = examples.filter_map(|entry| {
         let path = entry.expect("an entry").path();
@@ -179,7 +179,7 @@ fn the_examples_of_the_policies_run() {
 }
 
 #[test]
-fn settings_come_from_a_file() {
+fn settings_are_read_from_a_file() {
     check(
         &run("config"),
         &[
@@ -193,7 +193,7 @@ fn settings_come_from_a_file() {
 }
 
 #[test]
-fn events_are_lines_of_json() {
+fn events_are_written_as_json_lines() {
     let text = run("events");
     check(
         &text,
@@ -226,7 +226,7 @@ fn layers_cover_a_client_and_a_server() {
 }
 
 #[test]
-fn checks_say_how_well_each_component_is() {
+fn health_checks_report_each_component() {
     let text = run("health_check");
     check(
         &text,
@@ -243,7 +243,7 @@ fn checks_say_how_well_each_component_is() {
 }
 
 #[test]
-fn a_runner_of_jobs_ends_in_order() {
+fn a_job_runner_shuts_down_in_order() {
     let text = run("shutdown");
     check(
         &text,
@@ -265,7 +265,7 @@ fn a_supervisor_opens_the_breaker_of_a_service_that_fails_often() {
 }
 
 #[test]
-fn an_operator_sees_and_changes_a_running_service() {
+fn an_operator_can_inspect_and_change_a_running_service() {
     let text = run("operations");
     check(
         &text,
@@ -288,7 +288,7 @@ fn an_operator_sees_and_changes_a_running_service() {
 }
 
 #[test]
-fn a_server_has_routes_for_its_operator_and_ends_within_the_limit() {
+fn a_server_has_operator_routes_and_shuts_down_in_time() {
     let text = run("serve");
     check(
         &text,
@@ -320,7 +320,7 @@ fn metrics_reach_opentelemetry_once_each() {
 }
 
 #[test]
-fn the_log_says_what_happened_to_calls() {
+fn the_log_shows_the_events_of_calls() {
     let text = run("tracing");
     let lines = [
         "DEBUG resilience::retry: attempt failed point=\"quotes::latest\" attempt=1",

@@ -81,7 +81,7 @@ fn sources() -> Vec<(PathBuf, String)> {
 }
 
 #[test]
-fn every_expansion_is_as_before() {
+fn every_expansion_matches_its_snapshot() {
     let accept = std::env::var_os("SNAPSHOTS").is_some_and(|value| value == "overwrite");
     let mut changed = String::new();
     for (path, stem) in sources() {

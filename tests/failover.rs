@@ -68,7 +68,7 @@ async fn owned(value: String, down: &str, seen: &Mutex<String>) -> Result<String
 }
 
 #[tokio::test]
-async fn the_own_value_first_then_those_after_it_each_once() {
+async fn the_own_value_is_tried_first_then_each_later_one() {
     let _world = testing::isolate();
     for (own, down, expected, order) in [
         ("a", "", ok("a"), "a"),
@@ -93,7 +93,7 @@ async fn the_own_value_first_then_those_after_it_each_once() {
 }
 
 #[test]
-fn only_after_failures_that_another_value_may_not_have() {
+fn only_listed_categories_cause_a_failover() {
     fn count(category: Category, calls: &AtomicU32) -> Result<u32, Fails> {
         fails(category, calls.fetch_add(1, Ordering::Relaxed))
     }
@@ -128,7 +128,7 @@ fn only_after_failures_that_another_value_may_not_have() {
 }
 
 #[tokio::test]
-async fn a_refusal_moves_on_and_the_error_that_says_most_is_returned() {
+async fn a_rejection_fails_over_and_the_best_error_is_returned() {
     #[failover(value = ["a", "b", "c"])]
     fn asked(value: &str, error: fn(&str) -> Fails) -> Result<(), Fails> {
         Err(error(value))
@@ -170,7 +170,7 @@ async fn a_refusal_moves_on_and_the_error_that_says_most_is_returned() {
 }
 
 #[test]
-fn a_nested_refusal_moves_on_too() {
+fn a_nested_rejection_fails_over() {
     #[circuit_breaker(key = value, threshold = 1)]
     fn inner(value: &str) -> Result<String, Fails> {
         if value == "a" { fails(Category::Unavailable, value) } else { ok(value) }
@@ -185,7 +185,7 @@ fn a_nested_refusal_moves_on_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_value_is_called_without_time() {
+async fn no_value_is_called_without_time_left() {
     #[timeout(2s)]
     #[failover(value = ["a", "b", "c"])]
     #[timeout(1s)]
@@ -200,7 +200,7 @@ async fn no_value_is_called_without_time() {
 }
 
 #[test]
-fn loops_nest_as_they_read() {
+fn retries_and_failovers_nest_in_source_order() {
     #[failover(value = ["a", "b"], name = "each is retried")]
     #[with_retry(max = 2, base = 0s)]
     fn above(value: &str, seen: &Mutex<String>) -> Result<String, Fails> {
@@ -228,7 +228,7 @@ fn loops_nest_as_they_read() {
 }
 
 #[test]
-fn the_inventory_knows_the_list_and_the_longest_time() {
+fn the_inventory_shows_the_list_and_the_worst_case() {
     #[failover(value = ["a", "b", "c"], sticky = 90s, on(timeout, connection), name = "listed")]
     #[timeout(2s)]
     async fn listed(value: &str) -> Result<String, Fails> {
@@ -244,7 +244,7 @@ fn the_inventory_knows_the_list_and_the_longest_time() {
 }
 
 #[test]
-fn each_step_is_an_event_and_counted() {
+fn each_failover_emits_an_event_and_is_counted() {
     let world = testing::isolate();
     borrowed("a", "ab", &Mutex::default()).unwrap();
     borrowed("b", "b", &Mutex::default()).unwrap();
@@ -266,7 +266,7 @@ fn each_step_is_an_event_and_counted() {
 }
 
 #[test]
-fn what_another_value_answers_is_not_kept_unless_degraded() {
+fn answers_of_other_values_are_cached_only_with_degraded() {
     #[cached(key = value)]
     #[failover(value = ["a", "b"])]
     fn plain(value: &str, seen: &Mutex<String>) -> Result<String, Fails> {
@@ -288,7 +288,7 @@ fn what_another_value_answers_is_not_kept_unless_degraded() {
 }
 
 #[tokio::test]
-async fn by_hand_sync_and_async() {
+async fn a_failover_value_runs_sync_and_async_calls() {
     static BY_HAND: Failover = Failover::new("by hand").on(&[Category::Timeout]);
     let world = testing::isolate();
     let seen = Mutex::default();

@@ -69,7 +69,7 @@ fn a_setting_without_a_key_is_found_by_its_row() {
 }
 
 #[test]
-fn a_key_whose_default_is_another_key_is_found_where_its_function_is_called() {
+fn a_key_with_a_computed_default_is_found_at_its_calls() {
     shows(
         "circuit_breaker",
         "probe_timeout",
@@ -86,7 +86,7 @@ fn a_key_whose_default_is_another_key_is_found_where_its_function_is_called() {
 }
 
 #[test]
-fn a_key_that_several_attributes_have_is_found_in_the_files_that_they_share() {
+fn a_shared_key_is_found_in_the_shared_files() {
     shows(
         "bulkhead",
         "max_keys",
@@ -103,7 +103,7 @@ fn a_key_that_several_attributes_have_is_found_in_the_files_that_they_share() {
 }
 
 #[test]
-fn a_key_of_an_attribute_of_jobs_is_found_in_the_durable_part() {
+fn a_key_of_a_job_attribute_is_found_in_durable() {
     shows(
         "checkpoint",
         "lease",
@@ -120,7 +120,7 @@ fn a_key_of_an_attribute_of_jobs_is_found_in_the_durable_part() {
 }
 
 #[test]
-fn the_code_that_calls_a_function_or_a_value_of_the_program_is_found() {
+fn the_code_that_calls_a_user_expression_is_found() {
     shows(
         "with_fallback",
         "unless",
@@ -150,7 +150,7 @@ fn the_code_that_calls_a_function_or_a_value_of_the_program_is_found() {
 }
 
 #[test]
-fn a_key_that_only_the_macro_reads_is_nowhere_at_run_time() {
+fn a_key_read_only_by_the_macro_has_no_run_time_code() {
     shows(
         "hedge",
         "idempotent",
@@ -167,7 +167,7 @@ fn a_key_that_only_the_macro_reads_is_nowhere_at_run_time() {
 }
 
 #[test]
-fn what_is_no_key_is_refused() {
+fn an_unknown_key_is_rejected() {
     let refusal = |attr, key| lines(attr, key).expect_err("no key").to_string();
     assert!(refusal("with_retry", "nothing").starts_with("`with_retry` has no key `nothing`\nhelp: "));
     // A word of another library, which the attribute answers with the key to write.

@@ -36,7 +36,7 @@ fn calls_are_spread_and_counted_in_their_second() {
 }
 
 #[test]
-fn a_server_answers_what_its_capacity_allows() {
+fn a_server_answers_within_its_capacity() {
     // 20 at once, 50 ms each: 400 requests a second, of 800.
     let report = Fleet::new(800).run(s(10), well().queue(40), plain).unwrap();
     assert!((395.0..=401.0).contains(&report.goodput()), "{report}");
@@ -91,7 +91,7 @@ fn outages_refuse_lose_hang_and_slow_down() {
 }
 
 #[test]
-fn errors_are_what_they_model() {
+fn service_errors_have_the_right_category() {
     assert_eq!(ServiceError::Refused.classify().category, Category::Connection);
     assert_eq!(ServiceError::Lost.classify().category, Category::Connection);
     assert_eq!(ServiceError::Overloaded.classify().category, Category::Unavailable);
@@ -136,7 +136,7 @@ fn in_outage(report: &Report) -> f64 {
 }
 
 #[test]
-fn retries_without_a_budget_multiply_an_outage_and_those_with_one_do_not() {
+fn only_retries_without_a_budget_amplify_an_outage() {
     let (without, with) = (outage(without_budget), outage(with_budget));
     assert!((3.9..=4.1).contains(&in_outage(&without)), "{}: {without}", in_outage(&without));
     assert!(in_outage(&with) < 1.25, "{}: {with}", in_outage(&with));
@@ -153,7 +153,7 @@ fn a_breaker_keeps_requests_from_a_service_that_is_down() {
 }
 
 #[test]
-fn a_storm_of_retries_keeps_a_service_down_that_a_budget_lets_recover() {
+fn a_budget_ends_a_retry_storm() {
     // Answers that come late are asked for again: without a budget the queue never becomes short enough.
     let server = || Server::new(10, ms(50)).queue(200).hangs(s(5)..s(8));
     let fleet = Fleet::new(35).every(ms(200));
@@ -165,7 +165,7 @@ fn a_storm_of_retries_keeps_a_service_down_that_a_budget_lets_recover() {
 }
 
 #[test]
-fn each_client_has_state_of_its_own_also_in_a_value() {
+fn each_client_has_its_own_state() {
     static BREAKER: CircuitBreaker =
         CircuitBreaker::new("shared by name only").threshold(2).recovery(s(3600));
     static BUDGET: Budget = Budget::new();
@@ -193,7 +193,7 @@ fn the_same_seed_gives_the_same_report() {
 }
 
 #[tokio::test]
-async fn it_can_be_called_in_a_runtime_and_in_a_world() {
+async fn a_fleet_can_run_inside_a_runtime_and_a_world() {
     let world = resilience::testing::isolate();
     let report = Fleet::new(3).run(s(3), well(), plain).unwrap();
     assert_eq!(report.calls, 9);
@@ -201,7 +201,7 @@ async fn it_can_be_called_in_a_runtime_and_in_a_world() {
 }
 
 #[test]
-fn a_panic_of_a_call_ends_the_run_with_it() {
+fn a_panic_in_a_call_ends_the_run() {
     let run =
         || Fleet::new(3).run(s(3600), well(), async |_| -> Result<(), ServiceError> { panic!("a mistake") });
     let panic = catch_unwind(run).unwrap_err();
@@ -209,7 +209,7 @@ fn a_panic_of_a_call_ends_the_run_with_it() {
 }
 
 #[test]
-fn nothing_is_too_small_or_too_large() {
+fn extreme_settings_are_accepted() {
     let report = Fleet::new(0).run(s(2), Server::new(0, Duration::ZERO), plain).unwrap();
     assert_eq!((report.calls, report.amplification(), report.goodput()), (0, 1.0, 0.0));
     let report =
@@ -222,7 +222,7 @@ fn nothing_is_too_small_or_too_large() {
 }
 
 #[test]
-fn a_report_is_a_line() {
+fn a_report_is_printed_as_one_line() {
     let report = Fleet::new(10).run(s(10), well().down(s(2)..s(4)), plain).unwrap();
     assert_eq!(
         report.to_string(),

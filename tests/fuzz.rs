@@ -275,7 +275,7 @@ fn corpus() -> PathBuf {
 }
 
 #[test]
-fn the_corpus_replays() {
+fn the_corpus_does_not_panic() {
     let mut cases = 0;
     for entry in std::fs::read_dir(corpus()).expect("the corpus") {
         let case = std::fs::read_to_string(entry.expect("a case").path()).expect("text");

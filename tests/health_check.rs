@@ -57,7 +57,7 @@ fn answer() -> Answer {
 }
 
 #[test]
-fn a_function_says_what_it_found() {
+fn a_check_returns_its_status() {
     let _world = isolate();
     assert_eq!(text("unit"), "unit: pass");
     assert_eq!(text("text"), "text: pass: 7 entries");
@@ -101,7 +101,7 @@ fn unlisted() -> Vec<String> {
 }
 
 #[test]
-fn each_value_has_its_check() {
+fn each_argument_value_has_its_own_check() {
     let _world = isolate();
     assert_eq!([text("each:a"), text("each:b")], ["each:a: pass", "each:b: fail: b is missing"]);
     assert_eq!(text("each number 02"), "each number 02: pass: 2");
@@ -121,7 +121,7 @@ async fn panics_later() {
 }
 
 #[test]
-fn a_panic_is_a_failure() {
+fn a_panicking_check_fails() {
     let _world = isolate();
     assert_eq!(text("panics"), "panics: fail: panicked: out of range");
     assert_eq!(text("panics later"), "panics later: fail: panicked: out of range: 7");
@@ -130,7 +130,7 @@ fn a_panic_is_a_failure() {
 // By hand.
 
 #[tokio::test]
-async fn closures_are_checks_until_they_are_replaced_or_removed() {
+async fn closures_can_be_registered_replaced_and_removed() {
     let _world = isolate();
     health::register("queue", || Err::<(), _>("9000 entries wait"));
     assert_eq!(health::check_async("queue").await.unwrap().to_string(), "queue: fail: 9000 entries wait");
@@ -144,7 +144,7 @@ async fn closures_are_checks_until_they_are_replaced_or_removed() {
 }
 
 #[test]
-fn every_check_runs_at_once() {
+fn all_checks_run_concurrently() {
     let _world = isolate();
     let meet = Arc::new(Barrier::new(2));
     for name in ["first", "second"] {
@@ -169,7 +169,7 @@ fn counted(name: &str) -> Arc<AtomicU32> {
 }
 
 #[test]
-fn an_answer_is_used_for_a_second() {
+fn an_answer_is_reused_for_a_second() {
     let world = isolate();
     let looks = counted("counted");
     assert_eq!((0..100).map(|_| text("counted")).collect::<Vec<_>>(), vec!["counted: pass: 0"; 100]);
@@ -200,7 +200,7 @@ fn gated(check: impl FnOnce(Box<dyn Fn() + Send + Sync>) -> Check) -> Gate {
 }
 
 #[test]
-fn questions_of_one_time_share_one_look() {
+fn concurrent_requests_share_one_look() {
     let world = isolate();
     let handle = world.handle();
     let gate = gated(|body| Check::new("gated", body).timeout(Duration::from_secs(3_600)));
@@ -251,12 +251,12 @@ fn is_ready(name: &str) -> bool {
 }
 
 #[test]
-fn a_sync_look_that_hangs_keeps_one_thread_and_fails_at_once() {
+fn a_hanging_sync_check_uses_one_thread_and_fails_fast() {
     hangs(|body| Check::new("hangs", body));
 }
 
 #[test]
-fn an_async_look_that_hangs_keeps_one_task_and_fails_at_once() {
+fn a_hanging_async_check_uses_one_task_and_fails_fast() {
     hangs(|body| {
         let body = Arc::new(body);
         Check::new_async("hangs", move || {
@@ -267,7 +267,7 @@ fn an_async_look_that_hangs_keeps_one_task_and_fails_at_once() {
 }
 
 #[test]
-fn an_answer_after_the_limit_is_a_failure() {
+fn an_answer_after_the_timeout_is_a_failure() {
     let world = isolate();
     let handle = world.handle();
     let gate = gated(|body| Check::new("slow", body));
@@ -358,7 +358,7 @@ fn traffic_closes_it(name: &str, point_name: &str, call: impl FnOnce()) {
 }
 
 #[test]
-fn a_check_through_an_open_breaker_is_not_judged_and_takes_no_probe() {
+fn a_check_behind_an_open_breaker_uses_no_probe() {
     traffic_closes_it("guarded", "health::guarded", || guarded().unwrap());
     traffic_closes_it("guarded later", "health::guarded_later", || {
         futures::executor::block_on(guarded_later()).unwrap();
@@ -366,7 +366,7 @@ fn a_check_through_an_open_breaker_is_not_judged_and_takes_no_probe() {
 }
 
 #[test]
-fn a_closure_that_is_rejected_is_not_judged() {
+fn a_rejected_closure_is_not_judged() {
     let world = isolate();
     point("health::guarded").unwrap().breaker().unwrap().open_until(world.now() + SECOND);
     health::register("closure", guarded);
@@ -388,7 +388,7 @@ async fn retried_later() -> Result<(), Failure> {
 }
 
 #[test]
-fn retries_in_a_check_spend_no_budget() {
+fn retries_in_a_check_cost_no_budget() {
     let _world = isolate();
     let full = BUDGET.tokens();
     assert_eq!(
@@ -411,7 +411,7 @@ fn on_a_thread() -> Result<(), Failure> {
 }
 
 #[test]
-fn the_mark_travels_to_other_threads() {
+fn other_threads_know_that_they_run_a_check() {
     let world = isolate();
     let breaker = point("health::elsewhere").unwrap().breaker().unwrap();
     breaker.open_until(world.now() + SECOND);
@@ -438,7 +438,7 @@ fn set_by_hand(world: &World, name: &str) -> Arc<Mutex<Answer>> {
 }
 
 #[test]
-fn three_failed_looks_in_a_row_take_the_traffic_away_and_one_that_passes_returns_it() {
+fn three_consecutive_failures_end_readiness() {
     let world = isolate();
     let found = set_by_hand(&world, "component");
     let looks = |answer: Answer| {
@@ -454,7 +454,7 @@ fn three_failed_looks_in_a_row_take_the_traffic_away_and_one_that_passes_returns
 }
 
 #[test]
-fn a_change_is_an_event() {
+fn a_status_change_emits_an_event() {
     let world = isolate();
     let found = set_by_hand(&world, "component");
     let looks = |answer: Answer| {
@@ -482,7 +482,7 @@ fn a_change_is_an_event() {
 }
 
 #[test]
-fn a_watch_looks_every_thirty_seconds() {
+fn a_watch_runs_the_checks_every_thirty_seconds() {
     let world = isolate();
     let (looked, looks) = channel();
     let looked = Mutex::new(looked);
@@ -520,7 +520,7 @@ fn a_status_has_no_secrets_and_no_control_characters() {
 }
 
 #[test]
-fn a_status_is_a_map() {
+fn a_status_serializes_to_a_map() {
     let _world = isolate();
     health::register("queue", || {
         Answer::warn("long").action("wait").detail("entries", 3).detail("entries", 4)
@@ -540,7 +540,7 @@ fn a_status_is_a_map() {
 
 #[cfg(feature = "chaos")]
 #[test]
-fn armed_faults_are_a_warning_until_their_time_is_over() {
+fn armed_faults_are_a_warning_until_they_expire() {
     use resilience::chaos::{Plan, arm};
     let world = isolate();
     assert_eq!(text("chaos"), "chaos: pass: no faults are armed");

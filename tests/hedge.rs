@@ -112,7 +112,7 @@ mod answers {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_success() {
+    async fn the_first_success_is_returned() {
         for (times, answer, after, begun) in [
             ([0, 0, 0], 0, 0, 1),
             ([10, 0, 0], 0, 10, 1),
@@ -131,7 +131,7 @@ mod answers {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_second_extra_call_follows_as_the_first_one_did() {
+    async fn a_second_extra_call_follows_after_the_same_delay() {
         let world = testing::isolate();
         let script = Script::taking([100, 500, 500]);
         assert_eq!(timed(two(&script)).await, (Ok(0), 100));
@@ -160,7 +160,7 @@ mod answers {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_value_that_when_ok_refuses_is_an_error() {
+    async fn a_value_refused_by_when_ok_is_a_failure() {
         #[hedge(after = 10ms, idempotent, when_ok = |value| *value == 1)]
         async fn judged(script: &Script) -> Outcome {
             script.call().await
@@ -175,7 +175,7 @@ mod answers {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn none_is_an_error() {
+    async fn none_is_a_failure() {
         #[hedge(after = 10ms, idempotent)]
         async fn optional(script: &Script) -> Option<u32> {
             script.call().await.ok()
@@ -185,7 +185,7 @@ mod answers {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_that_is_dropped_drops_all() {
+    async fn dropping_a_call_drops_its_extra_calls() {
         let _world = testing::isolate();
         let script = Script::taking([100, 100, 100]);
         let cut = tokio::time::timeout(MS * 25, two(&script)).await;
@@ -194,7 +194,7 @@ mod answers {
     }
 
     #[tokio::test]
-    async fn a_panic_goes_on() {
+    async fn a_panic_in_the_body_reaches_the_caller() {
         #[hedge(after = 1ms, idempotent)]
         async fn panics() -> Outcome {
             tokio::task::yield_now().await;
@@ -204,7 +204,7 @@ mod answers {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_panic_of_a_callback_goes_on_when_the_other_calls_are_dropped() {
+    async fn a_panicking_callback_drops_the_other_calls() {
         #[hedge(after = 10ms, idempotent, when_ok = |value| *value / (*value - 1) == 0, name = "judge panics")]
         #[bulkhead(2)]
         async fn judged(script: &Script) -> Outcome {
@@ -234,7 +234,7 @@ mod extra_calls {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn wait_for_no_slot_and_are_not_made_without_one() {
+    async fn extra_calls_need_a_free_slot() {
         static FULL: Bulkhead = Bulkhead::new("full", 1).wait(Duration::from_secs(1));
         #[hedge(after = 10ms, idempotent, name = "slots")]
         #[bulkhead(1, wait = 1s)]
@@ -266,7 +266,7 @@ mod extra_calls {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn wait_for_no_rate_and_are_not_made_beyond_it() {
+    async fn extra_calls_need_a_free_permit_of_the_rate_limit() {
         #[hedge(after = 10ms, idempotent, name = "rate")]
         #[rate_limit(1, per = 1m, wait = 2m)]
         async fn rate(script: &Script) -> Outcome {
@@ -280,7 +280,7 @@ mod extra_calls {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn are_not_made_while_the_first_call_waits() {
+    async fn extra_calls_are_not_made_while_the_first_call_waits() {
         #[hedge(after = 10ms, idempotent, name = "queued")]
         #[bulkhead(1, wait = 1s)]
         async fn queued(script: &Script) -> Outcome {
@@ -294,7 +294,7 @@ mod extra_calls {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn are_not_made_through_an_open_breaker() {
+    async fn extra_calls_are_not_made_through_an_open_breaker() {
         #[hedge(after = 10ms, idempotent, name = "opens")]
         #[circuit_breaker(threshold = 1, recovery = 1m)]
         async fn opens(script: &Script) -> Outcome {
@@ -320,7 +320,7 @@ mod extra_calls {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn are_not_made_without_time() {
+    async fn extra_calls_are_not_made_without_time_left() {
         #[timeout(25ms)]
         #[hedge(after = 10ms, max = 2, idempotent, name = "limited")]
         async fn limited(script: &Script) -> Outcome {
@@ -337,7 +337,7 @@ mod extra_calls {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn need_a_budget_that_is_more_than_half_full() {
+    async fn extra_calls_need_a_budget_more_than_half_full() {
         static SMALL: Budget = Budget::new().capacity(20).refill(0);
         #[hedge(after = 10ms, idempotent, budget = SMALL, name = "budgeted")]
         async fn budgeted(script: &Script) -> Outcome {
@@ -358,7 +358,7 @@ mod extra_calls {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn are_paid_by_the_budget_of_the_retry() {
+    async fn extra_calls_are_paid_by_the_budget_of_the_retry() {
         #[with_retry(max = 1, base = 0s, name = "retried")]
         #[hedge(after = 10ms, idempotent)]
         async fn retried(script: &Script) -> Outcome {
@@ -389,7 +389,7 @@ mod policies_below {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn losers_are_nothing_for_the_breaker() {
+    async fn losers_do_not_count_for_the_breaker() {
         #[hedge(after = 10ms, idempotent, name = "guarded")]
         #[circuit_breaker(threshold = 1)]
         async fn guarded(script: &Script) -> Outcome {
@@ -406,7 +406,7 @@ mod policies_below {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_loser_that_ran_longer_than_slow_is_slow_and_no_failure() {
+    async fn a_slow_loser_counts_as_slow_but_not_as_a_failure() {
         #[hedge(after = 50ms, idempotent, name = "slow losers")]
         #[circuit_breaker(threshold = 1, slow = 40ms, slow_rate = 90%, window = 10, min_calls = 2)]
         async fn guarded(script: &Script) -> Outcome {
@@ -431,7 +431,7 @@ mod policies_below {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_loser_gives_its_probe_back() {
+    async fn a_loser_returns_its_probe() {
         #[hedge(after = 10ms, idempotent, name = "probed")]
         #[circuit_breaker(threshold = 1, recovery = 1s, probes = 2, successes = 2)]
         async fn probed(script: &Script) -> Outcome {
@@ -457,7 +457,7 @@ mod policies_below {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_timeout_above_cuts_every_call() {
+    async fn an_outer_timeout_ends_every_call() {
         #[timeout(50ms)]
         #[hedge(after = 10ms, idempotent, name = "cut")]
         #[circuit_breaker(threshold = 9)]
@@ -512,7 +512,7 @@ mod policies_below {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn simpler_calls_and_fallbacks_are_as_they_are_read() {
+    async fn degrade_and_fallback_compose_with_hedge() {
         #[derive(Debug)]
         struct Plan(u32);
         impl Simplify for Plan {
@@ -555,7 +555,7 @@ mod percentiles {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_extra_call_follows_below_100_calls() {
+    async fn no_extra_call_is_made_before_100_calls_were_measured() {
         let _world = testing::isolate();
         let script = Script::default();
         for call in 0..100 {
@@ -572,7 +572,7 @@ mod percentiles {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_service_that_slows_down_for_good_is_known_within_100_calls() {
+    async fn a_lasting_slowdown_is_learned_within_100_calls() {
         for before in [100, 200, 1_000] {
             let _world = testing::isolate();
             let script = Script::default();
@@ -594,7 +594,7 @@ mod percentiles {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn losers_and_dropped_calls_are_entered_with_the_time_they_ran_and_refused_ones_are_not() {
+    async fn rejected_calls_are_not_measured() {
         #[hedge(after = p95, idempotent, name = "mixed")]
         #[bulkhead(2)]
         async fn mixed(script: &Script) -> Outcome {
@@ -623,7 +623,7 @@ mod percentiles {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn every_key_has_its_own() {
+    async fn every_key_has_its_own_percentile() {
         #[hedge(after = p95, idempotent, key = host, max_keys = 2, key_label, name = "hosts")]
         async fn fetch(host: &str, time: u32) -> Outcome {
             let _ = host;
@@ -672,7 +672,7 @@ mod executors {
 
     /// Each poll of either takes the whole budget of the task.
     #[tokio::test]
-    async fn two_bodies_that_are_always_ready_end_by_their_timeout() {
+    async fn two_always_ready_bodies_end_by_their_timeout() {
         static POLLS: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
         #[timeout(200ms)]
         #[hedge(after = 10ms, idempotent)]
@@ -695,7 +695,7 @@ mod executors {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn calls_on_other_threads() {
+    async fn calls_can_be_spawned() {
         let calls = (0..50).map(|_| {
             tokio::spawn(async {
                 let script = Script::taking([2_000, 0]);
@@ -713,7 +713,7 @@ mod by_hand {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_value_around_closures() {
+    async fn a_hedge_value_runs_closures() {
         static SEARCH: Hedge = Hedge::new("by hand", Duration::from_millis(10)).max(2);
         static SLOTS: Bulkhead = Bulkhead::new("slots by hand", 2).wait(Duration::from_secs(1));
         let world = testing::isolate();
@@ -738,7 +738,7 @@ mod by_hand {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_instance_of_the_programs() {
+    async fn a_user_provided_instance_is_used() {
         struct Client {
             hedge: Arc<Hedge>,
         }
@@ -844,7 +844,7 @@ mod shapes {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn functions_of_every_shape() {
+    async fn functions_of_every_shape_are_supported() {
         let service = || Arc::new(Service::new());
         assert_eq!(service().method(&[1, 2], (3, 4)).await.unwrap(), "a.example 1 2 7");
         let spawned = tokio::spawn(service().moves("Ada".into(), 10));
@@ -858,7 +858,7 @@ mod shapes {
     }
 
     #[test]
-    fn nothing_is_left_behind_at_any_poll() {
+    fn a_call_dropped_at_any_poll_frees_its_resources() {
         #[with_retry(max = 1, base = 0s, name = "dropped")]
         #[hedge(after = 10ms, max = 2, idempotent)]
         #[circuit_breaker(threshold = 5)]

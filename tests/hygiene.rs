@@ -118,7 +118,7 @@ mod without_a_prelude {
 }
 
 #[test]
-fn without_the_prelude() {
+fn expansions_work_without_the_prelude() {
     use std::cell::Cell;
     let _world = resilience::testing::isolate();
     assert!(matches!(without_a_prelude::sync(1, &Cell::new(0)), Ok(3)));
@@ -253,7 +253,7 @@ mod shadowed {
 }
 
 #[test]
-fn among_items_with_well_known_names() {
+fn expansions_work_among_shadowing_items() {
     let _world = resilience::testing::isolate();
     let calls = std::cell::Cell::new(0);
     let later = shadowed::later(6, String::new(), &calls);
@@ -294,7 +294,7 @@ mod locals {
     }
 
     #[test]
-    fn with_the_names_that_a_recording_uses_itself() {
+    fn arguments_may_have_the_names_used_by_recordings() {
         let _world = testing::isolate();
         let job = recorded(1, 2, "ab", vec![0], 6, &7);
         assert_eq!(futures::executor::block_on(job), Ok(5 + 22 + 10));
@@ -372,13 +372,13 @@ mod locals {
     }
 
     #[test]
-    fn with_the_names_that_policies_of_load_use_themselves() {
+    fn arguments_may_have_the_names_used_by_load_policies() {
         let _world = testing::isolate();
         assert_eq!(futures::executor::block_on(loaded(1, 2, 3, 4, 5, &Simpler(6))), Ok(36));
     }
 
     #[test]
-    fn with_the_names_that_an_expansion_uses_itself() {
+    fn arguments_may_have_the_names_used_by_expansions() {
         let _world = testing::isolate();
         let calls = Cell::new(0);
         assert_eq!(futures::executor::block_on(later(1, 2, 3, 4, 5, 6, 7, 8, &calls)), Ok(57));
@@ -426,7 +426,7 @@ mod raw_names {
     }
 
     #[test]
-    fn raw_identifiers() {
+    fn raw_identifiers_are_supported() {
         let _world = testing::isolate();
         assert_eq!(futures::executor::block_on(Type.r#match("ab".to_owned(), 1)), Ok(4));
         assert_eq!(r#try(7), Some(7));
@@ -493,7 +493,7 @@ mod by_macros {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn functions_made_by_macros() {
+    async fn functions_defined_by_macros_are_supported() {
         let world = testing::isolate();
         assert_eq!(made(&Cell::new(0)).await, Ok(3));
         assert_eq!(world.waits(), [20, 40].map(Duration::from_millis));
@@ -529,7 +529,7 @@ mod renamed {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn imports_under_other_names_keep_the_order() {
+    async fn renamed_imports_keep_the_order_of_the_stack() {
         let _world = r::testing::isolate();
         let calls = Cell::new(0);
         assert_eq!((call(&calls).await, calls.get()), (Ok(99), 2));
@@ -566,7 +566,7 @@ mod by_cfg_attr {
     }
 
     #[test]
-    fn attributes_that_depend_on_a_cfg() {
+    fn cfg_attr_attributes_are_supported() {
         let _world = testing::isolate();
         let calls = Cell::new(0);
         assert_eq!((one(&calls), calls.replace(0)), (None, 3));
@@ -621,7 +621,7 @@ mod generics {
     }
 
     #[test]
-    fn type_const_and_lifetime_parameters() {
+    fn generic_parameters_are_supported() {
         let _world = testing::isolate();
         assert_eq!(Numbers::<3>(Cell::new(0)).checked().unwrap(), 3);
         let taken = futures::executor::block_on(take::<_, 2>(&Numbers::<2>(Cell::new(0))));
@@ -681,7 +681,7 @@ mod kept {
     }
 
     #[test]
-    fn they_run() {
+    fn functions_with_preserved_attributes_run() {
         let _world = resilience::testing::isolate();
         assert_eq!(futures::executor::block_on(later(0)), Ok(1));
         assert_eq!((returns(1), loops(0)), (Err(1), Some(4)));

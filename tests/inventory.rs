@@ -86,7 +86,7 @@ fn line_of(text: &str) -> u32 {
 }
 
 #[test]
-fn it_says_how_many_calls_and_how_long() {
+fn the_inventory_has_max_calls_and_the_worst_case() {
     let whole = info("inventory::never_called");
     assert_eq!(whole.max_calls, 1 + 3 + 5, "the counts of categories add up");
     assert_eq!(whole.worst_case, Some(Duration::from_secs(10)));
@@ -97,7 +97,7 @@ fn it_says_how_many_calls_and_how_long() {
 }
 
 #[test]
-fn settings_are_the_effective_ones_defaults_included() {
+fn settings_are_effective_and_include_defaults() {
     let info = info("inventory::never_called");
     assert_eq!(setting(&info, 2, "max"), "3");
     assert_eq!(setting(&info, 2, "base"), "100ms");
@@ -133,7 +133,7 @@ fn the_settings_of_a_helper_thread_are_listed() {
 }
 
 #[test]
-fn a_point_reads_as_text() {
+fn a_point_has_a_text_form() {
     let text = info("inventory::never_called").to_string();
     assert!(text.contains("inventory::never_called"), "{text}");
     assert!(text.contains("tests/inventory.rs:"), "{text}");
@@ -142,7 +142,7 @@ fn a_point_reads_as_text() {
 }
 
 #[test]
-fn points_that_share_a_name_are_numbered_in_order_of_their_lines_and_flagged() {
+fn points_that_share_a_name_are_numbered_and_flagged() {
     let (first, second) = (info("inventory::inner::fetch"), info("inventory::inner::fetch#2"));
     assert!(first.line < second.line);
     assert_eq!((first.max_calls, second.max_calls), (2, 6));
@@ -160,7 +160,7 @@ fn a_point_can_be_named() {
 }
 
 #[test]
-fn a_breaker_that_joins_under_a_taken_name_is_numbered_and_flagged() {
+fn a_breaker_with_a_taken_name_is_numbered_and_flagged() {
     let _world = testing::isolate();
     let breaker = |threshold| Arc::new(CircuitBreaker::new("search").threshold(threshold));
     let (first, second) = (breaker(1), breaker(2));
@@ -184,7 +184,7 @@ fn a_breaker_that_joins_under_a_taken_name_is_numbered_and_flagged() {
 }
 
 #[test]
-fn a_breaker_named_like_a_function_is_numbered_and_both_are_flagged() {
+fn a_breaker_and_a_function_with_one_name_are_flagged() {
     let _world = testing::isolate();
     let breaker = Arc::new(CircuitBreaker::new("Client::named"));
     Point::register(&breaker);
@@ -206,7 +206,7 @@ fn a_point_is_found_by_name() {
 }
 
 #[test]
-fn points_inside_functions_and_by_macros_are_listed() {
+fn points_inside_functions_and_macros_are_listed() {
     macro_rules! made {
         ($name:ident) => {
             #[with_retry(max = 1)]
@@ -239,7 +239,7 @@ macro_rules! clients {
 clients!(A 11 B 12 C 13);
 
 #[test]
-fn points_of_one_macro_call_are_told_apart() {
+fn points_of_one_macro_call_are_distinguished() {
     let _world = testing::isolate();
     let mut found: Vec<_> =
         points().into_iter().filter(|info| info.name.starts_with("Clients::fetch")).collect();
@@ -318,7 +318,7 @@ fn events_and_rejections_carry_the_name() {
 }
 
 #[test]
-fn the_snapshot_counts_what_goes_wrong_and_says_what_it_does_not_know() {
+fn the_snapshot_counts_failures_and_omits_unknown_counts() {
     #[with_retry(max = 2, base = 0s, name = "snapshot of retries")]
     fn fails() -> Option<u32> {
         None
@@ -340,7 +340,7 @@ fn the_snapshot_counts_what_goes_wrong_and_says_what_it_does_not_know() {
 }
 
 #[test]
-fn handles_by_name() {
+fn handles_are_found_by_name() {
     let never = point("inventory::never_called").unwrap();
     assert!(never.breaker().is_some() && never.budget().is_some());
     let retried = point("inventory::retried").unwrap();
@@ -354,7 +354,7 @@ fn handles_by_name() {
 }
 
 #[test]
-fn raw_names_are_listed_without_their_mark() {
+fn raw_identifiers_are_listed_without_the_prefix() {
     #[with_retry(max = 1)]
     fn r#match() -> Option<u32> {
         Some(1)
@@ -365,7 +365,7 @@ fn raw_names_are_listed_without_their_mark() {
 }
 
 #[test]
-fn points_of_a_crate_that_is_only_named_are_listed() {
+fn points_of_an_otherwise_unused_crate_are_listed() {
     let names: Vec<_> = points().iter().map(|point| point.name.to_string()).collect();
     for name in ["resilience_rename::renamed", "resilience_rename::through_a_framework"] {
         assert!(names.iter().any(|listed| listed == name), "{name} is not in {names:?}");

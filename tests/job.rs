@@ -108,7 +108,7 @@ async fn import(client: &Client, id: u64, path: &Path, pages: &[u32]) -> Result<
 const CLIENT: Client = Client { name: "client" };
 
 #[tokio::test(start_paused = true)]
-async fn a_job_runs_once_and_its_result_is_kept() {
+async fn a_job_runs_once_and_its_result_is_recorded() {
     let _world = isolate();
     let call = || import(&CLIENT, 1, Path::new("/a"), &[1, 2]);
     assert_eq!(call().await.unwrap(), 30);
@@ -124,7 +124,7 @@ async fn a_job_runs_once_and_its_result_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_interrupted_job_is_found_and_goes_on_where_it_was() {
+async fn an_interrupted_job_is_recovered_and_continued() {
     let _world = isolate();
     CRASH.set(2);
     {
@@ -188,7 +188,7 @@ fn ticks(n: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn steps_without_keys_are_told_apart_by_their_order() {
+fn steps_without_keys_are_identified_by_their_order() {
     let _world = isolate();
     CRASH.set(2);
     crashed("ticks:3", || ticks(3));
@@ -237,7 +237,7 @@ async fn repeats(id: u32, is_async: bool) -> Result<u32, Error> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_step_knows_whether_an_earlier_run_may_have_carried_it_out() {
+async fn a_step_knows_whether_an_earlier_run_may_have_executed_it() {
     let _world = isolate();
     for is_async in [false, true] {
         let id = u32::from(is_async);
@@ -258,7 +258,7 @@ async fn a_step_knows_whether_an_earlier_run_may_have_carried_it_out() {
 }
 
 #[test]
-fn a_step_outside_of_jobs_knows_whether_it_was_begun_before() {
+fn a_step_outside_jobs_knows_whether_it_was_started_before() {
     let _world = isolate();
     let seen = std::cell::RefCell::new(Vec::new());
     let call = |fails: bool| {
@@ -325,7 +325,7 @@ fn keyed(n: u32) -> Result<(String, u64, u32), Error> {
 }
 
 #[test]
-fn the_history_of_a_job_that_did_not_end_well_says_failed() {
+fn the_history_of_a_failed_job_ends_with_failed() {
     let _world = isolate();
     let of = |id: &str| {
         let events = jobs::blocking::get(id).unwrap().expect(id).events;
@@ -374,7 +374,7 @@ fn dies(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_job_that_was_recovered_too_often_is_dead() {
+fn a_job_recovered_too_often_is_dead() {
     let world = isolate();
     let store = Arc::new(MemoryStore::new());
     resilience::durable::use_store(store.clone());
@@ -391,7 +391,7 @@ fn a_job_that_was_recovered_too_often_is_dead() {
 }
 
 #[test]
-fn a_job_can_be_done_again_from_a_step_on() {
+fn a_job_can_be_forked_from_a_step() {
     let _world = isolate();
     assert_eq!(undo::order(7, 0).unwrap(), 7);
     assert_eq!(logged(), ["reserve", "charge"]);
@@ -422,7 +422,7 @@ impl App {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_method_is_called_on_what_is_provided() {
+async fn a_recovered_method_uses_the_provided_value() {
     let _world = isolate();
     CRASH.set(3);
     {
@@ -458,7 +458,7 @@ fn inside(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_job_inside_of_itself_is_refused_at_once() {
+fn a_recursive_job_is_rejected_at_once() {
     let world = isolate();
     let error = inside(1).unwrap_err().job();
     assert!(matches!(error, JobError::Recursive { .. }), "{error}");
@@ -495,7 +495,7 @@ fn again(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_failed_job_with_rerun_is_run_by_calling_it() {
+fn calling_a_failed_job_with_rerun_runs_it_again() {
     let _world = isolate();
     CRASH.set(6);
     assert_eq!(again(1).unwrap_err(), Error::Broken);
@@ -538,7 +538,7 @@ async fn a_renamed_job_is_found_under_its_earlier_name() {
 }
 
 #[test]
-fn a_job_that_no_function_has_is_reported_and_kept() {
+fn a_job_without_a_function_is_reported_and_kept() {
     let _world = isolate();
     let store = Arc::new(MemoryStore::new());
     resilience::durable::use_store(store.clone());
@@ -559,7 +559,7 @@ fn a_job_that_no_function_has_is_reported_and_kept() {
 }
 
 #[test]
-fn a_job_whose_records_are_gone_waits_for_a_person() {
+fn a_job_with_lost_records_is_parked() {
     let world = isolate();
     let store = Arc::new(MemoryStore::new());
     resilience::durable::use_store(store.clone());
@@ -582,7 +582,7 @@ fn a_job_whose_records_are_gone_waits_for_a_person() {
 }
 
 #[test]
-fn the_job_goes_along_to_a_timeouts_thread() {
+fn the_job_is_propagated_to_the_thread_of_a_timeout() {
     const BY_HAND: resilience::Timeout = resilience::Timeout::new(Duration::from_secs(60));
     #[resilience::timeout(60s, thread)]
     fn on_thread() -> Option<String> {
@@ -609,7 +609,7 @@ async fn sleeps(id: u32) -> Result<u32, Error> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_goes_on_after_a_restart_to_the_same_moment() {
+async fn a_wait_keeps_its_end_across_a_restart() {
     let start = tokio::time::Instant::now();
     {
         let mut call = Box::pin(sleeps(1));
@@ -623,7 +623,7 @@ async fn a_wait_goes_on_after_a_restart_to_the_same_moment() {
 }
 
 #[test]
-fn lists_are_filtered_and_read_page_by_page() {
+fn lists_are_filtered_and_paged() {
     let _world = isolate();
     CRASH.set(99);
     for n in 1..=5 {
@@ -650,7 +650,7 @@ async fn limited(id: u32) -> Result<u32, Error> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_a_timeout_ends_goes_on_when_it_is_called_again() {
+async fn a_job_ended_by_a_timeout_continues_at_the_next_call() {
     let _world = isolate();
     CRASH.set(8);
     assert!(matches!(limited(8).await.unwrap_err(), Error::Rejected(Rejected::TimedOut { .. })));
@@ -661,7 +661,7 @@ async fn a_job_that_a_timeout_ends_goes_on_when_it_is_called_again() {
 }
 
 #[test]
-fn a_job_with_a_store_of_its_own_is_recovered_from_there() {
+fn a_job_with_its_own_store_is_recovered_from_it() {
     let _world = isolate();
     CRASHES.store(true, Ordering::Relaxed);
     assert!(std::panic::catch_unwind(|| elsewhere(1)).is_err());
@@ -706,7 +706,7 @@ jobs! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn jobs_made_by_a_macro_are_called_again_with_what_they_borrow() {
+async fn macro_generated_jobs_are_recovered_with_borrowed_arguments() {
     let _world = isolate();
     CRASH.set(9);
     {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 #[test]
-fn a_crate_that_denies_every_lint_has_no_complaint() {
+fn a_crate_that_denies_every_lint_has_no_warnings() {
     let cargo = || Command::new(env!("CARGO"));
     if !cargo().args(["clippy", "--version"]).output().is_ok_and(|output| output.status.success()) {
         eprintln!("SKIPPED: `rustup component add clippy`");

@@ -218,7 +218,7 @@ fn specs() -> impl Iterator<Item = &'static syntax::keys::Spec> {
 }
 
 #[test]
-fn a_case_has_no_inner_attribute() {
+fn inner_attributes_in_cases_are_detected() {
     assert_eq!(inner_attribute("// a\n\n//! Of the function below.\n#[job(1)]\nfn f() {}"), Some(3));
     assert_eq!(inner_attribute("// a\n    #![allow(dead_code)]"), Some(2));
     assert_eq!(inner_attribute("/// Documented.\n#[job(1)]\nfn f() {}"), None);
@@ -257,7 +257,7 @@ fn the_front_page_lists_every_attribute() {
 }
 
 #[test]
-fn a_bare_name_is_the_users() {
+fn a_bare_name_refers_to_a_user_item() {
     let all = specs().flat_map(|spec| spec.foreign).map(|(word, _)| *word);
     for word in all.chain(["key", "id", "handler"]) {
         for spec in specs() {
@@ -300,7 +300,7 @@ fn a_bare_name_is_the_users() {
 }
 
 #[test]
-fn a_word_of_another_library_is_a_key_where_it_has_a_value() {
+fn keys_of_other_libraries_get_a_suggestion() {
     for spec in specs() {
         for (word, _) in spec.foreign {
             let errors =

@@ -114,7 +114,7 @@ fn promtool(page: &str) -> Option<String> {
 }
 
 #[test]
-fn pages_under_load_are_whole_and_never_fall() {
+fn pages_under_load_are_complete_and_never_decrease() {
     let _world = isolate();
     let is_over = AtomicBool::new(false);
     let pages = thread::scope(|scope| {

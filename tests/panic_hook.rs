@@ -118,7 +118,7 @@ fn during_shutdown<F: Future<Output = ()>>(
 }
 
 #[test]
-fn runtimes_without_timers() {
+fn runtimes_without_timers_do_not_panic() {
     watch();
     Builder::new_current_thread().build().unwrap().block_on(everything());
     let several = Builder::new_multi_thread().worker_threads(2).build().unwrap();
@@ -127,7 +127,7 @@ fn runtimes_without_timers() {
 }
 
 #[test]
-fn a_thread_that_has_only_entered_a_runtime() {
+fn a_thread_that_only_entered_a_runtime_does_not_panic() {
     watch();
     let bare = Builder::new_current_thread().build().unwrap();
     let _entered = bare.enter();
@@ -136,7 +136,7 @@ fn a_thread_that_has_only_entered_a_runtime() {
 }
 
 #[test]
-fn waits_that_begin_after_the_shutdown() {
+fn waits_that_begin_after_the_shutdown_do_not_panic() {
     for drop_it in [false, true] {
         during_shutdown(drop_it, |shut_down| async move {
             shut_down();
@@ -146,7 +146,7 @@ fn waits_that_begin_after_the_shutdown() {
 }
 
 #[test]
-fn waits_that_began_before_the_shutdown() {
+fn waits_that_began_before_the_shutdown_do_not_panic() {
     for drop_it in [false, true] {
         during_shutdown(drop_it, |shut_down| async move {
             let released = Arc::new(Notify::new());
@@ -164,7 +164,7 @@ fn waits_that_began_before_the_shutdown() {
 }
 
 #[test]
-fn a_handle_of_a_runtime_that_is_gone() {
+fn a_handle_of_a_dropped_runtime_does_not_panic() {
     watch();
     let handle: Handle = Runtime::new().unwrap().handle().clone();
     let _entered = handle.enter();

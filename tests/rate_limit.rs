@@ -91,7 +91,7 @@ mod without_waiting {
     }
 
     #[test]
-    fn a_call_beyond_the_limit_is_refused_with_the_time_until_the_next() {
+    fn a_call_beyond_the_limit_is_rejected_with_retry_after() {
         both(&|world, name, call| {
             assert_eq!((call(), call()), (Ok(1), Ok(1)));
             assert_eq!(retry_after(call()), 500 * MILLI);
@@ -109,7 +109,7 @@ mod without_waiting {
     }
 
     #[test]
-    fn after_a_pause_a_burst_passes_and_no_more() {
+    fn at_most_a_burst_passes_after_a_pause() {
         both(&|world, name, call| {
             for pause in [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(7200)] {
                 world.advance(pause);
@@ -139,7 +139,7 @@ mod without_waiting {
     }
 
     #[test]
-    fn a_hook_that_panics_changes_nothing() {
+    fn a_panicking_hook_does_not_affect_the_call() {
         fn broken(event: &Event) {
             panic!("{event}");
         }
@@ -153,7 +153,7 @@ mod without_waiting {
     }
 
     #[test]
-    fn the_handle_forgets_what_was_counted() {
+    fn the_handle_can_reset_the_limit() {
         let _world = testing::isolate();
         assert_eq!((two(), two()), (Ok(1), Ok(1)));
         let limit = point("two").unwrap().rate_limit().unwrap();
@@ -206,7 +206,7 @@ mod in_the_queue {
     }
 
     #[test]
-    fn a_cancelled_caller_gives_its_place_to_those_behind() {
+    fn a_cancelled_caller_moves_up_the_queue() {
         let world = testing::isolate();
         let mut calls: Vec<_> = (0..3).map(|n| Box::pin(queued(n))).collect();
         assert_eq!(poll(calls[0].as_mut()), Poll::Ready(Ok(0)));
@@ -222,7 +222,7 @@ mod in_the_queue {
     }
 
     #[test]
-    fn a_caller_that_is_not_polled_holds_up_no_other() {
+    fn an_unpolled_caller_blocks_no_other() {
         let world = testing::isolate();
         let (mut first, mut held, mut behind) = (pin!(queued(0)), pin!(queued(1)), pin!(queued(2)));
         assert!(poll(first.as_mut()).is_ready());
@@ -259,7 +259,7 @@ mod in_the_queue {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_caller_with_too_little_time_is_refused_at_once() {
+    async fn a_caller_with_too_little_time_left_is_rejected_at_once() {
         #[timeout(50ms)]
         #[rate_limit(10, per = 1s, burst = 1, wait = 250ms)]
         async fn hurried() -> Outcome {
@@ -328,7 +328,7 @@ mod beside_other_policies {
     use super::*;
 
     #[test]
-    fn a_breaker_above_a_limit_that_is_used_up_never_opens() {
+    fn a_breaker_above_an_exhausted_limit_never_opens() {
         #[circuit_breaker(threshold = 1, when = |_| true, name = "healthy")]
         #[rate_limit(10, per = 1s)]
         fn healthy() -> Outcome {
@@ -345,7 +345,7 @@ mod beside_other_policies {
     }
 
     #[test]
-    fn a_retry_waits_as_long_as_the_limit_says_and_pays_nothing() {
+    fn a_retry_waits_for_the_limit_without_using_budget() {
         #[with_retry(max = 3, base = 1ms, jitter = none, name = "patient")]
         #[rate_limit(1, per = 10s)]
         fn patient() -> Outcome {
@@ -358,7 +358,7 @@ mod beside_other_policies {
     }
 
     #[test]
-    fn what_a_service_limits_itself_is_a_failure() {
+    fn a_rate_limit_error_of_the_service_is_a_failure() {
         #[circuit_breaker(threshold = 1, name = "theirs")]
         #[rate_limit(10, per = 1s)]
         fn theirs() -> Outcome {
@@ -370,7 +370,7 @@ mod beside_other_policies {
     }
 
     #[test]
-    fn a_fallback_above_answers_a_refusal() {
+    fn an_outer_fallback_answers_a_rejection() {
         #[with_fallback(value = 7)]
         #[rate_limit(1, per = 1s)]
         fn once() -> Outcome {
@@ -390,7 +390,7 @@ mod keys {
     }
 
     #[test]
-    fn each_key_has_a_limit_of_its_own() {
+    fn each_key_has_its_own_limit() {
         let _world = testing::isolate();
         assert_eq!((send(1), send(2)), (Ok(1), Ok(2)));
         let Err(Failure::Rejected(rejected)) = send(1) else { panic!("not refused") };
@@ -431,7 +431,7 @@ mod many_keys {
 
     /// Each key is over when the next one comes, and only the first stays in use.
     #[test]
-    fn leave_the_one_at_its_limit_limited() {
+    fn many_keys_do_not_reset_an_exhausted_one() {
         let world = testing::isolate();
         assert_eq!([send(0), send(0)], [Ok(0), Ok(0)]);
         for customer in 1..=keys() {
@@ -477,7 +477,7 @@ mod shapes {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn methods_futures_and_other_errors() {
+    async fn methods_futures_and_other_error_types_work() {
         let _world = testing::isolate();
         let limit =
             RateLimit::try_new("own", resilience::policy::RateLimitConfig::of(1, 1000 * MILLI)).unwrap();
@@ -493,7 +493,7 @@ mod shapes {
     }
 
     #[test]
-    fn the_inventory_shows_it() {
+    fn the_inventory_lists_the_rate_limit() {
         #[rate_limit(100, per = 1m, wait = 2s, name = "shown")]
         fn shown() -> Outcome {
             Ok(1)
@@ -519,7 +519,7 @@ mod shapes {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reset_admits_the_whole_burst_and_those_that_wait_first() {
+async fn a_reset_admits_a_whole_burst_and_waiting_callers_first() {
     #[rate_limit(2, per = 10s, wait = 60s, name = "reset")]
     async fn call() -> Outcome {
         Ok(1)

@@ -147,7 +147,7 @@ fn again(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn what_was_undone_is_done_again_and_undone_again() {
+fn an_undone_step_runs_again_and_can_be_undone_again() {
     let _world = isolate();
     FAILS.set(true);
     undone(1).unwrap_err();
@@ -217,7 +217,7 @@ fn a_job_is_recovered_under_its_recorded_id() {
 }
 
 #[test]
-fn a_call_goes_on_with_what_is_recorded_under_the_earlier_key() {
+fn a_call_continues_the_record_of_an_earlier_key() {
     let _world = isolate();
     let store = fresh_store();
     assert_eq!(import(1).unwrap(), 1);
@@ -279,7 +279,7 @@ fn turned(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn steps_are_undone_in_the_reverse_of_the_order_in_which_they_were_done_last() {
+fn steps_are_undone_in_reverse_order_of_their_last_run() {
     let _world = isolate();
     ORDER.set(vec![1, 2]);
     turned(1).unwrap_err();
@@ -303,7 +303,7 @@ fn an_expired_record_under_the_earlier_key_blocks_no_call() {
 }
 
 #[test]
-fn a_contradiction_has_the_time_at_which_the_work_was_begun() {
+fn a_mismatch_shows_when_the_job_was_started() {
     const BEGUN: u64 = 1_000_000_000_000;
     let world = isolate();
     let store = left_by_earlier_code("import:9", "another:{id}", r#"{"id":9}"#);
@@ -320,7 +320,7 @@ fn a_contradiction_has_the_time_at_which_the_work_was_begun() {
 }
 
 #[test]
-fn jobs_of_another_store_are_recovered_there() {
+fn jobs_of_another_store_are_recovered_in_it() {
     let _world = isolate();
     let other = left_by_earlier_code("import:6", "import:{id}", r#"{"id":6}"#);
     fresh_store();
@@ -336,7 +336,7 @@ fn threaded(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_timeout_on_a_thread_takes_the_recovery_along() {
+fn a_timeout_on_a_thread_propagates_the_recovery() {
     let _world = isolate();
     left_by_earlier_code("thr:1", "thr:{id}", r#"{"id":1}"#);
     let recovered = recover_all();
@@ -351,7 +351,7 @@ async fn slow(id: u32) -> Result<u32, Error> {
 }
 
 #[tokio::test]
-async fn blocking_inside_of_a_runtime_does_not_wait_for_itself() {
+async fn blocking_inside_a_runtime_does_not_deadlock() {
     let _world = isolate();
     left_by_earlier_code("slow:1", "slow:{id}", r#"{"id":1}"#);
     assert_eq!(recover_all().count(Status::Done), 1);
@@ -377,7 +377,7 @@ fn awkwardly(id: u32) -> Result<usize, Error> {
 }
 
 #[test]
-fn arguments_of_a_step_without_a_key_may_have_any_name_and_pattern() {
+fn a_step_without_a_key_may_have_any_argument_patterns() {
     let _world = isolate();
     assert_eq!(awkwardly(1).unwrap(), 4);
 }
@@ -402,7 +402,7 @@ fn ordered(id: u32) -> Result<Vec<u32>, Error> {
 }
 
 #[test]
-fn a_step_without_a_key_is_not_given_the_value_of_another() {
+fn a_step_without_a_key_never_gets_another_steps_value() {
     let _world = isolate();
     ORDER.set(vec![1, 2]);
     crashed("ordered:1", || ordered(1));
@@ -423,7 +423,7 @@ async fn by_host(host: &Host) -> Result<String, Error> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_provided_may_differ_from_what_was_there() {
+async fn a_provided_value_may_differ_from_the_original() {
     let _world = isolate();
     left_by_earlier_code("host:one", "by host", "{}");
     let recovered = recover().provide(Arc::new(Host("two"))).until_done().await.unwrap();
@@ -440,7 +440,7 @@ fn tagged(id: u32, tags: HashSet<String>) -> Result<usize, Error> {
 }
 
 #[test]
-fn recorded_arguments_are_not_compared_with_themselves() {
+fn recovery_does_not_compare_recorded_arguments() {
     let _world = isolate();
     let tags: HashSet<String> = (0..50).map(|n| n.to_string()).collect();
     crashed("set:1", || tagged(1, tags));
@@ -477,7 +477,7 @@ fn behind(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn what_is_above_a_refused_job_does_not_run_at_every_look() {
+fn policies_above_a_refused_job_do_not_run_at_every_sweep() {
     let (send, looked) = channel();
     LOOKED.set(Mutex::new(send)).unwrap();
     let store = left_elsewhere("answered:1", "answered:{id}", r#"{"id":1}"#);
@@ -497,7 +497,7 @@ fn fewer(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn what_contradicts_the_code_is_reported_and_not_run() {
+fn a_mismatched_job_is_reported_and_not_run() {
     let _world = isolate();
     left_by_earlier_code("raised:1", "raised:{id}", r#"{"id":1}"#);
     let recovered = recover_all();
@@ -528,7 +528,7 @@ async fn grown_async(id: u32, page: Option<String>, tag: String) -> Result<u32, 
 }
 
 #[test]
-fn an_argument_that_was_added_is_none_or_is_named() {
+fn an_added_argument_is_none_or_is_reported() {
     let _world = isolate();
     left_by_earlier_code("grown:1", "grown:{id}", r#"{"id":1,"path":"/a"}"#);
     let recovered = recover_all();
@@ -562,7 +562,7 @@ fn changed(id: u32, path: &str, page: Option<u32>) -> Result<u32, Error> {
 }
 
 #[test]
-fn an_argument_of_another_type_or_name_is_named() {
+fn an_argument_of_another_type_or_name_is_reported() {
     let _world = isolate();
     left_by_earlier_code("retyped:1", "retyped:{id}", r#"{"id":"one"}"#);
     let recovered = recover_all();
@@ -584,7 +584,7 @@ fn an_argument_of_another_type_or_name_is_named() {
 }
 
 #[test]
-fn arguments_that_differ_begin_anew_where_the_job_says_so_and_others_go_on() {
+fn changed_arguments_restart_a_job_with_on_mismatch_rerun() {
     let _world = isolate();
     left_by_earlier_code("changed:1", "changed:{id}", r#"{"id":1,"path":"/a"}"#);
     assert_eq!(changed(1, "/a", None).unwrap(), 1);
@@ -602,7 +602,7 @@ fn panics(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_job_that_panics_in_its_recovery_has_failed_and_says_so() {
+fn a_job_that_panics_during_recovery_fails() {
     let _world = isolate();
     left_by_earlier_code("panics:1", "panics:{id}", r#"{"id":1}"#);
     let recovered = recover_all();
@@ -624,7 +624,7 @@ fn down(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_job_that_has_ended_is_not_tried_again() {
+fn a_job_that_has_ended_is_not_recovered() {
     let _world = isolate();
     down(1).unwrap_err();
     let error = calls_a_job(1).unwrap_err();
@@ -641,7 +641,7 @@ fn asked_to_stop(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_job_that_was_asked_to_stop_failed_as_cancelled() {
+fn a_job_that_was_asked_to_stop_fails_as_cancelled() {
     let _world = isolate();
     assert_eq!(asked_to_stop(1).unwrap_err().classify().category, Category::Cancelled);
     let job = jobs::blocking::get("asked:1").unwrap().unwrap();
@@ -665,7 +665,7 @@ impl Host {
 }
 
 #[test]
-fn a_job_of_which_there_is_one_has_a_constant_key() {
+fn a_singleton_job_has_a_constant_key() {
     let _world = isolate();
     assert_eq!(nightly(&Host("a")).unwrap(), "a");
     assert_eq!(Host("b").hourly().unwrap(), "b");
@@ -687,7 +687,7 @@ fn conditional(
 }
 
 #[tokio::test]
-async fn arguments_that_are_configured_away_are_neither_recorded_nor_made_again() {
+async fn arguments_removed_by_cfg_are_not_recorded() {
     let _world = isolate();
     crashed("conditional:1", || conditional(1, "a", &7));
     let recovered = recover().provide(Arc::new(7_u64)).until_done().await.unwrap();

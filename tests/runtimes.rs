@@ -88,26 +88,26 @@ async fn everything(id: u32) {
 }
 
 #[test]
-fn no_runtime_at_all() {
+fn everything_works_without_a_runtime() {
     by_parking(everything(1));
 }
 
 #[test]
-fn a_foreign_executor() {
+fn everything_works_on_a_foreign_executor() {
     futures::executor::block_on(everything(2));
     let mut pool = futures::executor::LocalPool::new();
     pool.run_until(everything(3));
 }
 
 #[test]
-fn a_tokio_runtime_without_timers() {
+fn everything_works_on_a_tokio_runtime_without_timers() {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(everything(4));
     let bare = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     bare.block_on(async { tokio::spawn(everything(5)).await.unwrap() });
 }
 
 #[test]
-fn a_current_thread_runtime() {
+fn everything_works_on_a_current_thread_runtime() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(everything(6));
     runtime.block_on(tokio::task::LocalSet::new().run_until(async {
@@ -116,7 +116,7 @@ fn a_current_thread_runtime() {
 }
 
 #[test]
-fn a_multi_thread_runtime_with_spawned_calls() {
+fn spawned_calls_work_on_a_multi_thread_runtime() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let calls: Vec<_> = (100..110).map(|id| tokio::spawn(everything(id))).collect();
@@ -127,7 +127,7 @@ fn a_multi_thread_runtime_with_spawned_calls() {
 }
 
 #[test]
-fn a_call_dropped_outside_its_runtime() {
+fn a_call_can_be_dropped_outside_its_runtime() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let calls = Calls::default();
     let mut call = Box::pin(falls_back(9, &calls));
@@ -261,7 +261,7 @@ fn a_body_that_is_always_ready_is_ended() {
 }
 
 #[test]
-fn another_executor_that_blocks_a_current_thread_runtime() {
+fn timers_fire_while_a_current_thread_runtime_is_blocked() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         futures::executor::block_on(everything(10));
@@ -270,7 +270,7 @@ fn another_executor_that_blocks_a_current_thread_runtime() {
 }
 
 #[test]
-fn a_waker_that_panics_stops_no_other_wait() {
+fn a_panicking_waker_does_not_stop_other_waits() {
     struct Panics(std::sync::Mutex<std::sync::mpsc::Sender<()>>);
     impl Wake for Panics {
         fn wake(self: Arc<Self>) {
@@ -323,7 +323,7 @@ fn a_paused_clock_moves_with_the_waits() {
 /// A breaker reads the clocks of two runtimes as if they were one: it stays open for as much longer as the first
 /// clock was ahead. In worlds of their own the two do not meet.
 #[test]
-fn two_paused_clocks_and_one_breaker() {
+fn a_breaker_works_on_two_paused_clocks() {
     const HOUR: Duration = Duration::from_secs(3600);
     #[circuit_breaker(threshold = 1, recovery = 60s)]
     async fn load(calls: &Calls) -> Option<()> {
@@ -357,7 +357,7 @@ fn two_paused_clocks_and_one_breaker() {
 }
 
 #[test]
-fn sync_waits_under_a_paused_clock_pass_on_it() {
+fn sync_waits_advance_a_paused_clock() {
     #[with_retry(max = 1000, base = 1ms, backoff = constant, jitter = none, give_up_after = 10ms, budget = none)]
     fn gives_up(calls: &Calls) -> Option<()> {
         count(calls);
@@ -476,7 +476,7 @@ mod on_every_clock {
     }
 
     #[test]
-    fn they_do_the_same() {
+    fn manual_and_paused_clocks_behave_alike() {
         let paused = || {
             let mut runtime = tokio::runtime::Builder::new_current_thread();
             runtime.enable_time().start_paused(true).build().unwrap()
@@ -513,7 +513,7 @@ mod on_every_clock {
 }
 
 #[test]
-fn sync_functions_inside_and_outside_of_a_runtime() {
+fn sync_functions_work_inside_and_outside_a_runtime() {
     #[with_fallback(value = 99)]
     #[with_retry(max = 2, base = 1ms)]
     #[circuit_breaker(threshold = 1000)]
@@ -534,7 +534,7 @@ fn sync_functions_inside_and_outside_of_a_runtime() {
 }
 
 #[test]
-fn a_timed_out_thread_inside_and_outside_of_a_runtime() {
+fn thread_timeouts_work_inside_and_outside_a_runtime() {
     #[timeout(5ms, thread)]
     fn blocks(gate: Arc<std::sync::Barrier>) -> Result<u32, Rejected> {
         gate.wait();
@@ -551,7 +551,7 @@ fn a_timed_out_thread_inside_and_outside_of_a_runtime() {
 }
 
 #[test]
-fn worlds_reach_the_workers_that_join_them() {
+fn a_task_that_joins_a_world_uses_its_clock() {
     #[with_retry(max = 3, base = 10s)]
     async fn slow(calls: Calls) -> Option<u32> {
         let call = count(&calls);

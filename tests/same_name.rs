@@ -24,7 +24,7 @@ mod other {
 }
 
 #[test]
-fn nothing_is_recovered_and_both_lines_are_named() {
+fn jobs_with_the_same_name_prevent_recovery() {
     let _world = isolate();
     let store = Arc::new(MemoryStore::new());
     use_store(store.clone());

@@ -31,7 +31,7 @@ fn json(value: &impl serde::Serialize) -> Value {
 }
 
 #[test]
-fn the_inventory() {
+fn the_inventory_serializes() {
     let info = points().into_iter().find(|info| &*info.name == "Hosts::get").unwrap();
     let seen = json(&info);
     assert_eq!(
@@ -49,7 +49,7 @@ fn the_inventory() {
 }
 
 #[test]
-fn where_a_setting_comes_from() {
+fn the_source_of_a_setting_serializes() {
     let _world = testing::isolate();
     let variables = [("RESILIENCE__HOSTS_GET__WITH_RETRY__MAX", "4")];
     resilience::config::Config::new().variables(variables).load().unwrap();
@@ -60,7 +60,7 @@ fn where_a_setting_comes_from() {
 }
 
 #[test]
-fn the_snapshot() {
+fn the_snapshot_serializes() {
     let world = testing::isolate();
     let _ = get("a.example");
     world.advance(Duration::from_secs(60));
@@ -98,7 +98,7 @@ fn the_snapshot() {
 }
 
 #[test]
-fn an_adaptive_timeout() {
+fn an_adaptive_timeout_serializes() {
     let _world = testing::isolate();
     let timeout = AdaptiveTimeout::new("quotes", Duration::from_millis(100), Duration::from_secs(10));
     assert_eq!(
@@ -131,7 +131,7 @@ fn events() {
 }
 
 #[test]
-fn a_class() {
+fn a_classification_serializes() {
     let class = Classification::new(Category::RateLimited).retry_after(Duration::from_millis(1500));
     assert_eq!(class.to_string(), "rate_limited, low");
     assert_eq!(Failure::Down.classify().to_string(), "unavailable (503), medium");
@@ -147,7 +147,7 @@ fn a_class() {
 }
 
 #[test]
-fn rejections_made_for_tests_are_as_real_ones() {
+fn rejections_built_for_tests_equal_real_ones() {
     let (point, second) = ("Hosts::get", Duration::from_secs(1));
     for (rejected, category, retry_after) in [
         (rejected::circuit_open(point, Some(second)), Category::Rejected, Some(second)),

@@ -82,7 +82,7 @@ fn the_keys_of_an_attribute_are_the_rows_of_its_table() {
 }
 
 #[test]
-fn what_an_attribute_judges_before_the_compiler_is_the_range_of_the_table() {
+fn ranges_checked_by_the_macro_match_the_table() {
     for policy in policies() {
         for (key, setting) in policy.keys() {
             let row = policy.table.iter().find(|row| row.name == key.name).expect("a row");
@@ -108,7 +108,7 @@ fn what_an_attribute_judges_before_the_compiler_is_the_range_of_the_table() {
 
 /// What an attribute compares with where it is not written, too.
 #[test]
-fn the_example_of_a_key_is_the_default_where_that_is_a_value() {
+fn the_example_of_a_key_is_its_default() {
     let is_value = |row: &&Row| row.default.starts_with(|c: char| c.is_ascii_digit());
     for policy in policies() {
         for row in policy.table.iter().filter(is_value) {

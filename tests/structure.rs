@@ -176,12 +176,12 @@ fn hold(house: &House) {
 }
 
 #[test]
-fn arrows_of_the_runtime_point_down() {
+fn imports_of_the_runtime_point_down() {
     hold(&RUNTIME);
 }
 
 #[test]
-fn arrows_of_the_macros_point_down() {
+fn imports_of_the_macros_point_down() {
     hold(&MACROS);
 }
 
@@ -194,7 +194,7 @@ fn finds(house: &House, module: &str, line: &str, from: &str, to: &str) {
 }
 
 #[test]
-fn a_wrong_import_is_found() {
+fn a_wrong_import_is_detected() {
     let timeout = "policy::timeout";
     finds(&RUNTIME, timeout, "use super::CircuitBreaker;", timeout, "policy::circuit_breaker");
     finds(
@@ -270,7 +270,7 @@ fn a_wrong_import_is_found() {
 const RETRY: &str = "policy::with_retry::config";
 
 #[test]
-fn a_new_cycle_is_found() {
+fn a_new_cycle_is_detected() {
     for (house, module, line, members) in [
         (&MACROS, "syntax::suggest", "use super::keys::Spec as Keys;", ["syntax::keys", "syntax::suggest"]),
         (&MACROS, "function::item", "use crate::stack;", ["function", "stack"]),
@@ -288,7 +288,7 @@ fn a_new_cycle_is_found() {
 }
 
 #[test]
-fn a_right_import_is_no_arrow() {
+fn allowed_imports_are_not_reported() {
     for (module, line) in [
         ("durable::recovery::scan", "use crate::durable::job::site::JobSite;"),
         ("base::text", "/// See crate::durable::recovery.\nfn planted() {}"),
@@ -326,7 +326,7 @@ fn an_attribute_has_the_same_name_everywhere() {
 /// The examples of a crate's documentation are one program when they are tested, in which points that share a name are
 /// numbered.
 #[test]
-fn points_in_the_examples_of_the_documentation_have_names_of_their_own() {
+fn points_in_documentation_examples_have_unique_names() {
     for (folder, ending, mark) in [("resilience/src", "rs", "//"), ("resilience-macros/src/docs", "md", "")] {
         let mut names = BTreeMap::<String, Vec<String>>::new();
         for path in files_below(&root().join(folder)) {
@@ -346,7 +346,7 @@ fn points_in_the_examples_of_the_documentation_have_names_of_their_own() {
 }
 
 #[test]
-fn documentation_of_a_function_begins_with_a_verb() {
+fn function_documentation_begins_with_a_verb() {
     let wrong = verbs::without_verb(root());
     assert!(
         wrong.is_empty(),
@@ -355,7 +355,7 @@ fn documentation_of_a_function_begins_with_a_verb() {
 }
 
 #[test]
-fn documentation_without_a_verb_is_found() {
+fn documentation_without_a_verb_is_detected() {
     let source = "
         /// Its name.
         pub(crate) const fn first() {}

@@ -98,7 +98,7 @@ fn opens(healthy: u32, errors: u32, outcome: fn() -> Outcome) -> bool {
 }
 
 #[test]
-fn more_than_five_and_a_tenth_of_the_calls_open_the_breaker() {
+fn more_than_five_errors_in_a_tenth_of_calls_open_the_breaker() {
     assert!(!opens(0, 5, down), "five are not frequent");
     assert!(opens(0, 6, down));
     assert!(opens(54, 6, down), "6 of 60 are a tenth");
@@ -107,7 +107,7 @@ fn more_than_five_and_a_tenth_of_the_calls_open_the_breaker() {
 }
 
 #[test]
-fn five_in_a_row_open_it_however_many_calls_there_were() {
+fn five_consecutive_errors_open_the_breaker() {
     let world = isolate();
     call(Ok(())).unwrap();
     let supervision = started(Supervisor::new());
@@ -130,7 +130,7 @@ fn refused() -> Outcome {
 }
 
 #[test]
-fn in_a_row_means_without_a_success_or_another_error_in_between() {
+fn a_success_or_another_category_ends_a_run_of_errors() {
     let opens = |between: fn() -> Outcome, after_last: u32| {
         let world = isolate();
         call(Ok(())).unwrap();
@@ -171,7 +171,7 @@ fn errors_are_forgotten_after_ten_minutes() {
 }
 
 #[test]
-fn it_opens_only_for_categories_that_a_breaker_counts() {
+fn only_categories_that_a_breaker_counts_open_it() {
     assert!(!opens(0, 100, || Err(Error::Wrong)), "the service has answered");
     assert!(!opens(0, 100, || Err(Error::Bad)), "whatever their severity");
     assert!(opens(0, 6, || Err(Error::Corrupt)));
@@ -179,7 +179,7 @@ fn it_opens_only_for_categories_that_a_breaker_counts() {
 }
 
 #[test]
-fn what_an_operator_has_set_is_left_alone() {
+fn a_state_set_by_an_operator_is_kept() {
     for (state, set) in [
         (State::ForcedOpen, CircuitBreaker::force_open as fn(&CircuitBreaker)),
         (State::Disabled, CircuitBreaker::disable),
@@ -197,7 +197,7 @@ fn what_an_operator_has_set_is_left_alone() {
 }
 
 #[test]
-fn rejections_do_not_count() {
+fn rejections_do_not_count_as_errors() {
     let world = isolate();
     call(Ok(())).unwrap();
     let supervision = started(Supervisor::new().action(Severity::Low, |pattern| panic!("{pattern}")));
@@ -210,7 +210,7 @@ fn rejections_do_not_count() {
 }
 
 #[test]
-fn an_outage_opens_the_breaker_once_in_ten_minutes_and_traffic_is_back_within_one_recovery() {
+fn an_outage_opens_the_breaker_once_in_ten_minutes() {
     let world = isolate();
     call(Ok(())).unwrap();
     let supervision = started(Supervisor::new());
@@ -253,7 +253,7 @@ fn an_outage_opens_the_breaker_once_in_ten_minutes_and_traffic_is_back_within_on
 }
 
 #[test]
-fn after_it_has_opened_only_errors_after_the_breaker_has_closed_count() {
+fn errors_count_again_only_after_the_breaker_has_closed() {
     let world = isolate();
     call(Ok(())).unwrap();
     let supervision = started(Supervisor::new());
@@ -321,7 +321,7 @@ fn critical_errors_raise_one_alert() {
 }
 
 #[test]
-fn retries_count_as_errors_and_a_function_without_a_breaker_has_none_opened() {
+fn failed_retries_count_as_errors() {
     #[with_fallback(value = ())]
     #[with_retry(max = 5, base = 0s, budget = none, name = "supervised::retried")]
     fn retried() -> Outcome {
@@ -347,7 +347,7 @@ fn retries_count_as_errors_and_a_function_without_a_breaker_has_none_opened() {
 }
 
 #[test]
-fn rules_are_data() {
+fn rules_can_be_replaced() {
     const NOTHING: [Rule; 0] = [];
     let world = isolate();
     call(Ok(())).unwrap();
@@ -365,7 +365,7 @@ fn rules_are_data() {
 }
 
 #[test]
-fn actions_panic_hang_and_are_too_many_and_nothing_else_stops() {
+fn panicking_hanging_and_excess_actions_stop_nothing_else() {
     let world = isolate();
     call(Ok(())).unwrap();
     let (called, calls_of) = channel();
@@ -396,7 +396,7 @@ fn actions_panic_hang_and_are_too_many_and_nothing_else_stops() {
 }
 
 #[test]
-fn a_rate_that_rises_towards_the_limit_warns_once() {
+fn a_rising_rate_warns_once() {
     #[circuit_breaker(rate = 50%, window = 10m, min_calls = 1000, name = "supervised::rising")]
     fn rising(outcome: Outcome) -> Outcome {
         outcome
@@ -423,7 +423,7 @@ fn a_rate_that_rises_towards_the_limit_warns_once() {
 }
 
 #[test]
-fn recoveries_that_fail_raise_one_alert_and_one_when_they_are_back() {
+fn failing_recoveries_raise_one_alert_and_clear_once() {
     #[with_fallback(supplied, name = "supervised::answered")]
     fn answered(is_saved: bool) -> Outcome {
         let _ = is_saved;
@@ -461,7 +461,7 @@ fn recoveries_that_fail_raise_one_alert_and_one_when_they_are_back() {
 }
 
 #[test]
-fn a_keyed_breaker_of_any_number_of_keys_costs_it_no_memory_and_is_left_alone() {
+fn a_keyed_breaker_is_not_opened_and_costs_no_memory_per_key() {
     #[circuit_breaker(threshold = 1000, key = id, max_keys = 100, name = "supervised::keyed")]
     fn keyed(id: u32) -> Outcome {
         let _ = id;
@@ -490,7 +490,7 @@ fn a_keyed_breaker_of_any_number_of_keys_costs_it_no_memory_and_is_left_alone() 
 }
 
 #[test]
-fn a_key_whose_own_count_is_full_opens_its_breaker_beside_the_supervisor() {
+fn a_keyed_breaker_opens_by_its_own_threshold() {
     #[circuit_breaker(threshold = 20, key = id, name = "supervised::by_key")]
     fn by_key(id: u32) -> Outcome {
         if id == 7 { Err(Error::Down) } else { Ok(()) }
@@ -512,7 +512,7 @@ fn a_key_whose_own_count_is_full_opens_its_breaker_beside_the_supervisor() {
 }
 
 #[test]
-fn it_runs_by_itself_and_ends_when_it_is_dropped() {
+fn the_supervisor_starts_and_stops_on_drop() {
     // Outside of a test world: the thread reads the counters of the process.
     let supervision = supervisor::start().unwrap();
     assert_eq!(supervision.actions().run, 0);

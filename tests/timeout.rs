@@ -51,7 +51,7 @@ async fn a_slow_call_is_ended_at_its_limit_and_reported_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_quick_call_is_left_alone() {
+async fn a_quick_call_is_not_affected() {
     let world = testing::isolate();
     assert_eq!(takes(Duration::from_millis(1999)).await, Ok(1));
     assert_eq!(world.events(), []);
@@ -76,7 +76,7 @@ async fn the_body_is_dropped_when_the_limit_has_passed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn return_types_and_errors_with_room_for_a_rejection() {
+async fn several_return_and_error_types_are_supported() {
     #[timeout(1s)]
     async fn option() -> Option<u32> {
         std::future::pending().await
@@ -134,7 +134,7 @@ async fn remaining_is_the_least_of_all_enclosing_timeouts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_clock_starts_at_the_first_poll_that_is_not_ready_unless_strict() {
+async fn the_clock_starts_at_the_first_pending_poll_unless_strict() {
     #[timeout(2s)]
     async fn blocks_first() -> Option<Duration> {
         tokio::time::advance(Duration::from_secs(5)).await;
@@ -163,7 +163,7 @@ async fn an_error_of_the_function_stays_its_own() {
 }
 
 #[tokio::test]
-async fn a_manual_clock_ends_it_without_tokios() {
+async fn a_manual_clock_ends_a_call_without_tokio_time() {
     let world = testing::isolate();
     let call = takes(Duration::from_secs(3600));
     let move_on = async {
@@ -175,7 +175,7 @@ async fn a_manual_clock_ends_it_without_tokios() {
 }
 
 #[test]
-fn a_sync_body_runs_on_a_helper_thread_and_is_abandoned_there() {
+fn a_sync_body_runs_on_a_helper_thread_and_is_abandoned() {
     static RUNS: AtomicU32 = AtomicU32::new(0);
     #[timeout(20ms, thread, threads = 2)]
     fn waits(gate: Arc<std::sync::Barrier>, wait: bool) -> Result<u32, Failure> {
@@ -199,7 +199,7 @@ fn a_sync_body_runs_on_a_helper_thread_and_is_abandoned_there() {
 }
 
 #[test]
-fn each_attempt_can_have_a_helper_thread_of_its_own() {
+fn each_attempt_may_have_its_own_helper_thread() {
     static TAGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
     #[with_retry(max = 2, base = 1ms, clone(tag))]
     #[circuit_breaker(threshold = 9)]
@@ -275,7 +275,7 @@ fn bodies_within_their_limit_are_not_counted() {
 }
 
 #[test]
-fn an_abandoned_body_that_panics_gives_its_place_back() {
+fn an_abandoned_body_that_panics_frees_its_slot() {
     #[timeout(5ms, thread, threads = 1)]
     fn panics(gate: Arc<std::sync::Barrier>, late: bool) -> Result<u32, Failure> {
         if late {
@@ -296,7 +296,7 @@ fn an_abandoned_body_that_panics_gives_its_place_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_limits_around_a_call_go_along_to_its_thread() {
+async fn outer_limits_are_propagated_to_the_helper_thread() {
     #[timeout(5s, thread)]
     fn inner() -> Result<Option<Duration>, Failure> {
         nested()
@@ -327,7 +327,7 @@ async fn the_limits_around_a_call_go_along_to_its_thread() {
 }
 
 #[test]
-fn the_runtime_goes_along_to_the_thread() {
+fn the_runtime_is_propagated_to_the_helper_thread() {
     #[timeout(60s, thread)]
     fn asks() -> Result<u32, Failure> {
         let handle = tokio::runtime::Handle::current();
@@ -353,7 +353,7 @@ fn the_runtime_goes_along_to_the_thread() {
 }
 
 #[test]
-fn the_stack_is_as_large_as_a_main_threads_or_as_written() {
+fn the_stack_size_is_that_of_a_main_thread_or_as_configured() {
     /// Uses about `kib` KiB of stack.
     fn deep(kib: usize) -> u64 {
         let block = std::hint::black_box([kib as u8; 1024]);
@@ -379,7 +379,7 @@ fn the_stack_is_as_large_as_a_main_threads_or_as_written() {
 }
 
 #[test]
-fn a_stack_that_the_system_does_not_have_is_a_refusal() {
+fn a_stack_size_that_cannot_be_allocated_is_rejected() {
     #[timeout(60s, thread, stack = 1000000GiB)]
     fn never() -> Result<u64, Failure> {
         Ok(1)
@@ -389,7 +389,7 @@ fn a_stack_that_the_system_does_not_have_is_a_refusal() {
 }
 
 #[test]
-fn a_sync_call_by_hand_ends_at_its_limit() {
+fn a_timeout_value_ends_a_sync_call_at_its_limit() {
     const LIMIT: Timeout = Timeout::new(Duration::from_secs(60)).threads(1).name("by hand");
     const SHORT: Timeout = Timeout::new(Duration::from_millis(10)).name("by hand");
     let _world = testing::isolate();
@@ -419,7 +419,7 @@ fn a_sync_call_by_hand_ends_at_its_limit() {
 }
 
 #[test]
-fn a_call_by_hand_is_small_and_runs_in_a_task() {
+fn a_timeout_value_makes_small_spawnable_futures() {
     async fn large(text: String) -> Result<usize, Failure> {
         let bytes = std::hint::black_box([1_u8; 1024]);
         tokio::task::yield_now().await;
@@ -441,7 +441,7 @@ fn a_call_by_hand_is_small_and_runs_in_a_task() {
 }
 
 #[test]
-fn a_call_by_hand_begins_when_it_is_polled() {
+fn a_timeout_value_starts_its_call_at_the_first_poll() {
     static BEGUN: AtomicU32 = AtomicU32::new(0);
     let call = Timeout::new(Duration::from_secs(1));
     let call = call.call_async(|| {
@@ -453,7 +453,7 @@ fn a_call_by_hand_begins_when_it_is_polled() {
 }
 
 #[test]
-fn without_a_runtime_and_without_timers() {
+fn a_timeout_works_without_a_runtime_or_timers() {
     #[timeout(10ms)]
     async fn hangs() -> Option<()> {
         std::future::pending().await
@@ -499,7 +499,7 @@ fn is_send<T: Send>(future: T) -> T {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_can_be_known_only_at_run_time() {
+async fn a_limit_can_be_a_run_time_value() {
     let _world = testing::isolate();
     let stack = || resilience::point("limit from the environment").unwrap().info().stack.remove(0);
     assert_eq!(stack().settings[0].to_string(), "instance = ..");
@@ -517,7 +517,7 @@ async fn a_limit_can_be_known_only_at_run_time() {
 }
 
 #[test]
-fn a_limit_of_the_instance_on_a_thread() {
+fn an_instance_limit_applies_on_a_helper_thread() {
     let (end, gate) = mpsc::channel();
     let limited = Limited { limit: Arc::new(Timeout::new(Duration::from_millis(1))) };
     let Failure::Rejected(rejected) = limited.on_thread(gate).unwrap_err() else { panic!() };

@@ -123,7 +123,7 @@ fn retry() -> RetryLayer {
 }
 
 #[tokio::test]
-async fn idempotent_requests_are_repeated_and_others_are_sent_once() {
+async fn only_idempotent_requests_are_retried() {
     let _world = testing::isolate();
     let refused = Answer::Fails(ErrorKind::ConnectionRefused);
     let reset = Answer::Fails(ErrorKind::ConnectionReset);
@@ -191,7 +191,7 @@ async fn the_clones_of_a_service_share_the_budget_of_the_retry() {
 }
 
 #[tokio::test]
-async fn a_wait_that_the_service_asks_for_is_kept() {
+async fn retry_after_of_the_service_is_honoured() {
     let world = testing::isolate();
     let calls = Arc::new(AtomicU32::new(0));
     let service = service_fn(move |_: Request<String>| {
@@ -206,7 +206,7 @@ async fn a_wait_that_the_service_asks_for_is_kept() {
 }
 
 #[tokio::test]
-async fn a_breaker_judges_answers_by_their_status() {
+async fn a_breaker_judges_responses_by_their_status() {
     let _world = testing::isolate();
     let breaker = Arc::new(CircuitBreaker::new("api").threshold(2));
     let service = Scripted::new(&[DOWN, Answer::Status(404), DOWN, DOWN]);
@@ -223,7 +223,7 @@ async fn a_breaker_judges_answers_by_their_status() {
 }
 
 #[tokio::test]
-async fn errors_of_a_service_count_by_their_class() {
+async fn errors_of_a_service_count_by_their_category() {
     let _world = testing::isolate();
     let breaker = Arc::new(CircuitBreaker::new("api").threshold(1));
     let kinds = [ErrorKind::NotFound, ErrorKind::ConnectionReset].map(Answer::Fails);
@@ -235,7 +235,7 @@ async fn errors_of_a_service_count_by_their_class() {
 }
 
 #[tokio::test]
-async fn other_answers_are_judged_by_a_function() {
+async fn other_responses_are_judged_by_a_function() {
     let _world = testing::isolate();
     let calls = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&calls);
@@ -270,7 +270,7 @@ where
 }
 
 #[tokio::test]
-async fn readiness_takes_nothing() {
+async fn polling_readiness_acquires_nothing() {
     let world = testing::isolate();
     let service = Scripted::new(&[DOWN]);
     let get = || request(Method::GET);
@@ -304,7 +304,7 @@ async fn readiness_takes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_above_a_breaker_counts_as_a_failure() {
+async fn an_outer_timeout_counts_as_a_failure_of_the_breaker() {
     let _world = testing::isolate();
     let breaker = Arc::new(CircuitBreaker::new("api").threshold(1));
     let service = ServiceBuilder::new()
@@ -318,7 +318,7 @@ async fn a_timeout_above_a_breaker_counts_as_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_call_gives_everything_back() {
+async fn a_dropped_call_releases_everything() {
     let _world = testing::isolate();
     let (bulkhead, breaker) =
         (Arc::new(Bulkhead::new("api", 1)), Arc::new(CircuitBreaker::new("api").threshold(1)));
@@ -341,7 +341,7 @@ fn hedge(max: u32) -> HedgeLayer {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_request_is_sent_once_more() {
+async fn a_slow_request_is_hedged() {
     let _world = testing::isolate();
     let service = Scripted::new(&[Answer::Hangs]);
     let hedged = hedge(1).layer(service.clone());
@@ -362,7 +362,7 @@ async fn a_slow_request_is_sent_once_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_may_not_be_repeated_is_not_hedged() {
+async fn non_idempotent_requests_are_not_hedged() {
     let _world = testing::isolate();
     let service = Scripted::new(&[Answer::Late(200, 3 * SECOND)]);
     assert_eq!(hedge(1).layer(service.clone()).oneshot(request(Method::POST)).await.unwrap().status(), 200);
@@ -390,7 +390,7 @@ async fn what_may_not_be_repeated_is_not_hedged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hedge_sends_nothing_that_a_policy_below_refuses() {
+async fn a_hedge_respects_the_policies_below() {
     let _world = testing::isolate();
     let service = Scripted::new(&[Answer::Late(200, 3 * SECOND)]);
     let bulkhead = Arc::new(Bulkhead::new("api", 1));
@@ -420,7 +420,7 @@ async fn an_adaptive_timeout_follows_the_service() {
 }
 
 #[tokio::test]
-async fn each_host_has_a_breaker_of_its_own() {
+async fn each_host_has_its_own_breaker() {
     let _world = testing::isolate();
     let hosts = Arc::new(CircuitBreakers::new().name("hosts").threshold(2));
     let host = |request: &Request<String>| request.uri().host().unwrap_or_default().to_owned();
@@ -470,7 +470,7 @@ fn streamed() -> Body {
 }
 
 #[tokio::test]
-async fn a_streamed_answer_holds_its_slot_until_its_end() {
+async fn a_streamed_response_holds_its_slot_until_its_end() {
     let _world = testing::isolate();
     let bulkhead = Arc::new(Bulkhead::new("api", 1));
     let answer = |body: fn() -> Body| {
@@ -507,7 +507,7 @@ async fn a_streamed_answer_holds_its_slot_until_its_end() {
 }
 
 #[tokio::test]
-async fn a_service_without_bodies_frees_its_slot_with_its_answer() {
+async fn a_service_without_bodies_frees_its_slot_with_its_response() {
     let _world = testing::isolate();
     let bulkhead = Arc::new(Bulkhead::new("api", 1));
     let service = service_fn(async |n: u32| Ok::<u32, BoxError>(n));
@@ -517,7 +517,7 @@ async fn a_service_without_bodies_frees_its_slot_with_its_answer() {
 }
 
 #[tokio::test]
-async fn an_adaptive_bulkhead_follows_the_answers() {
+async fn an_adaptive_bulkhead_follows_the_responses() {
     let world = testing::isolate();
     let bulkhead = Arc::new(Bulkhead::new("api", 20).adaptive());
     let before = bulkhead.snapshot().slots;
@@ -557,7 +557,7 @@ async fn the_clones_of_an_axum_router_share_one_state() {
 }
 
 #[tokio::test]
-async fn the_layers_cover_a_whole_reqwest_client() {
+async fn the_layers_work_around_a_reqwest_client() {
     let _world = testing::isolate();
     let script = Arc::new(Mutex::new(VecDeque::<u16>::new()));
     let seen = Arc::new(AtomicU32::new(0));
@@ -659,7 +659,7 @@ async fn a_server_on_loopback_holds_a_slot_until_a_stream_has_been_sent() {
 }
 
 #[tokio::test]
-async fn a_whole_reqwest_client_hedges_and_has_a_breaker_for_each_host() {
+async fn a_layered_reqwest_client_hedges_and_has_a_breaker_per_host() {
     let seen = Arc::new(AtomicU32::new(0));
     let answer = {
         let seen = Arc::clone(&seen);

@@ -137,7 +137,7 @@ fn levels(seen: &[Seen]) -> Vec<Level> {
 }
 
 #[test]
-fn attempts_from_one_started_trace_failed_debug_recovered_info() {
+fn attempts_are_traced_and_a_recovery_is_info() {
     let seen = reported(|_| drop(fetch(&Cell::new(0), 1, Category::Unavailable, SECRET)));
     assert!(seen.iter().all(|seen| seen.target == "resilience::retry"), "{seen:#?}");
     assert!(
@@ -179,7 +179,7 @@ impl From<Rejected> for Coded {
 }
 
 #[test]
-fn the_code_of_the_other_side_is_a_field_where_there_is_one() {
+fn the_error_code_of_the_service_is_a_field() {
     let seen = reported(|_| drop(post()));
     let judged: Vec<_> = seen.iter().filter(|seen| seen.fields.contains_key("category")).collect();
     assert!(judged.len() >= 5, "{seen:#?}");
@@ -189,7 +189,7 @@ fn the_code_of_the_other_side_is_a_field_where_there_is_one() {
 }
 
 #[test]
-fn retries_that_all_failed_are_one_warning() {
+fn exhausted_retries_are_one_warning() {
     let seen = reported(|_| drop(fetch(&Cell::new(0), 99, Category::Transient, SECRET)));
     let warnings: Vec<_> = seen.iter().filter(|seen| seen.level == Level::WARN).collect();
     assert_eq!(warnings.len(), 1, "{seen:#?}");
@@ -202,7 +202,7 @@ fn retries_that_all_failed_are_one_warning() {
 }
 
 #[test]
-fn an_error_that_is_not_retried_is_debug() {
+fn an_error_that_is_not_retried_is_logged_at_debug() {
     for category in [Category::NotFound, Category::Invalid, Category::Auth, Category::Resource] {
         let seen = reported(|_| drop(fetch(&Cell::new(0), 99, category, SECRET)));
         assert_eq!(levels(&seen), [Level::TRACE, Level::DEBUG], "{seen:#?}");
@@ -215,13 +215,13 @@ fn an_error_that_is_not_retried_is_debug() {
 }
 
 #[test]
-fn a_success_says_nothing_above_trace() {
+fn a_success_is_logged_only_at_trace() {
     let seen = reported(|_| drop(fetch(&Cell::new(0), 0, Category::Unknown, SECRET)));
     assert!(seen.iter().all(|seen| seen.level == Level::TRACE), "{seen:#?}");
 }
 
 #[test]
-fn an_async_function_reports_the_same() {
+fn an_async_function_logs_the_same_events() {
     #[with_retry(max = 2, jitter = none, name = "same")]
     fn now() -> Result<u32, Secret> {
         Err(Secret(Category::Transient))
@@ -238,7 +238,7 @@ fn an_async_function_reports_the_same() {
 }
 
 #[test]
-fn a_breaker_opens_with_a_warning_closes_with_info_and_refuses_at_most_once_a_second() {
+fn breaker_transitions_and_rejections_have_their_levels() {
     #[circuit_breaker(threshold = 2, recovery = 10s)]
     fn guarded(fails: bool) -> Result<u32, Secret> {
         if fails { Err(Secret(Category::Connection)) } else { Ok(1) }
@@ -281,7 +281,7 @@ fn arming_faults_is_a_warning() {
 }
 
 #[test]
-fn a_line_of_a_nested_retry_has_its_depth_and_the_retry_around_it() {
+fn a_nested_retry_logs_its_depth_and_its_outer_retry() {
     #[with_retry(max = 1, base = 0s, name = "nested::outer")]
     fn outer() -> Result<u32, Secret> {
         inner()
@@ -328,7 +328,7 @@ fn the_key_is_a_field_only_with_key_label() {
 }
 
 #[test]
-fn a_failover_names_listed_values_and_never_the_callers_own() {
+fn a_failover_logs_only_listed_values() {
     #[failover(value = ["listed", "other"], sticky = 60s)]
     fn fails_over(value: &str, down: &str) -> Result<usize, Secret> {
         if down.contains(value) { Err(Secret(Category::Timeout)) } else { Ok(value.len()) }
@@ -346,7 +346,7 @@ fn a_failover_names_listed_values_and_never_the_callers_own() {
 }
 
 #[test]
-fn an_extra_call_of_a_hedge_is_debug() {
+fn an_extra_call_of_a_hedge_is_logged_at_debug() {
     #[hedge(after = 10ms, idempotent, key = host)]
     async fn hidden(host: &str, world: &testing::World) -> Result<usize, Secret> {
         for _ in 0..2 {
@@ -386,7 +386,7 @@ fn rejections_of_each_breaker_are_reported_at_most_once_a_second() {
 }
 
 #[test]
-fn rejections_of_all_keys_together_are_reported_at_most_once_a_second() {
+fn rejections_of_all_keys_are_logged_at_most_once_a_second() {
     #[circuit_breaker(threshold = 1, key = tenant)]
     fn guarded(tenant: u32) -> Result<u32, Secret> {
         Err(Secret(Category::Connection))
@@ -421,7 +421,7 @@ async fn a_timeout_is_reported() {
 }
 
 #[test]
-fn a_fallback_that_hides_what_will_not_pass_is_a_warning_at_most_once_a_minute() {
+fn fallbacks_for_permanent_errors_warn_at_most_once_a_minute() {
     #[with_fallback(value = 0)]
     fn hides(category: Category) -> Result<u32, Secret> {
         Err(Secret(category))
@@ -440,7 +440,7 @@ fn a_fallback_that_hides_what_will_not_pass_is_a_warning_at_most_once_a_minute()
 }
 
 #[test]
-fn nothing_secret_is_reported() {
+fn no_secret_is_logged() {
     #[with_fallback(value = SECRET.to_owned())]
     #[with_retry(max = 2)]
     #[circuit_breaker(threshold = 2)]
@@ -522,7 +522,7 @@ fn every_line_about_a_job_names_it() {
 }
 
 #[test]
-fn the_subscriber_and_the_span_go_along_to_a_timeouts_thread() {
+fn a_timeout_propagates_subscriber_and_span_to_its_thread() {
     #[timeout(60s, thread)]
     fn on_thread(from: std::thread::ThreadId) -> Option<()> {
         assert_ne!(std::thread::current().id(), from);
@@ -547,7 +547,7 @@ fn the_subscriber_and_the_span_go_along_to_a_timeouts_thread() {
 }
 
 #[test]
-fn a_panic_and_a_result_that_is_not_recorded_are_warnings_that_name_the_job() {
+fn panics_and_unrecorded_results_warn_with_the_job() {
     #[job("breaks:{id}")]
     fn breaks(id: u32) -> Result<u32, Secret> {
         panic!("the body breaks {id}")
@@ -575,7 +575,7 @@ fn a_panic_and_a_result_that_is_not_recorded_are_warnings_that_name_the_job() {
 }
 
 #[test]
-fn a_handler_that_is_not_waited_for_is_one_warning() {
+fn a_skipped_handler_is_one_warning() {
     use resilience::events::{self, Kind};
     use std::sync::mpsc::channel;
 
@@ -670,7 +670,7 @@ mod unclassified {
     }
 
     #[test]
-    fn a_type_is_said_once_for_each_point() {
+    fn an_unclassified_type_is_logged_once_per_point() {
         let seen = notices(|| {
             for _ in 0..3 {
                 first().unwrap_err();
@@ -689,7 +689,7 @@ mod unclassified {
     }
 
     #[test]
-    fn each_type_of_a_generic_function_is_said() {
+    fn each_type_of_a_generic_function_is_logged() {
         let seen = notices(|| {
             for _ in 0..2 {
                 generic(|| Foreign).unwrap_err();
@@ -701,7 +701,7 @@ mod unclassified {
     }
 
     #[test]
-    fn what_is_classified_is_not_said() {
+    fn classified_types_are_not_logged() {
         let seen = notices(|| {
             known().unwrap_err();
             asked().unwrap_err();
@@ -715,7 +715,7 @@ mod unclassified {
 }
 
 #[test]
-fn a_sync_wait_inside_a_future_is_said_once_per_point() {
+fn a_sync_wait_inside_a_future_warns_once_per_point() {
     #[with_retry(max = 2, base = 1ms, jitter = none)]
     fn blocks() -> Option<u32> {
         None
@@ -763,7 +763,7 @@ mod outside {
     }
 
     #[test]
-    fn a_step_outside_of_every_job_while_jobs_run_is_one_warning() {
+    fn a_step_outside_any_job_while_jobs_run_warns_once() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let seen = reported(|_| {
             runtime.block_on(async {
@@ -863,7 +863,7 @@ mod panicking {
     }
 
     #[test]
-    fn a_retry_ends_as_without_it() {
+    fn a_panicking_subscriber_does_not_affect_a_retry() {
         // Started and failed attempts, "succeeded after retries" or "gave up".
         below(10, |_| {
             for (fails, succeeds) in [(1, true), (9, false)] {
@@ -886,7 +886,7 @@ mod panicking {
     }
 
     #[test]
-    fn a_breaker_opens_rejects_and_closes_as_without_it() {
+    fn a_panicking_subscriber_does_not_affect_a_breaker() {
         // Opened, rejected, half-open and closed, twice.
         below(8, |world| {
             let outcomes = |call: &dyn Fn(bool) -> Result<u32, Secret>| {
@@ -916,7 +916,7 @@ mod panicking {
     }
 
     #[test]
-    fn a_timeout_ends_as_without_it() {
+    fn a_panicking_subscriber_does_not_affect_a_timeout() {
         below(1, |_| assert!(block_on(slow()).is_err()));
         // The span of the caller is asked for, then entered and left.
         below(4, |_| {
@@ -953,7 +953,7 @@ mod panicking {
     }
 
     #[test]
-    fn a_job_is_recorded_as_without_it() {
+    fn a_panicking_subscriber_does_not_affect_a_job() {
         // Started, a step recorded and reused, done or failed, twice.
         below(12, |_| {
             for _ in 0..2 {

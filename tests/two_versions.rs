@@ -110,7 +110,7 @@ fn each_version_sees_its_own_points() {
 }
 
 #[test]
-fn the_tables_carry_the_version() {
+fn the_inventory_tables_carry_the_version() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let manifest = fs::read_to_string(root.join("Cargo.toml")).expect("a manifest");
     let version =

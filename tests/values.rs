@@ -70,7 +70,7 @@ fn a_retry_classifies_foreign_errors() {
 }
 
 #[test]
-fn when_replaces_the_category_and_unless_beats_both_in_any_order() {
+fn when_replaces_the_category_and_unless_overrides_both() {
     let only_404 = |status: &Status| status.0 == 404;
     assert_eq!(runs!(FAST.classify(category).when(only_404), 404), 4);
     assert_eq!(runs!(FAST.when(only_404).classify(category), 503), 1);
@@ -79,7 +79,7 @@ fn when_replaces_the_category_and_unless_beats_both_in_any_order() {
 }
 
 #[test]
-fn the_judge_comes_last_and_its_argument_needs_no_type() {
+fn a_judge_closure_needs_no_type_annotation() {
     let _world = testing::isolate();
     let mut calls = 0;
     let outcome = FAST.call_judged(
@@ -118,7 +118,7 @@ fn the_judge_comes_last_and_its_argument_needs_no_type() {
 }
 
 #[test]
-fn a_judge_may_judge_values_that_are_no_outcomes() {
+fn a_judge_accepts_values_that_are_no_outcomes() {
     let _world = testing::isolate();
     let mut calls = 0;
     let answer = FAST.call_judged(
@@ -154,7 +154,7 @@ fn a_breaker_classifies_foreign_errors() {
 }
 
 #[test]
-fn a_breaker_counts_by_when_and_leaves_out_unless() {
+fn a_breaker_counts_by_when_and_exempts_unless() {
     let breaker = CircuitBreaker::new("ruled").threshold(2);
     let only_404 = |failure: &Failure| *failure == Failure::Status(404);
     let fails_by_404 = breaker.classify(class).when(only_404);
@@ -167,7 +167,7 @@ fn a_breaker_counts_by_when_and_leaves_out_unless() {
 }
 
 #[test]
-fn a_fallback_answers_by_when_unless_and_class() {
+fn a_fallback_answers_by_when_unless_and_category() {
     const CACHED: Fallback = Fallback::new("cached");
     let status = |outcome: Result<u32, Status>| outcome.map_err(|status| status.0);
     let answer = |code| CACHED.classify(category).call(|| Err(Status(code)), |_: &Status| Some(7));
@@ -186,7 +186,7 @@ fn a_fallback_answers_by_when_unless_and_class() {
 }
 
 #[test]
-fn a_value_with_rules_is_kept_and_used_again() {
+fn a_value_with_rules_can_be_copied_and_reused() {
     let _world = testing::isolate();
     let retry = FAST.name("kept").classify(category).unless(|status: &Status| status.0 == 500);
     let copy = retry;
@@ -211,7 +211,7 @@ fn events_of_a_value_have_its_name() {
 }
 
 #[test]
-fn what_a_retry_and_a_fallback_did_is_in_the_statistics_of_recoveries() {
+fn retry_and_fallback_values_enter_the_recovery_statistics() {
     use resilience::durable::recovery_stats;
     use std::io;
 

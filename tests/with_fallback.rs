@@ -43,14 +43,14 @@ async fn async_even(id: u32) -> Result<u32, io::Error> {
 }
 
 #[test]
-fn a_success_is_left_alone_and_the_fallback_does_not_run() {
+fn the_fallback_does_not_run_after_a_success() {
     let world = testing::isolate();
     assert_eq!(sync_even(2).unwrap(), 2);
     assert_eq!(world.events(), []);
 }
 
 #[test]
-fn a_failure_is_answered_with_the_arguments_of_the_call() {
+fn the_fallback_receives_the_arguments_of_the_call() {
     let world = testing::isolate();
     assert_eq!(sync_even(3).unwrap(), 6);
     let events = world.events();
@@ -61,7 +61,7 @@ fn a_failure_is_answered_with_the_arguments_of_the_call() {
 }
 
 #[tokio::test]
-async fn an_async_function_awaits_a_future_and_takes_a_value_at_once() {
+async fn an_async_function_accepts_sync_and_async_fallbacks() {
     #[with_fallback(doubled)]
     async fn value_at_once(id: u32) -> Result<u32, io::Error> {
         let _ = id;
@@ -83,7 +83,7 @@ async fn an_async_function_awaits_a_future_and_takes_a_value_at_once() {
 }
 
 #[test]
-fn several_are_tried_in_order_and_the_first_error_stays_if_all_fail() {
+fn steps_are_tried_in_order_and_the_first_error_is_returned() {
     #[with_fallback(nothing, doubled)]
     fn second_answers(id: u32) -> Result<u32, io::Error> {
         let _ = id;
@@ -105,7 +105,7 @@ fn several_are_tried_in_order_and_the_first_error_stays_if_all_fail() {
 }
 
 #[test]
-fn it_gets_the_error_and_chosen_arguments() {
+fn a_fallback_receives_the_error_and_chosen_arguments() {
     fn explain(error: &io::Error, name: &str) -> Result<String, io::Error> {
         Ok(format!("{name}: {:?}", error.kind()))
     }
@@ -136,7 +136,7 @@ async fn methods_pass_self_first() {
 }
 
 #[test]
-fn an_argument_that_the_body_moves_is_kept_by_clone() {
+fn an_argument_moved_by_the_body_is_kept_by_clone() {
     fn length(text: String) -> Option<usize> {
         Some(text.len())
     }
@@ -149,7 +149,7 @@ fn an_argument_that_the_body_moves_is_kept_by_clone() {
 }
 
 #[test]
-fn when_unless_and_on_limit_it() {
+fn when_unless_and_on_limit_the_fallback() {
     #[derive(Debug, PartialEq)]
     enum Failure {
         A,
@@ -186,7 +186,7 @@ fn when_unless_and_on_limit_it() {
 }
 
 #[test]
-fn a_value_that_counts_as_a_failure_is_answered() {
+fn a_value_counted_as_a_failure_is_replaced() {
     #[with_fallback(value = vec![0], when_ok = |found| found.is_empty())]
     fn search(found: &[u32]) -> Result<Vec<u32>, io::Error> {
         Ok(found.to_vec())
@@ -196,7 +196,7 @@ fn a_value_that_counts_as_a_failure_is_answered() {
 }
 
 #[test]
-fn a_hook_hears_of_it_and_may_panic() {
+fn a_hook_runs_on_a_fallback_and_may_panic() {
     static HEARD: AtomicU32 = AtomicU32::new(0);
     fn hear(event: &Event) {
         assert!(matches!(event, Event::FellBack { step: 1, .. }));
@@ -212,7 +212,7 @@ fn a_hook_hears_of_it_and_may_panic() {
 }
 
 #[test]
-fn a_panic_in_the_body_or_the_fallback_goes_on_to_the_caller() {
+fn a_panic_in_the_body_or_the_fallback_reaches_the_caller() {
     #[with_fallback(value = 1)]
     fn body_panics(panics: bool) -> Option<u32> {
         assert!(!panics, "body");
@@ -232,7 +232,7 @@ fn a_panic_in_the_body_or_the_fallback_goes_on_to_the_caller() {
 }
 
 #[tokio::test]
-async fn a_call_that_its_caller_drops_gets_no_fallback() {
+async fn no_fallback_runs_for_a_dropped_call() {
     let world = testing::isolate();
     #[with_fallback(value = 1)]
     async fn hangs() -> Option<u32> {
@@ -274,7 +274,7 @@ fn explained(id: u32, error: &io::Error) -> Option<u32> {
 }
 
 #[tokio::test]
-async fn a_refused_value_is_answered_by_the_steps_that_need_no_error() {
+async fn a_refused_value_is_answered_by_steps_without_an_error() {
     #[with_fallback(explained(id, error), plain(id), when_ok = |id| *id == 7)]
     fn sync(id: u32) -> io::Result<u32> {
         if id == 9 { Err(broken()) } else { Ok(id) }
@@ -322,7 +322,7 @@ async fn a_refused_value_is_answered_by_the_steps_that_need_no_error() {
 }
 
 #[tokio::test]
-async fn only_the_variable_is_the_error() {
+async fn only_the_variable_named_error_is_the_error() {
     struct Request {
         error: u32,
     }
@@ -383,7 +383,7 @@ async fn only_the_variable_is_the_error() {
 }
 
 #[tokio::test]
-async fn the_error_is_found_wherever_a_step_uses_it() {
+async fn the_error_is_found_anywhere_in_a_step() {
     fn text(text: impl AsRef<str>) -> Option<String> {
         Some(text.as_ref().to_owned())
     }

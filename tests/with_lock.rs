@@ -43,7 +43,7 @@ fn both(scene: impl Fn(&testing::World, &'static str, &dyn Fn(u32) -> Outcome)) 
 }
 
 #[test]
-fn a_call_holds_its_lock_and_only_that() {
+fn a_call_holds_only_its_own_lock() {
     both(|world, name, call| {
         let held = lock::task("8").acquire().expect("a lock");
         assert_eq!((call(7), call(7)), (Ok(7), Ok(7)));
@@ -119,7 +119,7 @@ fn a_call_waits_for_its_lock() {
 }
 
 #[test]
-fn a_call_inside_of_the_body_is_refused_at_once() {
+fn a_reentrant_call_is_rejected_at_once() {
     #[with_lock("x", name = "lock_outer", wait = 60s)]
     fn outer() -> Outcome {
         inner()
@@ -149,7 +149,7 @@ fn a_call_inside_of_the_body_is_refused_at_once() {
 }
 
 #[test]
-fn a_lock_that_cannot_become_free_is_not_asked_for_again() {
+fn a_reentrant_lock_is_not_retried() {
     fn attempts(event: &Event) {
         if let Event::Retrying { .. } = event {
             RETRIES.fetch_add(1, Ordering::Relaxed);
@@ -198,7 +198,7 @@ fn a_lock_that_cannot_become_free_is_not_asked_for_again() {
 }
 
 #[test]
-fn the_lock_is_free_after_a_panic_and_after_a_dropped_future() {
+fn a_panic_or_a_dropped_future_frees_the_lock() {
     #[with_lock("x", name = "lock_panics")]
     fn panics() -> Outcome {
         panic!("on purpose")
@@ -218,7 +218,7 @@ fn the_lock_is_free_after_a_panic_and_after_a_dropped_future() {
 }
 
 #[test]
-fn readers_run_at_once_and_the_common_lock_is_another_one() {
+fn shared_locks_run_concurrently_and_common_locks_are_separate() {
     #[with_lock("x", shared, name = "lock_reads")]
     async fn reads() -> Outcome {
         tokio::task::yield_now().await;
@@ -240,7 +240,7 @@ fn readers_run_at_once_and_the_common_lock_is_another_one() {
 }
 
 #[test]
-fn a_lock_whose_file_is_removed_is_reported_at_the_end() {
+fn a_removed_lock_file_is_reported_at_the_end() {
     static SEEN: AtomicU32 = AtomicU32::new(0);
     #[with_lock("x", name = "lock_lost")]
     fn lost() -> Outcome {
@@ -257,7 +257,7 @@ fn a_lock_whose_file_is_removed_is_reported_at_the_end() {
 }
 
 #[test]
-fn a_retry_takes_the_lock_for_each_attempt_and_a_fallback_answers() {
+fn with_lock_composes_with_retry_and_fallback() {
     #[with_fallback(value = 9)]
     #[with_lock("x", wait = 0s, name = "lock_fallback")]
     fn answered() -> Outcome {
@@ -299,7 +299,7 @@ fn an_abandoned_body_keeps_the_lock_until_it_ends() {
 }
 
 #[test]
-fn a_timeout_around_it_limits_the_wait() {
+fn an_outer_timeout_limits_the_wait() {
     #[timeout(50ms)]
     #[with_lock("x", wait = 60s, name = "lock_limited")]
     async fn limited() -> Outcome {
@@ -355,7 +355,7 @@ fn boxed() -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
 const NAME: &str = "a constant";
 
 #[test]
-fn every_shape_of_function_has_a_lock() {
+fn functions_of_every_shape_are_supported() {
     let _world = testing::isolate();
     let mut tasks = Tasks { tenant: "acme".to_owned() };
     assert_eq!(tasks.method(7), Ok(7));

@@ -53,7 +53,7 @@ fn both(scene: impl Fn(&testing::World, &'static str, Call<'_>)) {
 }
 
 #[test]
-fn a_call_holds_its_lease_with_a_higher_fence_each_time() {
+fn each_call_gets_a_lease_with_a_higher_fence() {
     both(|world, name, call| {
         let store = Arc::new(MemoryStore::new());
         let first = call(&store, 7).expect("free");
@@ -99,7 +99,7 @@ async fn waits(name: &str) -> Outcome {
 }
 
 #[test]
-fn a_call_waits_for_its_lease_and_an_abandoned_one_does_not_take_it() {
+fn a_call_waits_for_its_lease_unless_dropped() {
     let world = testing::isolate();
     let mut held = Box::pin(holder(&SHARED, 1));
     assert!(held.as_mut().now_or_never().is_none());
@@ -118,7 +118,7 @@ fn a_call_waits_for_its_lease_and_an_abandoned_one_does_not_take_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_wait_has_a_limit_and_so_has_a_timeout_around_it() {
+async fn the_wait_and_an_outer_timeout_limit_the_call() {
     #[timeout(2s)]
     #[with_lock("task:2", store = &*SHARED, wait = 60s, name = "leased_limited")]
     async fn limited() -> Outcome {
@@ -163,7 +163,7 @@ async fn inner_later() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_call_inside_of_the_body_is_refused_at_once() {
+async fn a_reentrant_call_is_rejected_at_once() {
     let _world = testing::isolate();
     for outcome in [outer(), outer_later(false).await, outer_later(true).await] {
         let error = outcome.expect_err("its own lock");
@@ -178,7 +178,7 @@ async fn a_call_inside_of_the_body_is_refused_at_once() {
 }
 
 #[test]
-fn a_thread_of_the_body_knows_the_lease() {
+fn a_thread_of_the_body_sees_the_lease() {
     #[with_lock("threads", store = &*SHARED, name = "leased_threads")]
     fn threads() -> Outcome {
         let seen = std::thread::spawn(in_scope_blocking(fence)).join().expect("no panic");
@@ -189,7 +189,7 @@ fn a_thread_of_the_body_knows_the_lease() {
 }
 
 #[test]
-fn the_lock_is_free_after_a_panic_and_each_attempt_takes_it() {
+fn a_panic_frees_the_lock_and_each_attempt_acquires_it() {
     static FENCES: Mutex<Vec<u64>> = Mutex::new(Vec::new());
     #[with_lock("panics", store = &*SHARED, wait = 0s, name = "leased_panics")]
     fn panics() -> Outcome {
@@ -232,7 +232,7 @@ fn an_abandoned_body_keeps_the_lease_until_it_ends() {
 }
 
 #[test]
-fn a_name_that_cannot_be_one_is_refused() {
+fn an_invalid_name_is_rejected() {
     #[with_lock(of, store = &*SHARED, name = "leased_names")]
     fn named(of: String) -> Outcome {
         Ok(1)
@@ -355,7 +355,7 @@ fn hide(dir: &Path, pid: u32) {
 }
 
 #[test]
-fn a_stopped_holder_keeps_its_lease_here_and_loses_it_elsewhere_and_reports_that() {
+fn a_stopped_remote_holder_loses_its_lease_and_reports_it() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     let store = open(&dir);
@@ -375,7 +375,7 @@ fn a_stopped_holder_keeps_its_lease_here_and_loses_it_elsewhere_and_reports_that
 }
 
 #[test]
-fn a_store_that_cannot_be_used_refuses_the_lock() {
+fn an_unusable_store_rejects_the_lock() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     let store = open(&dir);

@@ -68,7 +68,7 @@ async fn answered() -> Result<u32, Error> {
 }
 
 #[tokio::test]
-async fn a_call_that_a_retry_or_a_fallback_saved_is_a_recovery_that_ended_well() {
+async fn saved_calls_count_as_successful_recoveries() {
     let _world = isolate();
     let calls = Cell::new(0);
     for _ in 0..99 {
@@ -159,7 +159,7 @@ fn the_first_rule_that_applies_decides() {
 }
 
 #[test]
-fn an_undo_that_fails_is_an_alert() {
+fn a_failed_undo_raises_an_alert() {
     let world = isolate();
     assert_eq!(sync("stuck", Some(Error::Corrupt)), Err(Error::Corrupt));
     assert_eq!(logged(), ["body", "undo stuck, Corrupt"]);
@@ -170,7 +170,7 @@ fn an_undo_that_fails_is_an_alert() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_for_async_functions() {
+async fn async_functions_apply_the_same_rules() {
     let world = isolate();
     assert_eq!(later("a", None).await, Ok(vec!["a".to_owned()]));
     assert_eq!(later("a", Some(Error::Corrupt)).await, Err(Error::Corrupt));
@@ -195,7 +195,7 @@ fn stacked(error: Error) -> Result<u32, Error> {
 }
 
 #[test]
-fn it_sees_what_the_retries_left_and_a_fallback_sees_what_it_left() {
+fn recovery_runs_after_retries_and_before_fallbacks() {
     let _world = isolate();
     assert_eq!((option(true), option(false)), (Some(1), None), "without a class nothing applies");
     assert_eq!(stacked(Error::Busy), Ok(9), "retried, then answered");
@@ -228,7 +228,7 @@ fn order(id: u32, error: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn on_a_step_it_says_what_becomes_of_the_job() {
+fn recovery_on_a_step_decides_how_the_job_ends() {
     let world = isolate();
     let status = |id: &str| jobs::blocking::get(id).unwrap().unwrap().status;
     assert_eq!(order(1, 0), Err(Error::Corrupt));
@@ -263,7 +263,7 @@ fn fragile_order(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn an_undo_that_panics_has_failed() {
+fn a_panicking_undo_counts_as_failed() {
     let world = isolate();
     assert_eq!(fragile_order(1), Err(Error::Corrupt), "the body's own error, no panic");
     assert_eq!(jobs::blocking::get("fragile:1").unwrap().unwrap().status, Status::Manual);
@@ -281,7 +281,7 @@ fn interrupted(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn what_recovery_did_is_kept_with_the_job() {
+fn the_history_of_a_job_records_its_recoveries() {
     let _world = isolate();
     for (id, strategy, category) in [(1, "resume", None), (2, "failed", Some("unavailable"))] {
         let panic = std::panic::catch_unwind(|| interrupted(id));
@@ -300,7 +300,7 @@ fn what_recovery_did_is_kept_with_the_job() {
 }
 
 #[test]
-fn the_inventory_lists_its_rules() {
+fn the_inventory_lists_the_recovery_rules() {
     let found = resilience::points().into_iter().find(|point| point.name.ends_with("::sync"));
     let text = found.expect("a point").to_string();
     assert!(
@@ -345,7 +345,7 @@ async fn chosen_async(id: u32) -> Result<u32, Error> {
 }
 
 #[tokio::test]
-async fn a_recovery_as_a_value_takes_the_strategy_that_is_chosen_at_run_time() {
+async fn a_recovery_value_takes_its_strategy_at_run_time() {
     let world = isolate();
     let fails = || Err::<u32, _>(Error::Corrupt);
     for (strategy, expected) in [
@@ -367,7 +367,7 @@ async fn a_recovery_as_a_value_takes_the_strategy_that_is_chosen_at_run_time() {
 }
 
 #[tokio::test]
-async fn a_recovery_as_a_value_ends_the_job_that_it_is_called_in() {
+async fn a_recovery_value_ends_the_surrounding_job() {
     let world = isolate();
     for (id, strategy, status, undone) in [
         (1, Recovery::Rollback, Status::RolledBack, 1),
@@ -437,7 +437,7 @@ async fn paged_later(id: u32, fails: bool) -> Result<u32, Error> {
 }
 
 #[test]
-fn each_job_that_fails_is_escalated_by_its_name_and_a_refused_call_is_not() {
+fn failed_jobs_are_escalated_by_name_and_refused_calls_are_not() {
     let world = isolate();
     let later = |id, fails| futures::executor::block_on(paged_later(id, fails));
     for id in 1..=3 {

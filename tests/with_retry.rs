@@ -38,7 +38,7 @@ twins!(as_it_comes: with_retry());
 twins!(three: with_retry(max = 3));
 
 #[test]
-fn three_retries_are_four_calls() {
+fn three_retries_make_four_calls() {
     let seen = three(&always(Category::Transient));
     assert_eq!((seen.calls, seen.waits.len()), (4, 3));
 }
@@ -58,7 +58,7 @@ fn three_retries_are_the_default() {
 }
 
 #[test]
-fn a_success_is_one_call_without_wait_or_event() {
+fn a_success_makes_one_call_without_wait_or_event() {
     let seen = three(&fails(0, Category::Transient));
     assert_eq!(seen.outcome, Ok(1));
     assert_eq!((seen.calls, seen.waits, seen.events), (1, vec![], vec![]));
@@ -72,13 +72,13 @@ fn the_first_success_is_returned() {
 }
 
 #[test]
-fn the_error_is_the_functions_own_last_one() {
+fn the_last_error_of_the_function_is_returned() {
     let error = three(&always(Category::Transient)).outcome.unwrap_err();
     assert_eq!((error.call, error.class.category), (4, Category::Transient));
 }
 
 #[test]
-fn no_retries_are_one_call() {
+fn zero_retries_make_one_call() {
     twins!(none: with_retry(max = 0));
     let seen = none(&always(Category::Transient));
     assert_eq!((seen.calls, seen.waits), (1, vec![]));
@@ -92,7 +92,7 @@ fn a_count_may_be_a_const_expression() {
 }
 
 #[test]
-fn the_category_decides_whether_and_how_often() {
+fn the_category_decides_how_often_to_retry() {
     let calls = |category| three(&always(category)).calls;
     for again in [
         Category::Timeout,
@@ -120,7 +120,7 @@ fn the_category_decides_whether_and_how_often() {
 }
 
 #[test]
-fn an_error_may_say_otherwise_than_its_category() {
+fn an_error_may_override_its_category() {
     let calls = |category, retry| three(&always(Classification::new(category).retry(retry))).calls;
     assert_eq!(calls(Category::Transient, Retryable::Never), 1);
     assert_eq!(calls(Category::Transient, Retryable::Once), 2);
@@ -128,7 +128,7 @@ fn an_error_may_say_otherwise_than_its_category() {
 }
 
 #[test]
-fn question_mark_and_return_end_the_attempt_not_the_call() {
+fn return_and_question_mark_end_only_the_attempt() {
     #[with_retry(max = 3, jitter = none)]
     fn now(calls: &Cell<u32>) -> Result<u32, std::num::ParseIntError> {
         calls.set(calls.get() + 1);
@@ -160,7 +160,7 @@ fn question_mark_and_return_end_the_attempt_not_the_call() {
 }
 
 #[test]
-fn events_are_in_order() {
+fn events_are_emitted_in_order() {
     let seen = three(&fails(2, Category::Unavailable));
     let told: Vec<_> = seen
         .events
@@ -204,7 +204,7 @@ fn ending(events: &[Event]) -> (Vec<&'static str>, bool) {
 }
 
 #[test]
-fn an_error_that_is_not_retried_at_the_first_attempt_is_a_failed_attempt() {
+fn a_first_error_that_is_not_retried_is_only_a_failed_attempt() {
     twins!(cautious: with_retry(max = 3, idempotent = false));
     twins!(never: with_retry(max = 3, when = |_| false));
     twins!(exempt: with_retry(max = 3, unless = |_| true));
@@ -228,7 +228,7 @@ fn an_error_that_is_not_retried_at_the_first_attempt_is_a_failed_attempt() {
 }
 
 #[test]
-fn a_retry_that_was_wanted_and_denied_gave_up() {
+fn a_denied_retry_gives_up() {
     twins!(hurried: with_retry(max = 3, jitter = none, give_up_after = 150ms));
     twins!(limited: with_retry(max = 3, retry_after_cap = 1s));
     let slow = always(Category::Timeout).taking(std::time::Duration::from_millis(100));
@@ -244,7 +244,7 @@ fn a_retry_that_was_wanted_and_denied_gave_up() {
 }
 
 #[test]
-fn an_error_that_is_not_retried_after_a_retry_gave_up() {
+fn a_permanent_error_after_a_retry_gives_up() {
     let classes = [Some(Category::Timeout.into()), Some(Category::NotFound.into())];
     let seen = three(&twins::steps(classes));
     assert_eq!(seen.calls, 2);
@@ -252,7 +252,7 @@ fn an_error_that_is_not_retried_after_a_retry_gave_up() {
 }
 
 #[test]
-fn errors_that_are_not_retried_have_a_counter_of_their_own() {
+fn errors_that_are_not_retried_have_their_own_counter() {
     #[with_retry(max = 1, base = 0s, name = "counted apart")]
     fn call(category: Category) -> Result<(), twins::Failure> {
         Err(twins::Failure { class: category.into(), call: 1 })

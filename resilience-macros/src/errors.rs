@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_found_is_nothing_reported() {
+    fn no_mistakes_yield_no_error() {
         assert!(Errors::new().finish().is_none());
     }
 }

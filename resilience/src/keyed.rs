@@ -655,7 +655,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_many_types() {
+    fn keys_may_have_many_types() {
         let map = keyed(100);
         let number = map.get(&42_u8);
         for other in [map.get(&42_i64), map.get(&&42_usize), map.get(&Box::new(42_i128))] {
@@ -681,7 +681,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_recently_used_key_goes_first() {
+    fn the_least_recently_used_key_is_evicted_first() {
         let map = keyed(3);
         for key in ["a", "b", "c"] {
             map.get(key);
@@ -693,7 +693,7 @@ mod tests {
     }
 
     #[test]
-    fn busy_entries_go_last_even_from_other_parts() {
+    fn busy_entries_are_evicted_last_across_all_shards() {
         for max_keys in [4, 1000] {
             let map = keyed(max_keys);
             for n in 0..max_keys {
@@ -710,7 +710,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_goes_before_the_map_is_full() {
+    fn no_key_is_evicted_before_the_map_is_full() {
         let map = keyed(1024);
         for n in 0..1024 {
             map.get(&n);
@@ -740,7 +740,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_add_together_evict_no_more_than_they_add() {
+    fn threads_evict_no_more_keys_than_they_add() {
         for max_keys in [1, 3, 200] {
             let map = keyed(max_keys);
             let full = max_keys as u64;

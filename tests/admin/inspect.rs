@@ -83,7 +83,7 @@ fn steps_of(store: &SqliteStore) -> usize {
 }
 
 #[test]
-fn a_store_in_use_is_looked_at_without_joining_it() {
+fn a_store_in_use_is_inspected_without_becoming_an_owner() {
     let scratch = Scratch::new();
     fs::create_dir(scratch.path("disk")).expect("a directory");
     let mut owner = running(&scratch.path("disk"));
@@ -113,7 +113,7 @@ fn a_store_in_use_is_looked_at_without_joining_it() {
 }
 
 #[test]
-fn a_store_at_rest_stays_byte_for_byte() {
+fn inspecting_a_closed_store_changes_no_byte() {
     let scratch = Scratch::new();
     let dir = scratch.path("state");
     rest(&dir);
@@ -134,7 +134,7 @@ fn a_store_at_rest_stays_byte_for_byte() {
 }
 
 #[test]
-fn who_looks_writes_nothing_even_in_the_process_that_has_it_open() {
+fn inspecting_writes_nothing_even_in_the_owners_process() {
     let scratch = Scratch::new();
     let _world = isolate();
     let dir = scratch.path("state");
@@ -151,7 +151,7 @@ fn who_looks_writes_nothing_even_in_the_process_that_has_it_open() {
 }
 
 #[test]
-fn a_directory_of_another_user_is_looked_at() {
+fn a_store_of_another_user_can_be_inspected() {
     let scratch = Scratch::new();
     let dir = scratch.path("state");
     rest(&dir);
@@ -168,7 +168,7 @@ fn a_directory_of_another_user_is_looked_at() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_written_to_is_looked_at() {
+fn a_read_only_directory_can_be_inspected() {
     let scratch = Scratch::new();
     let dir = scratch.path("state");
     rest(&dir);
@@ -179,7 +179,7 @@ fn a_directory_that_cannot_be_written_to_is_looked_at() {
 }
 
 #[test]
-fn what_is_no_store_is_said_and_left_alone() {
+fn a_directory_without_a_store_is_reported_and_unchanged() {
     let scratch = Scratch::new();
     let error = |dir: &Path| SqliteStore::inspect(dir).expect_err("no store").to_string();
     assert!(error(&scratch.path("nothing")).contains("there is no store: "));
@@ -214,7 +214,7 @@ fn fault(name: &str, on: bool) {
 #[cfg(target_os = "linux")]
 #[test]
 #[ignore = "run by the others, in a process of its own"]
-fn looks_on_a_bad_disk() {
+fn inspects_on_a_failing_disk() {
     let Some(dir) = given_dir() else { return };
     let state = dir.join("state");
     rest(&state);
@@ -234,12 +234,12 @@ fn looks_on_a_bad_disk() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_disk_that_is_full_or_read_only_is_looked_at() {
+fn a_store_on_a_full_or_read_only_disk_can_be_inspected() {
     let disk = crate::shim::compiled("tests/store/disk.c").unwrap_or_else(|problem| panic!("{problem}"));
     let scratch = Scratch::new();
     let dir = scratch.path("disk");
     fs::create_dir_all(dir.join("image")).expect("the image");
-    let mut command = child("inspect::looks_on_a_bad_disk", &dir);
+    let mut command = child("inspect::inspects_on_a_failing_disk", &dir);
     command.env("LD_PRELOAD", disk).env("DISK_DIR", dir.join("state")).env("DISK_IMAGE", dir.join("image"));
     let output = command.output().expect("a child");
     let words = String::from_utf8_lossy(&output.stderr);

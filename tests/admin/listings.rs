@@ -59,7 +59,7 @@ fn a_page_reads_as_many_heads_as_it_has_jobs() {
 }
 
 #[test]
-fn pages_join_without_a_gap_whatever_the_ids_are() {
+fn pages_join_without_gaps_for_any_ids() {
     let scratch = Scratch::new();
     for store in stores(&scratch) {
         let ids = ["", "%", "a", "a/b", "a0", "ä", "j/", "z"];
@@ -82,7 +82,7 @@ fn pages_join_without_a_gap_whatever_the_ids_are() {
 }
 
 #[test]
-fn steps_and_cursors_are_listed_by_key_and_joined_without_a_gap() {
+fn steps_and_cursors_are_listed_by_key_without_gaps() {
     let scratch = Scratch::new();
     for store in stores(&scratch) {
         for key in ["c/a", "c/b", "c/d", "p//a", "p//b", "p//c", "s/job/a", "p/job/x"] {
@@ -143,7 +143,7 @@ fn a_filter_selects_by_state_age_name_and_owner() {
 }
 
 #[test]
-fn a_listing_lets_others_of_its_thread_run() {
+fn a_listing_yields_to_other_tasks() {
     let scratch = Scratch::new();
     for store in stores(&scratch) {
         for id in 0..1_100 {
@@ -168,7 +168,7 @@ fn a_listing_lets_others_of_its_thread_run() {
 }
 
 #[test]
-fn few_jobs_in_a_state_among_many_others_are_found_by_short_looks() {
+fn a_rare_status_is_found_by_short_queries() {
     let scratch = Scratch::new();
     let store = SqliteStore::open(scratch.path("state")).expect("a store");
     drop(store.clone());

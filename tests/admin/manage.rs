@@ -66,7 +66,7 @@ fn filled() -> Arc<MemoryStore> {
 }
 
 #[test]
-fn every_operation_is_one_of_any_store() {
+fn every_operation_works_on_a_chosen_store() {
     let _world = isolate();
     let store = filled();
     assert!(jobs::blocking::get("order:1").unwrap().is_none(), "the default store is another one");
@@ -93,7 +93,7 @@ fn every_operation_is_one_of_any_store() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn every_operation_is_one_of_any_store_async() {
+async fn every_async_operation_works_on_a_chosen_store() {
     let _world = isolate();
     let store = filled();
     let (jobs, steps) = (jobs::of(store.clone()), checkpoints::of(store.clone()));
@@ -109,7 +109,7 @@ async fn every_operation_is_one_of_any_store_async() {
 }
 
 #[test]
-fn a_job_shows_what_is_known_and_serialises() {
+fn a_job_shows_its_details_and_serializes() {
     let _world = isolate();
     let store = filled();
     let jobs = jobs::blocking::of(store.clone());
@@ -131,7 +131,7 @@ fn a_job_shows_what_is_known_and_serialises() {
 }
 
 #[test]
-fn the_steps_of_a_job_tell_who_undid_them() {
+fn steps_name_the_owner_that_undid_them() {
     let _world = isolate();
     let store = filled();
     let steps = jobs::blocking::of(store.clone()).steps("order:2").unwrap();
@@ -144,7 +144,7 @@ fn the_steps_of_a_job_tell_who_undid_them() {
 }
 
 #[test]
-fn cleanup_leaves_what_waits_for_a_person_or_for_a_run() {
+fn cleanup_keeps_unfinished_jobs() {
     let world = isolate();
     let store = Arc::new(MemoryStore::new());
     let waiting = [
@@ -203,7 +203,7 @@ thread_local! {
 }
 
 #[test]
-fn inside_a_job_its_steps_and_those_outside_are_not_confused() {
+fn steps_inside_and_outside_a_job_are_distinguished() {
     let _world = isolate();
     let store = Arc::new(MemoryStore::new());
     use_store(store.clone());
@@ -264,7 +264,7 @@ fn held(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn what_runs_is_not_removed() {
+fn running_jobs_and_steps_are_not_removed() {
     let _world = isolate();
     let store = Arc::new(MemoryStore::new());
     use_store(store.clone());
@@ -298,7 +298,7 @@ fn the_quarantine_is_listed_shown_and_emptied() {
 }
 
 #[test]
-fn cursors_outside_of_jobs_are_managed_like_steps() {
+fn cursors_outside_jobs_are_managed_like_steps() {
     let _world = isolate();
     let store = Arc::new(MemoryStore::new());
     use_store(store.clone());
@@ -314,7 +314,7 @@ fn cursors_outside_of_jobs_are_managed_like_steps() {
 }
 
 #[test]
-fn the_example_of_an_operator_looks_and_copies() {
+fn the_operator_example_inspects_and_backs_up_a_store() {
     use resilience::durable::SqliteStore;
     let scratch = crate::common::Scratch::new();
     let _world = isolate();

@@ -64,7 +64,7 @@ const CALLS: [(&str, Call); 4] = [
 ];
 
 #[test]
-fn a_job_whose_time_is_over_begins_anew_without_its_steps_and_cursors() {
+fn an_expired_job_restarts_without_its_steps_and_cursors() {
     let scratch = Scratch::new();
     for (number, (id, call)) in CALLS.into_iter().enumerate() {
         for sweeps in [false, true] {
@@ -127,7 +127,7 @@ async fn fat_async(id: u32, text: &str) -> Result<usize, Error> {
 }
 
 #[test]
-fn a_job_that_begins_again_reads_no_values_of_its_steps_to_count_them() {
+fn a_restarted_job_counts_its_steps_without_their_values() {
     let store = Arc::new(Counted::default());
     let _world = isolate();
     use_store(store.clone());
@@ -167,7 +167,7 @@ fn a_recovery_reads_no_arguments_to_find_the_jobs() {
 }
 
 #[test]
-fn many_jobs_are_removed_by_few_writes() {
+fn many_jobs_are_removed_with_few_writes() {
     const JOBS: usize = 250;
     let store = Arc::new(Counted::default());
     let world = isolate();

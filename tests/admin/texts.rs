@@ -78,7 +78,7 @@ fn failed() -> Vec<JobInfo> {
 }
 
 #[test]
-fn the_text_of_an_error_is_recorded_where_that_is_asked_for_and_without_secrets() {
+fn error_texts_are_recorded_on_request_and_without_secrets() {
     let _world = isolate();
     let scratch = Scratch::new();
     let stores: [Arc<dyn Store>; 2] =
@@ -115,7 +115,7 @@ fn the_text_of_an_error_is_recorded_where_that_is_asked_for_and_without_secrets(
 
 /// A value has no attribute: its error's type decides.
 #[test]
-fn the_text_of_a_job_that_is_a_value_is_recorded_where_its_type_allows_it() {
+fn the_error_text_of_a_job_value_depends_on_its_type() {
     let _world = isolate();
     let run = |id: &str, error: fn(String) -> Failure| {
         let failed = Job::run_blocking(id, (), |()| Err::<u32, _>(error(SECRET.to_owned())));

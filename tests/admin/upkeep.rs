@@ -22,7 +22,7 @@ fn store_with_pages(dir: &Path, pages: u32) -> Arc<SqliteStore> {
 }
 
 #[test]
-fn compaction_returns_what_is_free() {
+fn compaction_returns_free_pages() {
     let scratch = Scratch::new();
     let _world = isolate();
     let store = store_with_pages(&scratch.path("state"), 60);
@@ -81,7 +81,7 @@ fn a_backup_opens_as_a_store_and_overwrites_nothing() {
 }
 
 #[test]
-fn a_copy_that_fails_leaves_nothing() {
+fn a_failed_backup_leaves_no_files() {
     let scratch = Scratch::new();
     let _world = isolate();
     let store = store_with_pages(&scratch.path("state"), 1);
@@ -97,7 +97,7 @@ fn a_copy_that_fails_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn the_thread_of_a_runtime_goes_on_meanwhile() {
+async fn maintenance_does_not_block_the_runtime_thread() {
     let scratch = Scratch::new();
     let _world = isolate();
     let store = store_with_pages(&scratch.path("state"), 3);

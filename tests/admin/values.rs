@@ -57,7 +57,7 @@ const IDS: [&str; 18] = [
 
 /// Oban and River: ids and arguments with NUL, patterns and case met each other, or were refused by the database.
 #[test]
-fn ids_of_any_text_do_not_meet() {
+fn ids_of_any_text_do_not_collide() {
     in_both(|store| {
         let run = |id: &str| -> Result<String, Rejected> {
             Job::run_blocking(id, id, |text: &str| {
@@ -94,7 +94,7 @@ fn ids_of_any_text_do_not_meet() {
 
 /// Temporal and DBOS: numbers above 2^53 and the last digit of a float changed on their way through JSON.
 #[test]
-fn numbers_come_back_as_they_were() {
+fn numbers_round_trip() {
     in_both(|_| {
         for (n, value) in [u64::MAX, 1 << 53, (1 << 53) + 1].into_iter().enumerate() {
             assert_eq!(twice(&format!("u{n}"), || value).unwrap(), value);
@@ -128,7 +128,7 @@ enum Message {
 
 /// Sidekiq, apalis and River: texts, keys and tagged values that JSON writes in another way than the program has them.
 #[test]
-fn values_of_many_shapes_come_back_as_they_were() {
+fn values_of_many_shapes_round_trip() {
     in_both(|_| {
         for (n, id) in IDS.iter().enumerate() {
             assert_eq!(twice(&format!("t{n}"), || (*id).to_owned()).unwrap(), *id);
@@ -164,7 +164,7 @@ fn long(id: u32) -> Result<u32, Rejected> {
 
 /// Several queues: a length of time that means "for ever" overflowed, and the job was due at once or never kept.
 #[test]
-fn lengths_of_time_without_end_do_not_overflow() {
+fn endless_durations_do_not_overflow() {
     in_both(|_| {
         assert_eq!(long(7).unwrap(), 7);
         assert_eq!(long(7).unwrap(), 7, "recorded, and not expired");

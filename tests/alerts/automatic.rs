@@ -20,7 +20,7 @@ fn fail(breaker: &CircuitBreaker) {
 }
 
 #[test]
-fn an_opened_breaker_is_a_warning_that_touches_no_disk_within_the_call() {
+fn an_opened_breaker_warns_without_disk_access_in_the_call() {
     static SEARCH: CircuitBreaker = CircuitBreaker::new("search").threshold(1);
     let (_world, scratch) = (testing::isolate(), Scratch::new());
     alerts::use_dir(scratch.path("state"));
@@ -39,7 +39,7 @@ fn an_opened_breaker_is_a_warning_that_touches_no_disk_within_the_call() {
 }
 
 #[test]
-fn breakers_of_many_keys_are_one_line_and_the_number_of_the_others() {
+fn breakers_of_many_keys_share_one_line_with_a_count() {
     static HOSTS: CircuitBreakers = CircuitBreakers::new().threshold(1);
     let (world, scratch) = (testing::isolate(), Scratch::new());
     alerts::use_dir(scratch.path(""));
@@ -99,7 +99,7 @@ fn import(id: &str) -> Result<u32, Down> {
 }
 
 #[test]
-fn critical_alerts_of_other_jobs_are_not_held_back() {
+fn critical_alerts_of_different_jobs_are_all_written() {
     let (_world, scratch) = (testing::isolate(), Scratch::new());
     use_store(Arc::new(MemoryStore::new()));
     alerts::use_dir(scratch.path(""));
@@ -119,7 +119,7 @@ fn critical_alerts_of_other_jobs_are_not_held_back() {
 }
 
 #[test]
-fn what_is_raised_too_often_is_held_back_and_counted() {
+fn frequent_alerts_are_suppressed_and_counted() {
     let (world, scratch) = (testing::isolate(), Scratch::new());
     alerts::use_dir(scratch.path(""));
     let raise = || alerts::raise(AlertLevel::Warning, "a", "b", &[]);

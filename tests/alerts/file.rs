@@ -43,7 +43,7 @@ fn a_line_has_five_fields_and_every_detail() {
 }
 
 #[test]
-fn secrets_are_in_no_field() {
+fn no_field_contains_secrets() {
     let (_world, scratch) = (testing::isolate(), Scratch::new());
     alerts::use_dir(scratch.path(""));
     let address = "postgres://app:CANARY@db:5432/app";
@@ -61,7 +61,7 @@ fn secrets_are_in_no_field() {
 }
 
 #[test]
-fn what_is_no_alert_is_skipped_and_counted() {
+fn invalid_lines_are_skipped_and_counted() {
     let (_world, scratch) = (testing::isolate(), Scratch::new());
     alerts::use_dir(scratch.path(""));
     assert!(alerts::raise(AlertLevel::Warning, "a", "one", &[]).is_written());
@@ -81,7 +81,7 @@ fn what_is_no_alert_is_skipped_and_counted() {
 }
 
 #[test]
-fn files_are_rotated_and_five_of_them_stay() {
+fn files_are_rotated_and_five_are_kept() {
     let (_world, scratch) = (testing::isolate(), Scratch::new());
     alerts::use_dir(scratch.path(""));
     alerts::rotate_at(4096);
@@ -124,7 +124,7 @@ fn the_end_of_a_large_file_is_read_in_blocks() {
 }
 
 #[test]
-fn a_directory_that_is_gone_is_reported_when_it_is_back() {
+fn a_missing_directory_is_reported_once_it_is_back() {
     let (_world, scratch) = (testing::isolate(), Scratch::new());
     let dir = scratch.path("state");
     alerts::use_dir(&dir);
@@ -147,7 +147,7 @@ fn a_directory_that_is_gone_is_reported_when_it_is_back() {
 }
 
 #[test]
-fn links_and_directories_of_others_are_refused() {
+fn symlinks_and_directories_of_other_users_are_rejected() {
     let (_world, scratch) = (testing::isolate(), Scratch::new());
     let dir = scratch.path("state");
     fs::create_dir(&dir).expect("a directory");
@@ -164,7 +164,7 @@ fn links_and_directories_of_others_are_refused() {
 }
 
 #[test]
-fn without_a_directory_nothing_is_written() {
+fn no_alert_is_written_without_a_directory() {
     let _world = testing::isolate();
     assert!(!alerts::raise(AlertLevel::Critical, "a", "b", &[]).is_written());
     assert!(alerts::recent(10).is_err());
@@ -181,7 +181,7 @@ fn async_code_waits_without_blocking() {
 }
 
 #[test]
-fn a_pipe_or_a_directory_in_the_place_of_a_file_is_an_error_and_no_wait() {
+fn a_pipe_or_directory_instead_of_a_file_fails_without_blocking() {
     let (_world, scratch) = (testing::isolate(), Scratch::new());
     for (n, make) in [pipe, |path: &Path| fs::create_dir(path).expect("a directory")].into_iter().enumerate()
     {

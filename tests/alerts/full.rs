@@ -37,7 +37,7 @@ const SCENES: [(&str, usize, &str, bool); 5] = [
 ];
 
 #[test]
-fn what_four_processes_have_written_is_read_once_though_the_disk_was_full_twice() {
+fn alerts_of_four_processes_are_read_once_despite_a_full_disk() {
     let disk = compiled("tests/store/disk.c").unwrap_or_else(|problem| panic!("{problem}"));
     let scratch = Scratch::new();
     let (dir, image) = (scratch.path("state"), scratch.path("image"));

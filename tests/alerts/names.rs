@@ -25,7 +25,7 @@ fn work(id: &str) -> Result<u32, Rejected> {
 }
 
 #[test]
-fn hostile_names_are_written_out_for_terminals_and_escaped_as_data() {
+fn hostile_names_are_escaped_in_text_and_in_json() {
     let (_world, scratch) = (isolate(), Scratch::new());
     alerts::use_dir(scratch.path(""));
     use_store(Arc::new(MemoryStore::new()));

@@ -14,7 +14,7 @@ fn raise(component: &str) {
 /// Not a test of its own: raises alerts before and after it changes the working directory.
 #[test]
 #[ignore = "run by others, in a process of its own"]
-fn goes_elsewhere() {
+fn changes_directory() {
     let Some(dir) = given_dir() else { return };
     let mut follower = Follower::new("st");
     raise("one");
@@ -32,11 +32,11 @@ fn goes_elsewhere() {
 }
 
 #[test]
-fn alerts_stay_in_the_directory_that_was_given() {
+fn alerts_stay_in_the_given_directory_after_chdir() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     fs::create_dir(dir.join("elsewhere")).expect("a directory");
-    let mut child = child("places::goes_elsewhere", &dir);
+    let mut child = child("places::changes_directory", &dir);
     let output = child.current_dir(&dir).env("RESILIENCE_STATE", "./st").output().expect("a child");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     assert_eq!(recent_in(dir.join("st"), 9).expect("a look").alerts.len(), 3);
@@ -56,7 +56,7 @@ fn raises() {
 }
 
 #[test]
-fn whatever_the_mask_of_a_process_later_ones_write_to_its_files() {
+fn any_umask_leaves_files_writable_for_later_processes() {
     const OTHER: u32 = 12_345;
     for mask in ["0777", "0177", "0277"] {
         let scratch = Scratch::new();

@@ -51,7 +51,7 @@ fn acknowledged(mut command: Command, until: Option<usize>) -> Vec<String> {
 }
 
 #[test]
-fn every_alert_of_four_processes_is_read_once_across_rotations_a_kill_and_a_rename() {
+fn alerts_are_read_once_across_rotations_a_kill_and_a_rename() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     let each = total() / 4;
@@ -152,7 +152,7 @@ fn locks() {
 }
 
 #[test]
-fn a_lock_that_another_process_keeps_delays_a_second_at_most() {
+fn a_lock_held_elsewhere_delays_an_alert_by_at_most_a_second() {
     let scratch = Scratch::new();
     let mut holder = Speaking::start(&mut child("processes::locks", &scratch.path("")));
     holder.wait_for("locked");
@@ -165,7 +165,7 @@ fn a_lock_that_another_process_keeps_delays_a_second_at_most() {
 }
 
 #[test]
-fn calls_do_not_wait_for_a_file_that_takes_nothing() {
+fn calls_do_not_wait_for_a_blocked_alert_file() {
     let (_world, scratch) = (testing::isolate(), Scratch::new());
     let mut holder = Speaking::start(&mut child("processes::locks", &scratch.path("")));
     holder.wait_for("locked");

@@ -28,7 +28,7 @@ fn messages() -> Vec<String> {
 }
 
 #[test]
-fn a_sink_gets_what_the_file_gets_until_it_is_removed() {
+fn a_sink_receives_the_alerts_of_the_file_until_removed() {
     let (_world, scratch) = (testing::isolate(), Scratch::new());
     alerts::use_dir(scratch.path(""));
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -49,7 +49,7 @@ fn a_sink_gets_what_the_file_gets_until_it_is_removed() {
 }
 
 #[test]
-fn a_sink_that_fails_or_panics_is_an_alert_for_the_others() {
+fn a_failing_or_panicking_sink_raises_an_alert() {
     for panics in [false, true] {
         let (_world, scratch) = (testing::isolate(), Scratch::new());
         alerts::use_dir(scratch.path(""));
@@ -74,7 +74,7 @@ fn a_sink_that_fails_or_panics_is_an_alert_for_the_others() {
 }
 
 #[test]
-fn two_sinks_that_raise_alerts_do_not_go_on_for_ever() {
+fn two_sinks_that_raise_alerts_do_not_loop() {
     let (_world, scratch) = (testing::isolate(), Scratch::new());
     alerts::use_dir(scratch.path(""));
     for name in ["one", "other"] {
@@ -95,7 +95,7 @@ fn two_sinks_that_raise_alerts_do_not_go_on_for_ever() {
 }
 
 #[test]
-fn a_sink_that_hangs_holds_up_nothing_and_loses_its_oldest_warnings() {
+fn a_hanging_sink_blocks_nothing_and_drops_its_oldest_warnings() {
     let (_world, scratch) = (testing::isolate(), Scratch::new());
     alerts::use_dir(scratch.path(""));
     let (go, gate) = mpsc::channel::<()>();
@@ -156,7 +156,7 @@ fn request(client: &TcpStream) -> Request {
 }
 
 #[test]
-fn a_webhook_posts_the_alert_of_the_file_again_until_it_is_taken() {
+fn a_webhook_retries_until_the_alert_is_accepted() {
     let (_world, scratch) = (testing::isolate(), Scratch::new());
     alerts::use_dir(scratch.path(""));
     let (address, requests) = server(&["503 Unavailable", "429 Busy\r\nretry-after: 2", "204 No Content"]);
@@ -176,7 +176,7 @@ fn a_webhook_posts_the_alert_of_the_file_again_until_it_is_taken() {
 }
 
 #[test]
-fn a_webhook_that_fails_is_an_alert_in_the_file_without_its_address() {
+fn a_failing_webhook_raises_an_alert_without_its_url() {
     let (_world, scratch) = (testing::isolate(), Scratch::new());
     alerts::use_dir(scratch.path(""));
     // A redirect is not followed, and not tried again.
@@ -202,7 +202,7 @@ fn a_webhook_that_fails_is_an_alert_in_the_file_without_its_address() {
 }
 
 #[test]
-fn a_webhook_that_never_answers_holds_up_neither_the_file_nor_other_sinks() {
+fn a_hanging_webhook_blocks_neither_the_file_nor_other_sinks() {
     let (_world, scratch) = (testing::isolate(), Scratch::new());
     alerts::use_dir(scratch.path(""));
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -219,7 +219,7 @@ fn a_webhook_that_never_answers_holds_up_neither_the_file_nor_other_sinks() {
 }
 
 #[test]
-fn a_webhook_without_a_valid_address_or_header_is_refused_without_showing_it() {
+fn an_invalid_webhook_is_rejected_without_showing_its_url() {
     let refused = |hook: Webhook| {
         let error = hook.add().expect_err("it is not valid");
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
@@ -236,7 +236,7 @@ fn a_webhook_without_a_valid_address_or_header_is_refused_without_showing_it() {
 }
 
 #[test]
-fn escalations_are_kept_until_a_person_acknowledges_them() {
+fn escalations_stay_open_until_acknowledged() {
     let (_world, scratch) = (testing::isolate(), Scratch::new());
     alerts::use_dir(scratch.path(""));
     assert_eq!(alerts::escalations().expect("a look"), []);

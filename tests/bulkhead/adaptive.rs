@@ -55,7 +55,7 @@ fn play(world: &World, name: &str, mut call: impl FnMut(Outcome)) {
 }
 
 #[test]
-fn overload_lowers_the_number_and_other_failures_do_not() {
+fn only_overload_lowers_the_number_of_slots() {
     let world = testing::isolate();
     play(&world, "judged", |outcome| drop(judged(outcome)));
     let block_on = |future| drop(futures::executor::block_on(future));
@@ -65,7 +65,7 @@ fn overload_lowers_the_number_and_other_failures_do_not() {
 }
 
 #[test]
-fn a_window_counts_one_overload() {
+fn a_window_counts_at_most_one_overload() {
     let _world = testing::isolate();
     for _ in 0..10 {
         let _ = judged(fails(Category::Unavailable));
@@ -80,7 +80,7 @@ async fn cut() -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_its_own_timeout_drops_is_an_overload() {
+async fn a_call_dropped_by_its_own_timeout_is_an_overload() {
     let _world = testing::isolate();
     assert_eq!(slots("cut"), 10, "20, within its bounds");
     assert!(matches!(cut().await, Err(Failure::Rejected(Rejected::TimedOut { .. }))));
@@ -102,7 +102,7 @@ async fn waits(end: oneshot::Receiver<()>) -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_cut_while_it_waits_says_nothing() {
+async fn a_call_cut_off_while_waiting_changes_no_slots() {
     let _world = testing::isolate();
     let (one, other) = (oneshot::channel(), oneshot::channel());
     let (mut first, mut second) = (pin!(waits(one.1)), pin!(waits(other.1)));
@@ -113,7 +113,7 @@ async fn a_call_that_is_cut_while_it_waits_says_nothing() {
 }
 
 #[test]
-fn a_panic_says_nothing() {
+fn a_panic_changes_no_slots() {
     #[bulkhead(adaptive, name = "panics")]
     fn panics() -> Outcome {
         panic!("body")
@@ -131,7 +131,7 @@ async fn grows() -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_grows_while_its_slots_are_used_and_calls_stay_as_fast() {
+async fn slots_grow_while_they_are_used_and_latency_is_stable() {
     let _world = testing::isolate();
     for _ in 0..200 {
         let calls = (0..40).map(|_| grows());
@@ -149,7 +149,7 @@ async fn lets_in() -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn callers_that_wait_get_the_slots_that_are_added() {
+async fn waiting_callers_get_added_slots() {
     let _world = testing::isolate();
     let outcomes = futures::future::join_all((0..90).map(|_| lets_in())).await;
     assert!(outcomes.iter().all(Result::is_ok));
@@ -165,7 +165,7 @@ async fn measures() -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_in_the_queue_is_no_latency_of_the_service() {
+async fn time_in_the_queue_does_not_count_as_latency() {
     let _world = testing::isolate();
     let start = tokio::time::Instant::now();
     let outcomes = futures::future::join_all((0..100).map(|_| measures())).await;
@@ -182,7 +182,7 @@ fn for_each(host: &str, outcome: Outcome) -> Outcome {
 }
 
 #[test]
-fn each_key_has_a_number_of_its_own() {
+fn each_key_has_its_own_number_of_slots() {
     let _world = testing::isolate();
     let _ = for_each("a", fails(Category::Unavailable));
     let _ = for_each("b", Ok(1));
@@ -191,7 +191,7 @@ fn each_key_has_a_number_of_its_own() {
 }
 
 #[test]
-fn one_that_the_program_owns_learns_from_every_function() {
+fn a_shared_instance_learns_from_every_function() {
     static OWN: Bulkhead = Bulkhead::new("own adaptive", 10).adaptive().cap(10).checked();
     #[bulkhead(instance = OWN)]
     fn one(outcome: Outcome) -> Outcome {
@@ -239,7 +239,7 @@ fn each_attempt_below_a_retry_counts() {
 }
 
 #[test]
-fn the_inventory_shows_the_bounds_and_the_number_of_now() {
+fn the_inventory_shows_the_bounds_and_the_current_slots() {
     let _world = testing::isolate();
     let _ = for_each("a", fails(Category::Unavailable));
     let shown = point("judged").unwrap().to_string();

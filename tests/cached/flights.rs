@@ -59,7 +59,7 @@ async fn a_hundred_calls_run_one_body() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_of_other_keys_do_not_wait() {
+async fn calls_with_different_keys_do_not_wait() {
     let _world = testing::isolate();
     let (calls, start) = (calls(), Instant::now());
     join_all((0..10).map(|id| up(id, &calls))).await;
@@ -67,7 +67,7 @@ async fn calls_of_other_keys_do_not_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hundred_calls_get_clones_of_one_error() {
+async fn a_hundred_calls_receive_clones_of_one_error() {
     let _world = testing::isolate();
     let calls = calls();
     let all = a_hundred(|| down(1, &calls)).await;
@@ -75,7 +75,7 @@ async fn a_hundred_calls_get_clones_of_one_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_that_cannot_be_cloned_costs_each_its_own_call_and_no_second_wait() {
+async fn an_error_that_is_not_clone_makes_each_waiter_call_once() {
     let _world = testing::isolate();
     let calls = calls();
     let all = a_hundred(|| down_unique(1, &calls)).await;
@@ -100,7 +100,7 @@ async fn a_dropped_leader_hands_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_waiter_that_takes_over_and_is_dropped_hands_over_too() {
+async fn a_waiter_dropped_after_taking_over_hands_over_again() {
     let _world = testing::isolate();
     let calls = calls();
     let mut first = Box::pin(up(1, &calls));
@@ -135,7 +135,7 @@ async fn a_leader_that_panics_hands_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leader_that_is_never_polled_again_is_not_waited_for_longer_than_wait() {
+async fn waiters_leave_a_stalled_leader_after_wait() {
     #[cached(ttl = 60s, wait = 1200ms, key = "{id}")]
     async fn held(id: u32, calls: &Calls) -> Result<u32, Fails> {
         let number = calls.fetch_add(1, Ordering::Relaxed);
@@ -159,7 +159,7 @@ async fn a_leader_that_is_never_polled_again_is_not_waited_for_longer_than_wait(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leader_with_little_time_left_does_not_end_those_with_more() {
+async fn a_leaders_short_deadline_does_not_end_its_waiters() {
     const SHORT: Timeout = Timeout::new(Duration::from_millis(50));
     const LONG: Timeout = Timeout::new(Duration::from_secs(10));
     let _world = testing::isolate();
@@ -175,7 +175,7 @@ async fn a_leader_with_little_time_left_does_not_end_those_with_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_for_lack_of_time_is_not_given_to_those_with_more() {
+async fn a_timeout_error_is_not_shared_with_longer_deadlines() {
     /// A client that gives up a little before its caller's time is over.
     #[cached(ttl = 60s, key = "{id}")]
     async fn client(id: u32, calls: &Calls) -> Result<u32, Fails> {
@@ -198,7 +198,7 @@ async fn an_error_for_lack_of_time_is_not_given_to_those_with_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_of_a_leader_that_was_cancelled_is_not_given_to_those_with_more_time() {
+async fn a_cancellation_is_not_shared_with_longer_deadlines() {
     /// The first call is stopped after a second, by its caller's time or not.
     #[cached(ttl = 60s, key = "{id}")]
     async fn stopped(id: u32, calls: &Calls) -> Result<u32, Fails> {
@@ -220,7 +220,7 @@ async fn an_error_of_a_leader_that_was_cancelled_is_not_given_to_those_with_more
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_after_a_retry_gave_up_for_lack_of_time_is_not_given_to_those_with_more() {
+async fn an_error_of_an_aborted_retry_is_not_shared() {
     #[cached(ttl = 60s, key = "{id}")]
     #[resilience::with_retry(max = 1, base = 1s, jitter = none, budget = none)]
     async fn retried(id: u32, calls: &Calls) -> Result<u32, Fails> {
@@ -237,7 +237,7 @@ async fn an_error_after_a_retry_gave_up_for_lack_of_time_is_not_given_to_those_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_of_the_key_starts_a_new_generation() {
+async fn changing_a_key_starts_a_new_generation() {
     let _world = testing::isolate();
     let shared = cache("flights::up");
     let changes: [fn(&Cache); 4] = [
@@ -265,7 +265,7 @@ async fn a_change_of_the_key_starts_a_new_generation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_while_the_service_fails_keeps_no_call_waiting() {
+async fn a_change_during_a_failure_leaves_no_call_waiting() {
     let _world = testing::isolate();
     let (calls, unique) = (calls(), calls());
     let change = async |name: &str| {
@@ -282,7 +282,7 @@ async fn a_change_while_the_service_fails_keeps_no_call_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_value_that_is_put_survives_a_call_that_began_before() {
+async fn a_put_value_is_not_overwritten_by_an_earlier_call() {
     let _world = testing::isolate();
     let (calls, shared) = (calls(), cache("flights::up"));
     let put = async {
@@ -295,7 +295,7 @@ async fn a_value_that_is_put_survives_a_call_that_began_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_without_a_flight_stores_nothing_over_a_change() {
+async fn a_call_without_a_flight_does_not_undo_an_invalidation() {
     #[cached(ttl = 60s, wait = 0s, key = "{id}")]
     async fn alone(id: u32, calls: &Calls) -> Result<u32, Fails> {
         let number = calls.fetch_add(1, Ordering::Relaxed);
@@ -314,7 +314,7 @@ async fn a_call_without_a_flight_stores_nothing_over_a_change() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_of_the_same_key_inside_the_leaders_runs_its_own() {
+async fn a_nested_call_with_the_same_key_runs_its_own_body() {
     #[cached(ttl = 60s)]
     async fn outer(depth: u32) -> Result<u32, Fails> {
         static RUNS: AtomicU32 = AtomicU32::new(0);
@@ -329,7 +329,7 @@ async fn a_call_of_the_same_key_inside_the_leaders_runs_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_waiter_of_each_kind_of_end_leaves_nothing_behind() {
+async fn no_waiter_is_left_after_any_call_is_dropped() {
     let _world = testing::isolate();
     let calls = calls();
     for dropped in 0..4 {
@@ -371,7 +371,7 @@ async fn an_error_whose_clone_panics_is_not_shared() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_value_whose_clone_panics_is_not_kept_and_the_caller_has_it() {
+async fn a_value_whose_clone_panics_is_returned_but_not_cached() {
     #[derive(Debug)]
     struct Panics;
     impl Clone for Panics {

@@ -24,7 +24,7 @@ fn all_arguments_are_the_key() {
 }
 
 #[test]
-fn keys_of_several_forms() {
+fn keys_may_have_several_forms() {
     struct Client {
         host: String,
     }
@@ -125,7 +125,7 @@ fn the_types_of_a_generic_function_are_part_of_the_key() {
 }
 
 #[test]
-fn keys_with_one_hash_are_still_two_keys() {
+fn keys_with_equal_hashes_stay_distinct() {
     #[derive(Clone, Debug, PartialEq, Eq)]
     struct SameHash(u32);
     impl std::hash::Hash for SameHash {
@@ -143,7 +143,7 @@ fn keys_with_one_hash_are_still_two_keys() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flight_of_another_key_with_the_same_hash_is_not_joined() {
+async fn a_flight_of_a_colliding_key_is_not_joined() {
     #[derive(Clone, Debug, PartialEq, Eq)]
     struct SameHash(u32);
     impl std::hash::Hash for SameHash {
@@ -160,7 +160,7 @@ async fn a_flight_of_another_key_with_the_same_hash_is_not_joined() {
 }
 
 #[test]
-fn values_of_two_types_in_one_cache_do_not_meet() {
+fn values_of_different_types_do_not_collide() {
     static BOTH: Cache = Cache::new("both");
     #[cached(instance = BOTH)]
     fn number(id: u32) -> Result<u32, Fails> {
@@ -178,7 +178,7 @@ fn values_of_two_types_in_one_cache_do_not_meet() {
 }
 
 #[test]
-fn an_instance_is_whatever_leads_to_a_cache() {
+fn an_instance_may_be_any_expression_that_yields_a_cache() {
     struct Service {
         cache: Arc<Cache>,
     }
@@ -194,7 +194,7 @@ fn an_instance_is_whatever_leads_to_a_cache() {
 }
 
 #[test]
-fn borrowed_values_are_found_by_what_they_borrow() {
+fn borrowed_keys_equal_owned_ones() {
     #[cached(key = (text.as_ref(), path))]
     fn cow(text: Cow<'_, str>, path: &PathBuf) -> Result<String, Fails> {
         ok(format!("{text}{}", path.display()))

@@ -57,7 +57,7 @@ fn quote_sync(service: &Service) -> Result<u32, Status> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_an_outage_of_ten_minutes_the_second_caller_does_not_wait() {
+async fn later_callers_do_not_wait_during_an_outage() {
     let _world = testing::isolate();
     let service = Service::default();
     assert_eq!((quote(&service).await, service.asked()), (Ok(7), 1));
@@ -85,7 +85,7 @@ async fn in_an_outage_of_ten_minutes_the_second_caller_does_not_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_five_seconds_one_caller_tries_and_the_others_are_answered_at_once() {
+async fn only_one_caller_refreshes_after_five_seconds() {
     let _world = testing::isolate();
     let service = Service::default();
     quote(&service).await.unwrap();
@@ -104,7 +104,7 @@ async fn after_five_seconds_one_caller_tries_and_the_others_are_answered_at_once
 }
 
 #[test]
-fn the_service_says_how_long_it_is_not_asked() {
+fn retry_after_delays_the_next_refresh() {
     let world = testing::isolate();
     let service = Service::default();
     quote_sync(&service).unwrap();
@@ -123,7 +123,7 @@ fn the_service_says_how_long_it_is_not_asked() {
 }
 
 #[test]
-fn a_value_that_is_too_old_answers_nothing() {
+fn a_value_past_stale_if_error_is_not_returned() {
     let world = testing::isolate();
     let service = Service::default();
     quote_sync(&service).unwrap();
@@ -135,7 +135,7 @@ fn a_value_that_is_too_old_answers_nothing() {
 }
 
 #[test]
-fn only_failures_of_the_service_and_our_own_rejections_are_answered_stale() {
+fn only_service_failures_and_rejections_get_a_stale_answer() {
     let world = testing::isolate();
     let service = Service::default();
     for category in Category::ALL {
@@ -168,7 +168,7 @@ fn only_failures_of_the_service_and_our_own_rejections_are_answered_stale() {
 
 /// With an error that is shared by clones, and with one that cannot be cloned, so that each asks by itself.
 #[tokio::test(start_paused = true)]
-async fn what_is_gone_or_forbidden_is_answered_stale_to_none_of_those_that_meet() {
+async fn a_deleted_or_forbidden_value_is_never_answered_stale() {
     #[cached(ttl = 60s, stale_if_error = 1h, key = ())]
     async fn unique(service: &Service) -> Result<u32, Unique> {
         sleep(SECOND).await;
@@ -201,7 +201,7 @@ async fn what_is_gone_or_forbidden_is_answered_stale_to_none_of_those_that_meet(
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_that_wait_for_a_refresh_get_the_stale_value_with_it() {
+async fn waiters_of_a_failed_refresh_get_the_stale_value() {
     let _world = testing::isolate();
     let service = Service::default();
     quote(&service).await.unwrap();
@@ -213,7 +213,7 @@ async fn those_that_wait_for_a_refresh_get_the_stale_value_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_above_counts_as_a_failed_refresh() {
+async fn an_outer_timeout_counts_as_a_failed_refresh() {
     static IS_UP: AtomicU32 = AtomicU32::new(1);
     static ASKED: AtomicU32 = AtomicU32::new(0);
     #[resilience::timeout(2s)]
@@ -238,7 +238,7 @@ async fn a_timeout_above_counts_as_a_failed_refresh() {
 }
 
 #[test]
-fn a_stale_answer_is_an_event() {
+fn a_stale_answer_emits_an_event() {
     let world = testing::isolate();
     let service = Service::default();
     quote_sync(&service).unwrap();
@@ -261,7 +261,7 @@ fn a_stale_answer_is_an_event() {
 }
 
 #[test]
-fn a_value_that_when_ok_refuses_is_answered_stale() {
+fn a_value_refused_by_when_ok_is_answered_stale() {
     static NEXT: AtomicU32 = AtomicU32::new(7);
     #[cached(ttl = 60s, stale_if_error = 1h, when_ok = |n| *n == 0)]
     fn number() -> Result<u32, Fails> {

@@ -4,7 +4,7 @@ use super::*;
 use resilience::{circuit_breaker, timeout, with_fallback, with_retry};
 
 #[test]
-fn a_hit_touches_nothing_below() {
+fn a_hit_does_not_reach_the_policies_below() {
     static DOWN: AtomicU32 = AtomicU32::new(0);
     #[with_fallback(value = 0)]
     #[cached(ttl = 60s)]
@@ -66,7 +66,7 @@ async fn the_timeout_of_an_attempt_below_is_answered_stale() {
 }
 
 #[test]
-fn a_waiter_on_another_executor_needs_no_runtime() {
+fn waiting_needs_no_runtime() {
     static SHARED: Cache = Cache::new("without a runtime");
     let _world = testing::isolate();
     let answers = futures::executor::block_on(join_all((0..3).map(|n| async move {
@@ -85,7 +85,7 @@ fn a_waiter_on_another_executor_needs_no_runtime() {
 }
 
 #[tokio::test]
-async fn the_future_is_send_where_the_body_is() {
+async fn the_future_is_send_if_the_body_is() {
     /// An error that cannot be sent does not make the future of a call unable to be sent.
     #[derive(Debug)]
     struct Local(#[allow(dead_code)] std::rc::Rc<()>);
@@ -111,7 +111,7 @@ async fn the_future_is_send_where_the_body_is() {
 }
 
 #[tokio::test]
-async fn functions_of_every_shape() {
+async fn functions_of_every_shape_are_supported() {
     #[async_trait::async_trait]
     trait Load {
         async fn load(&self, id: u32) -> Result<String, Fails>;

@@ -13,7 +13,7 @@ fn until_waiting(cache: &Cache, count: usize) {
 }
 
 #[test]
-fn threads_wait_for_one_body() {
+fn threads_share_one_body() {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     static END: Mutex<Option<Receiver<()>>> = Mutex::new(None);
     #[cached(ttl = 60s)]
@@ -116,7 +116,7 @@ fn a_sync_call_inside_itself_runs_its_own_body() {
 }
 
 #[test]
-fn on_the_helper_thread_of_a_timeout_it_is_still_the_same_call() {
+fn a_helper_thread_belongs_to_the_same_call() {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     #[cached(ttl = 60s)]
     #[resilience::timeout(60s, thread)]

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn one_success_closes_it_and_a_failure_opens_it_again() {
+fn one_success_closes_the_breaker_and_a_failure_reopens_it() {
     guarded!(plain: circuit_breaker(threshold = 2, recovery = 5s));
     plain(&|it| {
         it.fail(down());
@@ -28,7 +28,7 @@ fn one_success_closes_it_and_a_failure_opens_it_again() {
 }
 
 #[test]
-fn several_successes_can_be_asked_for() {
+fn several_successes_can_be_required() {
     guarded!(two: circuit_breaker(threshold = 1, recovery = 5s, successes = 2));
     two(&|it| {
         it.fail(down());
@@ -45,7 +45,7 @@ fn several_successes_can_be_asked_for() {
 }
 
 #[test]
-fn a_probe_that_counts_as_nothing_decides_nothing() {
+fn an_ignored_probe_result_changes_no_state() {
     guarded!(plain: circuit_breaker(threshold = 1, recovery = 5s));
     plain(&|it| {
         it.fail(down());
@@ -62,7 +62,7 @@ fn a_probe_that_counts_as_nothing_decides_nothing() {
 }
 
 #[test]
-fn a_panicking_probe_gives_its_place_back() {
+fn a_panicking_probe_frees_its_slot() {
     guarded!(plain: circuit_breaker(threshold = 1, recovery = 5s));
     plain(&|it| {
         it.fail(down());
@@ -116,7 +116,7 @@ macro_rules! gated {
 }
 
 #[test]
-fn one_probe_at_a_time_and_the_next_when_it_ends() {
+fn only_one_probe_runs_at_a_time() {
     gated!(one: circuit_breaker(threshold = 1, recovery = 5s, successes = 2));
     let call = |gate| async { one(&RefCell::new(gate)).await };
     let world = testing::isolate();
@@ -134,7 +134,7 @@ fn one_probe_at_a_time_and_the_next_when_it_ends() {
 }
 
 #[test]
-fn several_probes_at_a_time_can_be_asked_for() {
+fn several_probes_may_run_at_a_time() {
     gated!(two: circuit_breaker(threshold = 1, recovery = 5s, probes = 2, successes = 2));
     let call = |gate| async { two(&RefCell::new(gate)).await };
     let world = testing::isolate();
@@ -149,7 +149,7 @@ fn several_probes_at_a_time_can_be_asked_for() {
 }
 
 #[test]
-fn a_late_success_closes_it() {
+fn a_late_success_closes_the_breaker() {
     gated!(slow: circuit_breaker(threshold = 1, recovery = 5s));
     let call = |gate| async { slow(&RefCell::new(gate)).await };
     let world = testing::isolate();
@@ -187,7 +187,7 @@ fn late_results_of_several_probes_count_one_by_one() {
 }
 
 #[test]
-fn a_late_failure_reopens_it_and_a_result_after_that_counts_as_nothing() {
+fn a_late_failure_reopens_and_later_results_are_ignored() {
     gated!(slow: circuit_breaker(threshold = 1, recovery = 5s, probe_timeout = 2s));
     let call = |gate| async { slow(&RefCell::new(gate)).await };
     let world = testing::isolate();
@@ -226,7 +226,7 @@ fn a_probe_that_never_reports_loses_its_slot() {
 }
 
 #[test]
-fn a_probe_may_take_as_long_as_the_recovery_by_default() {
+fn the_default_probe_timeout_is_the_recovery_time() {
     gated!(patient: circuit_breaker(threshold = 1, recovery = 5s));
     let call = |gate| async { patient(&RefCell::new(gate)).await };
     let world = testing::isolate();
@@ -240,7 +240,7 @@ fn a_probe_may_take_as_long_as_the_recovery_by_default() {
 }
 
 #[test]
-fn a_dropped_probe_gives_its_place_back_at_once() {
+fn a_dropped_probe_frees_its_slot_at_once() {
     gated!(plain: circuit_breaker(threshold = 1, recovery = 5s));
     let call = |gate| async { plain(&RefCell::new(gate)).await };
     let world = testing::isolate();

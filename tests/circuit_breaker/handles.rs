@@ -19,7 +19,7 @@ fn is_open(outcome: &Result<u32, Failure>) -> bool {
 }
 
 #[test]
-fn its_state_can_be_read() {
+fn the_state_can_be_read() {
     let world = testing::isolate();
     assert_eq!((handle().state(), handle().snapshot().failures), (State::Closed, 0));
     assert!(handle().is_available());
@@ -40,7 +40,7 @@ fn its_state_can_be_read() {
 }
 
 #[test]
-fn it_can_be_opened_closed_and_switched_off() {
+fn the_breaker_can_be_opened_closed_and_disabled() {
     let world = testing::isolate();
     handle().force_open();
     assert_eq!(handle().state(), State::ForcedOpen);
@@ -61,7 +61,7 @@ fn it_can_be_opened_closed_and_switched_off() {
 }
 
 #[test]
-fn forced_open_it_knows_no_time() {
+fn a_forced_open_breaker_has_no_retry_after() {
     let _world = testing::isolate();
     handle().force_open();
     let Err(Failure::Rejected(rejected)) = handled(false) else { panic!() };
@@ -70,7 +70,7 @@ fn forced_open_it_knows_no_time() {
 }
 
 #[test]
-fn metrics_only_counts_and_never_refuses() {
+fn metrics_only_counts_and_never_rejects() {
     let _world = testing::isolate();
     handle().metrics_only();
     for _ in 0..10 {
@@ -80,7 +80,7 @@ fn metrics_only_counts_and_never_refuses() {
 }
 
 #[test]
-fn a_permit_by_hand() {
+fn permits_can_be_acquired_directly() {
     let _world = testing::isolate();
     let failed = Failure::Own(down().into());
     handle().acquire().unwrap().failure(&failed);
@@ -98,7 +98,7 @@ fn a_permit_by_hand() {
 }
 
 #[test]
-fn a_key_has_a_handle() {
+fn each_key_has_a_handle() {
     #[circuit_breaker(threshold = 1, key = host, name = "keyed handle")]
     fn keyed(host: &str, fails: bool) -> Result<u32, Failure> {
         let _ = host;

@@ -15,7 +15,7 @@ fn timed_out<T>(outcome: &Result<T, Failure>) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_dropped_from_outside_counts_as_nothing() {
+async fn a_call_dropped_by_its_caller_is_not_counted() {
     #[circuit_breaker(threshold = 1)]
     async fn hangs(hangs: bool) -> Result<u32, Failure> {
         if hangs { std::future::pending().await } else { Ok(1) }
@@ -29,7 +29,7 @@ async fn a_call_that_is_dropped_from_outside_counts_as_nothing() {
 }
 
 #[test]
-fn a_panic_counts_as_nothing() {
+fn a_panic_is_not_counted() {
     guarded!(shaky: circuit_breaker(threshold = 1));
     shaky(&|it| {
         for _ in 0..10 {
@@ -42,7 +42,7 @@ fn a_panic_counts_as_nothing() {
 }
 
 #[test]
-fn a_panic_does_not_clear_the_row() {
+fn a_panic_does_not_clear_consecutive_failures() {
     guarded!(shaky: circuit_breaker(threshold = 2));
     shaky(&|it| {
         it.fail(down());
@@ -53,7 +53,7 @@ fn a_panic_does_not_clear_the_row() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_above_it_counts_as_a_failure() {
+async fn an_outer_timeout_counts_as_a_failure() {
     #[timeout(1s)]
     #[circuit_breaker(threshold = 2)]
     async fn hangs() -> Result<u32, Failure> {
@@ -73,7 +73,7 @@ async fn a_timeout_above_it_counts_as_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_further_above_counts_too() {
+async fn a_timeout_further_out_counts_as_a_failure() {
     #[timeout(1s)]
     #[with_retry(max = 3, jitter = none)]
     #[circuit_breaker(threshold = 2)]
@@ -87,7 +87,7 @@ async fn a_timeout_further_above_counts_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_below_it_counts_as_a_failure() {
+async fn an_inner_timeout_counts_as_a_failure() {
     #[circuit_breaker(threshold = 2)]
     #[timeout(1s)]
     async fn hangs() -> Result<u32, Failure> {
@@ -100,7 +100,7 @@ async fn a_timeout_below_it_counts_as_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_of_another_stack_is_a_drop_from_outside() {
+async fn a_timeout_of_another_stack_is_not_counted() {
     #[circuit_breaker(threshold = 1)]
     async fn hangs() -> Result<u32, Failure> {
         std::future::pending().await
@@ -117,7 +117,7 @@ async fn a_timeout_of_another_stack_is_a_drop_from_outside() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_that_is_cut_by_its_own_timeout_opens_it_again() {
+async fn a_probe_cut_off_by_its_own_timeout_reopens_the_breaker() {
     #[timeout(1s)]
     #[circuit_breaker(threshold = 1, recovery = 10s)]
     async fn hangs() -> Result<u32, Failure> {
@@ -132,7 +132,7 @@ async fn a_probe_that_is_cut_by_its_own_timeout_opens_it_again() {
 }
 
 #[test]
-fn each_attempt_of_a_retry_above_counts_and_an_open_breaker_ends_the_retries() {
+fn each_attempt_counts_and_an_open_breaker_ends_the_retries() {
     #[with_retry(max = 5, jitter = none)]
     #[circuit_breaker(threshold = 3)]
     fn now(calls: &Cell<u32>) -> Result<u32, Failure> {
@@ -159,7 +159,7 @@ fn each_attempt_of_a_retry_above_counts_and_an_open_breaker_ends_the_retries() {
 }
 
 #[test]
-fn an_open_breaker_can_be_waited_out_where_asked_for() {
+fn a_retry_rule_can_wait_for_an_open_breaker() {
     #[with_retry(max = 0, jitter = none, on(rejected, max = 1))]
     #[circuit_breaker(threshold = 1, recovery = 10s)]
     fn now(calls: &Cell<u32>) -> Result<u32, Failure> {
@@ -184,7 +184,7 @@ fn an_open_breaker_can_be_waited_out_where_asked_for() {
 }
 
 #[test]
-fn with_a_breaker_above_a_whole_call_counts_once() {
+fn a_breaker_above_a_retry_counts_a_call_once() {
     #[circuit_breaker(threshold = 2)]
     #[with_retry(max = 3)]
     fn call(calls: &Cell<u32>) -> Result<u32, Failure> {
@@ -200,7 +200,7 @@ fn with_a_breaker_above_a_whole_call_counts_once() {
 }
 
 #[test]
-fn keys_have_their_own_breakers() {
+fn each_key_has_its_own_breaker() {
     #[circuit_breaker(threshold = 2, key = host)]
     fn now(host: &str, fails: bool) -> Result<u32, Failure> {
         let _ = host;

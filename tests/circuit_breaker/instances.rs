@@ -92,7 +92,7 @@ fn is_send<T: Send>(future: T) -> T {
 }
 
 #[tokio::test]
-async fn whatever_dereferences_to_a_breaker_is_one() {
+async fn an_instance_may_be_anything_that_derefs_to_a_breaker() {
     let _world = testing::isolate();
     assert!(!is_open(&plain()) && is_open(&is_send(plain_later()).await));
     assert!(!is_open(&is_send(lazy_later()).await) && is_open(&lazy()));

@@ -40,7 +40,7 @@ impl Client {
 }
 
 #[test]
-fn a_template_makes_the_key_of_several_values() {
+fn a_template_builds_a_key_from_several_values() {
     let _world = testing::isolate();
     let (acme, other) = (Client { tenant: "acme" }, Client { tenant: "other" });
     assert!(rejected(acme.get("a.example")).is_none());
@@ -57,7 +57,7 @@ fn a_template_makes_the_key_of_several_values() {
 }
 
 #[test]
-fn a_template_with_braces_in_an_async_function() {
+fn a_template_may_contain_braces_in_an_async_function() {
     let _world = testing::isolate();
     let client = Client { tenant: "acme" };
     let connect = |host: &str, port| futures::executor::block_on(client.connect(host.to_owned(), port));
@@ -101,7 +101,7 @@ fn keys_are_listed_with_their_state_and_have_rows_in_the_snapshot() {
 }
 
 #[test]
-fn rejections_and_events_carry_the_key_and_texts_do_not_show_it() {
+fn the_key_is_carried_by_events_but_not_shown_in_messages() {
     #[circuit_breaker(threshold = 1, recovery = 1s, key = host)]
     fn quiet(host: &str) -> Result<u32, Failure> {
         let _ = host;
@@ -134,7 +134,7 @@ fn rejections_and_events_carry_the_key_and_texts_do_not_show_it() {
 }
 
 #[test]
-fn dead_hosts_do_not_lock_out_live_ones() {
+fn dead_hosts_do_not_block_live_ones() {
     #[circuit_breaker(threshold = 3, recovery = 50ms, key = host, name = "crawler")]
     fn crawl(host: u32) -> Result<u32, Failure> {
         let _ = host;
@@ -151,7 +151,7 @@ fn dead_hosts_do_not_lock_out_live_ones() {
 }
 
 #[test]
-fn a_breaker_that_is_open_now_or_probes_goes_last_and_then_by_age() {
+fn open_and_half_open_breakers_are_evicted_last() {
     #[circuit_breaker(threshold = 1, recovery = 10s, key = key, max_keys = 3, name = "three keys")]
     fn call(key: &str, fails: bool) -> Result<u32, Failure> {
         let _ = key;
@@ -198,7 +198,7 @@ fn a_breaker_that_is_open_now_or_probes_goes_last_and_then_by_age() {
 }
 
 #[test]
-fn counts_outlive_their_key_also_those_of_calls_that_still_run() {
+fn counts_of_evicted_keys_and_running_calls_are_kept() {
     #[circuit_breaker(threshold = 1, key = key, max_keys = 1, name = "one key")]
     fn call(key: &str, fails: bool) -> Result<u32, Failure> {
         let _ = key;
@@ -295,7 +295,7 @@ fn flooded(host: u32, fails: bool) -> Result<u32, Failure> {
 }
 
 #[test]
-fn many_keys_leave_the_one_that_is_open_open() {
+fn an_open_breaker_stays_open_among_many_keys() {
     let _world = testing::isolate();
     assert!(rejected(flooded(0, true)).is_none());
     for host in 1..=many() {

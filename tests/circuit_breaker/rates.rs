@@ -12,7 +12,7 @@ guarded!(as_it_comes: circuit_breaker(rate = 50%));
 guarded!(beside_a_threshold: circuit_breaker(threshold = 2, rate = 50%, window_calls = 50, min_calls = 10));
 
 #[test]
-fn it_opens_at_the_share_once_there_are_enough_calls() {
+fn the_breaker_opens_at_the_rate_after_min_calls() {
     half_of_ten(&|it| {
         it.fail(Category::Unavailable);
         it.fail(Category::Unavailable);
@@ -24,7 +24,7 @@ fn it_opens_at_the_share_once_there_are_enough_calls() {
 }
 
 #[test]
-fn the_success_that_makes_them_enough_is_judged() {
+fn the_success_that_reaches_min_calls_is_judged() {
     half_of_ten(&|it| {
         it.fail(Category::Unavailable);
         it.fail(Category::Unavailable);
@@ -36,7 +36,7 @@ fn the_success_that_makes_them_enough_is_judged() {
 }
 
 #[test]
-fn only_the_last_calls_count() {
+fn only_the_last_calls_of_the_window_count() {
     half_of_ten(&|it| {
         (0..50).for_each(|_| assert_eq!(it.succeed(), Ok(1)));
         (0..4).for_each(|_| assert!(it.fail(Category::Unavailable)));
@@ -47,7 +47,7 @@ fn only_the_last_calls_count() {
 }
 
 #[test]
-fn only_the_calls_of_the_last_minute_count() {
+fn only_calls_within_the_time_window_count() {
     half_of_a_minute(&|it| {
         (0..3).for_each(|_| assert!(it.fail(Category::Unavailable)));
         it.pass(60 * SECOND);
@@ -60,7 +60,7 @@ fn only_the_calls_of_the_last_minute_count() {
 }
 
 #[test]
-fn half_of_the_last_hundred_with_twenty_of_them_is_the_default() {
+fn the_default_is_half_of_the_last_hundred_calls() {
     as_it_comes(&|it| {
         (0..10).for_each(|_| assert!(it.fail(Category::Timeout)));
         assert!(!it.rejects_without_counting(), "no threshold holds");
@@ -72,7 +72,7 @@ fn half_of_the_last_hundred_with_twenty_of_them_is_the_default() {
 }
 
 #[test]
-fn a_threshold_that_is_written_stays_beside_the_rate() {
+fn an_explicit_threshold_stays_active_beside_a_rate() {
     beside_a_threshold(&|it| {
         (0..9).for_each(|_| assert_eq!(it.succeed(), Ok(1)));
         it.fail(Category::Unavailable);
@@ -99,7 +99,7 @@ fn each_transition_empties_the_window() {
 }
 
 #[test]
-fn what_counts_as_nothing_is_in_no_count() {
+fn ignored_results_do_not_count() {
     half_of_ten(&|it| {
         (0..3).for_each(|_| assert!(it.fail(Category::Unavailable)));
         (0..20).for_each(|_| assert!(it.fail(Category::Cancelled)));
@@ -113,7 +113,7 @@ guarded!(with_exemption: circuit_breaker(rate = 50%, window = 10, min_calls = 4,
 guarded!(two_of_two: circuit_breaker(rate = 50%, min_calls = 2, probes = 2, successes = 2));
 
 #[test]
-fn panicked_exempt_and_rejected_calls_are_in_no_count_either() {
+fn panicked_exempt_and_rejected_calls_do_not_count() {
     with_exemption(&|it| {
         (0..3).for_each(|_| assert!(it.fail(Category::Unavailable)));
         for _ in 0..20 {
@@ -131,7 +131,7 @@ fn panicked_exempt_and_rejected_calls_are_in_no_count_either() {
 }
 
 #[test]
-fn probes_and_successes_decide_when_it_is_half_open() {
+fn probes_decide_in_the_half_open_state() {
     two_of_two(&|it| {
         (0..2).for_each(|_| assert!(it.fail(Category::Unavailable)));
         assert!(it.refuses());
@@ -155,7 +155,7 @@ fn made(config: resilience::policy::CircuitBreakerConfig) -> CircuitBreaker {
 }
 
 #[test]
-fn settings_of_the_run_have_no_threshold_beside_a_rate_unless_it_differs() {
+fn a_default_threshold_is_off_beside_a_run_time_rate() {
     let _world = testing::isolate();
     let default = resilience::policy::CircuitBreakerConfig::default();
     let fail = |breaker: &CircuitBreaker| breaker.acquire().map(|permit| permit.failure(&Category::Timeout));
@@ -170,7 +170,7 @@ fn settings_of_the_run_have_no_threshold_beside_a_rate_unless_it_differs() {
 }
 
 #[test]
-fn a_snapshot_has_the_calls_and_the_share() {
+fn a_snapshot_has_the_calls_and_the_rate() {
     let world = testing::isolate();
     let breaker = CircuitBreaker::new("quotes").rate(0.9).window(60 * SECOND).min_calls(4);
     let fail = || breaker.acquire().expect("closed").failure(&Category::Timeout);
@@ -193,7 +193,7 @@ fn a_snapshot_has_the_calls_and_the_share() {
 }
 
 #[test]
-fn a_breaker_that_only_measures_counts_and_never_opens() {
+fn a_metrics_only_breaker_counts_and_never_opens() {
     let _world = testing::isolate();
     let breaker = CircuitBreaker::new("quotes").rate(0.5).min_calls(2);
     breaker.metrics_only();
@@ -235,7 +235,7 @@ fn by_host(host: &str, result: Result<u32, Failure>) -> Result<u32, Failure> {
 }
 
 #[test]
-fn each_key_has_a_window_of_its_own() {
+fn each_key_has_its_own_window() {
     let _world = testing::isolate();
     for _ in 0..2 {
         let _ = by_host("a", Err(Failure::Own(down().into())));

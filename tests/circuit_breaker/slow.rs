@@ -40,7 +40,7 @@ fn own(category: Category) -> Outcome {
 }
 
 #[test]
-fn it_opens_at_the_share_of_slow_calls() {
+fn the_breaker_opens_at_the_rate_of_slow_calls() {
     for breaker in [half_of_ten, half_of_a_minute] {
         breaker(&|it| {
             it.takes(3 * SECOND);
@@ -59,7 +59,7 @@ fn it_opens_at_the_share_of_slow_calls() {
 }
 
 #[test]
-fn slow_failures_are_slow_and_quick_ones_are_not() {
+fn only_slow_failures_count_as_slow() {
     half_of_ten(&|it| {
         (0..3).for_each(|_| it.ends(SECOND, own(Category::Unavailable)));
         it.ends(3 * SECOND, own(Category::NotFound));
@@ -92,7 +92,7 @@ fn slow_calls_leave_the_window() {
 }
 
 #[test]
-fn eighty_of_a_hundred_with_twenty_of_them_is_the_default() {
+fn the_default_is_eighty_of_the_last_hundred_calls() {
     as_it_comes(&|it| {
         (0..50).for_each(|_| it.ends(SECOND, own(Category::Unavailable)));
         assert!(!it.rejects_without_counting(), "no threshold holds");
@@ -104,7 +104,7 @@ fn eighty_of_a_hundred_with_twenty_of_them_is_the_default() {
 }
 
 #[test]
-fn a_threshold_and_a_rate_that_are_written_stay_beside_it() {
+fn an_explicit_threshold_and_rate_stay_active() {
     beside_others(&|it| {
         (0..3).for_each(|_| it.ends(SECOND, own(Category::Unavailable)));
         assert!(it.refuses(), "three in a row");
@@ -120,7 +120,7 @@ fn a_threshold_and_a_rate_that_are_written_stay_beside_it() {
 }
 
 #[test]
-fn the_event_says_that_slow_calls_opened_it() {
+fn the_event_names_slow_calls_as_the_cause() {
     #[circuit_breaker(slow = 2s, slow_rate = 50%, window = 10, min_calls = 2, name = "opened")]
     fn call(world: &testing::World, time: Duration, outcome: Outcome) -> Outcome {
         world.advance(time);
@@ -151,7 +151,7 @@ fn the_event_says_that_slow_calls_opened_it() {
 }
 
 #[test]
-fn a_slow_probe_opens_it_again() {
+fn a_slow_probe_reopens_the_breaker() {
     half_of_ten(&|it| {
         (0..4).for_each(|_| it.takes(3 * SECOND));
         it.pass(60 * SECOND);
@@ -166,7 +166,7 @@ fn a_slow_probe_opens_it_again() {
 }
 
 #[test]
-fn what_counts_as_nothing_is_not_slow() {
+fn ignored_results_do_not_count_as_slow() {
     not_found_is_exempt(&|it| {
         it.ends(3 * SECOND, own(Category::Cancelled));
         it.ends(3 * SECOND, own(Category::NotFound));
@@ -253,7 +253,7 @@ fn until(is_so: impl Fn() -> bool) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_a_timeout_cuts_is_a_failure_and_slow() {
+async fn a_call_cut_off_by_a_timeout_is_a_failure_and_slow() {
     #[timeout(5s)]
     #[circuit_breaker(slow = 2s, slow_rate = 100%, min_calls = 2, window = 10, name = "slow below a timeout")]
     async fn above(time: Duration) -> Outcome {
@@ -277,7 +277,7 @@ async fn a_call_that_a_timeout_cuts_is_a_failure_and_slow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_dropped_late_is_slow_and_no_failure() {
+async fn a_call_dropped_late_is_slow_but_not_a_failure() {
     #[circuit_breaker(rate = 10%, slow = 2s, slow_rate = 100%, min_calls = 2, name = "slow and dropped")]
     #[bulkhead(1, wait = 60s)]
     async fn hangs() -> Outcome {
@@ -304,7 +304,7 @@ async fn a_call_that_is_dropped_late_is_slow_and_no_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn breakers_by_hand_measure_too() {
+async fn breaker_values_measure_slow_calls() {
     static SLOW: CircuitBreaker = CircuitBreaker::new("by hand").slow(SECOND).slow_rate(1.0).min_calls(3);
     static SLOTS: Bulkhead = Bulkhead::new("slots", 1).wait(Duration::from_secs(60));
     async fn call(time: Duration) -> Outcome {
@@ -329,7 +329,7 @@ async fn breakers_by_hand_measure_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_breaker_for_each_key_and_one_of_the_program_measure() {
+async fn keyed_and_shared_breakers_measure_slow_calls() {
     static SLOW: CircuitBreaker = CircuitBreaker::new("given").slow(SECOND).min_calls(1);
     #[allow(clippy::declare_interior_mutable_const, reason = "a policy to start from")]
     const SLOWNESS: CircuitBreaker = CircuitBreaker::new("constant").slow(SECOND).min_calls(1);

@@ -28,7 +28,7 @@ impl fmt::Display for Failure {
 }
 
 #[test]
-fn every_source_of_a_code() {
+fn every_source_of_an_error_code_is_read() {
     for (failure, code) in [
         (Failure::Http(429), Some(Code::Status(429))),
         (Failure::Http(200), Some(Code::Status(200))),
@@ -55,7 +55,7 @@ fn call(failure: impl Fn() -> Failure) -> Result<u32, Failure> {
 }
 
 #[test]
-fn records_of_attempts_and_of_reports_carry_it() {
+fn records_of_attempts_and_reports_carry_the_code() {
     let _world = testing::isolate();
     let codes = || history().records().into_iter().map(|record| record.code).collect::<Vec<_>>();
     assert_eq!(call(|| Failure::Http(503)).unwrap(), 0);

@@ -26,7 +26,7 @@ enum Each {
 
 #[test]
 #[rustfmt::skip]
-fn every_category_has_its_word() {
+fn every_category_has_a_keyword() {
     use Each::*;
     let each = [
         Timeout, RateLimited, Connection, Unavailable, Transient, Resource, Corrupt, Conflict, Auth,
@@ -103,7 +103,7 @@ fn severe(error: &QuoteError) -> Classification {
 }
 
 #[test]
-fn waits_come_from_fields() {
+fn retry_after_may_come_from_a_field() {
     assert_eq!(of(&QuoteError::Busy { after: SECOND }).retry_after, Some(SECOND));
     assert_eq!(category(&QuoteError::Busy { after: SECOND }), Category::RateLimited);
     let perhaps = |after| of(&QuoteError::Perhaps { name: "x", after }).retry_after;
@@ -113,7 +113,7 @@ fn waits_come_from_fields() {
 }
 
 #[test]
-fn statuses_come_from_fields_or_are_written() {
+fn a_status_may_come_from_a_field_or_a_literal() {
     assert_eq!(category(&QuoteError::Http(404)), Category::NotFound);
     assert_eq!(category(&QuoteError::Wide(429)), Category::RateLimited);
     assert_eq!(category(&QuoteError::Wide(1 << 40 | 429)), Category::Unknown);
@@ -123,7 +123,7 @@ fn statuses_come_from_fields_or_are_written() {
 }
 
 #[test]
-fn transparent_asks_the_field() {
+fn transparent_delegates_to_the_field() {
     let refused = || io::Error::from(ErrorKind::ConnectionRefused);
     let io = of(&QuoteError::Io(refused()));
     assert_eq!((io.category, io.delivered), (Category::Connection, Delivered::No));
@@ -136,7 +136,7 @@ fn transparent_asks_the_field() {
 }
 
 #[test]
-fn text_and_paths_are_asked() {
+fn texts_paths_and_closures_classify() {
     assert_eq!(category(&QuoteError::Text("429 Too Many Requests".into())), Category::RateLimited);
     assert_eq!(category(&QuoteError::Text("port 4290".into())), Category::Unknown);
     let path = of(&QuoteError::Path);
@@ -166,7 +166,7 @@ enum Mostly {
 }
 
 #[test]
-fn a_default_is_for_those_that_say_nothing() {
+fn a_default_applies_to_variants_without_attributes() {
     assert_eq!(of(&Mostly::Silent), Classification::new(Category::Permanent));
     let milder = Classification::new(Category::Permanent).severity(Severity::Low);
     assert_eq!(of(&Mostly::Milder), milder);
@@ -199,7 +199,7 @@ struct Borrows<'a> {
 }
 
 #[test]
-fn structs_and_empty_enums() {
+fn structs_and_empty_enums_are_supported() {
     fn is_classify<T: Classify>() {}
     is_classify::<Never>();
     assert_eq!(category(&Unit), Category::Conflict);
@@ -243,7 +243,7 @@ impl<T: fmt::Display> fmt::Display for Says<T> {
 }
 
 #[test]
-fn generic_types() {
+fn generic_types_are_supported() {
     type Two<'a> = Either<'a, io::Error, Unit2>;
     assert_eq!(category(&Two::Left(ErrorKind::TimedOut.into())), Category::Timeout);
     assert_eq!(category(&Two::Right(Box::new(Unit2))), Category::Auth);
@@ -281,7 +281,7 @@ macro_rules! error_with {
 error_with!(ByMacro, transient, 404, never, "x");
 
 #[test]
-fn other_names_and_macros() {
+fn renamed_crates_and_macros_are_supported() {
     assert_eq!(category(&Renamed), Category::Timeout);
     assert_eq!(of(&ByMacro::A).retry, Retryable::Never);
     assert_eq!(category(&ByMacro::B), Category::NotFound);
@@ -366,7 +366,7 @@ impl WholeStruct {
 struct FieldOfStruct(Foreign);
 
 #[test]
-fn with_gets_the_only_field_or_the_chosen_one() {
+fn with_receives_the_only_or_the_chosen_field() {
     let four = || Foreign { code: 4 };
     for (error, expected) in [
         (Asked::Only(four()), Category::NotFound),

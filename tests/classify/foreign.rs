@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 #[rustfmt::skip]
-fn io_by_kind() {
+fn io_errors_are_classified_by_kind() {
     use ErrorKind as K;
     let rows: &[(Category, &[ErrorKind])] = &[
         (Category::Connection, &[
@@ -63,7 +63,7 @@ fn parse_errors_are_invalid() {
 }
 
 #[test]
-fn texts_and_nothing_are_unknown() {
+fn texts_and_unit_are_unknown() {
     assert_eq!(category("timed out"), Category::Unknown);
     assert_eq!(category(&"timed out"), Category::Unknown);
     assert_eq!(category(&String::from("timed out")), Category::Unknown);
@@ -72,7 +72,7 @@ fn texts_and_nothing_are_unknown() {
 }
 
 #[test]
-fn pointers_say_what_they_point_at() {
+fn pointers_delegate_to_their_target() {
     let error = || io::Error::from(ErrorKind::NotFound);
     assert_eq!(category(&&error()), Category::NotFound);
     assert_eq!(category(&Box::new(error())), Category::NotFound);
@@ -82,7 +82,7 @@ fn pointers_say_what_they_point_at() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokios_timeout_is_one() {
+async fn tokio_elapsed_is_a_timeout() {
     let elapsed = tokio::time::timeout(SECOND, std::future::pending::<()>()).await.unwrap_err();
     assert_eq!(category(&elapsed), Category::Timeout);
     assert_eq!(of_dyn(&elapsed).category, Category::Timeout);

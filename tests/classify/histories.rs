@@ -27,7 +27,7 @@ fn records_are_bounded_and_counts_are_not() {
 }
 
 #[test]
-fn a_record_says_what_happened() {
+fn a_record_has_the_details_of_the_error() {
     let before = SystemTime::now();
     let class = Classification::new(Category::Auth).severity(Severity::Critical).action("call");
     let record = ErrorRecord::new("login", &class).code("401").context("user", "7").attempt(3);
@@ -61,7 +61,7 @@ fn patterns_unseen_for_ten_minutes_are_dropped() {
 }
 
 #[test]
-fn time_of_day_moves_with_the_world() {
+fn the_time_of_day_follows_the_clock_of_the_world() {
     let world = testing::isolate();
     let first = record("a", Category::Timeout).at;
     world.advance(Duration::from_secs(3_600));
@@ -70,7 +70,7 @@ fn time_of_day_moves_with_the_world() {
 }
 
 #[test]
-fn many_points_are_bounded() {
+fn the_number_of_points_is_bounded() {
     let world = testing::isolate();
     let history = ErrorHistory::new();
     for n in 0..1_200 {
@@ -84,7 +84,7 @@ fn many_points_are_bounded() {
 }
 
 #[test]
-fn cleared_and_shared_between_threads() {
+fn a_history_can_be_cleared_and_shared_between_threads() {
     let history = ErrorHistory::new();
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -112,7 +112,7 @@ fn reports_reach_the_history_of_their_world() {
 }
 
 #[test]
-fn a_record_is_written_for_other_programs() {
+fn a_record_serializes_to_json() {
     let _world = testing::isolate();
     let class = Classification::from_status(401).severity(Severity::Critical);
     let mut record = ErrorRecord::new("login", &class).context("user", "7").context("user", "8").attempt(3);

@@ -213,7 +213,7 @@ const MESSAGES: &[(&str, &[Row])] = {
 };
 
 #[test]
-fn every_message_means_what_its_service_says() {
+fn every_message_gets_the_documented_category() {
     let mut wrong = Vec::new();
     for (service, rows) in MESSAGES {
         for (source, message, expected) in *rows {
@@ -238,14 +238,14 @@ const HEADERS: &[(&str, &str, Option<Duration>)] = &[
 ];
 
 #[test]
-fn waits_of_real_headers() {
+fn wait_hints_of_real_headers_are_parsed() {
     for (source, header, expected) in HEADERS {
         assert_eq!(resilience::classify::wait_hint(header), *expected, "{header} ({source})");
     }
 }
 
 #[test]
-fn messages_with_a_wait_say_it() {
+fn messages_with_a_wait_give_a_hint() {
     let waits: Vec<_> = MESSAGES
         .iter()
         .flat_map(|(_, rows)| rows.iter())

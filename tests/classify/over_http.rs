@@ -30,7 +30,7 @@ fn class(answer: Option<&'static str>) -> Classification {
 }
 
 #[test]
-fn statuses_timeouts_and_broken_answers() {
+fn statuses_timeouts_and_malformed_responses_are_classified() {
     let busy = class(Some("HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n"));
     assert_eq!(busy.category, Category::RateLimited);
     let gone = class(Some("HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n"));
@@ -44,7 +44,7 @@ fn statuses_timeouts_and_broken_answers() {
 }
 
 #[test]
-fn a_request_that_never_left() {
+fn a_request_that_was_never_sent_was_not_delivered() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let refused = get(address).unwrap_err();
     assert_eq!((of(&refused).category, of(&refused).delivered), (Category::Connection, Delivered::No));

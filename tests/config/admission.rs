@@ -44,7 +44,7 @@ fn poll<F: Future>(future: &mut Pin<&mut F>) -> Poll<F::Output> {
 }
 
 #[test]
-fn a_lower_limit_cuts_no_call_off_and_admits_none_until_enough_have_ended() {
+fn a_lower_limit_admits_no_call_until_enough_have_ended() {
     let _world = resilience::testing::isolate();
     let (mut one, mut other) = (pin!(in_a_slot()), pin!(in_a_slot()));
     assert!(poll(&mut one).is_pending() && poll(&mut other).is_pending());
@@ -97,7 +97,7 @@ fn by_rate(fails: bool) -> std::io::Result<()> {
 }
 
 #[test]
-fn a_changed_window_starts_its_statistics_anew_and_another_setting_does_not() {
+fn only_a_changed_window_resets_the_statistics() {
     let _world = resilience::testing::isolate();
     let breaker = point("admission::window").unwrap().breaker().unwrap();
     let calls = || breaker.snapshot().calls;
@@ -120,7 +120,7 @@ async fn hedged(answers: u32) -> Result<u32, Rejected> {
 }
 
 #[test]
-fn the_moment_of_an_extra_call_changes_for_the_next_call_and_no_hedge_means_one_call() {
+fn a_hedge_can_be_delayed_and_disabled_at_run_time() {
     let world = resilience::testing::isolate();
     let call = |answers| {
         HEDGED.store(0, Ordering::SeqCst);
@@ -153,7 +153,7 @@ impl Wake for Woken {
 }
 
 #[test]
-fn calls_that_wait_are_admitted_by_a_higher_limit() {
+fn a_higher_limit_admits_waiting_calls() {
     let _world = resilience::testing::isolate();
     let slots = |slots: u32| {
         load(&format!("[\"admission::slots\".bulkhead]\nslots = {slots}\nqueue = 5\n")).unwrap();

@@ -74,7 +74,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 #[test]
-fn a_file_changes_how_often_a_call_is_retried_and_its_removal_changes_it_back() {
+fn a_file_changes_the_retry_count_and_removal_reverts_it() {
     let _world = resilience::testing::isolate();
     let retried = || calls_of(|| drop(orders::retried()));
     let awaited = || calls_of(|| drop(runtime().block_on(orders::awaited())));
@@ -102,7 +102,7 @@ fn a_file_changes_how_often_a_call_is_retried_and_its_removal_changes_it_back() 
 }
 
 #[test]
-fn a_retry_is_switched_off_and_on() {
+fn a_retry_can_be_disabled_and_enabled() {
     let _world = resilience::testing::isolate();
     load("[\"orders::retried\".with_retry]\nenabled = false\n").unwrap();
     assert_eq!(calls_of(|| drop(orders::retried())), 1);
@@ -118,7 +118,7 @@ fn a_retry_is_switched_off_and_on() {
 }
 
 #[test]
-fn a_lower_threshold_acts_at_the_next_failure_and_a_breaker_that_is_off_admits_everything() {
+fn a_breaker_threshold_can_be_lowered_and_disabled() {
     let _world = resilience::testing::isolate();
     let breaker = point("orders::guarded").unwrap().breaker().unwrap();
     drop(orders::guarded());
@@ -143,7 +143,7 @@ fn a_lower_threshold_acts_at_the_next_failure_and_a_breaker_that_is_off_admits_e
 }
 
 #[test]
-fn what_an_operator_has_opened_stays_open_whatever_is_loaded() {
+fn a_load_does_not_close_a_breaker_opened_by_an_operator() {
     let _world = resilience::testing::isolate();
     let breaker = point("orders::guarded").unwrap().breaker().unwrap();
     let off = "[\"orders::guarded\".circuit_breaker]\nenabled = false\n";
@@ -166,7 +166,7 @@ fn what_an_operator_has_opened_stays_open_whatever_is_loaded() {
 }
 
 #[test]
-fn a_file_that_is_gone_changes_nothing_and_what_an_operator_has_opened_survives_the_next_load() {
+fn a_missing_file_changes_nothing() {
     let _world = resilience::testing::isolate();
     let scratch = crate::support::Scratch::new();
     let breaker = point("orders::guarded").unwrap().breaker().unwrap();
@@ -195,7 +195,7 @@ fn a_file_that_is_gone_changes_nothing_and_what_an_operator_has_opened_survives_
 }
 
 #[test]
-fn one_key_of_a_function_has_settings_of_its_own() {
+fn one_key_of_a_function_may_have_its_own_settings() {
     let _world = resilience::testing::isolate();
     let text = "\
         [\"orders::by_host\".circuit_breaker]\n\
@@ -215,7 +215,7 @@ fn one_key_of_a_function_has_settings_of_its_own() {
 }
 
 #[test]
-fn a_limit_changes_for_the_next_call_and_a_timeout_that_is_off_never_ends_one() {
+fn a_timeout_can_be_changed_and_disabled() {
     let _world = resilience::testing::isolate();
     let takes = |time| runtime().block_on(orders::limited(time));
     assert!(matches!(takes(3 * SECOND), Err(Failure::Rejected(Rejected::TimedOut { .. }))));
@@ -259,7 +259,7 @@ mod others {
 }
 
 #[test]
-fn a_cache_that_is_off_keeps_its_values_and_answers_no_call() {
+fn a_disabled_cache_keeps_its_values_but_returns_none() {
     let _world = resilience::testing::isolate();
     let calls = || calls_of(|| (0..3).for_each(|_| assert_eq!(others::cached_value(7), Some(7))));
     assert_eq!((calls(), calls()), (1, 0));
@@ -277,7 +277,7 @@ fn a_cache_that_is_off_keeps_its_values_and_answers_no_call() {
 }
 
 #[test]
-fn simpler_calls_and_faults_are_bounded_and_switched_off() {
+fn degrade_and_chaos_can_be_limited_and_disabled() {
     let _world = resilience::testing::isolate();
     let degraded = || calls_of(|| assert!(others::degraded(others::Size(9)).is_err()));
     assert_eq!(degraded(), 4);
@@ -295,7 +295,7 @@ fn simpler_calls_and_faults_are_bounded_and_switched_off() {
 }
 
 #[test]
-fn faults_are_armed_by_code_alone() {
+fn faults_are_armed_only_by_code() {
     let _world = resilience::testing::isolate();
     for text in ["[chaos]\nenabled = true\n", "[\"others::faulty\".chaos]\nenabled = true\nrate = 1.0\n"] {
         load(text).unwrap();
@@ -314,7 +314,7 @@ fn faults_are_armed_by_code_alone() {
 }
 
 #[test]
-fn variables_change_the_same_and_stand_above_the_file() {
+fn variables_override_the_file() {
     let _world = resilience::testing::isolate();
     let scratch = Scratch::new();
     let file = scratch.write("shop.toml", "[\"orders::retried\".with_retry]\nmax = 5\n");

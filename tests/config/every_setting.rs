@@ -248,7 +248,7 @@ fn functions() -> Vec<Function> {
 }
 
 #[test]
-fn each_is_changed_and_shown_or_refused_with_a_reason() {
+fn each_setting_can_be_changed_or_is_rejected_with_a_reason() {
     let _world = resilience::testing::isolate();
     for (attr, _) in TABLES {
         let is_here = functions().iter().any(|function| function.kind == *attr);
@@ -280,7 +280,7 @@ fn each_is_changed_and_shown_or_refused_with_a_reason() {
 
 /// Each key of each attribute that is no setting is refused, too, by name.
 #[test]
-fn what_is_part_of_the_code_is_refused_by_name() {
+fn settings_fixed_in_the_code_are_rejected_by_name() {
     let _world = resilience::testing::isolate();
     for (kind, key) in [
         ("with_retry", "on"),

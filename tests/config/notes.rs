@@ -19,7 +19,7 @@ fn raised() -> Vec<(String, String)> {
 }
 
 #[test]
-fn functions_that_no_program_has_are_in_the_inventory_and_in_the_alerts() {
+fn unknown_functions_are_noted_and_raise_alerts() {
     let (_world, scratch) = (resilience::testing::isolate(), Scratch::new());
     alerts::use_dir(scratch.path("alerts"));
     assert_eq!(quote(), Ok(1));
@@ -51,7 +51,7 @@ fn functions_that_no_program_has_are_in_the_inventory_and_in_the_alerts() {
 }
 
 #[test]
-fn ten_thousand_functions_that_no_program_has_are_one_short_alert() {
+fn ten_thousand_unknown_functions_raise_one_short_alert() {
     let (_world, scratch) = (resilience::testing::isolate(), Scratch::new());
     alerts::use_dir(scratch.path("alerts"));
     let module = "no_such_module::".repeat(8);

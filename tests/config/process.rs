@@ -82,7 +82,7 @@ impl Drop for Process {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_loads_the_file_anew_and_one_that_is_wrong_changes_nothing() {
+fn sighup_reloads_the_file_and_an_invalid_one_changes_nothing() {
     let scratch = Scratch::new();
     let path = scratch.write("shop.toml", "[\"process::call\".with_retry]\nmax = 5\n");
     let variables = [("RESILIENCE__PROCESS_BY_VARIABLE__WITH_RETRY__MAX", "1")];
@@ -98,7 +98,7 @@ fn a_signal_loads_the_file_anew_and_one_that_is_wrong_changes_nothing() {
 }
 
 #[test]
-fn a_program_that_cannot_be_configured_runs_with_the_settings_in_its_code() {
+fn a_failed_load_keeps_the_settings_of_the_code() {
     let scratch = Scratch::new();
     let path = scratch.write("shop.toml", "[\"process::call\".with_retry]\nmax = 5\n");
     let variables = [("RESILIENCE__PROCESS_BY_VARIABLE__WITH_RETRY__MAX", "many")];

@@ -36,7 +36,7 @@ fn hold() {
 }
 
 #[test]
-fn a_call_waits_for_another_holder_as_long_as_the_configuration_says() {
+fn the_wait_for_another_holder_is_configurable() {
     let world = isolate();
     hold();
     let waited = |call: fn(u32) -> Result<u32, Rejected>| {
@@ -54,7 +54,7 @@ fn a_call_waits_for_another_holder_as_long_as_the_configuration_says() {
 }
 
 #[test]
-fn a_job_is_recovered_as_often_as_the_configuration_says() {
+fn the_number_of_recoveries_is_configurable() {
     for (text, is_dead) in [("[job]\nmax_recoveries = 2\n", true), ("[job]\nmax_recoveries = 3\n", false)] {
         let _world = isolate();
         let store = Arc::new(MemoryStore::new());

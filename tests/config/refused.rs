@@ -90,7 +90,7 @@ fn every_mistake_is_reported_with_its_line() {
 }
 
 #[test]
-fn names_that_nothing_has_are_refused_with_the_nearest_one() {
+fn unknown_names_are_rejected_with_a_suggestion() {
     let _world = resilience::testing::isolate();
     for (text, words) in [
         ("[with_retry]\nmxa = 3\n", "`with_retry` has no setting `mxa`: write `max`"),
@@ -144,7 +144,7 @@ fn names_that_nothing_has_are_refused_with_the_nearest_one() {
 }
 
 #[test]
-fn a_stack_that_would_not_compile_is_not_loaded_either() {
+fn a_stack_that_would_not_compile_is_rejected() {
     let _world = resilience::testing::isolate();
     for (text, words) in [
         (
@@ -175,7 +175,7 @@ fn a_stack_that_would_not_compile_is_not_loaded_either() {
 }
 
 #[test]
-fn a_function_that_the_program_does_not_have_is_a_warning_unless_asked_otherwise() {
+fn an_unknown_function_is_a_warning_unless_strict() {
     let _world = resilience::testing::isolate();
     let report =
         load("[\"refused::qoute\".with_retry]\nmax = 4\n[\"else\\nwhere\".timeout]\nlimit = \"1s\"\n")
@@ -194,7 +194,7 @@ fn a_function_that_the_program_does_not_have_is_a_warning_unless_asked_otherwise
 }
 
 #[test]
-fn a_value_is_judged_where_no_function_takes_it_either() {
+fn a_value_is_validated_even_if_no_function_uses_it() {
     let _world = resilience::testing::isolate();
     for text in [
         "[\"no::such::function\".timeout]\nlimit = \"0s\"\n",
@@ -208,7 +208,7 @@ fn a_value_is_judged_where_no_function_takes_it_either() {
 }
 
 #[test]
-fn a_setting_for_all_functions_skips_those_that_cannot_take_it() {
+fn a_global_setting_skips_functions_that_cannot_take_it() {
     let _world = resilience::testing::isolate();
     let report = load("[circuit_breaker]\nrate = 0.5\nrecovery = \"7s\"\n").unwrap();
     assert!(
@@ -252,7 +252,7 @@ fn variables_are_matched_against_the_names_of_the_program() {
 }
 
 #[test]
-fn values_and_levels_beyond_all_measure_are_mistakes_and_change_nothing() {
+fn extreme_values_and_nesting_are_rejected() {
     let _world = resilience::testing::isolate();
     let before = shown("refused::by_host", "circuit_breaker", "threshold");
     let levels = [
@@ -288,7 +288,7 @@ fn values_and_levels_beyond_all_measure_are_mistakes_and_change_nothing() {
 }
 
 #[test]
-fn names_that_are_wrong_are_reported_in_the_order_of_their_lines() {
+fn unknown_names_are_reported_in_line_order() {
     let _world = resilience::testing::isolate();
     let text = "[with_retry]\ntries = 3\n[timeout]\nlimits = \"1s\"\n[bulkhead]\nsize = 4\n";
     let lines: Vec<_> = mistakes(text).into_iter().map(|(line, _)| line).collect();
@@ -296,7 +296,7 @@ fn names_that_are_wrong_are_reported_in_the_order_of_their_lines() {
 }
 
 #[test]
-fn what_cannot_be_read_hides_no_mistake_at_a_function() {
+fn an_unreadable_line_hides_no_other_mistake() {
     let _world = resilience::testing::isolate();
     let _ = (held(), apart());
     let by_function = "\
@@ -335,7 +335,7 @@ fn what_cannot_be_read_hides_no_mistake_at_a_function() {
 }
 
 #[test]
-fn what_cannot_be_read_contradicts_nothing() {
+fn an_unreadable_line_causes_no_false_conflict() {
     let _world = resilience::testing::isolate();
     let base = "[\"refused::apart\".with_retry]\nbase = \"20s\"\n";
     assert!(mistake(base).starts_with("at `refused::apart`: `base` is longer than `cap`"));
@@ -365,7 +365,7 @@ fn what_cannot_be_read_contradicts_nothing() {
 }
 
 #[test]
-fn a_variable_that_cannot_be_read_hides_no_mistake_at_a_function() {
+fn an_unreadable_variable_hides_no_other_mistake() {
     let _world = resilience::testing::isolate();
     let two = ("RESILIENCE__REFUSED_QUOTE__TIMEOUT__LIMIT", "3s");
     for unread in

@@ -51,7 +51,7 @@ fn calls(world: &World) -> [Option<(u64, f64)>; 2] {
 }
 
 #[test]
-fn a_function_is_measured_from_the_load_on_and_a_reload_reverts_it() {
+fn a_load_starts_measuring_and_a_reload_reverts_it() {
     let world = isolate();
     assert_eq!(calls(&world), [None, Some((1, 0.3))], "as in the code");
     let report =
@@ -66,7 +66,7 @@ fn a_function_is_measured_from_the_load_on_and_a_reload_reverts_it() {
 }
 
 #[test]
-fn what_is_narrower_wins_and_a_variable_overrides_the_file() {
+fn the_narrower_scope_wins_and_variables_override_the_file() {
     let world = isolate();
     let (on, off) = (Some((1, 0.3)), None);
     for (text, variable, expected) in [
@@ -89,7 +89,7 @@ fn what_is_narrower_wins_and_a_variable_overrides_the_file() {
 }
 
 #[test]
-fn the_inventory_has_it_with_its_value_and_source() {
+fn the_inventory_shows_the_value_and_its_source() {
     let _world = isolate();
     let shown = |name: &str| -> Vec<String> {
         let all = info(name).settings;
@@ -110,7 +110,7 @@ fn the_inventory_has_it_with_its_value_and_source() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_with_a_reason() {
+fn invalid_settings_are_rejected_with_a_reason() {
     let world = isolate();
     let key = "[\"timed::shop::quote\".key.\"eu\"]\n";
     for (text, line, reason) in [
@@ -139,7 +139,7 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
 }
 
 #[test]
-fn a_function_that_no_program_has_is_a_warning() {
+fn an_unknown_function_is_a_warning() {
     let _world = isolate();
     let warned = |report: config::Report| report.warnings.iter().map(ToString::to_string).collect::<String>();
     let words = warned(load("[\"timed::shop::quota\"]\ntimed = true\n").unwrap());
@@ -152,7 +152,7 @@ fn a_function_that_no_program_has_is_a_warning() {
 }
 
 #[test]
-fn a_call_that_runs_keeps_what_it_began_with() {
+fn a_running_call_keeps_its_initial_setting() {
     let world = isolate();
     let cx = &mut Context::from_waker(Waker::noop());
     let mut untimed = pin!(slow());
@@ -167,7 +167,7 @@ fn a_call_that_runs_keeps_what_it_began_with() {
 }
 
 #[test]
-fn calls_are_counted_whole_while_it_is_switched_on_and_off() {
+fn no_call_is_half_counted_while_timed_is_toggled() {
     const CALLS: u32 = 4_000;
     #[with_retry(max = 1, base = 0s, budget = none, name = "timed::load")]
     fn switched(n: u32) -> std::io::Result<u32> {

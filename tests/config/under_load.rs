@@ -25,7 +25,7 @@ const NEW: &str =
 
 /// Two attempts of 10 s, or two of 100 s: a call that saw one limit of each would have others.
 #[test]
-fn limits_that_are_raised_together_are_never_seen_mixed() {
+fn limits_changed_together_are_never_seen_mixed() {
     let _world = resilience::testing::isolate();
     let scratch = Scratch::new();
     let path = scratch.write("shop.toml", OLD);
@@ -64,7 +64,7 @@ struct Payload(u32);
 
 /// The last attempt takes the argument itself, so the number of attempts must not change within a call.
 #[test]
-fn a_call_makes_as_many_attempts_as_when_it_began() {
+fn a_running_call_keeps_its_number_of_attempts() {
     #[with_retry(max = 1, base = 1s, jitter = none, clone(payload), classify = |_| Category::Timeout, name = "load::cloned")]
     async fn cloned(payload: Payload) -> Result<u32, u32> {
         let Payload(number) = payload;
@@ -96,7 +96,7 @@ async fn slots(until: std::sync::Arc<tokio::sync::Notify>) -> Result<u32, Reject
 }
 
 #[test]
-fn slots_that_are_added_go_to_those_who_wait_and_none_is_taken_away() {
+fn added_slots_go_to_waiting_calls_and_used_ones_stay() {
     let _world = resilience::testing::isolate();
     let scratch = Scratch::new();
     let path = scratch.write("shop.toml", "# nothing\n");
@@ -147,7 +147,7 @@ fn hot(fails: bool) -> Result<u32, std::io::Error> {
 
 /// Threads call while another one reloads: nothing is lost, and nothing hangs.
 #[test]
-fn threads_call_while_another_one_reloads() {
+fn calls_work_while_another_thread_reloads() {
     let world = resilience::testing::isolate();
     let scratch = Scratch::new();
     let path = scratch.write("shop.toml", "# nothing\n");

@@ -48,7 +48,7 @@ fn nothing_until(world: &World, events: &mut Subscription, write: impl FnOnce())
 }
 
 #[test]
-fn a_file_is_loaded_anew_however_it_is_replaced() {
+fn a_file_is_reloaded_however_it_is_replaced() {
     let world = resilience::testing::isolate();
     let _ = call();
     let scratch = Scratch::new();
@@ -89,7 +89,7 @@ fn a_file_is_loaded_anew_however_it_is_replaced() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_above_the_file_is_followed_anew_and_a_file_that_others_may_write_is_refused() {
+fn a_switched_symlink_is_followed_and_shared_files_rejected() {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     let world = resilience::testing::isolate();
     let scratch = Scratch::new();
@@ -130,7 +130,7 @@ fn a_link_above_the_file_is_followed_anew_and_a_file_that_others_may_write_is_re
 }
 
 #[test]
-fn a_file_that_is_written_in_pieces_is_loaded_when_it_is_whole() {
+fn a_file_written_in_pieces_is_loaded_when_complete() {
     let world = resilience::testing::isolate();
     let scratch = Scratch::new();
     let path = scratch.write("shop.toml", &text(4));
@@ -157,7 +157,7 @@ fn a_file_that_is_written_in_pieces_is_loaded_when_it_is_whole() {
 }
 
 #[test]
-fn a_program_that_has_loaded_nothing_is_watched_from_its_first_load_on() {
+fn a_watch_starts_with_the_first_load() {
     let world = resilience::testing::isolate();
     let mut events = events::subscribe();
     let _watch = config::watch().unwrap();

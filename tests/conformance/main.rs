@@ -39,7 +39,7 @@ use scenario::Scenario;
 use std::collections::BTreeSet;
 
 #[test]
-fn scenarios_of_other_libraries() {
+fn scenarios_of_other_libraries_pass() {
     let mut report = Report::default();
     for scenario in scenario::read(&scenario::own()).unwrap() {
         report.play(scenario);
@@ -79,7 +79,7 @@ fn the_runner_plays_all_of_the_format() {
 /// A scenario that passes must fail once one of its expectations is turned into an impossible one: otherwise
 /// that expectation was not looked at, or is explained whatever it says.
 #[test]
-fn every_expectation_is_looked_at() {
+fn every_expectation_is_checked() {
     let mut blind = Vec::new();
     for scenario in all_that_play() {
         let Verdict::Passed(skipped) = play::play(&scenario) else { continue };
@@ -96,7 +96,7 @@ fn every_expectation_is_looked_at() {
 
 /// What differs by design has to be exactly what the design says: it fails with another expectation, too.
 #[test]
-fn no_rule_explains_an_impossible_expectation() {
+fn no_exemption_covers_an_impossible_expectation() {
     let mut blind = Vec::new();
     for scenario in all_that_play() {
         let Verdict::ByDesign(rule, _, skipped) = play::play(&scenario) else { continue };
@@ -113,7 +113,7 @@ fn no_rule_explains_an_impossible_expectation() {
 
 /// A function that does the opposite of what the scenario says, or panics, is noticed.
 #[test]
-fn what_the_function_does_matters() {
+fn inverted_outcomes_are_detected() {
     let mut blind = Vec::new();
     for scenario in all_that_play() {
         let Verdict::Passed(_) = play::play(&scenario) else { continue };
@@ -128,7 +128,7 @@ fn what_the_function_does_matters() {
 
 /// Every setting that the scenarios use makes a difference to one of them at least: it is read and played.
 #[test]
-fn every_setting_matters() {
+fn every_changed_setting_is_detected() {
     let (mut all, mut noticed) = (BTreeSet::new(), BTreeSet::new());
     for scenario in all_that_play() {
         let Verdict::Passed(_) = play::play(&scenario) else { continue };

@@ -111,7 +111,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn nonsense_is_what_no_number_means() {
+    fn impossible_settings_are_recognized() {
         let breaker =
             |key: &str, value| json!({"breaker": {"failure_threshold": 3, "open_ms": 100, key: value}});
         let retry = |key: &str, value| json!({"retry": {"max_attempts": 3, "delay_ms": 100, key: value}});

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn outcomes_are_read() {
+    fn outcomes_are_parsed() {
         assert!(matches!(Outcome::parse("ok:a:b"), Ok(Outcome::Ok(value)) if value == "ok:a:b"));
         assert!(matches!(Outcome::parse("slow:20ms").unwrap().end(), Outcome::Ok(value) if value == "ok"));
         assert!(matches!(Outcome::parse("slow:20ms+slow:30ms+hang").unwrap().end(), Outcome::Hang));
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_read() {
+    fn errors_are_parsed() {
         let wrapped = error("err:app(a > b)>connection@20ms");
         assert_eq!((wrapped.kind.as_str(), wrapped.content.as_deref()), ("app", Some("a > b")));
         let source = wrapped.source.unwrap();

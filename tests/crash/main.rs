@@ -69,7 +69,7 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 #[test]
-fn jobs_end_as_if_nothing_had_happened() {
+fn jobs_survive_random_crashes() {
     let (rounds, seed) = (number("CRASH_ROUNDS", 60), number("CRASH_SEED", 1));
     let shims = shims();
     let expected = undisturbed(shims);
@@ -99,7 +99,7 @@ fn jobs_end_as_if_nothing_had_happened() {
 }
 
 #[test]
-fn the_rounds_see_a_disk_that_syncs_nothing() {
+fn the_rounds_detect_a_disk_that_ignores_syncs() {
     let Some(shims) = shims() else { return };
     let expected = undisturbed(Some(shims));
     assert!((1..100).any(|seed| round_on_a_disk_that_lies(seed, shims, &expected).is_err()));

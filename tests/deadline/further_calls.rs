@@ -28,7 +28,7 @@ async fn listed_async(value: &str, after: Duration, seen: &Mutex<String>) -> Res
 }
 
 #[test]
-fn no_other_value_is_called_after_it() {
+fn no_other_value_is_called_after_the_deadline() {
     let world = testing::isolate();
     for (after, order) in [(ROUNDED, "a"), (EARLY, "ab")] {
         let seen = Mutex::default();
@@ -38,7 +38,7 @@ fn no_other_value_is_called_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_other_value_is_called_after_it_async() {
+async fn no_other_value_is_called_after_the_deadline_async() {
     let _world = testing::isolate();
     for (after, order) in [(ROUNDED, "a"), (EARLY, "ab")] {
         let seen = Mutex::default();
@@ -76,7 +76,7 @@ async fn simpler_async(level: &Level, after: Duration, seen: &Mutex<Vec<u32>>) -
 }
 
 #[test]
-fn no_simpler_call_follows_it() {
+fn no_simpler_call_follows_the_deadline() {
     let world = testing::isolate();
     for (after, levels) in [(ROUNDED, vec![0]), (EARLY, vec![0, 1])] {
         let seen = Mutex::default();
@@ -86,7 +86,7 @@ fn no_simpler_call_follows_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_simpler_call_follows_it_async() {
+async fn no_simpler_call_follows_the_deadline_async() {
     let _world = testing::isolate();
     for (after, levels) in [(ROUNDED, vec![0]), (EARLY, vec![0, 1])] {
         let seen = Mutex::default();
@@ -111,7 +111,7 @@ async fn hedged(fails_with: Option<Category>) -> Result<(), Failure> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_enters_no_percentile() {
+async fn calls_ended_by_the_deadline_enter_no_percentile() {
     let _world = testing::isolate();
     let after = || point("deadline::hedged").unwrap().hedge().unwrap().snapshot().after;
     for _ in 0..99 {
@@ -140,7 +140,7 @@ fn page(id: u32, world: &testing::World) -> Result<u32, Failure> {
 }
 
 #[test]
-fn it_keeps_no_other_caller_from_refreshing_a_value() {
+fn an_expired_deadline_does_not_delay_other_refreshes() {
     let world = testing::isolate();
     assert_eq!(page(1, &world), Ok(1));
     world.advance(Duration::from_secs(2));

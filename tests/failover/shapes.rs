@@ -35,7 +35,7 @@ const NAMES: [&str; 2] = ["a", "b"];
 static SHARED: [&str; 2] = ["a", "b"];
 
 #[test]
-fn values_of_every_type() {
+fn values_of_every_type_are_supported() {
     #[failover(model = [Model::Large, Model::Small])]
     #[circuit_breaker(threshold = 9)]
     fn by_enum(model: Model) -> Result<Model, Fails> {
@@ -80,7 +80,7 @@ fn values_of_every_type() {
 }
 
 #[tokio::test]
-async fn functions_of_every_shape() {
+async fn functions_of_every_shape_are_supported() {
     struct Service;
     #[async_trait::async_trait]
     trait Run {
@@ -129,7 +129,7 @@ async fn functions_of_every_shape() {
 }
 
 #[tokio::test]
-async fn an_owned_value_among_loops_and_fallbacks() {
+async fn an_owned_value_works_with_retries_and_fallbacks() {
     #[with_fallback(named, clone(model))]
     #[with_retry(max = 1, base = 0s)]
     #[failover(model = ["a", "b"])]

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 #[tokio::test]
-async fn everything_below_is_kept_for_each_value() {
+async fn policies_below_have_state_for_each_value() {
     #[failover(value = ["a", "b"], name = "sync")]
     #[with_retry(max = 1, base = 0s)]
     #[circuit_breaker(threshold = 3)]
@@ -51,7 +51,7 @@ async fn everything_below_is_kept_for_each_value() {
 }
 
 #[tokio::test]
-async fn percentiles_and_the_budget_of_a_hedge_are_kept_for_each_value() {
+async fn percentiles_and_hedge_budgets_are_kept_for_each_value() {
     #[failover(value = ["a", "b"], name = "measured")]
     #[timeout(adaptive, floor = 1s, cap = 5s)]
     async fn measured(value: &str) -> Result<String, Fails> {
@@ -72,7 +72,7 @@ async fn percentiles_and_the_budget_of_a_hedge_are_kept_for_each_value() {
 }
 
 #[test]
-fn beside_a_written_key_the_value_is_added() {
+fn the_value_is_appended_to_an_explicit_key() {
     #[failover(value = ["a", "b/c"], name = "tenants")]
     #[with_retry(max = 1, base = 0s)]
     #[circuit_breaker(threshold = 2, key = tenant)]
@@ -95,7 +95,7 @@ fn beside_a_written_key_the_value_is_added() {
 }
 
 #[test]
-fn a_key_that_is_the_argument_is_not_added_twice() {
+fn a_key_that_is_the_argument_is_not_repeated() {
     #[failover(value = ["a", "b"], name = "same")]
     #[circuit_breaker(threshold = 1, key = value)]
     fn same(value: &str) -> Result<String, Fails> {
@@ -108,7 +108,7 @@ fn a_key_that_is_the_argument_is_not_added_twice() {
 }
 
 #[test]
-fn state_above_is_not_kept_for_each_value() {
+fn policies_above_share_their_state() {
     #[with_retry(max = 1, base = 0s, name = "state above")]
     #[circuit_breaker(threshold = 2)]
     #[bulkhead(4)]
@@ -128,7 +128,7 @@ fn state_above_is_not_kept_for_each_value() {
 }
 
 #[test]
-fn a_first_value_that_is_dead_for_10_000_calls_takes_nothing_from_the_second() {
+fn a_dead_first_value_does_not_affect_the_second() {
     #[failover(model = ["dead", "lives"], name = "dead")]
     #[with_retry(max = 2, base = 0s)]
     #[circuit_breaker(threshold = 5)]
@@ -159,7 +159,7 @@ fn a_first_value_that_is_dead_for_10_000_calls_takes_nothing_from_the_second() {
 }
 
 #[test]
-fn an_instance_is_used_as_it_is() {
+fn an_instance_is_not_split_by_value() {
     use resilience::{CircuitBreaker, CircuitBreakers};
     static BREAKERS: CircuitBreakers = CircuitBreakers::new().threshold(1);
     static ONE: CircuitBreaker = CircuitBreaker::new("one").threshold(1);
@@ -196,7 +196,7 @@ fn drop_after<T>(polls: u32, world: &testing::World, future: impl Future<Output 
 }
 
 #[test]
-fn nothing_is_left_behind_at_any_poll() {
+fn a_call_dropped_at_any_poll_frees_its_resources() {
     #[cached(ttl = 1h, key = value)]
     #[failover(value = ["a", "b", "c"], sticky = 60s, name = "dropped")]
     #[with_retry(max = 1, base = 100ms, jitter = none)]
@@ -237,7 +237,7 @@ fn nothing_is_left_behind_at_any_poll() {
 }
 
 #[test]
-fn a_probe_that_is_dropped_at_any_poll_leaves_its_turn_to_the_next_call() {
+fn a_dropped_probe_is_followed_by_another() {
     #[failover(value = ["a", "b"], sticky = 60s, name = "probes")]
     async fn probes(value: &str, seen: &Mutex<String>) -> Result<String, Fails> {
         tokio::task::yield_now().await;
@@ -257,7 +257,7 @@ fn a_probe_that_is_dropped_at_any_poll_leaves_its_turn_to_the_next_call() {
 }
 
 #[test]
-fn a_value_that_is_skipped_takes_no_probe_of_its_breaker() {
+fn a_skipped_value_uses_no_probe_of_its_breaker() {
     #[failover(value = ["a", "b"], name = "skipped")]
     #[circuit_breaker(threshold = 1, recovery = 10s, probes = 1)]
     fn skipped(value: &str, down: &str, inside: &dyn Fn()) -> Result<String, Fails> {
@@ -290,7 +290,7 @@ fn a_value_that_is_skipped_takes_no_probe_of_its_breaker() {
 }
 
 #[test]
-fn a_panic_of_a_callback_is_the_calls_and_leaves_nothing_behind() {
+fn a_panicking_callback_frees_the_resources_of_the_call() {
     #[failover(value = ["a", "b"], classify = class_of, name = "class panics")]
     #[bulkhead(1)]
     fn now(value: &str) -> Result<String, Fails> {

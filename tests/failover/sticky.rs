@@ -30,7 +30,7 @@ async fn order(own: &str, down: &str) -> String {
 }
 
 #[tokio::test]
-async fn calls_begin_with_the_last_good_value_for_the_time_from_the_switch() {
+async fn calls_start_with_the_last_good_value_after_a_switch() {
     let world = testing::isolate();
     assert_eq!(order("a", "").await, "a");
     assert_eq!(order("a", "a").await, "ab");
@@ -50,7 +50,7 @@ async fn calls_begin_with_the_last_good_value_for_the_time_from_the_switch() {
 }
 
 #[tokio::test]
-async fn the_rest_of_the_order_is_the_callers() {
+async fn the_remaining_order_is_that_of_the_caller() {
     let _world = testing::isolate();
     assert_eq!(order("a", "ab").await, "abc");
     assert_eq!(order("a", "c").await, "ca", "then the own value");
@@ -63,7 +63,7 @@ async fn the_rest_of_the_order_is_the_callers() {
 }
 
 #[tokio::test]
-async fn a_probe_that_ends_without_an_answer_gives_its_turn_to_the_next_call() {
+async fn an_unanswered_probe_is_followed_by_another() {
     #[failover(value = ["a", "b"], sticky = 60s)]
     fn panics(value: &str, when: &str, seen: &Mutex<String>) -> Result<String, Fails> {
         assert_ne!(value, when, "the body panics");
@@ -103,7 +103,7 @@ async fn a_probe_that_ends_without_an_answer_gives_its_turn_to_the_next_call() {
 }
 
 #[tokio::test]
-async fn a_call_that_began_before_a_switch_changes_nothing() {
+async fn a_call_from_before_a_switch_does_not_undo_it() {
     #[failover(value = ["a", "b", "c"], sticky = 60s, name = "in flight")]
     async fn call(value: &str, answers: &Mutex<Vec<oneshot::Receiver<bool>>>) -> Result<String, Fails> {
         let answer = answers.lock().unwrap().pop();
@@ -152,7 +152,7 @@ async fn a_call_that_began_before_a_switch_changes_nothing() {
 }
 
 #[test]
-fn of_64_threads_at_its_end_one_is_the_probe() {
+fn only_one_of_64_threads_is_the_probe() {
     #[failover(value = ["a", "b"], sticky = 60s)]
     fn probed(value: &str, down: &str, firsts: &AtomicU32, all: Option<&Barrier>) -> Result<String, Fails> {
         firsts.fetch_add(u32::from(value == "a"), Ordering::Relaxed);
@@ -186,7 +186,7 @@ fn of_64_threads_at_its_end_one_is_the_probe() {
 }
 
 #[test]
-fn it_is_remembered_for_each_key_and_in_each_world() {
+fn sticky_values_are_kept_for_each_key_and_world() {
     #[failover(value = ["a", "b"], sticky = 60s, name = "of tenants")]
     #[circuit_breaker(key = tenant, threshold = 9)]
     fn tenants(value: &str, tenant: u32, down: &str, seen: &Mutex<String>) -> Result<String, Fails> {
@@ -214,7 +214,7 @@ fn it_is_remembered_for_each_key_and_in_each_world() {
 }
 
 #[test]
-fn more_callers_than_it_remembers() {
+fn the_number_of_sticky_values_is_bounded() {
     let _world = testing::isolate();
     let seen = Mutex::default();
     for own in 0..1_100 {
@@ -255,7 +255,7 @@ impl Model {
 }
 
 #[test]
-fn any_sequence_of_calls_is_as_in_the_model() {
+fn random_calls_agree_with_the_model() {
     let world = testing::isolate();
     let (mut model, mut now, mut seed) = (Model::default(), 0, 7_u64);
     let mut random = |below: u64| {

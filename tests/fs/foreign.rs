@@ -39,7 +39,7 @@ fn is_backed_up(file: &Path) -> bool {
 /// Not a test of its own: changes the three files, while the other program changes one.
 #[test]
 #[ignore = "run by others, in a process of its own"]
-fn changes_beside_another_program() {
+fn changes_alongside_another_program() {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let Some(dir) = given_dir() else { return };
     let world = testing::isolate();
@@ -73,7 +73,7 @@ fn changes_beside_another_program() {
 }
 
 #[test]
-fn what_another_program_writes_at_any_moment_is_kept_and_the_other_files_are_before_or_after() {
+fn concurrent_writes_of_another_program_are_kept() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     let (mut conflicts, mut kept) = (0, 0);
@@ -81,7 +81,7 @@ fn what_another_program_writes_at_any_moment_is_kept_and_the_other_files_are_bef
         for number in 1.. {
             prepare(&dir);
             let file = &files(&dir)[target];
-            let mut command = child("foreign::changes_beside_another_program", &dir);
+            let mut command = child("foreign::changes_alongside_another_program", &dir);
             command
                 .env("FS_TEST_AT", u32::to_string(&number))
                 .env("FS_TEST_FILE", file)

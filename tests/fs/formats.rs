@@ -25,7 +25,7 @@ fn edit(path: &Path, content: &str) -> std::io::Result<()> {
 }
 
 #[test]
-fn a_lock_of_format_1_is_read_by_name() {
+fn a_lock_of_format_1_is_readable() {
     let scratch = Scratch::new();
     let dir = scratch.path("locks");
     drop(lock::in_dir(&dir, "deploy").acquire().expect("a lock"));
@@ -62,7 +62,7 @@ fn a_lock_of_a_later_version_excludes_and_its_text_stays() {
 }
 
 #[test]
-fn a_transaction_of_a_later_version_is_refused_by_name_and_left_alone() {
+fn a_transaction_of_a_later_version_is_rejected_and_kept() {
     let scratch = Scratch::new();
     let file = scratch.path("x.conf");
     let lock = lock_of(&file);

@@ -113,7 +113,7 @@ fn has_journal(dir: &Path) -> bool {
 }
 
 #[test]
-fn a_transaction_has_changed_nothing_or_is_finished_later() {
+fn a_transaction_on_a_full_disk_is_undone_or_finished_later() {
     at_each_change("transaction", |dir, is_done| {
         if is_done || !has_journal(dir) {
             // It panics where the files are between before and after.
@@ -123,12 +123,12 @@ fn a_transaction_has_changed_nothing_or_is_finished_later() {
 }
 
 #[test]
-fn backups_that_find_no_room_leave_the_files_as_they_are() {
+fn a_failed_backup_leaves_the_files_unchanged() {
     at_each_change("backing up", |dir, _| assert!(!is_after(dir)));
 }
 
 #[test]
-fn files_that_cannot_be_put_back_now_are_put_back_later() {
+fn a_failed_restore_is_finished_later() {
     at_each_change("rolling back", |dir, is_done| {
         if is_done {
             assert!(!is_after(dir));
@@ -145,7 +145,7 @@ fn files_that_cannot_be_put_back_now_are_put_back_later() {
 }
 
 #[test]
-fn changes_that_cannot_be_accepted_are_put_back_at_once_or_later() {
+fn changes_that_cannot_be_accepted_are_rolled_back() {
     at_each_change("accepting", |dir, is_done| {
         assert!(is_done || has_journal(dir) || !is_after(dir));
     });

@@ -19,7 +19,7 @@ fn is_busy(lock: &FileLock) -> bool {
 /// Not a test of its own: gives relative paths, and changes the working directory.
 #[test]
 #[ignore = "run by others, in a process of its own"]
-fn goes_elsewhere() {
+fn changes_directory() {
     let Some(dir) = given_dir() else { return };
     let lease = Duration::from_millis(200);
     let (file, marker) = (FileLock::at("x.lock"), MarkerLock::at("x.marker").lease(lease));
@@ -47,14 +47,14 @@ fn goes_elsewhere() {
 }
 
 #[test]
-fn relative_paths_mean_what_they_meant_when_they_were_given() {
+fn relative_paths_keep_their_meaning_after_chdir() {
     for state in ["st", "./st", "a/b/../st"] {
         let scratch = Scratch::new();
         let dir = scratch.path("");
         for name in ["elsewhere", "a", "a/b"] {
             fs::create_dir(dir.join(name)).expect("a directory");
         }
-        let mut child = child("given::goes_elsewhere", &dir);
+        let mut child = child("given::changes_directory", &dir);
         child
             .current_dir(&dir)
             .env("RESILIENCE_STATE", state)
@@ -112,7 +112,7 @@ fn as_other(name: &str, dir: &Path, mask: &str) -> Option<Command> {
 }
 
 #[test]
-fn whatever_the_mask_of_a_process_later_ones_can_use_its_files() {
+fn any_umask_leaves_files_usable_for_later_processes() {
     for mask in ["0777", "0177", "0277", "0000"] {
         let scratch = Scratch::new();
         let dir = scratch.path("");
@@ -133,7 +133,7 @@ fn whatever_the_mask_of_a_process_later_ones_can_use_its_files() {
 /// Not a test of its own: takes a lock in a directory that was made unusable.
 #[test]
 #[ignore = "run by others, in a process of its own"]
-fn is_refused() {
+fn is_rejected() {
     let Some(dir) = given_dir() else { return };
     let words = lock::in_dir(dir.join("own"), "x").acquire().expect_err("it has no rights").to_string();
     assert!(words.contains("chmod u+rwx") && words.contains("mode 0000"), "{words}");
@@ -141,7 +141,7 @@ fn is_refused() {
 }
 
 #[test]
-fn a_directory_without_rights_of_its_user_is_refused_in_words() {
+fn a_directory_without_permissions_is_rejected_with_advice() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     fs::create_dir(dir.join("own")).expect("a directory");
@@ -150,13 +150,13 @@ fn a_directory_without_rights_of_its_user_is_refused_in_words() {
     if chown(dir.join("own"), Some(OTHER), Some(OTHER)).is_err() {
         return eprintln!("SKIPPED: this user may not give a directory to another one");
     }
-    let Some(mut child) = as_other("given::is_refused", &dir, "0022") else { return };
+    let Some(mut child) = as_other("given::is_rejected", &dir, "0022") else { return };
     let output = child.output().expect("a child");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[test]
-fn no_directory_of_locks_is_made_in_that_of_another_user() {
+fn no_lock_directory_is_created_under_another_user() {
     let world = resilience::testing::isolate();
     let scratch = Scratch::new();
     let state = scratch.path("state");

@@ -24,7 +24,7 @@ fn now(lock: &FileLock) -> Result<resilience::fs::LockGuard, LockError> {
 }
 
 #[test]
-fn names_are_kept_apart_by_a_hash_of_their_bytes() {
+fn names_are_distinguished_by_a_hash_of_their_bytes() {
     let _world = testing::isolate();
     let long = "n".repeat(1024);
     let names = [
@@ -64,7 +64,7 @@ fn names_are_kept_apart_by_a_hash_of_their_bytes() {
 }
 
 #[test]
-fn a_directory_of_locks_is_for_one_user() {
+fn a_lock_directory_belongs_to_one_user() {
     let (_world, scratch) = (testing::isolate(), Scratch::new());
     let open = scratch.path("open");
     fs::create_dir(&open).expect("a directory");
@@ -94,7 +94,7 @@ fn a_directory_of_locks_is_for_one_user() {
 }
 
 #[test]
-fn a_path_is_locked_whatever_it_is_called_by_and_links_are_refused() {
+fn equivalent_paths_share_a_lock_and_symlinks_are_rejected() {
     let scratch = Scratch::new();
     let (path, long) = (scratch.path("x.lock"), scratch.path(&"l".repeat(255)));
     for path in [&path, &long] {
@@ -126,7 +126,7 @@ fn a_path_is_locked_whatever_it_is_called_by_and_links_are_refused() {
 }
 
 #[test]
-fn a_file_with_data_that_is_used_as_a_lock_keeps_its_content() {
+fn a_data_file_used_as_a_lock_keeps_its_content() {
     let scratch = Scratch::new();
     let path = scratch.path("data");
     for content in ["{}", "resilience", "a text that is longer than the first line of a lock\n"] {
@@ -140,7 +140,7 @@ fn a_file_with_data_that_is_used_as_a_lock_keeps_its_content() {
 }
 
 #[test]
-fn readers_share_a_lock_and_a_writer_goes_before_later_readers() {
+fn readers_share_a_lock_and_a_writer_precedes_later_readers() {
     let _world = testing::isolate();
     let (reader, writer) = (lock::named("x").shared(true), lock::named("x"));
     let both = [now(&reader).expect("a reader"), now(&reader).expect("another")];
@@ -188,7 +188,7 @@ fn waiters_of_one_process_are_served_in_order() {
 }
 
 #[test]
-fn a_future_that_is_dropped_leaves_nothing_that_takes_the_lock() {
+fn a_dropped_future_does_not_take_the_lock_later() {
     let _world = testing::isolate();
     let held = lock::named("x").acquire().expect("a lock");
     let waiter = lock::named("x");
@@ -202,7 +202,7 @@ fn a_future_that_is_dropped_leaves_nothing_that_takes_the_lock() {
 }
 
 #[test]
-fn a_call_that_asks_for_its_own_lock_is_refused_at_once() {
+fn a_reentrant_lock_is_rejected_at_once() {
     let _world = testing::isolate();
     let x = || lock::named("x").wait(60 * SECOND);
     let words = |outcome: Result<(), Rejected>| outcome.expect_err("its own lock").to_string();
@@ -238,7 +238,7 @@ fn a_call_that_asks_for_its_own_lock_is_refused_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_task_that_moves_between_threads_is_recognised_and_so_are_those_in_its_scope() {
+async fn reentrancy_is_detected_across_threads_and_scopes() {
     let scratch = Scratch::new();
     let x = FileLock::at(scratch.path("x")).wait(60 * SECOND);
     let outcome = x
@@ -267,7 +267,7 @@ async fn a_task_that_moves_between_threads_is_recognised_and_so_are_those_in_its
 }
 
 #[test]
-fn several_locks_are_taken_in_one_order_each_once_or_none() {
+fn several_locks_are_taken_in_a_fixed_order_or_not_at_all() {
     let world = testing::isolate();
     let all = |names: &[&str]| names.iter().map(|name| lock::named(*name)).collect::<Vec<_>>();
     let world = world.handle();
@@ -307,7 +307,7 @@ fn inode(path: &Path) -> (u64, u64) {
 }
 
 #[test]
-fn a_lock_inside_of_another_one_against_the_order_is_a_warning_once() {
+fn a_nested_lock_against_the_order_warns_once() {
     let (_world, warnings) = (testing::isolate(), Warnings::of("resilience::lock"));
     let mut names = ["a", "b"];
     drop(lock_all(names.map(lock::named), SECOND).expect("both"));
@@ -328,7 +328,7 @@ fn a_lock_inside_of_another_one_against_the_order_is_a_warning_once() {
 }
 
 #[test]
-fn futures_of_locks_and_transactions_move_between_threads() {
+fn lock_and_transaction_futures_are_send() {
     fn moves<F: Future + Send>(_: F) {}
     let x = lock::named("x");
     moves(x.acquire_async());
@@ -351,7 +351,7 @@ fn a_timeout_names_what_the_call_holds_and_waits_for() {
 }
 
 #[test]
-fn only_files_that_are_not_in_use_are_pruned() {
+fn only_unused_lock_files_are_pruned() {
     let _world = testing::isolate();
     let held = lock::named("held").acquire().expect("a lock");
     let waited_for = lock::named("waited for").acquire().expect("a lock");
@@ -371,7 +371,7 @@ fn only_files_that_are_not_in_use_are_pruned() {
 }
 
 #[test]
-fn texts_count_only_with_a_living_process_and_a_lock_that_is_held() {
+fn a_holder_is_shown_only_while_alive_and_holding_the_lock() {
     let _world = testing::isolate();
     let held = lock::named("x").acquire().expect("a lock");
     let one = || lock::list().expect("a listing").remove(0);
@@ -394,7 +394,7 @@ fn texts_count_only_with_a_living_process_and_a_lock_that_is_held() {
 }
 
 #[test]
-fn a_future_that_is_not_polled_gives_its_turn_to_the_others() {
+fn an_unpolled_future_does_not_block_other_waiters() {
     let scratch = Scratch::new();
     let name = || lock::in_dir(scratch.path("locks"), "x").wait(60 * SECOND);
     let held = name().acquire().expect("a lock");
@@ -419,7 +419,7 @@ fn a_future_that_is_not_polled_gives_its_turn_to_the_others() {
 }
 
 #[test]
-fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+fn a_pipe_instead_of_a_file_does_not_block() {
     let (_world, scratch) = (testing::isolate(), Scratch::new());
     let lock = lock::named("pipe").acquire().expect("a lock");
     let path = lock.path().to_owned();

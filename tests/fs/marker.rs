@@ -21,7 +21,7 @@ fn a_marker_is_free_again_after_its_guard() {
 }
 
 #[test]
-fn a_marker_without_a_heartbeat_is_taken_over_and_its_holder_knows() {
+fn a_stale_marker_is_taken_over_and_its_holder_notices() {
     let scratch = Scratch::new();
     let lock =
         MarkerLock::at(scratch.path("x")).lease(Duration::from_millis(100)).wait(Duration::from_secs(60));
@@ -42,7 +42,7 @@ fn a_marker_without_a_heartbeat_is_taken_over_and_its_holder_knows() {
 }
 
 #[test]
-fn a_holder_that_beats_keeps_its_marker() {
+fn a_holder_with_a_heartbeat_keeps_its_marker() {
     let scratch = Scratch::new();
     let lease = Duration::from_millis(300);
     let lock = MarkerLock::at(scratch.path("x")).lease(lease);

@@ -66,7 +66,7 @@ fn at_each(then: impl Fn(&Path, &Path, usize) -> bool) {
 }
 
 #[test]
-fn a_renamed_directory_with_another_one_at_its_old_name_is_finished() {
+fn a_renamed_and_replaced_directory_is_recovered() {
     at_each(|dir, moved, first| {
         replace(dir, moved);
         let after = settle(moved, first);
@@ -76,7 +76,7 @@ fn a_renamed_directory_with_another_one_at_its_old_name_is_finished() {
 }
 
 #[test]
-fn two_directories_that_have_exchanged_their_names_are_finished() {
+fn two_swapped_directories_are_recovered() {
     at_each(|blue, green, first| {
         prepare(green);
         for file in files(green) {
@@ -92,7 +92,7 @@ fn two_directories_that_have_exchanged_their_names_are_finished() {
 }
 
 #[test]
-fn a_copy_is_finished_as_well_and_apart_from_the_original() {
+fn a_copied_directory_is_recovered_separately() {
     at_each(|dir, other, first| {
         copy(dir, other);
         let after = settle(other, first);
@@ -111,7 +111,7 @@ fn a_copy_is_finished_as_well_and_apart_from_the_original() {
 }
 
 #[test]
-fn a_link_at_the_old_name_leads_to_the_directory() {
+fn a_symlink_at_the_old_name_leads_to_the_directory() {
     at_each(|dir, moved, first| {
         fs::rename(dir, moved).expect("a rename");
         symlink(moved, dir).expect("a link");
@@ -120,7 +120,7 @@ fn a_link_at_the_old_name_leads_to_the_directory() {
 }
 
 #[test]
-fn one_of_the_directories_is_renamed() {
+fn a_partly_renamed_transaction_is_recovered_or_rejected() {
     let scratch = Scratch::new();
     let (dir, _) = place(&scratch);
     for renamed in 0..3 {
@@ -162,7 +162,7 @@ fn one_of_the_directories_is_renamed() {
 }
 
 #[test]
-fn a_copy_of_half_the_files_is_refused() {
+fn a_partial_copy_is_rejected() {
     let scratch = Scratch::new();
     let (dir, _) = place(&scratch);
     let mut refusals = 0;
@@ -197,7 +197,7 @@ fn has_leftovers(dir: &Path) -> bool {
 }
 
 #[test]
-fn a_journal_is_found_although_no_lock_names_it() {
+fn a_journal_is_found_without_a_lock_that_names_it() {
     at_each(|dir, _, first| {
         // What an earlier version has left that did not find it, or a program that cleans directories.
         let one = dir.join("one");
@@ -212,7 +212,7 @@ fn a_journal_is_found_although_no_lock_names_it() {
 }
 
 #[test]
-fn journals_that_no_place_is_noted_of_are_found_by_their_names() {
+fn journals_without_a_recorded_location_are_found_by_name() {
     at_each(|dir, moved, first| {
         for file in files(dir) {
             let dir = file.parent().expect("a directory");
@@ -233,7 +233,7 @@ fn journals_that_no_place_is_noted_of_are_found_by_their_names() {
 }
 
 #[test]
-fn files_are_put_back_in_a_renamed_and_in_a_copied_directory() {
+fn files_are_restored_in_renamed_and_copied_directories() {
     let scratch = Scratch::new();
     let (dir, other) = place(&scratch);
     for first in 0..3 {
@@ -263,7 +263,7 @@ fn files_are_put_back_in_a_renamed_and_in_a_copied_directory() {
 }
 
 #[test]
-fn a_file_by_two_paths_is_named_twice() {
+fn one_file_under_two_paths_is_rejected() {
     let scratch = Scratch::new();
     let (dir, other) = place(&scratch);
     prepare(&dir);
@@ -289,7 +289,7 @@ fn a_file_by_two_paths_is_named_twice() {
 }
 
 #[test]
-fn a_journal_of_another_user_changes_only_what_that_user_may_change() {
+fn a_foreign_journal_changes_only_files_of_its_user() {
     const OTHER: u32 = 12_345;
     let scratch = Scratch::new();
     let (dir, _) = place(&scratch);

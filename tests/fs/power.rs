@@ -180,7 +180,7 @@ fn cut(name: &str, variables: &[(&str, &str)], other: Option<&InMemory>, dir: &P
 }
 
 #[test]
-fn a_transaction_over_three_directories_is_whole_after_a_power_cut() {
+fn a_transaction_in_three_directories_survives_a_power_cut() {
     for keep in [&[][..], &[("FS_TEST_KEEP", "")]] {
         let scratch = Scratch::new();
         let (befores, afters) = cut("transactions::changes", keep, None, &scratch.path(""));
@@ -189,7 +189,7 @@ fn a_transaction_over_three_directories_is_whole_after_a_power_cut() {
 }
 
 #[test]
-fn a_transaction_over_two_file_systems_is_whole_after_a_power_cut() {
+fn a_transaction_on_two_file_systems_survives_a_power_cut() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     let Some(other) = InMemory::beside(&dir) else { return };
@@ -198,7 +198,7 @@ fn a_transaction_over_two_file_systems_is_whole_after_a_power_cut() {
 }
 
 #[test]
-fn files_that_other_code_changes_are_put_back_after_a_power_cut() {
+fn files_changed_in_place_are_restored_after_a_power_cut() {
     let scratch = Scratch::new();
     let (befores, afters) = cut("rollback::changes_in_place", &[], None, &scratch.path(""));
     assert!(befores > 100 && afters >= 16, "{befores} {afters}");

@@ -28,7 +28,7 @@ fn holds() {
 }
 
 #[test]
-fn a_killed_holder_frees_its_lock_and_a_stopped_one_is_named_and_keeps_it() {
+fn a_killed_holder_frees_its_lock_and_a_stopped_one_keeps_it() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     let mut holder = Speaking::start(&mut child("processes::holds", &dir));
@@ -78,7 +78,7 @@ fn counts() {
 }
 
 #[test]
-fn processes_exclude_each_other_while_files_are_pruned_and_listed() {
+fn pruning_and_listing_do_not_break_mutual_exclusion() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     fs::write(dir.join("number"), "0").expect("a number");
@@ -134,7 +134,7 @@ fn a_busy_process_does_not_starve_another_one() {
 }
 
 #[test]
-fn children_that_are_being_started_make_no_lock_busy_and_keep_none() {
+fn spawning_children_does_not_affect_locks() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     let is_over = AtomicBool::new(false);
@@ -188,7 +188,7 @@ fn a_forked_child_that_drops_the_guard_does_not_free_the_lock() {
 }
 
 #[test]
-fn a_stopped_process_and_a_future_that_is_not_polled_give_their_turn_to_others() {
+fn stopped_and_unpolled_waiters_are_overtaken() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     let lock = x(&dir);

@@ -37,7 +37,7 @@ fn others(dir: &Path) -> Vec<String> {
 }
 
 #[test]
-fn files_are_put_back_or_stay_changed_whole() {
+fn files_are_restored_or_kept_together() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     prepare(&dir);
@@ -81,7 +81,7 @@ fn files_are_put_back_or_stay_changed_whole() {
 }
 
 #[test]
-fn mode_links_and_directories_are_put_back() {
+fn mode_links_and_directories_are_restored() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     prepare(&dir);
@@ -159,7 +159,7 @@ fn settle(dir: &Path, first: usize) -> bool {
 }
 
 #[test]
-fn a_process_killed_at_any_change_of_the_disk_leaves_all_before_or_all_after() {
+fn a_kill_at_any_write_leaves_all_files_changed_or_none() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     for back in [false, true] {
@@ -178,7 +178,7 @@ fn a_process_killed_at_any_change_of_the_disk_leaves_all_before_or_all_after() {
 }
 
 #[test]
-fn putting_back_may_be_killed_as_well_and_two_may_try_at_once() {
+fn a_restore_may_be_killed_or_run_twice_at_once() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     for at in 0..3 {
@@ -209,7 +209,7 @@ fn putting_back_may_be_killed_as_well_and_two_may_try_at_once() {
 }
 
 #[test]
-fn what_is_put_back_by_the_next_one_is_reported_and_what_was_there_is_kept() {
+fn a_late_restore_raises_an_alert_and_keeps_foreign_content() {
     let world = testing::isolate();
     let scratch = Scratch::new();
     let dir = scratch.path("");
@@ -241,7 +241,7 @@ fn is_partly_after(one: &Path) -> bool {
 }
 
 #[test]
-fn children_that_inherit_the_locks_keep_them() {
+fn children_keep_inherited_locks() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     prepare(&dir);

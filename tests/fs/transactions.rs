@@ -31,7 +31,7 @@ pub(crate) fn text(path: &Path) -> Option<String> {
 }
 
 #[test]
-fn an_error_and_a_panic_leave_everything_as_it_was() {
+fn an_error_or_panic_leaves_the_files_unchanged() {
     let scratch = Scratch::new();
     let (a, b) = (scratch.path("a"), scratch.path("b"));
     fs::write(&a, "old").expect("a file");
@@ -63,7 +63,7 @@ fn an_error_and_a_panic_leave_everything_as_it_was() {
 }
 
 #[test]
-fn a_file_keeps_its_mode_and_attributes_and_what_cannot_be_kept_is_refused_first() {
+fn a_transaction_keeps_the_mode_and_attributes_of_a_file() {
     let scratch = Scratch::new();
     let (path, long) = (scratch.path("x.conf"), scratch.path(&"l".repeat(255)));
     for path in [&path, &long] {
@@ -132,7 +132,7 @@ fn a_file_keeps_its_mode_and_attributes_and_what_cannot_be_kept_is_refused_first
 }
 
 #[test]
-fn json_is_edited_in_several_files_or_in_none() {
+fn json_edits_of_several_files_are_atomic() {
     let scratch = Scratch::new();
     let (tasks, agents) = (scratch.path("tasks.json"), scratch.path("agents.json"));
     fs::write(&tasks, "{\n  \"z\": 18446744073709551616,\n  \"a\": {\"state\": \"open\"}\n}\n")
@@ -174,7 +174,7 @@ fn can(program: &str, args: &[&str], path: &Path) -> bool {
 }
 
 #[test]
-fn access_lists_groups_and_mount_points_are_kept_or_refused() {
+fn access_lists_and_groups_are_kept_or_rejected() {
     let scratch = Scratch::new();
     type Change = fn(&Path) -> Result<(), TransactionError>;
     // Transactions and rollbacks alike.
@@ -239,7 +239,7 @@ fn access_lists_groups_and_mount_points_are_kept_or_refused() {
 }
 
 #[test]
-fn a_program_that_scans_the_directory_sees_no_file_of_ours() {
+fn a_directory_scan_sees_only_hidden_temporary_files() {
     let scratch = Scratch::new();
     let path = scratch.path("a.conf");
     fs::write(&path, "0").expect("a file");
@@ -263,7 +263,7 @@ fn a_program_that_scans_the_directory_sees_no_file_of_ours() {
 }
 
 #[test]
-fn what_changes_without_the_lock_is_a_conflict() {
+fn a_change_without_the_lock_is_a_conflict() {
     let scratch = Scratch::new();
     let (a, b) = (scratch.path("a"), scratch.path("b"));
     for changes in [&(|path: &Path| fs::write(path, "foreign").expect("a file")) as &dyn Fn(&Path), &|path| {
@@ -337,7 +337,7 @@ fn backups_are_numbered_and_restored_with_mode_and_absence() {
 }
 
 #[test]
-fn a_transaction_inside_of_one_on_the_same_file_is_refused_and_others_wait() {
+fn a_nested_transaction_on_the_same_file_is_rejected() {
     let scratch = Scratch::new();
     let path = scratch.path("x");
     let outcome = Transaction::edit(&path, |file| {
@@ -539,7 +539,7 @@ pub(crate) fn settle(dir: &Path, first: usize) -> bool {
 }
 
 #[test]
-fn a_process_killed_at_any_change_of_the_disk_leaves_all_before_or_all_after() {
+fn a_kill_at_any_write_leaves_all_files_changed_or_none() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     let with = |more: Option<Variable>| {
@@ -569,7 +569,7 @@ fn a_process_killed_at_any_change_of_the_disk_leaves_all_before_or_all_after() {
 }
 
 #[test]
-fn the_disk_is_changed_in_the_order_that_survives_a_power_cut() {
+fn writes_are_ordered_to_survive_a_power_cut() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     prepare(&dir);
@@ -602,7 +602,7 @@ fn committed(dir: &Path) -> u32 {
 }
 
 #[test]
-fn recovery_may_be_killed_as_well_and_two_may_try_at_once() {
+fn recovery_may_be_killed_or_run_twice_at_once() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     let commit = committed(&dir);
@@ -632,7 +632,7 @@ fn recovery_may_be_killed_as_well_and_two_may_try_at_once() {
 }
 
 #[test]
-fn foreign_content_is_kept_with_an_alert_and_a_damaged_journal_is_an_error() {
+fn recovery_keeps_foreign_content_and_rejects_damage() {
     let world = testing::isolate();
     let scratch = Scratch::new();
     let dir = scratch.path("");

@@ -49,7 +49,7 @@ impl Drop for InMemory {
 }
 
 #[test]
-fn a_process_killed_at_any_change_leaves_both_file_systems_before_or_after() {
+fn a_kill_at_any_write_leaves_both_file_systems_consistent() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     let Some(other) = InMemory::beside(&dir) else { return };
@@ -104,7 +104,7 @@ fn changes_in_an_order() {
 }
 
 #[test]
-fn processes_that_name_the_files_in_opposite_order_do_not_wait_for_each_other_for_ever() {
+fn opposite_file_orders_do_not_deadlock() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     prepare(&dir);

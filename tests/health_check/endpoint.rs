@@ -85,7 +85,7 @@ fn endpoint(address: SocketAddr, path: &str) -> Endpoint {
 }
 
 #[test]
-fn an_answer_is_a_pass_only_where_the_service_gives_one() {
+fn only_a_successful_response_passes() {
     let _world = isolate();
     let (address, count) = server();
     let nobody = TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a port");
@@ -119,7 +119,7 @@ fn an_answer_is_a_pass_only_where_the_service_gives_one() {
 }
 
 #[test]
-fn a_service_that_hangs_is_left_when_the_look_is_over() {
+fn a_hanging_service_is_abandoned_after_the_timeout() {
     for path in ["/hangs", "/stalls"] {
         let world = isolate();
         let (address, count) = server();
@@ -141,7 +141,7 @@ fn a_service_that_hangs_is_left_when_the_look_is_over() {
 }
 
 #[test]
-fn an_address_that_is_none_is_refused_without_showing_it() {
+fn an_invalid_address_is_rejected_without_showing_it() {
     for address in ["", "CANARY", "/CANARY", "ftp://host/CANARY", "https://", "http://a b/CANARY"] {
         let error = Endpoint::new(address).expect_err(address);
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
@@ -193,7 +193,7 @@ fn model(name: &str) -> Result<Answer, Failure> {
 }
 
 #[test]
-fn each_model_of_the_server_has_its_check() {
+fn each_model_of_the_server_has_its_own_check() {
     let _world = isolate();
     assert_eq!(look("model:llama3").to_string(), "model:llama3: pass: loaded (models: 2)");
     assert_eq!(look("model:mistral").to_string(), "model:mistral: fail: not loaded; pull the model");

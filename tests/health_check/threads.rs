@@ -38,7 +38,7 @@ fn asks() {
 }
 
 #[test]
-fn a_check_that_never_returns_has_one_thread_after_a_thousand_questions() {
+fn a_check_that_never_returns_uses_only_one_thread() {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command.args(["--exact", "threads::asks", "--ignored", "--nocapture", "--test-threads=1"]);
     command.env("HEALTH_TEST_ALONE", "1");

@@ -16,7 +16,7 @@ pub(super) fn rows(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_cursor_survives_the_crash_and_goes_with_the_job() {
+fn a_cursor_survives_a_crash_and_is_removed_with_the_job() {
     let _world = isolate();
     CRASH.set(5);
     crashed("rows:1", || rows(1));

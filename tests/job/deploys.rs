@@ -77,7 +77,7 @@ const SAID: [(u32, &str); 5] = [
 ];
 
 #[test]
-fn a_step_that_the_program_has_changed_interrupts_its_job_until_it_fits() {
+fn a_changed_step_interrupts_its_job_until_it_matches() {
     let _world = isolate();
     PROGRAM.store(0, Relaxed);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -175,7 +175,7 @@ const STRATEGIES: [(bool, Status, &str, &str); 2] = [
 ];
 
 #[test]
-fn a_job_that_another_process_has_taken_over_is_neither_escalated_nor_counted() {
+fn a_job_taken_over_elsewhere_is_not_escalated() {
     for (how, ..) in STRATEGIES {
         let world = isolate();
         let store = with_fault(Fault::Taken);
@@ -189,7 +189,7 @@ fn a_job_that_another_process_has_taken_over_is_neither_escalated_nor_counted() 
 }
 
 #[test]
-fn a_job_whose_end_is_written_later_is_reported_once() {
+fn a_job_whose_end_is_recorded_late_is_reported_once() {
     for (how, ended_as, strategy, alert) in STRATEGIES {
         let world = isolate();
         let store = with_fault(Fault::Down);
@@ -204,7 +204,7 @@ fn a_job_whose_end_is_written_later_is_reported_once() {
 }
 
 #[test]
-fn a_job_whose_call_is_dropped_while_its_end_is_written_is_reported_once() {
+fn a_job_dropped_while_its_end_is_recorded_is_reported_once() {
     for (how, ended_as, strategy, alert) in STRATEGIES {
         let world = isolate();
         with_fault(Fault::Late);
@@ -221,7 +221,7 @@ fn a_job_whose_call_is_dropped_while_its_end_is_written_is_reported_once() {
 }
 
 #[test]
-fn a_job_whose_end_the_store_refuses_is_interrupted_and_not_escalated() {
+fn a_job_whose_end_cannot_be_recorded_is_not_escalated() {
     for (how, ..) in STRATEGIES {
         let world = isolate();
         let store = with_fault(Fault::Refused);
@@ -251,7 +251,7 @@ fn holds(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn the_end_of_a_rollback_is_reported_when_it_is_recorded() {
+fn a_rollback_is_reported_once_recorded() {
     for (id, fault, reported, raised, counted) in [
         (1, Fault::None, "undone", None, Some(1)),
         (1, Fault::Down, "undone", None, Some(1)),
@@ -298,7 +298,7 @@ fn has_died(store: &Contended, recoveries: u32, steps: bool) {
 }
 
 #[test]
-fn a_job_that_cannot_begin_again_is_reported_when_that_is_recorded() {
+fn a_job_that_cannot_restart_is_reported_once_recorded() {
     for (recoveries, steps, ended_as, alert) in [
         (2, true, Status::Dead, "the job is dead"),
         (0, false, Status::Manual, "records of the job are lost"),
@@ -338,7 +338,7 @@ fn job_runs_again(id: u32) -> bool {
 }
 
 #[test]
-fn a_job_that_ran_again_is_counted_when_its_end_is_recorded() {
+fn a_rerun_job_is_counted_once_its_end_is_recorded() {
     for (id, worked) in [(1, 1), (2, 0), (3, 0)] {
         for fault in [Fault::None, Fault::Down, Fault::Taken] {
             let _world = isolate();
@@ -373,7 +373,7 @@ fn waits(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn an_interruption_says_why_unless_another_process_has_the_job() {
+fn an_interruption_has_a_reason_unless_the_job_was_taken_over() {
     for fault in [Fault::None, Fault::Down, Fault::Taken] {
         let world = isolate();
         let store = with_fault(fault);
@@ -396,7 +396,7 @@ async fn refused_async(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn an_interruption_whose_call_is_dropped_says_why() {
+fn an_interruption_of_a_dropped_call_has_a_reason() {
     let world = isolate();
     with_fault(Fault::Late);
     {

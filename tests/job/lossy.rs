@@ -29,7 +29,7 @@ async fn lossy_async(id: u32, silent: &Silent, large: u128) -> Result<u32, Error
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_argument_that_is_not_read_back_as_it_was_written_is_refused_before_the_body() {
+async fn an_argument_that_does_not_round_trip_is_rejected() {
     let _world = isolate();
     let long = [Untagged::Short { x: 1 }, Untagged::Long { x: 1, y: 2 }];
     let refused = [
@@ -66,7 +66,7 @@ async fn lossy_result_async(id: u32) -> Result<Untagged, Error> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_result_that_is_not_read_back_as_it_was_written_fails_the_job() {
+async fn a_result_that_does_not_round_trip_fails_the_job() {
     let _world = isolate();
     let by_hand = || resilience::Job::run_blocking("hand", (), |()| Ok::<_, Error>(Some(None::<u8>)));
     let error = resilience::Job::run("hand-async", (), async |()| Ok::<_, Error>(f32::INFINITY)).await;
@@ -132,7 +132,7 @@ fn panicking_step(id: u32) -> Result<Panics, Error> {
 
 /// The body has run: it must not run again because its value cannot be recorded.
 #[tokio::test]
-async fn a_result_whose_code_panics_ends_the_job() {
+async fn a_result_that_panics_when_serialized_ends_the_job() {
     let _world = isolate();
     for (id, why) in [(1, "it cannot be written"), (2, "it cannot be read")] {
         let ended = [panics(id, Panics(7)).unwrap_err(), {
@@ -156,7 +156,7 @@ async fn a_result_whose_code_panics_ends_the_job() {
 }
 
 #[tokio::test]
-async fn an_argument_whose_code_panics_is_refused_before_the_body() {
+async fn an_argument_that_panics_when_serialized_is_rejected() {
     let _world = isolate();
     for (crash, why) in [(1, "it cannot be written"), (2, "it cannot be read")] {
         CRASH.set(crash);

@@ -29,7 +29,7 @@ fn panic_of<T: std::fmt::Debug>(call: impl FnOnce() -> T) -> String {
 }
 
 #[test]
-fn a_panic_is_recorded_as_a_failure_and_goes_on() {
+fn a_panic_is_recorded_as_a_failure_and_propagated() {
     let _world = isolate();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let body = |n: u32| -> Result<u32, Error> { panic!("body {n}") };
@@ -72,7 +72,7 @@ fn a_panic_is_recorded_as_a_failure_and_goes_on() {
 }
 
 #[tokio::test]
-async fn a_job_that_panics_while_it_is_recovered_has_failed() {
+async fn a_job_that_panics_during_recovery_fails() {
     let _world = isolate();
     {
         let mut call = Box::pin(pends_and_panics(1));

@@ -72,7 +72,7 @@ fn is_answered(world: &resilience::testing::World) -> bool {
 }
 
 #[test]
-fn a_step_whose_store_is_down_interrupts_its_job_and_is_not_answered() {
+fn no_fallback_answers_a_step_whose_store_is_down() {
     for how in 0..WAYS {
         let world = isolate();
         let store = with_fault(Fault::None);
@@ -95,7 +95,7 @@ fn a_step_whose_store_is_down_interrupts_its_job_and_is_not_answered() {
 }
 
 #[test]
-fn a_step_whose_value_was_not_recorded_is_answered() {
+fn a_fallback_answers_a_step_whose_value_was_not_recorded() {
     for how in 0..WAYS {
         let world = isolate();
         let store = with_fault(Fault::None);
@@ -110,7 +110,7 @@ fn a_step_whose_value_was_not_recorded_is_answered() {
 }
 
 #[test]
-fn a_layer_of_tower_passes_a_refusal_on() {
+fn a_tower_layer_propagates_a_refusal_by_the_job() {
     use resilience::tower::FallbackLayer;
     use tower::{Layer, ServiceExt, service_fn};
     let _world = isolate();
@@ -129,7 +129,7 @@ fn a_layer_of_tower_passes_a_refusal_on() {
 }
 
 #[test]
-fn a_cancelled_job_is_not_answered() {
+fn no_fallback_answers_a_cancelled_job() {
     for how in 0..WAYS {
         let world = isolate();
         before_the_step(move || jobs::blocking::cancel(&format!("refuses:{how}")).unwrap());
@@ -151,7 +151,7 @@ fn cancelled_then(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn no_later_error_of_a_cancelled_job_is_answered_either() {
+fn no_fallback_answers_later_errors_of_a_cancelled_job() {
     let world = isolate();
     assert_eq!(cancelled_then(1), Err(Error::Broken));
     let job = jobs::blocking::get("cancelled-then:1").unwrap().unwrap();
@@ -166,7 +166,7 @@ fn take_over(store: &Arc<Contended>, how: u32) {
 }
 
 #[test]
-fn a_job_that_another_process_has_taken_over_is_not_answered() {
+fn no_fallback_answers_a_job_taken_over_elsewhere() {
     for how in 0..WAYS {
         let world = isolate();
         let store = with_fault(Fault::None);
@@ -231,7 +231,7 @@ fn handles(id: u32) -> Result<u32, Own> {
 }
 
 #[test]
-fn an_error_after_a_refusal_that_the_body_has_handled_is_answered() {
+fn a_fallback_answers_errors_after_a_handled_refusal() {
     let world = isolate();
     assert_eq!(handles(1), Ok(21));
     let answers = world.events().into_iter().filter(|event| matches!(event, Event::FellBack { .. })).count();
@@ -255,7 +255,7 @@ async fn leads(id: u32) -> Result<u32, Rejected> {
 }
 
 #[tokio::test]
-async fn a_call_that_waits_for_one_that_its_job_refuses_runs_its_own_body() {
+async fn a_waiter_of_a_refused_call_runs_its_own_body() {
     let _world = isolate();
     let store = with_fault(Fault::None);
     store.set(Fault::NoSteps);

@@ -44,7 +44,7 @@ pub(super) fn order(order: u32, how: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_failed_job_undoes_its_steps_the_last_one_first() {
+fn a_failed_job_undoes_its_steps_in_reverse_order() {
     let world = isolate();
     assert_eq!(order(1, 1).unwrap_err(), Error::Corrupt);
     assert_eq!(logged(), ["reserve", "charge", "refund 100", "unreserve r1"]);
@@ -131,7 +131,7 @@ fn undo_fails(how: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_person_learns_why_an_undo_failed() {
+fn a_failed_undo_is_reported_with_its_reason() {
     let world = isolate();
     let why = [
         (1, "`job::classified`", "it returned an error (conflict, ", ")"),
@@ -226,7 +226,7 @@ async fn seats(id: u32) -> Result<u32, Error> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn steps_that_are_given_one_name_are_one_step_with_one_undo() {
+async fn steps_with_the_same_name_share_one_undo() {
     let _world = isolate();
     assert_eq!(seats(1).await.unwrap_err(), Error::Corrupt);
     assert_eq!(logged(), ["no seat 2", "no seat 1"]);
@@ -234,7 +234,7 @@ async fn steps_that_are_given_one_name_are_one_step_with_one_undo() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn steps_of_one_name_in_different_modules_have_their_own_undos() {
+async fn steps_in_different_modules_have_their_own_undos() {
     let _world = isolate();
     assert_eq!(trip(1).await.unwrap_err(), Error::Corrupt);
     assert_eq!(logged(), ["no hotel 1", "no flight 1"]);
@@ -245,7 +245,7 @@ async fn steps_of_one_name_in_different_modules_have_their_own_undos() {
 
 /// As if the second step of the name was added, or one was moved to another module, since the record was made.
 #[tokio::test(start_paused = true)]
-async fn a_record_that_may_be_of_several_functions_is_not_undone_by_any() {
+async fn an_ambiguous_record_is_not_undone() {
     let _world = isolate();
     let store = Arc::new(MemoryStore::new());
     use_store(store.clone());

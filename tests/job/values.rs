@@ -33,7 +33,7 @@ mod conditional {
     }
 
     #[test]
-    fn a_job_with_arguments_under_cfg_runs() {
+    fn a_job_may_have_arguments_under_cfg() {
         let _world = isolate();
         assert_eq!(now(1, 2), Ok(3));
         assert_eq!(only(), Ok(3));
@@ -93,7 +93,7 @@ fn labels(names: &[&str]) -> Labels {
 }
 
 #[test]
-fn arguments_in_another_order_are_other_arguments_unless_they_are_sets() {
+fn the_order_of_arguments_matters_except_in_sets() {
     let _world = isolate();
     let recorded = ordered(1, &pair("alice", "bob"), &[1, 2], &labels(&["a", "b", "c"])).unwrap();
     for _ in 0..20 {
@@ -120,7 +120,7 @@ fn arguments_in_another_order_are_other_arguments_unless_they_are_sets() {
 }
 
 #[test]
-fn the_input_of_a_job_value_in_another_order_is_another_input() {
+fn the_order_of_a_job_values_input_matters() {
     let _world = isolate();
     let list = |list: Vec<u32>| Job::run_blocking("list", list, |list: Vec<u32>| Ok::<_, Error>(list));
     assert_eq!(list(vec![1, 2]).unwrap(), [1, 2]);

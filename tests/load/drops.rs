@@ -46,7 +46,7 @@ fn point_in_use(name: &str) -> bool {
 fn nothing(_: &testing::World) {}
 
 #[test]
-fn of_a_cached_function_and_a_cache() {
+fn dropped_cached_calls_leave_no_flight() {
     static CACHE: Cache = Cache::new("dropped cache").ttl(SECOND).stale_if_error(Duration::from_secs(3600));
     #[cached(ttl = 1s, stale_if_error = 1h, name = "dropped cached")]
     async fn kept() -> Outcome {
@@ -81,7 +81,7 @@ fn of_a_cached_function_and_a_cache() {
 }
 
 #[test]
-fn of_a_breaker_that_probes() {
+fn dropped_probes_free_their_slot() {
     static BREAKER: CircuitBreaker = CircuitBreaker::new("dropped breaker").threshold(1);
     #[circuit_breaker(threshold = 1, recovery = 60s, name = "dropped probe")]
     #[bulkhead(1, wait = 60s)]
@@ -154,7 +154,7 @@ fn the_others_keep_their_order(name: &str, call: Call<'_>, is_left: &dyn Fn() ->
 }
 
 #[test]
-fn of_a_bulkhead_while_it_waits_and_while_it_runs() {
+fn dropped_bulkhead_calls_free_their_slot() {
     static SLOTS: Bulkhead = Bulkhead::new("dropped slots", 1).wait(Duration::from_secs(60)).queue(8);
     static ADAPTIVE: Bulkhead =
         Bulkhead::new("dropped adaptive", 1).wait(Duration::from_secs(60)).queue(8).adaptive().cap(1);
@@ -184,7 +184,7 @@ fn of_a_bulkhead_while_it_waits_and_while_it_runs() {
 }
 
 #[test]
-fn of_a_rate_limit_while_it_waits_and_while_it_runs() {
+fn dropped_rate_limited_calls_leave_the_queue() {
     static LIMIT: RateLimit =
         RateLimit::new("dropped permits", 10, SECOND).burst(1).wait(Duration::from_secs(60));
     #[rate_limit(instance = LIMIT)]
@@ -226,7 +226,7 @@ impl Simplify for Plan3 {
 }
 
 #[test]
-fn of_a_failover_and_a_degrade() {
+fn dropped_failover_and_degrade_calls_free_inner_slots() {
     static FAILOVER: Failover = Failover::new("dropped failover").sticky(Duration::from_secs(3600));
     static DEGRADE: Degrade = Degrade::new("dropped degrade");
     #[degrade(plan)]
@@ -245,7 +245,7 @@ fn of_a_failover_and_a_degrade() {
 }
 
 #[test]
-fn of_a_hedge_and_an_adaptive_timeout() {
+fn dropped_hedges_and_adaptive_timeouts_free_inner_slots() {
     static HEDGE: Hedge = Hedge::new("dropped hedge", Duration::from_millis(500)).max(2);
     static TIMEOUT: AdaptiveTimeout =
         AdaptiveTimeout::new("dropped timeout", Duration::from_millis(1), Duration::from_secs(60));
@@ -265,7 +265,7 @@ fn of_a_hedge_and_an_adaptive_timeout() {
 }
 
 #[test]
-fn of_latency_that_chaos_adds() {
+fn calls_dropped_during_injected_latency_free_their_slot() {
     static CHAOS: Chaos = Chaos::new("dropped chaos", 0.5, &[Fault::Latency]).latency(SECOND, SECOND);
     #[bulkhead(1, name = "dropped latency")]
     #[chaos(rate = 50%, latency = 1s)]
@@ -286,7 +286,7 @@ fn of_latency_that_chaos_adds() {
 
 /// A future that has ended and is kept, as a `select!` in a loop keeps it, holds nothing any more.
 #[test]
-fn of_calls_that_have_ended_and_are_kept() {
+fn finished_futures_hold_no_resources() {
     static CACHE: Cache = Cache::new("kept cache");
     static HEDGE: Hedge = Hedge::new("kept hedge", Duration::from_millis(500));
     #[circuit_breaker(threshold = 1, name = "kept calls")]

@@ -35,7 +35,7 @@ async fn run<F: Future<Output = Outcome>>(calls: u32, at_once: usize, call: impl
 
 /// Of 15 at once more have begun, and are cut, before the first of them shows what has changed.
 #[tokio::test(start_paused = true)]
-async fn all_that_follow_the_latency_are_right_again_within_100_calls() {
+async fn adaptive_policies_recover_within_100_calls() {
     for (at_once, calls) in [(1, 100), (4, 100), (15, 150)] {
         let _world = testing::isolate();
         let now = || {
@@ -108,7 +108,7 @@ async fn a_breaker_above_a_limit_and_slots_never_opens() {
 
 /// The same with values that closures are passed through.
 #[tokio::test(start_paused = true)]
-async fn values_by_hand_bear_it_too() {
+async fn policy_values_survive_overload() {
     static BREAKER: CircuitBreaker = CircuitBreaker::new("by hand").threshold(1);
     static LIMIT: RateLimit = RateLimit::new("by hand", 20, SECOND).burst(2).wait(Duration::from_millis(100));
     static SLOTS: Bulkhead = Bulkhead::new("by hand", 2).wait(Duration::from_millis(50));
@@ -135,7 +135,7 @@ async fn values_by_hand_bear_it_too() {
 
 /// A task that has used its budget of tokio finds every resource of tokio not ready: that is no overload.
 #[tokio::test(start_paused = true)]
-async fn a_task_without_budget_is_refused_nothing() {
+async fn an_exhausted_tokio_task_budget_causes_no_rejection() {
     static SLOTS: Bulkhead = Bulkhead::new("without budget", 2);
     #[timeout(1s)]
     #[circuit_breaker(threshold = 1, slow = 1ms, min_calls = 1)]

@@ -94,7 +94,7 @@ mod breakers {
 
     /// The probe whose judge panics gives its place back, and decides nothing.
     #[test]
-    fn what_judges_a_probe() {
+    fn a_panicking_judge_frees_its_probe() {
         let calls: [(&str, &dyn Fn(Outcome) -> Outcome); 4] = [
             ("when panics", &when),
             ("unless panics", &|outcome| block_on(unless(outcome))),
@@ -117,7 +117,7 @@ mod breakers {
     }
 
     #[test]
-    fn what_judges_calls_by_hand() {
+    fn a_panicking_judge_of_a_value_frees_its_probe() {
         let world = testing::isolate();
         let breaker = CircuitBreaker::new("by hand").threshold(1).recovery(SECOND);
         let judge = |outcome: &Outcome| {
@@ -160,7 +160,7 @@ mod admission {
     }
 
     #[test]
-    fn what_makes_keys_errors_and_classes() {
+    fn panicking_keys_and_conversions_free_their_slots() {
         let world = testing::isolate();
         let used = |name: &str| point(name).unwrap().key("a").bulkhead().map(|slots| slots.snapshot().in_use);
         assert!(broken(|| slot("a", &|| Ok(1))), "the key");
@@ -191,7 +191,7 @@ mod admission {
     }
 
     #[test]
-    fn what_runs_by_hand() {
+    fn panicking_closures_of_values_free_their_slots() {
         let _world = testing::isolate();
         let (slots, limit) =
             (Bulkhead::new("by hand", 1).adaptive().cap(1), RateLimit::new("by hand", 9, SECOND));
@@ -231,7 +231,7 @@ mod further_calls {
     }
 
     #[test]
-    fn what_simplifies_and_judges() {
+    fn panicking_simplify_frees_its_slots() {
         let _world = testing::isolate();
         assert!(broken(|| block_on(simpler(&Plan2(0)))) && broken(|| judged(&Plan2(0))));
         assert_eq!((slots_in_use("simplify panics"), slots_in_use("degrade panics")), (0, 0));
@@ -269,7 +269,7 @@ mod further_calls {
     }
 
     #[test]
-    fn what_makes_the_next_value_and_its_key() {
+    fn panicking_failover_values_free_their_slots() {
         let world = testing::isolate();
         for _ in 0..3 {
             assert!(broken(|| listed(Model(1))));
@@ -298,7 +298,7 @@ mod further_calls {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_makes_the_keys_and_errors_of_calls_that_take_too_long() {
+    async fn panicking_hedge_keys_and_errors_free_their_slots() {
         let _world = testing::isolate();
         let call = |hangs| AssertUnwindSafe(hedged("a", hangs)).catch_unwind();
         BROKEN.set(true);
@@ -399,7 +399,7 @@ mod caches {
     static GOOD: Cell2 = Cell2(Ok(1));
 
     #[test]
-    fn what_compares_keys() {
+    fn panicking_key_comparisons_leave_no_flight() {
         let _world = testing::isolate();
         let calls: [&dyn Fn(u32) -> Outcome; 3] =
             [&|id| sync(Id(id), &GOOD), &|id| block_on(later(Id(id), &GOOD)), &|id| {
@@ -425,7 +425,7 @@ mod caches {
 
     /// Calls of two keys with one hash, and of one key, meet in a flight.
     #[test]
-    fn what_compares_keys_of_calls_that_meet() {
+    fn panicking_comparisons_of_concurrent_keys_leave_no_flight() {
         for (one, other) in [(1, 1), (1, 3)] {
             let _world = testing::isolate();
             let mut first = Box::pin(later(Id(one), &GOOD));
@@ -459,7 +459,7 @@ mod injected {
     }
 
     #[test]
-    fn what_makes_a_fault() {
+    fn panicking_fault_expressions_free_their_slots() {
         let _world = testing::isolate();
         let chaos = Chaos::new("by hand", 0.5, &[Fault::Error, Fault::LostAnswer]);
         let script = [Fault::Error, Fault::Error, Fault::LostAnswer, Fault::LostAnswer].map(Some);

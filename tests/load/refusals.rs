@@ -40,7 +40,7 @@ async fn guarded_async(outcome: &Outcome) -> Outcome {
 }
 
 #[test]
-fn it_is_no_failure_for_breakers_adaptive_slots_and_percentiles() {
+fn refusals_are_not_failures() {
     type Call = fn(Outcome) -> Outcome;
     let calls: [(&str, Call); 2] = [
         ("refused breaker", guarded),
@@ -91,7 +91,7 @@ async fn retried_async(attempts: &AtomicU32, outcome: &Outcome) -> Outcome {
 }
 
 #[test]
-fn its_retries_cost_no_budget_and_the_throttle_counts_none_of_them() {
+fn retries_of_refusals_cost_no_budget() {
     type Call = fn(&AtomicU32, &Outcome) -> Outcome;
     let calls: [(&str, Call); 2] = [
         ("refused retries", retried),
@@ -113,7 +113,7 @@ fn its_retries_cost_no_budget_and_the_throttle_counts_none_of_them() {
 }
 
 #[test]
-fn values_know_it_too() {
+fn policy_values_ignore_refusals() {
     for refusal in refusals() {
         let _world = testing::isolate();
         let refused = || Err::<u32, Failure>(refusal.clone().into());
@@ -147,7 +147,7 @@ async fn queues(runs: &AtomicU32) -> Outcome {
 
 /// Whatever the wait was expected to be, the timeout is over before the turn comes: the clock stands still for the limit.
 #[tokio::test(start_paused = true)]
-async fn a_call_that_its_own_timeout_ends_while_it_waits_was_not_delivered() {
+async fn a_call_timed_out_while_waiting_was_not_delivered() {
     #[timeout(100ms)]
     #[with_retry(max = 0, throttle = 2.0)]
     #[circuit_breaker(threshold = 1, rate = 1%, min_calls = 1, slow = 10ms, slow_rate = 1%, name = "cut for a slot")]

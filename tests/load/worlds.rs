@@ -51,7 +51,7 @@ fn known() -> [String; 2] {
 const NEW: [&str; 2] = ["20 200 None 10s 0", "20 2 None 10s"];
 
 #[tokio::test(start_paused = true)]
-async fn each_world_begins_without_it_and_a_reset_ends_it() {
+async fn each_world_starts_with_fresh_state_and_reset_clears_it() {
     let outer = testing::isolate();
     let used = async || {
         for _ in 0..100 {

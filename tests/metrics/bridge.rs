@@ -78,7 +78,7 @@ impl Recorded {
 }
 
 #[test]
-fn a_recorder_gets_every_series_of_the_page_each_time() {
+fn a_recorder_receives_every_series_of_the_page() {
     let world = isolate();
     let recorder = DebuggingRecorder::new();
     let snapshots = recorder.snapshotter();
@@ -100,7 +100,7 @@ fn a_recorder_gets_every_series_of_the_page_each_time() {
 }
 
 #[test]
-fn a_recorder_that_is_installed_late_gets_what_came_before() {
+fn a_late_recorder_receives_earlier_counts() {
     let world = isolate();
     published(&world, true).unwrap();
     // To none, then to one that came late, and to a second one.

@@ -65,7 +65,7 @@ fn a_call_is_measured_with_its_waits_and_counted_by_its_outcome() {
 }
 
 #[test]
-fn every_outcome_has_its_durations_and_as_many_as_there_are_calls() {
+fn every_outcome_has_one_duration_per_call() {
     #[circuit_breaker(threshold = 1, recovery = 1h, name = "metrics::ends")]
     #[timeout(1s, timed)]
     async fn ends(how: u32) -> Result<u32, io::Error> {
@@ -106,7 +106,7 @@ fn every_outcome_has_its_durations_and_as_many_as_there_are_calls() {
 }
 
 #[test]
-fn a_function_without_timed_has_none() {
+fn a_function_without_timed_has_no_durations() {
     #[with_retry(max = 1, base = 0s, timed = false, name = "metrics::untimed")]
     fn untimed() -> Result<(), Rejected> {
         Ok(())
@@ -140,7 +140,7 @@ fn measured(name: &str) -> [Option<(f64, f64)>; 2] {
 }
 
 #[test]
-fn each_attempt_is_measured_without_the_waits_and_hooks_around_it() {
+fn attempt_durations_exclude_waits_and_hooks() {
     #[with_retry(max = 2, base = 2s, jitter = none, budget = none, on_give_up = passes_ten_seconds,
         name = "metrics::attempts", timed)]
     fn attempted(world: &World, took: Duration, failures: &mut u32) -> io::Result<()> {
@@ -183,7 +183,7 @@ fn timed_body(world: &World, took: Duration, failures: &mut u32) -> io::Result<(
 }
 
 #[test]
-fn an_attempt_is_the_last_one_of_a_call_that_is_dropped_in_it_or_in_the_wait_after_it() {
+fn attempts_of_dropped_calls_are_measured() {
     #[with_retry(max = 2, base = 10s, jitter = none, budget = none, timed, name = "metrics::dropped")]
     async fn dropped(ends: bool) -> io::Result<()> {
         tokio::time::sleep(Duration::from_millis(400)).await;
@@ -205,7 +205,7 @@ fn an_attempt_is_the_last_one_of_a_call_that_is_dropped_in_it_or_in_the_wait_aft
 }
 
 #[test]
-fn what_was_refused_above_a_retry_is_no_attempt_that_was_measured() {
+fn rejections_above_a_retry_are_not_measured_as_attempts() {
     #[circuit_breaker(threshold = 1, timed, name = "metrics::above")]
     #[with_retry(max = 1, base = 0s, budget = none)]
     fn above(world: &World) -> io::Result<()> {
@@ -220,7 +220,7 @@ fn what_was_refused_above_a_retry_is_no_attempt_that_was_measured() {
 }
 
 #[test]
-fn attempts_on_other_threads_and_of_given_retries_are_measured_too() {
+fn attempts_on_other_threads_and_of_instances_are_measured() {
     static OWNED: resilience::Retry = resilience::Retry::new().max(1).base(Duration::ZERO);
     #[with_retry(max = 1, base = 0s, budget = none, timed, name = "metrics::threads")]
     #[timeout(60s, thread)]
@@ -253,7 +253,7 @@ fn attempts_on_other_threads_and_of_given_retries_are_measured_too() {
 }
 
 #[test]
-fn an_admitted_call_has_the_time_that_it_has_waited_for_its_slot() {
+fn waits_for_a_slot_are_measured_for_admitted_calls() {
     #[bulkhead(1, wait = 5s, queue = 4, timed, name = "metrics::admitted_slots")]
     async fn slots(is_ready: &Cell<bool>) -> io::Result<()> {
         poll_fn(|_| if is_ready.get() { Poll::Ready(Ok(())) } else { Poll::Pending }).await
@@ -279,7 +279,7 @@ fn an_admitted_call_has_the_time_that_it_has_waited_for_its_slot() {
 }
 
 #[test]
-fn an_admitted_call_has_the_time_that_it_has_waited_for_its_turn() {
+fn waits_for_a_rate_limit_are_measured_for_admitted_calls() {
     #[rate_limit(1, per = 1s, wait = 1500ms, key = customer, timed, name = "metrics::admitted_turns")]
     fn turns(customer: u32) -> Result<u32, Rejected> {
         Ok(customer)
@@ -294,7 +294,7 @@ fn an_admitted_call_has_the_time_that_it_has_waited_for_its_turn() {
 }
 
 #[test]
-fn a_configuration_ends_all_of_it_and_begins_only_what_needs_no_preparation() {
+fn config_stops_all_durations_and_starts_call_durations() {
     #[with_retry(max = 1, base = 1s, jitter = none, budget = none, timed, name = "metrics::prepared")]
     #[bulkhead(1)]
     fn prepared() -> io::Result<()> {

@@ -32,7 +32,7 @@ fn expect<const N: usize>(rows: [(&str, f64); N]) {
 }
 
 #[test]
-fn a_key_gets_its_label_with_the_20th_call_and_keeps_it() {
+fn a_key_gets_its_label_at_the_20th_call_and_keeps_it() {
     let _world = isolate();
     expect([]);
     call("a", 19);
@@ -52,7 +52,7 @@ fn a_key_gets_its_label_with_the_20th_call_and_keeps_it() {
 }
 
 #[test]
-fn the_first_page_has_what_each_key_has_counted_before() {
+fn the_first_page_has_the_earlier_counts_of_each_key() {
     let _world = isolate();
     call("a", 30);
     call("b", 5);
@@ -60,7 +60,7 @@ fn the_first_page_has_what_each_key_has_counted_before() {
 }
 
 #[test]
-fn a_hundred_keys_have_labels_and_the_others_share_one() {
+fn a_hundred_keys_have_labels_and_the_rest_share_one() {
     let _world = isolate();
     for n in 0..130 {
         call(&format!("host {n:03}"), 25);
@@ -101,7 +101,7 @@ fn the_state_of_a_key_is_shown_and_an_evicted_one_is_closed() {
 }
 
 #[test]
-fn without_key_label_no_key_is_shown() {
+fn no_key_is_shown_without_key_label() {
     #[circuit_breaker(threshold = 1_000, key = host, name = "metrics::secret")]
     fn secret(host: &str) -> io::Result<()> {
         hosts(host)
@@ -115,7 +115,7 @@ fn without_key_label_no_key_is_shown() {
 }
 
 #[test]
-fn bulkheads_and_rate_limits_by_key_have_labels_too() {
+fn keyed_bulkheads_and_rate_limits_have_labels() {
     #[bulkhead(1, key = host, key_label, name = "metrics::slots")]
     fn slots(host: &str, depth: u32) -> Result<(), resilience::Rejected> {
         if depth > 0 {

@@ -78,7 +78,7 @@ impl Sums {
 }
 
 #[test]
-fn no_series_falls_while_keys_come_and_go_and_the_sums_agree_on_each_page() {
+fn series_never_decrease_while_keys_are_evicted() {
     let all: u64 = std::env::var("CALLS").ok().and_then(|calls| calls.parse().ok()).unwrap_or(24_000);
     let calls = all / TASKS;
     let _world = isolate();

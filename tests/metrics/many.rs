@@ -9,7 +9,7 @@ use std::sync::Arc;
 const MANY: usize = 10_000;
 
 #[test]
-fn ten_thousand_points_are_all_there_and_a_page_of_them_is_bounded() {
+fn ten_thousand_points_fit_into_a_bounded_page() {
     let _world = isolate();
     let breakers: Vec<_> = (0..MANY)
         .map(|n| {

@@ -14,7 +14,7 @@ fn moves(works: bool) -> io::Result<()> {
 }
 
 #[test]
-fn a_breaker_has_its_transitions_with_their_causes_and_the_time_in_each_state() {
+fn breaker_transitions_and_state_times_are_exported() {
     let world = isolate();
     let changes = |from: &str, to: &str, cause: &str| {
         let labels = format!("from=\"{from}\",to=\"{to}\",cause=\"{cause}\"");
@@ -56,7 +56,7 @@ fn a_breaker_has_its_transitions_with_their_causes_and_the_time_in_each_state() 
 }
 
 #[test]
-fn a_slow_service_and_a_share_of_failures_are_told_apart() {
+fn slow_calls_and_failure_rates_are_distinguished() {
     #[circuit_breaker(rate = 50%, min_calls = 4, slow = 1s, slow_rate = 50%, name = "metrics::rates")]
     fn rates(took: Duration, works: bool, world: &resilience::testing::World) -> io::Result<()> {
         world.advance(took);
@@ -77,7 +77,7 @@ fn a_slow_service_and_a_share_of_failures_are_told_apart() {
 }
 
 #[test]
-fn timeouts_of_attempts_and_of_the_whole_call_are_told_apart() {
+fn timeouts_of_attempts_and_whole_calls_are_distinguished() {
     #[timeout(10s, name = "metrics::limits")]
     #[with_retry(max = 3, base = 0s, budget = none)]
     #[timeout(4s)]
@@ -93,7 +93,7 @@ fn timeouts_of_attempts_and_of_the_whole_call_are_told_apart() {
 }
 
 #[test]
-fn budgets_slots_limits_and_caches_show_what_is_left() {
+fn budgets_slots_limits_and_caches_show_their_remainder() {
     #[with_retry(max = 1, base = 0s, name = "metrics::left")]
     #[bulkhead(3)]
     #[rate_limit(5, per = 1h)]
@@ -118,7 +118,7 @@ fn budgets_slots_limits_and_caches_show_what_is_left() {
 }
 
 #[test]
-fn retries_that_give_up_are_told_apart_by_their_reason() {
+fn retries_that_give_up_are_counted_by_reason() {
     #[derive(Debug, Classify)]
     enum Answer {
         #[classify(rate_limited, retry_after = .after)]
@@ -149,7 +149,7 @@ fn retries_that_give_up_are_told_apart_by_their_reason() {
 }
 
 #[test]
-fn a_breaker_shows_what_was_slow_and_what_it_ignored() {
+fn a_breaker_shows_slow_and_ignored_calls() {
     #[derive(Debug, Classify)]
     #[classify(cancelled)]
     struct Given;

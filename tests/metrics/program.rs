@@ -13,7 +13,7 @@ fn opens() -> io::Result<()> {
 }
 
 #[test]
-fn alerts_are_counted_by_level_and_those_held_back() {
+fn alerts_are_counted_by_level_and_by_suppression() {
     let _world = isolate();
     let scratch = Scratch::new();
     alerts::use_dir(scratch.path("alerts"));
@@ -27,7 +27,7 @@ fn alerts_are_counted_by_level_and_those_held_back() {
 }
 
 #[test]
-fn events_that_a_subscription_lost_are_counted_after_it_is_gone_too() {
+fn lost_events_of_a_dropped_subscription_stay_counted() {
     let _world = isolate();
     let subscription = events::subscribe();
     let breaker = resilience::point("metrics::opens").unwrap().breaker().unwrap();
@@ -43,7 +43,7 @@ fn events_that_a_subscription_lost_are_counted_after_it_is_gone_too() {
 }
 
 #[test]
-fn health_is_the_last_answer_of_each_check_and_a_page_looks_at_none() {
+fn a_page_shows_the_last_health_status_without_checking() {
     let _world = isolate();
     let status = |component: &str| now(&format!("health_status{{component=\"{component}\"}}"));
     health::register("metrics check", || health::Answer::warn("slow"));
@@ -78,7 +78,7 @@ fn jobs_and_recoveries_are_counted() {
 }
 
 #[test]
-fn refused_steps_are_counted_by_reason_and_the_waits_for_locks_together() {
+fn refused_steps_and_lock_waits_are_counted() {
     #[checkpoint("metrics:{id}", name = "metrics::step")]
     fn step(id: u32) -> anyhow::Result<f64> {
         Ok(if id == 0 { f64::NAN } else { 1.0 })

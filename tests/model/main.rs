@@ -133,85 +133,85 @@ fn without_the_lock_a_stopped_owner_is_taken_for_dead() {
 }
 
 #[test]
-fn without_the_inode_of_the_row_an_owner_with_a_replaced_file_is_taken_for_dead() {
+fn without_inodes_an_owner_with_a_replaced_file_seems_dead() {
     breaks(FILES, |rules| rules.inodes = false, TAKEN);
 }
 
 #[test]
-fn if_a_missing_file_meant_death_a_cleaner_would_kill() {
+fn if_a_missing_file_meant_death_cleaners_would_steal_jobs() {
     breaks(FILES, |rules| rules.missing = false, TAKEN);
 }
 
 #[test]
-fn without_the_old_lock_an_owner_that_makes_its_file_anew_is_taken_for_dead() {
+fn without_the_old_lock_a_recreated_file_looks_like_death() {
     breaks(FILES, |rules| rules.old_lock = false, TAKEN);
 }
 
 #[test]
-fn if_files_of_the_dead_were_cleared_early_their_jobs_would_wait_for_a_lease() {
+fn if_dead_owners_files_were_removed_early_jobs_would_wait() {
     breaks(ONE_HOST, |rules| rules.clearing = false, STUCK);
 }
 
 #[test]
-fn without_counters_the_job_of_a_dead_process_of_another_host_never_ends() {
+fn without_counters_jobs_of_a_dead_remote_process_hang() {
     breaks(TWO_HOSTS, |rules| rules.counters = false, STUCK);
 }
 
 #[test]
-fn without_the_limit_of_a_gap_an_observer_that_was_stopped_too_takes_over() {
+fn without_a_gap_limit_a_stopped_observer_takes_over() {
     breaks(TWO_HOSTS, |rules| rules.gaps = false, TAKEN);
 }
 
 #[test]
-fn if_a_wall_clock_decided_a_step_of_it_would_take_jobs_over() {
+fn if_a_wall_clock_decided_a_clock_step_would_steal_jobs() {
     breaks(POWER, |rules| rules.no_clock = false, TAKEN);
 }
 
 #[test]
-fn if_judging_and_taking_over_were_two_transactions_two_would_take_over() {
+fn without_one_transaction_two_processes_take_over() {
     breaks(ONE_HOST, |rules| rules.one_transaction = false, TAKEN);
 }
 
 #[test]
-fn without_a_new_fence_two_processes_hold_one() {
+fn without_a_new_fence_two_processes_hold_the_same() {
     breaks(TWO_HOSTS, |rules| rules.new_fence = false, "two processes hold one fence");
 }
 
 #[test]
-fn without_the_fence_of_a_step_a_late_write_replaces_an_acknowledged_value() {
+fn without_step_fences_late_writes_replace_values() {
     breaks(TWO_HOSTS, |rules| rules.step_fence = false, "a step is acknowledged with two values");
 }
 
 #[test]
-fn without_the_fence_of_an_end_a_late_end_cuts_the_next_incarnation_short() {
+fn without_end_fences_a_late_end_ends_the_next_incarnation() {
     let fault = "a job ended without steps of its own incarnation";
     breaks(RERUN, |rules| rules.end_fence = false, fault);
 }
 
 #[test]
-fn without_the_fence_of_a_release_a_late_one_gives_a_live_job_away() {
+fn without_release_fences_a_late_release_frees_a_live_job() {
     let bounds = Bounds { drops: 1, ..TWO_HOSTS.bounds };
     breaks(Config { bounds, ..TWO_HOSTS }, |rules| rules.release_fence = false, TAKEN);
 }
 
 #[test]
-fn without_a_new_incarnation_a_rerun_has_the_old_idempotency_keys() {
+fn without_a_new_incarnation_a_rerun_reuses_idempotency_keys() {
     let fault = "two incarnations have one idempotency key";
     breaks(ONE_HOST, |rules| rules.incarnation = false, fault);
 }
 
 #[test]
-fn without_deletion_a_rerun_uses_the_old_steps() {
+fn without_deletion_a_rerun_reuses_old_steps() {
     breaks(ONE_HOST, |rules| rules.deletion = false, "a step of another incarnation is used");
 }
 
 #[test]
-fn keys_made_of_the_claim_change_after_a_crash() {
+fn keys_derived_from_the_claim_change_after_a_crash() {
     breaks(ONE_HOST, |rules| rules.key = false, "a repeated step has another idempotency key");
 }
 
 #[test]
-fn an_unsynced_claim_changes_the_idempotency_key_after_a_power_cut() {
+fn an_unsynced_claim_loses_its_idempotency_key() {
     breaks(POWER, |rules| rules.claim_synced = false, "a repeated step has another idempotency key");
 }
 

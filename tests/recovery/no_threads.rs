@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 
 const FILE: &str = "NO_THREADS";
-const TEST: &str = "no_threads::without_a_thread_a_job_stays_interrupted_and_is_run_later";
+const TEST: &str = "no_threads::a_job_stays_interrupted_until_a_thread_can_start";
 
 #[job("threadless:{id}", max_recoveries = 1)]
 fn threadless(id: u32) -> Result<u32, Error> {
@@ -66,7 +66,7 @@ fn in_the_child(file: &Path) {
 }
 
 #[test]
-fn without_a_thread_a_job_stays_interrupted_and_is_run_later() {
+fn a_job_stays_interrupted_until_a_thread_can_start() {
     if let Some(file) = std::env::var_os(FILE) {
         return in_the_child(Path::new(&file));
     }

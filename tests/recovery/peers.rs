@@ -22,7 +22,7 @@ async fn live(id: u32) -> Result<u32, Error> {
 
 /// A look at start adopted what the same process had begun a moment before.
 #[tokio::test(start_paused = true)]
-async fn a_recovery_leaves_alone_what_its_own_process_runs() {
+async fn a_recovery_skips_jobs_running_in_its_own_process() {
     let _world = isolate();
     let mut call = Box::pin(live(1));
     assert!(futures::poll!(&mut call).is_pending());
@@ -39,7 +39,7 @@ fn last(id: u32) -> Result<u32, Error> {
 
 /// A request to stop overwrote the result of a job that ended at the same time, or came after it and changed it.
 #[test]
-fn a_job_that_ends_before_it_could_stop_keeps_its_result() {
+fn a_job_that_ends_before_its_cancellation_keeps_its_result() {
     let _world = isolate();
     assert_eq!(last(1).unwrap(), 1);
     let job = jobs::blocking::get("last:1").unwrap().unwrap();
@@ -63,7 +63,7 @@ fn queued(id: u32) -> Result<u32, Error> {
 
 /// A job that was cancelled while it waited was queued again by the next look.
 #[test]
-fn what_was_cancelled_or_removed_while_it_waited_does_not_run() {
+fn a_job_cancelled_or_removed_while_waiting_does_not_run() {
     let _world = isolate();
     let store = Arc::new(MemoryStore::new());
     resilience::durable::use_store(store.clone());
@@ -100,7 +100,7 @@ fn removes(id: u32) -> Result<u32, Error> {
 
 /// A job that was removed between the look that found it and its turn ran all the same.
 #[test]
-fn what_is_removed_while_it_is_queued_does_not_run() {
+fn a_job_removed_while_queued_does_not_run() {
     let store: Arc<dyn Store> = QUEUE.clone();
     for id in 0..60 {
         interrupted(&*store, &format!("removes:{id}"), "removes:{id}", &format!(r#"{{"id":{id}}}"#));
@@ -123,7 +123,7 @@ fn unwritable() -> std::collections::BTreeMap<(u32, u32), u32> {
 
 /// A result that could not be written left the job running for ever, and who waited for it waiting.
 #[tokio::test(start_paused = true)]
-async fn a_result_that_cannot_be_written_ends_the_job_and_all_who_wait() {
+async fn an_unwritable_result_ends_the_job_and_its_waiters() {
     let _world = isolate();
     let call = || {
         Job::run("unwritable", (), async |()| {
@@ -197,7 +197,7 @@ fn boxed(id: u32) -> futures::future::BoxFuture<'static, Result<u32, Error>> {
 
 /// Two jobs that called each other waited for each other for ever.
 #[tokio::test(start_paused = true)]
-async fn jobs_that_call_each_other_are_refused() {
+async fn mutually_recursive_jobs_are_rejected() {
     let _world = isolate();
     let error = outer(1).await.unwrap_err();
     assert!(matches!(error.job(), JobError::Recursive { .. }), "{}", problem("outer:1"));
@@ -219,7 +219,7 @@ async fn races(id: u32) -> Result<u32, Error> {
 
 /// A step that was dropped half-way blocked its own repetition.
 #[tokio::test(start_paused = true)]
-async fn a_step_that_was_dropped_is_done_again() {
+async fn a_dropped_step_runs_again() {
     let _world = isolate();
     assert_eq!(races(1).await.unwrap(), 1);
     assert_eq!(logged(), ["left 1", "left 1"]);

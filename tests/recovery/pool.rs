@@ -114,7 +114,7 @@ fn sync_crowd(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn at_most_sixteen_jobs_run_at_once_however_many_recoveries_overlap() {
+fn at_most_sixteen_jobs_run_at_once_across_recoveries() {
     let begun = IN_CROWD.listen();
     let stores = [many("crowd:{id}", 0..50), many("sync crowd:{id}", 0..50)];
     let runtime = Runtime::new().unwrap();
@@ -153,7 +153,7 @@ async fn plenty(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn twenty_thousand_jobs_outlive_the_runtime_that_was_to_run_them() {
+fn twenty_thousand_jobs_survive_the_drop_of_their_runtime() {
     const JOBS: u32 = 20_000;
     const EACH: u32 = 10;
     let done = PLENTY.listen();
@@ -189,7 +189,7 @@ async fn sleeps(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn an_async_job_has_a_runtime_where_the_caller_has_none() {
+fn an_async_job_gets_a_runtime_if_the_caller_has_none() {
     let store = many("sleeps:{id}", 0..3);
     let recovered = recover().store(store.clone()).once().until_done().blocking().unwrap();
     assert_eq!(recovered.count(Status::Done), 3, "{recovered}");
@@ -201,7 +201,7 @@ fn an_async_job_has_a_runtime_where_the_caller_has_none() {
 }
 
 #[tokio::test]
-async fn an_async_job_does_not_need_the_runtime_that_its_caller_blocks() {
+async fn an_async_job_does_not_need_the_callers_blocked_runtime() {
     let store = many("sleeps:{id}", 0..3);
     let recovered = recover().store(store).once().until_done().blocking().unwrap();
     assert_eq!(recovered.count(Status::Done), 3, "{recovered}");
@@ -238,7 +238,7 @@ impl Drop for Directory {
 }
 
 #[test]
-fn a_job_whose_runtime_is_dropped_goes_on_on_another() {
+fn a_job_whose_runtime_is_dropped_continues_on_another() {
     let begun = CUT.listen();
     let directory = Directory::new("cut");
     let stores: [Arc<dyn Store>; 2] =
@@ -339,7 +339,7 @@ fn served(id: u32, client: &u64) -> Result<u32, Error> {
 }
 
 #[test]
-fn what_was_provided_stays_provided_to_the_sweep() {
+fn provided_values_stay_available_to_the_sweep() {
     let said = SERVED.listen();
     let store = Arc::new(MemoryStore::new());
     let every = Duration::from_millis(10);
@@ -363,7 +363,7 @@ async fn breaks_too(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn jobs_that_panic_leave_their_places_to_others() {
+fn jobs_that_panic_free_their_places() {
     for name in ["breaks:{id}", "breaks too:{id}"] {
         let recovered = recover().store(many(name, 0..21)).once().until_done().blocking().unwrap();
         assert_eq!((recovered.count(Status::Done), recovered.jobs.len()), (1, 21), "{recovered}");
@@ -376,7 +376,7 @@ fn brief() -> Result<u32, Error> {
 }
 
 #[test]
-fn the_first_look_deletes_what_is_over() {
+fn the_first_sweep_deletes_expired_jobs() {
     let world = isolate();
     assert_eq!(brief().unwrap(), 1);
     world.advance(Duration::from_secs(2));
@@ -403,7 +403,7 @@ fn charged(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_job_that_waits_for_a_person_does_not_expire() {
+fn a_failed_job_does_not_expire() {
     let world = isolate();
     charged(1).unwrap_err();
     for days in [1, 31] {

@@ -82,7 +82,7 @@ fn reports_of(world: &World, job: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_job_is_reported_from_its_beginning_to_its_end() {
+fn a_job_is_reported_from_start_to_end() {
     let world = isolate();
     reported(1).unwrap();
     let whole = ["job reported:1 started", "step recorded, job reported:1", "job reported:1 done"];
@@ -96,7 +96,7 @@ fn a_job_is_reported_from_its_beginning_to_its_end() {
 }
 
 #[test]
-fn a_failure_is_reported_with_its_class() {
+fn a_failure_is_reported_with_its_category() {
     let world = isolate();
     FAILS.set(true);
     reported(1).unwrap_err();
@@ -119,7 +119,7 @@ fn a_failure_is_reported_with_its_class() {
 }
 
 #[test]
-fn a_call_that_is_dropped_and_goes_on_is_reported() {
+fn a_dropped_and_continued_call_is_reported() {
     let world = isolate();
     {
         let mut call = Box::pin(reported_async(1));
@@ -139,7 +139,7 @@ fn a_call_that_is_dropped_and_goes_on_is_reported() {
 }
 
 #[test]
-fn what_keeps_a_job_from_running_again_is_reported_once() {
+fn the_obstacle_to_a_recovery_is_reported_once() {
     let world = isolate();
     left_by_earlier_code("nameless:1", "nameless:{id}", "{}");
     recover_all();
@@ -149,7 +149,7 @@ fn what_keeps_a_job_from_running_again_is_reported_once() {
 }
 
 #[test]
-fn a_recovery_says_what_its_jobs_failed_of() {
+fn a_recovery_lists_the_categories_of_its_failures() {
     let _world = isolate();
     for (id, name) in [("fails:1", "fails:{id}"), ("fails-async:1", "fails-async:{id}")] {
         left_by_earlier_code(id, name, r#"{"id":1}"#);

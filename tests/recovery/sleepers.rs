@@ -64,7 +64,7 @@ async fn urgent(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn sleeping_jobs_keep_no_other_from_running_and_can_be_cancelled() {
+fn sleeping_jobs_do_not_block_others_and_can_be_cancelled() {
     let store = Arc::new(MemoryStore::new());
     let naps = ["nap:{id}", "sync nap:{id}"].map(|name| {
         let ids = (0..CROWD).map(|id| (id, name.replace("{id}", &id.to_string())));
@@ -112,7 +112,7 @@ async fn rises(id: u32) -> Result<u32, Error> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_most_sixteen_run_on_when_all_wake_at_once() {
+async fn at_most_sixteen_jobs_continue_when_all_wake_at_once() {
     let _ = *ALARM;
     let store = Arc::new(MemoryStore::new());
     for id in 0..3 * CROWD {
@@ -184,7 +184,7 @@ fn cancelling_sleepers() {
 }
 
 #[test]
-fn the_sleepers_of_a_dead_process_keep_no_other_from_running_and_another_process_can_cancel_them() {
+fn sleepers_of_a_dead_process_do_not_block_other_jobs() {
     let scratch = Scratch::new();
     let status = child("sleepers::dying_with_sleepers", &scratch.path("")).status().unwrap();
     assert!(!status.success(), "it was to die");

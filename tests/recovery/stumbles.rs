@@ -47,7 +47,7 @@ fn stumbled(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_recovery_that_fails_at_first_goes_on_by_itself() {
+fn a_recovery_that_fails_at_first_is_retried() {
     let (send, done) = channel();
     DONE.set(Mutex::new(send)).unwrap();
     let store = Arc::new(Stumbles { inner: MemoryStore::new(), times: AtomicU32::new(2) });
@@ -80,7 +80,7 @@ fn recovers_a_store_that_can_be_opened_later() {
 }
 
 #[test]
-fn a_recovery_whose_store_cannot_be_opened_at_first_goes_on_by_itself() {
+fn a_recovery_retries_opening_its_store() {
     let scratch = shared::Scratch::new();
     let dir = scratch.path("");
     let state = scratch.write("state", "a file, where a directory is needed");
@@ -109,7 +109,7 @@ fn lucky(id: u32, lucky: &Lucky) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_job_whose_arguments_panic_when_they_are_read_stops_no_other() {
+fn arguments_that_panic_when_read_do_not_stop_other_jobs() {
     let _world = isolate();
     let store = Arc::new(MemoryStore::new());
     for (id, lucky) in [(1, 13), (2, 7)] {

@@ -76,7 +76,7 @@ impl Counting {
 }
 
 #[tokio::test(start_paused = true)]
-async fn async_trait_methods() {
+async fn async_trait_methods_are_supported() {
     let _world = testing::isolate();
     assert_eq!(Counting::new().fetch("ab".to_owned()).await.unwrap(), 5);
     let mut service = Counting::new();
@@ -111,7 +111,7 @@ fn boxes_what_it_likes(runs: &AtomicU32) -> Pin<Box<dyn Future<Output = io::Resu
 }
 
 #[tokio::test(start_paused = true)]
-async fn functions_that_give_a_future() {
+async fn functions_that_return_a_future_are_supported() {
     let _world = testing::isolate();
     assert_eq!(gives_a_future(&AtomicU32::new(0)).await.unwrap(), 3);
     assert_eq!(gives_a_box(&AtomicU32::new(0)).await.unwrap(), 3);

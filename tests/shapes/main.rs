@@ -25,7 +25,7 @@ mod trait_objects;
 mod traits;
 
 #[test]
-fn every_shape_under_every_policy() {
+fn every_shape_works_with_every_policy() {
     let rows: Vec<kit::Row> = [
         arguments::rows(),
         methods::rows(),
@@ -49,7 +49,7 @@ fn every_shape_under_every_policy() {
 
 /// The experiments see the difference: a function without a policy passes none of them.
 #[test]
-fn a_function_without_a_policy_is_noticed() {
+fn a_function_without_a_policy_is_detected() {
     use kit::now::Step;
     let call = |runs: &kit::Runs| kit::Came::from(runs.step());
     assert!(kit::retried(call).is_err());

@@ -144,7 +144,7 @@ fn stops_before(how: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_step_that_a_shutdown_refuses_is_not_answered() {
+fn no_fallback_answers_a_step_refused_by_a_shutdown() {
     for how in 0..WAYS {
         let world = isolate();
         stale(9, 0).unwrap();
@@ -171,7 +171,7 @@ fn cut(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_wait_that_a_shutdown_ends_is_not_answered() {
+fn no_fallback_answers_a_wait_ended_by_a_shutdown() {
     let world = isolate();
     assert_eq!(cut(1), Err(Error::Down));
     assert_eq!((status("cut:1"), answers(&world)), (Status::Interrupted, vec![]));
@@ -196,7 +196,7 @@ fn takes(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn what_a_body_makes_of_an_error_that_was_not_answered_is_no_result() {
+fn a_body_cannot_turn_a_shutdown_into_a_result() {
     for (call, id) in [(swallows as fn(u32) -> Result<u32, Error>, "swallows:1"), (takes, "takes:1")] {
         let world = isolate();
         let outcome = call(1);
@@ -219,7 +219,7 @@ fn running(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_step_that_runs_may_end_with_an_answer() {
+fn a_fallback_may_answer_a_running_step() {
     let _world = isolate();
     assert_eq!(running(3), Ok(3));
     assert_eq!((status("running:3"), steps("running:3")), (Status::Done, vec!["ends:3".to_owned()]));
@@ -253,7 +253,7 @@ fn makes_do(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn an_inner_job_that_is_refused_is_not_answered_in_a_step_either() {
+fn no_fallback_answers_a_refused_inner_job_in_a_step() {
     let world = isolate();
     assert!(is_refusal(&outer(1)));
     assert_eq!((status("outer:1"), steps("outer:1"), answers(&world)), (Status::Interrupted, vec![], vec![]));
@@ -265,7 +265,7 @@ fn an_inner_job_that_is_refused_is_not_answered_in_a_step_either() {
 }
 
 #[test]
-fn outside_of_jobs_everything_is_answered() {
+fn fallbacks_answer_everything_outside_jobs() {
     let world = isolate();
     assert!(block_on(shutdown(LONG)).is_complete());
     assert_eq!((inner_or_none(1), unreachable(true), refused_value(0)), (Ok(0), Ok(0), Ok(5)));

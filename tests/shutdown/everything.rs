@@ -119,7 +119,7 @@ fn ends() {
 }
 
 #[test]
-fn it_ends_in_time_names_what_is_left_and_loses_nothing() {
+fn a_shutdown_ends_in_time_and_loses_nothing() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     let inner = child("everything::ends", &dir);

@@ -55,7 +55,7 @@ fn two_steps(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn no_job_and_no_sweep_begins_and_all_else_goes_on() {
+fn no_job_or_sweep_starts_during_a_shutdown() {
     let _world = isolate();
     assert_eq!(two_steps(1).unwrap(), 3);
     assert!(health::ready().is_ready);
@@ -84,7 +84,7 @@ fn no_job_and_no_sweep_begins_and_all_else_goes_on() {
 }
 
 #[test]
-fn an_async_job_is_refused_like_a_sync_one() {
+fn an_async_job_is_rejected_during_a_shutdown() {
     #[job("async:{id}")]
     async fn later(id: u32) -> Result<u32, Error> {
         Ok(id)
@@ -108,14 +108,14 @@ fn stops_between_steps(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_job_that_shuts_down_is_not_waited_for_and_stops_at_its_next_step() {
+fn a_job_that_shuts_down_stops_at_its_next_step() {
     let _world = isolate();
     assert!(is_refusal(&stops_between_steps(1)));
     assert_eq!((status("stops:1"), problem("stops:1").as_str()), (Status::Interrupted, PROBLEM));
 }
 
 #[test]
-fn a_job_whose_body_makes_a_success_of_the_refusal_is_not_done() {
+fn a_job_that_swallows_the_refusal_is_interrupted() {
     #[job("hidden:{id}")]
     fn hidden(id: u32) -> Result<u32, Error> {
         shutdown_blocking(LONG);
@@ -128,7 +128,7 @@ fn a_job_whose_body_makes_a_success_of_the_refusal_is_not_done() {
 }
 
 #[test]
-fn a_failure_or_a_panic_during_the_shutdown_interrupts() {
+fn a_failure_or_panic_during_a_shutdown_interrupts_the_job() {
     #[job("fails:{id}")]
     fn fails(id: u32) -> Result<u32, Error> {
         shutdown_blocking(LONG);
@@ -173,7 +173,7 @@ fn a_failure_or_a_panic_during_the_shutdown_interrupts() {
 }
 
 #[test]
-fn a_job_that_has_all_its_steps_is_done() {
+fn a_job_with_all_its_steps_recorded_is_done() {
     #[job("ends:{id}")]
     fn ends(id: u32) -> Result<u32, Error> {
         let sum = first(id)? + second(id)?;
@@ -185,7 +185,7 @@ fn a_job_that_has_all_its_steps_is_done() {
 }
 
 #[test]
-fn a_step_that_runs_is_waited_for_and_the_next_one_is_refused() {
+fn a_shutdown_waits_for_the_running_step_only() {
     static INSIDE: Mutex<Option<(Sender<()>, Receiver<()>)>> = Mutex::new(None);
     #[checkpoint("holds:{id}")]
     fn holds(id: u32) -> Result<u32, Error> {
@@ -222,7 +222,7 @@ fn a_step_that_runs_is_waited_for_and_the_next_one_is_refused() {
 }
 
 #[test]
-fn the_earlier_limit_of_two_calls_holds_and_names_what_is_left() {
+fn the_earlier_limit_of_two_shutdown_calls_applies() {
     static INSIDE: Mutex<Option<(Sender<()>, Receiver<()>)>> = Mutex::new(None);
     #[checkpoint("blocks:{id}")]
     fn blocks(id: u32) -> Result<u32, Error> {
@@ -263,7 +263,7 @@ fn the_earlier_limit_of_two_calls_holds_and_names_what_is_left() {
 }
 
 #[test]
-fn an_undo_ends_and_the_next_one_waits_for_the_recovery() {
+fn a_running_undo_ends_and_the_next_is_left_to_recovery() {
     fn undo(name: &str) -> Result<(), Error> {
         if name == "b" {
             let report = shutdown_blocking(LONG);
@@ -290,7 +290,7 @@ fn an_undo_ends_and_the_next_one_waits_for_the_recovery() {
 }
 
 #[test]
-fn it_can_be_called_in_a_hook_and_in_a_handler() {
+fn a_shutdown_can_be_called_in_a_hook_and_a_handler() {
     fn hook(_: &Event) {
         let report = shutdown_blocking(LONG);
         assert_eq!(report.left[0].job.as_deref(), Some("hooked:1"), "{report}");
@@ -323,7 +323,7 @@ fn it_can_be_called_in_a_hook_and_in_a_handler() {
 }
 
 #[test]
-fn a_retry_makes_no_further_attempt_also_after_a_wait_that_the_server_asked_for() {
+fn no_retry_is_made_during_a_shutdown() {
     #[with_retry(max = 5)]
     fn sync(error: fn() -> Error, calls: &mut u32) -> Result<u32, Error> {
         *calls += 1;
@@ -359,7 +359,7 @@ fn a_retry_makes_no_further_attempt_also_after_a_wait_that_the_server_asked_for(
 }
 
 #[test]
-fn a_paused_clock_of_tokio_does_not_end_it_early() {
+fn a_paused_tokio_clock_does_not_end_a_shutdown_early() {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let _world = isolate();

@@ -56,7 +56,7 @@ fn start(scratch: &Scratch, files: &[&str]) -> Speaking {
 }
 
 #[test]
-fn the_first_signal_ends_the_program_in_order() {
+fn the_first_signal_shuts_down_in_order() {
     for (signal, files) in [("TERM", &[][..]), ("INT", &["async"][..])] {
         let scratch = Scratch::new();
         let mut serves = start(&scratch, files);
@@ -69,7 +69,7 @@ fn the_first_signal_ends_the_program_in_order() {
 }
 
 #[test]
-fn the_second_signal_ends_the_wait_and_names_what_is_left() {
+fn the_second_signal_ends_the_wait_and_lists_unfinished_work() {
     for files in [&["blocks"][..], &["blocks", "async"][..]] {
         let scratch = Scratch::new();
         let mut serves = start(&scratch, files);
@@ -95,7 +95,7 @@ fn ignores() {
 }
 
 #[test]
-fn the_third_signal_ends_the_process_as_the_signal_does() {
+fn the_third_signal_kills_the_process() {
     let scratch = Scratch::new();
     let mut ignores = Speaking::start(&mut child("signals::ignores", &scratch.path("")));
     ignores.wait_for("ignores");
@@ -176,7 +176,7 @@ fn has_no_handler() {
 }
 
 #[test]
-fn without_a_call_a_signal_does_what_it_does_by_default() {
+fn signals_keep_their_default_without_a_handler() {
     let scratch = Scratch::new();
     let mut runs = Speaking::start(&mut child("signals::has_no_handler", &scratch.path("")));
     runs.wait_for("runs");

@@ -219,7 +219,7 @@ fn waiting() {
 }
 
 #[test]
-fn every_wait_ends() {
+fn every_wait_ends_at_a_shutdown() {
     let scratch = Scratch::new();
     let mut waiting = Speaking::start(&mut child("waits::waiting", &scratch.path("")));
     waiting.wait_for("over");

@@ -32,15 +32,15 @@ fn failed(fault: &Fault) -> Vec<&'static str> {
 }
 
 #[test]
-fn the_suite_sees_each_fault() {
+fn the_suite_detects_each_fault() {
     for (fault, case) in [
         (Fault::NoFence, "a_late_holder_is_fenced_in_everything_it_does"),
         (Fault::NoExpiry, "a_lapsed_lease_is_taken_under_a_higher_fence"),
-        (Fault::NoLease, "what_is_held_is_busy"),
+        (Fault::NoLease, "a_held_key_is_busy"),
         (Fault::NoVersion, "another_version_is_reported"),
-        (Fault::NoQuarantine, "what_is_replaced_is_quarantined"),
+        (Fault::NoQuarantine, "a_replaced_record_is_quarantined"),
         (Fault::NoOrder, "listings_are_in_the_order_of_keys"),
-        (Fault::NoMercy, "only_what_ended_is_deleted_by_age"),
+        (Fault::NoMercy, "only_ended_records_are_deleted_by_age"),
         (Fault::NoHolder, "a_step_needs_the_lease_of_its_job"),
     ] {
         let failed = failed(&fault);

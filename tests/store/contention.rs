@@ -140,7 +140,7 @@ fn stop_and_go(dir: &Path, stopped: &mut Stopped) {
 }
 
 #[test]
-fn each_key_has_one_result_and_late_holders_are_fenced() {
+fn each_key_gets_one_result_and_late_holders_are_fenced() {
     let scratch = Scratch::new();
     let dir = scratch.path("contention");
     fs::create_dir(&dir).expect("a directory");

@@ -145,7 +145,7 @@ fn place_of(bytes: &[u8], key: &str) -> std::ops::Range<usize> {
 }
 
 #[test]
-fn no_flipped_byte_of_a_record_in_the_log_is_read_as_another() {
+fn flipped_bits_of_a_record_in_the_log_are_detected() {
     let scratch = Scratch::new();
     let image = Image::with_log();
     let mut seen = Seen::default();
@@ -159,7 +159,7 @@ fn no_flipped_byte_of_a_record_in_the_log_is_read_as_another() {
 }
 
 #[test]
-fn no_flipped_byte_of_a_record_in_the_tables_is_read_as_another() {
+fn flipped_bits_of_a_record_in_the_tables_are_detected() {
     let scratch = Scratch::new();
     let image = Image::without_log();
     let mut seen = Seen::default();
@@ -173,7 +173,7 @@ fn no_flipped_byte_of_a_record_in_the_tables_is_read_as_another() {
 }
 
 #[test]
-fn no_cut_of_a_file_is_read_as_another_result() {
+fn truncated_files_never_yield_a_wrong_result() {
     let scratch = Scratch::new();
     let image = Image::with_log();
     let mut seen = Seen::default();
@@ -190,7 +190,7 @@ fn no_cut_of_a_file_is_read_as_another_result() {
 }
 
 #[test]
-fn no_damage_anywhere_is_read_as_another_result() {
+fn random_damage_never_yields_a_wrong_result() {
     let scratch = Scratch::new();
     let (with_log, without_log) = (Image::with_log(), Image::without_log());
     let mut random = Random::seeded(4);
@@ -233,7 +233,7 @@ fn overwrite(dir: &Path, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 }
 
 #[test]
-fn a_damaged_step_is_an_error_and_its_bytes_are_kept_when_it_is_done_again() {
+fn a_damaged_step_is_quarantined_when_it_runs_again() {
     let scratch = Scratch::new();
     let _world = isolate();
     let dir = scratch.path("state");
@@ -251,7 +251,7 @@ fn a_damaged_step_is_an_error_and_its_bytes_are_kept_when_it_is_done_again() {
 }
 
 #[test]
-fn what_is_damaged_is_listed_and_quarantined_by_whoever_removes_it() {
+fn damaged_records_are_listed_and_quarantined_on_removal() {
     let scratch = Scratch::new();
     let _world = isolate();
     let dir = scratch.path("state");
@@ -306,7 +306,7 @@ async fn mended_async(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_damaged_job_runs_again_where_it_says_so_and_its_bytes_are_kept() {
+fn a_damaged_job_with_rerun_runs_again_and_is_quarantined() {
     let scratch = Scratch::new();
     let _world = isolate();
     let dir = scratch.path("state");
@@ -332,7 +332,7 @@ fn moved(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn damage_under_the_earlier_key_of_a_job_is_not_absence() {
+fn a_damaged_record_under_an_earlier_key_is_an_error() {
     let scratch = Scratch::new();
     let _world = isolate();
     let dir = scratch.path("state");
@@ -346,7 +346,7 @@ fn damage_under_the_earlier_key_of_a_job_is_not_absence() {
 }
 
 #[test]
-fn what_was_given_back_is_cleaned_up() {
+fn released_records_are_cleaned_up() {
     let _world = isolate();
     let store = Arc::new(MemoryStore::new());
     use_store(store.clone());

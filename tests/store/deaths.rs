@@ -106,7 +106,7 @@ fn info(dir: &Path, job: &str) -> JobInfo {
 }
 
 #[test]
-fn recoveries_count_only_without_progress() {
+fn only_recoveries_without_progress_count() {
     for job in ["sync:1", "async:1"] {
         assert_eq!(given_up_by(job, &["nothing", "nothing"]), Some(3), "{job}: one recovery is allowed");
         assert_eq!(
@@ -199,7 +199,7 @@ fn fails_and_dies() {
 }
 
 #[test]
-fn a_failure_that_was_not_recorded_before_the_process_died_has_not_happened() {
+fn an_unrecorded_failure_of_a_dead_process_does_not_count() {
     for kind in ["sync", "async"] {
         let scratch = Scratch::new();
         let run = |number: &str| {

@@ -102,7 +102,7 @@ fn lost(dir: &Path, acknowledged: &[(u32, u64)]) -> usize {
 }
 
 #[test]
-fn what_was_acknowledged_survives_a_power_cut() {
+fn acknowledged_results_survive_a_power_cut() {
     let mut random = Random::seeded(1);
     for round in 0..12 {
         let scratch = Scratch::new();
@@ -113,7 +113,7 @@ fn what_was_acknowledged_survives_a_power_cut() {
 }
 
 #[test]
-fn the_power_cut_shows_a_sync_that_is_missing() {
+fn the_power_cut_test_detects_a_missing_sync() {
     let scratch = Scratch::new();
     let dir = scratch.path("disk");
     cut_after(&dir, 1);
@@ -291,7 +291,7 @@ fn full_at_every_write() {
 const QUOTA: &str = "122";
 
 #[test]
-fn a_disk_that_gets_full_at_any_write_loses_nothing_and_stops_no_job_for_good() {
+fn a_disk_that_fills_up_at_any_write_loses_nothing() {
     sees_it_all("disk::full_at_every_write", &[]);
     sees_it_all("disk::full_at_every_write", &[("DISK_ERROR", QUOTA)]);
 }
@@ -306,17 +306,17 @@ fn sees_it_all(name: &str, variables: &[(&str, &str)]) {
 }
 
 #[test]
-fn a_full_disk_stops_steps_before_their_bodies_and_loses_nothing() {
+fn a_full_disk_stops_steps_before_their_bodies() {
     sees_it_all("disk::full", &[]);
     sees_it_all("disk::full", &[("DISK_ERROR", QUOTA)]);
 }
 
 #[test]
-fn a_disk_that_cannot_sync_stops_the_store_until_it_is_opened_again() {
+fn a_failed_sync_stops_the_store_until_it_is_reopened() {
     sees_it_all("disk::failing", &[]);
 }
 
 #[test]
-fn a_disk_that_may_not_be_written_to_says_so() {
+fn a_read_only_disk_is_reported() {
     sees_it_all("disk::read_only", &[]);
 }

@@ -130,7 +130,7 @@ fn a_store_that_is_down_before_a_step_interrupts_the_job() {
 }
 
 #[test]
-fn an_outcome_without_an_error_is_interrupted_by_what_came_last() {
+fn an_option_job_is_interrupted_by_the_last_refusal() {
     let (store, _world) = world(Fault::Steps(down()));
     assert_eq!(order_option(1), None);
     assert_eq!(info("ends-option:1").status, Status::Interrupted);
@@ -171,7 +171,7 @@ fn checked() -> Result<u32, Error> {
 }
 
 #[test]
-fn a_body_that_fails_for_its_own_reason_has_failed_whatever_was_refused_before() {
+fn a_bodys_own_failure_fails_the_job_despite_refusals() {
     let (_store, _world) = world(Fault::Steps(down()));
     for how in [0, 1] {
         assert_eq!(swallows(how), Err(Error::Own));
@@ -193,7 +193,7 @@ fn tries_again(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_refusal_of_a_step_that_succeeded_since_interrupts_nothing() {
+fn a_refused_step_that_later_succeeds_does_not_interrupt() {
     let (store, _world) = world(Fault::Steps(down()));
     STORE.set(Some(store));
     tries_again(1).unwrap_err();
@@ -271,7 +271,7 @@ fn contradicted(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_step_that_contradicts_its_record_interrupts_the_job_until_it_fits_again() {
+fn a_mismatched_step_interrupts_the_job_until_it_matches() {
     let (_store, _world) = world(Fault::None);
     INPUT.store(1, Relaxed);
     FAILS.store(true, Relaxed);
@@ -298,7 +298,7 @@ fn rows(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_cursor_that_the_store_refuses_interrupts_the_job() {
+fn a_cursor_that_cannot_be_saved_interrupts_the_job() {
     let (store, _world) = world(Fault::Cursors(StoreError::Full));
     rows(1).unwrap_err();
     is_interrupted("rows:1", "no room left");
@@ -321,7 +321,7 @@ fn goes_elsewhere(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_step_that_another_process_does_interrupts_the_job() {
+fn a_step_running_in_another_process_interrupts_the_job() {
     let (_store, _world) = world(Fault::None);
     let claim = Claim::new("s/goes-elsewhere%3A1/elsewhere", "another", "store::elsewhere");
     let Claimed::Held(held) = block_on(OTHER.claim(claim)).unwrap() else { panic!("free") };
@@ -342,7 +342,7 @@ fn looks(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_look_at_what_is_recorded_interrupts_the_job_where_the_store_refuses_it() {
+fn a_failed_load_of_a_record_interrupts_the_job() {
     let (store, _world) = world(Fault::Steps(down()));
     looks(1).unwrap_err();
     let job = info("looks:1");
@@ -377,7 +377,7 @@ fn too_large(result: Result<String, Error>, id: &str) {
 }
 
 #[test]
-fn a_result_that_is_too_large_fails_the_job_and_comes_with_the_error() {
+fn an_oversized_result_fails_the_job_and_is_in_the_error() {
     let (_store, _world) = world(Fault::None);
     let by_hand = |bytes| Job::run_blocking("by-hand", bytes, |bytes: usize| Ok("x".repeat(bytes)));
     let by_hand_async = |bytes| Job::run("by-hand-async", bytes, async |bytes: usize| Ok("x".repeat(bytes)));
@@ -405,7 +405,7 @@ fn with_large_step(bytes: usize) -> Result<usize, Error> {
 }
 
 #[test]
-fn a_value_of_a_step_that_is_too_large_fails_its_job() {
+fn an_oversized_step_value_fails_the_job() {
     let (_store, _world) = world(Fault::None);
     let Err(Error::Rejected(rejected)) = with_large_step(1 << 20) else { panic!("it is too large") };
     assert_eq!(rejected.not_recorded::<String>().map(|value| value.len()), Some(1 << 20));
@@ -415,7 +415,7 @@ fn a_value_of_a_step_that_is_too_large_fails_its_job() {
 }
 
 #[test]
-fn a_result_that_the_store_does_not_take_fails_the_job_when_the_store_is_back() {
+fn an_unrecorded_result_fails_the_job_once_the_store_is_back() {
     let (store, _world) = world(Fault::None);
     let body = |(): ()| {
         ran();
@@ -460,7 +460,7 @@ fn fail_store() {
 }
 
 #[test]
-fn a_job_that_ends_without_a_store_has_ended_once_the_store_is_back() {
+fn an_end_during_an_outage_is_recorded_after_it() {
     let (store, _world) = world(Fault::None);
     for id in 1..=3 {
         STORE.set(Some(store.clone()));
@@ -485,7 +485,7 @@ fn a_job_that_ends_without_a_store_has_ended_once_the_store_is_back() {
 }
 
 #[test]
-fn a_call_in_this_process_finds_how_a_job_ended_without_a_store() {
+fn a_call_sees_an_end_that_is_not_recorded_yet() {
     let (store, _world) = world(Fault::None);
     STORE.set(Some(store.clone()));
     let Err(Error::Rejected(rejected)) = cut_off(3) else { panic!("it was not recorded") };
@@ -507,7 +507,7 @@ async fn hangs(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_call_that_was_dropped_says_so_in_the_record() {
+fn a_dropped_call_is_named_in_the_record() {
     let (store, _world) = world(Fault::None);
     for is_down in [false, true] {
         FAILS.store(true, Relaxed);
@@ -543,7 +543,7 @@ async fn real(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn the_heartbeat_releases_what_the_store_did_not_take() {
+fn the_heartbeat_retries_failed_releases() {
     let released = REAL.released();
     let mut call = Box::pin(real(1));
     assert!(futures::FutureExt::now_or_never(&mut call).is_none());

@@ -76,7 +76,7 @@ fn records_of_format_2_are_read_and_written_byte_for_byte() {
 }
 
 #[test]
-fn numbers_of_the_states_are_those_of_the_release() {
+fn status_codes_match_the_release() {
     let codes: Vec<_> = (0..=9).map(|code| Status::from_code(code).map(Status::as_str)).collect();
     let released =
         ["free", "running", "done", "failed", "interrupted", "manual", "rolling_back", "rolled_back", "dead"];
@@ -110,7 +110,7 @@ fn write_tables(dir: &Path) {
 }
 
 #[test]
-fn tables_of_schema_1_are_read_and_written_on() {
+fn tables_of_schema_1_are_read_and_written() {
     let released = golden("schema-1");
     if is_writing() {
         write_tables(&released);

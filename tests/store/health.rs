@@ -40,7 +40,7 @@ fn text() -> String {
 const PASSES: &str = "store: pass: the store takes writes";
 
 #[test]
-fn a_store_that_nothing_has_used_is_not_opened() {
+fn an_unused_store_is_not_opened() {
     let _world = isolate();
     let status = health::check("store").expect("a built-in check");
     assert_eq!(status.to_string(), "store: pass: no job and no step has used a store");
@@ -66,7 +66,7 @@ fn uses_two_stores() {
 }
 
 #[test]
-fn every_store_in_use_is_looked_at_once() {
+fn every_store_in_use_is_checked() {
     sees_it_all(&mut child("health::uses_two_stores", Path::new("/nowhere")));
 }
 
@@ -78,7 +78,7 @@ fn sees_it_all(child: &mut Command) {
 }
 
 #[test]
-fn a_look_changes_nothing_that_is_recorded() {
+fn a_check_changes_no_records() {
     let (_world, scratch) = (isolate(), Scratch::new());
     use_store(Arc::new(SqliteStore::open(scratch.path("state")).expect("a store")));
     assert_eq!(price(1), Ok(1));
@@ -89,7 +89,7 @@ fn a_look_changes_nothing_that_is_recorded() {
 }
 
 #[test]
-fn files_that_were_removed_are_a_failure_until_they_are_back() {
+fn removed_files_are_a_failure_until_restored() {
     let (_world, scratch) = (isolate(), Scratch::new());
     let dir = scratch.path("state");
     use_store(Arc::new(SqliteStore::open(&dir).expect("a store")));
@@ -103,7 +103,7 @@ fn files_that_were_removed_are_a_failure_until_they_are_back() {
 }
 
 #[test]
-fn a_store_that_is_only_looked_at_takes_no_writes() {
+fn an_inspected_store_fails_the_check_for_writes() {
     let (_world, scratch) = (isolate(), Scratch::new());
     drop(SqliteStore::open(scratch.path("state")).expect("a store"));
     use_store(Arc::new(SqliteStore::inspect(scratch.path("state")).expect("a store")));
@@ -124,7 +124,7 @@ fn holds_the_store() {
 }
 
 #[test]
-fn a_store_that_another_process_holds_is_a_failure_until_it_is_free() {
+fn a_store_locked_by_another_process_is_a_failure() {
     let (_world, scratch) = (isolate(), Scratch::new());
     let options = SqliteStore::options().busy_timeout(Duration::from_millis(1));
     use_store(Arc::new(options.open(scratch.path("state")).expect("a store")));
@@ -187,7 +187,7 @@ fn in_a_file() {
 }
 
 #[test]
-fn a_store_that_cannot_be_opened_is_a_failure_once_it_is_used() {
+fn a_store_that_cannot_be_opened_is_a_failure_once_used() {
     let scratch = Scratch::new();
     fs::write(scratch.path("file"), "").expect("a file");
     let mut command = child("health::in_a_file", Path::new("/nowhere"));

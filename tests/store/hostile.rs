@@ -69,7 +69,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 #[test]
 #[ignore = "run by others, in a process of its own"]
-fn another_program_looks() {
+fn another_program_reads() {
     let Some(dir) = given_dir() else { return };
     // As an operator's shell does: the last connection to close moves the log into the tables and deletes it.
     let tables = rusqlite::Connection::open(dir.join("state/store.sqlite")).expect("the tables");
@@ -88,7 +88,7 @@ fn counts_twenty() {
 }
 
 #[test]
-fn a_store_that_is_opened_again_is_the_same_and_loses_nothing() {
+fn reopening_a_store_yields_the_same_store_and_records() {
     let scratch = Scratch::new();
     let _world = isolate();
     let dir = scratch.path("state");
@@ -106,7 +106,7 @@ fn a_store_that_is_opened_again_is_the_same_and_loses_nothing() {
             path.display()
         );
     }
-    run("hostile::another_program_looks", &scratch.path(""));
+    run("hostile::another_program_reads", &scratch.path(""));
     assert!((10..20).all(|n| step(n).is_ok()));
     run("hostile::counts_twenty", &scratch.path(""));
 }
@@ -130,7 +130,7 @@ fn moves_away() {
 }
 
 #[test]
-fn a_process_that_changes_its_directory_sees_who_lives() {
+fn a_process_that_changes_directory_still_detects_owners() {
     let scratch = Scratch::new();
     let store = SqliteStore::open(scratch.path("state")).expect("a store");
     fs::write(scratch.path("owner"), store.owner()).expect("a file");
@@ -164,7 +164,7 @@ const HOLD: resilience::Checkpoint =
     resilience::Checkpoint::new("store::hold").lease(Duration::from_millis(60)).wait(Duration::ZERO);
 
 #[test]
-fn a_stopped_process_lives_and_one_whose_lock_is_gone_lives_while_its_counter_moves() {
+fn a_stopped_or_unlocked_but_active_process_counts_as_alive() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     let options = SqliteStore::options().busy_timeout(Duration::from_millis(300));
@@ -229,7 +229,7 @@ fn a_killed_process_is_dead_at_once() {
 }
 
 #[test]
-fn a_lock_that_is_removed_between_making_and_locking_it_is_made_again() {
+fn a_lock_file_removed_before_locking_is_recreated() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     drop(SqliteStore::open(scratch.path("state")).expect("a store"));
@@ -249,7 +249,7 @@ fn a_lock_that_is_removed_between_making_and_locking_it_is_made_again() {
 }
 
 #[test]
-fn files_that_go_while_the_store_is_open_stop_it() {
+fn files_removed_from_an_open_store_stop_it() {
     for name in ["store.sqlite", "store.sqlite-wal", "store.sqlite-shm"] {
         let scratch = Scratch::new();
         let _world = isolate();
@@ -315,7 +315,7 @@ fn finds_it_damaged() {
 }
 
 #[test]
-fn a_store_that_is_closed_is_one_whole_file() {
+fn a_closed_store_is_one_complete_file() {
     let scratch = Scratch::new();
     let dir = scratch.path("state");
     let store = SqliteStore::open(&dir).expect("a store");
@@ -331,7 +331,7 @@ fn a_store_that_is_closed_is_one_whole_file() {
 }
 
 #[test]
-fn what_is_left_of_a_store_is_not_a_new_one() {
+fn an_incomplete_store_is_not_replaced_by_a_new_one() {
     let scratch = Scratch::new();
     let dir = scratch.path("state");
     drop(SqliteStore::open(&dir).expect("a store"));
@@ -352,7 +352,7 @@ fn what_is_left_of_a_store_is_not_a_new_one() {
 }
 
 #[test]
-fn an_older_copy_in_its_place_is_refused() {
+fn a_store_replaced_by_an_older_copy_is_rejected() {
     let scratch = Scratch::new();
     let _world = isolate();
     let dir = scratch.path("state");
@@ -406,7 +406,7 @@ fn forks() {
 }
 
 #[test]
-fn a_fork_refuses_its_copy_and_opens_its_own() {
+fn a_forked_child_rejects_the_parents_store_and_opens_its_own() {
     let scratch = Scratch::new();
     let mut command = child("hostile::forks", &scratch.path(""));
     command.env("LD_PRELOAD", compiled("tests/store/hostile.c").expect("a compiler"));
@@ -508,7 +508,7 @@ fn forks_in_an_async_step() {
 }
 
 #[test]
-fn a_fork_waits_for_nothing_that_its_parent_had_and_ends_nothing_of_it() {
+fn a_forked_child_neither_waits_for_nor_ends_parent_work() {
     let library = compiled("tests/store/hostile.c").expect("a compiler");
     for name in ["forks_while_a_store_is_opened", "forks_in_a_sync_step", "forks_in_an_async_step"] {
         let scratch = Scratch::new();
@@ -530,7 +530,7 @@ fn kept_waiting(store: &SqliteStore) -> rusqlite::Connection {
 }
 
 #[test]
-fn a_waker_that_panics_keeps_no_other_from_an_answer() {
+fn a_panicking_waker_does_not_block_other_answers() {
     struct Panics;
     impl std::task::Wake for Panics {
         fn wake(self: Arc<Self>) {
@@ -552,7 +552,7 @@ fn a_waker_that_panics_keeps_no_other_from_an_answer() {
 }
 
 #[test]
-fn a_damaged_count_of_steps_stops_only_its_own_job() {
+fn a_damaged_step_count_stops_only_its_own_job() {
     let scratch = Scratch::new();
     let world = isolate();
     let store = SqliteStore::open(scratch.path("state")).expect("a store");
@@ -616,7 +616,7 @@ fn waits_to_link(name: &str, scratch: &Scratch, link: &Path) -> Killed {
 }
 
 #[test]
-fn a_process_that_dies_while_it_makes_a_store_leaves_nothing_behind_for_the_next() {
+fn a_crash_while_creating_a_store_is_cleaned_up() {
     let scratch = Scratch::new();
     let dir = scratch.path("new/state");
     drop(waits_to_link("hostile::opens_and_records", &scratch, &scratch.path("link")));
@@ -633,7 +633,7 @@ fn a_process_that_dies_while_it_makes_a_store_leaves_nothing_behind_for_the_next
 }
 
 #[test]
-fn every_directory_with_a_new_name_in_it_is_synced() {
+fn every_directory_with_a_new_entry_is_synced() {
     let scratch = Scratch::new();
     let (dir, log) = (scratch.path(""), scratch.path("syncs"));
     let dir = fs::canonicalize(dir).expect("a directory");
@@ -650,7 +650,7 @@ fn every_directory_with_a_new_name_in_it_is_synced() {
 }
 
 #[test]
-fn a_store_that_another_process_makes_while_it_is_looked_for_is_not_lost() {
+fn a_store_created_concurrently_is_found() {
     let scratch = Scratch::new();
     let looked = scratch.path("looked");
     let mut looker = child("hostile::opens_and_records", &scratch.path(""));
@@ -668,7 +668,7 @@ fn a_store_that_another_process_makes_while_it_is_looked_for_is_not_lost() {
 }
 
 #[test]
-fn a_store_that_another_process_is_making_is_left_to_it() {
+fn a_store_being_created_elsewhere_is_not_disturbed() {
     let scratch = Scratch::new();
     let dir = scratch.path("new/state");
     let mut makers: Vec<_> = ["a", "b"]
@@ -690,24 +690,24 @@ fn a_store_that_another_process_is_making_is_left_to_it() {
 
 #[test]
 #[ignore = "run by others, in a process of its own"]
-fn makes_a_copy() {
+fn makes_a_backup() {
     let Some(dir) = given_dir() else { return };
     let store = SqliteStore::inspect(dir.join("state")).expect("a store");
     store.backup_blocking(dir.join("copy")).expect("a copy");
 }
 
 #[test]
-fn a_process_that_dies_while_it_makes_a_copy_leaves_nothing_behind_for_the_next() {
+fn a_crash_while_writing_a_backup_is_cleaned_up() {
     let scratch = Scratch::new();
     let (dir, copy) = (scratch.path("state"), scratch.path("copy"));
     let store = SqliteStore::open(&dir).expect("a store");
-    drop(waits_to_link("hostile::makes_a_copy", &scratch, &scratch.path("a")));
+    drop(waits_to_link("hostile::makes_a_backup", &scratch, &scratch.path("a")));
     assert_eq!(drafts_and_locks(&copy), (1, 1));
     store.backup_blocking(&copy).expect("nothing but what is left of a copy is there");
     assert_eq!(names(&copy), ["store.sqlite"]);
     fs::remove_file(copy.join("store.sqlite")).expect("the copy");
     // One that is being made is not what is left of one, and keeps its place from others.
-    let mut maker = waits_to_link("hostile::makes_a_copy", &scratch, &scratch.path("b"));
+    let mut maker = waits_to_link("hostile::makes_a_backup", &scratch, &scratch.path("b"));
     store.backup_blocking(&copy).expect("the other one is not complete");
     assert_eq!(drafts_and_locks(&copy).0, 1);
     fs::write(scratch.path("b").with_extension("go"), "").expect("a file");
@@ -741,7 +741,7 @@ fn gets_no_thread() {
 }
 
 #[test]
-fn a_claim_without_a_heartbeat_is_refused() {
+fn a_claim_without_a_heartbeat_thread_is_rejected() {
     let scratch = Scratch::new();
     let mut command = child("hostile::gets_no_thread", &scratch.path(""));
     command.env("LD_PRELOAD", compiled("tests/store/hostile.c").expect("a compiler"));
@@ -788,7 +788,7 @@ const SHORT: resilience::Checkpoint =
     resilience::Checkpoint::new("store::short").lease(Duration::from_secs(6)).wait(Duration::ZERO);
 
 #[test]
-fn a_thousand_short_leases_are_kept_under_the_eyes_of_others() {
+fn a_thousand_short_leases_are_kept_under_observation() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     let store = SqliteStore::open(scratch.path("state")).expect("a store");

@@ -13,7 +13,7 @@ const KEYS: [&str; 8] = ["a", "a\0", "a\0b", "\0", "A", "\u{e4}", "a\u{308}", "\
 const STEP: Checkpoint = Checkpoint::new("step");
 
 #[test]
-fn jobs_steps_and_cursors_are_told_apart_by_every_character_of_their_keys() {
+fn keys_of_jobs_steps_and_cursors_never_collide() {
     let scratch = Scratch::new();
     let stores: [Arc<dyn Store>; 2] =
         [Arc::new(MemoryStore::new()), Arc::new(SqliteStore::open(scratch.path("state")).expect("a store"))];

@@ -30,7 +30,7 @@ fn drop_at_the_answer<T>(call: impl Future<Output = T>) {
 }
 
 #[test]
-fn a_claim_whose_caller_is_gone_is_given_back() {
+fn a_claim_whose_caller_is_dropped_is_released() {
     let (store, world) = world(Fault::LateAnswers);
     let status = |key: &str| block_on(store.get(key)).expect("a store").expect("a record").status;
     drop_at_the_answer(step(1));
@@ -133,7 +133,7 @@ async fn dropped_where_all_is_released(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_store_that_does_not_answer_keeps_no_other_from_giving_leases_back() {
+fn a_hanging_store_does_not_delay_releases_of_others() {
     let released = RELEASES.released();
     // More than once: nothing that is left over from the first one is in the way.
     for id in 1..=2 {
@@ -189,7 +189,7 @@ async fn dropped_where_a_release_panics(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_store_that_panics_at_a_release_keeps_no_later_one_from_it() {
+fn a_panic_in_a_release_does_not_stop_later_releases() {
     let store = &*PANICS_AT_RELEASE;
     let released = store.released();
     store.set(Fault::PanicsInRelease);
@@ -221,14 +221,14 @@ fn owed(store: &Faulty) {
 }
 
 #[test]
-fn a_claim_whose_caller_is_gone_is_given_back_when_the_store_has_room_again() {
+fn a_failed_release_is_retried_when_the_store_has_room() {
     let (store, world) = world(Fault::None);
     owed(&store);
     assert_eq!((block_on(step(1)), runs(), world.waits()), (Ok(1), 1, vec![]));
 }
 
 #[test]
-fn an_end_that_is_owed_survives_a_caller_that_is_dropped() {
+fn a_pending_release_survives_a_dropped_caller() {
     let (store, world) = world(Fault::None);
     owed(&store);
     store.set(Fault::LateReleases);
@@ -257,7 +257,7 @@ fn long(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_short_lease_that_has_ended_blocks_no_claim() {
+fn an_expired_short_lease_blocks_no_claim() {
     assert_eq!((short(1), long(1)), (Ok(1), Ok(1)));
 }
 
@@ -279,7 +279,7 @@ fn outer(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn who_was_taken_for_dead_learns_it_from_its_next_claim() {
+fn an_owner_declared_dead_notices_at_its_next_claim() {
     let error = outer(1).expect_err("the lease is lost").checkpoint();
     assert!(matches!(error, CheckpointError::Fenced { .. }), "{error}");
 }

@@ -85,7 +85,7 @@ fn recorded(store: Arc<MemoryStore>) -> resilience::testing::World {
 }
 
 #[test]
-fn every_difference_has_its_error_and_its_way_on() {
+fn every_mismatch_has_its_error_and_can_be_rerun() {
     type Call = fn() -> String;
     let table: [(&str, Call, &str, Call, &str); 5] = [
         ("the same", || told(reporting::recorded(1, 10)), "1", || told(redoing::recorded(1, 10)), "1"),
@@ -117,7 +117,7 @@ fn record(store: &MemoryStore) -> Record {
 }
 
 #[test]
-fn quarantined_bytes_go_after_30_days() {
+fn quarantined_bytes_are_deleted_after_30_days() {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     let scratch = Scratch::new();
     for is_embedded in [false, true] {

@@ -32,7 +32,7 @@ fn being_read(dir: &Path) -> File {
 }
 
 #[test]
-fn a_large_log_that_is_looked_through_keeps_no_other_store_from_being_opened() {
+fn scanning_a_large_log_does_not_block_other_stores() {
     let scratch = Scratch::new();
     let (large, other) = (scratch.path("large"), scratch.path("other"));
     drop(SqliteStore::open(&large).expect("a store"));

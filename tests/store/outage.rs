@@ -39,7 +39,7 @@ fn down() -> StoreError {
 }
 
 #[test]
-fn without_a_store_the_body_does_not_run() {
+fn the_body_does_not_run_without_a_store() {
     let outages = [down(), StoreError::Full, StoreError::ReadOnly, StoreError::Poisoned];
     for outage in outages {
         let (store, _world) = world(Fault::Claims(outage.clone()));
@@ -54,7 +54,7 @@ fn without_a_store_the_body_does_not_run() {
 }
 
 #[test]
-fn a_step_may_choose_to_run_unprotected() {
+fn a_step_may_opt_into_running_without_a_store() {
     let (store, _world) = world(Fault::Claims(down()));
     assert_eq!(look(1), Ok("page 1".to_owned()));
     assert_eq!(look(1), Ok("page 1".to_owned()));
@@ -65,7 +65,7 @@ fn a_step_may_choose_to_run_unprotected() {
 }
 
 #[test]
-fn a_value_that_could_not_be_recorded_comes_with_the_error() {
+fn a_value_that_was_not_recorded_is_in_the_error() {
     let (store, _world) = world(Fault::Results(StoreError::Full, 1));
     let error = pay(1).expect_err("the store is full");
     let Error::Rejected(rejected) = &error;
@@ -88,7 +88,7 @@ async fn a_short_outage_after_the_body_is_waited_for() {
 }
 
 #[test]
-fn a_long_outage_after_the_body_gives_the_value_back() {
+fn a_long_outage_after_the_body_returns_the_value() {
     let (_store, world) = world(Fault::Results(down(), u32::MAX));
     let error = pay(1).expect_err("the store is down");
     let Error::Rejected(rejected) = error;
@@ -97,7 +97,7 @@ fn a_long_outage_after_the_body_gives_the_value_back() {
 }
 
 #[test]
-fn a_job_does_not_begin_without_a_store_and_is_interrupted_when_it_goes_away() {
+fn a_job_needs_a_store_to_start_and_to_record_its_steps() {
     let (store, _world) = world(Fault::Claims(down()));
     let error = order(1).expect_err("the store is down");
     let Error::Rejected(Rejected::Job(error)) = error else { panic!("{error:?}") };
@@ -124,7 +124,7 @@ fn large(bytes: usize) -> Result<String, Error> {
 }
 
 #[test]
-fn values_that_cannot_be_kept_are_refused_with_the_reason() {
+fn values_that_cannot_be_recorded_are_rejected_with_a_reason() {
     let (_store, _world) = world(Fault::None);
     let error = map(1).expect_err("JSON has no such keys").checkpoint();
     assert!(matches!(&error, CheckpointError::Encode { message, .. } if message.contains("key")), "{error}");
@@ -184,7 +184,7 @@ fn a_recovery_marks_the_jobs_of_a_page_together() {
 /// One alert a minute says that the store is down, whichever call finds it so.
 #[cfg(feature = "ops")]
 #[test]
-fn a_store_that_is_down_is_an_alert() {
+fn a_store_that_is_down_raises_an_alert() {
     use resilience::alerts;
     let calls: [fn() -> bool; 4] =
         [|| pay(1).is_err(), || block_on(pay_async(1)).is_err(), || order(1).is_err(), || look(1).is_ok()];
@@ -209,7 +209,7 @@ fn a_store_that_is_down_is_an_alert() {
 
 #[cfg(feature = "ops")]
 #[test]
-fn each_try_of_a_write_is_counted_by_the_kind_of_store_and_its_result() {
+fn write_attempts_are_counted_by_store_kind_and_result() {
     let (store, _world) = world(Fault::Results(down(), 2));
     let counted = || -> Vec<String> {
         let page = resilience::metrics::prometheus();

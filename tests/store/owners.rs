@@ -83,7 +83,7 @@ fn called(dir: &Path) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_process_that_starts_after_a_crash_takes_the_job_over_at_once() {
+fn a_restarted_process_takes_over_the_job_at_once() {
     let scratch = Scratch::new();
     let dir = scratch.path("store");
     Holder::start(&dir).kill();
@@ -93,7 +93,7 @@ fn a_process_that_starts_after_a_crash_takes_the_job_over_at_once() {
 }
 
 #[test]
-fn a_live_process_without_its_lock_file_is_not_taken_for_dead() {
+fn a_live_process_without_its_lock_file_counts_as_alive() {
     let scratch = Scratch::new();
     let dir = scratch.path("store");
     let holder = Holder::start(&dir);
@@ -104,7 +104,7 @@ fn a_live_process_without_its_lock_file_is_not_taken_for_dead() {
 }
 
 #[test]
-fn a_live_process_with_a_replaced_lock_file_is_not_taken_for_dead() {
+fn a_live_process_with_a_replaced_lock_file_counts_as_alive() {
     let scratch = Scratch::new();
     let dir = scratch.path("store");
     let holder = Holder::start(&dir);
@@ -119,7 +119,7 @@ fn a_live_process_with_a_replaced_lock_file_is_not_taken_for_dead() {
 }
 
 #[test]
-fn the_file_of_a_dead_process_goes_once_no_record_names_it() {
+fn the_file_of_a_dead_owner_is_removed_once_unreferenced() {
     let scratch = Scratch::new();
     let dir = scratch.path("store");
     Holder::start(&dir).kill();
@@ -132,7 +132,7 @@ fn the_file_of_a_dead_process_goes_once_no_record_names_it() {
 }
 
 #[test]
-fn the_records_are_looked_through_once_for_each_dead_owner() {
+fn the_records_are_scanned_once_per_dead_owner() {
     let scratch = Scratch::new();
     let dir = scratch.path("store");
     Holder::start(&dir).kill();

@@ -28,7 +28,7 @@ fn refused(dir: &Path) -> String {
 }
 
 #[test]
-fn a_store_is_made_for_its_user_alone() {
+fn a_store_is_accessible_only_to_its_user() {
     let scratch = Scratch::new();
     let dir = scratch.path("deep/state");
     let store = SqliteStore::open(&dir).expect("a store");
@@ -43,7 +43,7 @@ fn a_store_is_made_for_its_user_alone() {
 }
 
 #[test]
-fn a_place_that_others_can_write_to_is_refused() {
+fn a_directory_or_file_writable_by_others_is_rejected() {
     let scratch = Scratch::new();
     let dir = scratch.path("open");
     fs::create_dir(&dir).expect("a directory");
@@ -56,7 +56,7 @@ fn a_place_that_others_can_write_to_is_refused() {
 }
 
 #[test]
-fn links_and_files_are_refused() {
+fn symlinks_and_files_are_rejected() {
     let scratch = Scratch::new();
     fs::create_dir(scratch.path("real")).expect("a directory");
     set_mode(&scratch.path("real"), 0o700);
@@ -87,7 +87,7 @@ fn a_directory_of_another_user_is_refused() {
 }
 
 #[test]
-fn tables_of_a_later_release_are_left_alone() {
+fn tables_of_a_later_release_are_not_changed() {
     let scratch = Scratch::new();
     let dir = scratch.path("later");
     drop(SqliteStore::open(&dir).expect("a store"));
@@ -99,7 +99,7 @@ fn tables_of_a_later_release_are_left_alone() {
 }
 
 #[test]
-fn what_is_no_database_is_left_alone() {
+fn a_file_that_is_no_database_is_not_changed() {
     let scratch = Scratch::new();
     let dir = scratch.path("foreign");
     fs::create_dir(&dir).expect("a directory");
@@ -139,7 +139,7 @@ fn a_store_that_another_process_has_locked_is_reported() {
 }
 
 #[test]
-fn a_clock_that_jumps_takes_no_lease_away() {
+fn a_clock_jump_does_not_end_a_lease() {
     let scratch = Scratch::new();
     let world = isolate();
     let store = SqliteStore::open(scratch.path("state")).expect("a store");
@@ -205,7 +205,7 @@ fn placed(variables: &[(&str, &str)], application: Option<&str>) -> Option<Strin
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_store_of_a_process_is_where_its_environment_and_name_say() {
+fn the_store_location_follows_environment_and_name() {
     let state = ("RESILIENCE_STATE", "SCRATCH/given");
     let xdg = ("XDG_STATE_HOME", "SCRATCH/xdg");
     for (variables, application, place) in [
@@ -221,6 +221,6 @@ fn the_store_of_a_process_is_where_its_environment_and_name_say() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_test_binary_outside_of_a_world_keeps_everything_in_memory_and_says_so_once() {
+fn a_test_binary_outside_a_world_uses_a_memory_store() {
     assert_eq!(placed(&[("XDG_STATE_HOME", "SCRATCH/xdg")], None), None);
 }

@@ -53,7 +53,7 @@ fn work(id: u32) -> Result<u32, Error> {
 /// Not a test of its own: does everything, as far as it is not done.
 #[test]
 #[ignore = "run by the others, in a process of its own"]
-fn all_of_it() {
+fn does_everything() {
     let Some(dir) = given_dir() else { return };
     {
         let store = Arc::new(SqliteStore::open(dir.join("state")).expect("a store"));
@@ -103,7 +103,7 @@ impl Said {
 
 /// Cuts the power at sync `at`; whether it was reached.
 fn cut(dir: &Path, at: u32, torn: Option<u32>) -> Result<bool, String> {
-    let mut command = on_disk("power_cut::all_of_it", dir);
+    let mut command = on_disk("power_cut::does_everything", dir);
     command.env("DISK_CUT", at.to_string());
     if let Some(torn) = torn {
         command.env("DISK_TORN", torn.to_string());
@@ -117,7 +117,7 @@ fn cut(dir: &Path, at: u32, torn: Option<u32>) -> Result<bool, String> {
     let copy = dir.join("again");
     fs::create_dir(&copy).expect("a directory");
     fs::rename(left(dir), copy.join("state")).expect("what is left");
-    let second = child("power_cut::all_of_it", &copy).output().expect("a process");
+    let second = child("power_cut::does_everything", &copy).output().expect("a process");
     said.add(&second)?;
     let text = String::from_utf8_lossy(&second.stdout);
     if !second.status.success() || !text.contains("all done") {
@@ -127,7 +127,7 @@ fn cut(dir: &Path, at: u32, torn: Option<u32>) -> Result<bool, String> {
 }
 
 #[test]
-fn a_power_cut_at_any_sync_loses_nothing_that_was_acknowledged() {
+fn a_power_cut_at_any_sync_loses_no_acknowledged_result() {
     let mut syncs = 0;
     for torn in [None, Some(1), Some(2), Some(3)] {
         for at in 1.. {

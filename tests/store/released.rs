@@ -218,7 +218,7 @@ fn opens_and_goes_on(schema: u32) {
 }
 
 #[test]
-fn jobs_of_every_released_schema_go_on() {
+fn jobs_of_every_released_schema_continue() {
     if std::env::var("GOLDEN").is_ok_and(|value| value == "write") {
         write_golden();
     }

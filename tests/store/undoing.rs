@@ -117,7 +117,7 @@ fn is_undone(result: &Result<u32, Error>) -> bool {
 }
 
 #[test]
-fn a_failure_that_the_store_did_not_take_is_undone_when_the_store_is_back() {
+fn an_unrecorded_failure_is_rolled_back_after_the_outage() {
     for outage in [down(), StoreError::Full, StoreError::Poisoned] {
         let (store, _world) = world(Fault::None);
         LOG.lock().unwrap_or_else(PoisonError::into_inner).retain(|(job, _)| *job > 7);
@@ -149,7 +149,7 @@ fn a_failure_that_the_store_did_not_take_is_undone_when_the_store_is_back() {
 }
 
 #[test]
-fn a_short_outage_before_the_undoing_is_waited_for() {
+fn a_rollback_waits_for_a_short_outage() {
     let (store, world) = world(Fault::None);
     FAILING.set(Some((store, Fault::Results(down(), 3))));
     assert_eq!(undoing(11), Err(Error::Own));
@@ -175,7 +175,7 @@ async fn failing(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_call_that_is_dropped_while_its_end_is_recorded_has_ended() {
+fn a_call_dropped_while_its_end_is_recorded_has_ended() {
     let (store, world) = world(Fault::None);
     FAILING.set(Some((store.clone(), Fault::LateResults)));
     let dropped = |call: &mut (dyn Future<Output = Result<u32, Error>> + Unpin)| {

@@ -34,7 +34,7 @@ fn record(store: &SqliteStore, key: &str, bytes: usize) {
 }
 
 #[test]
-fn at_rest_a_store_is_its_one_file_and_returns_what_is_free() {
+fn an_idle_store_truncates_its_log_and_returns_free_pages() {
     let scratch = Scratch::new();
     let dir = scratch.path("state");
     let store = SqliteStore::open(&dir).expect("a store");
@@ -77,7 +77,7 @@ fn writes_much() {
 
 /// On a slow disk, too, where another process nearly always moves a part of the log while one wants to shorten it.
 #[test]
-fn the_log_stays_small_while_several_processes_write_all_the_time() {
+fn the_log_stays_small_under_concurrent_writes() {
     let slow = crate::shim::compiled("tests/store/slow.c").unwrap_or_else(|problem| panic!("{problem}"));
     for milliseconds in ["0", "20"] {
         let scratch = Scratch::new();
@@ -119,7 +119,7 @@ fn is_read_all_the_time() {
 }
 
 #[test]
-fn a_reader_that_keeps_the_log_from_shrinking_is_reported_once() {
+fn a_reader_that_blocks_log_truncation_is_reported_once() {
     let scratch = Scratch::new();
     let output = child("upkeep::is_read_all_the_time", &scratch.path("")).output().expect("a process");
     let text = String::from_utf8_lossy(&output.stdout);
@@ -168,7 +168,7 @@ fn has_few_rights() {
 }
 
 #[test]
-fn a_directory_that_may_only_be_read_can_be_looked_at() {
+fn a_store_with_read_only_permissions_can_be_inspected() {
     const OTHER: u32 = 12_345;
     let scratch = Scratch::new();
     for name in ["own", "foreign"] {
@@ -253,7 +253,7 @@ fn many_large_records_do_not_make_one_long_transaction() {
 }
 
 #[test]
-fn a_store_that_is_closed_answers_all_that_was_asked_for() {
+fn a_closing_store_answers_all_pending_requests() {
     let scratch = Scratch::new();
     let dir = scratch.path("state");
     let store = SqliteStore::open(&dir).expect("a store");

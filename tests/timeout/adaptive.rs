@@ -59,7 +59,7 @@ async fn the_limit_is_the_cap_until_a_hundred_calls_were_measured() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_stays_within_its_bounds() {
+async fn the_limit_stays_within_its_bounds() {
     let _world = testing::isolate();
     for _ in 0..100 {
         takes(Duration::ZERO).await.unwrap();
@@ -75,7 +75,7 @@ async fn it_stays_within_its_bounds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_right_again_soon_after_the_service_has_become_slower_for_good() {
+async fn the_limit_adapts_soon_to_a_lasting_slowdown() {
     let _world = testing::isolate();
     for _ in 0..1_000 {
         takes(ms(100)).await.unwrap();
@@ -91,7 +91,7 @@ async fn it_is_right_again_soon_after_the_service_has_become_slower_for_good() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_call_counts_with_the_time_that_it_had_run() {
+async fn a_dropped_call_is_measured_with_its_elapsed_time() {
     let _world = testing::isolate();
     for _ in 0..100 {
         let mut call = std::pin::pin!(takes(ms(900)));
@@ -101,7 +101,7 @@ async fn a_dropped_call_counts_with_the_time_that_it_had_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_counts_as_nothing() {
+async fn a_panic_is_not_measured() {
     use futures::FutureExt;
     #[timeout(adaptive, floor = 50ms, cap = 10s, name = "adaptive panics")]
     async fn panics() -> Result<(), Failure> {
@@ -115,7 +115,7 @@ async fn a_panic_counts_as_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_never_reached_the_service_counts_as_nothing() {
+async fn calls_that_never_reach_the_service_are_not_measured() {
     #[timeout(adaptive, floor = 50ms, cap = 1s, name = "adaptive above a breaker")]
     #[circuit_breaker(threshold = 1)]
     async fn guarded(time: Duration) -> Result<(), Failure> {
@@ -142,7 +142,7 @@ async fn what_never_reached_the_service_counts_as_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_step_or_job_that_another_holder_runs_counts_as_nothing() {
+async fn a_busy_step_or_job_is_not_measured() {
     #[timeout(adaptive, floor = 50ms, cap = 60s, name = "adaptive above a step")]
     async fn asks(answer: Result<(), Rejected>) -> Result<(), Failure> {
         sleep(ms(100)).await;
@@ -168,7 +168,7 @@ async fn a_step_or_job_that_another_holder_runs_counts_as_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_dropped_while_it_waits_for_admission_counts_as_nothing() {
+async fn a_call_dropped_before_admission_is_not_measured() {
     #[timeout(adaptive, floor = 50ms, cap = 60s, name = "adaptive left in a queue")]
     #[circuit_breaker(threshold = 1)]
     #[bulkhead(1, wait = 10s)]
@@ -206,7 +206,7 @@ async fn a_call_that_is_dropped_while_it_waits_for_admission_counts_as_nothing()
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_deadline_of_a_request_says_nothing_of_the_service() {
+async fn calls_ended_by_a_request_deadline_are_not_measured() {
     let _world = testing::isolate();
     let client = || Deadline::at_most(ms(60_000)).client_waits(ms(10));
     for _ in 0..100 {
@@ -218,7 +218,7 @@ async fn the_deadline_of_a_request_says_nothing_of_the_service() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_attempt_is_measured_below_a_retry_and_the_whole_call_above_it() {
+async fn attempts_and_whole_calls_are_measured_separately() {
     #[timeout(adaptive, floor = 50ms, cap = 60s, name = "adaptive total")]
     #[with_retry(max = 2, base = 1s, jitter = none, backoff = constant)]
     #[timeout(adaptive, floor = 50ms, cap = 10s)]
@@ -236,7 +236,7 @@ async fn each_attempt_is_measured_below_a_retry_and_the_whole_call_above_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_have_limits_of_their_own() {
+async fn each_key_has_its_own_limit() {
     struct Client {
         host: String,
     }
@@ -270,7 +270,7 @@ async fn keys_have_limits_of_their_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_of_the_program_is_shared() {
+async fn a_static_timeout_is_shared() {
     static SHARED: AdaptiveTimeout = AdaptiveTimeout::new("shared", ms(50), Duration::from_secs(10));
     #[timeout(adaptive, instance = SHARED, name = "adaptive one")]
     async fn one() -> Result<(), Failure> {
@@ -293,7 +293,7 @@ async fn a_timeout_of_the_program_is_shared() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_inventory_shows_the_limit_that_applies_now() {
+async fn the_inventory_shows_the_current_limit() {
     let _world = testing::isolate();
     let text = || point("adaptive takes").unwrap().info().stack.remove(0).to_string();
     assert!(text().contains("adaptive = true, limit = 10s, floor = 50ms, cap = 10s"), "{}", text());
@@ -309,7 +309,7 @@ async fn the_inventory_shows_the_limit_that_applies_now() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn strict_counts_the_limit_from_the_call() {
+async fn strict_starts_the_limit_at_the_call() {
     #[timeout(adaptive, floor = 1s, cap = 2s, strict)]
     async fn blocks(time: Duration) -> Result<(), Failure> {
         tokio::time::advance(time).await;
@@ -322,7 +322,7 @@ async fn strict_counts_the_limit_from_the_call() {
 }
 
 #[test]
-fn a_sync_body_is_measured_on_its_thread() {
+fn a_sync_body_is_measured_on_its_helper_thread() {
     #[timeout(adaptive, floor = 20ms, cap = 60s, thread, threads = 1, name = "adaptive on a thread")]
     fn reads(gate: mpsc::Receiver<()>, world_takes: Duration) -> Result<bool, Failure> {
         // A wait moves the clock of the test.
@@ -375,7 +375,7 @@ fn keys_on_threads_share_the_bound_of_abandoned_bodies() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_value_measures_and_ends_calls_too() {
+async fn a_timeout_value_measures_and_ends_calls() {
     let _world = testing::isolate();
     let config = AdaptiveTimeoutConfig::between(ms(50), Duration::from_secs(1));
     assert!(

@@ -55,7 +55,7 @@ const IMPORT: Job = Job::new("import").version(2);
 const FALLBACK: Fallback = Fallback::new("spawned");
 
 #[tokio::test]
-async fn a_retry_is_spawned_with_each_form_of_closure() {
+async fn a_retry_future_is_send_for_each_form_of_closure() {
     let there = Ok("there".to_owned());
     let shared = client();
     assert_eq!(spawned(async move { RETRY.call_async(async || shared.get().await).await }).await, there);
@@ -85,7 +85,7 @@ fn class() -> resilience::Classification {
 }
 
 #[tokio::test]
-async fn a_breaker_is_spawned_with_each_form_of_closure() {
+async fn a_breaker_future_is_send_for_each_form_of_closure() {
     let there = Ok("there".to_owned());
     let shared = client();
     assert_eq!(spawned(async move { BREAKER.call_async(async || shared.get().await).await }).await, there);
@@ -107,7 +107,7 @@ async fn a_breaker_is_spawned_with_each_form_of_closure() {
 }
 
 #[tokio::test]
-async fn a_timeout_is_spawned_with_each_form_of_closure() {
+async fn a_timeout_future_is_send_for_each_form_of_closure() {
     let there = Ok("there".to_owned());
     let shared = client();
     assert_eq!(spawned(async move { LIMIT.call_async(async || shared.get().await).await }).await, there);
@@ -119,7 +119,7 @@ async fn a_timeout_is_spawned_with_each_form_of_closure() {
 }
 
 #[tokio::test]
-async fn a_fallback_is_spawned() {
+async fn a_fallback_future_is_send() {
     let there = Ok("there".to_owned());
     let shared = client();
     let call = async move {
@@ -139,7 +139,7 @@ async fn a_fallback_is_spawned() {
 }
 
 #[tokio::test]
-async fn a_stack_of_values_is_spawned() {
+async fn a_future_of_nested_values_is_send() {
     let shared = client();
     let call =
         async move { RETRY.call_async(async || BREAKER.call_async(async || shared.get().await).await).await };
@@ -147,7 +147,7 @@ async fn a_stack_of_values_is_spawned() {
 }
 
 #[tokio::test]
-async fn a_retry_works_in_a_handler_of_axum() {
+async fn a_retry_works_in_an_axum_handler() {
     use axum::extract::State;
     async fn handler(State(client): State<Arc<Client>>) -> String {
         let answer = RETRY.call_async(async || BREAKER.call_async(async || client.get().await).await).await;

@@ -41,7 +41,7 @@ async fn send_later(payload: Payload, seen: &RefCell<Vec<bool>>, attempts: usize
 }
 
 #[test]
-fn three_clones_are_made_for_four_attempts_and_the_last_gets_the_original() {
+fn the_last_attempt_gets_the_original_instead_of_a_clone() {
     let _world = testing::isolate();
     for (attempts, clones_made, got) in [
         (99, 3, &[false, false, false, true][..]),
@@ -61,7 +61,7 @@ fn three_clones_are_made_for_four_attempts_and_the_last_gets_the_original() {
 }
 
 #[test]
-fn without_retries_nothing_is_cloned() {
+fn nothing_is_cloned_without_retries() {
     #[with_retry(max = 0, clone(payload))]
     fn once(payload: Payload, seen: &RefCell<Vec<bool>>) -> Option<()> {
         consume(payload, seen, 99)
@@ -73,7 +73,7 @@ fn without_retries_nothing_is_cloned() {
 }
 
 #[test]
-fn two_arguments_can_be_cloned() {
+fn several_arguments_can_be_cloned() {
     #[with_retry(max = 2, clone(left, right))]
     fn join(left: String, right: Vec<u8>, calls: &Cell<u32>) -> Option<(String, Vec<u8>)> {
         calls.set(calls.get() + 1);
@@ -85,7 +85,7 @@ fn two_arguments_can_be_cloned() {
 }
 
 #[test]
-fn a_mut_copy_argument_starts_anew() {
+fn a_mut_copy_argument_is_reset_for_each_attempt() {
     #[with_retry(max = 3)]
     fn now(mut countdown: u32, seen: &RefCell<Vec<u32>>) -> Option<()> {
         countdown -= 1;
@@ -107,7 +107,7 @@ fn a_mut_copy_argument_starts_anew() {
 }
 
 #[test]
-fn a_mut_argument_that_is_cloned_starts_anew() {
+fn a_cloned_mut_argument_is_reset_for_each_attempt() {
     #[with_retry(max = 2, clone(parts))]
     fn now(mut parts: Vec<u32>, seen: &RefCell<Vec<usize>>) -> Option<()> {
         parts.push(0);
@@ -121,7 +121,7 @@ fn a_mut_argument_that_is_cloned_starts_anew() {
 }
 
 #[test]
-fn what_is_behind_a_mut_reference_is_shared() {
+fn data_behind_a_mut_reference_is_shared_by_attempts() {
     #[with_retry(max = 3)]
     fn now(log: &mut Vec<u32>) -> Option<()> {
         log.push(1);
@@ -151,7 +151,7 @@ fn what_is_behind_a_mut_reference_is_shared() {
 }
 
 #[test]
-fn borrowed_and_merely_read_arguments_are_used_again() {
+fn borrowed_and_read_only_arguments_are_reused() {
     #[with_retry(max = 1)]
     fn now(name: &str, owned: String, pair: (u8, u8), seen: &RefCell<Vec<String>>) -> Option<()> {
         seen.borrow_mut().push(format!("{name} {} {}", owned.len(), pair.1));
@@ -171,7 +171,7 @@ fn borrowed_and_merely_read_arguments_are_used_again() {
 }
 
 #[test]
-fn pattern_arguments() {
+fn pattern_arguments_are_supported() {
     #[with_retry(max = 1)]
     fn now((left, right): (u32, u32), [first, ..]: [u32; 3], _: String, log: &mut Vec<u32>) -> Option<()> {
         log.push(left + right + first);
@@ -191,7 +191,7 @@ fn pattern_arguments() {
 }
 
 #[test]
-fn impl_trait_arguments() {
+fn impl_trait_arguments_are_supported() {
     #[with_retry(max = 2)]
     fn now(probe: impl Fn() -> u32, name: impl AsRef<str>) -> Result<usize, u32> {
         let call = probe();
@@ -207,7 +207,7 @@ fn impl_trait_arguments() {
 }
 
 #[test]
-fn a_value_may_borrow_from_an_argument() {
+fn the_result_may_borrow_from_an_argument() {
     #[with_retry(max = 2)]
     fn first<'a>(text: &'a str, calls: &Cell<u32>) -> Option<&'a str> {
         calls.set(calls.get() + 1);

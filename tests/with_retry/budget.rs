@@ -15,7 +15,7 @@ const SECOND: Duration = Duration::from_secs(1);
 twins!(endless: with_retry(max = u32::MAX, base = 0s));
 
 #[test]
-fn a_hundred_retries_at_once() {
+fn a_full_budget_allows_a_hundred_retries_at_once() {
     let seen = endless(&always(Category::Transient));
     assert_eq!(seen.calls, 101);
     assert_eq!(seen.outcome.unwrap_err().call, 101);
@@ -27,7 +27,7 @@ fn a_retry_after_a_timeout_costs_twice() {
 }
 
 #[test]
-fn none_means_none() {
+fn budget_none_is_unlimited() {
     twins!(free: with_retry(max = 1000, base = 0s, budget = none));
     assert_eq!(free(&always(Category::Transient)).calls, 1001);
 }
@@ -76,7 +76,7 @@ fn counted(call: impl Fn(&Cell<u32>) -> Option<()>) -> u32 {
 }
 
 #[test]
-fn then_one_a_second_for_each_point() {
+fn an_empty_budget_allows_one_retry_a_second_per_point() {
     let world = testing::isolate();
     let later = |calls: &Cell<u32>| futures::executor::block_on(broken_later(calls));
     assert_eq!(counted(broken), 101);
@@ -92,7 +92,7 @@ fn then_one_a_second_for_each_point() {
 }
 
 #[test]
-fn successes_give_back() {
+fn successes_return_tokens() {
     #[with_retry(max = 1000, base = 0s)]
     fn call(calls: &Cell<u32>, fails: bool) -> Option<()> {
         calls.set(calls.get() + 1);
@@ -222,7 +222,7 @@ keyed!(one_static, one_static_later: budget = ALL);
 keyed!(static_in_settings, static_in_settings_later: policy = FROM_ONE);
 
 #[test]
-fn in_a_stack_with_a_key_each_key_has_its_own_budget() {
+fn each_key_of_a_stack_has_its_own_budget() {
     let calls: [(Call, Call, &str); 5] = [
         (as_it_comes, as_it_comes_later, "as_it_comes"),
         (by_default, by_default_later, "by_default"),
@@ -240,7 +240,7 @@ fn in_a_stack_with_a_key_each_key_has_its_own_budget() {
 }
 
 #[test]
-fn another_budget_is_used_where_it_is_named() {
+fn a_named_budget_replaces_the_default() {
     let calls: [(Call, Call, &str, (u32, u32), &str); 5] = [
         (shared, shared_later, "shared", (100, 0), "default"),
         (unpaid, unpaid_later, "unpaid", (600, 30), "none"),
@@ -258,7 +258,7 @@ fn another_budget_is_used_where_it_is_named() {
 }
 
 #[test]
-fn dead_agents_do_not_take_the_retries_of_healthy_ones() {
+fn dead_keys_do_not_use_up_the_budget_of_healthy_ones() {
     #[with_retry(max = 3)]
     #[circuit_breaker(threshold = 5, recovery = 30s, key = agent, rejected = |r| Error(r.classify().category))]
     fn ask(agent: u32, runs: &Cell<u32>) -> Result<u32, Error> {
@@ -285,7 +285,7 @@ fn the_budget_of_a_key_has_a_handle() {
 }
 
 #[test]
-fn keys_whose_budget_time_has_refilled_make_room() {
+fn keys_with_a_refilled_budget_are_evicted() {
     let world = testing::isolate();
     for host in 0..1_024 {
         retries(as_it_comes, 1, &format!("gone {host}"));
@@ -335,13 +335,13 @@ async fn a_retry_dropped_in_its_wait_returns_its_tokens() {
 }
 
 #[test]
-fn the_handle_shows_what_is_left() {
+fn the_handle_shows_the_remaining_tokens() {
     let _world = testing::isolate();
     counted(broken);
     let budget = point("with_retry::budget::broken").and_then(|point| point.budget()).expect("a budget");
     assert_eq!((budget.tokens(), budget.max_tokens()), (0, 500));
     assert!(
-        point("with_retry::budget::the_handle_shows_what_is_left::broken").is_none(),
+        point("with_retry::budget::the_handle_shows_the_remaining_tokens::broken").is_none(),
         "named after its module"
     );
 }

@@ -46,7 +46,7 @@ kinds!(context_now, context_later, anyhow::Error, |kind: io::ErrorKind| {
 });
 
 #[test]
-fn io_errors_by_kind_also_when_boxed_or_in_anyhow() {
+fn io_errors_are_classified_when_boxed_or_in_anyhow() {
     for (kind, expected) in [
         (io::ErrorKind::ConnectionRefused, (4, Some(Category::Connection))),
         (io::ErrorKind::ConnectionReset, (4, Some(Category::Connection))),
@@ -70,7 +70,7 @@ fn io_errors_by_kind_also_when_boxed_or_in_anyhow() {
 }
 
 #[test]
-fn anyhow_and_boxed_errors_reach_the_caller_as_they_were() {
+fn anyhow_and_boxed_errors_reach_the_caller_unchanged() {
     let _world = testing::isolate();
     let error = context_now(&Cell::new(0), io::ErrorKind::NotFound).unwrap_err();
     assert_eq!(format!("{error:#}"), "while starting: while reading: entity not found");
@@ -79,7 +79,7 @@ fn anyhow_and_boxed_errors_reach_the_caller_as_they_were() {
 }
 
 #[test]
-fn a_question_mark_may_convert() {
+fn question_mark_may_convert_errors() {
     #[with_retry]
     fn converts(calls: &Cell<u32>) -> anyhow::Result<u32> {
         calls.set(calls.get() + 1);
@@ -95,7 +95,7 @@ fn a_question_mark_may_convert() {
 }
 
 #[test]
-fn none_is_a_failure_of_which_nothing_is_known() {
+fn none_is_an_unknown_failure() {
     #[with_retry]
     fn now(calls: &Cell<u32>) -> Option<u32> {
         calls.set(calls.get() + 1);
@@ -129,7 +129,7 @@ impl Error for Wrapped {
 kinds!(wrapped_now, wrapped_later, Wrapped, |kind: Option<io::ErrorKind>| Wrapped(kind.map(Into::into)));
 
 #[test]
-fn the_chain_of_sources_is_read() {
+fn the_source_chain_is_searched() {
     for (kind, expected) in [
         (Some(io::ErrorKind::NotFound), (1, Some(Category::NotFound))),
         (Some(io::ErrorKind::TimedOut), (4, Some(Category::Timeout))),
@@ -141,7 +141,7 @@ fn the_chain_of_sources_is_read() {
 }
 
 #[test]
-fn a_type_that_is_no_error_at_all_is_unknown() {
+fn a_type_that_is_not_an_error_is_unknown() {
     struct Plain;
     kinds!(plain_now, plain_later, Plain, |_unused: ()| Plain);
     kinds!(text_now, text_later, String, |text: &str| text.to_owned());
@@ -191,7 +191,7 @@ async fn unbounded_later<E>(calls: &Cell<u32>, fail: impl Fn() -> E) -> Result<(
 }
 
 #[test]
-fn in_generic_code_the_bound_decides() {
+fn the_trait_bound_decides_in_generic_code() {
     assert_eq!(calls(|c| drop(bounded(c, || Denied))), (1, Some(Category::Auth)));
     assert_eq!(calls(|c| drop(block_on(bounded_by_where(c, || Denied)))), (1, Some(Category::Auth)));
     assert_eq!(calls(|c| drop(unbounded(c, || Denied))), (4, Some(Category::Unknown)));
@@ -199,7 +199,7 @@ fn in_generic_code_the_bound_decides() {
 }
 
 #[test]
-fn aliases_of_result() {
+fn aliases_of_result_are_supported() {
     type Outcome<T> = Result<T, Denied>;
     type Settled = Outcome<()>;
     #[with_retry]
@@ -223,7 +223,7 @@ fn aliases_of_result() {
 }
 
 #[test]
-fn a_rejection_from_elsewhere_is_judged_by_its_cause() {
+fn a_rejection_of_another_function_is_judged_by_its_cause() {
     fn refused() -> Rejected {
         block_on(async {
             #[resilience::timeout(1ms)]

@@ -30,7 +30,7 @@ fn fall_over(_: &Event) {
 }
 
 #[test]
-fn hooks_get_retries_and_giving_up() {
+fn hooks_receive_retries_and_giving_up() {
     twins!(heard: with_retry(max = 3, on_retry = hear_retry, on_give_up = hear_give_up));
     HEARD.set((0, 0));
     heard(&always(Category::Transient));
@@ -66,7 +66,7 @@ async fn body_panics_later(calls: &Cell<u32>) -> Option<u32> {
 }
 
 #[test]
-fn a_panic_in_the_body_goes_on_to_the_caller_and_is_not_retried() {
+fn a_panic_in_the_body_is_not_retried() {
     let _world = testing::isolate();
     let calls = Cell::new(0);
     assert!(catch_unwind(AssertUnwindSafe(|| body_panics(&calls))).is_err());
@@ -79,7 +79,7 @@ fn a_panic_in_the_body_goes_on_to_the_caller_and_is_not_retried() {
 }
 
 #[test]
-fn a_panic_in_the_users_judgement_leaves_everything_usable() {
+fn a_panic_in_when_or_classify_leaves_the_function_usable() {
     static ARMED: AtomicBool = AtomicBool::new(true);
     fn armed() -> bool {
         assert!(!ARMED.load(Ordering::Relaxed), "judge");
@@ -107,7 +107,7 @@ fn a_panic_in_the_users_judgement_leaves_everything_usable() {
 }
 
 #[test]
-fn a_backoff_function_that_panics_does_not_take_the_call_down() {
+fn a_panicking_backoff_function_does_not_end_the_call() {
     fn falls_over(_: u32) -> Duration {
         panic!("backoff")
     }
@@ -136,7 +136,7 @@ async fn a_future_dropped_between_attempts_makes_no_further_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waits_pass_on_tokios_clock() {
+async fn waits_use_the_tokio_clock() {
     #[with_retry(max = 2, base = 1s, jitter = none)]
     async fn call() -> Option<()> {
         None
@@ -147,7 +147,7 @@ async fn waits_pass_on_tokios_clock() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_of_one_function_do_not_disturb_each_other() {
+async fn concurrent_calls_of_one_function_are_independent() {
     #[with_retry(max = 3, jitter = none)]
     async fn call(fails: u32, calls: &Cell<u32>) -> Option<u32> {
         calls.set(calls.get() + 1);

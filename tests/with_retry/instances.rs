@@ -48,7 +48,7 @@ async fn fetch_later() -> Result<u32, Down> {
 }
 
 #[test]
-fn the_settings_can_be_known_only_at_run_time() {
+fn settings_can_be_run_time_values() {
     let _world = testing::isolate();
     CALLS.set(0);
     let info = || point("retry of the environment").unwrap().info();
@@ -93,7 +93,7 @@ fn is_send<T: Send>(future: T) -> T {
 }
 
 #[tokio::test]
-async fn each_object_has_its_own() {
+async fn each_object_has_its_own_retry() {
     let _world = testing::isolate();
     for (max, stop, calls) in [(0, false, 1), (1, false, 2), (4, false, 5), (4, true, 1)] {
         let client = Client::new(Retry::new().max(max));
@@ -111,7 +111,7 @@ async fn each_object_has_its_own() {
 }
 
 #[test]
-fn its_budget_pays_as_its_settings_say() {
+fn an_instance_uses_the_budget_of_its_settings() {
     let _world = testing::isolate();
     CALLS.set(0);
     let calls = |retry: Retry| {

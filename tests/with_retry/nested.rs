@@ -114,7 +114,7 @@ mod pair {
     }
 
     #[test]
-    fn the_same_across_awaits() {
+    fn events_name_the_outer_retry_across_awaits() {
         let world = testing::isolate();
         assert_eq!(block_on(outer_later(&Cell::new(0))), Ok(4));
         assert_eq!(story(&world)[..6], STORY);
@@ -173,7 +173,7 @@ mod three_levels {
     }
 
     #[test]
-    fn three_times_three_times_three_attempts_are_counted() {
+    fn attempts_of_three_nested_retries_are_counted() {
         let (world, calls) = (testing::isolate(), Cell::new(0));
         assert_eq!(page(&calls), Err(Down));
         assert_eq!(calls.get(), 27);
@@ -191,7 +191,7 @@ mod three_levels {
     }
 
     #[test]
-    fn also_with_a_value_below_async_functions() {
+    fn attempts_are_counted_across_values_and_async_functions() {
         let (world, calls) = (testing::isolate(), Cell::new(0));
         assert_eq!(block_on(page_later(&calls)), Err(Down));
         assert_eq!(calls.get(), 27);
@@ -219,7 +219,7 @@ async fn second_later(calls: &Cell<u32>) -> Result<Vec<String>, Down> {
 }
 
 #[test]
-fn a_panic_leaves_no_mark() {
+fn a_panic_leaves_no_outer_retry_behind() {
     #[with_retry(max = 2, base = 0s, name = "mark::panics")]
     fn panics(calls: &Cell<u32>) -> Result<(), Down> {
         calls.set(calls.get() + 1);
@@ -255,7 +255,7 @@ fn a_panic_leaves_no_mark() {
 }
 
 #[test]
-fn a_future_that_is_dropped_or_not_polled_marks_nothing() {
+fn a_dropped_or_unpolled_future_leaves_no_outer_retry() {
     #[with_retry(max = 1, base = 0s, name = "mark::hangs")]
     async fn hangs(calls: &Cell<u32>) -> Result<(), Down> {
         calls.set(calls.get() + 1);
@@ -278,7 +278,7 @@ fn a_future_that_is_dropped_or_not_polled_marks_nothing() {
 }
 
 #[test]
-fn branches_that_are_polled_in_turn_have_each_their_own() {
+fn interleaved_futures_have_their_own_outer_retry() {
     async fn beside() -> Vec<Vec<String>> {
         let mut seen = Vec::new();
         for _ in 0..4 {
@@ -297,7 +297,7 @@ fn branches_that_are_polled_in_turn_have_each_their_own() {
 }
 
 #[test]
-fn threads_and_tasks_have_it_where_it_is_carried() {
+fn carried_threads_and_tasks_know_the_outer_retry() {
     let _world = testing::isolate();
     let marked = ["mark::second".to_owned()];
     let find = || std::thread::spawn(carry_fn(around)).join().unwrap();
@@ -314,7 +314,7 @@ fn threads_and_tasks_have_it_where_it_is_carried() {
 }
 
 #[test]
-fn a_helper_thread_of_a_timeout_has_it() {
+fn a_helper_thread_knows_the_outer_retry() {
     #[with_retry(max = 1, base = 0s, clone(calls), name = "mark::on_a_thread")]
     #[timeout(1s, thread)]
     fn on_a_thread(calls: std::sync::Arc<Mutex<Vec<Vec<String>>>>) -> Result<(), Down> {
@@ -330,7 +330,7 @@ fn a_helper_thread_of_a_timeout_has_it() {
 }
 
 #[test]
-fn hooks_run_outside_of_the_attempt() {
+fn hooks_run_outside_the_attempt() {
     fn silent(_: &Event) {
         assert!(around().is_empty());
     }

@@ -17,7 +17,7 @@ fn a_category_may_have_its_own_count() {
 }
 
 #[test]
-fn a_hopeless_category_can_be_tried_again() {
+fn a_permanent_category_can_be_retried_by_a_rule() {
     twins!(invalid_once: with_retry(max = 3, on(invalid, max = 1)));
     twins!(not_found_twice: with_retry(max = 0, on(not_found, max = 2)));
     twins!(as_the_others: with_retry(max = 2, on(permanent)));
@@ -35,7 +35,7 @@ fn a_category_can_be_excluded() {
 }
 
 #[test]
-fn counts_are_separate() {
+fn rules_have_separate_counts() {
     twins!(split: with_retry(max = 1, on(rate_limited, max = 2)));
     let (limited, other) = (class(Category::RateLimited), class(Category::Transient));
     // Two retries of the one and one of the other; the second of the other is too many.
@@ -55,7 +55,7 @@ fn a_category_may_have_its_own_waits() {
 }
 
 #[test]
-fn several_rules_stand_side_by_side() {
+fn several_rules_can_be_combined() {
     twins!(split: with_retry(max = 0, on(timeout, max = 1), on(connection, max = 2), on(invalid, max = 3)));
     let calls = |category| split(&always(category)).calls;
     assert_eq!(
@@ -65,7 +65,7 @@ fn several_rules_stand_side_by_side() {
 }
 
 #[test]
-fn without_idempotence_only_undelivered_requests_are_repeated() {
+fn a_non_idempotent_call_is_retried_only_if_not_delivered() {
     twins!(careful: with_retry(max = 3, idempotent = false));
     let calls = |class: Classification| careful(&always(class)).calls;
     assert_eq!(calls(Category::RateLimited.into()), 4);
@@ -79,7 +79,7 @@ fn without_idempotence_only_undelivered_requests_are_repeated() {
 }
 
 #[test]
-fn idempotence_is_assumed_and_may_be_written() {
+fn idempotent_is_the_default_and_may_be_explicit() {
     twins!(written: with_retry(max = 3, idempotent = true));
     twins!(switch: with_retry(max = 3, idempotent));
     assert_eq!(written(&always(Category::Timeout)).calls, 4);
@@ -91,7 +91,7 @@ fn early(error: &Failure) -> bool {
 }
 
 #[test]
-fn when_replaces_the_categorys_rule() {
+fn when_replaces_the_category() {
     twins!(all: with_retry(max = 3, when = |_| true));
     twins!(none: with_retry(max = 3, when = |_| false));
     twins!(by_path: with_retry(max = 5, when = early));
@@ -101,7 +101,7 @@ fn when_replaces_the_categorys_rule() {
 }
 
 #[test]
-fn unless_beats_everything() {
+fn unless_overrides_everything() {
     twins!(never: with_retry(max = 3, when = |_| true, unless = |_| true));
     twins!(early_only: with_retry(max = 5, unless = |e| e.call == 2));
     assert_eq!(never(&always(Category::Transient)).calls, 1);
@@ -154,7 +154,7 @@ fn a_type_of_another_crate_is_classified_by_path_or_closure() {
 }
 
 #[test]
-fn classify_beats_what_the_error_says_itself() {
+fn classify_overrides_the_classification_of_the_error() {
     #[with_retry(classify = |_| Category::Auth)]
     fn denied(calls: &Cell<u32>) -> std::io::Result<()> {
         calls.set(calls.get() + 1);

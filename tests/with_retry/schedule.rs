@@ -20,7 +20,7 @@ fn waits_double_from_100_ms_by_default() {
 }
 
 #[test]
-fn a_factor_multiplies() {
+fn a_backoff_factor_multiplies_the_wait() {
     twins!(thirds: with_retry(max = 4, backoff = 3.0, base = 50ms, jitter = none));
     twins!(once: with_retry(max = 3, backoff = 1.0, jitter = none));
     assert_eq!(thirds(&down()).waits, millis([50, 150, 450, 1350]));
@@ -28,7 +28,7 @@ fn a_factor_multiplies() {
 }
 
 #[test]
-fn constant_linear_and_fibonacci() {
+fn constant_linear_and_fibonacci_backoffs_grow_as_documented() {
     twins!(constant_: with_retry(max = 3, backoff = constant, base = 70ms, jitter = none));
     twins!(linear_: with_retry(max = 4, backoff = linear, base = 1s, jitter = none));
     twins!(fibonacci_: with_retry(max = 6, backoff = fibonacci, base = 10ms, jitter = none));
@@ -54,7 +54,7 @@ fn decorrelated_waits_lie_between_base_and_three_times_the_last() {
 }
 
 #[test]
-fn a_function_of_the_users_names_the_wait() {
+fn a_backoff_function_sets_the_wait() {
     fn squares(retry: u32) -> Duration {
         Duration::from_millis(u64::from(retry * retry))
     }
@@ -78,7 +78,7 @@ mod named_as_a_word {
 }
 
 #[test]
-fn a_path_reaches_a_function_that_is_called_like_a_word() {
+fn a_path_may_name_a_function_called_like_a_keyword() {
     twins!(by_path: with_retry(max = 2, backoff = named_as_a_word::linear, jitter = none));
     assert_eq!(by_path(&down()).waits, millis([7, 7]));
 }
@@ -105,7 +105,7 @@ fn cap_bounds_the_wait_after_jitter_too() {
 }
 
 #[test]
-fn full_jitter_is_the_default_and_goes_from_nothing_to_the_whole_wait() {
+fn full_jitter_is_the_default() {
     twins!(as_it_comes: with_retry(max = 1, base = 1s));
     twins!(full_: with_retry(max = 1, base = 1s, jitter = full));
     let waits = sampled(as_it_comes);
@@ -116,7 +116,7 @@ fn full_jitter_is_the_default_and_goes_from_nothing_to_the_whole_wait() {
 }
 
 #[test]
-fn equal_jitter_keeps_the_half() {
+fn equal_jitter_keeps_at_least_half_of_the_wait() {
     twins!(equal_: with_retry(max = 1, base = 1s, jitter = equal));
     let waits = sampled(equal_);
     assert!(waits.iter().all(|wait| *wait >= Duration::from_millis(500) && *wait <= Duration::from_secs(1)));
@@ -125,7 +125,7 @@ fn equal_jitter_keeps_the_half() {
 }
 
 #[test]
-fn a_range_multiplies() {
+fn a_jitter_range_multiplies_the_wait() {
     twins!(range: with_retry(max = 1, base = 1s, jitter = 0.8..1.2));
     let waits = sampled(range);
     assert!(
@@ -136,7 +136,7 @@ fn a_range_multiplies() {
 }
 
 #[test]
-fn give_up_after_is_real_time_attempts_included() {
+fn give_up_after_includes_the_time_of_attempts() {
     twins!(short: with_retry(max = 10, jitter = none, give_up_after = 1s));
     // 0.4 + 0.1 + 0.4 s are gone; 0.2 s more would pass the second.
     let seen = short(&down().taking(Duration::from_millis(400)));
@@ -148,7 +148,7 @@ fn give_up_after_is_real_time_attempts_included() {
 }
 
 #[test]
-fn give_up_after_does_not_cut_the_running_attempt() {
+fn give_up_after_does_not_cut_off_a_running_attempt() {
     twins!(short: with_retry(max = 10, jitter = none, give_up_after = 1s));
     let slow = Duration::from_secs(5);
     assert_eq!(short(&fails(0, Category::Transient).taking(slow)).outcome, Ok(1));
@@ -157,7 +157,7 @@ fn give_up_after_does_not_cut_the_running_attempt() {
 }
 
 #[test]
-fn absurd_factors_and_waits_do_no_harm() {
+fn extreme_factors_and_waits_are_handled() {
     const NANOSECOND: Duration = Duration::from_nanos(1);
     twins!(huge: with_retry(max = 3, backoff = 1e300, jitter = none));
     twins!(huge_jitter: with_retry(max = 3, backoff = 1e300));
@@ -184,7 +184,7 @@ fn many_retries_do_not_overflow_the_schedule() {
 }
 
 #[test]
-fn named_policies_bring_their_numbers() {
+fn policy_constants_set_their_numbers() {
     use resilience::{Jitter, Retry, presets};
     const EXACT: Retry = Retry::new().max(1).jitter(Jitter::None).base(Duration::from_millis(3));
     twins!(quick: with_retry(policy = presets::QUICK, jitter = none));
@@ -208,7 +208,7 @@ fn named_policies_bring_their_numbers() {
 }
 
 #[test]
-fn the_caps_of_the_presets() {
+fn presets_have_their_own_caps() {
     use resilience::presets;
     twins!(quick: with_retry(policy = presets::QUICK, jitter = none, max = 12));
     twins!(local: with_retry(policy = presets::LOCAL, jitter = none, max = 12));

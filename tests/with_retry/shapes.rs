@@ -78,7 +78,7 @@ impl Third {
 }
 
 #[test]
-fn every_receiver() {
+fn every_receiver_is_supported() {
     let _world = testing::isolate();
     let third = Third::default;
     assert_eq!(third().by_ref(), Some(3));
@@ -131,7 +131,7 @@ impl Fetch for Third {
 }
 
 #[test]
-fn methods_of_traits_given_and_provided() {
+fn required_and_provided_trait_methods_are_supported() {
     let _world = testing::isolate();
     assert_eq!(Third::default().fetch(), Some(3));
     assert_eq!(block_on(Third::default().fetch_later()), Some(3));
@@ -161,7 +161,7 @@ fn recursive(depth: u32, third: &Third) -> Option<u32> {
 }
 
 #[test]
-fn generics_and_recursion() {
+fn generics_and_recursion_are_supported() {
     let _world = testing::isolate();
     assert_eq!(generic::<str, 2>("a", &Third::default()), Some(["a", "a"]));
     assert_eq!(block_on(generic_later(vec![1], &Third::default())), Some(vec![1]));

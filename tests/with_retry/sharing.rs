@@ -139,7 +139,7 @@ fn use_up(budget: &'static Budget, retries: u32) {
 }
 
 #[test]
-fn the_innermost_pays_alone() {
+fn only_the_innermost_retry_pays() {
     let seen = one::play(|_, call| {
         let script = Script::default();
         assert_eq!(call(&script), Err(Down));
@@ -149,7 +149,7 @@ fn the_innermost_pays_alone() {
 }
 
 #[test]
-fn the_innermost_returns_a_token_alone() {
+fn only_the_innermost_retry_returns_a_token() {
     let healthy = one::play(|_, call| {
         use_up(&ONE, 10);
         assert_eq!(call(&Script::of(&[Ok(())])), Ok(()));
@@ -165,7 +165,7 @@ fn the_innermost_returns_a_token_alone() {
 }
 
 #[test]
-fn each_budget_is_paid_by_its_own_innermost() {
+fn each_budget_is_charged_by_its_own_innermost_retry() {
     let seen = between::play(|_, call| {
         let script = Script::default();
         assert_eq!(call(&script), Err(Down));
@@ -187,7 +187,7 @@ fn each_budget_is_paid_by_its_own_innermost() {
 }
 
 #[test]
-fn a_budget_that_is_used_up_ends_the_retries_of_all() {
+fn an_exhausted_budget_ends_all_nested_retries() {
     let (calls, reasons) = small::play(|world, call| {
         let script = Script::default();
         assert_eq!(call(&script), Err(Down));
@@ -206,7 +206,7 @@ fn a_budget_that_is_used_up_ends_the_retries_of_all() {
 }
 
 #[test]
-fn a_function_pays_for_a_failure_of_its_own() {
+fn a_function_pays_for_its_own_failure() {
     let before_any_call = one::play(|_, call| {
         let script = Script::of(&[Ok(()), Ok(())]).outermost(&[Some(Err(Own)), None]);
         assert_eq!(call(&script), Ok(()));
@@ -229,7 +229,7 @@ fn a_function_pays_for_a_failure_of_its_own() {
 }
 
 #[test]
-fn nothing_is_left_of_a_call_that_panics() {
+fn a_panicking_call_leaves_no_payment_behind() {
     #[with_retry(max = 2, base = 0s, budget = ONE)]
     fn panics(script: &Script) -> Result<(), Failure> {
         let _: Result<(), Failure> = twice(script);
@@ -265,7 +265,7 @@ fn nothing_is_left_of_a_call_that_panics() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retry_that_does_not_begin_was_not_paid() {
+async fn a_retry_that_does_not_start_is_not_charged() {
     #[with_retry(max = 1, base = 1s, jitter = none, budget = ONE)]
     async fn waits(script: &Script) -> Result<(), Failure> {
         script.answer()
@@ -296,7 +296,7 @@ async fn a_retry_that_does_not_begin_was_not_paid() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_around_ends_what_was_paid_inside() {
+async fn an_outer_timeout_ends_the_inner_payment() {
     /// Fails, then hangs in its retry.
     #[with_retry(max = 1, base = 0s, budget = ONE)]
     async fn hangs(script: &Script) -> Result<(), Failure> {
@@ -319,7 +319,7 @@ async fn a_timeout_around_ends_what_was_paid_inside() {
 }
 
 #[test]
-fn attempts_that_are_polled_in_turn_have_each_their_own_notes() {
+fn interleaved_attempts_are_accounted_separately() {
     #[with_retry(max = 1, base = 0s, budget = ONE)]
     async fn outer(script: &Script, asks: bool) -> Result<(), Failure> {
         for _ in 0..4 {
@@ -360,7 +360,7 @@ fn counted(calls: &AtomicU32) -> Result<(), Failure> {
 }
 
 #[test]
-fn threads_and_tasks_pay_where_they_are_carried() {
+fn carried_threads_and_tasks_pay_once() {
     #[with_retry(max = 1, base = 0s, budget = ONE)]
     fn on_a_thread(world: &World, is_carried: bool) -> Result<(), Failure> {
         let (handle, work) = (world.handle(), || counted(&AtomicU32::new(0)));
@@ -393,7 +393,7 @@ fn threads_and_tasks_pay_where_they_are_carried() {
 }
 
 #[test]
-fn values_by_hand_share_it_as_functions_do() {
+fn retry_values_share_a_budget_like_functions() {
     const RETRY: Retry = Retry::new().max(1).base(Duration::ZERO).budget(&ONE);
     let _world = testing::isolate();
     let calls = AtomicU32::new(0);
@@ -406,7 +406,7 @@ fn values_by_hand_share_it_as_functions_do() {
 }
 
 #[test]
-fn a_retry_that_the_program_owns_shares_it_too() {
+fn retry_instances_share_a_budget() {
     static GIVEN: Retry = Retry::new().max(1).base(Duration::ZERO).budget(&ONE);
     static UNSHARED: Retry = Retry::new().max(1).base(Duration::ZERO);
     #[with_retry(instance = retry)]
@@ -450,7 +450,7 @@ static THROTTLED: Budget = Budget::new().throttle(2.0);
 chain!(throttled: (max = 0, budget = THROTTLED), (max = 1, base = 0s, budget = THROTTLED), (max = 0, budget = THROTTLED));
 
 #[test]
-fn the_throttle_counts_and_asks_once_for_all() {
+fn the_throttle_is_consulted_once_for_nested_retries() {
     let refusal = throttled::play(|_, call| {
         assert_eq!(call(&Script::default()), Err(Down));
         THROTTLED.refusal()

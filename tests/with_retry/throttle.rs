@@ -145,7 +145,7 @@ fn a_service_that_accepts_half_of_the_attempts_gets_all_calls() {
 }
 
 #[test]
-fn a_smaller_factor_refuses_earlier_and_the_default_is_two() {
+fn a_smaller_factor_throttles_earlier_and_the_default_is_two() {
     let scene = |service: &Service, call: &dyn Fn() -> Result<u32, Failure>| {
         service.reached(call, 30, None);
         service.reached(call, 30, Some(Category::Unavailable));
@@ -157,7 +157,7 @@ fn a_smaller_factor_refuses_earlier_and_the_default_is_two() {
 }
 
 #[test]
-fn a_service_that_is_well_again_gets_all_calls_within_two_minutes() {
+fn a_recovered_service_gets_all_calls_within_two_minutes() {
     single::play(|service, call| {
         service.reached(call, 200, Some(Category::Unavailable));
         service.world.advance(SECOND * 119);
@@ -169,7 +169,7 @@ fn a_service_that_is_well_again_gets_all_calls_within_two_minutes() {
 }
 
 #[test]
-fn the_retries_of_an_admitted_call_are_not_refused() {
+fn the_retries_of_an_admitted_call_are_not_throttled() {
     retried::play(|service, call| {
         service.fails.set(Some(Category::Unavailable));
         for _ in 0..100 {
@@ -195,7 +195,7 @@ fn every_attempt_is_counted() {
 }
 
 #[test]
-fn what_a_breaker_calls_a_success_is_accepted() {
+fn successes_for_a_breaker_count_as_accepted() {
     single::play(|service, call| {
         assert_eq!(service.reached(call, 200, Some(Category::NotFound)), 200);
         assert_eq!(service.reached(call, 200, Some(Category::Invalid)), 200);
@@ -206,7 +206,7 @@ fn what_a_breaker_calls_a_success_is_accepted() {
 }
 
 #[test]
-fn refusals_of_other_policies_are_neither() {
+fn rejections_by_other_policies_are_not_counted() {
     above_a_breaker::play(|service, call| {
         service.point.breaker().expect("a breaker").force_open();
         assert_eq!(service.reached(call, 500, None), 0);
@@ -215,7 +215,7 @@ fn refusals_of_other_policies_are_neither() {
 }
 
 #[test]
-fn a_refusal_says_so_costs_nothing_and_is_reported() {
+fn a_throttled_call_costs_no_tokens_and_is_reported() {
     single::play(|service, call| {
         service.reached(call, 20, Some(Category::Unavailable));
         let tokens = service.budget().tokens();
@@ -247,7 +247,7 @@ fn a_reset_admits_all_calls_again() {
 }
 
 #[test]
-fn the_inventory_shows_it() {
+fn the_inventory_lists_the_throttle() {
     single::play(|service, _| {
         let settings = &service.point.info().stack[0].settings;
         assert!(settings.iter().any(|setting| setting.to_string() == "throttle = 2.0"), "{settings:?}");
@@ -262,7 +262,7 @@ fn for_tenant(tenant: &str, service: &Cell<u32>) -> Result<u32, Failure> {
 }
 
 #[test]
-fn each_key_has_its_own() {
+fn each_key_has_its_own_throttle() {
     let _world = testing::isolate();
     let sent = Cell::new(0);
     let outcomes: Vec<_> = (0..200).map(|_| for_tenant("dead", &sent)).collect();
@@ -314,7 +314,7 @@ async fn elsewhere(host: &str, sent: &Cell<u32>) -> Result<u32, Failure> {
 }
 
 #[test]
-fn a_refusal_moves_on_to_the_next_value_which_has_its_own_throttle() {
+fn a_throttled_call_fails_over_to_the_next_value() {
     let _world = testing::isolate();
     let sent = Cell::new(0);
     for _ in 0..500 {
@@ -340,7 +340,7 @@ fn refusal_of(name: &str) -> f64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_dropped_is_neither_and_one_that_a_timeout_ends_is_not_accepted() {
+async fn dropped_calls_are_not_counted_and_timed_out_ones_not_accepted() {
     let _world = testing::isolate();
     (0..20).for_each(|_| dropped_while_it_runs(hangs()));
     assert_eq!(refusal_of("throttle::hangs"), 0.0);
@@ -362,7 +362,7 @@ async fn impatient(own_client: bool) -> Result<u32, Failure> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_ends_by_the_deadline_of_a_request_is_neither() {
+async fn calls_ended_by_a_request_deadline_are_not_counted() {
     let _world = testing::isolate();
     let request = || Deadline::at_most(Duration::from_secs(30)).header(Header::TimeoutMs, "1");
     for _ in 0..50 {
@@ -379,7 +379,7 @@ fn blocks(world: &World, left: Duration) -> Result<u32, Failure> {
 }
 
 #[test]
-fn a_sync_call_that_ends_by_the_deadline_of_a_request_is_neither() {
+fn sync_calls_ended_by_a_request_deadline_are_not_counted() {
     let world = testing::isolate();
     let request = |left| {
         let deadline = Deadline::at_most(SECOND * 30).header(Header::TimeoutMs, "1000");
@@ -398,7 +398,7 @@ async fn panics() -> Result<u32, Failure> {
 }
 
 #[test]
-fn a_panic_is_neither() {
+fn a_panic_is_not_counted() {
     let _world = testing::isolate();
     for _ in 0..10 {
         let call = std::panic::AssertUnwindSafe(|| block_on(panics()));
@@ -418,7 +418,7 @@ fn with_an_error_of_its_own<T: Default>(fails: bool) -> Result<T, String> {
 }
 
 #[test]
-fn a_refusal_is_none_or_the_error_that_the_function_makes_of_it() {
+fn a_throttled_call_returns_none_or_a_converted_error() {
     let _world = testing::isolate();
     (0..50).for_each(|_| assert_eq!(optional(), None));
     let budget = point("with_retry::throttle::optional").and_then(|point| point.budget()).expect("a budget");
@@ -428,7 +428,7 @@ fn a_refusal_is_none_or_the_error_that_the_function_makes_of_it() {
 }
 
 #[test]
-fn calls_by_hand_ask_it_too() {
+fn budget_values_throttle_calls() {
     let _world = testing::isolate();
     let budget = Budget::new().throttle(2.0);
     let down = || Err::<u32, _>(Failure::Own(Category::Unavailable));
@@ -449,7 +449,7 @@ fn calls_by_hand_ask_it_too() {
 }
 
 #[test]
-fn test_worlds_do_not_share_it() {
+fn each_world_has_its_own_throttle() {
     {
         let _world = testing::isolate();
         (0..100).for_each(|_| drop(reads(true)));
@@ -460,7 +460,7 @@ fn test_worlds_do_not_share_it() {
 }
 
 #[test]
-fn a_named_budget_with_a_factor_is_asked_without_the_word() {
+fn a_named_budget_with_a_factor_throttles_without_the_key() {
     static NAMED: Budget = Budget::new().throttle(2.0);
     const POLICY: Retry = Retry::new().max(0).budget(&NAMED);
     #[with_retry(max = 0, budget = NAMED, name = "named throttle")]
@@ -490,7 +490,7 @@ fn a_named_budget_with_a_factor_is_asked_without_the_word() {
 }
 
 #[test]
-fn a_named_budget_refuses_what_can_carry_a_refusal() {
+fn a_named_budget_throttles_only_types_that_hold_a_rejection() {
     static NAMED: Budget = Budget::new().throttle(1.0);
     static PLAIN: Budget = Budget::new();
     #[with_retry(max = 0, budget = NAMED)]

@@ -60,7 +60,7 @@ mod tests {
     use super::differences;
 
     #[test]
-    fn a_difference_names_each_line() {
+    fn a_difference_lists_each_changed_line() {
         assert_eq!(differences("a\nb\n", "a\nb\n"), "");
         assert_eq!(differences("a\nb\n", "b\nc\n"), "- a\n+ c\n");
     }

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn run_is_known_behind_options() {
+    fn run_is_recognized_after_options() {
         let is_run = |words: &[&str]| is_run(words.iter().map(OsString::from));
         assert!(is_run(&["run", "--nonsense"]));
         assert!(is_run(&["--json", "--state", "jobs", "run"]));

@@ -144,7 +144,7 @@ fn the_exit_code_is_that_of_the_command() {
 }
 
 #[test]
-fn what_is_ours_is_said_in_one_line_and_in_the_status_file() {
+fn results_are_reported_on_stderr_and_in_the_status_file() {
     let dir = dir();
     let status = dir.path().join("status");
     let said = |words: &str, script: &str| {
@@ -163,7 +163,7 @@ fn what_is_ours_is_said_in_one_line_and_in_the_status_file() {
 }
 
 #[test]
-fn an_option_that_is_nearly_one_for_retries_is_answered_with_it() {
+fn a_misspelled_option_gets_a_suggestion() {
     let dir = dir();
     let output = output(&mut run(dir.path(), "--retry 2", "exit 5"));
     let said = text(&output.stderr);
@@ -172,7 +172,7 @@ fn an_option_that_is_nearly_one_for_retries_is_answered_with_it() {
 }
 
 #[test]
-fn only_what_failed_in_a_repeatable_way_is_repeated() {
+fn only_retryable_exit_codes_are_retried() {
     for (words, script, attempts) in [
         ("--retries 3", "exit 1", 4),
         ("--retries 3", "exit 0", 1),
@@ -225,7 +225,7 @@ fn output_is_that_of_the_last_attempt() {
 }
 
 #[test]
-fn much_output_is_held_in_a_file_and_beyond_the_limit_passed_on() {
+fn large_output_is_buffered_in_a_file_up_to_the_limit() {
     let dir = dir();
     let very_many = "echo >> calls; yes | head -c 100000000; test $(wc -l < calls) -eq 2";
     let (held, code) = ends(&mut run(dir.path(), "--retries 1 --base 1ms", very_many));
@@ -272,7 +272,7 @@ fn each_attempt_reads_the_input_from_its_beginning() {
 }
 
 #[test]
-fn an_attempt_ends_with_its_command_and_not_with_its_pipes() {
+fn an_attempt_ends_with_its_command_even_if_pipes_stay_open() {
     let dir = dir();
     let background = "sleep 60 & echo $! > pid; echo hi";
     // It keeps standard error open, too.
@@ -325,7 +325,7 @@ fn a_signal_ends_a_wait_at_once() {
 }
 
 #[test]
-fn a_stopped_command_is_ended_at_its_limit() {
+fn a_stopped_command_is_killed_at_its_timeout() {
     let dir = dir();
     assert_eq!(ends(&mut run(dir.path(), "--timeout 100ms", "kill -STOP $$")).1, 124);
 }
@@ -345,7 +345,7 @@ fn ignored_signals_stay_ignored() {
 }
 
 #[test]
-fn a_reader_that_has_gone_is_no_failure() {
+fn a_closed_stdout_is_not_a_failure() {
     let dir = dir();
     let shell = "($RUN --retries 1 -- seq 1 1000000; echo $? > code) | head -1";
     let mut command = Command::new("sh");
@@ -401,7 +401,7 @@ fn a_recorded_success_is_not_repeated() {
 }
 
 #[test]
-fn words_that_are_no_utf8_are_told_apart() {
+fn arguments_that_are_not_utf8_are_distinguished() {
     use std::os::unix::ffi::OsStrExt as _;
     let dir = dir();
     let [one, other] = [b"a\xffb", b"a\xfeb"].map(|bytes| std::ffi::OsStr::from_bytes(bytes));
@@ -430,7 +430,7 @@ fn words_that_are_no_utf8_are_told_apart() {
 }
 
 #[test]
-fn output_that_a_record_cannot_hold_is_printed_and_said() {
+fn output_too_large_for_a_record_is_printed_and_reported() {
     let dir = dir();
     let output = output(&mut run(dir.path(), "--checkpoint big", "yes | head -c 2000000"));
     assert_eq!((output.stdout.len(), output.status.code()), (2_000_000, Some(125)));
@@ -438,7 +438,7 @@ fn output_that_a_record_cannot_hold_is_printed_and_said() {
 }
 
 #[test]
-fn a_store_that_cannot_be_used_is_said_before_the_command_runs() {
+fn an_unusable_store_is_reported_before_the_command_runs() {
     let dir = dir();
     fs::write(dir.path().join("state"), "not a directory").unwrap();
     let output = output(&mut run(dir.path(), "--checkpoint key", "echo >> calls"));
@@ -446,7 +446,7 @@ fn a_store_that_cannot_be_used_is_said_before_the_command_runs() {
 }
 
 #[test]
-fn one_of_two_that_start_at_once_runs_the_command() {
+fn only_one_of_two_concurrent_runs_executes_the_command() {
     let dir = dir();
     let script = "echo >> calls; sleep 0.3; echo result";
     let mut both = [0, 1].map(|_| run(dir.path(), "--checkpoint shared", script));
@@ -480,7 +480,7 @@ fn typed(dir: &Path, shell: &str, keys: &[u8], is_time: impl Fn() -> bool) -> St
 }
 
 #[test]
-fn in_the_foreground_of_a_terminal_the_command_shares_the_group() {
+fn a_foreground_command_shares_the_process_group() {
     let dir = dir();
     let groups = in_terminal(dir.path(), "ps -o pgid= -p $$; $RUN -- sh -c 'ps -o pgid= -p $$'", b"");
     let groups: Vec<_> = groups.split_whitespace().collect();
@@ -502,7 +502,7 @@ fn ctrl_c_reaches_the_command_once() {
 }
 
 #[test]
-fn a_command_that_wants_the_terminal_in_the_background_is_ended() {
+fn a_background_command_that_reads_the_terminal_is_ended() {
     let dir = dir();
     // `set -m` gives the background its own group, as an interactive shell does.
     let shell = "set -m; $RUN -- sh -c 'read line < /dev/tty' & wait $!; echo code $?";

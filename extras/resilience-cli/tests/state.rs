@@ -141,7 +141,7 @@ fn state_is_listed_shown_and_changed() {
 }
 
 #[test]
-fn the_state_is_the_one_that_is_named() {
+fn the_named_state_directory_is_used() {
     let dir = tempfile::tempdir().expect("a directory");
     let run = |variables: &[(&str, &Path)], words: &str| {
         let mut command = Command::new(BINARY);
@@ -176,7 +176,7 @@ fn the_home_directory_is_found_without_an_environment() {
 }
 
 #[test]
-fn doctor_names_a_state_that_is_no_directory_and_shows_no_control_character() {
+fn doctor_reports_a_state_that_is_not_a_directory() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("a\u{1b}[31m\nfile");
     fs::write(&file, "").unwrap();
@@ -192,7 +192,7 @@ fn doctor_names_a_state_that_is_no_directory_and_shows_no_control_character() {
 }
 
 #[test]
-fn doctor_finds_a_shared_directory_and_a_clock_that_was_set_back() {
+fn doctor_detects_a_shared_directory_and_a_clock_set_back() {
     let dir = tempfile::tempdir().expect("a directory");
     let state = dir.path().join("state");
     fs::create_dir(&state).unwrap();
@@ -257,7 +257,7 @@ fn doctor_distinguishes_a_program_without_a_store_from_one_that_has_lost_it() {
 }
 
 #[test]
-fn completions_and_manual_pages_are_made() {
+fn completions_and_manual_pages_are_generated() {
     let home = tempfile::tempdir().expect("a directory");
     for shell in ["bash", "zsh", "fish"] {
         assert!(said(home.path(), &format!("completions {shell}")).contains("resilience"));

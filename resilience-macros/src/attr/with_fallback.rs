@@ -239,7 +239,7 @@ mod tests {
     const METHOD: &str = "fn f(&self, id: u32) -> Result<u32, E> { body() }";
 
     #[test]
-    fn an_argument_called_error_is_to_be_renamed() {
+    fn an_argument_named_error_must_be_renamed() {
         let words = "rename the argument";
         for (args, item) in [
             ("g(error)", "fn f(error: u32) -> Result<u32, E> { body() }"),
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_value_needs_a_step_without_error() {
+    fn when_ok_needs_a_step_without_error() {
         let words = "a value that `when_ok` refuses has no `error`";
         for args in [
             "g(error), when_ok = |v| *v > 0",
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_has_no_error() {
+    fn a_value_cannot_use_the_error() {
         assert!(messages("value = error.code()", FUNCTION).contains("`#[with_fallback(path(error))]`"));
         assert_eq!(messages("value = crate::error::CODE", FUNCTION), "");
     }
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closure_takes_the_arguments_and_not_the_error() {
+    fn a_closure_receives_the_arguments_and_not_the_error() {
         for args in ["|e| Ok(1)", "|err| Ok(1)", "|error| g(error)", "|_e| Ok(1)", "|e: &E| Ok(1)"] {
             let said = messages(args, "fn f(id: u32) -> Result<u32, E> { body() }");
             assert!(said.contains("`#[with_fallback(path(error))]` or `path(id, error)`"), "{args}: {said}");

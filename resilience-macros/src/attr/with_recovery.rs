@@ -279,7 +279,7 @@ mod tests {
     use proc_macro2::TokenStream;
 
     #[test]
-    fn a_value_that_is_rolled_back_has_no_error() {
+    fn a_rollback_of_a_refused_value_cannot_use_the_error() {
         let read = |text: &str| text.parse::<TokenStream>().unwrap_or_default();
         let item = read("fn f(id: u32) -> Result<u32, E> { body() }");
         let refused = |args: &str| {

@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_future_itself_is_one() {
+    fn only_a_future_type_itself_is_detected() {
         for (text, output) in [
             ("impl Future<Output = u32>", "u32"),
             ("impl Send + std::future::Future<Output = Result<u32, E>> + 'a", "Result < u32 , E >"),
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_borrow_is_seen_wherever_it_is() {
+    fn a_borrow_is_found_anywhere_in_a_type() {
         let own = Lifetime::new("'a", proc_macro2::Span::call_site());
         for text in [
             "&str",
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn references_inside_of_a_type_have_owned_forms() {
+    fn references_inside_a_type_get_owned_forms() {
         for (text, expected) in [
             ("&str", "String"),
             ("Option<&'static str>", "Option<String>"),

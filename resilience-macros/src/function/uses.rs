@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_variable_is_distinguished_from_other_things_of_its_name() {
+    fn a_variable_is_distinguished_from_other_uses_of_its_name() {
         let uses = |text: &str| {
             let expr = syn::parse_str::<Expr>(text).unwrap_or_else(|error| unreachable!("{text}: {error}"));
             used(&expr, "error").is_some()

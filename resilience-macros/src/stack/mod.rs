@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn track_caller_is_refused_where_it_would_do_something() {
+    fn track_caller_is_rejected_where_it_has_no_effect() {
         let words = "`#[track_caller]` has no effect here";
         assert_eq!(said("with_retry", "", "#[track_caller] fn f() -> R { body() }", words), 1);
         assert_eq!(
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_reads_the_settings_once_and_hands_them_to_each_layer_that_has_numbers() {
+    fn settings_are_read_once_per_call_and_passed_to_the_layers() {
         let expanded =
             |stack: &str, pins| match Item::read(read("async fn f() -> Result<u32, Down> { Ok(1) }")) {
                 Ok(item) => {
@@ -450,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_a_static_names_no_self() {
+    fn values_stored_in_a_static_cannot_name_self() {
         let words = "which cannot name `Self`";
         let item = "fn f(&self) -> R { body() }";
         for (attr, args) in [

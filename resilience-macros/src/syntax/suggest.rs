@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn slips_are_found_and_strangers_are_not() {
+    fn typos_get_a_suggestion_and_unrelated_words_do_not() {
         let words = ["timeout", "rate_limited", "auth", "not_found"];
         assert_eq!(nearest("tiemout", &words), Some("timeout"));
         assert_eq!(nearest("RateLimited", &words), Some("rate_limited"));

@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn operators_are_next_to_their_operands_or_between_them() {
+    fn operators_are_printed_with_the_right_spacing() {
         for text in [
             "*self.limit",
             "&mut self.limit",

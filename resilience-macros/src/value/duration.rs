@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn every_unit() {
+    fn every_unit_is_parsed() {
         let cases = [
             ("60s", 60_000_000_000),
             ("1.5s", 1_500_000_000),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_in_words() {
+    fn invalid_durations_are_rejected_with_a_reason() {
         let cases = [
             ("2.0", "no unit"),
             ("60", "no unit"),
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expression_is_passed_on() {
+    fn an_expression_is_passed_through() {
         assert_eq!(read("LIMIT"), Ok(0));
     }
 }

@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn every_unit() {
+    fn every_unit_is_parsed() {
         let cases = [
             ("64KiB", "65536usize"),
             ("8MiB", "8388608usize"),
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_in_words() {
+    fn invalid_sizes_are_rejected_with_a_reason() {
         let cases = [
             ("8388608", "`8388608` has no unit"),
             ("8MB", "`MB` is not a unit of size"),

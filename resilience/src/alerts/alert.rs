@@ -278,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_short_and_comes_back() {
+    fn a_line_is_bounded_and_round_trips() {
         let long = "\"\\\n€".repeat(300);
         let names: Vec<String> = (0..200).map(|n| format!("{n} {long}")).collect();
         let pairs: Vec<_> = names.iter().map(|name| (name.as_str(), long.as_str())).collect();
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_library_sets_is_its_own() {
+    fn callers_cannot_override_reserved_details() {
         let pairs = [("id", "1"), ("process", "2"), ("suppressed", "3"), ("job", "import:7")];
         let alert = Alert::new(AlertLevel::Warning, "a", "b", &pairs, None);
         assert_eq!((alert.id().len(), alert.job()), (24, Some("import:7")));

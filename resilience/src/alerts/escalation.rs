@@ -295,7 +295,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_large_file_keeps_what_is_open_and_the_last_of_that() {
+    fn a_large_file_keeps_the_latest_open_escalations() {
         let dir = std::env::temp_dir().join(format!("resilience-shrink-{}", std::process::id()));
         fs::create_dir_all(&dir).expect("a directory");
         let first = Alert::new(AlertLevel::Critical, "a", "b", &[("text", &"x".repeat(900))], None);

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn one_kind_becomes_a_line_a_minute_with_the_number_of_the_others() {
+    fn equal_alerts_are_written_once_a_minute_with_a_count() {
         let (mut limits, now, mut more) = (Limits::default(), Instant::now(), Vec::new());
         assert_eq!(suppressed(&limits.judge(warning("a", "b"), now, &mut more).expect("a line")), 0);
         for second in 1..60 {
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_that_ends_becomes_one_more_line() {
+    fn a_burst_that_ends_adds_one_summary_line() {
         let (mut limits, now, mut more) = (Limits::default(), Instant::now(), Vec::new());
         for _ in 0..10 {
             limits.judge(warning("a", "b"), now, &mut more);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_component_has_60_lines_a_minute_but_for_critical_ones_of_other_jobs() {
+    fn a_component_writes_60_lines_a_minute_plus_critical_ones() {
         let (mut limits, now, mut more) = (Limits::default(), Instant::now(), Vec::new());
         let judged = |limits: &mut Limits, alert| limits.judge(alert, now, &mut Vec::new()).is_some();
         let lines = (0..100).filter(|n| judged(&mut limits, warning("a", &n.to_string()))).count();
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_kinds_are_remembered_and_none_is_forgotten_silently() {
+    fn tracked_kinds_are_bounded_and_every_alert_is_counted() {
         let (mut limits, now, mut more) = (Limits::default(), Instant::now(), Vec::new());
         let mut lines = 0;
         for n in 0..10_000 {

@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_that_waits_for_a_limited_time_waits_for_a_store_too() {
+    fn block_for_lets_the_thread_work_for_a_store() {
         let seen = || async { may_block() };
         assert!(!may_block());
         assert_eq!(block_for(Duration::MAX, seen()), Some(true));
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_future_is_polled_once_without_time_and_once_more_at_the_end_of_it() {
+    fn block_for_polls_at_the_start_and_at_the_end_of_the_limit() {
         for (limit, expected) in [(Duration::ZERO, 1), (Duration::from_millis(1), 2)] {
             let mut polls = 0;
             let never = poll_fn(|_| {

@@ -98,7 +98,7 @@ mod tests {
     use std::panic::panic_any;
 
     #[test]
-    fn the_value_of_a_panic_that_panics_goes_no_further() {
+    fn a_panic_payload_that_panics_on_drop_is_contained() {
         let before = hook_panics();
         assert_eq!(guarded(|| -> u8 { panic_any(DropPanics) }), None);
         assert!(hook_panics() > before);

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_child_has_its_own_value_whatever_its_parent_had_locked() {
+    fn a_forked_child_gets_its_own_value_despite_held_locks() {
         let value: OfProcess<Mutex<u32>> = OfProcess::new(Mutex::new(1), |_| Mutex::new(2));
         let of_parent = value.lock();
         // The state after a fork.

@@ -218,7 +218,7 @@ mod tests {
     use std::sync::mpsc::channel;
 
     #[test]
-    fn code_goes_on_after_a_panic_whose_value_panics() {
+    fn the_thread_survives_a_panic_payload_that_panics_on_drop() {
         let (sender, handled) = channel();
         let code = move |value: &u32| {
             let _ = sender.send(*value);

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_that_of_a_sorted_list_of_all_samples() {
+    fn the_percentile_equals_that_of_the_sorted_samples() {
         for seed in 1..=15 {
             let mut random = random(seed);
             let share = [0.5, 0.9, 0.95, 0.99, 1.0][random(5) as usize];
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_none_below_a_hundred_samples_of_ten_minutes() {
+    fn no_percentile_exists_below_a_hundred_recent_samples() {
         let (percentile, start) = (Percentile::new(0.99), Instant::now());
         assert_eq!(percentile.get(start), None);
         for n in 1..=100 {
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_of_the_latency_is_seen_within_a_few_samples() {
+    fn a_jump_in_latency_is_noticed_within_a_few_samples() {
         let (percentile, now) = (Percentile::new(0.95), Instant::now());
         (0..1_000).for_each(|_| percentile.record(Duration::from_millis(100), now));
         (0..64).for_each(|_| percentile.record(Duration::from_millis(500), now));
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn it_starts_anew_after_a_reset() {
+    fn a_reset_discards_all_samples() {
         let (percentile, now) = (Percentile::new(0.5), Instant::now());
         percentile.reset();
         (0..1_500).for_each(|_| percentile.record(Duration::from_secs(5), now));
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn times_of_every_length_are_taken() {
+    fn durations_of_every_length_are_recorded() {
         let (percentile, now) = (Percentile::new(0.5), Instant::now());
         (0..100).for_each(|_| percentile.record(Duration::ZERO, now));
         assert_eq!(percentile.get(now), Some(Duration::ZERO));
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_record_at_once() {
+    fn threads_record_concurrently() {
         let (percentile, now) = (Percentile::new(0.99), Instant::now());
         std::thread::scope(|scope| {
             for _ in 0..4 {

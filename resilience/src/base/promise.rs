@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_value_is_taken_whoever_waited_before() {
+    fn the_first_value_wins_even_if_an_earlier_waker_panics() {
         let promise = Promise::new();
         let waker = Waker::from(Arc::new(Panics));
         assert!(pin!(promise.taken()).poll(&mut Context::from_waker(&waker)).is_pending());
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_gives_what_another_one_waits_for() {
+    fn a_thread_receives_the_value_from_another_thread() {
         let promise = Arc::new(Promise::new());
         let given = promise.clone();
         let thread = std::thread::spawn(move || given.give("value"));

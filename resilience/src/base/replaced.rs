@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_value_before_is_back_after_each_guard() {
+    fn each_guard_restores_the_previous_value() {
         let outer = replace(&NUMBER, 1);
         let texts = replace(&TEXT, "a".to_owned());
         {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_puts_it_back_too() {
+    fn a_panic_restores_the_previous_value() {
         let panicked = catch_unwind(|| {
             let _texts = replace(&TEXT, "a".to_owned());
             let _number = replace(&NUMBER, 1);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_whose_locals_are_gone_has_nothing_to_replace() {
+    fn replacing_a_destroyed_thread_local_does_nothing() {
         let (found, reports) = channel();
         let thread = std::thread::spawn(move || {
             ONE.set(Some(Last { other: &TWO, found: found.clone() }));

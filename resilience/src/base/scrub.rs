@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_found_anywhere_and_what_hides_them_stays() {
+    fn secrets_are_found_anywhere_and_masked_ones_stay_masked() {
         for (text, expected) in CANARIES {
             // A line that ended a secret is not one any more.
             if !text.contains('\n') {
@@ -404,13 +404,13 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_does_nothing_with_it() {
+    fn control_characters_are_replaced() {
         assert_eq!(scrub("a\u{1b}[31mb\tc\r\nd\u{202e}e\u{7}", MOST), "a\u{fffd}[31mb c  d\u{fffd}e\u{fffd}");
         assert_eq!(scrub("pass\u{0}word=x", MOST), "pass\u{fffd}word=x");
     }
 
     #[test]
-    fn a_long_text_is_cut_where_a_character_begins() {
+    fn a_long_text_is_cut_at_a_character_boundary() {
         assert_eq!(scrub("abcdefgh", 8), "abcdefgh");
         assert_eq!(scrub("abcdefghi", 8), "abcdef..");
         assert_eq!(scrub("äöüäöü", 8), "äöü..");

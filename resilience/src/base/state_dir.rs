@@ -185,7 +185,7 @@ mod dirs {
         use super::*;
 
         #[test]
-        fn a_program_has_the_whole_name_of_its_file() {
+        fn a_program_is_named_after_its_whole_file_name() {
             for (path, name) in [
                 ("/usr/bin/importer", Some("importer")),
                 ("importer", Some("importer")),
@@ -204,7 +204,7 @@ mod dirs {
         }
 
         #[test]
-        fn a_test_binary_is_known_by_its_directory_and_hash() {
+        fn a_test_binary_is_recognized_by_its_directory_and_hash() {
             for (path, is_test) in [
                 ("/importer/target/debug/deps/importer-0123456789abcdef", true),
                 ("/importer/target/debug/deps/importer-0123456789abcdef.exe", true),
@@ -221,7 +221,7 @@ mod dirs {
 
         #[cfg(target_os = "linux")]
         #[test]
-        fn the_store_is_where_the_environment_says() {
+        fn the_state_directory_follows_the_environment() {
             let all = [("XDG_STATE_HOME", "/state"), ("HOME", "/home/a")];
             for (variables, application, dir) in [
                 (&all[..], "importer", Some("/state/resilience/importer")),

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_that_differ_give_keys_that_differ() {
+    fn different_values_give_different_keys() {
         let key = |a: &str, b: &str| Key::new().text("x:").value(a).text(":").value(b).finish();
         assert_eq!(key("a", "b"), "x:a:b");
         assert_eq!(key("a:b", "c"), "x:a%3Ab:c");

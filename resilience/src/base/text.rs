@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn times_read_as_attributes_spell_them() {
+    fn durations_are_printed_as_attributes_spell_them() {
         assert_eq!(time(0), "0s");
         assert_eq!(time(1), "0.001us");
         assert_eq!(time(250_000), "250us");
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_cut_off() {
+    fn text_beyond_the_capacity_is_cut_off() {
         assert_eq!(Text::<4>::new().push("abc").int(123).as_str(), "abc1");
     }
 }

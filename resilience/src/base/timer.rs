@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn wakers_that_panic_stop_no_other_alarm() {
+    fn a_panicking_waker_does_not_stop_other_alarms() {
         struct Panics;
         impl Wake for Panics {
             fn wake(self: Arc<Self>) {
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_waker_takes_no_lock_again() {
+    fn polling_with_the_same_waker_takes_no_lock() {
         let timers = timers(started);
         let mut pending = alarm(timers, LONG);
         let (first, _first) = telling();
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn another_waker_takes_the_place_of_the_first() {
+    fn a_new_waker_replaces_the_previous_one() {
         let timers = timers(|_| Ok(()));
         let (first, not_woken) = telling();
         let (second, woken) = telling();
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn a_waker_that_panics_when_it_is_dropped_concerns_no_other_task() {
+    fn a_waker_that_panics_on_drop_affects_no_other_task() {
         struct Waits {
             _panics: DropPanics,
         }
@@ -453,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_thread_is_asked_for_again_and_decides_nothing() {
+    fn a_failed_thread_start_is_retried_and_the_alarm_stays_pending() {
         static REFUSED: AtomicBool = AtomicBool::new(true);
         static ASKED: AtomicU32 = AtomicU32::new(0);
         let timers = timers(|timers| {
@@ -483,7 +483,7 @@ mod tests {
 
     #[cfg(feature = "tokio")]
     #[test]
-    fn only_a_paused_clock_is_tokios() {
+    fn only_a_paused_tokio_clock_uses_the_tokio_timer() {
         let wait = || std::future::poll_fn(|_| Poll::Ready(real(LONG)));
         let bare = tokio::runtime::Builder::new_current_thread().build().unwrap();
         assert!(matches!(bare.block_on(wait()), Timer::Thread(_)));

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_written_out() {
+    fn control_characters_are_escaped() {
         let seen = |text| Visible(text).to_string();
         assert_eq!(seen("a\x1b[2Jb"), "a\\u{1b}[2Jb");
         assert_eq!(seen("a\u{202e}b\nc\u{9b}"), "a\\u{202e}b\\u{a}c\\u{9b}");

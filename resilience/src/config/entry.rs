@@ -300,7 +300,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_selector_names_one_of_several() {
+    fn a_selector_picks_one_of_several_policies() {
         let read = |text| Selector::read(text).map(|selector| (selector.kind, selector.number));
         assert_eq!(read("timeout"), Some(("timeout", None)));
         assert_eq!(read("timeout_2"), Some(("timeout", Some(2))));
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_suggested_only_where_it_is_like_the_written_one() {
+    fn only_a_similar_name_is_suggested() {
         let names = ["max", "backoff", "base", "give_up_after"];
         assert_eq!(nearest("backof", names.into_iter()), Some("backoff"));
         assert_eq!(nearest("giveup_after", names.into_iter()), Some("give_up_after"));

@@ -39,7 +39,7 @@ fn a_file_has_types_and_a_variable_has_text() {
 }
 
 #[test]
-fn what_no_setting_takes_is_refused_with_what_it_takes() {
+fn an_invalid_value_is_rejected_with_the_expected_form() {
     for (name, raw, words) in [
         ("max", text("7"), "`max` takes a whole number such as 3, and this is \"7\""),
         ("max", Raw::Integer(-1), "`max` takes a whole number such as 3, and this is -1"),

@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_as_at_most_that() {
+    fn a_written_header_is_never_read_as_a_longer_time() {
         let mut nanos: u128 = 1;
         while nanos < Duration::MAX.as_nanos() {
             for nanos in [nanos, nanos + 1, nanos * 3 + 7] {
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_a_number_is_read() {
+    fn only_valid_numbers_are_parsed() {
         let huge = "9".repeat(60);
         for (value, expected) in [
             ("0", Some(Duration::ZERO)),

@@ -129,7 +129,7 @@ mod tests {
     use crate::snapshot;
 
     #[test]
-    fn a_program_that_chose_no_store_is_warned_that_its_records_are_in_memory() {
+    fn the_default_memory_store_adds_a_note() {
         let notes = || snapshot().notes;
         assert_eq!(notes(), [""; 0], "nothing is recorded yet");
         drop(default_store());

@@ -384,7 +384,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_stand_at_the_place_of_their_category() {
+    fn rows_are_indexed_by_their_category() {
         for (n, category) in Category::ALL.into_iter().enumerate() {
             assert_eq!(category as usize, n);
             assert_eq!(category.row().category, category);

@@ -201,14 +201,14 @@ mod tests {
 
     #[cfg(feature = "reqwest-middleware")]
     #[test]
-    fn the_error_of_a_client_with_middleware_is_known_behind_dyn() {
+    fn a_reqwest_middleware_error_is_classified_behind_dyn() {
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         let error: Box<dyn Error + Send + Sync> = reqwest_middleware::Error::middleware(refused).into();
         assert_eq!(of_dyn(&*error).category, Category::Connection);
     }
 
     #[test]
-    fn a_chain_without_an_end_is_unknown() {
+    fn an_endless_source_chain_is_unknown() {
         assert_eq!(of_dyn(&Endless).category, Category::Unknown);
     }
 

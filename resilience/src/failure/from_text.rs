@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_tables_are_those_in_force() {
+    fn the_documented_tables_match_the_code() {
         for (table, rows) in
             [(include_str!("from_text_first.md"), FIRST), (include_str!("from_text.md"), PHRASES)]
         {
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn every_phrase_means_its_row() {
+    fn every_phrase_gives_the_category_of_its_row() {
         for (class, phrases) in all() {
             for phrase in phrases {
                 let phrase = phrase.replace("..", "some thing");
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn no_status_hides_the_first_table() {
+    fn a_status_does_not_override_the_first_table() {
         for (class, phrases) in FIRST {
             for phrase in *phrases {
                 let phrase = phrase.replace("..", "some thing");
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phrase_is_never_hidden_by_an_earlier_row_by_accident() {
+    fn no_phrase_is_shadowed_by_an_earlier_row() {
         let rows = all();
         let shadowed = |n: usize, phrase: &str| {
             let phrase = phrase.replace("..", "x");
@@ -397,17 +397,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_panics(message in "\\PC{0,60}") {
+        fn from_text_never_panics(message in "\\PC{0,60}") {
             let _ = from_text(&message);
         }
 
         #[test]
-        fn long_messages_are_cut_between_letters(pad in 4080..4100_usize, message in "[\\u{e9}4a ]{0,20}") {
+        fn long_messages_are_cut_at_a_character_boundary(pad in 4080..4100_usize, message in "[\\u{e9}4a ]{0,20}") {
             let _ = from_text(&format!("{}{message}", "x".repeat(pad)));
         }
 
         #[test]
-        fn a_number_alone_says_nothing(number: u32) {
+        fn a_number_alone_is_unknown(number: u32) {
             prop_assert_eq!(category(&number.to_string()), Category::Unknown);
             prop_assert_eq!(category(&format!("port {number}")), Category::Unknown);
         }

@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn the_trait_wins() {
+    fn an_implementation_of_classify_wins() {
         assert_eq!(probe!(&Says), Category::Conflict);
         assert_eq!(probe!(&&Says), Category::Conflict);
         assert_eq!(probe!(&Box::new(Says)), Category::Conflict);
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn then_the_sources_even_of_an_error_that_borrows() {
+    fn sources_are_searched_even_for_a_borrowing_error() {
         fn borrowed<'a>(wraps: &'a Wraps<'a>) -> Category {
             probe!(&wraps)
         }
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn else_nothing_is_known() {
+    fn other_types_are_unknown() {
         assert_eq!(probe!(&Mute), Category::Unknown);
         assert_eq!(probe!(&&Mute), Category::Unknown);
         assert_eq!(probe!(&(1, "two")), Category::Unknown);
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn trait_objects_are_looked_into() {
+    fn trait_objects_are_inspected() {
         let boxed: Box<dyn Error> = Box::new(reset());
         assert_eq!(probe!(&boxed), Category::Connection);
         assert_eq!(probe!(&*boxed), Category::Connection);
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn in_generic_code_the_bound_decides() {
+    fn the_trait_bound_decides_in_generic_code() {
         fn bound<E: Classify>(error: &E) -> Category {
             probe!(error)
         }
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn only_errors_register() {
+    fn only_error_types_are_registered() {
         let error: &(dyn Error + 'static) = &reset();
         let io = Registers::<io::Error>::NEW.find_in(ErasedError::Error(error));
         assert_eq!(io.map(|error| error.classify().category), Some(Category::Connection));

@@ -593,7 +593,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_small() {
+    fn rejected_fits_in_24_bytes() {
         assert!(size_of::<Rejected>() <= 24, "{}", size_of::<Rejected>());
         assert_eq!(size_of::<Option<Wait>>(), 8);
     }
@@ -607,7 +607,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_show_the_key_only_where_it_was_asked_for() {
+    fn the_message_shows_the_key_only_with_key_label() {
         let text = |shows_key| {
             let origin = Origin::new("get".into(), Some("acme".into()), shows_key);
             Rejected::circuit_open(origin, Some(Duration::from_millis(1500).into())).to_string()

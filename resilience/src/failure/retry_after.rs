@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn junk_is_nothing() {
+    fn malformed_headers_are_ignored() {
         let day = |day: &str| format!("Sun, {day} 08:49:37 GMT");
         let time = |time: &str| format!("Sun, 06 Nov 1994 {time} GMT");
         let mut junk = [
@@ -205,12 +205,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_panics(header in ".{0,40}", now: u32) {
+        fn retry_after_never_panics(header in ".{0,40}", now: u32) {
             let _ = retry_after(&header, at(now.into()));
         }
 
         #[test]
-        fn nothing_near_a_date_panics(
+        fn malformed_dates_never_panic(
             header in "(Sun|Sunday)[, ]{1,2}[0-9]{1,2}[- ](Nov|Feb)[- ][0-9]{1,5} [0-9:]{7,9}( GMT)?",
             before: bool,
             now in 0..253_000_000_000_u64,

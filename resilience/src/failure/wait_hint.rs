@@ -173,14 +173,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_panics(text in "\\PC{0,60}", unit in "(d|h|m|s|ms|us| seconds)?", number in "[0-9.]{1,50}") {
+        fn wait_hint_never_panics(text in "\\PC{0,60}", unit in "(d|h|m|s|ms|us| seconds)?", number in "[0-9.]{1,50}") {
             let _ = wait_hint(&text);
             let _ = wait_hint(&format!("{number}{unit}"));
             let _ = wait_hint(&format!("retry after {number}{unit}{text}"));
         }
 
         #[test]
-        fn what_go_writes_is_read(minutes in 0..60_u64, seconds in 0..60_u64, millis in 0..1000_u64) {
+        fn durations_in_go_format_are_parsed(minutes in 0..60_u64, seconds in 0..60_u64, millis in 0..1000_u64) {
             let wait = Duration::from_secs(minutes * 60 + seconds) + Duration::from_millis(millis);
             let fine = format!("{minutes}m{seconds}.{millis:03}s");
             prop_assert_eq!(wait_hint(&fine), Some(wait));

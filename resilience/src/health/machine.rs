@@ -220,7 +220,7 @@ pub(super) mod tests {
     const KB: u64 = 1024;
 
     #[test]
-    fn without_a_group_the_memory_is_that_of_the_host() {
+    fn memory_is_that_of_the_host_without_a_cgroup() {
         let kernel = Kernel::new(&[HOST]);
         let memory = kernel.roots().memory().unwrap();
         assert_eq!(memory, DiskSpace { total: 8000 * KB, available: 6000 * KB });
@@ -229,7 +229,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_page_cache_of_a_group_is_no_pressure() {
+    fn the_page_cache_of_a_cgroup_counts_as_available() {
         let kernel = Kernel::new(&[
             HOST,
             ("proc/self/cgroup", "0::/app\n"),
@@ -241,7 +241,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_tightest_group_counts_and_max_is_the_host() {
+    fn the_tightest_cgroup_limit_counts_and_max_means_the_host() {
         let files = [
             HOST,
             ("proc/self/cgroup", "0::/outer/inner\n"),
@@ -257,7 +257,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn groups_of_version_one_are_read_where_they_are_mounted() {
+    fn cgroups_of_version_1_are_read_at_their_mount_point() {
         let kernel = Kernel::new(&[
             HOST,
             // The path is that of the host.
@@ -275,7 +275,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn processor_time_is_a_part_of_the_quota_or_of_the_host() {
+    fn cpu_usage_is_relative_to_the_quota_or_the_host() {
         let start = Instant::now();
         let second = start + Duration::from_secs(1);
         let group = |used: &str| {
@@ -296,7 +296,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_yet_has_the_disk_of_the_one_above() {
+    fn a_missing_directory_uses_the_disk_of_its_parent() {
         let here = disk(&std::env::temp_dir());
         assert_eq!(
             here.map(|space| space.total),

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_that_is_full_of_page_cache_is_no_warning() {
+    fn page_cache_alone_causes_no_memory_warning() {
         let level = |stat: &str| {
             let kernel = Kernel::new(&[
                 HOST,

@@ -81,7 +81,7 @@ fn model(run: impl Fn() + Sync + Send + 'static) {
 }
 
 #[test]
-fn a_key_at_its_limit_stays_limited_while_others_evict() {
+fn a_key_at_its_limit_survives_concurrent_evictions() {
     model(|| {
         let map = map(1);
         let limited = get(&map, 1);
@@ -99,7 +99,7 @@ fn a_key_at_its_limit_stays_limited_while_others_evict() {
 }
 
 #[test]
-fn calls_that_hold_a_key_at_once_have_the_same_entry() {
+fn concurrent_calls_with_one_key_share_its_entry() {
     model(|| {
         let map = map(1);
         drop(get(&map, 1));
@@ -114,7 +114,7 @@ fn calls_that_hold_a_key_at_once_have_the_same_entry() {
 }
 
 #[test]
-fn of_threads_that_add_one_key_all_have_its_entry() {
+fn threads_that_add_the_same_key_share_its_entry() {
     model(|| {
         let map = map(1);
         let (one, two, three) = together(&map, |map| get(map, 1), |map| get(map, 1), |map| get(map, 1));
@@ -124,7 +124,7 @@ fn of_threads_that_add_one_key_all_have_its_entry() {
 }
 
 #[test]
-fn a_key_without_room_shares_one_entry_with_all_that_hold_it() {
+fn holders_of_a_key_without_room_share_the_overflow_entry() {
     model(|| {
         let map = map(1);
         let held = get(&map, 1);
@@ -137,7 +137,7 @@ fn a_key_without_room_shares_one_entry_with_all_that_hold_it() {
 }
 
 #[test]
-fn keys_that_come_at_once_evict_as_many_as_there_are_too_many() {
+fn concurrent_insertions_evict_only_the_surplus() {
     model(|| {
         let map = map(2);
         drop((get(&map, 1), get(&map, 2)));
@@ -149,7 +149,7 @@ fn keys_that_come_at_once_evict_as_many_as_there_are_too_many() {
 
 /// An entry that is idle when a thread looks for one to evict in another part, and in use when that takes it out.
 #[test]
-fn an_entry_that_is_used_again_is_not_evicted() {
+fn an_entry_in_use_again_is_not_evicted() {
     model(|| {
         let map = map_of_two_parts(1);
         drop(get(&map, 1));

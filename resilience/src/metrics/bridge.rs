@@ -187,7 +187,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn what_is_spread_has_the_same_buckets_and_the_same_sum() {
+    fn spread_durations_keep_the_buckets_and_the_sum() {
         for all in [&[0.002][..], &[0.005, 0.3, 0.4, 7.0], &[1.0; 100], &[59.0, 61.0, 3_600.0], &[600.0]] {
             let mut times = Times::default();
             for seconds in all {

@@ -80,13 +80,13 @@ mod tests {
     }
 
     #[test]
-    fn the_first_page_shows_what_each_key_has() {
+    fn the_first_page_shows_the_counts_of_each_key() {
         let mut split = KeySplit::default();
         assert_eq!(split.divide(30, &[("a", 12), ("b", 8)]), shares([12, 8], 10));
     }
 
     #[test]
-    fn a_key_that_gets_its_label_takes_nothing_from_the_others() {
+    fn a_newly_labelled_key_keeps_earlier_calls_under_other() {
         let mut split = KeySplit::default();
         assert_eq!(split.divide(30, &[]), shares([], 30));
         // 25 of the 30 were its own, and four are new.
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_evicted_key_had_stays_and_the_rest_goes_to_the_others() {
+    fn calls_around_an_eviction_count_under_other() {
         let mut split = KeySplit::default();
         assert_eq!(split.divide(10, &[("a", 10)]), shares([10], 0));
         // The key counted 3 more before it was evicted, and 2 after it came back.
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn no_history_makes_a_series_fall() {
+    fn no_series_ever_decreases() {
         use crate::base::rng;
         for _ in 0..200 {
             let (mut split, mut counts, mut total) = (KeySplit::default(), [0_u64; 3], 0_u64);

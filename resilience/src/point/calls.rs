@@ -374,7 +374,7 @@ mod tests {
     static CALLS: PointCalls = PointCalls::new();
 
     #[test]
-    fn a_call_on_a_clock_that_goes_back_takes_no_time() {
+    fn a_call_takes_no_time_if_the_clock_goes_backwards() {
         let counters = CALLS.counters();
         let since = counters.start() + 3_600_000_000_000;
         counters.record(since, Outcome::Success);
@@ -386,7 +386,7 @@ mod tests {
 
     #[cfg(feature = "config")]
     #[test]
-    fn the_bits_of_a_configuration_are_no_calls() {
+    fn configuration_bits_do_not_count_as_calls() {
         static CALLS: PointCalls = PointCalls::new();
         CALLS.set_timed(Some(false));
         for (timed, by_code, is_timed) in [

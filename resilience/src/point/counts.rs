@@ -104,7 +104,7 @@ mod tests {
     use super::CallCounts;
 
     #[test]
-    fn cancelled_calls_have_no_part_in_the_success_rate() {
+    fn cancelled_calls_do_not_affect_the_success_rate() {
         let none = CallCounts::default();
         let cancelled = CallCounts { total: 2, cancelled: 2, ..none.clone() };
         let mixed = CallCounts { total: 6, succeeded: 3, rejected: 1, cancelled: 2, ..none.clone() };

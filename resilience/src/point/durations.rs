@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn each_measure_is_counted_apart() {
+    fn each_measure_is_counted_separately() {
         for (place, what) in Measure::ALL.into_iter().enumerate() {
             assert_eq!(what.place(), place);
             let durations = Durations::new();

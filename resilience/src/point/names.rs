@@ -46,14 +46,14 @@ mod tests {
     }
 
     #[test]
-    fn shared_names_are_numbered_by_place_then_by_order() {
+    fn duplicate_names_are_numbered_by_location_then_by_order() {
         assert_eq!(names(&[("a", 3), ("b", 1), ("a", 1), ("a", 2)]), ["a#3", "b", "a", "a#2"]);
         assert_eq!(names(&[("a", 7), ("a", 7), ("a", 7)]), ["a", "a#2", "a#3"]);
         assert_eq!(unique(&[("a".into(), 1), ("b".into(), 1), ("a".into(), 1)])[0], ("a".into(), true));
     }
 
     #[test]
-    fn a_number_never_meets_a_name_that_was_written() {
+    fn a_numbered_name_never_collides_with_a_given_name() {
         assert_eq!(names(&[("a", 1), ("a#2", 2), ("a", 3), ("a", 4)]), ["a", "a#2", "a#3", "a#4"]);
         assert_eq!(names(&[("a", 1), ("a", 2), ("a#2", 3), ("a#2", 4)]), ["a", "a#3", "a#2", "a#2#2"]);
     }

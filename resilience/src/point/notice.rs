@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_feature_is_named_for_the_types_that_it_classifies() {
+    fn a_notice_names_the_feature_that_classifies_the_type() {
         assert!(names("reqwest::error::Error", "reqwest"));
         assert!(names("alloc::sync::Arc<reqwest::error::Error>", "reqwest"));
         assert!(!names("my_reqwest::Error", "reqwest"));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_is_bounded() {
+    fn the_memory_for_notices_is_bounded() {
         static POINT: PointSite = PointSite::new("m", "f", &[]);
         let said = LoggedPairs::new();
         let names: Vec<_> = (0..SLOTS * 2).map(|n| format!("Type{n}")).collect();

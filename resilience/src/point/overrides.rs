@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_generation_has_a_place_of_its_own_and_stays_there() {
+    fn each_generation_keeps_its_own_slot() {
         let all = Generations { rooms: [const { OnceLock::new() }; ROOMS], last: Mutex::new(0) };
         assert!(all.get(1).is_none());
         for number in 1..=100 {

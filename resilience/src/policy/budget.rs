@@ -533,7 +533,7 @@ mod tests {
         }
 
         #[test]
-        fn about_a_hundred_at_once_then_one_a_second() {
+        fn a_full_bucket_pays_a_hundred_retries_then_one_a_second() {
             let world = isolate();
             let budget = Budget::new();
             assert_eq!((drawn(&budget), budget.tokens(), budget.denied()), (100, 0, 1));
@@ -550,7 +550,7 @@ mod tests {
         }
 
         #[test]
-        fn successes_return_tokens_and_the_full_bucket_is_not_written() {
+        fn successes_return_tokens_up_to_the_capacity() {
             let _world = isolate();
             let budget = Budget::new();
             budget.deposit_success();
@@ -565,7 +565,7 @@ mod tests {
         }
 
         #[test]
-        fn tokens_that_are_not_spent_go_back() {
+        fn unspent_tokens_are_returned() {
             let world = isolate();
             let budget = Budget::new();
             let (first, second) = (budget.withdraw(false), budget.withdraw(true));
@@ -578,7 +578,7 @@ mod tests {
         }
 
         #[test]
-        fn a_cost_over_the_capacity_is_the_capacity() {
+        fn a_cost_above_the_capacity_is_capped() {
             let _world = isolate();
             let budget = Budget::new().capacity(3).refill(0);
             assert_eq!(drawn(&budget), 1);
@@ -586,7 +586,7 @@ mod tests {
         }
 
         #[test]
-        fn the_largest_numbers_fit() {
+        fn the_largest_settings_do_not_overflow() {
             let world = isolate();
             let most = 200_000;
             let budget =
@@ -602,7 +602,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_read_late_is_no_time_and_never_goes_back() {
+    fn a_stale_clock_reading_adds_no_tokens() {
         let word = (1_000 << MISSING_BITS) + 5_000;
         assert_eq!(missing(word, 999, 5), 5_000);
         assert_eq!(latest(word, 999), 1_000);
@@ -614,7 +614,7 @@ mod tests {
 
     #[cfg(not(loom))]
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_budgets_are_rejected() {
         let refused = |build: fn() -> Budget| std::panic::catch_unwind(build).is_err();
         assert!(refused(|| Budget::new().capacity(0)));
         assert!(refused(|| Budget::new().cost(0)));
@@ -649,7 +649,7 @@ mod tests {
             /// The model refills as time passes; the bucket only when a retry asks. A success in between
             /// that meets a bucket which time alone had filled is lost in neither.
             #[test]
-            fn the_bucket_holds_what_a_simple_one_holds(
+            fn the_bucket_agrees_with_a_simple_model(
                 capacity in 1..60_u32, refill in 0..9_u32, steps in prop::collection::vec(steps(), 0..200),
             ) {
                 let settings = BudgetConfig { capacity, cost: 5, timeout_cost: 10, deposit: 1, refill, throttle: None };
@@ -695,7 +695,7 @@ mod tests {
 
     #[cfg(loom)]
     #[test]
-    fn loom_tokens_are_neither_lost_nor_made() {
+    fn loom_no_token_is_lost_or_created() {
         loom::model(|| {
             let settings = BudgetConfig {
                 capacity: 10,
@@ -727,7 +727,7 @@ mod tests {
 
     #[cfg(loom)]
     #[test]
-    fn loom_half_of_the_bucket_pays_for_no_extra_call() {
+    fn loom_extra_calls_leave_half_of_the_bucket() {
         loom::model(|| {
             let settings = BudgetConfig {
                 capacity: 10,
@@ -750,7 +750,7 @@ mod tests {
 
     #[cfg(loom)]
     #[test]
-    fn loom_the_bucket_is_full_when_both_have_put_back() {
+    fn loom_the_bucket_is_full_after_both_refunds() {
         loom::model(|| {
             let settings = BudgetConfig {
                 capacity: 10,

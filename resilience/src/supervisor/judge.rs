@@ -66,7 +66,7 @@ mod tests {
     type Row = (Severity, u64, u64, u64, Severity, Severity, &'static [Step]);
 
     #[test]
-    fn every_rule_with_its_numbers() {
+    fn every_rule_fires_at_its_threshold() {
         let rows: &[Row] = &[
             (Low, 1, 1, 0, Low, Low, &[Retry]),
             (Low, 5, 5, 1, Low, Low, &[Retry]),

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn it_names_the_functions_with_the_most_failures_of_ten_minutes() {
+    fn an_alert_names_the_functions_with_the_most_failures() {
         let failed = |counts: [u64; 5]| {
             let names = ["a", "b", "c", "d", "e"].map(str::to_owned);
             Recoveries {
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn it_says_once_that_it_is_below_and_once_that_it_is_back() {
+    fn a_recovery_alert_fires_once_and_clears_once() {
         let begin = Instant::now();
         let (mut rate, mut changes) = (SuccessRate::default(), Vec::new());
         // A minute of 19 failures is too little to judge; the 20th is enough; then ten good minutes.
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_empties_it() {
+    fn a_gap_in_the_samples_empties_the_window() {
         let begin = Instant::now();
         let mut rate = SuccessRate::default();
         assert_eq!(rate.take(begin, recoveries(0, 0), 0.95), None);

@@ -85,7 +85,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_agrees_with_the_sum_over_all_samples(
+        fn the_trend_agrees_with_the_sum_over_all_samples(
             samples in prop::collection::vec((1_u64..40, 0_u64..50, 0_u64..200), 1..200),
             window in 1_u64..3600,
         ) {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_that_is_steady_is_expected_to_stay() {
+    fn a_steady_rate_is_expected_to_continue() {
         let (mut trend, begin) = (Trend::new(), Instant::now());
         for n in 0..600 {
             trend.add(begin + Duration::from_secs(10 * n), 3, 10);

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_run() {
+    fn both_functions_run_under_a_renamed_crate() {
         assert_eq!(renamed(false).unwrap(), 1);
         assert_eq!(renamed(true).unwrap(), 0);
         let names = tough::points().into_iter().map(|point| point.name.to_string());

@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn text_stays_readable() {
+    fn utf8_output_is_stored_as_text() {
         let json = |bytes: &[u8]| serde_json::to_string(&Written::of(bytes.to_vec())).unwrap();
         assert_eq!(json(b"\x1b[1mhi\n"), r#"{"text":"\u001b[1mhi\n"}"#);
         assert_eq!(json(b"\x00\xff\n"), r#"{"base64":"AP8K"}"#);

@@ -33,7 +33,7 @@ fn said(dir: &Path, program: &[&str], command: &[&str]) -> (i32, String) {
 }
 
 #[test]
-fn limits_are_those_of_timeout() {
+fn timeouts_behave_like_coreutils_timeout() {
     if !is_installed("timeout") {
         return;
     }
@@ -74,7 +74,7 @@ fn limits_are_those_of_timeout() {
 }
 
 #[test]
-fn locks_are_those_of_flock() {
+fn locks_behave_like_flock() {
     if !is_installed("flock") {
         return;
     }
@@ -137,7 +137,7 @@ fn locks_are_those_of_flock() {
 
 /// `parallel --retries n` makes n attempts; here the first one does not count. Its own code is how many jobs failed.
 #[test]
-fn retries_are_those_of_parallel() {
+fn retries_behave_like_gnu_parallel() {
     let has_parallel = is_installed("parallel");
     for (attempts, script, code) in [
         (1, "exit 0", 0),

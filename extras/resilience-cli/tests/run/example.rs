@@ -75,7 +75,7 @@ fn is_done(dir: &Path, task: &str) -> bool {
 }
 
 #[test]
-fn the_example_is_clean_for_shellcheck() {
+fn the_example_passes_shellcheck() {
     let Some(shellcheck) = installed("shellcheck") else { return };
     let checked = output(Command::new(shellcheck).arg(SCRIPT));
     assert!(checked.status.success(), "{}", text(&checked.stdout));
@@ -101,7 +101,7 @@ fn a_task_is_completed_once() {
 }
 
 #[test]
-fn a_failure_between_the_files_is_rolled_back_and_the_task_can_be_completed_later() {
+fn a_failure_between_the_files_rolls_back_and_can_be_retried() {
     let Some(dir) = prepared() else { return };
     let dir = dir.path();
     fs::write(dir.join("fail"), "3\n").unwrap();
@@ -112,7 +112,7 @@ fn a_failure_between_the_files_is_rolled_back_and_the_task_can_be_completed_late
 }
 
 #[test]
-fn two_tasks_at_once_wait_for_each_other() {
+fn concurrent_tasks_wait_for_each_other() {
     let Some(dir) = prepared() else { return };
     let dir = dir.path();
     let both = ["TASK-1", "TASK-2"].map(|task| script(dir, &["anna", task, "done"]).spawn().unwrap());
@@ -123,7 +123,7 @@ fn two_tasks_at_once_wait_for_each_other() {
 }
 
 #[test]
-fn a_kill_in_the_middle_leaves_both_files_before_or_both_after() {
+fn a_kill_leaves_both_files_changed_or_neither() {
     for stop in 1..=3 {
         for kills_all in [true, false] {
             let Some(dir) = prepared() else { return };

@@ -26,7 +26,7 @@ pub(super) fn read(dir: &Path, name: &str) -> Option<String> {
 }
 
 #[test]
-fn a_lock_that_is_held_ends_the_run_with_75_and_programs_share_it() {
+fn a_held_lock_ends_the_run_with_75_and_programs_share_it() {
     let dir = dir();
     let held = of_program(dir.path(), "deploy").acquire().expect("a lock");
     let busy = output(&mut run(dir.path(), "--lock deploy", "echo >> calls"));
@@ -66,7 +66,7 @@ fn a_lock_that_is_held_ends_the_run_with_75_and_programs_share_it() {
 }
 
 #[test]
-fn readers_share_a_lock_and_a_path_is_one() {
+fn readers_share_a_lock_and_a_path_names_one() {
     let dir = dir();
     fs::write(dir.path().join("data"), "content").unwrap();
     for path in ["./data", "./"] {
@@ -85,7 +85,7 @@ fn readers_share_a_lock_and_a_path_is_one() {
 }
 
 #[test]
-fn a_run_inside_of_one_that_holds_the_lock_is_refused_at_once() {
+fn a_nested_run_for_the_same_lock_is_refused_at_once() {
     let dir = dir();
     let nested = |inner: &str| {
         let script = format!("{BINARY} run {inner} -- true; echo $? $RESILIENCE_HELD");
@@ -136,7 +136,7 @@ fn a_lock_of_another_state_is_another_lock() {
 }
 
 #[test]
-fn a_daemon_that_a_success_leaves_behind_does_not_keep_the_lock() {
+fn a_daemon_does_not_keep_the_lock_after_a_success() {
     let dir = dir();
     let daemon = "sleep 60 > /dev/null 2>&1 & echo $! > pid";
     assert_eq!(ends(&mut run(dir.path(), "--lock a --backup f --rollback", daemon)).1, 0);
@@ -147,7 +147,7 @@ fn a_daemon_that_a_success_leaves_behind_does_not_keep_the_lock() {
 }
 
 #[test]
-fn files_are_put_back_after_a_failure_and_stay_after_a_success() {
+fn files_are_restored_after_a_failure_and_kept_after_a_success() {
     let spoil = "cat f >> seen; echo spoilt > f; rm g; echo made > h";
     let left = |dir: &TempDir| ["f", "g", "h"].map(|name| read(dir.path(), name));
     let prepared = || {
@@ -199,7 +199,7 @@ fn files_are_put_back_after_a_failure_and_stay_after_a_success() {
 }
 
 #[test]
-fn files_that_cannot_be_put_back_are_reported_with_77() {
+fn files_that_cannot_be_restored_end_the_run_with_77() {
     let dir = dir();
     fs::write(dir.path().join("f"), "old").unwrap();
     let spoil = "echo spoilt > f; echo damaged > $(echo .f-*-before.old); exit 3";
@@ -277,13 +277,13 @@ fn killed(command: &str, is_stopped: bool) {
 }
 
 #[test]
-fn a_command_whose_run_is_killed_keeps_the_lock_until_it_ends() {
+fn a_command_keeps_the_lock_when_its_run_is_killed() {
     let writes = "touch ready; i=0; while [ $i -lt 100 ] || { [ ! -e go ] && [ -e ready ]; }; do i=$((i+1)); echo $i >> f; sleep 0.02; done; echo last >> f";
     killed(writes, false);
 }
 
 #[test]
-fn a_stopped_command_whose_run_is_killed_keeps_the_lock() {
+fn a_stopped_command_keeps_the_lock_when_its_run_is_killed() {
     killed(
         "echo begun > f; touch ready; until [ -e go ] || [ ! -e ready ]; do sleep 0.01; done; echo last >> f",
         true,
@@ -291,7 +291,7 @@ fn a_stopped_command_whose_run_is_killed_keeps_the_lock() {
 }
 
 #[test]
-fn a_program_that_edits_the_file_puts_it_back_first() {
+fn a_transaction_restores_the_file_of_a_killed_run_first() {
     let dir = dir();
     let path = dir.path();
     fs::write(path.join("f"), "old").unwrap();
@@ -311,7 +311,7 @@ fn a_program_that_edits_the_file_puts_it_back_first() {
 }
 
 #[test]
-fn a_signal_ends_the_wait_for_a_lock_and_rolls_back_what_the_command_did() {
+fn a_signal_ends_the_wait_for_a_lock_and_rolls_back() {
     for (name, number) in [("TERM", 15), ("INT", 2), ("HUP", 1)] {
         let dir = dir();
         let path = dir.path();
@@ -381,7 +381,7 @@ pub(super) fn is_waiting(lock: &Path) -> bool {
 }
 
 #[test]
-fn a_long_wait_is_shown_on_a_terminal_and_nowhere_else() {
+fn a_long_wait_is_shown_only_on_a_terminal() {
     let dir = dir();
     let path = dir.path();
     let held = of_program(path, "deploy").acquire().expect("a lock");

@@ -54,7 +54,7 @@ fn a_script_without_an_interpreter_is_run_by_the_shell() {
 
 /// A full disk for temporary files, and a directory that does not exist: the output is passed on.
 #[test]
-fn output_that_no_file_can_hold_is_passed_on() {
+fn output_is_passed_on_when_no_file_can_buffer_it() {
     let dir = dir();
     let missing = dir.path().join("missing");
     let script = "echo >> calls; yes | head -c 3000000";
@@ -117,7 +117,7 @@ fn binary_output_is_recorded_exactly() {
 }
 
 #[test]
-fn codes_that_are_named_are_repeated() {
+fn listed_exit_codes_are_retried() {
     for (words, script, attempts) in [
         ("--retry-on 143", "kill -TERM $$", 3),
         ("--retry-on 130,143", "kill -INT $$", 3),

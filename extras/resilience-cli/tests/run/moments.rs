@@ -29,7 +29,7 @@ fn paused(dir: &Path, words: &str, script: &str, signals: &[&str]) -> ExitStatus
 }
 
 #[test]
-fn a_command_that_ended_in_time_has_not_timed_out() {
+fn a_command_that_ends_in_time_has_not_timed_out() {
     let waits = "echo new > f; echo >> calls; until [ -e go ]; do sleep 0.01; done";
     let cases = [
         ("--timeout 2s --backup f --rollback", "exit 0", &[][..], 0),
@@ -59,7 +59,7 @@ fn a_command_that_ended_in_time_has_not_timed_out() {
 }
 
 #[test]
-fn a_command_that_ends_before_it_is_killed_was_not_killed() {
+fn a_command_that_ends_on_sigterm_is_not_reported_as_killed() {
     let dir = dir();
     // It ends when it is asked to, while the run is stopped.
     let script = "trap 'touch asked; until [ -e go ]; do sleep 0.01; done; exit 0' TERM; \
@@ -78,7 +78,7 @@ fn a_command_that_ends_before_it_is_killed_was_not_killed() {
 }
 
 #[test]
-fn the_command_of_a_killed_run_keeps_its_checkpoint() {
+fn a_command_keeps_its_checkpoint_when_its_run_is_killed() {
     let dir = dir();
     let path = dir.path();
     let script = "echo >> calls; echo $$ > pid; touch ready; until [ -e go ]; do sleep 0.01; done; echo done";
@@ -111,7 +111,7 @@ fn the_command_of_a_killed_run_keeps_its_checkpoint() {
 }
 
 #[test]
-fn a_total_timeout_ends_the_wait_for_a_checkpoint_that_another_run_makes() {
+fn a_total_timeout_ends_the_wait_for_another_runs_checkpoint() {
     let dir = dir();
     let path = dir.path();
     let script = "touch ready; until [ -e go ]; do sleep 0.01; done";
@@ -130,7 +130,7 @@ fn a_total_timeout_ends_the_wait_for_a_checkpoint_that_another_run_makes() {
 }
 
 #[test]
-fn numbers_at_the_edge_are_numbers() {
+fn extreme_numbers_are_accepted() {
     let dir = dir();
     for (words, script, code, attempts) in [
         ("--retries 4294967295 --base 1ms --no-jitter", "test $(wc -l < calls) -eq 3", 0, 3),
@@ -174,7 +174,7 @@ fn numbers_at_the_edge_are_numbers() {
 }
 
 #[test]
-fn the_status_file_has_the_number_of_attempts_whatever_ended_them() {
+fn the_status_file_always_has_the_number_of_attempts() {
     for (words, script, result, attempts) in [
         (
             "--retries 3 --base 1ms --retry-on 1",

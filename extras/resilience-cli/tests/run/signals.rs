@@ -10,7 +10,7 @@ use std::path::Path;
 // that no shell could continue, as that of a service is.
 
 #[test]
-fn a_run_that_is_stopped_while_it_waits_keeps_no_other_from_the_lock() {
+fn a_run_stopped_while_waiting_does_not_block_the_lock() {
     let dir = dir();
     let path = dir.path();
     let held = of_program(path, "x").acquire().expect("a lock");
@@ -31,7 +31,7 @@ fn a_run_that_is_stopped_while_it_waits_keeps_no_other_from_the_lock() {
 }
 
 #[test]
-fn a_run_that_is_stopped_with_its_command_goes_on_and_rolls_back() {
+fn a_run_stopped_with_its_command_continues_and_rolls_back() {
     let dir = dir();
     let path = dir.path();
     fs::write(path.join("f"), "old\n").unwrap();
@@ -74,7 +74,7 @@ fn is_being_put_back(dir: &Path) -> bool {
 }
 
 #[test]
-fn a_signal_that_comes_during_a_rollback_acts_when_the_files_are_back() {
+fn a_signal_during_a_rollback_acts_after_the_rollback() {
     for (name, number) in [("TERM", 15), ("INT", 2), ("HUP", 1), ("QUIT", 3)] {
         let dir = dir();
         let path = dir.path();
@@ -104,7 +104,7 @@ fn left_by_a_rollback(dir: &Path) -> Vec<String> {
 }
 
 #[test]
-fn keys_that_are_typed_during_a_rollback_act_when_the_files_are_back() {
+fn keys_typed_during_a_rollback_act_after_the_rollback() {
     // Ctrl-Z is lost where the process is held for it: the file is as large as it has to be.
     for (key, seen) in [(b"\x1a", "stopped"), (b"\x03", "ended by 2")] {
         let is_in_time = (4..9).any(|size| {
@@ -133,7 +133,7 @@ fn keys_that_are_typed_during_a_rollback_act_when_the_files_are_back() {
 }
 
 #[test]
-fn a_run_in_a_pipeline_leaves_terminal_and_groups_as_they_were_after_ctrl_z_and_fg() {
+fn a_run_in_a_pipeline_survives_ctrl_z_and_fg() {
     let dir = dir();
     let path = dir.path();
     let waits = "touch ready; until [ -e go ] || [ ! -e ready ]; do sleep 0.01; done; echo done";
@@ -153,7 +153,7 @@ fn a_run_in_a_pipeline_leaves_terminal_and_groups_as_they_were_after_ctrl_z_and_
 /// A container that another program enters (`docker exec`, `unshare --pid`) shows a group, a session and a parent from
 /// outside of it as 0.
 #[test]
-fn a_run_in_a_pid_namespace_that_began_outside_of_it_rolls_back() {
+fn a_run_started_from_outside_its_pid_namespace_rolls_back() {
     // The first has the `/proc` of the namespace, the other that of the processes outside.
     for proc in [&["--mount-proc"][..], &[]] {
         let dir = dir();

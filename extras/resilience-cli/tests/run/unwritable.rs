@@ -31,7 +31,7 @@ fn result(dir: &Path, words: &str, script: &str, stderr: Stdio) -> (Option<i32>,
 }
 
 #[test]
-fn a_run_goes_on_without_a_standard_error() {
+fn a_run_continues_without_a_standard_error() {
     for (name, stderr) in STREAMS {
         for (words, script, code, expected, number, left) in [
             ("-v --backup f --rollback", "echo new > f; sleep 9 >/dev/null 2>&1 & exit 0", 0, "ok", 1, "new"),
@@ -67,7 +67,7 @@ fn a_run_goes_on_without_a_standard_error() {
 }
 
 #[test]
-fn other_commands_go_on_without_a_standard_error() {
+fn other_subcommands_work_without_a_standard_error() {
     for (name, stderr) in STREAMS {
         let dir = dir();
         let path = dir.path();
@@ -110,7 +110,7 @@ fn other_commands_go_on_without_a_standard_error() {
 
 /// A full disk is an error; a reader that has seen enough is none.
 #[test]
-fn output_that_cannot_be_written_is_an_error_unless_its_reader_has_gone() {
+fn a_failed_write_is_an_error_unless_the_reader_closed_the_pipe() {
     let dir = dir();
     let path = dir.path();
     assert!(run(path, "--checkpoint recorded", "echo hi").output().unwrap().status.success());
@@ -152,7 +152,7 @@ fn output_that_cannot_be_written_is_an_error_unless_its_reader_has_gone() {
 
 /// The limit of processes leaves no room for a thread.
 #[test]
-fn a_run_without_room_for_a_thread_fails_before_its_command() {
+fn a_run_that_cannot_start_a_thread_fails_before_its_command() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = dir();
     let path = dir.path();

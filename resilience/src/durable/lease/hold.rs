@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn chores_go_on_after_a_panic_whose_value_panics() {
+    fn background_work_survives_a_panic_payload_that_panics_on_drop() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         finish(&store, panics_at(1));
         finish(&store, panics_at(2));
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_a_store_does_not_take_back_delays_no_listing_for_long() {
+    fn a_release_that_hangs_delays_listings_only_briefly() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         finish(&store, std::future::pending());
         assert_eq!(block_for(Duration::from_secs(60), Box::pin(settled_soon(&store))), Some(()));

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn each_waiting_task_is_woken_without_the_lock_also_beside_one_that_panics() {
+    fn a_lost_lease_wakes_every_task_even_if_a_waker_panics() {
         let loss = Arc::new(LeaseLoss::default());
         let tasks = [true, false].map(|panics| {
             let task = Arc::new(Task { loss: loss.clone(), woken: AtomicU32::new(0), panics });

@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_back_as_itself_survives() {
+    fn values_that_round_trip_are_accepted() {
         survives((u64::MAX, i64::MIN, -0.0_f64, f32::MIN_POSITIVE, 'ä', "\u{1f980}\0".to_owned()));
         survives(((), None::<u8>, Some(Some(7)), vec![Some(1), None]));
         survives(HashMap::from([(7_u32, vec![1]), (8, vec![])]));
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_differ_in_fields() {
+    fn differences_name_the_fields_of_objects() {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let (recorded, current) = (br#"{"a":1,"b":[1,2],"c":3}"#, br#"{"a":2,"b":[2,1],"d":null,"e":0}"#);
         let of = |sets: &[&str]| difference(recorded, current, &names(sets)).expect("objects");
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_written_in_no_certain_order_is_unordered() {
+    fn only_hash_collections_are_unordered() {
         fn is<T: Serialize + DeserializeOwned>(value: &T) -> bool {
             is_unordered::<T>(&to_value(value).expect("a value"))
         }
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_option_can_be_absent() {
+    fn only_an_option_may_be_absent() {
         assert_eq!(absent::<Option<u32>>(), Some(None));
         assert_eq!(absent::<Option<Vec<Option<()>>>>(), Some(None));
         assert_eq!(
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_back_as_something_else_is_refused() {
+    fn values_that_do_not_round_trip_are_rejected() {
         refused(f64::NAN, "not a number in JSON");
         refused(Some(f32::INFINITY), "not a number in JSON");
         refused(Some(None::<u8>), "read back as `None`");

@@ -201,7 +201,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn what_json_has_passes_and_what_it_has_not_does_not() {
+    fn values_without_a_json_form_are_rejected() {
         for fine in [0.0, -0.0, f64::MAX, f64::MIN_POSITIVE, 0.1] {
             check(&(fine, [fine], Some(fine), None::<f64>, Some(vec![None::<u8>]), ())).unwrap();
             check(&BTreeMap::from([("NaN", (fine, "inf"))])).unwrap();

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_and_the_same_interruption_is_kept_once() {
+    fn a_note_round_trips_and_merges_equal_interruptions() {
         let mut note = JobHistory { problem: Some("the store is down".to_owned()), ..JobHistory::default() };
         for attempt in 1..=3 {
             note = note.with(event("interrupted", "down", attempt));

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_of_a_key_is_an_id_again() {
+    fn a_key_round_trips_to_its_id() {
         for id in ["", "import:7", "a%20b%2Fc", "%", "%2", "ä/%é"] {
             assert_eq!(whole(&part(id)), id);
         }

@@ -573,14 +573,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_kept_is_read_back() {
+    fn a_record_round_trips() {
         for record in [full(), Record::new("")] {
             assert_eq!(Record::decode(&record.key, &record.encode()), Ok(record));
         }
     }
 
     #[test]
-    fn no_flipped_bit_and_no_cut_is_read_as_a_record() {
+    fn flipped_bits_and_truncation_are_detected() {
         let record = full();
         let bytes = record.encode();
         for at in 0..bytes.len() {
@@ -602,7 +602,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_format_and_another_codec_say_so() {
+    fn a_later_format_and_an_unknown_codec_are_named() {
         for (at, byte, reason) in [(4, 3, Corrupt::LaterFormat(3)), (6, 2, Corrupt::UnknownCodec(2))] {
             let (mut head, body) = full().encode_parts();
             head[at] = byte;
@@ -616,7 +616,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_read_without_its_body() {
+    fn a_head_is_decoded_without_its_body() {
         let (head, body) = full().encode_parts();
         let expected = Record { input: Vec::new(), value: Vec::new(), ..full() };
         assert_eq!(Record::decode_head(&full().key, &head), Ok(expected));

@@ -212,7 +212,7 @@ mod tests {
     use crate::event::AlertLevel;
 
     #[test]
-    fn the_problems_of_any_number_of_jobs_take_little_memory() {
+    fn the_memory_for_reported_problems_is_bounded() {
         let world = crate::testing::isolate();
         let reports = Reports::default();
         let id = |n: usize| format!("import:{n}");

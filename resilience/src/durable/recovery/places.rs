@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_leaves_a_place_and_gets_the_next_free_one() {
+    fn a_waiter_gives_up_its_place_and_takes_the_next_free_one() {
         let (mut places, seats) = full();
         let now = Instant::now();
         assert!(matches!(places.turn(false, now), NextAction::Wait(None)));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_is_in_order_and_takes_turns_with_the_queue() {
+    fn woken_jobs_are_admitted_in_order_and_alternate_with_new_ones() {
         let (mut places, seats) = full();
         for seat in &seats[..3] {
             places.leave(*seat);
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_the_line_goes_on_beyond_the_limit_when_no_place_becomes_free() {
+    fn a_woken_job_exceeds_the_limit_if_no_place_becomes_free() {
         let (mut places, seats) = full();
         for seat in &seats[..2] {
             places.leave(*seat);
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_threads_wait_without_a_place() {
+    fn the_number_of_threads_that_wait_without_a_place_is_limited() {
         let mut places = Places::new();
         let seats: Vec<_> = (0..=MOST_THREADS).map(|_| places.take()).collect();
         for seat in &seats {
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_ends_leaves_nothing_behind() {
+    fn a_job_that_ends_frees_its_place_and_leaves_the_line() {
         let (mut places, seats) = full();
         places.leave(seats[0]);
         places.leave(seats[1]);

@@ -527,7 +527,7 @@ mod tests {
     }
 
     #[test]
-    fn the_waker_of_a_wait_that_moves_is_dropped_without_the_lock() {
+    fn a_replaced_waker_is_dropped_outside_the_lock() {
         let watch = Arc::new(EndWatch::default());
         watch.expect_one();
         let mut ended = pin!(watch.all_ended());

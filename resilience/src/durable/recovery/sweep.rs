@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_values_of_an_earlier_recovery_are_dropped_without_the_locks() {
+    fn provided_values_are_dropped_outside_the_locks() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let pass = |provided| Arc::new(RecoveryPass::new(provided, store.clone(), JobRuntime::default()));
         let mut provided = Provided::default();

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_is_measured_until_its_answer_and_not_if_its_caller_leaves() {
+    fn a_write_is_measured_unless_its_caller_drops_it() {
         let world = crate::testing::isolate();
         let store = MemoryStore::new();
         let cx = &mut Context::from_waker(Waker::noop());

@@ -28,7 +28,7 @@ fn assert_actions(errors: Vec<(Rejected, &str)>) {
 }
 
 #[test]
-fn the_action_of_every_error_of_a_step_fits() {
+fn every_step_error_has_a_suitable_action() {
     use CheckpointError as E;
     let (owner, retry_after, message, value) = (String::new(), Duration::ZERO, String::new(), Vec::new());
     let errors = vec![
@@ -56,7 +56,7 @@ fn the_action_of_every_error_of_a_step_fits() {
 }
 
 #[test]
-fn the_action_of_every_error_of_a_job_fits() {
+fn every_job_error_has_a_suitable_action() {
     use JobError as E;
     let (owner, retry_after, text, value) = (String::new(), Duration::ZERO, String::new, Vec::new());
     let class = Some(Box::new(Classification::new(Category::NotFound)));
@@ -93,7 +93,7 @@ fn the_action_of_every_error_of_a_job_fits() {
 }
 
 #[test]
-fn what_is_about_all_jobs_names_none() {
+fn errors_about_all_jobs_name_no_job() {
     let of = |at| JobError::Store { at, store: store() }.to_string();
     let all = of(Subject::new(PointName::new("recover"), ""));
     assert_eq!(all, format!("`recover`: {}", store()));

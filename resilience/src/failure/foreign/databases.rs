@@ -203,7 +203,7 @@ mod tests {
 
     #[cfg(feature = "redis")]
     #[test]
-    fn redis_by_kind_and_code() {
+    fn redis_errors_are_classified_by_kind_and_code() {
         use redis::{ErrorKind as K, RedisError};
         let io = |kind: io::ErrorKind| RedisError::from(io::Error::from(kind));
         let code = |code: &str| {

@@ -65,7 +65,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn every_code() {
+    fn every_grpc_code_has_a_category() {
         let expected = |code| match code {
             Code::DeadlineExceeded => Category::Timeout,
             Code::ResourceExhausted => Category::RateLimited,
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_say_whether_it_was_delivered() {
+    fn the_source_decides_whether_the_request_was_delivered() {
         let with = |code, kind: io::ErrorKind| {
             let mut status = Status::new(code, "");
             status.set_source(Arc::new(io::Error::from(kind)));
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_may_push_back() {
+    fn server_pushback_is_read_from_the_metadata() {
         let with = |value: &str| {
             let mut status = Status::unavailable("");
             status.metadata_mut().insert("grpc-retry-pushback-ms", value.parse().expect("text"));

@@ -93,7 +93,7 @@ mod tests {
     use std::io;
 
     #[test]
-    fn ureq_by_variant() {
+    fn ureq_errors_are_classified_by_variant() {
         use ureq::{Error as E, Timeout, http as of_ureq};
         let uri = of_ureq::Uri::try_from("http://[").map_err(of_ureq::Error::from);
         for (error, category, delivered) in [

@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_journal_is_read_back_and_every_damage_is_noticed() {
+    fn a_journal_round_trips_and_damage_is_detected() {
         for direction in [Direction::Forward, Direction::Back("7 1234 4e7b-a".to_owned())] {
             every_damage_is_noticed(direction);
         }
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_that_leads_out_of_its_directories_is_none() {
+    fn a_journal_with_paths_outside_its_directories_is_rejected() {
         for (name, temp) in [("a", "../b"), ("a/b", "c"), ("..", "c"), ("a", ""), ("a", "c")] {
             let (dir, name, temp) = (PathBuf::from("/srv"), name.to_owned(), temp.to_owned());
             let is_good = (&*name, &*temp) == ("a", "c");

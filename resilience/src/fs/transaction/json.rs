@@ -507,7 +507,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_stays_as_it_was_written() {
+    fn a_change_preserves_the_rest_of_the_text() {
         let text = "{\r\n\t\"z\" : 123456789012345678901234567890,\r\n\t\"a\":1.50e+3, \"b\":[1 , 2],\r\n\t\"~/\": \"\\u00e4}\\\"\"\r\n}\r\n\r\n";
         assert_eq!(parsed(text).get::<String>("/~0~1").expect("a value").as_deref(), Some("ä}\""));
         assert_eq!(parsed(text).get::<u8>("/b/1").expect("a value"), Some(2));
@@ -522,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_added_as_the_others_are_written() {
+    fn added_members_follow_the_existing_formatting() {
         for (text, pointer, expected) in [
             ("{}", "/a", r#"{"a":7}"#),
             ("{\n}\n", "/a", "{\n  \"a\": 7\n}\n"),
@@ -567,7 +567,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_done_is_refused_and_changes_nothing() {
+    fn an_invalid_edit_is_rejected_and_changes_nothing() {
         let text = r#"{"a": [1], "s": "x"}"#;
         for pointer in ["a", "/b/c", "/a/1", "/a/x", "/s/0"] {
             let refused = |json: &mut Json| {

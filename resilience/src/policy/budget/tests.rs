@@ -39,7 +39,7 @@ impl Model {
 
 proptest! {
     #[test]
-    fn the_throttle_refuses_what_a_simple_one_refuses(
+    fn the_throttle_agrees_with_a_simple_model(
         factor in 1.0..4.0_f64, steps in prop::collection::vec(steps(), 0..200),
     ) {
         let (throttle, mut model) = (Throttle::new(), Model::default());
@@ -73,14 +73,14 @@ proptest! {
 }
 
 #[test]
-fn no_random_number_is_drawn_while_all_is_well() {
+fn no_random_number_is_drawn_while_all_attempts_are_accepted() {
     let throttle = Throttle::new();
     throttle.add(0, true);
     assert!(!throttle.refuses(2.0, 0, || unreachable!("nothing can be refused")));
 }
 
 #[test]
-fn nonsense_is_refused() {
+fn invalid_throttles_are_rejected() {
     let refused = |build: fn() -> Budget| std::panic::catch_unwind(build).is_err();
     assert!(refused(|| Budget::new().throttle(0.9)));
     assert!(refused(|| Budget::new().throttle(f64::NAN)));

@@ -301,14 +301,14 @@ mod tests {
     }
 
     #[test]
-    fn it_begins_at_twenty_within_its_bounds() {
+    fn the_initial_slots_are_twenty_within_the_bounds() {
         let begins = |floor, cap, start| Adaptive::new().slots(Bounds { floor, cap, start });
         assert_eq!([begins(1, 200, START), begins(1, 8, START), begins(30, 200, START)], [20, 8, 30]);
         assert_eq!(begins(1, 200, 64), 64);
     }
 
     #[test]
-    fn it_keeps_its_slots_while_it_knows_too_little_or_few_are_used() {
+    fn slots_stay_with_few_samples_or_low_usage() {
         let adaptive = Adaptive::new();
         assert_eq!(ends(&adaptive, BOUNDS, 9, 20, MS), 20, "fewer than ten calls");
         assert_eq!(ends(&adaptive, BOUNDS, 500, 9, 200 * MS), 20, "less than half in use");
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn jumps_of_the_clock_change_no_more_than_the_window_that_they_are_in() {
+    fn a_clock_jump_affects_only_the_current_window() {
         let steady = on_a_clock(600, |now| now);
         assert!(steady.iter().max() > steady.first());
         // Readings of other threads are a little older.
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overload_takes_a_tenth_once_in_a_window() {
+    fn an_overload_removes_a_tenth_once_per_window() {
         let adaptive = Adaptive::new();
         let overload = |now| {
             adaptive.ended(BOUNDS, CallEnd { latency: None, in_use: 20, now });
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_is_slower_for_good_has_its_slots_again_within_a_hundred_calls() {
+    fn slots_recover_within_100_calls_of_a_lasting_slowdown() {
         let bounds = Bounds { cap: 20, ..BOUNDS };
         let mut circle = Circle::new(40, bounds);
         assert_eq!(circle.run(2_000, |_| 100 * MS), 20);
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_is_slower_the_more_calls_it_has_gets_fewer() {
+    fn a_service_that_slows_down_under_load_gets_fewer_slots() {
         // Ten at once are as fast as one; more wait for each other.
         let latency = |running: u64| 10 * MS * running.max(10);
         let mut circle = Circle::new(200, BOUNDS);
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_is_fast_again_gets_more() {
+    fn a_service_that_is_fast_again_gets_more_slots() {
         let mut circle = Circle::new(200, BOUNDS);
         let slow = circle.run(2_000, |running| 100 * MS * running);
         let fast = circle.run(5_000, |_| 10 * MS);

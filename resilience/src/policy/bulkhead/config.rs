@@ -95,7 +95,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn nonsense_is_refused_in_words() {
+    fn invalid_settings_are_rejected_with_a_reason() {
         let base = BulkheadConfig::of(16);
         let cases = [
             (
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_queue_is_as_long_as_there_are_slots() {
+    fn the_default_queue_is_as_long_as_the_number_of_slots() {
         assert_eq!(BulkheadConfig::of(7).queue(), 7);
         assert_eq!(BulkheadConfig { queue: Some(3), ..BulkheadConfig::of(7) }.queue(), 3);
     }

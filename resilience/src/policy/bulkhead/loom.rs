@@ -1,8 +1,8 @@
 //! Every order in which a few callers can meet at the gate.
 //!
 //! A grant of a slot that wakes no caller fails `a_slot_that_is_freed_while_a_caller_arrives_is_not_lost`,
-//! `a_caller_that_leaves_the_queue_passes_its_turn_on`, `a_newcomer_does_not_overtake` and
-//! `a_turn_is_used_or_taken_back`.
+//! `a_caller_that_leaves_the_queue_passes_on_its_turn`, `a_new_caller_does_not_overtake_the_queue` and
+//! `a_turn_is_used_or_expires`.
 
 use super::gate::{Capacity, Gate, GateAnswer, TURN};
 use crate::policy::waiters::After;
@@ -81,7 +81,7 @@ fn a_slot_that_is_freed_while_a_caller_arrives_is_not_lost() {
 }
 
 #[test]
-fn a_caller_that_leaves_the_queue_passes_its_turn_on() {
+fn a_caller_that_leaves_the_queue_passes_on_its_turn() {
     loom::model(|| {
         let gate = full();
         let (first, second) = (Caller::default(), Caller::default());
@@ -95,7 +95,7 @@ fn a_caller_that_leaves_the_queue_passes_its_turn_on() {
 }
 
 #[test]
-fn a_newcomer_does_not_overtake() {
+fn a_new_caller_does_not_overtake_the_queue() {
     loom::model(|| {
         let gate = full();
         let (first, newcomer) = (Caller::default(), Caller::default());
@@ -110,7 +110,7 @@ fn a_newcomer_does_not_overtake() {
 }
 
 #[test]
-fn a_turn_is_used_or_taken_back() {
+fn a_turn_is_used_or_expires() {
     loom::model(|| {
         let gate = full();
         let (first, second) = (Caller::default(), Caller::default());
@@ -140,7 +140,7 @@ fn a_turn_is_used_or_taken_back() {
 }
 
 #[test]
-fn no_more_run_than_there_are_slots() {
+fn no_more_calls_run_than_there_are_slots() {
     loom::model(|| {
         let gate = Arc::new(Gate::new());
         gate.queue();
@@ -192,7 +192,7 @@ fn a_caller_that_arrives_while_slots_are_added_gets_one() {
 }
 
 #[test]
-fn a_turn_that_is_given_up_while_a_newcomer_arrives_frees_its_slot() {
+fn a_turn_given_up_during_an_arrival_frees_its_slot() {
     loom::model(|| {
         let gate = full();
         let (first, newcomer) = (Caller::default(), Caller::default());
@@ -212,7 +212,7 @@ fn a_turn_that_is_given_up_while_a_newcomer_arrives_frees_its_slot() {
 }
 
 #[test]
-fn a_newcomer_does_not_overtake_while_slots_are_added() {
+fn a_new_caller_does_not_overtake_while_slots_are_added() {
     loom::model(|| {
         let gate = full();
         let (first, newcomer) = (Caller::default(), Caller::default());

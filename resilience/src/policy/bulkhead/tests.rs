@@ -109,7 +109,7 @@ fn woken(after: &After) -> Option<u64> {
 proptest! {
     /// The mean is left out: no slot that the model knows is held since a known moment.
     #[test]
-    fn the_gate_does_what_the_model_does(steps in prop::collection::vec(step(), 1..200)) {
+    fn the_gate_agrees_with_the_model(steps in prop::collection::vec(step(), 1..200)) {
         let (gate, mut model) = (Gate::new(), Model::default());
         let (mut now, mut last) = (0, 0);
         let mut callers: Vec<(u64, u64)> = Vec::new();
@@ -177,7 +177,7 @@ fn no_clock_is_read_while_no_caller_waits() {
 }
 
 #[test]
-fn a_wait_that_would_be_in_vain_is_refused_on_arrival() {
+fn a_hopeless_wait_is_rejected_on_arrival() {
     const MILLI: u64 = 1_000_000;
     let gate = Gate::new();
     let arrive = |patience, now| {

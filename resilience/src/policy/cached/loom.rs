@@ -66,7 +66,7 @@ fn a_result_reaches_every_waiter() {
 }
 
 #[test]
-fn a_leader_that_is_gone_is_followed_whoever_leaves() {
+fn a_waiter_leads_after_the_leader_and_another_waiter_leave() {
     loom::model(|| {
         let (flights, flight) = led();
         let (leaves, stays) = (Waits::join(&flights, flight, NONE), Waits::join(&flights, flight, 1));
@@ -85,7 +85,7 @@ fn a_leader_that_is_gone_is_followed_whoever_leaves() {
 }
 
 #[test]
-fn a_waiter_that_comes_while_the_leader_goes_is_not_left_alone() {
+fn a_waiter_that_joins_as_the_leader_leaves_takes_over() {
     loom::model(|| {
         let (flights, flight) = led();
         let (joined, ()) = together(
@@ -104,7 +104,7 @@ fn a_waiter_that_comes_while_the_leader_goes_is_not_left_alone() {
 }
 
 #[test]
-fn no_call_joins_once_the_result_is_known() {
+fn no_call_joins_a_landed_flight_without_its_result() {
     loom::model(|| {
         let (flights, flight) = led();
         // The call keeps the flight until it takes the result.
@@ -132,7 +132,7 @@ fn no_call_joins_once_the_result_is_known() {
 }
 
 #[test]
-fn of_two_calls_one_leads() {
+fn only_one_of_two_concurrent_calls_leads() {
     loom::model(|| {
         let flights = Arc::new(Shared::new());
         let lead = |flights: &Shared| flights.lead(1, 0, || true);
@@ -142,7 +142,7 @@ fn of_two_calls_one_leads() {
 }
 
 #[test]
-fn of_two_calls_that_wait_no_longer_one_takes_the_place_of_the_leader() {
+fn only_one_of_two_waiters_replaces_the_leader() {
     loom::model(|| {
         let (flights, flight) = led();
         let start = move |flights: &Shared| flights.lead_or_alone(1, 0, Some(flight)).is_ok();
@@ -153,7 +153,7 @@ fn of_two_calls_that_wait_no_longer_one_takes_the_place_of_the_leader() {
 }
 
 #[test]
-fn nothing_that_began_before_a_change_is_stored_after_it() {
+fn no_result_from_before_a_change_is_stored_after_it() {
     /// Returns the stored value: changed only under the lock of the flights.
     fn stored() -> std::sync::Arc<AtomicU32> {
         Default::default()

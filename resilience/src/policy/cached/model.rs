@@ -110,7 +110,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_history_is_that_of_the_model(steps in steps()) {
+    fn random_histories_agree_with_the_model(steps in steps()) {
         let world = isolate();
         let cache = Cache::new("test").ttl(Duration::from_secs(TTL)).stale_if_error(Duration::from_secs(STALE));
         let mut model = Model::default();

@@ -11,7 +11,7 @@ use std::time::Duration;
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[test]
-fn the_older_of_two_clocks_counts() {
+fn the_clock_that_shows_the_greater_age_counts() {
     let then = Stamp::now();
     let age = |now: Stamp| then.age(now);
     assert_eq!(age(then.moved(HOUR, HOUR)), HOUR);
@@ -37,7 +37,7 @@ proptest! {
 
     /// Suspended machines, times of day that are set back, and clocks that go back a little.
     #[test]
-    fn an_age_is_that_of_the_clock_which_shows_more(steps in clocks()) {
+    fn the_age_is_the_maximum_of_both_clocks(steps in clocks()) {
         let start = Stamp::now();
         let millis = |by: i64| Duration::from_millis(by.unsigned_abs());
         let (mut steady, mut wall) = (1_000_i64, 0_i64);
@@ -55,7 +55,7 @@ proptest! {
 }
 
 #[test]
-fn a_value_is_fresh_then_stale_then_over() {
+fn a_value_is_fresh_then_stale_then_expired() {
     let config = CacheConfig { ttl: Some(HOUR), stale_if_error: Some(HOUR), ..CacheConfig::DEFAULT };
     let before = |age: Duration| age.saturating_sub(Duration::from_nanos(1));
     let at = |age| freshness(&config, age);
@@ -83,7 +83,7 @@ fn waker() -> (Arc<Wakes>, Waker) {
 }
 
 #[test]
-fn the_waiter_with_the_most_time_left_leads_and_no_other_is_woken() {
+fn only_the_waiter_with_the_latest_deadline_is_woken_to_lead() {
     let flights = Flights::<&str, u32>::new();
     let flight = flights.lead(1, "key", || true).unwrap();
     let waiters = [5, NONE, 9, NONE].map(|ends| flights.join(flight, ends).unwrap());
@@ -107,7 +107,7 @@ fn the_waiter_with_the_most_time_left_leads_and_no_other_is_woken() {
 }
 
 #[test]
-fn a_flight_that_was_taken_off_its_key_stores_nothing_and_is_forgotten() {
+fn a_flight_detached_by_a_change_stores_nothing() {
     let flights = Flights::<&str, u32>::new();
     let before = flights.lead(1, "key", || true).unwrap();
     let waiter = flights.join(before, NONE).unwrap();
@@ -122,7 +122,7 @@ fn a_flight_that_was_taken_off_its_key_stores_nothing_and_is_forgotten() {
 }
 
 #[test]
-fn settings_are_refused_with_their_words() {
+fn invalid_settings_are_rejected_with_a_reason() {
     let refused = |config| Cache::try_new("test", config).unwrap_err().to_string();
     let base = CacheConfig::DEFAULT;
     let cases = [
@@ -137,7 +137,7 @@ fn settings_are_refused_with_their_words() {
 }
 
 #[test]
-fn tables_of_every_size_hold_what_they_are_for() {
+fn caches_of_every_size_hold_max_values() {
     for max in [1, 2, 3, 7, 64, 1000] {
         let cache = Cache::new("test").max(max);
         for n in 0..3 * max {

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_error_asks_lengthens_up_to_its_own_cap() {
+    fn retry_after_lengthens_the_open_time_up_to_its_cap() {
         let config = growing(1.0, None);
         assert_eq!(config.open_time(0, Some(10 * SECOND)), 60 * SECOND);
         assert_eq!(config.open_time(0, Some(90 * SECOND)), 90 * SECOND);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_in_words() {
+    fn invalid_settings_are_rejected_with_a_reason() {
         let base = CircuitBreakerConfig::DEFAULT;
         let cases = [
             (CircuitBreakerConfig { threshold: 0, ..base }, "`threshold`"),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cap_is_judged_with_a_recovery_once_both_are_set() {
+    fn cap_and_recovery_are_validated_once_both_are_set() {
         let breaker = CircuitBreaker::new("test");
         let low = breaker.cap(30 * SECOND);
         assert_eq!(low.recovery(20 * SECOND).config().cap(), 30 * SECOND);

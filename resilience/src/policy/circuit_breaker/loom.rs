@@ -26,7 +26,7 @@ fn fail(gate: &Gate, token: Token, config: &CircuitBreakerConfig) -> Option<Tran
 }
 
 #[test]
-fn failures_that_meet_trip_once() {
+fn concurrent_failures_trip_once() {
     loom::model(|| {
         let (gate, config) = (Arc::new(Gate::new()), config(2, 1));
         let token = gate.load().token();
@@ -42,7 +42,7 @@ fn gate_word(state: State) -> super::state::PackedState {
 }
 
 #[test]
-fn a_success_that_meets_failures_is_before_or_after_them() {
+fn a_concurrent_success_is_before_or_after_the_failures() {
     loom::model(|| {
         let (gate, config) = (Arc::new(Gate::new()), config(2, 1));
         let token = gate.load().token();
@@ -60,7 +60,7 @@ fn a_success_that_meets_failures_is_before_or_after_them() {
 }
 
 #[test]
-fn never_more_probes_than_allowed() {
+fn no_more_probes_run_than_allowed() {
     loom::model(|| {
         let (gate, config) = (Arc::new(Gate::new()), config(1, 1));
         gate.set(State::HalfOpen);
@@ -86,7 +86,7 @@ fn the_open_time_ends_with_one_transition() {
 }
 
 #[test]
-fn a_place_given_back_is_never_lost() {
+fn a_returned_probe_slot_is_never_lost() {
     loom::model(|| {
         let (gate, config) = (Arc::new(Gate::new()), config(1, 1));
         gate.set(State::HalfOpen);
@@ -139,7 +139,7 @@ fn a_late_probe_and_its_replacement_decide_once() {
 }
 
 #[test]
-fn metrics_only_keeps_one_of_two_counts_that_meet() {
+fn metrics_only_keeps_one_of_two_concurrent_counts() {
     loom::model(|| {
         let (gate, config) = (Arc::new(Gate::new()), config(1, 1));
         gate.set(State::MetricsOnly);
@@ -156,7 +156,7 @@ fn metrics_only_keeps_one_of_two_counts_that_meet() {
 }
 
 #[test]
-fn a_reset_is_not_undone_by_a_failure_that_meets_it() {
+fn a_concurrent_failure_does_not_undo_a_reset() {
     loom::model(|| {
         let (gate, config) = (Arc::new(Gate::new()), config(1, 1));
         let token = gate.load().token();
@@ -195,7 +195,7 @@ fn succeed(gate: &Gate, token: Token, config: &CircuitBreakerConfig) -> Option<T
 }
 
 #[test]
-fn results_that_meet_are_each_in_the_window_once() {
+fn concurrent_results_enter_the_window_once_each() {
     for window in [None, Some(LONG)] {
         loom::model(move || {
             let config = by_rate(1.0, 1, window);
@@ -213,7 +213,7 @@ fn results_that_meet_are_each_in_the_window_once() {
 }
 
 #[test]
-fn failures_that_meet_trip_a_rate_once() {
+fn concurrent_failures_trip_a_rate_once() {
     for window in [None, Some(LONG)] {
         loom::model(move || {
             let config = by_rate(0.5, 3, window);
@@ -227,7 +227,7 @@ fn failures_that_meet_trip_a_rate_once() {
 }
 
 #[test]
-fn of_successes_that_meet_the_one_that_makes_them_enough_is_judged() {
+fn the_success_that_reaches_min_calls_is_judged() {
     for window in [None, Some(LONG)] {
         loom::model(move || {
             let config = by_rate(0.25, 3, window);
@@ -243,7 +243,7 @@ fn of_successes_that_meet_the_one_that_makes_them_enough_is_judged() {
 
 /// It may be counted after the transition: its generation is looked at before, without the lock.
 #[test]
-fn a_success_that_meets_a_reset_is_counted_once_at_most() {
+fn a_success_during_a_reset_is_counted_at_most_once() {
     for window in [None, Some(LONG)] {
         loom::model(move || {
             let config = by_rate(1.0, 1, window);

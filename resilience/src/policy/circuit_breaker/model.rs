@@ -176,7 +176,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
-    fn random_histories_go_as_the_model_says(config in configs(), steps in steps()) {
+    fn random_histories_agree_with_the_model(config in configs(), steps in steps()) {
         let world = isolate();
         let breaker = CircuitBreaker::try_new("model", config).unwrap();
         let mut model = Model {

@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_of_calls_is_that_of_a_list_of_all_calls() {
+    fn a_window_of_calls_agrees_with_a_list_of_all_calls() {
         for seed in 1..=300 {
             let mut random = random(seed);
             let (size, now) = (1 + random(40), Instant::now());
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_are_those_of_a_list_also_while_clocks_jump() {
+    fn windows_agree_with_a_list_even_when_the_clock_jumps() {
         for seed in 1..=300 {
             let mut random = random(seed);
             let start = Instant::now();
@@ -439,7 +439,7 @@ mod tests {
     /// What the documentation says of successes without a time: they count as inside until as many calls as it takes to
     /// judge have ended after them, and else as spread evenly over the time in which they came.
     #[test]
-    fn successes_without_a_time_are_those_of_an_even_spread_also_while_clocks_jump() {
+    fn untimed_successes_agree_with_the_model_when_the_clock_jumps() {
         for seed in 1..=200 {
             let mut random = random(seed);
             let start = Instant::now();
@@ -491,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn successes_without_a_time_are_spread_evenly_but_the_last_few() {
+    fn untimed_successes_are_spread_evenly_except_the_last_few() {
         let (start, config) = (Instant::now(), config(Some(10 * SECOND), None, 20));
         let successes = Successes::new();
         successes.record_each(false);
@@ -517,7 +517,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_of_time_takes_a_bounded_room() {
+    fn the_size_of_a_time_window_is_bounded() {
         let (start, config) = (Instant::now(), config(Some(3_600 * SECOND), None, 20));
         let successes = Successes::new();
         let mut results = Results::new(&successes, start, &config);
@@ -531,7 +531,7 @@ mod tests {
     }
 
     #[test]
-    fn each_thread_counts_and_reads_the_time_now_and_then() {
+    fn each_thread_counts_and_reads_the_clock_occasionally() {
         let successes = Successes::new();
         assert_eq!(successes.count(), SuccessCount::Not, "recorded with its time");
         successes.record_each(false);

@@ -342,7 +342,7 @@ mod tests {
         [State::Closed, State::Open, State::HalfOpen, State::ForcedOpen, State::Disabled, State::MetricsOnly];
 
     #[test]
-    fn a_word_keeps_its_state_and_raises_its_generation() {
+    fn a_transition_raises_the_generation() {
         let mut word = PackedState::FIRST;
         for state in ALL {
             let token = word.token();

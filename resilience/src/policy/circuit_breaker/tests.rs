@@ -65,7 +65,7 @@ fn transitions(world: &World) -> Vec<&'static str> {
 }
 
 #[test]
-fn opens_at_the_threshold_in_a_row() {
+fn the_breaker_opens_after_consecutive_failures() {
     let world = isolate();
     let breaker = breaker(6);
     (0..5).for_each(|_| fail(&breaker));
@@ -88,7 +88,7 @@ fn opens_at_the_threshold_in_a_row() {
 }
 
 #[test]
-fn a_window_counts_failures_inside_it_and_forgives_nothing() {
+fn a_success_does_not_clear_failures_in_a_window() {
     let world = isolate();
     let breaker = breaker(2).window(2 * SECOND);
     fail(&breaker);
@@ -108,7 +108,7 @@ fn a_window_counts_failures_inside_it_and_forgives_nothing() {
 }
 
 #[test]
-fn categories_and_rulings_say_what_counts() {
+fn categories_and_rulings_decide_what_counts() {
     let _world = isolate();
     for category in Category::ALL {
         let breaker = breaker(1);
@@ -147,7 +147,7 @@ fn a_returned_value_can_count_as_failure() {
 }
 
 #[test]
-fn a_failed_probe_opens_again_and_growth_starts_over_after_a_close() {
+fn a_failed_probe_reopens_and_closing_resets_the_growth() {
     let world = isolate();
     let breaker = breaker(1).recovery(SECOND).growth(2.0);
     for wait in [1, 2, 4] {
@@ -161,7 +161,7 @@ fn a_failed_probe_opens_again_and_growth_starts_over_after_a_close() {
 }
 
 #[test]
-fn the_error_that_opens_it_can_ask_for_more_time() {
+fn the_error_that_opens_the_breaker_may_lengthen_the_open_time() {
     let _world = isolate();
     let opened_by = |wait| {
         let breaker = breaker(1);
@@ -174,7 +174,7 @@ fn the_error_that_opens_it_can_ask_for_more_time() {
 }
 
 #[test]
-fn only_so_many_probes_run_at_once() {
+fn the_number_of_concurrent_probes_is_limited() {
     let _world = isolate();
     let breaker = breaker(1).probes(3).successes(4);
     breaker.set_state(State::HalfOpen);
@@ -196,7 +196,7 @@ fn only_so_many_probes_run_at_once() {
 }
 
 #[test]
-fn a_failed_probe_time_forgets_its_successes() {
+fn a_failed_half_open_period_discards_its_successes() {
     let world = isolate();
     let breaker = breaker(1).recovery(SECOND).probes(3).successes(3);
     fail(&breaker);
@@ -214,7 +214,7 @@ fn a_failed_probe_time_forgets_its_successes() {
 }
 
 #[test]
-fn a_late_result_decides_nothing() {
+fn a_late_result_causes_no_transition() {
     let world = isolate();
     let breaker = breaker(1).recovery(SECOND);
     let [a, b, c, d] = [(); 4].map(|()| breaker.acquire().unwrap());
@@ -234,7 +234,7 @@ fn a_late_result_decides_nothing() {
 }
 
 #[test]
-fn a_probe_that_never_reports_gives_way() {
+fn a_probe_that_never_reports_is_replaced() {
     let world = isolate();
     let breaker = breaker(1).recovery(SECOND).probe_timeout(10 * SECOND);
     fail(&breaker);
@@ -371,7 +371,7 @@ fn a_panic_counts_as_panicked_and_frees_its_probe() {
 }
 
 #[test]
-fn a_cut_by_a_timeout_of_its_own_stack_is_a_failure() {
+fn a_timeout_of_the_same_stack_counts_as_a_failure() {
     static OTHER: PointSite = PointSite::new("m", "f", &[]);
     let _world = isolate();
     let breaker = breaker(1);
@@ -385,7 +385,7 @@ fn a_cut_by_a_timeout_of_its_own_stack_is_a_failure() {
 }
 
 #[test]
-fn a_breaker_of_the_users_learns_in_which_stack_it_is() {
+fn a_user_provided_breaker_knows_its_stack() {
     static POINT: PointSite = PointSite::new("m", "f", &[]);
     static SITE: Instance<CircuitBreakerConfig> = Instance::of(&POINT);
     let _world = isolate();
@@ -403,7 +403,7 @@ fn counter(breaker: &CircuitBreaker, name: &str) -> u64 {
 }
 
 #[test]
-fn states_set_by_an_operator() {
+fn an_operator_can_set_every_state() {
     let world = isolate();
     let breaker = breaker(2);
     breaker.force_open();
@@ -436,7 +436,7 @@ fn metrics_only_counts_inside_the_window() {
 }
 
 #[test]
-fn the_state_that_it_has_is_no_transition() {
+fn setting_the_current_state_is_not_a_transition() {
     let world = isolate();
     let breaker = breaker(5);
     for state in [State::Open, State::HalfOpen, State::Closed] {
@@ -450,7 +450,7 @@ fn the_state_that_it_has_is_no_transition() {
 }
 
 #[test]
-fn a_reset_wants_the_whole_threshold_again_and_ignores_running_calls() {
+fn a_reset_clears_failures_and_ignores_running_calls() {
     let world = isolate();
     let breaker = breaker(3);
     fail(&breaker);
@@ -467,7 +467,7 @@ fn a_reset_wants_the_whole_threshold_again_and_ignores_running_calls() {
 }
 
 #[test]
-fn open_until_a_moment() {
+fn open_until_keeps_the_breaker_open_until_that_time() {
     let world = isolate();
     let breaker = breaker(3);
     breaker.open_until(world.now() + 100 * SECOND);
@@ -482,7 +482,7 @@ fn open_until_a_moment() {
 }
 
 #[test]
-fn events_carry_what_happened() {
+fn events_carry_the_details_of_a_transition() {
     let world = isolate();
     let breaker = breaker(1).for_key("k".into(), &breaker(1));
     fail(&breaker);
@@ -500,7 +500,7 @@ fn events_carry_what_happened() {
 }
 
 #[test]
-fn hooks_may_use_the_breaker_that_calls_them() {
+fn hooks_may_use_their_own_breaker() {
     static BREAKER: CircuitBreaker = CircuitBreaker::new("hooks").threshold(1).on_open(look).on_close(look);
     fn look(_: &Event) {
         BREAKER.snapshot();
@@ -539,7 +539,7 @@ fn a_snapshot_has_every_count() {
 }
 
 #[test]
-fn setters_come_in_any_order_and_refuse_nonsense() {
+fn setters_work_in_any_order_and_reject_invalid_values() {
     let fine = [
         CircuitBreaker::new("a").cap(30 * SECOND).recovery(10 * SECOND),
         CircuitBreaker::new("b").recovery(3600 * SECOND),
@@ -558,7 +558,7 @@ fn setters_come_in_any_order_and_refuse_nonsense() {
 }
 
 #[test]
-fn its_size_is_bounded() {
+fn the_size_of_a_breaker_is_bounded() {
     // The word, the end of the open time, the lock with what it guards (who opened it, too), where a rate counts, the
     // counters, and with `ops` the transitions and the time in each state.
     let for_metrics = if cfg!(feature = "ops") { 40 } else { 0 };
@@ -579,7 +579,7 @@ fn its_size_is_bounded() {
 }
 
 #[tokio::test]
-async fn calls_that_wait() {
+async fn async_calls_are_counted() {
     let _world = isolate();
     let breaker = breaker(1);
     assert_eq!(breaker.call_async(async || Ok::<_, Oops>(1)).await, Ok(1));
@@ -610,7 +610,7 @@ fn an_owned_permit_outlives_the_handle() {
 }
 
 #[test]
-fn threads_lose_no_count() {
+fn no_count_is_lost_across_threads() {
     let world = isolate();
     let breaker = breaker(3_000);
     let each = |work: &(dyn Fn() + Sync)| {
@@ -670,7 +670,7 @@ fn threads_that_trip_and_probe_together_make_one_transition_each() {
 }
 
 #[test]
-fn keys_have_breakers_of_their_own() {
+fn each_key_has_its_own_breaker() {
     const fn keyed() -> Keyed<CircuitBreaker> {
         Keyed::new(|| CircuitBreaker::new("keyed").threshold(1)).max_keys(2)
     }

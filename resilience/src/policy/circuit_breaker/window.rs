@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_leaves_when_it_is_as_old_as_the_window() {
+    fn a_failure_expires_at_the_age_of_the_window() {
         let (start, second) = (Instant::now(), Duration::from_secs(1));
         let mut times = Times::new();
         assert_eq!(times.push(start, 10 * second, 5), 1);
@@ -95,7 +95,7 @@ mod tests {
             #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
             #[test]
-            fn as_many_count_as_are_inside(threshold in 1..8_u32, steps in steps()) {
+            fn the_count_equals_the_failures_inside_the_window(threshold in 1..8_u32, steps in steps()) {
                 let (start, window) = (Instant::now(), Duration::from_millis(10));
                 let (mut times, mut failures, mut clock) = (Times::new(), Vec::new(), 1_000_i64);
                 for (is_failure, passes) in steps {

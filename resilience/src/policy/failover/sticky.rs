@@ -215,7 +215,7 @@ mod loom {
     }
 
     #[test]
-    fn of_answers_that_meet_the_first_one_switches() {
+    fn only_the_first_of_two_concurrent_answers_switches() {
         ::loom::model(|| {
             let memory = memory();
             together(
@@ -230,7 +230,7 @@ mod loom {
     }
 
     #[test]
-    fn of_calls_that_meet_the_end_one_is_the_probe() {
+    fn only_one_of_two_concurrent_calls_is_the_probe() {
         ::loom::model(|| {
             let memory = memory();
             memory.answered_by(VALUE, 0, Duration::ZERO, now());
@@ -242,7 +242,7 @@ mod loom {
     }
 
     #[test]
-    fn a_probe_that_ends_while_a_call_begins_leaves_one_to_the_next() {
+    fn a_probe_that_ends_during_a_call_is_followed_by_another() {
         ::loom::model(|| {
             let memory = memory();
             memory.answered_by(VALUE, 0, Duration::ZERO, now());
@@ -257,7 +257,7 @@ mod loom {
     }
 
     #[test]
-    fn an_answer_and_a_return_that_meet_leave_the_counts_right() {
+    fn a_concurrent_switch_and_return_keep_the_counts_correct() {
         ::loom::model(|| {
             let memory = memory();
             memory.answered_by(VALUE, 0, LONG, now());

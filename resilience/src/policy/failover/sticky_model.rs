@@ -100,7 +100,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
-    fn calls_begin_as_in_a_model_also_while_clocks_jump(steps in steps()) {
+    fn calls_agree_with_the_model_even_when_the_clock_jumps(steps in steps()) {
         let (memory, start) = (StickyState::new(), Instant::now());
         let sticky = Duration::from_millis(STICKY.unsigned_abs());
         let mut model = Model { clock: 10_000, ..Model::default() };

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nonsense_is_refused_in_words() {
+    fn invalid_settings_are_rejected_with_a_reason() {
         let base = HedgeConfig::from(Duration::from_millis(50));
         let cases = [
             (HedgeConfig::from(Duration::ZERO), "`after` must be longer than 0s"),

@@ -202,7 +202,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn the_same_copy_answers_at_the_same_time_as_in_a_model(
+    fn the_answering_copy_and_its_time_agree_with_the_model(
         after in 1..15_u64, max in 1..5_u32, capacity in 1..40_u32, copies in copies(),
     ) {
         let world = isolate();
@@ -213,7 +213,7 @@ proptest! {
     }
 
     #[test]
-    fn a_call_that_is_dropped_anywhere_leaves_nothing_behind(
+    fn a_call_dropped_at_any_poll_drops_all_copies(
         after in 1..15_u64, max in 1..5_u32, copies in copies(), polls in 0..60_u64,
     ) {
         let world = isolate();
@@ -224,7 +224,7 @@ proptest! {
 }
 
 #[test]
-fn the_future_is_small() {
+fn the_size_of_the_future_is_bounded() {
     type First = std::future::Ready<std::io::Result<u8>>;
     type Made = fn() -> First;
     type Judges = fn(&std::io::Result<u8>) -> Verdict;
@@ -235,7 +235,7 @@ fn the_future_is_small() {
 }
 
 #[test]
-fn the_first_failure_is_returned_and_others_are_dropped() {
+fn the_first_calls_failure_is_returned_if_all_fail() {
     let world = isolate();
     let config = HedgeConfig { max: 2, ..HedgeConfig::from(MINUTE * 5) };
     let failures = [(30, End::Failure), (3, End::Failure), (4, End::Failure)];
@@ -245,7 +245,7 @@ fn the_first_failure_is_returned_and_others_are_dropped() {
 }
 
 #[test]
-fn the_value_of_a_further_panic_may_panic_too() {
+fn a_second_panic_payload_may_panic_on_drop() {
     struct Loud<'a>(&'a Cell<usize>);
     impl Drop for Loud<'_> {
         fn drop(&mut self) {
@@ -277,7 +277,7 @@ fn the_value_of_a_further_panic_may_panic_too() {
 }
 
 #[test]
-fn panics_reach_the_caller_when_all_others_are_gone() {
+fn a_panic_reaches_the_caller_after_all_copies_are_dropped() {
     struct Loud<'a>(&'a RefCell<Vec<usize>>, usize, bool);
     impl Drop for Loud<'_> {
         fn drop(&mut self) {

@@ -75,7 +75,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn nonsense_is_refused_in_words() {
+    fn invalid_settings_are_rejected_with_a_reason() {
         let base = RateLimitConfig::of(100, SECOND);
         let cases = [
             (RateLimitConfig { count: 0, ..base }, "`count` must be at least 1"),

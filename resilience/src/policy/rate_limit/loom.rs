@@ -49,7 +49,7 @@ fn waits(caller: &Caller, gate: &Gate) -> u64 {
 }
 
 #[test]
-fn no_more_pass_than_the_burst() {
+fn no_more_calls_pass_than_the_burst() {
     loom::model(|| {
         let gate = used(2);
         let pass = |gate: &Gate| gate.pass(rate(2), || 0);
@@ -60,7 +60,7 @@ fn no_more_pass_than_the_burst() {
 }
 
 #[test]
-fn a_charge_is_not_lost_while_the_queue_is_looked_at() {
+fn a_charge_is_not_lost_while_waiters_leave_the_queue() {
     loom::model(|| {
         let gate = used(4);
         let (passed, ()) = together(
@@ -77,7 +77,7 @@ fn a_charge_is_not_lost_while_the_queue_is_looked_at() {
 }
 
 #[test]
-fn of_callers_that_meet_one_passes_and_the_other_waits_behind_it() {
+fn only_one_of_two_concurrent_callers_passes_at_once() {
     loom::model(|| {
         let gate = used(1);
         let (first, second) = (Caller::default(), Caller::default());
@@ -95,7 +95,7 @@ fn of_callers_that_meet_one_passes_and_the_other_waits_behind_it() {
 }
 
 #[test]
-fn a_newcomer_does_not_overtake() {
+fn a_new_caller_does_not_overtake_the_queue() {
     loom::model(|| {
         let gate = used(1);
         let caller = Caller::default();
@@ -111,7 +111,7 @@ fn a_newcomer_does_not_overtake() {
 }
 
 #[test]
-fn a_place_that_is_given_up_goes_to_the_next() {
+fn a_cancelled_callers_place_goes_to_the_next() {
     loom::model(|| {
         let gate = used(1);
         let (first, second) = (Caller::default(), Caller::default());
@@ -133,7 +133,7 @@ fn a_place_that_is_given_up_goes_to_the_next() {
 }
 
 #[test]
-fn a_caller_that_meets_a_reset_passes_or_is_woken() {
+fn a_caller_that_arrives_during_a_reset_passes_or_is_woken() {
     loom::model(|| {
         let gate = used(1);
         let caller = Caller::default();

@@ -145,7 +145,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn the_gate_does_what_the_model_does(
+    fn the_gate_agrees_with_the_model(
         steps in prop::collection::vec(step(), 1..150),
         interval in 1..20 * MILLI,
         burst in 1..6_u32,
@@ -200,7 +200,7 @@ proptest! {
     }
 
     #[test]
-    fn in_any_span_no_more_pass_than_the_count_and_a_burst(
+    fn no_period_admits_more_than_the_count_plus_the_burst(
         pauses in prop::collection::vec(0..30 * MILLI, 1..300),
         count in 1..20_u64,
         burst in 1..30_u32,
@@ -232,7 +232,7 @@ fn after_a_sleep_at_most_a_burst_passes() {
 }
 
 #[test]
-fn a_clock_that_goes_back_lets_no_more_pass_and_delays_by_one_interval_at_most() {
+fn a_clock_set_back_delays_by_at_most_one_interval() {
     let clocked = Clocked::new(rate(10 * MILLI, 3));
     let hour = 3_600_000 * MILLI;
     assert_eq!(std::iter::from_fn(|| clocked.pass(2 * hour).ok()).count(), 3);

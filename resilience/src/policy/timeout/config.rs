@@ -96,7 +96,7 @@ mod tests {
     use crate::settings::{Effective, Value};
 
     #[test]
-    fn growth_is_bounded() {
+    fn a_growing_limit_stops_at_the_cap() {
         let timeout = Timeout::new(Duration::from_secs(2)).growth(2.0);
         let limits = [1, 2, 3, 4, 5, u32::MAX].map(|attempt| timeout.limit(attempt).as_secs());
         assert_eq!(limits, [2, 4, 8, 16, 30, 30]);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn a_zero_limit_is_rejected() {
         assert!(Timeout::try_new(Duration::ZERO).is_err());
         assert!(Timeout::try_new(Duration::from_nanos(1)).is_ok());
         assert!(Timeout::try_new(Duration::MAX).is_ok());
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn each_setting_is_judged_with_its_name_range_and_meaning() {
+    fn each_setting_is_validated_and_named_in_its_error() {
         assert_eq!(
             [
                 read("limit", "0s"),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_applies_is_listed_with_its_row() {
+    fn effective_settings_are_listed_with_their_defaults() {
         let config = TimeoutConfig { threads: 3, strict: true, ..TimeoutConfig::of(Duration::from_secs(2)) };
         let listed = |config: TimeoutConfig| {
             let word = |effective: &Effective| format!("{effective} {}", effective.is_default);

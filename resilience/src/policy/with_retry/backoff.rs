@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn jitter_spreads_downwards_and_cap_is_hard() {
+    fn jitter_only_shortens_waits_and_cap_limits_them() {
         let wait = |jitter, random| schedule(Backoff::Constant, jitter).delay(0, None, random).as_millis();
         assert_eq!([wait(Jitter::Full, 0.0), wait(Jitter::Full, 0.5)], [0, 50]);
         assert_eq!([wait(Jitter::Equal, 0.0), wait(Jitter::Equal, 0.5)], [50, 75]);
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn decorrelated_looks_at_the_wait_before() {
+    fn decorrelated_depends_on_the_previous_wait() {
         let schedule = schedule(Backoff::Decorrelated, Jitter::None);
         assert_eq!(schedule.delay(0, None, 0.5).as_millis(), 200);
         assert_eq!(schedule.delay(1, Some(Duration::from_secs(1)), 0.5).as_millis(), 1550);
@@ -281,13 +281,13 @@ mod tests {
     }
 
     #[test]
-    fn a_function_that_panics_means_cap() {
+    fn a_panicking_backoff_function_waits_for_the_cap() {
         let broken = schedule(Backoff::Custom(|_| std::panic::panic_any(DropPanics)), Jitter::None);
         assert_eq!(broken.delay(0, None, 0.5), Duration::from_secs(10));
     }
 
     #[test]
-    fn absurd_numbers_end_at_cap_or_at_nothing() {
+    fn extreme_settings_stay_between_zero_and_the_cap() {
         let kinds = [Backoff::Exponential(1e300), Backoff::Linear, Backoff::Fibonacci, Backoff::Decorrelated];
         for backoff in kinds {
             for base in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
@@ -341,7 +341,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn delays_agree_with_a_slow_model(
+        fn delays_agree_with_a_simple_model(
             backoff in backoffs(),
             jitter in jitters(),
             base in 0..u64::MAX,
@@ -367,7 +367,7 @@ mod tests {
         }
 
         #[test]
-        fn decorrelated_stays_between_base_and_three_times_the_wait_before(
+        fn decorrelated_stays_between_base_and_three_times_the_last_wait(
             base in 0..10_000_u64, more in 0..1_000_000_u64, random in 0.0..1.0_f64,
         ) {
             let (base, cap) = (Duration::from_micros(base), Duration::from_micros(base + more));

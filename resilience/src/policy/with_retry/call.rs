@@ -251,13 +251,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_is_small() {
+    fn the_size_of_a_call_is_bounded() {
         assert_eq!(size_of::<AttemptCount>(), 4);
         assert_eq!(size_of::<AttemptHistory>(), 24);
     }
 
     #[test]
-    fn counting_is_all_that_there_is_to_remember() {
+    fn the_attempt_count_keeps_the_number_and_the_once_flag() {
         let mut call = AttemptCount::default();
         for (attempts, once) in [(1, false), (2, true), (Progress::MANY, true), (7, false)] {
             call.keep(Progress::counted(attempts, once));

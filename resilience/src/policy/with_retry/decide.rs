@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn no_clock_is_read_and_no_number_drawn_where_no_retry_is_left() {
+    fn no_clock_or_random_number_is_read_without_retries_left() {
         const RULES: &[Rule] = &[Rule::new(Category::RateLimited).max(0)];
         let never = || -> DecisionInput { unreachable!("nothing is left to plan") };
         let decide = |retry: &Retry, category, ruling| {
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn categories_say_what_is_repeated() {
+    fn categories_decide_what_is_retried() {
         for category in Category::ALL {
             let expected = if category.is_retryable() { Ok(SECOND) } else { Err(GiveUpReason::NotRetryable) };
             assert_eq!(first(&PLAIN, class(category), Ruling::ByCategory), expected, "{category}");
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn when_and_unless_stand_above_the_category() {
+    fn when_and_unless_override_the_category() {
         let invalid = class(Category::Invalid);
         assert_eq!(first(&PLAIN, invalid, Ruling::Yes), Ok(SECOND));
         assert_eq!(first(&PLAIN, class(Category::Timeout), Ruling::No), Err(GiveUpReason::WhenIsFalse));
@@ -303,13 +303,13 @@ mod tests {
     }
 
     #[test]
-    fn once_is_once_a_call_also_between_others() {
+    fn once_allows_one_retry_per_call() {
         let (conflict, timeout) = (class(Category::Conflict), class(Category::Timeout));
         assert_eq!(run(&PLAIN, &[conflict, timeout, conflict]), (vec![1, 2], Some(GiveUpReason::OnceUsed)));
     }
 
     #[test]
-    fn a_rule_replaces_never_and_is_counted_apart() {
+    fn a_rule_replaces_never_and_has_its_own_count() {
         const RULES: &[Rule] =
             &[Rule::new(Category::Invalid).max(1), Rule::new(Category::RateLimited).max(3).base(SECOND)];
         let retry = PLAIN.max(2).on(RULES);
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_does_not_overrule_what_an_error_says_of_itself() {
+    fn a_rule_does_not_override_the_errors_own_retry_setting() {
         const RULES: &[Rule] = &[Rule::new(Category::Unavailable)];
         let gone = class(Category::Unavailable).retry(Retryable::Never);
         assert_eq!(first(&PLAIN.on(RULES), gone, Ruling::ByCategory), Err(GiveUpReason::NotRetryable));
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_of_our_own_are_waited_for_only_where_a_rule_asks() {
+    fn rejections_are_retried_only_with_a_rule() {
         const RULES: &[Rule] = &[Rule::new(Category::Rejected)];
         let open = class(Category::Rejected).retry_after(SECOND * 5);
         assert_eq!(first(&PLAIN, open, Ruling::ByCategory), Err(GiveUpReason::NotRetryable));
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_idempotent_is_repeated_only_if_it_never_arrived() {
+    fn a_non_idempotent_call_is_retried_only_if_not_delivered() {
         let retry = PLAIN.idempotent(false);
         assert_eq!(first(&retry, class(Category::RateLimited), Ruling::ByCategory), Ok(SECOND));
         for ruling in [Ruling::ByCategory, Ruling::Yes] {
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_sides_wait_replaces_a_shorter_one_and_is_never_undercut() {
+    fn retry_after_replaces_shorter_waits_and_is_never_shortened() {
         let busy = |secs| class(Category::RateLimited).retry_after(Duration::from_secs(secs));
         let wait = |retry: &Retry, secs| first(retry, busy(secs), Ruling::ByCategory);
         assert_eq!(wait(&PLAIN, 0), Ok(SECOND));
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn no_wait_starts_that_has_no_time() {
+    fn no_wait_starts_without_enough_time_left() {
         let timeout = class(Category::Timeout);
         let limited = PLAIN.give_up_after(SECOND * 30);
         let elapsed = |secs| DecisionInput { elapsed: Duration::from_secs(secs), ..NOW };

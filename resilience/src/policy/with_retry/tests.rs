@@ -43,14 +43,14 @@ fn calls(retry: &Retry, failures: u32, category: Category) -> (u32, Result<u32, 
 }
 
 #[test]
-fn a_success_is_one_call() {
+fn a_success_makes_one_call() {
     let world = isolate();
     assert_eq!(calls(&STEADY, 0, Category::Timeout), (1, Ok(1)));
     assert!(world.waits().is_empty() && world.events().is_empty());
 }
 
 #[test]
-fn max_counts_retries_and_the_last_error_comes_back() {
+fn max_counts_retries_and_the_last_error_is_returned() {
     let world = isolate();
     assert_eq!(calls(&STEADY, 3, Category::Timeout), (4, Ok(4)));
     assert_eq!(world.waits(), [100 * MS, 200 * MS, 400 * MS]);
@@ -59,7 +59,7 @@ fn max_counts_retries_and_the_last_error_comes_back() {
 }
 
 #[test]
-fn an_error_that_would_come_again_is_not_repeated() {
+fn permanent_errors_are_not_retried() {
     let world = isolate();
     assert_eq!(calls(&STEADY, 9, Category::Invalid).0, 1);
     assert_eq!(calls(&STEADY, 9, Category::Conflict).0, 2);
@@ -67,7 +67,7 @@ fn an_error_that_would_come_again_is_not_repeated() {
 }
 
 #[test]
-fn events_tell_the_story_in_order() {
+fn events_are_emitted_in_order() {
     let world = isolate();
     let retry = STEADY.max(1).name("quotes");
     let _ = calls(&retry, 1, Category::Timeout);
@@ -132,7 +132,7 @@ fn hooks_are_called_and_may_panic() {
 }
 
 #[test]
-fn give_up_after_counts_the_attempts_too() {
+fn give_up_after_includes_the_time_of_attempts() {
     let world = isolate();
     let retry = STEADY.max(99).give_up_after(30 * SECOND);
     let mut calls = 0;
@@ -146,7 +146,7 @@ fn give_up_after_counts_the_attempts_too() {
 }
 
 #[test]
-fn no_wait_outlasts_a_timeout_around_the_call() {
+fn no_wait_outlasts_an_outer_timeout() {
     let world = isolate();
     let _within = crate::base::scope::within_whole(300_000_000);
     assert_eq!(calls(&STEADY, 9, Category::Timeout).0, 3);
@@ -154,7 +154,7 @@ fn no_wait_outlasts_a_timeout_around_the_call() {
 }
 
 #[test]
-fn the_other_side_says_how_long_to_wait() {
+fn retry_after_sets_the_wait() {
     let world = isolate();
     let busy = |wait| Failed(Classification::new(Category::RateLimited).retry_after(wait));
     let outcome: Result<(), _> = STEADY.call(|| Err(busy(20 * SECOND)));
@@ -165,7 +165,7 @@ fn the_other_side_says_how_long_to_wait() {
 }
 
 #[test]
-fn a_plain_value_has_no_budget_unless_it_is_given_one() {
+fn a_plain_value_has_no_budget_by_default() {
     static BUDGET: Budget = Budget::new();
     let _world = isolate();
     let retry = STEADY.max(1_000).base(Duration::ZERO);
@@ -175,7 +175,7 @@ fn a_plain_value_has_no_budget_unless_it_is_given_one() {
 }
 
 #[test]
-fn a_storm_is_about_a_hundred_retries_and_then_one_a_second() {
+fn a_budget_allows_a_hundred_retries_then_one_a_second() {
     static BUDGET: Budget = Budget::new();
     let world = isolate();
     let retry = STEADY.base(Duration::ZERO).budget(&BUDGET);
@@ -188,7 +188,7 @@ fn a_storm_is_about_a_hundred_retries_and_then_one_a_second() {
 }
 
 #[test]
-fn a_shared_budget_is_shared_and_fresh_in_each_world() {
+fn a_shared_budget_starts_full_in_each_world() {
     static SHARED: Budget = Budget::new().capacity(10).refill(0);
     for _ in 0..2 {
         let world = isolate();
@@ -206,7 +206,7 @@ fn a_shared_budget_is_shared_and_fresh_in_each_world() {
 }
 
 #[test]
-fn a_panic_in_the_body_leaves_nothing_behind() {
+fn a_panic_in_the_body_keeps_the_budget_consistent() {
     static SHARED: Budget = Budget::new().capacity(100).refill(0);
     let _world = isolate();
     let retry = STEADY.budget(&SHARED);
@@ -238,7 +238,7 @@ fn an_async_call_waits_without_a_runtime() {
 
 #[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
-async fn an_async_call_waits_on_the_runtimes_clock() {
+async fn an_async_call_waits_on_the_clock_of_the_runtime() {
     let start = tokio::time::Instant::now();
     let calls = Cell::new(0);
     let outcome: Result<(), _> = STEADY
@@ -278,7 +278,7 @@ async fn an_async_call_can_be_spawned() {
 }
 
 #[test]
-fn a_judge_says_what_is_a_failure() {
+fn a_judge_decides_what_is_a_failure() {
     let _world = isolate();
     let mut n = 0;
     let mut next = || {
@@ -313,7 +313,7 @@ fn quote(outcomes: &[Result<u32, Failed>]) -> (Result<u32, Failed>, Vec<bool>) {
 }
 
 #[test]
-fn a_site_counts_what_goes_wrong() {
+fn a_site_counts_retries_and_recoveries() {
     let world = isolate();
     let (invalid, timeout) = (failure(Category::Invalid), failure(Category::Timeout));
     assert_eq!(quote(&[Ok(7)]), (Ok(7), vec![false]));
@@ -381,7 +381,7 @@ fn a_site_shows_its_settings_as_the_attribute_spells_them() {
 }
 
 #[test]
-fn the_worst_case_holds_the_other_sides_wait_and_give_up_after() {
+fn the_worst_case_includes_retry_after_and_give_up_after() {
     let site = |retry| RetrySite::new(&POINT, retry);
     assert_eq!(SITE.worst(None), None);
     assert_eq!(SITE.worst(Some(2 * SECOND)), Some(3 * SECOND));
@@ -400,7 +400,7 @@ fn refused(build: fn() -> Retry) -> String {
 }
 
 #[test]
-fn setters_refuse_nonsense_in_words() {
+fn setters_reject_invalid_values_with_a_reason() {
     type Case = (fn() -> Retry, &'static str);
     let cases: [Case; 13] = [
         (|| Retry::new().backoff(Backoff::Exponential(f64::NAN)), "not a number"),
@@ -424,7 +424,7 @@ fn setters_refuse_nonsense_in_words() {
 }
 
 #[test]
-fn the_whole_is_judged_with_its_defaults_and_rules() {
+fn checked_validates_defaults_and_rules_together() {
     assert!(refused(|| Retry::new().base(20 * SECOND).checked()).contains("longer than `cap`"));
     assert!(refused(|| Retry::new().cap(Duration::ZERO).checked()).contains("longer than `cap`"));
     let _allowed = Retry::new().base(Duration::ZERO).cap(Duration::ZERO).checked();
@@ -502,7 +502,7 @@ fn settings_are_read_and_written_by_name() {
 }
 
 #[test]
-fn run_time_values_get_the_compilers_words() {
+fn run_time_settings_get_the_same_errors_as_constants() {
     let complaint = |config| Retry::try_new(config).err().as_ref().map(InvalidPolicy::message);
     assert_eq!(complaint(RetryConfig::default()), None);
     let config = RetryConfig { base: 60 * SECOND, ..RetryConfig::default() };
@@ -514,7 +514,7 @@ fn run_time_values_get_the_compilers_words() {
 }
 
 #[test]
-fn what_may_have_arrived_is_not_repeated_where_that_would_hurt() {
+fn a_non_idempotent_call_is_retried_only_if_not_delivered() {
     let _world = isolate();
     let retry = STEADY.idempotent(false);
     assert_eq!(calls(&retry, 9, Category::Timeout).0, 1);

@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn means_follow_the_jitter() {
+    fn mean_waits_follow_the_jitter() {
         assert_eq!(mean_ms(retry(3)), 700);
         assert_eq!(mean_ms(Retry::new()), 350);
         assert_eq!(mean_ms(retry(3).jitter(Jitter::Equal)), 525);
@@ -271,7 +271,7 @@ mod tests {
 
     #[cfg(feature = "testing")]
     #[test]
-    fn the_mean_agrees_with_many_drawn_waits() {
+    fn the_mean_agrees_with_sampled_waits() {
         let kinds = [
             Retry::new().max(8).jitter(Jitter::Range(0.2, 3.0)).cap(Duration::from_secs(2)),
             Retry::new().max(8).jitter(Jitter::Equal),
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn huge_counts_take_no_time() {
+    fn huge_counts_are_computed_quickly() {
         assert_eq!(mean_ms(retry(u32::MAX).backoff(Backoff::Constant)), 100 * u128::from(u32::MAX));
         assert!(mean_ms(retry(u32::MAX)) > 9_000 * u128::from(u32::MAX));
         let absurd = retry(u32::MAX).cap(Duration::MAX).base(Duration::MAX).jitter(Jitter::Range(10.0, 10.0));
@@ -335,7 +335,7 @@ mod tests {
     const RULES: &[Rule] = &[Rule::new(Category::RateLimited).max(5).base(Duration::from_secs(4))];
 
     #[test]
-    fn waits_that_cannot_fit_are_refused_with_the_numbers() {
+    fn waits_longer_than_the_limit_are_rejected_with_the_numbers() {
         check_waits(&Retry::new(), Duration::from_millis(350));
         assert_eq!(
             message(&retry(8), Duration::from_secs(2)),

@@ -8,7 +8,7 @@ use crate::durable::store::rules::VALUE_LIMIT;
 use crate::durable::store::{Cursor, Holder, Store, StoreError};
 
 cases![
-    a_cursor_is_kept_and_moved_on,
+    a_cursor_is_recorded_and_updated,
     a_cursor_of_a_lost_lease_is_refused,
     a_cursor_that_is_too_large_is_refused,
 ];
@@ -20,7 +20,7 @@ fn cursor(holder: &Record, value: &[u8]) -> Cursor {
 }
 
 /// The last cursor counts, and writing it leaves the record of the job as it is.
-async fn a_cursor_is_kept_and_moved_on(store: &dyn Store) -> Verdict {
+async fn a_cursor_is_recorded_and_updated(store: &dyn Store) -> Verdict {
     let job = hold(store, claim(store, "job")).await?;
     for value in [b"1", b"2"] {
         ok(store.put_cursor(cursor(&job, value)).await, "a cursor")?;

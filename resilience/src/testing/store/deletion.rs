@@ -10,17 +10,17 @@ use crate::durable::store::{Claim, Store, StoreError};
 use crate::durable::{Record, Status};
 
 cases![
-    only_what_ended_is_deleted_by_age,
-    what_was_given_back_is_deleted_by_age_but_not_its_place_in_a_job,
-    what_is_deleted_by_age_has_a_prefix_and_a_limit,
-    what_is_held_is_not_removed,
-    what_is_removed_goes_with_what_belongs_to_it,
-    only_jobs_that_are_done_or_undone_are_removed_by_their_end,
-    a_step_outside_of_jobs_goes_by_its_own_time_to_live,
+    only_ended_records_are_deleted_by_age,
+    released_records_are_deleted_by_age_except_undone_steps,
+    deletion_by_age_respects_the_prefix_and_the_limit,
+    a_held_record_is_not_removed,
+    removing_a_job_removes_its_steps,
+    only_done_or_rolled_back_jobs_are_removed_by_age,
+    a_step_outside_jobs_expires_by_its_own_ttl,
 ];
 
 /// Work that is held, has lapsed or waits for a person has not ended, however old it is.
-async fn only_what_ended_is_deleted_by_age(store: &dyn Store) -> Verdict {
+async fn only_ended_records_are_deleted_by_age(store: &dyn Store) -> Verdict {
     hold(store, claim(store, "running")).await?;
     lapsed(store, "lapsed").await?;
     ended(store, claim(store, "manual"), Status::Manual, b"").await?;
@@ -37,7 +37,7 @@ async fn only_what_ended_is_deleted_by_age(store: &dyn Store) -> Verdict {
 }
 
 /// A step that was undone has its place in the order of its job, by which a lost record is noticed.
-async fn what_was_given_back_is_deleted_by_age_but_not_its_place_in_a_job(store: &dyn Store) -> Verdict {
+async fn released_records_are_deleted_by_age_except_undone_steps(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "left")).await?;
     ok(release(store, &held, Status::Free).await, "a release")?;
     let done = ended(store, claim(store, "placed"), Status::Done, b"").await?;
@@ -52,7 +52,7 @@ async fn what_was_given_back_is_deleted_by_age_but_not_its_place_in_a_job(store:
 }
 
 /// The limit bounds a transaction: the caller asks again until nothing is left.
-async fn what_is_deleted_by_age_has_a_prefix_and_a_limit(store: &dyn Store) -> Verdict {
+async fn deletion_by_age_respects_the_prefix_and_the_limit(store: &dyn Store) -> Verdict {
     let mut last = 0;
     for key in ["a/1", "a/2", "a/3", "b/1"] {
         last = ended(store, claim(store, key), Status::Done, b"").await?.completed;
@@ -71,7 +71,7 @@ async fn what_is_deleted_by_age_has_a_prefix_and_a_limit(store: &dyn Store) -> V
 }
 
 /// An operator that removes a job which runs would let a second one begin beside it.
-async fn what_is_held_is_not_removed(store: &dyn Store) -> Verdict {
+async fn a_held_record_is_not_removed(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     let refused = Err(StoreError::Conflict { key: "a".to_owned() });
     same(store.remove("a".to_owned(), vec!["a/".to_owned()]).await, refused, "what has a holder")?;
@@ -81,7 +81,7 @@ async fn what_is_held_is_not_removed(store: &dyn Store) -> Verdict {
 }
 
 /// The prefix ends with a slash: the steps of `ab` are not those of `a`.
-async fn what_is_removed_goes_with_what_belongs_to_it(store: &dyn Store) -> Verdict {
+async fn removing_a_job_removes_its_steps(store: &dyn Store) -> Verdict {
     for key in ["j/a", "s/a/1", "s/a/2", "s/ab/1"] {
         ended(store, claim(store, key), Status::Done, b"").await?;
     }
@@ -95,7 +95,7 @@ async fn what_is_removed_goes_with_what_belongs_to_it(store: &dyn Store) -> Verd
 }
 
 /// A failed job is evidence, and `resume` continues from its steps.
-async fn only_jobs_that_are_done_or_undone_are_removed_by_their_end(store: &dyn Store) -> Verdict {
+async fn only_done_or_rolled_back_jobs_are_removed_by_age(store: &dyn Store) -> Verdict {
     hold(store, claim(store, "j/running")).await?;
     ended(store, claim(store, "j/failed"), Status::Failed, b"").await?;
     ended(store, claim(store, "j/undone"), Status::RolledBack, b"").await?;
@@ -116,7 +116,7 @@ async fn only_jobs_that_are_done_or_undone_are_removed_by_their_end(store: &dyn 
 }
 
 /// Records with a longer one, with none, and those of jobs stay.
-async fn a_step_outside_of_jobs_goes_by_its_own_time_to_live(store: &dyn Store) -> Verdict {
+async fn a_step_outside_jobs_expires_by_its_own_ttl(store: &dyn Store) -> Verdict {
     let with = |key, ttl| Claim { ttl, ..claim(store, key) };
     ended(store, with("c/long", LONG), Status::Done, b"").await?;
     ended(store, claim(store, "c/for ever"), Status::Done, b"").await?;

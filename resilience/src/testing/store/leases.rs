@@ -12,32 +12,32 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 cases![
-    nothing_is_recorded_under_a_key_without_a_claim,
-    a_claim_gives_a_lease_under_a_fence,
-    what_is_held_is_busy,
+    an_absent_key_has_no_record,
+    a_claim_returns_a_lease_with_a_fence,
+    a_held_key_is_busy,
     a_lapsed_lease_is_taken_under_a_higher_fence,
     a_late_holder_is_fenced_in_everything_it_does,
-    an_owner_that_lives_keeps_its_lease,
+    a_live_owner_keeps_its_lease,
     the_lease_of_a_dead_owner_is_abandoned,
-    a_wrong_fence_holds_nothing,
-    what_was_given_back_is_free_and_its_fence_is_used,
-    a_lock_that_was_given_back_leaves_no_record,
-    what_was_interrupted_is_recovered,
+    a_wrong_fence_is_rejected,
+    a_released_key_is_free_and_its_fence_stays_used,
+    a_released_lock_leaves_no_record,
+    an_interrupted_record_is_continued,
     fences_grow_over_all_keys_and_survive_deletion,
-    one_of_many_claims_at_once_is_held,
-    undoing_goes_on_as_undoing,
+    only_one_of_many_concurrent_claims_is_held,
+    a_rollback_continues_as_a_rollback,
     a_fresh_start_is_another_incarnation,
     any_text_is_a_key,
 ];
 
 /// `None` means certainly absent: a store that cannot read a key has to fail, or a body would run again.
-async fn nothing_is_recorded_under_a_key_without_a_claim(store: &dyn Store) -> Verdict {
+async fn an_absent_key_has_no_record(store: &dyn Store) -> Verdict {
     same(ok(store.get("absent").await, "a read")?, None, "an absent key is `None`")
 }
 
 /// Names of locks may be made of arguments: a record for each of them would fill the store. The fence outlives the
 /// record.
-async fn a_lock_that_was_given_back_leaves_no_record(store: &dyn Store) -> Verdict {
+async fn a_released_lock_leaves_no_record(store: &dyn Store) -> Verdict {
     let first = hold(store, claim(store, "l/a")).await?;
     ok(release(store, &first, Status::Free).await, "a release")?;
     same(ok(store.get("l/a").await, "a read")?, None, "a lock that is free has no record")?;
@@ -48,7 +48,7 @@ async fn a_lock_that_was_given_back_leaves_no_record(store: &dyn Store) -> Verdi
 }
 
 /// The record that a claim returns is the one that is kept, field by field.
-async fn a_claim_gives_a_lease_under_a_fence(store: &dyn Store) -> Verdict {
+async fn a_claim_returns_a_lease_with_a_fence(store: &dyn Store) -> Verdict {
     let before = ok(store.now().await, "the clock")?;
     let held = hold(store, Claim { input: b"[1]".to_vec(), ..claim(store, "a") }).await?;
     rule(held.fence > 0, "a fence is above 0")?;
@@ -61,7 +61,7 @@ async fn a_claim_gives_a_lease_under_a_fence(store: &dyn Store) -> Verdict {
 }
 
 /// The key is busy for another claim of the same process, too: a lease is held by one call, not by a process.
-async fn what_is_held_is_busy(store: &dyn Store) -> Verdict {
+async fn a_held_key_is_busy(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     for owner in [store.owner(), "another".to_owned()] {
         let again = ok(store.claim(Claim { owner, ..claim(store, "a") }).await, "a claim")?;
@@ -101,7 +101,7 @@ async fn a_late_holder_is_fenced_in_everything_it_does(store: &dyn Store) -> Ver
 }
 
 /// An owner that is alive is not dead because its lease was short, whether the store uses a lock or a counter.
-async fn an_owner_that_lives_keeps_its_lease(store: &dyn Store) -> Verdict {
+async fn a_live_owner_keeps_its_lease(store: &dyn Store) -> Verdict {
     let held = hold(store, Claim { lease: super::SHORT, ..claim(store, "a") }).await?;
     watch(store, "a").await?;
     let again = ok(store.claim(claim(store, "a")).await, "a claim")?;
@@ -143,7 +143,7 @@ async fn a_fresh_start_is_another_incarnation(store: &dyn Store) -> Verdict {
 }
 
 /// The key alone is not proof: two claims of one key have different fences.
-async fn a_wrong_fence_holds_nothing(store: &dyn Store) -> Verdict {
+async fn a_wrong_fence_is_rejected(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     let wrong = held.fence + 1;
     fenced(store.complete(Completion::done("a", wrong, Vec::new())).await, "a", "a result")?;
@@ -156,7 +156,7 @@ async fn a_wrong_fence_holds_nothing(store: &dyn Store) -> Verdict {
 }
 
 /// A release that arrives twice must not free the lease of the next holder.
-async fn what_was_given_back_is_free_and_its_fence_is_used(store: &dyn Store) -> Verdict {
+async fn a_released_key_is_free_and_its_fence_stays_used(store: &dyn Store) -> Verdict {
     let first = hold(store, claim(store, "a")).await?;
     ok(release(store, &first, Status::Free).await, "a release")?;
     fenced(release(store, &first, Status::Free).await, "a", "a second release")?;
@@ -166,7 +166,7 @@ async fn what_was_given_back_is_free_and_its_fence_is_used(store: &dyn Store) ->
 }
 
 /// Its process lived, so that no recovery is counted; the recorded arguments are what it goes on with.
-async fn what_was_interrupted_is_recovered(store: &dyn Store) -> Verdict {
+async fn an_interrupted_record_is_continued(store: &dyn Store) -> Verdict {
     let first = hold(store, Claim { input: b"[1]".to_vec(), ..claim(store, "a") }).await?;
     ok(release(store, &first, Status::Interrupted).await, "a release")?;
     same(present(store, "a").await?.status, Status::Interrupted, "the status after it")?;
@@ -208,7 +208,7 @@ async fn together<T>(mut works: Vec<Work<'_, T>>) -> Result<Vec<T>, String> {
 }
 
 /// All are polled together, so that a store with a pool has them in different transactions.
-async fn one_of_many_claims_at_once_is_held(store: &dyn Store) -> Verdict {
+async fn only_one_of_many_concurrent_claims_is_held(store: &dyn Store) -> Verdict {
     let claims = (0..32).map(|_| store.claim(claim(store, "a"))).collect();
     let answers = together(claims).await?;
     let held = answers.iter().filter(|answer| matches!(answer, Claimed::Held(_))).count();
@@ -217,7 +217,7 @@ async fn one_of_many_claims_at_once_is_held(store: &dyn Store) -> Verdict {
 }
 
 /// A rollback that crashes must not turn into a run of the body: the status survives a take-over and a release.
-async fn undoing_goes_on_as_undoing(store: &dyn Store) -> Verdict {
+async fn a_rollback_continues_as_a_rollback(store: &dyn Store) -> Verdict {
     let job = ended(store, short(store, "a"), Status::RollingBack, b"").await?;
     same(job.status, Status::RollingBack, "a job that undoes its steps")?;
     same(job.completed, 0, "it has not ended")?;

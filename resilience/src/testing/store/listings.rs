@@ -10,7 +10,7 @@ use crate::durable::store::{Query, Store};
 cases![
     listings_are_in_the_order_of_keys,
     a_prefix_is_taken_literally,
-    only_the_states_asked_for_are_listed,
+    only_the_requested_states_are_listed,
     pages_show_each_record_once,
 ];
 
@@ -42,7 +42,7 @@ async fn a_prefix_is_taken_literally(store: &dyn Store) -> Verdict {
 }
 
 /// No states at all means every state.
-async fn only_the_states_asked_for_are_listed(store: &dyn Store) -> Verdict {
+async fn only_the_requested_states_are_listed(store: &dyn Store) -> Verdict {
     hold(store, claim(store, "held")).await?;
     for status in [Status::Done, Status::Failed, Status::Dead] {
         ended(store, claim(store, status.as_str()), status, b"").await?;

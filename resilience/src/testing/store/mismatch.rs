@@ -12,8 +12,8 @@ cases![
     an_earlier_name_of_the_function_is_accepted,
     another_version_is_reported,
     other_inputs_are_reported,
-    what_is_replaced_is_quarantined,
-    what_is_held_is_never_replaced,
+    a_replaced_record_is_quarantined,
+    a_held_record_is_never_replaced,
 ];
 
 /// Records a result, claims it with `changed` code, and expects to be answered with `what` and the record as it is.
@@ -50,7 +50,7 @@ async fn other_inputs_are_reported(store: &dyn Store) -> Verdict {
 }
 
 /// A wrong `rerun` can be reverted by a person for 30 days: the bytes are kept, listed and removed.
-async fn what_is_replaced_is_quarantined(store: &dyn Store) -> Verdict {
+async fn a_replaced_record_is_quarantined(store: &dyn Store) -> Verdict {
     let stored = ended(store, claim(store, "a"), Status::Done, b"1").await?;
     let rerun = Claim { version: 2, on_mismatch: Otherwise::Rerun, ..claim(store, "a") };
     let anew = hold(store, rerun).await?;
@@ -71,7 +71,7 @@ async fn what_is_replaced_is_quarantined(store: &dyn Store) -> Verdict {
 }
 
 /// Other code is no reason to take the work away from a process that does it.
-async fn what_is_held_is_never_replaced(store: &dyn Store) -> Verdict {
+async fn a_held_record_is_never_replaced(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     let rerun = Claim { version: 2, on_mismatch: Otherwise::Rerun, ..claim(store, "a") };
     let answer = ok(store.claim(rerun).await, "a claim")?;

@@ -10,19 +10,19 @@ use crate::durable::{Record, Status};
 use std::time::Duration;
 
 cases![
-    what_was_done_is_given_again,
+    a_recorded_result_is_returned_again,
     a_result_recorded_twice_is_one_result,
     a_result_cannot_be_changed,
     a_late_result_counts_if_the_lease_was_not_taken,
     values_are_kept_byte_for_byte,
-    what_is_too_large_is_refused_whole,
-    what_stopped_waits_to_be_restarted,
+    an_oversized_value_is_rejected_and_changes_nothing,
+    a_stopped_record_needs_an_explicit_restart,
     a_result_ages,
-    a_step_of_an_unfinished_job_does_not_age,
+    a_step_of_an_unfinished_job_does_not_expire,
     a_step_needs_the_lease_of_its_job,
-    a_cancelled_job_begins_no_step_but_ends_the_one_it_is_in,
+    a_cancelled_job_starts_no_step_but_finishes_the_current,
     steps_are_counted_as_they_end,
-    the_end_of_a_job_removes_what_it_names,
+    the_end_of_a_job_removes_the_named_records,
     a_record_is_written_only_over_the_one_that_was_read,
 ];
 
@@ -32,7 +32,7 @@ fn done(record: &Record, value: &[u8]) -> Completion {
 }
 
 /// Reading a result takes no lease and writes nothing.
-async fn what_was_done_is_given_again(store: &dyn Store) -> Verdict {
+async fn a_recorded_result_is_returned_again(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     let recorded = ok(store.complete(done(&held, b"1")).await, "a result")?;
     same(recorded.status, Status::Done, "the status of a result")?;
@@ -81,7 +81,7 @@ async fn values_are_kept_byte_for_byte(store: &dyn Store) -> Verdict {
 }
 
 /// The limit is the same in every store, so that a program that changes its store sees no new error.
-async fn what_is_too_large_is_refused_whole(store: &dyn Store) -> Verdict {
+async fn an_oversized_value_is_rejected_and_changes_nothing(store: &dyn Store) -> Verdict {
     let (fits, large) = (vec![b'x'; VALUE_LIMIT], vec![b'x'; VALUE_LIMIT + 1]);
     let refused = Err(StoreError::TooLarge { bytes: VALUE_LIMIT + 1 });
     let claimed = store.claim(Claim { input: large.clone(), ..claim(store, "a") }).await;
@@ -96,7 +96,7 @@ async fn what_is_too_large_is_refused_whole(store: &dyn Store) -> Verdict {
 }
 
 /// None of these runs again by being called: `resume` and `rerun` start it again.
-async fn what_stopped_waits_to_be_restarted(store: &dyn Store) -> Verdict {
+async fn a_stopped_record_needs_an_explicit_restart(store: &dyn Store) -> Verdict {
     for status in [Status::Failed, Status::Manual, Status::RolledBack, Status::Dead] {
         let key = status.as_str();
         let stopped = ended(store, claim(store, key), status, b"why").await?;
@@ -131,7 +131,7 @@ fn holder(job: &Record) -> Holder {
 }
 
 /// A job that takes longer than the time to live of its first step would repeat that step at each recovery.
-async fn a_step_of_an_unfinished_job_does_not_age(store: &dyn Store) -> Verdict {
+async fn a_step_of_an_unfinished_job_does_not_expire(store: &dyn Store) -> Verdict {
     let job = hold(store, claim(store, "job")).await?;
     let step = Claim { ttl: TTL, holder: Some(holder(&job)), ..claim(store, "step") };
     let held = hold(store, step.clone()).await?;
@@ -160,7 +160,7 @@ async fn a_step_needs_the_lease_of_its_job(store: &dyn Store) -> Verdict {
 }
 
 /// The effect of a step that runs has happened or will happen: forgetting it would leave it out of a rollback.
-async fn a_cancelled_job_begins_no_step_but_ends_the_one_it_is_in(store: &dyn Store) -> Verdict {
+async fn a_cancelled_job_starts_no_step_but_finishes_the_current(store: &dyn Store) -> Verdict {
     let job = hold(store, claim(store, "job")).await?;
     let step = |key| Claim { holder: Some(holder(&job)), ..claim(store, key) };
     let under_way = hold(store, step("first")).await?;
@@ -195,7 +195,7 @@ async fn steps_are_counted_as_they_end(store: &dyn Store) -> Verdict {
 }
 
 /// In the same transaction: a job that is done has no cursor that a later job of its id would go on from.
-async fn the_end_of_a_job_removes_what_it_names(store: &dyn Store) -> Verdict {
+async fn the_end_of_a_job_removes_the_named_records(store: &dyn Store) -> Verdict {
     let job = hold(store, claim(store, "job")).await?;
     for key in ["c/job/1", "c/job/2", "c/job2/1"] {
         ended(store, claim(store, key), Status::Done, b"").await?;

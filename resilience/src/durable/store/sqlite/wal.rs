@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_frame_before_others_is_found_and_a_torn_end_is_none() {
+    fn a_damaged_frame_is_found_and_a_torn_end_is_not_damage() {
         let log = log();
         assert_eq!(damage(&log), None);
         let frame = FRAME_HEADER + Log::new(&log).unwrap().page;
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_dead_processes_left_behind_a_shorter_transaction_is_no_damage() {
+    fn stale_frames_of_two_crashes_are_not_damage() {
         let base = std::env::temp_dir()
             .join(format!("resilience-wal-{}", crate::durable::store::owners::new_name()));
         std::fs::create_dir(&base).unwrap();

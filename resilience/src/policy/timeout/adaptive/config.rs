@@ -82,7 +82,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn nonsense_is_refused_in_words() {
+    fn invalid_settings_are_rejected_with_a_reason() {
         let base = AdaptiveTimeoutConfig::between(SECOND, 10 * SECOND);
         let cases = [
             (

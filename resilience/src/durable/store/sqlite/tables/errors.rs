@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_of_sqlite_has_its_meaning() {
+    fn every_sqlite_error_code_is_mapped() {
         for code in codes() {
             let meant = meant(code, ErrorKind::Other);
             let text = meant.to_string();
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_system_refuses_has_its_meaning() {
+    fn os_errors_are_mapped_to_store_errors() {
         let meanings = [
             (ErrorKind::StorageFull, StoreError::Full),
             (ErrorKind::QuotaExceeded, StoreError::Full),

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_is_found_by_its_time() {
+    fn expired_records_are_found_by_an_index() {
         let expired = plan(retention::EXPIRED);
         assert!(
             expired.starts_with("SEARCH records USING") && expired.contains("INDEX expiring ("),
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_for_jobs_to_run_passes_over_finished_ones() {
+    fn the_search_for_open_jobs_uses_a_partial_index() {
         let open = [Status::Running, Status::Interrupted, Status::RollingBack];
         for after in ["", "j/import:7"] {
             let mut query = Query::new("j/").only(&open);
