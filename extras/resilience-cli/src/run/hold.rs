@@ -9,7 +9,7 @@ use super::attempt::AttemptEnd;
 use super::report::{Report, Result as Ended};
 use super::signals::undisturbed;
 use crate::Failure;
-use crate::args::{StateOptions, RunArgs};
+use crate::args::{RunArgs, StateOptions};
 use crate::state;
 use resilience::fs::{
     DirLock, FileLock, LockError, LockGuard, Rollback, Transaction, TransactionError, recover,
@@ -236,7 +236,8 @@ impl Run<'_> {
             }
             Ok::<_, TransactionError>((put_back, Some(rollback)))
         };
-        let done = on_thread(work).await.map_err(|error| AttemptEnd::Failed(format!("no backups: {error}")))?;
+        let done =
+            on_thread(work).await.map_err(|error| AttemptEnd::Failed(format!("no backups: {error}")))?;
         self.waits.end(self.report);
         let (put_back, rollback) = done.map_err(|error| match error {
             TransactionError::Lock(LockError::Timeout { .. }) => self.busy(&error.to_string()),

@@ -4,7 +4,7 @@ use super::attempt::AttemptEnd;
 use super::hold::inherited;
 use super::report::Result as Ended;
 use super::{Attempted, Run};
-use crate::args::{StateOptions, Recorded as What};
+use crate::args::{Recorded as What, StateOptions};
 use crate::{Failure, print, state};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -214,7 +214,8 @@ impl Run<'_> {
     async fn record(&self, key: &str, lock: &FileLock) -> Result<Record, NotRecorded> {
         let not_begun = |end| NotRecorded::Failed(Box::new(Attempted::never(end)));
         let lock = self.alone(key, lock).await.map_err(not_begun)?;
-        let inherited = inherited([&lock]).map_err(|error| not_begun(AttemptEnd::Failed(error.to_string())))?;
+        let inherited =
+            inherited([&lock]).map_err(|error| not_begun(AttemptEnd::Failed(error.to_string())))?;
         let attempted = self.attempts(false).await;
         drop(inherited);
         lock.unlock();
@@ -300,7 +301,10 @@ mod tests {
         ] {
             let json = format!(r#"{{"command":["sh",[97,255]],"dir":"/","output":{output}}}"#);
             let record: Record = serde_json::from_str(&json).unwrap();
-            assert_eq!(record.command, [ArgumentText::Text("sh".to_owned()), ArgumentText::Bytes(b"a\xff".to_vec())]);
+            assert_eq!(
+                record.command,
+                [ArgumentText::Text("sh".to_owned()), ArgumentText::Bytes(b"a\xff".to_vec())]
+            );
             let bytes = record.output.as_ref().map(|output| output.bytes().unwrap());
             assert_eq!(bytes.as_deref(), expected, "{json}");
         }

@@ -201,8 +201,12 @@ impl Json {
                 let new = self.written(pointer, value, &self.indent_at(member.start))?;
                 (range, new)
             }
-            MemberPlace::Missing { container, key } => self.added(pointer, container, key.as_deref(), value)?,
-            MemberPlace::Nowhere => return Err(self.refused(pointer, "there is no object or array to add it to")),
+            MemberPlace::Missing { container, key } => {
+                self.added(pointer, container, key.as_deref(), value)?
+            }
+            MemberPlace::Nowhere => {
+                return Err(self.refused(pointer, "there is no object or array to add it to"));
+            }
         };
         self.text.replace_range(range, &new);
         Ok(())
