@@ -1,13 +1,14 @@
 //! The examples run and print what they promise.
 
-use std::process::Command;
+#[path = "shared/cargo.rs"]
+mod cargo;
 
 /// Examples that `.ci/run` and `tests/admin` run.
 const ELSEWHERE: [&str; 4] = ["import_job", "operator", "order_saga", "quickstart"];
 
 /// What the example prints.
 fn run(example: &str) -> String {
-    let mut cargo = Command::new(env!("CARGO"));
+    let mut cargo = cargo::cargo();
     let cargo = cargo.args(["run", "--quiet", "--offline", "--example", example]);
     // What an example keeps, its alerts for instance, is not the user's.
     let state = format!("{}/state of {example} in {}", env!("CARGO_TARGET_TMPDIR"), std::process::id());

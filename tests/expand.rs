@@ -93,10 +93,11 @@ fn every_expansion_matches_its_snapshot() {
             std::fs::write(&kept, &expanded).expect("a snapshot");
         }
         if std::fs::read_to_string(&kept).unwrap_or_default() != expanded {
-            changed += &format!("the expansion of {stem} has changed; it is now:\n{expanded}\n");
+            changed +=
+                &format!("the expansion of {stem} is not that of {}; it is:\n{expanded}\n", kept.display());
         }
     }
-    assert!(changed.is_empty(), "{changed}");
+    assert!(changed.is_empty(), "{changed}help: accept it with `cargo xtask accept expand`");
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn a_setting_without_a_key_is_found_by_its_row() {
         [
             "resilience-macros/src/attr/timeout/mod.rs:",
             "resilience/src/policy/timeout/config.rs:",
-            "",
+            "resilience/src/policy/timeout/value.rs:",
             "resilience/src/policy/timeout/",
             "resilience-macros/src/docs/timeout.md:",
             "examples/timeout.rs:",

@@ -3,12 +3,14 @@
 //! That the user's own lints still fire inside the body is shown by
 //! `tests/ui/with_retry/fail/lints_of_the_body_still_fire.rs`.
 
+#[path = "shared/cargo.rs"]
+mod cargo;
+
+use cargo::cargo;
 use std::path::Path;
-use std::process::Command;
 
 #[test]
 fn a_crate_that_denies_every_lint_has_no_warnings() {
-    let cargo = || Command::new(env!("CARGO"));
     if !cargo().args(["clippy", "--version"]).output().is_ok_and(|output| output.status.success()) {
         eprintln!("SKIPPED: `rustup component add clippy`");
         return;

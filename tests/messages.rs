@@ -24,7 +24,7 @@ fn messages() {
             failures += &check(&path).err().unwrap_or_default();
         }
     }
-    assert!(failures.is_empty(), "{failures}");
+    assert!(failures.is_empty(), "{failures}help: accept them with `cargo xtask accept messages`");
 }
 
 fn check(path: &Path) -> Result<(), String> {

@@ -1,6 +1,7 @@
 //! The README's examples compile and run as they stand.
 
-use std::process::Command;
+#[path = "shared/cargo.rs"]
+mod cargo;
 
 /// The code blocks in Rust of the README.
 fn examples() -> Vec<String> {
@@ -41,7 +42,7 @@ fn every_example_runs() {
     std::fs::write(format!("{folder}/src/bin/statements.rs"), statements()).expect("an example");
     let examples = (0..examples.len()).map(|n| ("run", format!("example{n}")));
     for (command, example) in examples.chain([("build", "statements".to_owned())]) {
-        let mut cargo = Command::new(env!("CARGO"));
+        let mut cargo = cargo::cargo();
         cargo.args([command, "--quiet", "--offline", "--bin", &example]).current_dir(&folder);
         let output = cargo
             // Where this test was built: the dependencies are there.

@@ -43,6 +43,24 @@ fn policy(attr: &str) -> Policy {
     found.expect("a policy")
 }
 
+/// Returns the text of a file of the repository.
+fn text(path: &str) -> String {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(root.join(path)).expect("a file of the repository")
+}
+
+#[test]
+fn each_attribute_is_in_the_tables_that_introduce_them() {
+    let order = "resilience/src/docs/order.md";
+    for (path, before) in [("README.md", "`#["), ("resilience/src/lib.rs", "](macro@"), (order, "")] {
+        let text = text(path);
+        for definition in attr::ATTRIBUTES {
+            let attr = definition.spec.attr;
+            assert!(text.contains(&format!("{before}{attr}")), "`{attr}` has no row in {path}");
+        }
+    }
+}
+
 #[test]
 fn each_attribute_is_compared_with_its_table() {
     for definition in attr::ATTRIBUTES {
@@ -113,9 +131,15 @@ fn the_example_of_a_key_is_its_default() {
     for policy in policies() {
         for row in policy.table.iter().filter(is_value) {
             let (key, _) = policy.keys().find(|(key, _)| key.name == row.name).expect("a key");
-            // A factor of 1 changes nothing, which is no example.
-            let does_nothing = row.kind == Kind::Factor && row.default == "1.0";
-            assert_eq!(key.example == row.default, !does_nothing, "{row}");
+            // A factor of 1 and a ratio of 0 change nothing, which is no example.
+            let does_nothing =
+                matches!((row.kind, row.default), (Kind::Factor, "1.0") | (Kind::Ratio, "0.0"));
+            let example = key.example;
+            assert_eq!(
+                example == row.default,
+                !does_nothing,
+                "the example `{example}` in `SPEC` has to be the default, unless that does nothing: {row}"
+            );
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Two versions of the crate in one binary do not meet: each sees its own points only.
 
+#[path = "shared/cargo.rs"]
+mod cargo;
+
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 /// What the linker fills in.
 const TABLES: [&str; 4] = ["POINTS", "CLASSIFIERS", "JOBS", "UNDOS"];
@@ -97,7 +99,7 @@ fn each_version_sees_its_own_points() {
     fs::write(folder.join("both/Cargo.toml"), manifest).expect("a manifest");
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
     fs::copy(lock, folder.join("both/Cargo.lock")).expect("the same versions");
-    let mut cargo = Command::new(env!("CARGO"));
+    let mut cargo = cargo::cargo();
     cargo.args(["run", "--quiet", "--offline"]).current_dir(folder.join("both"));
     let output = cargo.env("CARGO_TARGET_DIR", folder.join("target")).output().expect("cargo");
     let errors = String::from_utf8_lossy(&output.stderr);

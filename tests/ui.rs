@@ -9,6 +9,9 @@
 //!
 //! The compiler's texts change with its version, so they are compared on one version only.
 
+#[path = "shared/cargo.rs"]
+mod cargo;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -80,7 +83,7 @@ fn output(command: &mut Command) -> String {
 
 /// Where the libraries are: cargo names what it has built for an example, which is what the tests use.
 fn options() -> Vec<String> {
-    let mut cargo = Command::new(env!("CARGO"));
+    let mut cargo = cargo::cargo();
     cargo.args(["build", "--quiet", "--example", "timeout", "--message-format=json"]);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");

@@ -1,5 +1,8 @@
 //! Jobs and steps of any store: what is told about them, and what is removed.
 
+#[path = "../shared/cargo.rs"]
+mod cargo;
+
 use crate::common::block_on;
 use resilience::durable::store::{Liveness, Quarantined};
 use resilience::durable::{Job, JobError, MemoryStore, Record, Status, Store, use_store};
@@ -324,7 +327,7 @@ fn the_operator_example_inspects_and_backs_up_a_store() {
     assert!(order(3).is_err());
     HOW.set(0);
     let run = |arguments: &[&str]| {
-        let mut cargo = std::process::Command::new(env!("CARGO"));
+        let mut cargo = cargo::cargo();
         cargo.args(["run", "--quiet", "--offline", "--example", "operator", "--"]).arg(&dir).args(arguments);
         let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();

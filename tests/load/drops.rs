@@ -208,7 +208,7 @@ fn dropped_rate_limited_calls_leave_the_queue() {
 
 static INSIDE: Bulkhead = Bulkhead::new("inside of the dropped", 2).wait(Duration::from_secs(60));
 
-/// The first two calls are too slow or fail, and hold a slot meanwhile.
+/// The first two calls are too slow or fail, and hold a slot meanwhile. For policies that call again.
 async fn inside(calls: &AtomicU32) -> Outcome {
     let first = calls.fetch_add(1, Ordering::Relaxed) < 2;
     let body =

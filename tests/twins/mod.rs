@@ -1,4 +1,5 @@
-//! One stack on two functions, a sync and an async one, which must behave alike.
+//! One stack on two functions, a sync and an async one, which must behave alike: write `#[macro_use] mod twins;` at the
+//! head of the test, then `twins!(name: with_retry(..))`.
 #![allow(dead_code, unused_macros, reason = "each test binary uses its part")]
 
 use resilience::testing::{World, isolate};

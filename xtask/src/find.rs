@@ -62,9 +62,9 @@ fn sections(attr: &str, key: &str, is_first: bool) -> [(&'static str, String, Ve
         ),
         ("type, range, default and meaning", row, runtime.clone()),
         (
-            // The row of a setting that is not required makes the setter.
+            // The row of a setting that is not required makes the setter; a constructor takes the others.
             "set on a value by",
-            format!("pub (const )?fn {key}[(<]|^ +{key}: .* = ([^r]|r[^e]|re[^q]).*\""),
+            format!("pub (const )?fn ({key}[(<]|new\\(.*\\b{key}:)|^ +{key}: .* = ([^r]|r[^e]|re[^q]).*\""),
             runtime.clone(),
         ),
         (
@@ -124,10 +124,19 @@ pub(crate) fn lines(attr: &str, key: &str) -> Result<Vec<(&'static str, Vec<Stri
             // What reads the value comes before the list of keys.
             "read by the macro" => {
                 lines.sort_by_key(|line| line.contains(": setting(") || line.contains(": key("));
+                lines.extend(readers(&lines)?);
             }
             // A function that takes `&self` returns the value.
             "set on a value by" => lines.retain(|line| !line.contains("(&self")),
-            "read at run time" => lines.sort_by_key(|line| !line.contains("config")),
+            "read at run time" if IN_CODE.contains(&key) => lines.clear(),
+            "read at run time" => {
+                lines.sort_by_key(|line| !line.contains("config"));
+                // Other lines only have the same name, where the settings themselves are read.
+                let of_settings = [format!("config.{key}"), format!("config().{key}")];
+                if lines.iter().any(|line| of_settings.iter().any(|read| line.contains(read))) {
+                    lines.retain(|line| line.contains("config"));
+                }
+            }
             "examples" | "tests" => {
                 lines.sort_by_key(|line| !line.contains(&format!("/{attr}")));
                 lines.truncate(5);
@@ -140,6 +149,33 @@ pub(crate) fn lines(attr: &str, key: &str) -> Result<Vec<(&'static str, Vec<Stri
     let words =
         || format!("`{attr}` has no key `{key}`\nhelp: the keys are in resilience-macros/src/attr/{attr}*");
     if is_known { Ok(all) } else { Err(words().into()) }
+}
+
+/// Keys that the macro turns into code: no setting of the policy has their value.
+const IN_CODE: [&str; 9] =
+    ["key", "clone", "name", "classify", "context", "rejected", "when_ok", "timed", "crate"];
+
+/// Returns the arm that reads each kind of setting in `lines`, and the function that it calls.
+fn readers(lines: &[String]) -> Result<Vec<String>> {
+    let value = "resilience-macros/src/value".to_owned();
+    let mut all = Vec::new();
+    for line in lines.iter().filter(|line| line.contains(": setting(")) {
+        let Some((_, kind)) = line.split_once("Setting::") else { continue };
+        let kind: String = kind.chars().take_while(char::is_ascii_alphanumeric).collect();
+        let arms = grep(&format!("Setting::{kind}\\b.*=>"), vec![format!("{value}/settings.rs")])?;
+        let words: Vec<&str> = arms
+            .iter()
+            .filter_map(|arm| arm.split_once("=>"))
+            .flat_map(|(_, code)| code.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_'))
+            .filter(|word| !word.is_empty())
+            .collect();
+        if !words.is_empty() {
+            let functions = format!("pub\\(crate\\) fn ({})[(<]", words.join("|"));
+            all.extend(grep(&functions, vec![value.clone()])?);
+        }
+        all.extend(arms);
+    }
+    Ok(all)
 }
 
 /// Returns whether a line only answers a word of another library with the key to write.

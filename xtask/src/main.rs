@@ -70,7 +70,15 @@ fn accept(kinds: &[&str]) -> Result<()> {
 }
 
 /// Runs `command` in the root of the repository.
+///
+/// Cargo describes the package `xtask` in its environment. A build script that depends on that would run again, and
+/// the crates that need it would be built again.
 fn run(command: &mut Command) -> Result<()> {
+    let describes_package =
+        |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(describes_package)) {
+        command.env_remove(name);
+    }
     let status = command.current_dir(root()).status()?;
     if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
 }

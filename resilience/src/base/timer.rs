@@ -30,6 +30,9 @@
 //!
 //! [`pause`] is for waits of the code under test (a backoff), [`alarm`] for limits that should not go off (a timeout),
 //! and [`watch`] for the looks of a policy after its own callers, which in a test happen by the test's clock only.
+//!
+//! Sync code waits by `clock::sleep`. A wait that delays a call, and is not part of its body, has to end with a
+//! shutdown: it goes through `stopping::sleep` in sync code, and `stopping::pause` or `stopping::alarm` in a future.
 
 use super::guarded::{discard, wake};
 use super::real_clock::real_now;
