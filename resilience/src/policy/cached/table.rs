@@ -341,7 +341,9 @@ impl Table {
             if self.weighed.get().is_some() {
                 return;
             }
-            let map = values(OptionsBuilder::new().shards(1).hot_allocation(1.0), self.max);
+            // Keys of values that are gone are not remembered: `max` may be a number of bytes, and as many keys.
+            let options = &mut OptionsBuilder::new();
+            let map = values(options.shards(1).hot_allocation(1.0).ghost_allocation(0.0), self.max);
             for (hash, stored) in self.alike.drain() {
                 let same = known.get(&hash).filter(|(before, _)| Arc::ptr_eq(before, &stored));
                 let stored = same.map_or(stored, |(_, after)| after.clone());
