@@ -144,3 +144,8 @@ fn load(id: u32) -> io::Result<u32> {
 fn load(id: u32) -> io::Result<u32> {
     Ok(id)
 }
+
+#[cached(ttl = 60s)]
+fn traced(id: u32, #[cfg(feature = "trace")] span: &str) -> io::Result<u32> {
+    Ok(id)
+}

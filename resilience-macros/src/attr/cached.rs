@@ -212,12 +212,15 @@ fn needs_key(item: &Item) -> Option<String> {
         item.sig.generics.params.iter().any(|param| !matches!(param, GenericParam::Lifetime(_)));
     let has_unnamed = typed().any(|typed| types::has_impl_trait(&typed.ty));
     let is_mutable = typed().any(|typed| types::has_mutable_reference(&typed.ty));
+    let has_condition = |typed: &PatType| typed.attrs.iter().any(|attr| attr.path().is_ident("cfg"));
     let reason = if item.sig.receiver().is_some() {
         "a method, whose result may depend on `self`"
     } else if has_parameters || has_unnamed {
         "a generic function, whose arguments may not be comparable"
     } else if is_mutable {
         "a function that changes an argument"
+    } else if typed().any(has_condition) {
+        "a function with an argument under `#[cfg]`"
     } else if item.plain_names().len() != inputs().count() {
         "a function with an argument that is not a plain name"
     } else {
@@ -228,7 +231,10 @@ fn needs_key(item: &Item) -> Option<String> {
     let is_comparable = |typed: &&PatType| {
         let ty = &typed.ty;
         let is_parameter = parameters.contains(&ty.to_token_stream().to_string());
-        !(is_parameter || types::has_impl_trait(ty) || types::has_mutable_reference(ty))
+        !(is_parameter
+            || types::has_impl_trait(ty)
+            || types::has_mutable_reference(ty)
+            || has_condition(typed))
     };
     let names = typed().filter(is_comparable).flat_map(|typed| uses::bound(&typed.pat));
     let name = names.map(|name| name.unraw().to_string()).next().unwrap_or_else(|| "id".to_owned());
