@@ -465,18 +465,11 @@ impl Stack<'_> {
     }
 }
 
-impl Stack<'_> {
-    /// Lets the policies of this function act on other settings.
-    fn apply_changes(&self) {
-        self.layers.iter().for_each(|layer| layer.settings_changed());
-    }
-}
-
 /// Lets the policies of the functions at these places in the table act on other settings.
 pub(super) fn apply_changes(names: &Names, places: &[usize]) {
-    for (name, site) in names.points() {
+    for (_, site) in names.points() {
         if site.place_in_table().is_some_and(|place| places.contains(&place)) {
-            Stack { name, layers: site.layers() }.apply_changes();
+            site.layers().iter().for_each(|layer| layer.settings_changed());
             #[cfg(feature = "ops")]
             site.follow_settings();
         }
