@@ -21,8 +21,7 @@ struct Policy {
 
 /// The page of an attribute.
 fn page(attr: &str) -> String {
-    let page = format!("{}/resilience-macros/src/docs/{attr}.md", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(page).expect("the page of the attribute")
+    text(&format!("resilience-macros/src/docs/{attr}.md"))
 }
 
 /// The attributes without a table.

@@ -1,10 +1,10 @@
-//! Cargo, as a test calls it.
+//! Cargo, as tests and `xtask` call it.
 
 use std::process::Command;
 
 /// Returns a call of cargo with the environment of a shell.
 ///
-/// Cargo describes the package of a test in `CARGO_MANIFEST_DIR` and `CARGO_PKG_*`. A build script that depends on
+/// Cargo describes the package of the caller in `CARGO_MANIFEST_DIR` and `CARGO_PKG_*`. A build script that depends on
 /// these would run again, and the crates that need it would be built again: for this call, and for the next one from a
 /// shell.
 pub(crate) fn cargo() -> Command {

@@ -3,7 +3,6 @@
 use crate::{Result, cargo, replace, root, run};
 use public_api::{Builder, MINIMUM_NIGHTLY_RUST_VERSION, PublicApi};
 use std::path::PathBuf;
-use std::process::Command;
 use std::{env, fs};
 
 pub(crate) fn write() -> Result<()> {
@@ -37,7 +36,7 @@ fn differences(written: &str, now: &str) -> String {
 /// Returns one line for each public item of all features: those in the documentation, without those that compilers
 /// implement.
 fn listing() -> Result<String> {
-    let mut rustdoc = Command::new(cargo());
+    let mut rustdoc = cargo();
     rustdoc.args(["rustdoc", "--quiet", "--package", "resilience", "--lib", "--all-features"]);
     rustdoc.args(["--", "-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"]);
     // The JSON is unstable, so a stable rustdoc has to be allowed to write it: rustdoc alone, for what rustc has

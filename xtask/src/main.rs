@@ -8,7 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 mod api;
+#[path = "../../tests/shared/cargo.rs"]
+mod cargo;
 mod find;
+
+use cargo::cargo;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -54,7 +58,7 @@ fn accept(kinds: &[&str]) -> Result<()> {
         return Err(format!("only `accept ui` takes words\n\n{USAGE}").into());
     }
     for &kind in if kinds.is_empty() { &SNAPSHOTS } else { kinds } {
-        let mut test = Command::new(cargo());
+        let mut test = cargo();
         test.args(["test", "--quiet", "--test"]);
         match kind {
             "golden" => test.args(["store", "released"]).env("GOLDEN", "write"),
@@ -70,21 +74,9 @@ fn accept(kinds: &[&str]) -> Result<()> {
 }
 
 /// Runs `command` in the root of the repository.
-///
-/// Cargo describes the package `xtask` in its environment. A build script that depends on that would run again, and
-/// the crates that need it would be built again.
 fn run(command: &mut Command) -> Result<()> {
-    let describes_package =
-        |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
-    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(describes_package)) {
-        command.env_remove(name);
-    }
     let status = command.current_dir(root()).status()?;
     if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
-}
-
-fn cargo() -> PathBuf {
-    env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
 }
 
 fn root() -> PathBuf {
