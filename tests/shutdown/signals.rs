@@ -8,7 +8,6 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 #[job("blocks:{id}")]
 fn blocks(id: u32) -> Result<(), Error> {
@@ -110,33 +109,33 @@ fn the_third_signal_kills_the_process() {
     assert_eq!(ignores.status().signal(), Some(15));
 }
 
-/// Not a test of its own: as process 1 of a namespace, signals itself until it ends.
-#[test]
-#[ignore = "run by others, in a process of its own"]
-fn is_process_1() {
-    let Some(_) = given_dir() else { return };
-    drop(shutdown::signal().unwrap());
-    for _ in 0..600 {
-        assert!(Command::new("kill").args(["-TERM", "1"]).status().unwrap().success());
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
 #[test]
 fn the_third_signal_ends_process_1_of_a_container_with_its_code() {
-    let scratch = Scratch::new();
-    let inner = child("signals::is_process_1", &scratch.path(""));
-    let mut entered = Command::new("unshare");
-    entered.args(["--user", "--map-root-user", "--pid", "--fork"]);
-    entered.arg(inner.get_program()).args(inner.get_args());
-    entered.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let output = entered.output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    if errors.starts_with("unshare:") {
-        eprintln!("no namespace can be made here: {errors}");
+    let unshare = || {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--user", "--map-root-user", "--pid", "--fork", "--kill-child"]);
+        unshare
+    };
+    if !unshare().arg("true").status().is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: no namespace can be made here");
         return;
     }
-    assert_eq!(output.status.code(), Some(143), "{}: {errors}", output.status);
+    let scratch = Scratch::new();
+    let inner = child("signals::ignores", &scratch.path(""));
+    let mut entered = unshare();
+    entered.arg(inner.get_program()).args(inner.get_args());
+    entered.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut ignores = Speaking::start(&mut entered);
+    ignores.wait_for("ignores");
+    let outer = ignores.pid();
+    let children = std::fs::read_to_string(format!("/proc/{outer}/task/{outer}/children")).unwrap();
+    let pid: u32 = children.trim().parse().unwrap();
+    while !has_ended(pid) {
+        // It may end in between.
+        let _ = Command::new("kill").args(["-TERM", &pid.to_string()]).output();
+        until_taken(pid);
+    }
+    assert_eq!(ignores.status().code(), Some(143));
 }
 
 /// Whether the process has ended; how, is not asked for yet.

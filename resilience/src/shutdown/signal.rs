@@ -9,7 +9,7 @@ use crate::base::guarded::wake;
 use crate::base::sync::locked;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use signal_hook::low_level::emulate_default_handler;
+use signal_hook::low_level::{emulate_default_handler, exit};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -149,11 +149,13 @@ fn received(signal: i32) {
     }
 }
 
-/// Ends the process as `signal` does. The kernel lets no signal of its own end process 1 of a container, which ends with
-/// the exit code that a shell gives to such an end.
+/// Ends the process as `signal` does.
+///
+/// The kernel ignores a signal that process 1 of a container sends to itself. That process exits at once, with the code
+/// that a shell reports for the signal.
 fn end(signal: i32) {
     if std::process::id() == 1 {
-        std::process::exit(128 + signal);
+        exit(128 + signal);
     }
     drop(emulate_default_handler(signal));
 }

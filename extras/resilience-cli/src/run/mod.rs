@@ -55,7 +55,7 @@ pub(crate) fn run(args: Box<RunArgs>, place: &StateOptions) -> ExitCode {
     let ended = crate::caught(|| start(*args, place, &report))
         .unwrap_or_else(|error| Ended::Failed(error.to_string()));
     let code = report.end(&ended);
-    // The kernel lets no signal of its own end process 1 of a container.
+    // The kernel ignores a signal that process 1 of a container sends to itself.
     if let Ended::Signal(signal) = ended
         && std::process::id() != 1
     {
