@@ -113,7 +113,8 @@ pub(crate) struct Traits<'a> {
     pub(crate) handles_failures: bool,
     /// Whether it uses the arguments after the body has run.
     pub(crate) keeps_arguments: bool,
-    /// Whether it ends in the function's own body, where the call can be counted: its value is that of `Position::ended`.
+    /// Whether it ends in the function's own body, where the call can be counted: its value is that of
+    /// `Position::ended`.
     pub(crate) ends_call: bool,
     /// Whether it moves the layers below to another thread, and may abandon them there.
     pub(crate) moves_thread: bool,

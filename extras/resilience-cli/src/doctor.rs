@@ -37,7 +37,7 @@ struct Finding {
 }
 
 pub(crate) fn command(args: &DoctorArgs, place: &StateOptions, json: bool) -> Result<ExitCode, Failure> {
-    let states = state::with_anything(place)?;
+    let states = state::with_any_file(place)?;
     let mut findings = Vec::new();
     for state in &states {
         let mut doctor = Doctor { state, findings: &mut findings };

@@ -133,21 +133,21 @@ fn common_locks() -> Result<PathBuf, Failure> {
 
 /// Returns the states whose alerts are shown.
 pub(crate) fn with_alerts(place: &StateOptions) -> Result<Vec<State>, Failure> {
-    those(place, State::has_alerts)
+    selected(place, State::has_alerts)
 }
 
 /// Returns the states whose jobs and steps are shown.
 pub(crate) fn all(place: &StateOptions) -> Result<Vec<State>, Failure> {
-    those(place, State::has_store)
+    selected(place, State::has_store)
 }
 
 /// Returns the states in which a program has written anything that `doctor` looks at.
-pub(crate) fn with_anything(place: &StateOptions) -> Result<Vec<State>, Failure> {
-    those(place, |state| state.has_store() || state.has_alerts())
+pub(crate) fn with_any_file(place: &StateOptions) -> Result<Vec<State>, Failure> {
+    selected(place, |state| state.has_store() || state.has_alerts())
 }
 
 /// Returns the state that is named, else those of all applications of this user in which `is_there` is true.
-fn those(place: &StateOptions, is_there: impl Fn(&State) -> bool) -> Result<Vec<State>, Failure> {
+fn selected(place: &StateOptions, is_there: impl Fn(&State) -> bool) -> Result<Vec<State>, Failure> {
     if let Some(state) = named(place)? {
         return Ok(vec![state]);
     }

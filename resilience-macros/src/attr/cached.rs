@@ -2,7 +2,7 @@
 
 use crate::context::{Context, Position};
 use crate::errors::Errors;
-use crate::function::item::Item;
+use crate::function::item::{Item, cfgs};
 use crate::function::{types, uses};
 use crate::layer::{Definition, Input, Layer, Record, Stack, Traits};
 use crate::syntax::keys::{Positional, Reader, Setting, Spec, key, setting};
@@ -212,7 +212,7 @@ fn needs_key(item: &Item) -> Option<String> {
         item.sig.generics.params.iter().any(|param| !matches!(param, GenericParam::Lifetime(_)));
     let has_unnamed = typed().any(|typed| types::has_impl_trait(&typed.ty));
     let is_mutable = typed().any(|typed| types::has_mutable_reference(&typed.ty));
-    let has_condition = |typed: &PatType| typed.attrs.iter().any(|attr| attr.path().is_ident("cfg"));
+    let has_condition = |typed: &PatType| !cfgs(&typed.attrs).is_empty();
     let reason = if item.sig.receiver().is_some() {
         "a method, whose result may depend on `self`"
     } else if has_parameters || has_unnamed {

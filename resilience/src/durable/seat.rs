@@ -1,8 +1,8 @@
 //! The place of a recovered job among those that run at once, and waits during which the job leaves it to others.
 //!
 //! The pool of recovered jobs, which is above this module, has the places. A job knows its own as a [`Seat`] in its
-//! scope, and code of the job that waits for hours leaves it for that time ([`SeatPause`]). A job that was called by the program has no
-//! seat: no number limits those.
+//! scope, and code of the job that waits for hours leaves it for that time ([`SeatPause`]). A job that was called by
+//! the program has no seat: no number limits those.
 
 use std::fmt::Debug;
 use std::future::poll_fn;

@@ -53,7 +53,7 @@ impl HeldLocks {
         let inherited = std::env::var(HELD).unwrap_or_default();
         let inherited: BTreeSet<String> =
             inherited.split(':').filter(|word| !word.is_empty()).map(str::to_owned).collect();
-        let (kept, asked) = wanted(args, place)?;
+        let (kept, asked) = lock_words(args, place)?;
         let is_nested = asked.union(&kept).any(|word| inherited.contains(word));
         let words: Vec<_> = inherited.union(&kept).cloned().collect();
         let words = (!words.is_empty()).then(|| words.join(":"));
@@ -66,7 +66,7 @@ impl HeldLocks {
 }
 
 /// Returns the words for the locks that a run keeps while its command works, and for those that it has until then.
-fn wanted(args: &RunArgs, place: &StateOptions) -> Result<(BTreeSet<String>, BTreeSet<String>), Failure> {
+fn lock_words(args: &RunArgs, place: &StateOptions) -> Result<(BTreeSet<String>, BTreeSet<String>), Failure> {
     let files: BTreeSet<_> =
         args.hold.backup.iter().map(|path| word("file", whole(path).as_os_str())).collect();
     let (mut kept, asked) =

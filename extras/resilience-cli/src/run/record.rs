@@ -172,7 +172,7 @@ impl Run<'_> {
         match rejected {
             Rejected::Checkpoint(error) => match **error {
                 CheckpointError::TooLarge { .. } => AttemptEnd::Failed(TOO_LARGE.to_owned()),
-                CheckpointError::Busy { .. } => self.waited_in_vain(rejected.to_string()),
+                CheckpointError::Busy { .. } => self.lock_timed_out(rejected.to_string()),
                 _ => AttemptEnd::Failed(rejected.to_string()),
             },
             _ => AttemptEnd::Failed(rejected.to_string()),
@@ -187,7 +187,7 @@ impl Run<'_> {
     }
 
     /// Returns the end of a run that has waited too long for another process with its checkpoint.
-    fn waited_in_vain(&self, text: String) -> AttemptEnd {
+    fn lock_timed_out(&self, text: String) -> AttemptEnd {
         match self.args.total_timeout {
             _ if self.is_nested() => self.busy(&text),
             Some(_) => AttemptEnd::OutOfTime { was_killed: false },
@@ -203,7 +203,7 @@ impl Run<'_> {
                 let holders: Vec<_> = holders.iter().map(Holder::to_string).collect();
                 let holders =
                     if holders.is_empty() { "another process".to_owned() } else { holders.join(", ") };
-                self.waited_in_vain(format!("step `{key}` of `{STEP}` is being done by {holders}"))
+                self.lock_timed_out(format!("step `{key}` of `{STEP}` is being done by {holders}"))
             }
             error => AttemptEnd::Failed(error.to_string()),
         })

@@ -30,8 +30,8 @@
 //! - Of two processes that believe they hold one key, at most one can write: the fence decides, and no clock takes
 //!   part.
 //! - Two *bodies* can still overlap. A process that is suspended for longer than its lease runs on when it wakes up,
-//!   until its next write or its next look at `LeaseLoss`. Effects of a body outside of the store need the fence, or have
-//!   to bear a second run.
+//!   until its next write or its next look at `LeaseLoss`. Effects of a body outside of the store need the fence, or
+//!   have to bear a second run.
 //! - A process that ends without releasing its leases is dead to the others as soon as its lock is free; if the lock
 //!   cannot be judged, as soon as one of them has seen its counter unchanged for a whole lease (`store::owners`).
 //! - A fork's child holds nothing. It has copies of the leases and locks of its parent, which know the process that

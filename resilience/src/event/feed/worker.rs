@@ -1,8 +1,9 @@
 //! A handler and its thread.
 //!
 //! Calls wait until the handler has handled their event: [`budget`](super::budget) says how long. An event on its way
-//! owns its [`HandlingEnd`], which is reached when the event is dropped: after the handler has returned or panicked, and also
-//! when the event is skipped or the handler is removed. So no call can wait for an event that will never be handled.
+//! owns its [`HandlingEnd`], which is reached when the event is dropped: after the handler has returned or panicked,
+//! and also when the event is skipped or the handler is removed. So no call can wait for an event that will never be
+//! handled.
 
 use super::queue::MOST;
 use super::record::EventRecord;
