@@ -2,6 +2,7 @@
 
 use crate::{Result, cargo, replace, root, run};
 use public_api::{Builder, MINIMUM_NIGHTLY_RUST_VERSION, PublicApi};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::{env, fs};
 
@@ -50,17 +51,28 @@ fn listing() -> Result<String> {
         .omit_auto_derived_impls(true)
         .build()
         .map_err(|error| format!("{error}\nnote: made for the rustdoc of {MINIMUM_NIGHTLY_RUST_VERSION}"))?;
-    let lines: Vec<String> = api.items().map(ToString::to_string).collect();
-    Ok(lines.join("\n") + "\n")
+    Ok(once_each(api.items().map(ToString::to_string)))
+}
+
+/// Returns the lines in their order, each where it is first: the methods of a type come once for each of its paths.
+fn once_each(lines: impl Iterator<Item = String>) -> String {
+    let mut seen = HashSet::new();
+    lines.filter(|line| seen.insert(line.clone())).flat_map(|line| [line, "\n".to_owned()]).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::differences;
+    use super::{differences, once_each};
 
     #[test]
     fn a_difference_lists_each_changed_line() {
         assert_eq!(differences("a\nb\n", "a\nb\n"), "");
         assert_eq!(differences("a\nb\n", "b\nc\n"), "- a\n+ c\n");
+    }
+
+    #[test]
+    fn a_repeated_line_stays_where_it_is_first() {
+        let lines = ["Retry", "Retry::max", "policy::Retry", "Retry::max"].map(str::to_owned);
+        assert_eq!(once_each(lines.into_iter()), "Retry\nRetry::max\npolicy::Retry\n");
     }
 }
