@@ -6,6 +6,7 @@
 
 use super::Transaction;
 use super::error::TransactionError;
+use super::listing::Listing;
 use super::meta::Meta;
 use super::session::Session;
 use super::target::Target;
@@ -58,9 +59,9 @@ pub(super) struct BackupName {
 
 impl Target {
     /// Returns the backups of the file, the oldest first.
-    pub(super) fn backups(&self) -> io::Result<Vec<BackupName>> {
+    pub(super) fn backups(&self, listing: &mut Listing) -> io::Result<Vec<BackupName>> {
         let stem = format!(".{}-", file_stem(&self.name));
-        let parsed = |name: String| {
+        let parsed = |name: &String| {
             let (middle, end) = name.strip_prefix(&stem)?.split_once('.')?;
             let was_there = match end.trim_end_matches('_') {
                 "backup" => true,
@@ -69,22 +70,36 @@ impl Target {
             };
             let (number, id) = middle.split_once('-')?;
             let (number, id) = (number.parse().ok()?, id.to_owned());
-            Some(BackupName { number, id, name, was_there })
+            Some(BackupName { number, id, name: name.clone(), was_there })
         };
-        let mut all: Vec<_> = self.dir.names()?.into_iter().filter_map(parsed).collect();
+        let mut all: Vec<_> = listing.of(&self.dir)?.iter().filter_map(parsed).collect();
         all.sort_by_key(|backup| backup.number);
         Ok(all)
     }
 
-    pub(super) fn next_backup(&self) -> io::Result<u64> {
-        Ok(self.backups()?.last().map_or(1, |last| last.number + 1))
+    /// Makes the newest backup, under the name that `make` gets.
+    pub(super) fn add_backup(
+        &self,
+        id: &str,
+        was_there: bool,
+        listing: &mut Listing,
+        make: impl FnOnce(&str) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let number = self.backups(listing)?.last().map_or(1, |last| last.number + 1);
+        let name = self.backup(number, id, was_there);
+        make(&name)?;
+        listing.of(&self.dir)?.push(name);
+        Ok(())
     }
 
     /// Removes all backups but the newest `keep`, unless none are kept at all: those are of other transactions.
-    pub(super) fn forget_backups(&self, keep: u32) -> io::Result<()> {
-        let all = self.backups()?;
+    pub(super) fn forget_backups(&self, keep: u32, listing: &mut Listing) -> io::Result<()> {
+        if keep == 0 {
+            return Ok(());
+        }
+        let all = self.backups(listing)?;
         let old = all.len().saturating_sub(keep as usize);
-        all.iter().take(if keep == 0 { 0 } else { old }).try_for_each(|backup| self.dir.remove(&backup.name))
+        all.iter().take(old).try_for_each(|backup| self.dir.remove(&backup.name))
     }
 }
 
@@ -111,7 +126,9 @@ impl Target {
 /// ```
 pub fn backups(path: impl AsRef<Path>) -> Result<Vec<Backup>, TransactionError> {
     let target = Target::resolve(path.as_ref(), false)?;
-    let all = target.backups().map_err(|error| TransactionError::failed(&target.path, &error))?;
+    let all = target
+        .backups(&mut Listing::default())
+        .map_err(|error| TransactionError::failed(&target.path, &error))?;
     let backup = |found: BackupName| Backup {
         number: found.number,
         path: target.dir.path.join(found.name),
@@ -150,7 +167,7 @@ pub fn restore(path: impl AsRef<Path>, number: u64) -> Result<(), TransactionErr
         drafts.iter_mut().try_for_each(|draft| {
             let target = draft.target.clone();
             let failed = |error: io::Error| TransactionError::failed(&target.path, &error);
-            let all = target.backups().map_err(failed)?;
+            let all = target.backups(&mut Listing::default()).map_err(failed)?;
             let Some(backup) = all.into_iter().find(|backup| backup.number == number) else {
                 return Err(TransactionError::refused(&target.path, format!("it has no backup {number}")));
             };

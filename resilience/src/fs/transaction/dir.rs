@@ -116,10 +116,15 @@ impl Dir {
         Ok(fs::fstat(&self.file)?)
     }
 
+    /// Returns the numbers of its device and of itself.
+    pub(super) fn number(&self) -> io::Result<(u64, u64)> {
+        let found = self.status()?;
+        Ok((found.st_dev, found.st_ino))
+    }
+
     /// Returns whether both are one directory.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        let inode = |dir: &Self| dir.status().map(|found| (found.st_dev, found.st_ino)).ok();
-        inode(self).is_some() && inode(self) == inode(other)
+        self.number().is_ok_and(|number| other.number().is_ok_and(|other| other == number))
     }
 
     /// Returns whether it is the directory that was noted.
@@ -226,12 +231,16 @@ impl Dir {
         Ok(found.f_bavail.saturating_mul(found.f_frsize))
     }
 
-    /// Returns the names in it.
-    pub(super) fn names(&self) -> io::Result<Vec<String>> {
+    /// Returns the names in it that begin with a dot.
+    pub(super) fn neighbours(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::Dir::read_from(&self.file)? {
-            if let Ok(name) = String::from_utf8(entry?.file_name().to_bytes().to_owned()) {
-                names.push(name);
+            let entry = entry?;
+            if let Ok(name) = entry.file_name().to_str()
+                && name.starts_with('.')
+                && !matches!(name, "." | "..")
+            {
+                names.push(name.to_owned());
             }
         }
         Ok(names)

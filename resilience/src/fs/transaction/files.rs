@@ -30,7 +30,8 @@ impl Files {
     }
 
     pub(super) fn guard_of(&self, target: &Target) -> Option<&LockGuard> {
-        self.guards.iter().find(|guard| guard.path() == target.lock_path())
+        let path = target.lock_path();
+        self.guards.iter().find(|guard| guard.path() == path)
     }
 
     /// Returns the directory and the path of the journal.

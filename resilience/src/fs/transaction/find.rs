@@ -135,7 +135,7 @@ fn is_settled(target: &Target, named: &NamedJournal, at: &Path, name: &str) -> R
             || along.as_ref().is_some_and(|along| is_copy || along.is(there))
     };
     let is_apart = is_copy && !is_beside && along.is_none();
-    let has_neighbour = |id| target.dir.names().map_or(true, |names| target.has_neighbour(&names, id));
+    let has_neighbour = |id| target.dir.neighbours().map_or(true, |names| target.has_neighbour(&names, id));
     let needs = || id_in(name).is_some_and(has_neighbour);
     let words = match (&now, is_beside || there.map_or(now.is_some(), is_known)) {
         (_, true) if is_apart && needs() => {

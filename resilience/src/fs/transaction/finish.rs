@@ -8,6 +8,7 @@ use super::error::TransactionError;
 use super::files::{Files, alert, tried};
 use super::find::Unfinished;
 use super::journal::{Direction, Entry, Journal};
+use super::listing::Listing;
 use super::restore::put_back_for;
 use super::target::Target;
 use crate::fs::lock_all;
@@ -41,22 +42,24 @@ pub(super) fn finish(files: &Files, journal: &Journal, path: &Path) -> Result<()
 
 fn forward(files: &Files, journal: &Journal, path: &Path) -> Result<(), TransactionError> {
     let (entries, id) = (&journal.entries, &*journal.id);
-    let each = |work: &dyn Fn(&Target, &Entry) -> io::Result<()>| {
+    let each = |work: &mut dyn FnMut(&Target, &Entry) -> io::Result<()>| {
         entries.iter().filter_map(|entry| Some((files.target_of(entry)?, entry))).try_for_each(
             |(target, entry)| {
                 work(target, entry).map_err(|error| TransactionError::failed(&target.path, &error))
             },
         )
     };
-    each(&|target, entry| place(target, entry, id, true).map(drop))?;
+    each(&mut |target, entry| place(target, entry, id, true).map(drop))?;
     files.sync(entries)?;
-    each(&|target, entry| keep(target, entry, id))?;
+    let mut listing = Listing::default();
+    each(&mut |target, entry| keep(target, entry, id, &mut listing))?;
     if entries.iter().any(|entry| entry.keep > 0) {
         files.sync(entries)?;
     }
     files.remove(journal, path)?;
     // Older backups are only room on the disk.
-    let _ = each(&|target, entry| target.forget_backups(entry.keep));
+    let mut listing = Listing::default();
+    let _ = each(&mut |target, entry| target.forget_backups(entry.keep, &mut listing));
     Ok(())
 }
 
@@ -72,7 +75,7 @@ pub(super) fn finish_one(files: &Files, entry: &Entry, id: &str) -> Result<(), T
             return Err(TransactionError::Conflict { path: target.path.clone() });
         }
     }
-    let rest = target.dir.sync().and_then(|()| keep(target, entry, id));
+    let rest = target.dir.sync().and_then(|()| keep(target, entry, id, &mut Listing::default()));
     rest.map_err(|error| TransactionError::Unfinished { journal: None, reason: error.to_string() })
 }
 
@@ -105,7 +108,7 @@ fn place(target: &Target, entry: &Entry, id: &str, is_committed: bool) -> io::Re
 }
 
 /// Keeps or removes the displaced file.
-fn keep(target: &Target, entry: &Entry, id: &str) -> io::Result<()> {
+fn keep(target: &Target, entry: &Entry, id: &str, listing: &mut Listing) -> io::Result<()> {
     for name in [&entry.temp, &target.displaced(id)] {
         let Some(content) = target.content(name)? else { continue };
         let is_foreign = Some(content) != entry.old && Some(content) != entry.new;
@@ -114,14 +117,15 @@ fn keep(target: &Target, entry: &Entry, id: &str) -> io::Result<()> {
             alert("another program has changed a file of a transaction without the lock", &reason);
         }
         if is_foreign || (entry.keep > 0 && Some(content) == entry.old) {
-            target.dir.rename_new(name, &target.backup(target.next_backup()?, id, true))?;
+            target.add_backup(id, true, listing, |backup| target.dir.rename_new(name, backup))?;
         } else {
             target.dir.remove(name)?;
         }
     }
     // An absent file is recorded as well.
-    if entry.old.is_none() && entry.keep > 0 && !target.backups()?.iter().any(|backup| backup.id == id) {
-        target.dir.create(&target.backup(target.next_backup()?, id, false))?;
+    if entry.old.is_none() && entry.keep > 0 && !target.backups(listing)?.iter().any(|backup| backup.id == id)
+    {
+        target.add_backup(id, false, listing, |backup| target.dir.create(backup).map(drop))?;
     }
     Ok(())
 }

@@ -28,6 +28,7 @@ mod finish;
 mod journal;
 #[cfg(all(feature = "serde", feature = "serde_json"))]
 mod json;
+mod listing;
 mod meta;
 mod restore;
 mod rollback;

@@ -7,6 +7,7 @@ use super::dir::sync;
 use super::error::TransactionError;
 use super::files::{Files, alert, raise, tried};
 use super::journal::{Entry, Journal};
+use super::listing::Listing;
 use super::meta::Meta;
 use super::target::Target;
 use crate::base::digest::hash_of;
@@ -25,10 +26,11 @@ pub(super) fn put_back_for(
 ) -> Result<Vec<PathBuf>, TransactionError> {
     let changed = tried(|| put_back(files, journal, true)).inspect_err(not_put_back)?;
     files.remove(journal, path)?;
+    let mut listing = Listing::default();
     for (target, entry) in pairs(files, journal) {
         let _ = target.dir.remove(&entry.temp);
         if !changed.is_empty() {
-            let _ = target.forget_backups(entry.keep);
+            let _ = target.forget_backups(entry.keep, &mut listing);
         }
     }
     if !changed.is_empty() {
@@ -60,14 +62,14 @@ pub(super) fn put_back(
     journal: &Journal,
     keeps: bool,
 ) -> Result<Vec<PathBuf>, TransactionError> {
-    let mut changed = Vec::new();
+    let (mut changed, mut listing) = (Vec::new(), Listing::default());
     for (target, entry) in pairs(files, journal) {
         let failed = |error: io::Error| TransactionError::failed(&target.path, &error);
         // The file that an earlier try has displaced.
-        clear(target, entry, &journal.id, keeps).map_err(failed)?;
+        clear(target, entry, &journal.id, &mut listing, keeps).map_err(failed)?;
         if !is_as_before(target, entry).map_err(failed)? {
             replace(target, entry, &journal.id).map_err(failed)?;
-            clear(target, entry, &journal.id, keeps).map_err(failed)?;
+            clear(target, entry, &journal.id, &mut listing, keeps).map_err(failed)?;
             changed.push(target.path.clone());
         }
     }
@@ -122,7 +124,7 @@ fn replace(target: &Target, entry: &Entry, id: &str) -> io::Result<()> {
 }
 
 /// Keeps or removes the displaced file.
-fn clear(target: &Target, entry: &Entry, id: &str, keeps: bool) -> io::Result<()> {
+fn clear(target: &Target, entry: &Entry, id: &str, listing: &mut Listing, keeps: bool) -> io::Result<()> {
     for name in [target.temp(id), target.displaced(id)] {
         let Some(content) = target.content(&name)? else { continue };
         let is_dir = target
@@ -130,7 +132,7 @@ fn clear(target: &Target, entry: &Entry, id: &str, keeps: bool) -> io::Result<()
             .stat(&name)?
             .is_some_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory);
         if is_dir || (keeps && Some(content) != entry.old) {
-            target.dir.rename_new(&name, &target.backup(target.next_backup()?, id, true))?;
+            target.add_backup(id, true, listing, |backup| target.dir.rename_new(&name, backup))?;
         } else {
             target.dir.remove(&name)?;
         }

@@ -9,6 +9,7 @@ use super::dir::sync;
 use super::error::TransactionError;
 use super::files::{Files, tried};
 use super::journal::{Direction, Entry, Journal, id_in};
+use super::listing::Listing;
 use super::restore::{meta_of, not_put_back, pairs, put_back};
 use super::session::{lock, open};
 use super::target::{Draft, Target};
@@ -231,8 +232,9 @@ impl Rollback {
             synced.map_err(|error| TransactionError::failed(&target.path, &error))?;
         }
         if self.keep > 0 {
+            let mut listing = Listing::default();
             for (target, entry) in pairs(&self.files, &self.journal) {
-                let kept = keep(target, entry, &self.journal.id);
+                let kept = keep(target, entry, &self.journal.id, &mut listing);
                 kept.map_err(|error| TransactionError::failed(&target.path, &error))?;
             }
         }
@@ -240,9 +242,10 @@ impl Rollback {
         self.files.remove(&self.journal, path)?;
         self.stage = Stage::Over;
         self.forget();
+        let mut listing = Listing::default();
         for target in &self.files.targets {
             // Older backups are only room on the disk.
-            let _ = target.forget_backups(self.keep);
+            let _ = target.forget_backups(self.keep, &mut listing);
         }
         Ok(())
     }
@@ -297,7 +300,7 @@ pub fn recover<P: AsRef<Path>>(
     let targets = paths.into_iter().map(|path| Target::resolve(path.as_ref(), true));
     let mut targets = targets.collect::<Result<Vec<_>, _>>()?;
     let has_journal = |target: &Target| {
-        target.dir.names().is_ok_and(|names| names.iter().any(|name| id_in(name).is_some()))
+        target.dir.neighbours().is_ok_and(|names| names.iter().any(|name| id_in(name).is_some()))
     };
     targets.retain(|target| target.lock_path().exists() || has_journal(target));
     let mut restored = Vec::new();
@@ -316,8 +319,8 @@ fn copy(target: &Target, id: &str, transaction: &Transaction) -> Result<Entry, T
 }
 
 /// Makes the former content the newest backup, unless that is the same.
-fn keep(target: &Target, entry: &Entry, id: &str) -> io::Result<()> {
-    if let Some(newest) = target.backups()?.last() {
+fn keep(target: &Target, entry: &Entry, id: &str, listing: &mut Listing) -> io::Result<()> {
+    if let Some(newest) = target.backups(listing)?.last() {
         let is_same = match entry.old {
             None => !newest.was_there,
             Some(_) => {
@@ -329,10 +332,9 @@ fn keep(target: &Target, entry: &Entry, id: &str) -> io::Result<()> {
             return Ok(());
         }
     }
-    let backup = target.backup(target.next_backup()?, id, entry.old.is_some());
-    match entry.old {
+    target.add_backup(id, entry.old.is_some(), listing, |backup| match entry.old {
         // The copy is needed until the journal is gone.
-        Some(_) => target.dir.link(&entry.temp, &backup),
-        None => target.dir.create(&backup).map(drop),
-    }
+        Some(_) => target.dir.link(&entry.temp, backup),
+        None => target.dir.create(backup).map(drop),
+    })
 }

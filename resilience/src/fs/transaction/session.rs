@@ -18,6 +18,7 @@ use super::files::Files;
 use super::find::unfinished;
 use super::finish::{finish, finish_one, recover};
 use super::journal::{Direction, Entry, Journal};
+use super::listing::Listing;
 use super::target::{Draft, Target};
 use crate::base::holding::Holds;
 use crate::base::scope;
@@ -147,11 +148,13 @@ pub(super) fn open(transaction: &Transaction) -> Result<(String, Files), Transac
             return Err(TransactionError::refused(&target.path, "it is named twice"));
         }
     }
-    let Locked { guards, names } = lock(&targets, transaction.wait, &mut Vec::new())?;
+    let Locked { guards, mut listing } = lock(&targets, transaction.wait, &mut Vec::new())?;
     let files = Files { targets, guards };
-    for (target, names) in files.targets.iter().zip(&names) {
+    for target in &files.targets {
         // Under the lock, and without a journal: no transaction needs them.
-        let cleaned = target.leftovers(names).into_iter().try_for_each(|left| target.dir.remove(left));
+        let cleaned = listing.of(&target.dir).and_then(|names| {
+            target.leftovers(names).into_iter().try_for_each(|left| target.dir.remove(left))
+        });
         cleaned.map_err(|error| TransactionError::failed(&target.path, &error))?;
         if let Some(guard) = files.guard_of(target) {
             target.adopt(guard.path());
@@ -164,8 +167,7 @@ pub(super) fn open(transaction: &Transaction) -> Result<(String, Files), Transac
 #[derive(Debug)]
 pub(super) struct Locked {
     guards: Vec<LockGuard>,
-    /// The names in the directory of each file.
-    names: Vec<Vec<String>>,
+    listing: Listing,
 }
 
 /// Takes the locks of `targets`, once nothing is left to finish in them; adds the files that were `put_back`.
@@ -178,20 +180,20 @@ pub(super) fn lock(
     loop {
         let left = wait.saturating_sub(began.elapsed());
         let guards = lock_all(targets.iter().map(Target::lock), left)?;
-        let (mut found, mut names) = (None, Vec::new());
+        let (mut found, mut listing) = (None, Listing::default());
         for target in targets {
             let failed = |error| TransactionError::failed(&target.dir.path, &error);
-            let in_dir = target.dir.names().map_err(failed)?;
-            if let Some(guard) = guards.iter().find(|guard| guard.path() == target.lock_path()) {
+            let names = listing.of(&target.dir).map_err(failed)?;
+            let path = target.lock_path();
+            if let Some(guard) = guards.iter().find(|guard| guard.path() == path) {
                 check_format(guard)?;
-                found = unfinished(target, guard, &in_dir)?;
+                found = unfinished(target, guard, names)?;
             }
             if found.is_some() {
                 break;
             }
-            names.push(in_dir);
         }
-        let Some(found) = found else { return Ok(Locked { guards, names }) };
+        let Some(found) = found else { return Ok(Locked { guards, listing }) };
         drop(guards);
         put_back.extend(recover(found, wait.saturating_sub(began.elapsed()))?);
     }
