@@ -12,9 +12,13 @@ pub(crate) enum Variant {
     /// Written out, and each loop named in a link-time table: the least cost of an attribute with an inventory.
     Listed,
     Retry,
+    /// Without settings.
+    RetryAlone,
     Breaker,
     Four,
     Instrument,
+    /// With no argument recorded.
+    InstrumentSkipAll,
     AsyncTrait,
     Backon,
     /// No functions at all: only what building the dependency costs.
@@ -30,14 +34,16 @@ pub(crate) const PREFIX: &str = "many_";
 
 impl Variant {
     /// The measured variants, the plain functions first.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Plain,
         Self::ByHand,
         Self::Listed,
         Self::Retry,
+        Self::RetryAlone,
         Self::Breaker,
         Self::Four,
         Self::Instrument,
+        Self::InstrumentSkipAll,
         Self::AsyncTrait,
         Self::Backon,
     ];
@@ -47,10 +53,12 @@ impl Variant {
             Self::Plain => "plain",
             Self::ByHand => "a retry loop by hand in each",
             Self::Listed => "the loop, and its name in a linkme slice, by hand",
-            Self::Retry => "`#[with_retry]`",
-            Self::Breaker => "`#[circuit_breaker]`",
+            Self::Retry => "`#[with_retry(max = 3, backoff = 2.0)]`",
+            Self::RetryAlone => "`#[with_retry]`",
+            Self::Breaker => "`#[circuit_breaker(threshold = 5, recovery = 60s)]`",
             Self::Four => "the four attributes",
             Self::Instrument => "`#[tracing::instrument]`",
+            Self::InstrumentSkipAll => "`#[tracing::instrument(skip_all)]`",
             Self::AsyncTrait => "`#[async_trait]`",
             Self::Backon => "`#[backon]` of backon-macros",
             Self::Empty => "the core with its default features",
@@ -66,9 +74,11 @@ impl Variant {
     fn attributes(self) -> &'static str {
         match self {
             Self::Plain | Self::ByHand | Self::Listed | Self::AsyncTrait | Self::Empty | Self::Floor => "",
-            Self::Instrument => "#[tracing::instrument(skip_all)]\n",
+            Self::Instrument => "#[tracing::instrument]\n",
+            Self::InstrumentSkipAll => "#[tracing::instrument(skip_all)]\n",
             Self::Backon => "#[backon_macros::backon(sleep = tokio::time::sleep, when = Failed::may_pass)]\n",
             Self::Retry => "#[resilience::with_retry(max = 3, backoff = 2.0)]\n",
+            Self::RetryAlone => "#[resilience::with_retry]\n",
             Self::Breaker => "#[resilience::circuit_breaker(threshold = 5, recovery = 60s)]\n",
             Self::Four => {
                 "#[resilience::with_fallback(kept)]\n\
@@ -115,6 +125,7 @@ impl Variant {
 
 /// The code that every crate has around its functions.
 const AROUND: &str = "#![allow(dead_code)]
+#[derive(Debug)]
 pub struct Client(u64);
 
 impl Client {
@@ -182,7 +193,9 @@ fn manifest(variant: Variant) -> String {
     let resilience = Path::new(env!("CARGO_MANIFEST_DIR")).join("../resilience");
     let own = match variant {
         Variant::Floor => "syn = { version = \"3\", features = [\"full\"] }\nquote = \"1\"\n".to_owned(),
-        Variant::Instrument => "tracing = { version = \"0.1\", features = [\"attributes\"] }\n".to_owned(),
+        Variant::Instrument | Variant::InstrumentSkipAll => {
+            "tracing = { version = \"0.1\", features = [\"attributes\"] }\n".to_owned()
+        }
         Variant::Listed => "linkme = \"0.3\"\n".to_owned(),
         Variant::AsyncTrait => "async-trait = \"0.1\"\n".to_owned(),
         Variant::Backon => {
@@ -204,7 +217,7 @@ fn text(variant: Variant, edit: u32) -> String {
         return String::new();
     }
     let mut text = AROUND.to_owned();
-    if matches!(variant, Variant::Retry | Variant::Breaker | Variant::Four) {
+    if matches!(variant, Variant::Retry | Variant::RetryAlone | Variant::Breaker | Variant::Four) {
         text.push_str(CLASSIFIED);
     }
     if variant == Variant::Listed {
