@@ -299,8 +299,9 @@ pub fn recover<P: AsRef<Path>>(
 ) -> Result<Vec<PathBuf>, TransactionError> {
     let targets = paths.into_iter().map(|path| Target::resolve(path.as_ref(), true));
     let mut targets = targets.collect::<Result<Vec<_>, _>>()?;
-    let has_journal = |target: &Target| {
-        target.dir.neighbours().is_ok_and(|names| names.iter().any(|name| id_in(name).is_some()))
+    let mut listing = Listing::default();
+    let mut has_journal = |target: &Target| {
+        listing.of(&target.dir).is_ok_and(|names| names.iter().any(|name| id_in(name).is_some()))
     };
     targets.retain(|target| target.lock_path().exists() || has_journal(target));
     let mut restored = Vec::new();
