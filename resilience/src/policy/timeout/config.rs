@@ -50,10 +50,9 @@ settings! {
             /// See [`cap`](Self::cap) for a limit to it.
             growth: Factor from 1.0 = 1.0, "the factor of the limit from one attempt to the next";
             cap: Time = 30s not below limit, "the longest limit that `growth` reaches";
-            /// The call is that of [`call_async`](Self::call_async), for an annotated function the first poll of its
-            /// future. Without it the time counts from the first poll that is not ready. The setting costs one clock
-            /// reading.
-            strict: Flag = false, "counting the time from the call";
+            /// The first poll is that of the future of [`call_async`](Self::call_async), or of an annotated function.
+            /// Without it the time counts from the first poll that is not ready. The setting costs one clock reading.
+            strict: Flag = false, "counting the time from the first poll";
             /// With more of them [`call`](Self::call) rejects the next body. Bodies that are within their limit are
             /// not counted.
             threads: Count from 1 = 16, "how many abandoned bodies may still run on helper threads";
