@@ -150,6 +150,43 @@ fn the_code_that_calls_a_user_expression_is_found() {
 }
 
 #[test]
+fn a_key_about_the_function_is_found_where_it_becomes_code() {
+    shows(
+        "with_fallback",
+        "rejected",
+        [
+            "resilience-macros/src/options.rs:",
+            "",
+            "",
+            "resilience-macros/src/context.rs:",
+            "resilience-macros/src/docs/shared_keys.md:",
+            "",
+            "tests/",
+        ],
+    );
+    shows(
+        "circuit_breaker",
+        "key",
+        [
+            "resilience-macros/src/value/state_options.rs:",
+            "",
+            "",
+            "resilience/src/keyed.rs:",
+            "resilience-macros/src/docs/circuit_breaker.md:",
+            "resilience-macros/src/docs/circuit_breaker.md:",
+            "tests/circuit_breaker",
+        ],
+    );
+}
+
+#[test]
+fn the_decision_is_found_where_settings_are_copied() {
+    let sections = lines("with_retry", "max").unwrap();
+    let read = &sections.iter().find(|(title, _)| *title == "read at run time").unwrap().1;
+    assert!(read.iter().any(|line| line.contains("with_retry/decide.rs:")), "{read:#?}");
+}
+
+#[test]
 fn a_key_read_only_by_the_macro_has_no_run_time_code() {
     shows(
         "hedge",
@@ -169,7 +206,11 @@ fn a_key_read_only_by_the_macro_has_no_run_time_code() {
 #[test]
 fn an_unknown_key_is_rejected() {
     let refusal = |attr, key| lines(attr, key).expect_err("no key").to_string();
-    assert!(refusal("with_retry", "nothing").starts_with("`with_retry` has no key `nothing`\nhelp: "));
+    let unknown = refusal("with_retry", "nothing");
+    assert!(unknown.starts_with("`with_retry` has no key `nothing`\nhelp: its own keys are "), "{unknown}");
+    assert!(unknown.contains(", give_up_after, "), "{unknown}");
+    let words = "`retry` has no key `max`\nhelp: the attributes are the files and folders of ";
+    assert!(refusal("retry", "max").starts_with(words));
     // A word of another library, which the attribute answers with the key to write.
     assert!(refusal("timeout", "duration").starts_with("`timeout` has no key `duration`\n"));
     for (attr, key) in

@@ -1,6 +1,7 @@
 //! `cargo xtask find ATTRIBUTE KEY`: where a key of an attribute is read, declared, used, documented, shown and tested.
 
 use crate::{Result, root};
+use std::collections::HashSet;
 use std::process::Command;
 
 /// Returns the code of an attribute in the runtime, and its tests beside those that are called like it.
@@ -50,7 +51,9 @@ fn sections(attr: &str, key: &str, is_first: bool) -> [(&'static str, String, Ve
     let (read, written) = if is_first {
         (format!("\"{key}\"|positional"), format!("#\\[{attr}\\([^=]*[,)]"))
     } else {
-        (format!("\"{key}\""), format!("\\b{attr}\\(.*\\b{key}( =|[,)(])"))
+        // Some keys are also words of lists, such as the category in `on(.., rejected)`.
+        let end = if IN_CODE.contains(&key) { "( =|\\()" } else { "( =|[,)(])" };
+        (format!("\"{key}\""), format!("\\b{attr}\\(.*\\b{key}{end}"))
     };
     let tests = [format!("tests/{attr}*"), ":!tests/ui".to_owned(), ":!*.stderr".to_owned()];
     let row = format!("^ +{key}: .* = .*\"");
@@ -128,32 +131,62 @@ pub(crate) fn lines(attr: &str, key: &str) -> Result<Vec<(&'static str, Vec<Stri
             }
             // A function that takes `&self` returns the value.
             "set on a value by" => lines.retain(|line| !line.contains("(&self")),
-            "read at run time" if IN_CODE.contains(&key) => lines.clear(),
+            "read at run time" if IN_CODE.contains(&key) => lines = in_code(key)?,
             "read at run time" => {
-                lines.sort_by_key(|line| !line.contains("config"));
-                // Other lines only have the same name, where the settings themselves are read.
-                let of_settings = [format!("config.{key}"), format!("config().{key}")];
-                if lines.iter().any(|line| of_settings.iter().any(|read| line.contains(read))) {
-                    lines.retain(|line| line.contains("config"));
-                }
+                let is_declared = |line: &str| line.contains("/config.rs:");
+                lines.sort_by_key(|line| (is_declared(line), !line.contains("config")));
+                lines.truncate(8);
             }
             "examples" | "tests" => {
-                lines.sort_by_key(|line| !line.contains(&format!("/{attr}")));
+                if title == "tests" && lines.is_empty() {
+                    lines = grep(&format!("^ *#\\[.*\\b{key} = "), vec!["tests/*.rs".to_owned()])?;
+                }
+                let (file, folder) = (format!("/{key}.rs:"), format!("/{attr}"));
+                lines.sort_by_key(|line| (!line.contains(&file), !line.contains(&folder)));
                 lines.truncate(5);
             }
             _ => {}
         }
+        let mut seen = HashSet::new();
+        lines.retain(|line| seen.insert(line.clone()));
         all.push((title, lines));
     }
     let is_known = all.first().is_some_and(|(_, lines): &(_, Vec<String>)| !lines.is_empty());
-    let words =
-        || format!("`{attr}` has no key `{key}`\nhelp: the keys are in resilience-macros/src/attr/{attr}*");
-    if is_known { Ok(all) } else { Err(words().into()) }
+    if is_known {
+        return Ok(all);
+    }
+    Err(format!("`{attr}` has no key `{key}`\nhelp: {}", keys_of(attr)?).into())
+}
+
+/// Returns a sentence with the keys of an attribute.
+fn keys_of(attr: &str) -> Result<String> {
+    let mut grep = Command::new("git");
+    grep.args(["--no-pager", "grep", "--untracked", "-ohE", "(setting|key)\\(\"[a-z_]+\"", "--"]);
+    let output = grep.arg(format!("resilience-macros/src/attr/{attr}*")).current_dir(root()).output()?.stdout;
+    let text = String::from_utf8_lossy(&output);
+    let mut keys: Vec<&str> = text.split('"').skip(1).step_by(2).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    if keys.is_empty() {
+        return Ok("the attributes are the files and folders of resilience-macros/src/attr".to_owned());
+    }
+    Ok(format!("its own keys are {}", keys.join(", ")))
 }
 
 /// Keys that the macro turns into code: no setting of the policy has their value.
 const IN_CODE: [&str; 9] =
     ["key", "clone", "name", "classify", "context", "rejected", "when_ok", "timed", "crate"];
+
+/// Returns the lines that make code of such a key, and those of the state that each key has.
+fn in_code(key: &str) -> Result<Vec<String>> {
+    let files = ["context.rs", "emit.rs", "function", "value/state_options.rs"];
+    let files = files.map(|file| format!("resilience-macros/src/{file}")).to_vec();
+    let mut lines = grep(&format!("^ *[^/ ].*\\b(options|self)\\.{key}\\b"), files)?;
+    if key == "key" {
+        lines.extend(grep("^pub.* (struct Keyed|trait PerKey)", vec!["resilience/src/keyed.rs".to_owned()])?);
+    }
+    Ok(lines)
+}
 
 /// Returns the arm that reads each kind of setting in `lines`, and the function that it calls.
 fn readers(lines: &[String]) -> Result<Vec<String>> {
@@ -181,6 +214,12 @@ fn readers(lines: &[String]) -> Result<Vec<String>> {
 /// Returns whether a line only answers a word of another library with the key to write.
 fn is_foreign(line: &str, key: &str) -> bool {
     line.contains(&format!(": (\"{key}\", "))
+}
+
+/// Prints the keys of an attribute.
+pub(crate) fn print_keys(attr: &str) -> Result<()> {
+    println!("{}", keys_of(attr)?);
+    Ok(())
 }
 
 pub(crate) fn print(attr: &str, key: &str) -> Result<()> {

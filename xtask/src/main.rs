@@ -25,7 +25,8 @@ usage: cargo xtask TASK
                   accepts what the code produces now as expected: expand, messages, ui, conformance,
                   shapes, golden (only where the stored format changed); without a KIND all but golden;
                   with words only the cases of `ui` with them in their path
-  find ATTR KEY   shows where a key is read, declared, used, documented, shown and tested";
+  find ATTR [KEY] shows where a key is read, declared, used, documented, shown and tested; without
+                  a KEY the keys that an attribute has";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         ["api"] => api::write(),
         ["api", "--check"] => api::check(),
         ["accept", kinds @ ..] => accept(kinds),
+        ["find", attr] => find::print_keys(attr),
         ["find", attr, key] => find::print(attr, key),
         _ => Err(USAGE.into()),
     };
