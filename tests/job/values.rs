@@ -146,3 +146,45 @@ fn a_set_is_the_same_input_of_a_step_in_any_order() {
     }
     assert!(tagged(&tags(), &[(0..6).collect()]).is_err());
 }
+
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct Window {
+    days: u32,
+}
+
+/// The same in a later version of the program.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct WiderWindow {
+    days: u32,
+    #[serde(default)]
+    hours: u32,
+}
+
+#[job("window:{id}")]
+fn window(id: u32, window: Window) -> Result<u32, Error> {
+    Ok(id + window.days)
+}
+
+#[job("wider window:{id}", was = "window:{id}")]
+fn wider_window(id: u32, window: WiderWindow) -> Result<u32, Error> {
+    Ok(id + window.days + window.hours)
+}
+
+#[job("narrow window:{id}", was = "wider window:{id}")]
+fn narrow_window(id: u32, window: Window) -> Result<u32, Error> {
+    Ok(id + window.days)
+}
+
+#[test]
+fn arguments_are_compared_as_the_code_reads_them() {
+    let _world = isolate();
+    assert_eq!(window(1, Window { days: 10 }), Ok(11));
+    assert_eq!(wider_window(1, WiderWindow { days: 10, hours: 0 }), Ok(11));
+    for (days, hours) in [(10, 1), (9, 0)] {
+        let other = wider_window(1, WiderWindow { days, hours }).unwrap_err().job();
+        assert!(other.to_string().contains("`window` differs"), "{other}");
+    }
+    assert_eq!(wider_window(2, WiderWindow { days: 10, hours: 5 }), Ok(17));
+    assert_eq!(narrow_window(2, Window { days: 10 }), Ok(17));
+    assert!(narrow_window(2, Window { days: 9 }).is_err());
+}

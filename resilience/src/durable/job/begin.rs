@@ -2,8 +2,8 @@
 //!
 //! A job is looked up by its key, and, if it has an earlier one (`was`), by that: the record is continued under the key
 //! that it has. The hash of the arguments is compared by the store, which is exact and fast; only when it differs are
-//! the arguments themselves compared, because code that got or lost an `Option` argument since the record was made is
-//! no contradiction. The answer names the arguments that differ.
+//! the arguments themselves compared, as this code reads them: code that got or lost an `Option` argument, or a field
+//! with a default, since the record was made is no contradiction. The answer names the arguments that differ.
 
 use super::policy::Job;
 use super::running::{RunningJob, dropped};
@@ -200,8 +200,9 @@ impl Request<'_> {
         if let Ok(ClaimResult::Mismatch(contradiction)) = &mut answer
             && contradiction.what == Mismatch::Inputs
             && let Ok(Some(recorded)) = self.store.get(&self.claim.key).await
+            && let before = self.sets.rewritten(&recorded.input)
             && let sets = std::mem::take(&mut self.sets).names_in(&self.claim.input)
-            && let Some(difference) = codec::difference(&recorded.input, &self.claim.input, &sets)
+            && let Some(difference) = codec::difference(&before, &self.claim.input, &sets)
         {
             contradiction.names = difference.changed;
             if contradiction.names.is_empty() {

@@ -22,6 +22,8 @@ pub struct Args {
     /// The job's key as it was before.
     pub(crate) earlier: Option<String>,
     sets: UnorderedArgs,
+    /// The arguments that were read from a record, as this code writes them.
+    rewritten: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A function that takes every argument of a function out of a record.
@@ -40,6 +42,20 @@ pub(crate) struct UnorderedArgs {
 }
 
 impl UnorderedArgs {
+    /// Returns the arguments of the record `input` as this code writes them: their types may have got or lost a field
+    /// that serde fills in or ignores. One that cannot be read is returned as it is.
+    pub(crate) fn rewritten(&self, input: &[u8]) -> Vec<u8> {
+        let rewritten = || {
+            let (reads, mut args) = (self.reads?, Args::read(input).ok()?);
+            let mut all = args.fields.clone();
+            // Those behind one that cannot be read are compared as they are.
+            let _ = reads(&mut args);
+            all.extend(args.rewritten);
+            codec::encode(&all).ok()
+        };
+        rewritten().unwrap_or_else(|| input.to_owned())
+    }
+
     /// Returns the names of the arguments, of those in `input`, in which the order of elements does not count.
     pub(crate) fn names_in(self, input: &[u8]) -> Vec<String> {
         let Self { names, reads, .. } = self;
@@ -242,8 +258,12 @@ impl Args {
                 .map_err(|error| format!("the argument `{name}` cannot be recorded: {error}"));
         }
         let ty = std::any::type_name::<T>();
-        codec::from_value(&value)
-            .map_err(|error| format!("the recorded argument `{name}` cannot be read as `{ty}`: {error}"))
+        let argument = codec::from_value(&value)
+            .map_err(|error| format!("the recorded argument `{name}` cannot be read as `{ty}`: {error}"))?;
+        if let Ok(value) = codec::to_value(&argument) {
+            self.rewritten.insert(name.to_owned(), value);
+        }
+        Ok(argument)
     }
 
     /// Returns how the order of elements counts in them.
