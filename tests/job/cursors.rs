@@ -65,3 +65,11 @@ async fn a_cursor_can_be_read_while_its_owner_works() {
     outside.finish().await.unwrap();
     assert_eq!(Progress::<u32>::peek("row of 1").await.unwrap(), None);
 }
+
+#[test]
+fn a_cursor_of_another_type_names_the_way_out() {
+    let _world = isolate();
+    Progress::<u32>::open("position").save_blocking(&3).unwrap();
+    let error = Progress::<(u32, u32)>::open("position").restore_blocking().unwrap_err().to_string();
+    assert!(error.ends_with("if its type has changed, open the cursor under another name"), "{error}");
+}

@@ -7,7 +7,7 @@ use crate::durable::lease::acquire::PendingClaim;
 use crate::durable::lease::hold::Lease;
 use crate::durable::record::Status;
 use crate::durable::record::codec;
-use crate::durable::record::error::{CheckpointError, Subject};
+use crate::durable::record::error::{CURSOR, CheckpointError, Subject};
 use crate::durable::record::key::{Key, place};
 use crate::durable::scope;
 use crate::durable::step::begin::check_key;
@@ -368,7 +368,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
 
     #[expect(clippy::unnecessary_box_returns, reason = "every error keeps it boxed")]
     fn at(&self) -> Box<Subject> {
-        Subject::new(PointName::new("progress"), self.name.as_str())
+        Subject::new(PointName::new(CURSOR), self.name.as_str())
     }
 
     /// Returns which cursor it is; a cursor without a name, or with a name that is not a key, is refused.

@@ -11,6 +11,7 @@ mod store;
 mod tests;
 
 pub use job::JobError;
+pub(crate) use step::CURSOR;
 pub use step::CheckpointError;
 pub use store::{Corrupt, StoreError};
 

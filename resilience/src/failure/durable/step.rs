@@ -110,9 +110,7 @@ pub enum CheckpointError {
         reason: Corrupt,
     },
     /// The recorded value is no longer a value of the function's type: a field was renamed or removed.
-    #[error(
-        "the recorded value of step {at} cannot be read: {message}; if its type has changed, write `on_mismatch = rerun` to do the step again"
-    )]
+    #[error("the recorded value of step {at} cannot be read: {message}; if its type has changed, {}", start_over(.at))]
     #[non_exhaustive]
     Undecodable {
         /// The step.
@@ -209,6 +207,18 @@ pub enum CheckpointError {
         /// The error of the store.
         store: Box<StoreError>,
     },
+}
+
+/// The point of the errors of a cursor, which belongs to no function.
+pub(crate) const CURSOR: &str = "progress";
+
+/// Returns what to write if the recorded value is of no use any more.
+fn start_over(at: &Subject) -> &'static str {
+    if &*at.point == CURSOR {
+        "open the cursor under another name"
+    } else {
+        "write `on_mismatch = rerun` to do the step again"
+    }
 }
 
 impl CheckpointError {
