@@ -280,3 +280,42 @@ async fn moved_trip(id: u32) -> Result<u32, Error> {
     may_crash(7).await;
     Err(Error::Corrupt)
 }
+
+/// As if another version of the program had recorded the step, which this one does not have.
+#[tokio::test(start_paused = true)]
+async fn a_step_whose_undo_is_gone_is_not_reported_as_undone() {
+    let _world = isolate();
+    let store = Arc::new(MemoryStore::new());
+    use_store(store.clone());
+    CRASH.set(7);
+    {
+        let mut call = Box::pin(seated(1));
+        assert!(futures::poll!(&mut call).is_pending());
+    }
+    CRASH.set(0);
+    let steps = store.list(Query::new("s/")).await.unwrap().records;
+    let [step] = steps.as_slice() else { panic!("{steps:?}") };
+    let mut gone = step.clone();
+    gone.function = "job::gone".to_owned();
+    store.cas(Some(step.revision), gone).await.unwrap();
+    seated(1).await.unwrap_err();
+    let job = jobs::get("seated:1").await.unwrap().unwrap();
+    let problem = "`job::gone` cannot be undone: this program has no such step; if it was renamed, write `was = \"job::gone\"`";
+    assert_eq!((job.status, job.problem.as_deref()), (Status::Manual, Some(problem)));
+    assert_eq!(logged(), Vec::<String>::new());
+}
+
+#[with_recovery(on(corrupt, rollback))]
+#[job("seated:{id}")]
+async fn seated(id: u32) -> Result<u32, Error> {
+    if CRASH.get() == 7 {
+        only_seat(id)?;
+    }
+    may_crash(7).await;
+    Err(Error::Corrupt)
+}
+
+#[checkpoint("only seat", inputs(), rollback = free_seat)]
+fn only_seat(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}

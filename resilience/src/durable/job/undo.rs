@@ -23,8 +23,8 @@ use crate::durable::record::key::place;
 use crate::durable::record::{Record, Status};
 use crate::durable::scope::{InScope, Step};
 use crate::durable::step::begin::earlier;
-use crate::durable::step::namesakes::{are_named_alike, lines, point_of};
-use crate::durable::step::site::NAMESAKES;
+use crate::durable::step::namesakes::{are_named_alike, could_be_undone, lines, point_of};
+use crate::durable::step::site::{NAMESAKES, is_known};
 use crate::durable::store::{Claim, Claimed, Completion, Holder, StoreError, writes};
 use crate::durable::under_way::UnderWay;
 use crate::point::{PointName, PointSite};
@@ -72,14 +72,21 @@ impl UndoSite {
     ///
     /// # Errors
     ///
-    /// Why that is not known.
+    /// Why that is not known: also of a step that could be undone when it was recorded, and that this program does not
+    /// have.
     fn of(record: &Record) -> Result<Option<&'static Self>, String> {
         let function = &*record.function;
         let Some(points) = NAMESAKES.of(function) else {
-            return Ok(UNDOS_0_1.iter().find(|site| {
+            let mut sites = UNDOS_0_1.iter();
+            let found = sites.find(|site| {
                 let own = site.point.identity();
                 own == function || earlier(&own, site.was).iter().any(|was| was == function)
-            }));
+            });
+            if found.is_none() && could_be_undone(&record.note) && !is_known(function) {
+                let words = "this program has no such step; if it was renamed, write";
+                return Err(format!("`{function}` cannot be undone: {words} `was = \"{function}\"`"));
+            }
+            return Ok(found);
         };
         match point_of(points, &record.note) {
             Some(point) => Ok(Self::at(point)),

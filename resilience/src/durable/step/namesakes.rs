@@ -38,14 +38,23 @@ impl Namesakes {
         self.0.iter().map(|(name, points)| (&**name, points.as_slice()))
     }
 
-    /// Returns the note in the record of the step `point`, to distinguish it from others of the name `function`; empty
-    /// if there are none.
-    pub(super) fn note(&self, function: &str, point: &PointSite) -> Vec<u8> {
-        if self.of(function).is_none() {
-            return Vec::new();
+    /// Returns the note in the record of the step `point`: its whole path, to distinguish it from others of the name
+    /// `function`, and whether it can be undone; empty if it needs neither.
+    pub(super) fn note(&self, function: &str, point: &PointSite, can_undo: bool) -> Vec<u8> {
+        let mut note = serde_json::Map::new();
+        if self.of(function).is_some() {
+            note.insert(POINT.to_owned(), point.written().into());
         }
-        serde_json::json!({ POINT: point.written() }).to_string().into_bytes()
+        if can_undo {
+            note.insert(UNDO.to_owned(), true.into());
+        }
+        if note.is_empty() { Vec::new() } else { serde_json::Value::Object(note).to_string().into_bytes() }
     }
+}
+
+/// Returns whether the step could be undone by the program that recorded it, by its `note`.
+pub(crate) fn could_be_undone(note: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(note).is_ok_and(|note| note[UNDO] == true)
 }
 
 /// Returns the function that a record of one of `points` is of, by its `note`; `None` if the note does not say it.
@@ -72,3 +81,4 @@ pub(crate) fn lines(points: &[&'static PointSite]) -> String {
 }
 
 const POINT: &str = "point";
+const UNDO: &str = "undo";

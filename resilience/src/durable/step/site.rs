@@ -51,12 +51,20 @@ impl<S: IntoStore + Clone> IntoStore for &S {
 }
 
 /// The steps of the binary that share a name.
-pub(crate) static NAMESAKES: LazyLock<Namesakes> = LazyLock::new(|| {
-    Namesakes::among(POINTS_0_1.iter().flat_map(|point| {
+pub(crate) static NAMESAKES: LazyLock<Namesakes> = LazyLock::new(|| Namesakes::among(steps()));
+
+/// Returns the steps of the binary, each with all its names.
+fn steps() -> impl Iterator<Item = (&'static PointSite, Vec<String>)> {
+    POINTS_0_1.iter().flat_map(|point| {
         let sites = point.layers().iter().filter_map(|layer| layer.policy::<CheckpointSite>());
         sites.map(move |site| (point, site.names()))
-    }))
-});
+    })
+}
+
+/// Returns whether a step of this program has or had the name `function`.
+pub(crate) fn is_known(function: &str) -> bool {
+    steps().any(|(_, names)| names.iter().any(|name| name == function))
+}
 
 /// The checkpoint of one annotated function.
 #[derive(Debug)]
@@ -148,7 +156,7 @@ impl CheckpointSite {
         R: Outcome<Value: RecordedValue>,
     {
         let identity = self.identity();
-        let note = NAMESAKES.note(&identity.name, self.point);
+        let note = NAMESAKES.note(&identity.name, self.point, self.can_undo);
         let ask = StepRequest { inputs, store, note, ..StepRequest::new::<R::Value>(key) };
         self.counted(self.in_force().begin(mode, &identity, ask).await).map_err(NotRun::outcome)
     }
