@@ -127,8 +127,8 @@ async fn only_idempotent_requests_are_retried() {
     let _world = testing::isolate();
     let refused = Answer::Fails(ErrorKind::ConnectionRefused);
     let reset = Answer::Fails(ErrorKind::ConnectionReset);
-    let keyed = |mut request: Request<String>| {
-        request.headers_mut().insert("idempotency-key", "7".parse().unwrap());
+    let keyed = |key: &str, mut request: Request<String>| {
+        request.headers_mut().insert("idempotency-key", key.parse().unwrap());
         request
     };
     for (request, answers, calls) in [
@@ -140,7 +140,8 @@ async fn only_idempotent_requests_are_retried() {
         (request(Method::PATCH), [DOWN, DOWN], 1),
         (request(Method::POST), [refused, refused], 3),
         (request(Method::POST), [refused, reset], 2),
-        (keyed(request(Method::POST)), [DOWN, reset], 3),
+        (keyed("7", request(Method::POST)), [DOWN, reset], 3),
+        (keyed("", request(Method::POST)), [DOWN, reset], 1),
         (request(Method::GET), [Answer::Status(404), DOWN], 1),
         (request(Method::GET), [DOWN, Answer::Status(501)], 2),
     ] {

@@ -57,7 +57,7 @@ pub trait Repeat<Req> {
 pub(super) fn is_repeatable(method: &Method, headers: &HeaderMap) -> bool {
     const METHODS: [Method; 6] =
         [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE, Method::PUT, Method::DELETE];
-    METHODS.contains(method) || headers.contains_key("idempotency-key")
+    METHODS.contains(method) || headers.get("idempotency-key").is_some_and(|key| !key.is_empty())
 }
 
 fn is_idempotent<B>(request: &Request<B>) -> bool {
@@ -67,7 +67,7 @@ fn is_idempotent<B>(request: &Request<B>) -> bool {
 /// The repetition of HTTP requests whose body can be cloned.
 ///
 /// Idempotent are the methods of RFC 9110 that are (`GET`, `HEAD`, `OPTIONS`, `TRACE`, `PUT`, `DELETE`), and requests
-/// with the header `Idempotency-Key`.
+/// with the header `Idempotency-Key`, unless it is empty.
 ///
 /// # Examples
 ///
