@@ -149,6 +149,13 @@ struct Table<T> {
     often: FrequentKeys,
 }
 
+/// The label of the keys that have no label of their own.
+#[cfg(feature = "ops")]
+pub(crate) const OTHER_KEYS: &str = "_other";
+/// The longest key that becomes a label: a page with a longer one may be refused as a whole.
+#[cfg(feature = "ops")]
+const LONGEST_LABEL: usize = 1_024;
+
 /// The name of the entry for keys without space.
 const OVERFLOW: &str = "(overflow)";
 
@@ -228,12 +235,18 @@ impl FrequentKeys {
         if keys.iter().any(|other| other.as_ref() == key) {
             return;
         }
-        if keys.len() < MOST_OFTEN {
+        if keys.len() < MOST_OFTEN && is_label(key) {
             keys.push(OwnedKey::of(key));
         } else {
             self.more.fetch_add(1, Ordering::Relaxed);
         }
     }
+}
+
+/// Returns whether a key can be a label: it is not too long, and not the label of all others.
+#[cfg(feature = "ops")]
+fn is_label(key: KeyRef<'_>) -> bool {
+    !matches!(key, KeyRef::Text(text) if text == OTHER_KEYS || text.len() > LONGEST_LABEL)
 }
 
 impl<T: PerKey> Keyed<T> {

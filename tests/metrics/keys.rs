@@ -52,6 +52,16 @@ fn a_key_gets_its_label_at_the_20th_call_and_keeps_it() {
 }
 
 #[test]
+fn a_key_that_cannot_be_a_label_counts_in_other() {
+    let _world = isolate();
+    call("_other", 30);
+    call(&"long".repeat(257), 30);
+    call("a", 30);
+    expect([("_other", 60.0), ("a", 30.0)]);
+    assert_eq!(now("breaker_series_overflow_total{name=\"metrics::hosts\"}"), Some(2.0));
+}
+
+#[test]
 fn the_first_page_has_the_earlier_counts_of_each_key() {
     let _world = isolate();
     call("a", 30);

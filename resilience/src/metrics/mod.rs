@@ -98,9 +98,10 @@
 //!
 //! A policy with `key` has one series for all keys together. With `key_label` (or `RESILIENCE_KEY_LABELS=1`) it has one
 //! for each of the first 100 keys that are used 20 times, with the label `key`, and one with `key="_other"` for the
-//! rest; `series_overflow` counts the keys that were used as much but got no label. A key keeps its label until the
-//! process ends, also when its state is evicted; what it counted before it had one stays in `_other`, so that no series
-//! ever falls and their sum is what all keys have counted.
+//! rest; `series_overflow` counts the keys that were used as much but got no label. A key of more than 1,024 bytes gets
+//! none, nor does one that is itself `_other`. A key keeps its label until the process ends, also when its state is
+//! evicted; what it counted before it had one stays in `_other`, so that no series ever falls and their sum is what all
+//! keys have counted.
 //!
 //! # Examples
 //!

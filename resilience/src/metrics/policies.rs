@@ -2,14 +2,12 @@
 
 use super::family::{Family, Kind, Label, Rows, Sink};
 use super::keys::KeySplits;
+use crate::keyed::OTHER_KEYS;
 use crate::point::KeySnapshot;
 use crate::point::info::{PointSnapshot, PolicySnapshot};
 
 const STATES: [&str; 6] = ["closed", "open", "half_open", "forced_open", "disabled", "metrics_only"];
 const BREAKER: &str = "circuit_breaker";
-
-/// The label of the keys without a label of their own.
-const OTHER: &str = "_other";
 
 const BREAKER_STATE: Family = Family {
     name: "resilience_breaker_state",
@@ -111,18 +109,18 @@ const READINGS: &[PolicyMetric] = numbers! {
     Gauge "resilience_breaker_failure_ratio" "circuit_breaker" ["breaker_failure_ratio"] "The share of failures in the window of a rate; -1 while there are too few calls.";
     Gauge "resilience_breaker_keys" "circuit_breaker" ["keys"] "Keys that have a breaker.";
     Counter "resilience_breaker_keys_evicted_total" "circuit_breaker" ["keys_evicted_total"] "Keys whose breaker was evicted.";
-    Counter "resilience_breaker_series_overflow_total" "circuit_breaker" ["series_overflow_total"] "Keys used often that have no label, since 100 have one.";
+    Counter "resilience_breaker_series_overflow_total" "circuit_breaker" ["series_overflow_total"] "Keys used often that have no label.";
     Counter "resilience_fallbacks_total" "with_fallback" ["fallbacks_total"] "Failures that came to a fallback, by its result and the step that answered.";
     Gauge "resilience_bulkhead_limit" "bulkhead" ["bulkhead_limit"] "Slots of a bulkhead without keys.";
     Gauge "resilience_bulkhead_keys" "bulkhead" ["keys"] "Keys that have a bulkhead.";
     Counter "resilience_bulkhead_keys_evicted_total" "bulkhead" ["keys_evicted_total"] "Keys whose bulkhead was evicted.";
-    Counter "resilience_bulkhead_series_overflow_total" "bulkhead" ["series_overflow_total"] "Keys used often that have no label, since 100 have one.";
+    Counter "resilience_bulkhead_series_overflow_total" "bulkhead" ["series_overflow_total"] "Keys used often that have no label.";
     Gauge "resilience_ratelimit_keys" "rate_limit" ["keys"] "Keys that have a rate limit.";
     Counter "resilience_ratelimit_keys_evicted_total" "rate_limit" ["keys_evicted_total"] "Keys whose rate limit was evicted.";
-    Counter "resilience_ratelimit_series_overflow_total" "rate_limit" ["series_overflow_total"] "Keys used often that have no label, since 100 have one.";
+    Counter "resilience_ratelimit_series_overflow_total" "rate_limit" ["series_overflow_total"] "Keys used often that have no label.";
     Gauge "resilience_hedge_keys" "hedge" ["keys"] "Keys that have a hedge.";
     Counter "resilience_hedge_keys_evicted_total" "hedge" ["keys_evicted_total"] "Keys whose hedge was evicted.";
-    Counter "resilience_hedge_series_overflow_total" "hedge" ["series_overflow_total"] "Keys used often that have no label, since 100 have one.";
+    Counter "resilience_hedge_series_overflow_total" "hedge" ["series_overflow_total"] "Keys used often that have no label.";
     Gauge "resilience_retry_budget_tokens" "with_retry" ["retry_budget_tokens"] "Tokens in the budget of a retry without keys.";
 };
 
@@ -225,14 +223,14 @@ impl PolicyMetric {
                 rows.add(&labels(Some(("key", key))), *count);
             }
             let shown: u64 = counts.iter().map(|(_, count)| count).sum();
-            rows.add(&labels(Some(("key", OTHER))), total.saturating_sub(shown));
+            rows.add(&labels(Some(("key", OTHER_KEYS))), total.saturating_sub(shown));
             return;
         }
         let shares = splits.divide((point.to_owned(), self.family.name, label), total, counts);
         for ((key, _), count) in counts.iter().zip(shares.labels) {
             rows.count(&labels(Some(("key", key))), count);
         }
-        rows.count(&labels(Some(("key", OTHER))), shares.other);
+        rows.count(&labels(Some(("key", OTHER_KEYS))), shares.other);
     }
 
     fn add(&self, rows: &mut Rows<'_>, labels: &[Label<'_>], value: u64) {
