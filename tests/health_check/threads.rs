@@ -1,7 +1,10 @@
-//! A check that never returns, in a process whose threads are counted.
+//! Checks that keep their threads, in processes of their own.
 
 use resilience::health::{self, Check, Level};
 use std::process::Command;
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::yield_now;
 use std::time::Duration;
 
 /// The names of the threads of this process, of which the kernel keeps 15 bytes.
@@ -23,7 +26,7 @@ fn asks() {
             std::thread::park();
         }
     };
-    Check::new("blocks", blocks).timeout(Duration::from_millis(1)).register();
+    Check::new("blocks", blocks).timeout(Duration::from_millis(200)).register();
     let first = health::check("blocks").expect("a check");
     assert_eq!(first.level, Level::Fail, "{first}");
     let then = threads();
@@ -37,10 +40,56 @@ fn asks() {
     println!("all seen");
 }
 
+/// Not a test of its own: asks about a check while others hold all threads.
+#[test]
+#[ignore = "run by another, in a process of its own"]
+fn asks_without_a_thread() {
+    static GATE: RwLock<()> = RwLock::new(());
+    static BEGUN: AtomicUsize = AtomicUsize::new(0);
+    if std::env::var_os("HEALTH_TEST_ALONE").is_none() {
+        return;
+    }
+    let closed = GATE.write().expect("a gate");
+    let holds = || {
+        BEGUN.fetch_add(1, Ordering::Relaxed);
+        drop(GATE.read());
+    };
+    for n in 1..=16 {
+        let name = format!("holds:{n}");
+        Check::new(&name, holds).timeout(Duration::from_millis(1)).register();
+        health::check(&name).expect("a check");
+        while BEGUN.load(Ordering::Relaxed) < n {
+            yield_now();
+        }
+    }
+    Check::new("waits", || "fine").timeout(Duration::from_millis(20)).critical().register();
+    let waits = || health::check("waits").expect("a check");
+    let status = waits();
+    assert!(status.level == Level::Warn && status.healthy, "{status}");
+    assert!(status.message.starts_with("not judged: it waits since 20"), "{status}");
+    drop(closed);
+    // Its limit counts from when it has a thread.
+    while waits().level == Level::Warn {
+        yield_now();
+    }
+    assert_eq!(waits().to_string(), "waits: pass: fine");
+    println!("all seen");
+}
+
 #[test]
 fn a_check_that_never_returns_uses_only_one_thread() {
+    alone("threads::asks");
+}
+
+#[test]
+fn a_check_without_a_free_thread_is_not_judged() {
+    alone("threads::asks_without_a_thread");
+}
+
+/// Runs an ignored test in a process of its own.
+fn alone(name: &str) {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.args(["--exact", "threads::asks", "--ignored", "--nocapture", "--test-threads=1"]);
+    command.args(["--exact", name, "--ignored", "--nocapture", "--test-threads=1"]);
     command.env("HEALTH_TEST_ALONE", "1");
     let output = command.output().expect("a child");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -69,8 +69,9 @@ impl Answer {
         self.level
     }
 
-    /// Returns the answer of a call that a policy of this library rejected: it says nothing about the component.
-    fn not_judged(error: impl Display) -> Self {
+    /// Returns an answer that says nothing about the component: its call was rejected by a policy of this library, or
+    /// no thread was free for the look.
+    pub(super) fn not_judged(error: impl Display) -> Self {
         Self { is_judged: false, ..Self::warn(format!("not judged: {error:#}")) }
     }
 

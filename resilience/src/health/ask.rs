@@ -11,7 +11,7 @@ use std::task::Poll;
 
 /// Answers one question.
 pub(super) async fn ask(entry: Arc<Entry>) -> Status {
-    let (number, left) = match entry.flight.question(entry.limit) {
+    let (number, mut left) = match entry.flight.question(entry.limit) {
         QuestionTask::Answered(status) => return status,
         QuestionTask::Late(number) => return late(&entry, number),
         QuestionTask::Joins(number, left) => (number, left),
@@ -20,10 +20,19 @@ pub(super) async fn ask(entry: Arc<Entry>) -> Status {
             (number, entry.limit)
         }
     };
-    let mut alarm = Box::pin(clock::alarm(left));
-    let answer = poll_fn(|cx| match entry.flight.poll(number, cx.waker()) {
-        Some(status) => Poll::Ready(Some(status)),
-        None => Pin::new(&mut *alarm).poll(cx).map(|()| None),
-    });
-    answer.await.unwrap_or_else(|| late(&entry, number))
+    loop {
+        let mut alarm = Box::pin(clock::alarm(left));
+        let answer = poll_fn(|cx| match entry.flight.poll(number, cx.waker()) {
+            Some(status) => Poll::Ready(Some(status)),
+            None => Pin::new(&mut *alarm).poll(cx).map(|()| None),
+        });
+        if let Some(status) = answer.await {
+            return status;
+        }
+        // The body began after the question, so its limit is over later.
+        match entry.flight.left(number, entry.limit) {
+            Some(more) => left = more,
+            None => return late(&entry, number),
+        }
+    }
 }

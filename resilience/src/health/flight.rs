@@ -5,6 +5,8 @@
 //! - A look is counted once when it ends. A look that hangs counts as a failed look when its limit is over, and again
 //!   once for each second in which a question was asked: otherwise a check that hangs for ever would never be down.
 //! - An answer that comes after the limit is a failure, too: questions were answered without it.
+//! - The limit counts from when the body begins. A look that still waits for a thread then says nothing about its
+//!   component: it is a warning that is not judged.
 //! - No code of the program runs under the lock: wakers and the event of a change are called after it.
 
 use super::Level;
@@ -70,8 +72,10 @@ struct State {
 #[derive(Clone, Copy, Debug)]
 struct RunningCheck {
     number: u64,
+    /// When its body began, or when the look was asked for while it waits for a thread.
     since: Instant,
     time: SystemTime,
+    has_begun: bool,
     /// When the look was last counted as failed, once its limit is over.
     late: Option<Instant>,
 }
@@ -104,8 +108,16 @@ impl Flight {
         }
         state.begun += 1;
         let number = state.begun;
-        state.running = Some(RunningCheck { number, since: now, time: clock::time_of_day(), late: None });
+        let time = clock::time_of_day();
+        state.running = Some(RunningCheck { number, since: now, time, has_begun: false, late: None });
         QuestionTask::Begins(number)
+    }
+
+    /// Returns what is left of `limit` for the look with this number, if its body has begun and has time left.
+    pub(super) fn left(&self, number: u64, limit: Duration) -> Option<Duration> {
+        let running = locked(&self.state).running?;
+        let left = limit.checked_sub(clock::now().saturating_duration_since(running.since))?;
+        (running.number == number && running.has_begun && !left.is_zero()).then_some(left)
     }
 
     /// Returns the answer of the look with this number, if it has ended; otherwise `waker` is called then.
@@ -169,7 +181,11 @@ pub(super) fn late(entry: &Entry, number: u64) -> Status {
         (Some(running), Some(counted)) if counted.is_none_or(is_due) => {
             running.late = Some(now);
             let since = calendar::rfc_3339(running.time).unwrap_or_default();
-            Answer::fail(format!("running since {since}, longer than its limit of {:?}", entry.limit))
+            if running.has_begun {
+                Answer::fail(format!("running since {since}, longer than its limit of {:?}", entry.limit))
+            } else {
+                Answer::not_judged(format!("it waits since {since} for a thread that other checks use"))
+            }
         }
         // It was counted a moment ago, or has just ended.
         _ => match state.aged(now) {
@@ -178,7 +194,7 @@ pub(super) fn late(entry: &Entry, number: u64) -> Status {
         },
     };
     let status = Status::new(entry.name.clone(), entry.is_critical, &answer, time);
-    let changed = state.record(status.clone(), true, now);
+    let changed = state.record(status.clone(), answer.is_judged, now);
     drop(state);
     if let Some(event) = changed {
         emit(&event, None);
@@ -198,6 +214,17 @@ impl RunningLook {
     /// Creates the look with this number, which a question has begun.
     pub(super) const fn new(entry: Arc<Entry>, number: u64) -> Self {
         Self { entry, number, answer: None }
+    }
+
+    /// Notes that the body begins now, and returns when its limit is over.
+    pub(super) fn begin(&self) -> Instant {
+        let (now, time) = (clock::now(), clock::time_of_day());
+        let mut state = locked(&self.entry.flight.state);
+        if let Some(running) = state.running.as_mut().filter(|running| running.number == self.number) {
+            *running = RunningCheck { since: now, time, has_begun: true, late: None, ..*running };
+        }
+        drop(state);
+        clock::later(now, self.entry.limit)
     }
 
     /// Ends the look.

@@ -27,7 +27,9 @@
 //! - A question waits for the limit of the check at most, 2 s by default. A look that hangs keeps its thread: until it
 //!   ends, each question gets a failure at once, with the time at which it began. The code of a check sees its limit as
 //!   [`remaining`](crate::remaining()).
-//! - Sync checks run on at most 16 helper threads, async ones on a runtime of this library. A panic is a failure.
+//! - Sync checks run on at most 16 helper threads, async ones on a runtime of this library. A panic is a failure. A look
+//!   for which no thread is free within its limit is a warning, "not judged", and does not decide readiness; the limit
+//!   of its code counts from when a thread is free, and its question waits for at most twice the limit.
 //! - Calls in a check take no probe of a half-open breaker, and spend no retry budget: only real traffic decides when a
 //!   breaker closes. A check whose call a policy rejects is a warning, "not judged", and does not decide readiness.
 //! - Each change of a level makes an [`Event::Health`](crate::Event::Health). [`watch`] looks every 30 s.

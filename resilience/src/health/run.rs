@@ -2,11 +2,12 @@
 //!
 //! A body that hangs keeps its thread, and no second one is started for its check. At most 16 threads run at once;
 //! further looks wait, and their questions end by their limits. Each look runs in the test world of the question
-//! that began it, is marked (see [`check`](crate::base::check)), and sees its limit as the time that remains.
+//! that began it, is marked (see [`check`]), and sees its limit as the time that remains.
 
 use super::answer::Answer;
 use super::flight::RunningLook;
 use super::work::CheckCode;
+use crate::base::check;
 use crate::base::guarded::{contained, discard, panic_text};
 use crate::base::of_process::OfProcess;
 #[cfg(feature = "tokio")]
@@ -14,7 +15,6 @@ use crate::base::runtime::OwnRuntime;
 use crate::base::scope::within_until;
 use crate::base::sync::locked;
 use crate::base::world::{World, run_in};
-use crate::base::{check, clock};
 use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
@@ -46,11 +46,10 @@ static POOL: OfProcess<Mutex<Pool>> = OfProcess::locked(Pool { threads: 0, waiti
 /// Begins `look`.
 pub(super) fn start(look: RunningLook) {
     let world = World::here();
-    let end = clock::later(clock::now(), look.entry.limit);
     match look.entry.work.clone() {
         CheckCode::Blocking(body) => on_helper(Box::new(move || {
             run_in(world.as_ref(), || {
-                let marked = (check::enter(true), within_until(end));
+                let marked = (check::enter(true), within_until(look.begin()));
                 let answer = catch_unwind(AssertUnwindSafe(|| body())).unwrap_or_else(panicked);
                 drop(marked);
                 look.end(answer);
@@ -58,12 +57,15 @@ pub(super) fn start(look: RunningLook) {
         })),
         CheckCode::Async(body) => {
             let looks = async move {
-                let mut look = Some(look);
+                let (mut look, mut end) = (Some(look), None);
                 // Made by the first poll, so that a panic in making it is caught.
                 let mut running = pin!(async move { body().await });
                 poll_fn(move |cx| {
                     run_in(world.as_ref(), || {
-                        let marked = (check::enter(true), within_until(end));
+                        if let Some(look) = look.as_ref().filter(|_| end.is_none()) {
+                            end = Some(look.begin());
+                        }
+                        let marked = (check::enter(true), end.map(within_until));
                         let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx)));
                         drop(marked);
                         let answer = match polled {
