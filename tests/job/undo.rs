@@ -319,3 +319,48 @@ async fn seated(id: u32) -> Result<u32, Error> {
 fn only_seat(id: u32) -> Result<u32, Error> {
     Ok(id)
 }
+
+#[checkpoint("pay:{id}", rollback = give_back)]
+fn pay(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}
+
+fn give_back(id: u32) -> Result<(), Error> {
+    transfer(id)?;
+    assert_ne!(CRASH.get(), 9, "after the transfer");
+    Ok(())
+}
+
+#[checkpoint("transfer:{id}", rollback = |id: u32| log(format!("take {id}")))]
+fn transfer(id: u32) -> Result<u32, Error> {
+    log(format!("give {id} back"));
+    Ok(id)
+}
+
+#[with_recovery(on(corrupt, rollback))]
+#[job("paid:{id}")]
+fn paid(id: u32) -> Result<u32, Error> {
+    pay(id)?;
+    Err(Error::Corrupt)
+}
+
+#[test]
+fn a_step_of_an_undo_runs_once_for_each_undo() {
+    let _world = isolate();
+    for _ in 0..2 {
+        paid(1).unwrap_err();
+        assert_eq!(info("paid:1").status, Status::RolledBack);
+        assert_eq!(logged(), ["give 1 back"]);
+        jobs::blocking::resume("paid:1").unwrap();
+    }
+    let steps = jobs::blocking::steps("paid:1").unwrap();
+    assert_eq!((steps.len(), steps[0].undos.len()), (1, 2));
+    CRASH.set(9);
+    paid(2).unwrap_err();
+    assert_eq!((info("paid:2").status, logged()), (Status::Manual, vec!["give 2 back".to_owned()]));
+    CRASH.set(0);
+    jobs::blocking::resume("paid:2").unwrap();
+    paid(2).unwrap_err();
+    assert_eq!(info("paid:2").status, Status::RolledBack);
+    assert_eq!(logged(), Vec::<String>::new(), "it is recorded");
+}

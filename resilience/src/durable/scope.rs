@@ -21,6 +21,7 @@ use crate::classify::{Category, Classification};
 use crate::durable::lease::state::LeaseState;
 use crate::durable::record::Record;
 use crate::durable::record::error::JobError;
+use crate::durable::record::key::place;
 use crate::durable::seat::Seat;
 use crate::durable::store::{self, Holder, Store};
 use crate::policy::refusals;
@@ -677,6 +678,16 @@ impl Scope {
     pub(crate) fn in_step(self, step: Step, key: String) -> Self {
         let held = Some(Arc::new(HeldKey { store: step.lease.store.clone(), key, outer: self.held }));
         Self { job: self.job, step: Some(step), held, resumption: None }
+    }
+
+    /// Returns the key of the step `key` that is called here: the undo around it has steps of its own.
+    pub(crate) fn place_of_step(&self, key: &str) -> String {
+        let outward = std::iter::successors(self.held.as_ref(), |held| held.outer.as_ref());
+        let keys = outward.map(|held| held.key.as_str()).take_while(|key| !place::is_job(key));
+        match keys.filter(|key| place::is_of_undo(key)).last() {
+            Some(undo) => place::step_of_undo(undo, key),
+            None => place::step(self.job.as_ref().map(|job| job.id.as_str()), key),
+        }
     }
 
     /// Returns whether this code is part of the work of `key`: a wait for it here would wait for itself.

@@ -235,9 +235,9 @@ pub(crate) async fn steps_of(store: &Arc<dyn Store>, id: &str) -> Result<Vec<Che
     let places: HashMap<_, _> =
         steps.iter().enumerate().map(|(place, step)| (step.key.clone(), place)).collect();
     for (key, undo) in sound.chain(damaged) {
-        // The rest of the key is `step#incarnation`.
+        // The rest of the key is `step#incarnation`; a step of the undo has its own key behind that.
         let step = key.strip_prefix(&undos_at).and_then(|rest| rest.rsplit_once('#'));
-        let Some((step, _)) = step else { continue };
+        let Some((step, _)) = step.filter(|(_, number)| number.parse::<u64>().is_ok()) else { continue };
         if let Some(found) = places.get(step).and_then(|place| steps.get_mut(*place)) {
             found.undos.push(undo);
         }

@@ -6,6 +6,8 @@
 //! - an undo that was recorded before a crash is not run again,
 //! - a step that is done again after a rollback is another incarnation, with another undo and another idempotency key.
 //!
+//! A step that an undo calls belongs to that undo, not to the job: it runs again with the next one, and is not undone.
+//!
 //! An undo that fails or panics, or that cannot be found for certain, leaves the job `Manual` with a critical alert:
 //! those that come before it in the order are not undone, because their undoing may depend on it.
 

@@ -88,6 +88,16 @@ pub(crate) mod place {
         format!("u/{}/{step}#{incarnation}", part(job))
     }
 
+    /// Returns the key of the step `key` that belongs to the undo under `undo`: with the next undo it runs again.
+    pub(crate) fn step_of_undo(undo: &str, key: &str) -> String {
+        format!("{undo}/{key}")
+    }
+
+    /// Returns whether the record of `key` is an undo, or a step of one.
+    pub(crate) fn is_of_undo(key: &str) -> bool {
+        key.starts_with("u/")
+    }
+
     /// Returns the prefix of the undos of the steps of a job.
     pub(crate) fn undos(job: &str) -> String {
         format!("u/{}/", part(job))

@@ -26,7 +26,7 @@ use crate::durable::lease::acquire::{ClaimResult, claim, patience};
 use crate::durable::record::args::InputHashes;
 use crate::durable::record::codec;
 use crate::durable::record::error::{CheckpointError, Subject};
-use crate::durable::record::key::{KEY_LIMIT, place};
+use crate::durable::record::key::KEY_LIMIT;
 use crate::durable::record::{Record, Status};
 use crate::durable::scope::{self, Occurrence, Scope};
 use crate::durable::store::{self, Claim, Store, StoreError};
@@ -138,8 +138,7 @@ impl Checkpoint {
                 crate::durable::default_store().map_err(|error| CheckpointError::store(place(&key), error))?
             }
         };
-        let id = scope.job.as_ref().map(|job| job.id.as_str());
-        let full = place::step(id, &key);
+        let full = scope.place_of_step(&key);
         if scope.holds(&store, &full) {
             return Err(CheckpointError::Recursive { at: place(&key) });
         }

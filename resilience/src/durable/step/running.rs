@@ -211,8 +211,8 @@ impl RunningStep {
                 (state.store.clone(), completion, Some(lease))
             }
             StepGuard::ByJob { job, record, .. } => {
+                let tally = (!place::is_of_undo(&record.key)).then(|| place::tally(&job.id));
                 let completion = Completion::step(*record, job.holder(), value);
-                let tally = Some(place::tally(&job.id));
                 (job.store().clone(), Completion { tally, ..completion }, None)
             }
         };
