@@ -189,7 +189,9 @@ fn an_unknown_function_is_a_warning_unless_strict() {
     assert_eq!(warnings.len(), 2);
     assert!(warnings.iter().all(|warning| !warning.contains('\n')), "{warnings:?}");
     let variables = [("RESILIENCE__REFUSED_QOUTE__WITH_RETRY__MAX", "4")];
-    assert_eq!(Config::new().variables(variables).load().unwrap().warnings.len(), 1);
+    let warnings = Config::new().variables(variables).load().unwrap().warnings;
+    let hint = "no function is called `REFUSED_QOUTE`: did you mean `REFUSED_QUOTE`, for `refused::quote`?";
+    assert!(warnings.len() == 1 && warnings[0].to_string().ends_with(hint), "{warnings:?}");
     assert!(Config::new().variables(variables).strict_points().load().is_err());
 }
 

@@ -7,7 +7,7 @@ use super::entry::{
     ENABLED, Entry, POLICIES, Policy, PossibleMeaning, Selector, TIMED, Target, UnreadEntry, nearest,
     shortened, untimed,
 };
-use super::names::Names;
+use super::names::{Names, as_variable};
 use super::report::ConfigError;
 use crate::point::Raw;
 use crate::settings::Source;
@@ -36,16 +36,9 @@ pub(super) fn ours(all: impl Iterator<Item = (OsString, OsString)>) -> Vec<Varia
     ours
 }
 
-/// Returns a name as a variable spells it: in upper case, with `_` for `::` and every other character not allowed
-/// there.
-fn written(name: &str) -> String {
-    let each = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-    name.replace("::", "_").chars().map(each).collect()
-}
-
 /// Returns the values of `variables`, and what is wrong with the other ones.
 pub(super) fn entries(variables: &[Variable], names: &Names) -> (Vec<Entry>, Vec<UnreadEntry>) {
-    let spelled: Vec<_> = names.all().map(|name| (written(name), name)).collect();
+    let spelled: Vec<_> = names.all().map(|name| (as_variable(name), name)).collect();
     let (mut entries, mut errors, mut seen) = (Vec::new(), Vec::new(), Vec::<String>::new());
     for variable in variables {
         let source = Source::Environment { variable: variable.name.as_str().into() };

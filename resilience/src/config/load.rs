@@ -311,7 +311,7 @@ impl State {
                 }
             }
             self.entries = entries;
-            resolve::apply_changes(&names, &affected);
+            names.apply_changes(&affected);
         }
         notes::of_configuration(report.warnings.iter().map(ToString::to_string).collect());
         self.report = Some(Report { changed: false, ..report.clone() });

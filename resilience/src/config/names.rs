@@ -76,12 +76,35 @@ impl Names {
         }
     }
 
-    /// Returns the message about a name that nothing in the program has.
+    /// Returns the message about a name that nothing in the program has, which may be spelled as in a variable.
     pub(super) fn unknown(&self, name: &str) -> String {
-        let help = nearest(name, self.all()).map_or_else(
-            || "it may be linked into another version of the program".to_owned(),
-            |name| format!("did you mean `{name}`?"),
-        );
+        let spelled: Vec<_> = self.all().map(|known| (as_variable(known), known)).collect();
+        let in_variable = || {
+            let found = nearest(name, spelled.iter().map(|(spelled, _)| spelled.as_str()))?;
+            let (spelled, known) = spelled.iter().find(|(spelled, _)| spelled == found)?;
+            Some(format!("did you mean `{spelled}`, for `{known}`?"))
+        };
+        let help =
+            nearest(name, self.all()).map(|known| format!("did you mean `{known}`?")).or_else(in_variable);
+        let help = help.unwrap_or_else(|| "it may be linked into another version of the program".to_owned());
         format!("no function is called `{}`: {help}", shortened(name))
     }
+
+    /// Lets the policies of the functions at these places in the table act on other settings.
+    pub(super) fn apply_changes(&self, places: &[usize]) {
+        for (_, site) in self.points() {
+            if site.place_in_table().is_some_and(|place| places.contains(&place)) {
+                site.layers().iter().for_each(|layer| layer.settings_changed());
+                #[cfg(feature = "ops")]
+                site.follow_settings();
+            }
+        }
+    }
+}
+
+/// Returns a name as a variable spells it: in upper case, with `_` for `::` and every other character not allowed
+/// there.
+pub(super) fn as_variable(name: &str) -> String {
+    let each = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    name.replace("::", "_").chars().map(each).collect()
 }

@@ -464,14 +464,3 @@ impl Stack<'_> {
         Some(ConfigError::new(&last.source, format!("at `{}`: {reason}", self.name)))
     }
 }
-
-/// Lets the policies of the functions at these places in the table act on other settings.
-pub(super) fn apply_changes(names: &Names, places: &[usize]) {
-    for (_, site) in names.points() {
-        if site.place_in_table().is_some_and(|place| places.contains(&place)) {
-            site.layers().iter().for_each(|layer| layer.settings_changed());
-            #[cfg(feature = "ops")]
-            site.follow_settings();
-        }
-    }
-}
