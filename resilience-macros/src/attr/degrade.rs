@@ -129,31 +129,7 @@ impl Layer for Checked {
             (&position.site, position.label(), position.bound(), &self.argument);
         let at = here.located_at(argument.span());
         let shadows = shadows();
-        let (start, level, back, original) = if self.is_borrowed {
-            (
-                quote_spanned!(at=> let __original = #argument;),
-                quote_spanned! {at=>
-                    let #argument = match &__simpler {
-                        __rt::Some(__simpler) => __simpler,
-                        __rt::None => __original,
-                    };
-                },
-                TokenStream::new(),
-                quote_spanned!(at=> __rt::Some(__original)),
-            )
-        } else {
-            (
-                quote_spanned!(at=> let mut __original = __rt::Some(#argument);),
-                quote_spanned! {at=>
-                    let #argument = __rt::either(__simpler.take(), || __original.take());
-                },
-                // If the body moves it, the compiler reports that here.
-                quote_spanned! {at=>
-                    if __level == 0 { __original = __rt::Some(#argument); }
-                },
-                quote_spanned!(at=> __original.as_ref()),
-            )
-        };
+        let ArgumentCode { start, level, back, original } = self.argument_code(at);
         let simplify = quote_spanned!(at=> #original.and_then(|__original| __rt::Simplify::simplify(__original, __level + 1)));
         let returned = here.located_at(cx.return_at);
         let ended = quote_spanned!(returned=> (&#site).ended(__first, __outcome, __verdict));
@@ -185,6 +161,48 @@ impl Layer for Checked {
                 let mut __level = 0_u32;
                 #calls
             };
+        }
+    }
+}
+
+/// The code that gives each call its argument.
+struct ArgumentCode {
+    /// Keeps the caller's own before the first call.
+    start: TokenStream,
+    /// Sets the one of a call.
+    level: TokenStream,
+    /// Takes the caller's own back after a call.
+    back: TokenStream,
+    /// The caller's own, as an option, to make a simpler one of.
+    original: TokenStream,
+}
+
+impl Checked {
+    fn argument_code(&self, at: Span) -> ArgumentCode {
+        let argument = &self.argument;
+        if self.is_borrowed {
+            return ArgumentCode {
+                start: quote_spanned!(at=> let __original = #argument;),
+                level: quote_spanned! {at=>
+                    let #argument = match &__simpler {
+                        __rt::Some(__simpler) => __simpler,
+                        __rt::None => __original,
+                    };
+                },
+                back: TokenStream::new(),
+                original: quote_spanned!(at=> __rt::Some(__original)),
+            };
+        }
+        ArgumentCode {
+            start: quote_spanned!(at=> let mut __original = __rt::Some(#argument);),
+            level: quote_spanned! {at=>
+                let #argument = __rt::either(__simpler.take(), || __original.take());
+            },
+            // If the body moves it, the compiler reports that here.
+            back: quote_spanned! {at=>
+                if __level == 0 { __original = __rt::Some(#argument); }
+            },
+            original: quote_spanned!(at=> __original.as_ref()),
         }
     }
 }
