@@ -22,8 +22,8 @@ pub struct Args {
     /// The job's key as it was before.
     pub(crate) earlier: Option<String>,
     sets: UnorderedArgs,
-    /// The arguments that were read from a record, as this code writes them.
-    rewritten: serde_json::Map<String, serde_json::Value>,
+    /// The arguments that were read from a record, as this code writes them, where they are to be compared.
+    rewritten: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// A function that takes every argument of a function out of a record.
@@ -48,9 +48,10 @@ impl UnorderedArgs {
         let rewritten = || {
             let (reads, mut args) = (self.reads?, Args::read(input).ok()?);
             let mut all = args.fields.clone();
+            args.rewritten = Some(serde_json::Map::new());
             // Those behind one that cannot be read are compared as they are.
             let _ = reads(&mut args);
-            all.extend(args.rewritten);
+            all.extend(args.rewritten.unwrap_or_default());
             codec::encode(&all).ok()
         };
         rewritten().unwrap_or_else(|| input.to_owned())
@@ -260,8 +261,10 @@ impl Args {
         let ty = std::any::type_name::<T>();
         let argument = codec::from_value(&value)
             .map_err(|error| format!("the recorded argument `{name}` cannot be read as `{ty}`: {error}"))?;
-        if let Ok(value) = codec::to_value(&argument) {
-            self.rewritten.insert(name.to_owned(), value);
+        if let Some(rewritten) = &mut self.rewritten
+            && let Ok(value) = codec::to_value(&argument)
+        {
+            rewritten.insert(name.to_owned(), value);
         }
         Ok(argument)
     }
