@@ -78,8 +78,8 @@ impl Names {
 
     /// Returns the message about a name that nothing in the program has, which may be spelled as in a variable.
     pub(super) fn unknown(&self, name: &str) -> String {
-        let spelled: Vec<_> = self.all().map(|known| (as_variable(known), known)).collect();
         let in_variable = || {
+            let spelled: Vec<_> = self.all().map(|known| (as_variable(known), known)).collect();
             let found = nearest(name, spelled.iter().map(|(spelled, _)| spelled.as_str()))?;
             let (spelled, known) = spelled.iter().find(|(spelled, _)| spelled == found)?;
             Some(format!("did you mean `{spelled}`, for `{known}`?"))
