@@ -1,18 +1,17 @@
 //! The README's examples compile and run as they stand.
 
-#[path = "shared/cargo.rs"]
-mod cargo;
+use crate::{cargo, folder, root};
 
 /// The code blocks in Rust of the README.
 fn examples() -> Vec<String> {
-    let readme = include_str!("../README.md");
+    let readme = include_str!("../../README.md");
     let blocks = readme.split("```rust\n").skip(1);
     blocks.filter_map(|block| block.split("\n```").next()).map(str::to_owned).collect()
 }
 
 /// The statements for operators, in a program.
 fn statements() -> String {
-    let readme = include_str!("../README.md");
+    let readme = include_str!("../../README.md");
     let block = readme.split("```rust,ignore\n").nth(1).and_then(|block| block.split("\n```").next());
     format!(
         "use resilience::{{alerts, config, health, metrics, shutdown, supervisor}};\nuse std::time::Duration;\n\n\
@@ -23,8 +22,8 @@ fn statements() -> String {
 
 #[test]
 fn every_example_runs() {
-    let root = env!("CARGO_MANIFEST_DIR");
-    let folder = format!("{}/readme", env!("CARGO_TARGET_TMPDIR"));
+    let root = root().display().to_string();
+    let folder = folder("readme").display().to_string();
     let examples = examples();
     assert_eq!(examples.len(), 2);
     std::fs::create_dir_all(format!("{folder}/src/bin")).expect("a folder");
@@ -42,11 +41,9 @@ fn every_example_runs() {
     std::fs::write(format!("{folder}/src/bin/statements.rs"), statements()).expect("an example");
     let examples = (0..examples.len()).map(|n| ("run", format!("example{n}")));
     for (command, example) in examples.chain([("build", "statements".to_owned())]) {
-        let mut cargo = cargo::cargo();
+        let mut cargo = cargo();
         cargo.args([command, "--quiet", "--offline", "--bin", &example]).current_dir(&folder);
         let output = cargo
-            // Where this test was built: the dependencies are there.
-            .env("CARGO_TARGET_DIR", format!("{}/..", env!("CARGO_TARGET_TMPDIR")))
             .env("RESILIENCE_STATE", format!("{folder}/state-{}", std::process::id()))
             .output()
             .expect("cargo");

@@ -1,8 +1,6 @@
 //! Two versions of the crate in one binary do not meet: each sees its own points only.
 
-#[path = "shared/cargo.rs"]
-mod cargo;
-
+use crate::{cargo, root};
 use std::fs;
 use std::path::Path;
 
@@ -24,7 +22,7 @@ fn copy(from: &Path, to: &Path, change: &dyn Fn(String) -> String) {
 
 /// A copy of both crates that calls itself `version`, as the next release would.
 fn release(version: &str, folder: &Path) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let underscored = version.rsplit_once('.').expect("three numbers").0.replace('.', "_");
     let change = |text: String| {
         TABLES.iter().fold(text, |text, table| {
@@ -85,7 +83,7 @@ fn main() {
 
 #[test]
 fn each_version_sees_its_own_points() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("two_versions");
+    let folder = crate::folder("two_versions");
     for (version, place) in [("0.1.0", "one"), ("0.2.0", "two")] {
         // Files that an earlier run copied may be gone from the crates.
         let _ = fs::remove_dir_all(folder.join(place));
@@ -97,11 +95,11 @@ fn each_version_sees_its_own_points() {
         one = { package = \"resilience\", path = \"../one/resilience\", features = [\"durable\"] }\n\
         two = { package = \"resilience\", path = \"../two/resilience\", features = [\"durable\"] }\n\n[workspace]\n";
     fs::write(folder.join("both/Cargo.toml"), manifest).expect("a manifest");
-    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
+    let lock = root().join("Cargo.lock");
     fs::copy(lock, folder.join("both/Cargo.lock")).expect("the same versions");
-    let mut cargo = cargo::cargo();
+    let mut cargo = cargo();
     cargo.args(["run", "--quiet", "--offline"]).current_dir(folder.join("both"));
-    let output = cargo.env("CARGO_TARGET_DIR", folder.join("target")).output().expect("cargo");
+    let output = cargo.output().expect("cargo");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     assert_eq!(
@@ -113,7 +111,7 @@ fn each_version_sees_its_own_points() {
 
 #[test]
 fn the_inventory_tables_carry_the_version() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let manifest = fs::read_to_string(root.join("Cargo.toml")).expect("a manifest");
     let version =
         manifest.split("version = \"").nth(1).and_then(|rest| rest.split('"').next()).expect("a version");

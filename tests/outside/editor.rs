@@ -1,6 +1,7 @@
 //! What an editor makes of annotated functions: nothing of sound ones, and of broken ones the macros' own words,
 //! while their callers keep every type. Needs rust-analyzer and the sources of std.
 
+use crate::{folder, root};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -34,6 +35,7 @@ fn errors(folder: &Path) -> Vec<(String, usize, String)> {
     fs::create_dir_all(&temporary).expect("a folder");
     let mut command = Command::new("rust-analyzer");
     command.args(["diagnostics", "."]).current_dir(folder).env("TMPDIR", &temporary);
+    command.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join(".."));
     let output = command.output().expect("rust-analyzer");
     fs::remove_dir_all(temporary).expect("a folder to remove");
     let text = String::from_utf8_lossy(&output.stdout).replace('\r', "\n");
@@ -55,17 +57,12 @@ fn rust_analyzer_keeps_the_types_of_annotated_functions() {
         eprintln!("SKIPPED: `rustup component add rust-analyzer rust-src`");
         return;
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("editor");
-    fs::create_dir_all(folder.join("src")).expect("a folder");
+    let (root, folder) = (root(), folder("editor"));
     fs::write(folder.join("Cargo.toml"), MANIFEST.replace("ROOT", &root.to_string_lossy()))
         .expect("a manifest");
     fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).expect("the same versions");
-    fs::copy(root.join("tests/editor/sound.rs"), folder.join("src/lib.rs")).expect("a source");
-    assert_eq!(errors(&folder), []);
-
-    fs::copy(root.join("tests/editor/broken.rs"), folder.join("src/broken.rs")).expect("a source");
-    let sound = fs::read_to_string(folder.join("src/lib.rs")).expect("a source");
+    fs::copy(root.join("tests/outside/editor/broken.rs"), folder.join("src/broken.rs")).expect("a source");
+    let sound = fs::read_to_string(root.join("tests/outside/editor/sound.rs")).expect("a source");
     fs::write(folder.join("src/lib.rs"), format!("mod broken;\n{sound}")).expect("a source");
     let found = errors(&folder);
     let said = |words: &str| found.iter().any(|(_, _, text)| text.contains(words));
@@ -78,6 +75,6 @@ fn rust_analyzer_keeps_the_types_of_annotated_functions() {
     assert_eq!(
         wrong.collect::<Vec<_>>(),
         Vec::<&(String, usize, String)>::new(),
-        "the callers keep their types"
+        "sound functions have no errors, and the callers of broken ones keep their types"
     );
 }
