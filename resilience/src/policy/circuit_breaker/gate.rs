@@ -123,7 +123,7 @@ impl Gate {
             word = self.enter(&mut memory, State::HalfOpen, now);
             transition = Some(Transition::new(State::Open, State::HalfOpen, TIMER));
         }
-        let admission = match memory.probes() {
+        let admission = match memory.probes.as_mut() {
             Some(probes) if probes.has_room(now, config) => {
                 word = word.next(State::HalfOpen);
                 self.publish(word);
@@ -143,7 +143,7 @@ impl Gate {
             State::Open => self.left().is_none(),
             State::HalfOpen => {
                 let (mut memory, now) = (self.memory.lock(), now());
-                memory.probes().is_none_or(|probes| probes.has_room(now, config))
+                memory.probes.as_mut().is_none_or(|probes| probes.has_room(now, config))
             }
             state => state != State::ForcedOpen,
         }
@@ -162,7 +162,7 @@ impl Gate {
     /// Returns whether a probe runs, and is not late at `now`: a new breaker would admit all calls beside it.
     pub(super) fn has_probe(&self, now: Instant, config: &CircuitBreakerConfig) -> bool {
         self.word().state() == State::HalfOpen
-            && self.memory.lock().probes().is_some_and(|probes| probes.is_running(now, config))
+            && self.memory.lock().probes.as_ref().is_some_and(|probes| probes.is_running(now, config))
     }
 
     /// Writes the end of the open time, before the word says that it is open.
@@ -240,7 +240,7 @@ impl Gate {
     fn probe_was_slow(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Transition> {
         let mut memory = self.memory.lock();
         let current = self.word().token();
-        if !memory.probes()?.end(token, current) {
+        if !memory.probes.as_mut()?.end(token, current) {
             return None;
         }
         memory.reopenings = memory.reopenings.saturating_add(1);
@@ -294,7 +294,7 @@ impl Gate {
     fn probe_succeeded(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Transition> {
         let mut memory = self.memory.lock();
         let current = self.word().token();
-        let probes = memory.probes()?;
+        let probes = memory.probes.as_mut()?;
         if !probes.end(token, current) {
             return None;
         }
@@ -320,7 +320,7 @@ impl Gate {
         let mut memory = self.memory.lock();
         let word = self.word();
         match word.state() {
-            State::HalfOpen if memory.probes()?.end(token, word.token()) => {
+            State::HalfOpen if memory.probes.as_mut()?.end(token, word.token()) => {
                 memory.reopenings = memory.reopenings.saturating_add(1);
                 Some(self.open(&mut memory, Opening::of_failures(1, class), config))
             }
@@ -337,7 +337,7 @@ impl Gate {
             State::Closed => self.failed_closed(&mut memory, word, class, config),
             State::MetricsOnly => {
                 if let Some(window) = config.window {
-                    memory.count(now(), window, config.threshold);
+                    memory.failure_times.push(now(), window, config.threshold);
                 }
                 None
             }
@@ -370,7 +370,7 @@ impl Gate {
         config: &CircuitBreakerConfig,
     ) -> Option<Transition> {
         if let Some(window) = config.window {
-            let failures = memory.count(now(), window, config.threshold);
+            let failures = memory.failure_times.push(now(), window, config.threshold);
             let opening = Opening::of_failures(failures, class);
             return (failures >= config.threshold).then(|| self.open(memory, opening, config));
         }
@@ -413,7 +413,7 @@ impl Gate {
         }
         let mut memory = self.memory.lock();
         let current = self.word().token();
-        if let Some(probes) = memory.probes() {
+        if let Some(probes) = memory.probes.as_mut() {
             probes.end(token, current);
         }
     }
@@ -427,7 +427,7 @@ impl Gate {
         let shares = (counts && config.has_shares()).then(|| self.shares(&mut memory, now, config, None));
         let failures = match (counts, shares, config.window) {
             (true, Some(shares), _) => failures_in(shares),
-            (true, None, Some(window)) => memory.inside(now, window),
+            (true, None, Some(window)) => memory.failure_times.inside(now, window),
             (true, None, None) => word.failures(),
             _ => memory.failures,
         };
@@ -438,7 +438,7 @@ impl Gate {
             slow_rate: shares.and_then(|shares| shares.slow_rate(config)),
             since: memory.since,
             failures,
-            successes: memory.probes().map_or(0, |probes| probes.successes),
+            successes: memory.probes.as_ref().map_or(0, |probes| probes.successes),
             left: self.left_at(now).filter(|_| state == State::Open).map(Wait::duration),
         }
     }

@@ -173,19 +173,10 @@ pub(super) struct LockedState {
     /// The time in each state before, in nanoseconds; made with the first transition.
     #[cfg(feature = "ops")]
     past: Option<Box<[u64; State::ALL.len()]>>,
-    phase: Phase,
-}
-
-#[derive(Debug)]
-enum Phase {
-    Counting(Times),
-    Probing(Probes),
-}
-
-impl Default for Phase {
-    fn default() -> Self {
-        Self::Counting(Times::new())
-    }
+    /// The failures inside the time window.
+    pub(super) failure_times: Times,
+    /// The probes, while it is half-open.
+    pub(super) probes: Option<Box<Probes>>,
 }
 
 impl LockedState {
@@ -198,7 +189,8 @@ impl LockedState {
             results: None,
             #[cfg(feature = "ops")]
             past: None,
-            phase: Phase::Counting(Times::new()),
+            failure_times: Times::new(),
+            probes: None,
         }
     }
 
@@ -237,38 +229,16 @@ impl LockedState {
         self.results = None;
         self.is_by_operator = false;
         match state {
-            State::HalfOpen => self.phase = Phase::Probing(Probes::since(token)),
-            State::Open => self.phase = Phase::default(),
+            State::Open | State::HalfOpen => {
+                self.failure_times = Times::new();
+                self.probes = (state == State::HalfOpen).then(|| Box::new(Probes::since(token)));
+            }
             _ => {
                 let fresh = Self { since: self.since, ..Self::new() };
                 #[cfg(feature = "ops")]
                 let fresh = Self { past: self.past.take(), ..fresh };
                 *self = fresh;
             }
-        }
-    }
-
-    /// Counts a failure inside `window`, and returns their number.
-    pub(super) fn count(&mut self, now: Instant, window: Duration, threshold: u32) -> u32 {
-        match &mut self.phase {
-            Phase::Counting(times) => times.push(now, window, threshold),
-            Phase::Probing(_) => 0,
-        }
-    }
-
-    /// Returns how many failures are inside `window` at `now`.
-    pub(super) fn inside(&self, now: Instant, window: Duration) -> u32 {
-        match &self.phase {
-            Phase::Counting(times) => times.inside(now, window),
-            Phase::Probing(_) => 0,
-        }
-    }
-
-    /// Returns the probes of a half-open breaker.
-    pub(super) fn probes(&mut self) -> Option<&mut Probes> {
-        match &mut self.phase {
-            Phase::Probing(probes) => Some(probes),
-            Phase::Counting(_) => None,
         }
     }
 }
