@@ -20,7 +20,7 @@ fn shows(attr: &str, key: &str, paths: [&str; 7]) {
         "read by the macro",
         "type, range, default and meaning",
         "set on a value by",
-        "read at run time",
+        "read at run time, or made into code",
         "documented",
         "examples",
         "tests",
@@ -92,7 +92,7 @@ fn a_shared_key_is_found_in_the_shared_files() {
         "max_keys",
         [
             "resilience-macros/src/value/state_options.rs:",
-            "",
+            "resilience/src/keyed.rs:",
             "resilience/src/keyed.rs:",
             "resilience/src/keyed.rs:",
             "resilience-macros/src/docs/bulkhead.md:",
@@ -160,7 +160,7 @@ fn a_key_about_the_function_is_found_where_it_becomes_code() {
             "",
             "resilience-macros/src/context.rs:",
             "resilience-macros/src/docs/shared_keys.md:",
-            "",
+            "examples/",
             "tests/",
         ],
     );
@@ -182,7 +182,7 @@ fn a_key_about_the_function_is_found_where_it_becomes_code() {
 #[test]
 fn the_decision_is_found_where_settings_are_copied() {
     let sections = lines("with_retry", "max").unwrap();
-    let read = &sections.iter().find(|(title, _)| *title == "read at run time").unwrap().1;
+    let read = &sections.iter().find(|(title, _)| title.starts_with("read at run time")).unwrap().1;
     assert!(read.iter().any(|line| line.contains("with_retry/decide.rs:")), "{read:#?}");
 }
 
@@ -203,6 +203,55 @@ fn a_key_read_only_by_the_macro_has_no_run_time_code() {
     );
 }
 
+/// Returns the lines under the title that begins with `title`.
+fn section(attr: &str, key: &str, title: &str) -> Vec<String> {
+    let mut sections = lines(attr, key).unwrap().into_iter();
+    sections.find(|(shown, _)| shown.starts_with(title)).unwrap().1
+}
+
+#[test]
+fn a_setter_leads_to_the_fields_that_it_writes() {
+    for (attr, key, reader) in [
+        ("chaos", "latency", "self.most.saturating_sub(self.least)"),
+        ("with_fallback", "on_fallback", "self.policy.hook"),
+        ("health_check", "timeout", "entry.limit"),
+    ] {
+        let read = section(attr, key, "read at run time");
+        assert!(read.iter().any(|line| line.contains(reader)), "{attr} {key}: {read:#?}");
+    }
+}
+
+#[test]
+fn a_key_without_a_setter_leads_to_the_functions_that_its_code_calls() {
+    for (attr, key, function) in [
+        ("with_recovery", "rollback", "fn with_undo("),
+        ("health_check", "each", "__rt::each_check("),
+        ("checkpoint", "store", "fn into_store("),
+        ("cached", "weight", "fn end_weighed<"),
+        ("chaos", "lost", "fn is_lost_answer("),
+        ("job", "provided", "__provided.get::"),
+        ("timeout", "adaptive", "pub struct AdaptiveTimeout "),
+        ("degrade", "context", "context, when_ok, .. } = cx.options"),
+    ] {
+        let read = section(attr, key, "read at run time");
+        assert!(read.iter().any(|line| line.contains(function)), "{attr} {key}: {read:#?}");
+    }
+}
+
+#[test]
+fn a_value_of_another_key_is_no_use_of_the_key() {
+    for (attr, key, value) in
+        [("with_recovery", "rollback", "(corrupt, rollback)"), ("job", "rerun", "= rerun)")]
+    {
+        for title in ["examples", "tests"] {
+            let written = section(attr, key, title);
+            assert!(!written.is_empty(), "{attr} {key}, {title}");
+            let is_use = |line: &String| line.contains(&format!("{key} =")) || !line.contains(value);
+            assert!(written.iter().all(is_use), "{attr} {key}, {title}: {written:#?}");
+        }
+    }
+}
+
 #[test]
 fn an_unknown_key_is_rejected() {
     let refusal = |attr, key| lines(attr, key).expect_err("no key").to_string();
@@ -211,6 +260,8 @@ fn an_unknown_key_is_rejected() {
     assert!(unknown.contains(", give_up_after, "), "{unknown}");
     let words = "`retry` has no key `max`\nhelp: the attributes are the files and folders of ";
     assert!(refusal("retry", "max").starts_with(words));
+    // A health check has no keys about the function.
+    assert!(refusal("health_check", "context").starts_with("`health_check` has no key `context`\n"));
     // A word of another library, which the attribute answers with the key to write.
     assert!(refusal("timeout", "duration").starts_with("`timeout` has no key `duration`\n"));
     for (attr, key) in

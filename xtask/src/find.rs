@@ -11,12 +11,12 @@ fn places(attr: &str) -> (Vec<String>, &'static [&'static str]) {
         folders.map(|folder| format!("resilience/src/durable/{folder}")).to_vec()
     };
     match attr {
-        "checkpoint" => (durable("step"), &["tests/store", "tests/crash", "tests/recovery"]),
-        "job" => (durable("job"), &["tests/store", "tests/crash", "tests/recovery"]),
-        "with_recovery" => (vec!["resilience/src/durable/recovery".to_owned()], &["tests/recovery"]),
+        "checkpoint" => (durable("step"), &["tests/store", "tests/crash", "tests/recovery*", "tests/admin*"]),
+        "job" => (durable("job"), &["tests/store", "tests/crash", "tests/recovery*", "tests/admin*"]),
+        "with_recovery" => (vec!["resilience/src/durable/recovery".to_owned()], &["tests/recovery*"]),
         "with_lock" => (
             vec!["resilience/src/fs".to_owned(), "resilience/src/durable/with_lock".to_owned()],
-            &["tests/fs"],
+            &["tests/fs*"],
         ),
         "health_check" => (vec!["resilience/src/health".to_owned()], &[]),
         policy => {
@@ -36,23 +36,44 @@ fn places(attr: &str) -> (Vec<String>, &'static [&'static str]) {
     }
 }
 
+/// How a key is written, which decides by which words it is found.
+#[derive(Clone, Copy, Default)]
+struct Form {
+    /// Comes first in the attribute, without a key; its row of the page begins with "the".
+    is_first: bool,
+    /// May be a word alone, without a value.
+    is_switch: bool,
+}
+
+impl Form {
+    /// Returns the form of a key.
+    fn of(attr: &str, key: &str) -> Result<Self> {
+        let macros = || vec![format!("resilience-macros/src/attr/{attr}*")];
+        let is_first = !grep(&format!("^ +{key}: .* = required"), places(attr).0)?.is_empty()
+            && grep(&format!("(setting|key)\\(\"{key}\""), macros())?.is_empty();
+        // The example of a switch is one of its two values.
+        let switch = format!("(switch|take)\\(\"{key}\"\\)|\"{key}\", \"(true|false)\"");
+        Ok(Self { is_first, is_switch: !grep(&switch, macros())?.is_empty() })
+    }
+}
+
 /// Returns the titles of the sections, each with an extended regular expression and the paths to search.
-///
-/// A setting without a key comes first in the attribute, and its row of the page begins with "the".
-fn sections(attr: &str, key: &str, is_first: bool) -> [(&'static str, String, Vec<String>); 7] {
+fn sections(attr: &str, key: &str, form: Form) -> [(&'static str, String, Vec<String>); 7] {
     let (runtime, more_tests) = places(attr);
-    let mut parsers = vec!["value/state_options.rs", "value/rules.rs", "options.rs"];
+    // A health check is not a layer of a stack, and has none of the keys about the function.
+    let shared: &[&str] = &["value/state_options.rs", "value/rules.rs", "options.rs"];
+    let mut parsers = if attr == "health_check" { Vec::new() } else { shared.to_vec() };
     if ["checkpoint", "job"].contains(&attr) {
         parsers.push("attr/recorded.rs");
     }
     let parsers = parsers.iter().map(|file| format!("resilience-macros/src/{file}"));
     let page = format!("resilience-macros/src/docs/{attr}.md");
     let type_name = key[..1].to_uppercase() + &key[1..];
-    let (read, written) = if is_first {
+    let (read, written) = if form.is_first {
         (format!("\"{key}\"|positional"), format!("#\\[{attr}\\([^=]*[,)]"))
     } else {
         // Some keys are also words of lists, such as the category in `on(.., rejected)`.
-        let end = if IN_CODE.contains(&key) { "( =|\\()" } else { "( =|[,)(])" };
+        let end = if form.is_switch { "( =|[,)(])" } else { "( =|\\()" };
         (format!("\"{key}\""), format!("\\b{attr}\\(.*\\b{key}{end}"))
     };
     let tests = [format!("tests/{attr}*"), ":!tests/ui".to_owned(), ":!*.stderr".to_owned()];
@@ -63,7 +84,7 @@ fn sections(attr: &str, key: &str, is_first: bool) -> [(&'static str, String, Ve
             read,
             [format!("resilience-macros/src/attr/{attr}*")].into_iter().chain(parsers).collect(),
         ),
-        ("type, range, default and meaning", row, runtime.clone()),
+        (DECLARED, row, runtime.clone()),
         (
             // The row of a setting that is not required makes the setter; a constructor takes the others.
             "set on a value by",
@@ -71,7 +92,7 @@ fn sections(attr: &str, key: &str, is_first: bool) -> [(&'static str, String, Ve
             runtime.clone(),
         ),
         (
-            "read at run time",
+            READ,
             // A key whose default is another key is read by a function of its name.
             format!("^ *[^/ ].*(\\.{key}(\\(\\)|\\b[^(])|of_{key}\\b|\\b{type_name}<)"),
             runtime
@@ -116,11 +137,9 @@ pub(crate) fn lines(attr: &str, key: &str) -> Result<Vec<(&'static str, Vec<Stri
     if !is_word(attr) || !is_word(key) {
         return Err("expected two words\nhelp: cargo xtask find circuit_breaker probe_timeout".into());
     }
-    let keys = vec![format!("resilience-macros/src/attr/{attr}*")];
-    let is_first = !grep(&format!("^ +{key}: .* = required"), places(attr).0)?.is_empty()
-        && grep(&format!("(setting|key)\\(\"{key}\""), keys)?.is_empty();
-    let mut all = Vec::new();
-    for (title, pattern, paths) in sections(attr, key, is_first) {
+    let form = Form::of(attr, key)?;
+    let mut all: Vec<(&'static str, Vec<String>)> = Vec::new();
+    for (title, pattern, paths) in sections(attr, key, form) {
         let mut lines = grep(&pattern, paths)?;
         lines.retain(|line| !is_foreign(line, key) && !line.contains("assert"));
         match title {
@@ -129,18 +148,26 @@ pub(crate) fn lines(attr: &str, key: &str) -> Result<Vec<(&'static str, Vec<Stri
                 lines.sort_by_key(|line| line.contains(": setting(") || line.contains(": key("));
                 lines.extend(readers(&lines)?);
             }
-            // A function that takes `&self` returns the value.
-            "set on a value by" => lines.retain(|line| !line.contains("(&self")),
-            "read at run time" if IN_CODE.contains(&key) => lines = in_code(key)?,
-            "read at run time" => {
-                let is_declared = |line: &str| line.contains("/config.rs:");
-                lines.sort_by_key(|line| (is_declared(line), !line.contains("config")));
-                lines.truncate(8);
+            // Several policies share the default of a key that is no setting.
+            DECLARED if lines.is_empty() => {
+                let default = format!("^pub\\(crate\\) const {}: .* = ", key.to_uppercase());
+                lines = grep(&default, places(attr).0)?;
+            }
+            // A function that takes `&self` returns the value; recovery has a setter called `store`, too.
+            "set on a value by" => lines.retain(|line| {
+                !line.contains("(&self")
+                    && (attr == "with_recovery" || !line.contains("/durable/recovery/mod.rs"))
+            }),
+            READ => {
+                let setters = all.last().map_or(&[][..], |(_, lines)| lines);
+                lines = at_run_time(attr, key, lines, setters)?;
             }
             "examples" | "tests" => {
-                if title == "tests" && lines.is_empty() {
-                    lines = grep(&format!("^ *#\\[.*\\b{key} = "), vec!["tests/*.rs".to_owned()])?;
+                if lines.is_empty() {
+                    lines = written_elsewhere(attr, key, title == "tests")?;
                 }
+                // Some switches are also values of other keys: `on_corrupt = rerun`.
+                lines.retain(|line| !line.contains(&format!("= {key})")));
                 let (file, folder) = (format!("/{key}.rs:"), format!("/{attr}"));
                 lines.sort_by_key(|line| (!line.contains(&file), !line.contains(&folder)));
                 lines.truncate(5);
@@ -151,7 +178,7 @@ pub(crate) fn lines(attr: &str, key: &str) -> Result<Vec<(&'static str, Vec<Stri
         lines.retain(|line| seen.insert(line.clone()));
         all.push((title, lines));
     }
-    let is_known = all.first().is_some_and(|(_, lines): &(_, Vec<String>)| !lines.is_empty());
+    let is_known = all.first().is_some_and(|(_, lines)| !lines.is_empty());
     if is_known {
         return Ok(all);
     }
@@ -177,11 +204,140 @@ fn keys_of(attr: &str) -> Result<String> {
 const IN_CODE: [&str; 9] =
     ["key", "clone", "name", "classify", "context", "rejected", "when_ok", "timed", "crate"];
 
+/// Returns the lines that write a key in an attribute of several lines, or a key of every attribute in another one.
+fn written_elsewhere(attr: &str, key: &str, is_test: bool) -> Result<Vec<String>> {
+    let pages = "resilience-macros/src/docs";
+    let files = if is_test {
+        vec!["tests/*.rs".to_owned()]
+    } else {
+        vec!["examples".to_owned(), format!("{pages}/{attr}.md")]
+    };
+    let own_line = format!("^ +{key}( = |\\([a-z_, ]+\\),?$|,$| +// )");
+    let lines = grep(&own_line, files.clone())?;
+    if !lines.is_empty() || !IN_CODE.contains(&key) {
+        return Ok(lines);
+    }
+    let shared = (!is_test).then(|| format!("{pages}/shared_keys.md"));
+    grep(&format!("{own_line}|^ *#\\[.*\\b{key}( = |\\(|[,)])"), files.into_iter().chain(shared).collect())
+}
+
+/// The title of the section with the row of a setting.
+const DECLARED: &str = "type, range, default and meaning";
+
+/// The title of the section with the code that acts on a key.
+const READ: &str = "read at run time, or made into code";
+
+/// Returns the lines that act on a key: those of `found` that are not tests, those that read the fields which its
+/// `setters` write, or, without a setter, those of the macro and the functions that its code calls.
+fn at_run_time(attr: &str, key: &str, mut found: Vec<String>, setters: &[String]) -> Result<Vec<String>> {
+    if IN_CODE.contains(&key) {
+        return in_code(key);
+    }
+    if setters.is_empty() && !found.iter().any(|line| line.contains("/config.rs:")) {
+        let type_name = format!("{}{}<", key[..1].to_uppercase(), &key[1..]);
+        found.retain(|line| line.contains(&type_name));
+        found.extend(made_into_code(attr, key)?);
+        return Ok(found);
+    }
+    for setter in setters {
+        let fields = fields(setter, key);
+        if let (false, Some((folder, _))) = (fields.is_empty(), setter.rsplit_once('/')) {
+            let read = format!("^ *[^/ ].*\\.({})\\b", fields.join("|"));
+            let paths = [folder, ":!*tests*", ":!*/loom.rs"].map(str::to_owned).to_vec();
+            found.extend(grep(&read, paths)?.into_iter().filter(|line| !line.contains("write_str")));
+        }
+    }
+    let tests = grep("^ *mod tests \\{", vec!["resilience/src".to_owned()])?;
+    let tests: Vec<_> = tests.iter().filter_map(|line| place(line)).collect();
+    found.retain(|line| {
+        let Some((file, number)) = place(line) else { return true };
+        !tests.iter().any(|(of, first)| *of == file && *first < number)
+    });
+    // The decision comes first, then the configuration and the assignments of setters.
+    let is_declared = |line: &str| line.contains("/config.rs:");
+    let is_set = |line: &str| line.contains(" self.") && line.contains(" = ") && !line.contains("let ");
+    found.sort_by_key(|line| (is_set(line), is_declared(line), !line.contains("config")));
+    found.truncate(8);
+    Ok(found)
+}
+
+/// Returns the file and the number of a line that grep has found.
+fn place(line: &str) -> Option<(&str, usize)> {
+    let mut parts = line.splitn(3, ':');
+    Some((parts.next()?, parts.next()?.parse().ok()?))
+}
+
+/// Returns a found line and those that follow it in its file, at most `most` together.
+fn from(line: &str, most: usize) -> Vec<String> {
+    let Some((file, number)) = place(line) else { return Vec::new() };
+    let text = std::fs::read_to_string(root().join(file)).unwrap_or_default();
+    text.lines().skip(number - 1).take(most).map(str::to_owned).collect()
+}
+
+/// Returns the fields, of other names than the key's, that a setter writes.
+fn fields(setter: &str, key: &str) -> Vec<String> {
+    let body = from(setter, 12);
+    let body = body.iter().map(|line| line.trim()).take_while(|line| !line.is_empty());
+    let written = body.filter_map(|line| line.split_once(" = "));
+    let own = written.filter(|(_, value)| !value.contains(&format!(".{key}(")));
+    let paths =
+        own.flat_map(|(paths, _)| paths.split([' ', ',', '(', ')'])).filter(|path| path.starts_with("self."));
+    paths.filter_map(|path| path.rsplit('.').next()).filter(|name| *name != key).map(str::to_owned).collect()
+}
+
+/// Returns the lines of the macro that put a value into code, and the functions of the runtime that this code calls.
+fn made_into_code(attr: &str, key: &str) -> Result<Vec<String>> {
+    let mut files = vec![format!("resilience-macros/src/attr/{attr}*")];
+    let shared = ["value/state_options.rs", "attr/recorded.rs"];
+    files.extend(shared.map(|file| format!("resilience-macros/src/{file}")));
+    let bound = grep(&format!("let [a-z_]+(: .*)? = reader\\.[a-z_]+\\(\"{key}\""), files.clone())?;
+    let bound = bound.iter().filter(|line| !line.contains("span_of") && !line.contains("has_any"));
+    let bound = bound.filter_map(|line| line.split_once("let ")?.1.split([' ', ':']).next());
+    let mut names: Vec<&str> = bound.collect();
+    if names.is_empty() {
+        names.push(key);
+    }
+    let names = names.join("|");
+    let put = format!("^ *[^/ ].*(\\b(self|checked|state)\\.({names})\\b|#({names})\\b)");
+    let mut lines = grep(&put, files.clone())?;
+    if lines.is_empty() {
+        lines = grep(&format!("^ *[^/ ].*\\b(__)?({names})\\."), files)?;
+    }
+    // The runtime's own folders, without those that policies share.
+    let own: Vec<String> = places(attr).0.into_iter().take(2).collect();
+    let called: Vec<String> = lines.iter().flat_map(|line| called(&from(line, 3).join("\n"))).collect();
+    if !called.is_empty() {
+        lines.extend(grep(
+            &format!("^ *(pub )?(const )?(async )?fn ({})[(<]", called.join("|")),
+            own.clone(),
+        )?);
+    }
+    let variant = key[..1].to_uppercase() + &key[1..];
+    lines.extend(grep(&format!("^ *[^/ ].*[A-Z][a-z]+::{variant}\\b|^pub struct {variant}"), own)?);
+    Ok(lines)
+}
+
+/// Returns the functions that the quoted part of some code calls.
+fn called(text: &str) -> Vec<String> {
+    let Some((_, code)) = text.split_once("quote") else { return Vec::new() };
+    let words = code.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    let is_called = |word: &&str| {
+        word.starts_with(|letter: char| letter.is_ascii_lowercase())
+            && !["new", "map"].contains(word)
+            && [".", "::"].iter().any(|before| code.contains(&format!("{before}{word}(")))
+    };
+    words.filter(is_called).map(str::to_owned).collect()
+}
+
 /// Returns the lines that make code of such a key, and those of the state that each key has.
 fn in_code(key: &str) -> Result<Vec<String>> {
     let files = ["context.rs", "emit.rs", "function", "value/state_options.rs"];
     let files = files.map(|file| format!("resilience-macros/src/{file}")).to_vec();
-    let mut lines = grep(&format!("^ *[^/ ].*\\b(options|self)\\.{key}\\b"), files)?;
+    let field = if key == "crate" { "runtime" } else { key };
+    let mut lines = grep(&format!("^ *[^/ ].*\\b(options|self)\\.{field}\\b"), files.clone())?;
+    if lines.is_empty() {
+        lines = grep(&format!("#{key}\\b|\\b{key}\\b.* = cx\\.options"), files)?;
+    }
     if key == "key" {
         lines.extend(grep("^pub.* (struct Keyed|trait PerKey)", vec!["resilience/src/keyed.rs".to_owned()])?);
     }
@@ -211,9 +367,11 @@ fn readers(lines: &[String]) -> Result<Vec<String>> {
     Ok(all)
 }
 
-/// Returns whether a line only answers a word of another library with the key to write.
+/// Returns whether a line only answers a word of another library with the key to write, or has the word as a value.
 fn is_foreign(line: &str, key: &str) -> bool {
+    let is_value = format!(", \"{key}\"");
     line.contains(&format!(": (\"{key}\", "))
+        || line.contains(&is_value) && !line.contains(&format!("(\"{key}\""))
 }
 
 /// Prints the keys of an attribute.
