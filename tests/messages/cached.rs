@@ -149,3 +149,11 @@ fn load(id: u32) -> io::Result<u32> {
 fn traced(id: u32, #[cfg(feature = "trace")] span: &str) -> io::Result<u32> {
     Ok(id)
 }
+
+// arguments_that_borrow_inside
+
+#[cached]
+fn names<'a>(id: Option<&str>, parts: &[&'a str], text: Cow<'_, str>, url: &str, kind: Option<&'static str>) -> Option<u32> {
+    let _ = (id, parts, text, kind);
+    url.parse().ok()
+}

@@ -141,8 +141,9 @@ fn check(input: Input<'_>) -> Checked {
         (Some(written), _) => parts(&written),
         (None, Some(_)) => KeyOf::Several(Vec::new()),
         (None, None) => {
-            if let Some(words) = needs_key(item) {
-                errors.at_tokens(attr, words);
+            match needs_key(item) {
+                Some(words) => errors.at_tokens(attr, words),
+                None => borrowed_arguments(item, errors),
             }
             arguments(item)
         }
@@ -200,6 +201,23 @@ fn arguments(item: &Item) -> KeyOf {
     match names.as_slice() {
         [one] => KeyOf::One(quote!(#one)),
         all => KeyOf::Several(all.iter().map(|name| quote!(#name)).collect()),
+    }
+}
+
+/// Reports arguments with a borrow inside them, of which no owned copy can be made: only what a reference points to is
+/// copied.
+fn borrowed_arguments(item: &Item, errors: &Errors) {
+    let free = item.sig.generics.lifetimes().filter(|param| param.bounds.is_empty());
+    let lifetimes: Vec<_> = std::iter::once(None).chain(free.map(|param| Some(&param.lifetime))).collect();
+    for (name, ty) in item.named_arguments() {
+        let part = types::referent(ty);
+        if lifetimes.iter().any(|lifetime| types::lends(part, *lifetime)) {
+            let words =
+                format!("the key keeps a copy of `{name}` after the call, and this type borrows from it");
+            let help =
+                "take an owned type, or write what the result depends on as an owned value: `key = ..`";
+            errors.at_tokens(ty, format!("{words}\nhelp: {help}"));
+        }
     }
 }
 

@@ -88,6 +88,14 @@ pub(crate) fn is_mutable_reference(ty: &Type) -> bool {
     matches!(peeled(ty), Type::Reference(reference) if reference.mutability.is_some())
 }
 
+/// Returns what the type points to if it is a reference, else the type itself.
+pub(crate) fn referent(ty: &Type) -> &Type {
+    match peeled(ty) {
+        Type::Reference(reference) => &reference.elem,
+        other => other,
+    }
+}
+
 /// Returns whether the type is a reference whose lifetime is not written.
 pub(crate) fn is_elided_reference(ty: &Type) -> bool {
     matches!(peeled(ty), Type::Reference(reference) if reference.lifetime.is_none())
