@@ -85,6 +85,32 @@ fn no_further_call_is_made_without_a_simpler_version() {
 }
 
 #[test]
+fn an_argument_may_be_called_like_a_key() {
+    #[degrade(max)]
+    fn own(max: &Plan, at_most: u32, seen: &Mutex<Vec<u32>>) -> Result<u32, Fails> {
+        step(max, at_most, seen)
+    }
+    #[degrade(name, max = 2, name = "degrade::shared")]
+    fn shared(name: &Plan, at_most: u32, seen: &Mutex<Vec<u32>>) -> Result<u32, Fails> {
+        step(name, at_most, seen)
+    }
+    #[degrade(timed)]
+    fn switch(timed: &Plan, at_most: u32, seen: &Mutex<Vec<u32>>) -> Result<u32, Fails> {
+        step(timed, at_most, seen)
+    }
+    #[degrade(plan, timed)]
+    fn timed(plan: &Plan, timed: u32, seen: &Mutex<Vec<u32>>) -> Result<u32, Fails> {
+        step(plan, timed, seen)
+    }
+    for call in [own, shared, switch, timed] {
+        let seen = Mutex::default();
+        assert_eq!(call(&Plan(100), 25, &seen), Ok(25));
+        assert_eq!(seen.into_inner().unwrap(), [100, 50, 25]);
+    }
+    assert!(point("degrade::shared").is_some());
+}
+
+#[test]
 fn only_listed_categories_cause_a_simpler_call() {
     fn fails(category: Category, calls: &AtomicU32) -> Result<u32, Fails> {
         let number = calls.fetch_add(1, Ordering::Relaxed);

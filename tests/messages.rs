@@ -272,7 +272,10 @@ fn a_bare_name_refers_to_a_user_item() {
                 syntax::keys::Positional::Duration | syntax::keys::Positional::Count => {
                     ("async fn f(n: u32) -> Result<u32, E> { Ok(1) }".to_owned(), format!("self::{word}"))
                 }
-                syntax::keys::Positional::Nothing | syntax::keys::Positional::Category => continue,
+                syntax::keys::Positional::Nothing
+                | syntax::keys::Positional::Category
+                | syntax::keys::Positional::Argument
+                | syntax::keys::Positional::Values => continue,
             };
             // A number may be a misspelt switch, and one word means another kind of limit.
             let is_number = [syntax::keys::Positional::Duration, syntax::keys::Positional::Count]

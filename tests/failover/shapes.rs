@@ -155,3 +155,34 @@ async fn an_owned_value_works_with_retries_and_fallbacks() {
     assert_eq!(inside("a".into(), &seen).await, ok("b"));
     assert_eq!(seen.into_inner().unwrap(), "aab");
 }
+
+/// A function whose argument with the values is called like a key of the attribute.
+macro_rules! called_like_keys {
+    ($($key:ident)*) => {
+        #[test]
+        fn an_argument_may_be_called_like_a_key() {
+            let calls: &[fn(&str, &Mutex<String>) -> Result<String, Fails>] = &[$({
+                #[failover($key = ["a", "b"])]
+                fn $key($key: &str, seen: &Mutex<String>) -> Result<String, Fails> {
+                    ask($key, "a", seen)
+                }
+                $key
+            }),*];
+            for call in calls {
+                assert_eq!(call("a", &Mutex::default()), ok("b"));
+            }
+        }
+    };
+}
+
+called_like_keys!(sticky on name classify rejected clone when_ok context timed);
+
+#[test]
+fn an_argument_and_a_key_may_have_one_name() {
+    #[failover(name = ["a", "b"], name = "failover::named", on(timeout))]
+    fn named(name: &str, seen: &Mutex<String>) -> Result<String, Fails> {
+        ask(name, "a", seen)
+    }
+    assert_eq!(named("a", &Mutex::default()), ok("b"));
+    assert!(resilience::point("failover::named").is_some());
+}

@@ -34,7 +34,7 @@ const SPEC: Spec = Spec {
         ("unless", "write `on(category, ..)`: after which failures a simpler call follows"),
         ("fallback", "put `#[with_fallback(path)]` above"),
     ],
-    positional: Positional::Category,
+    positional: Positional::Argument,
 };
 
 const MAX: &str = "write `max = <3>`: how many simpler levels are tried";

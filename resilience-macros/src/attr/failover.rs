@@ -5,9 +5,11 @@ use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::function::types::has_impl_trait;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
-use crate::syntax::keys::{Entry, Positional, Reader, Setting, Spec, Value, lists_key, setting};
+use crate::syntax::keys::{
+    Entry, Positional, Reader, Setting, Spec, Value, lists_key, setting, starts_with_bracket,
+};
 use crate::value::{self, Categories, Setter, Settings};
-use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Expr, Lit, Type};
@@ -48,7 +50,7 @@ const SPEC: Spec = Spec {
         ("timeout", "put `#[timeout(2s)]` below for one value, or above for all of them"),
         ("fallback", "put `#[with_fallback(path)]` above"),
     ],
-    positional: Positional::Nothing,
+    positional: Positional::Values,
 };
 
 const LIST: &str = "write the argument and its values: `#[failover(model = [\"large\", \"small\"])]`";
@@ -141,11 +143,6 @@ fn take_listed(entries: &mut Vec<Entry>, item: &Item) -> ListedValues {
     };
     let entry = entries.remove(at);
     entry.key.clone().map_or(ListedValues::Missing, |argument| ListedValues::Values(argument, entry))
-}
-
-fn starts_with_bracket(value: &TokenStream) -> bool {
-    let first = value::open(value.clone()).into_iter().next();
-    matches!(first, Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Bracket)
 }
 
 /// Returns the type of the argument; a type that it cannot have is reported.

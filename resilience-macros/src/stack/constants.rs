@@ -42,7 +42,7 @@ pub(super) fn check(spec: &Spec, given: &[Entry], item: &Item, errors: &Errors) 
         return;
     }
     for entry in given {
-        let key = entry.key.as_ref().and_then(|word| spec.keys.iter().find(|key| word == key.name));
+        let key = spec.keys.iter().find(|key| entry.is(key.name));
         match (&entry.value, key) {
             (Value::Given(tokens), Some(key)) if is_constant(key) => {
                 check_value(spec, Some(key), tokens, &arguments, errors);

@@ -266,13 +266,15 @@ fn expand_for(gathered: GatheredStack, mut item: Item, build: Build) -> TokenStr
     }
     let mut options = FunctionOptions::default();
     let mut own = Vec::new();
+    let arguments = item.bound_names();
     for AppliedAttribute { attr, args } in gathered.applied {
         let Some(definition) = attr::definition(&attr) else { continue };
         if let Some(words) = name_value(&attr, &args, definition.spec) {
             errors.at_tokens(&attr, words);
             continue;
         }
-        let entries = keys::checked_entries(args, &errors);
+        let mut entries = keys::checked_entries(args, &errors);
+        definition.spec.mark_arguments(&mut entries, &arguments);
         let entries = options.take(definition.spec, entries, &item, &errors);
         constants::check(definition.spec, &entries, &item, &errors);
         own.push((attr, definition, entries));

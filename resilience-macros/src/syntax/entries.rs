@@ -12,6 +12,8 @@ pub(crate) struct Entry {
     pub(crate) key: Option<Ident>,
     pub(crate) value: Value,
     pub(crate) span: Span,
+    /// Whether `key` is an argument of the function, even if it is called like a key of the attribute.
+    pub(crate) is_argument: bool,
 }
 
 #[derive(Clone)]
@@ -39,7 +41,7 @@ impl Entry {
     }
 
     pub(crate) fn is(&self, name: &str) -> bool {
-        self.key.as_ref().is_some_and(|key| key == name)
+        !self.is_argument && self.key.as_ref().is_some_and(|key| key == name)
     }
 
     /// Reads a switch: `key`, `key = true` or `key = false`.
@@ -131,7 +133,7 @@ fn ends_expression(part: &[TokenTree]) -> bool {
 fn entry(part: TokenStream) -> Entry {
     let span = span_of(&part);
     let mut tokens = part.clone().into_iter();
-    let bare = Entry { key: None, value: Value::Bare(part), span };
+    let bare = Entry { key: None, value: Value::Bare(part), span, is_argument: false };
     let Some(TokenTree::Ident(key)) = tokens.next() else { return bare };
     let value = match tokens.next() {
         None => Value::Word,
@@ -151,7 +153,7 @@ fn entry(part: TokenStream) -> Entry {
         }
         Some(_) => return bare,
     };
-    Entry { key: Some(key), value, span }
+    Entry { key: Some(key), value, span, is_argument: false }
 }
 
 /// Returns the arguments of one attribute, in order; commas that are missing or too many are reported, those

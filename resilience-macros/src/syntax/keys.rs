@@ -7,7 +7,7 @@ use super::suggest::{hint, nearest};
 use super::tokens::open;
 use super::units::is_unit;
 use crate::errors::Errors;
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
 /// One key of an attribute.
@@ -118,16 +118,22 @@ pub(crate) enum Positional {
     Duration,
     /// A count.
     Count,
+    /// The name of an argument.
+    Argument,
+    /// An argument and its values: `model = ["large", "small"]`.
+    Values,
 }
 
 impl Positional {
     /// Returns whether `entry`, whose key the attribute does not have, is a value without a key.
     fn takes(self, entry: &Entry, spec: &Spec) -> bool {
         match (&entry.value, self) {
-            (_, Self::Nothing) | (Value::Given(_), _) | (Value::List(_), Self::Category) => false,
+            (_, Self::Nothing | Self::Values)
+            | (Value::Given(_), _)
+            | (Value::List(_), Self::Category | Self::Argument) => false,
             (Value::Bare(_), _)
             | (Value::List(_), Self::Function)
-            | (Value::Word, Self::Category | Self::Key | Self::Function) => true,
+            | (Value::Word, Self::Category | Self::Argument | Self::Key | Self::Function) => true,
             (Value::List(_), Self::Key | Self::Duration | Self::Count) => spec.foreign(entry).is_none(),
             // A constant is rarely in lower case, and a misspelt switch always is.
             (Value::Word, Self::Duration | Self::Count) => entry.key.as_ref().is_none_or(|word| {
@@ -137,10 +143,21 @@ impl Positional {
         }
     }
 
+    /// Returns whether `entry` has the form in which one of `arguments` is named. No key has that form, except for
+    /// switches.
+    fn is_argument(self, entry: &Entry, arguments: &[Ident]) -> bool {
+        let has_form = match (self, &entry.value) {
+            (Self::Argument, Value::Word) => true,
+            (Self::Values, Value::Given(value)) => starts_with_bracket(value),
+            _ => false,
+        };
+        has_form && entry.key.as_ref().is_some_and(|key| arguments.contains(key))
+    }
+
     /// Returns how to write a value that is called like one of the keys.
     fn instead_of_key(self, word: &str) -> Option<String> {
         match self {
-            Self::Nothing | Self::Category => None,
+            Self::Nothing | Self::Category | Self::Argument | Self::Values => None,
             Self::Key => Some(format!("for the argument `{word}`, write `\"{{{word}}}\"`")),
             Self::Function => Some(format!("for the function `{word}`, write `self::{word}`")),
             Self::Duration | Self::Count => Some(format!("for the constant `{word}`, write `self::{word}`")),
@@ -164,6 +181,23 @@ impl Spec {
         self.keys.iter().filter_map(|key| Some((key, key.setting?)))
     }
 
+    /// Returns whether one of `entries` is a value without a key.
+    fn has_positional(&self, entries: &[Entry]) -> bool {
+        let names = self.names();
+        let is_key = |entry: &Entry| names.iter().any(|name| entry.is(name));
+        entries.iter().any(|entry| !is_key(entry) && self.positional.takes(entry, self))
+    }
+
+    /// Marks the entries that name one of `arguments`, and no key.
+    pub(crate) fn mark_arguments(&self, entries: &mut [Entry], arguments: &[Ident]) {
+        if self.has_positional(entries) {
+            return;
+        }
+        for entry in entries {
+            entry.is_argument = self.positional.is_argument(entry, arguments);
+        }
+    }
+
     /// Returns what to write instead of the entry's key, if that is a word of another library.
     pub(crate) fn foreign(&self, entry: &Entry) -> Option<&'static str> {
         self.foreign.iter().find(|(word, _)| entry.is(word)).map(|(_, advice)| *advice)
@@ -180,9 +214,7 @@ impl Spec {
         let Value::Word = entry.value else { return None };
         let key = self.key(&entry.key.as_ref()?.to_string())?;
         let is_switch = matches!(key.example, "true" | "false");
-        let names = self.names();
-        let is_key = |entry: &Entry| names.iter().any(|name| entry.is(name));
-        if is_switch || entries.iter().any(|other| !is_key(other) && self.positional.takes(other, self)) {
+        if is_switch || self.has_positional(entries) {
             return None;
         }
         let instead = self.positional.instead_of_key(key.name)?;
@@ -225,7 +257,7 @@ impl<'a> Reader<'a> {
         let mut kept: Vec<Entry> = Vec::new();
         let lacking: Vec<_> = entries.iter().map(|entry| table.spec.lacks_value(entry, &entries)).collect();
         for (entry, lacking) in entries.into_iter().zip(lacking) {
-            let is_known = entry.key.as_ref().is_some_and(|key| names.iter().any(|name| key == name));
+            let is_known = names.iter().any(|name| entry.is(name));
             if !is_known && table.spec.positional.takes(&entry, table.spec) {
                 kept.push(entry);
                 continue;
@@ -367,6 +399,11 @@ impl Table<'_> {
     fn unexpected_value(&self) -> String {
         format!("expected `key = value` in `{}`\nkeys: {}", self.spec.attr, self.list())
     }
+}
+
+pub(crate) fn starts_with_bracket(value: &TokenStream) -> bool {
+    let first = open(value.clone()).into_iter().next();
+    matches!(first, Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Bracket)
 }
 
 /// Returns the message about a second `name` in a list.
