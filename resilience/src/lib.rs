@@ -18,7 +18,8 @@
 //!
 //! # Attributes
 //!
-//! The top attribute is the outermost; [the order of attributes](guide::order) says which stacks are refused.
+//! The attributes of a function are its stack, and the top one is the outermost. [The order of
+//! attributes](guide::order) lists the stacks that do not compile.
 //!
 //! | attribute | what it does |
 //! |---|---|
@@ -34,9 +35,9 @@
 //! | [`chaos`](macro@chaos) | injects faults while the program has armed them; does nothing without the feature `chaos` |
 #![cfg_attr(
     feature = "durable",
-    doc = r"| [`checkpoint`](macro@checkpoint) | runs a step once per key and records its result |
+    doc = r"| [`checkpoint`](macro@checkpoint) | records the result of a step under a key; later calls return it |
 | [`job`](macro@job) | records a call, so that [`recover()`] finishes it after a crash |
-| [`with_recovery`](macro@with_recovery) | chooses what to do about a failure by its category: roll back, skip, park, escalate |"
+| [`with_recovery`](macro@with_recovery) | chooses what to do about a failure by its category: roll back, skip, escalate, or wait for an operator |"
 )]
 #![cfg_attr(
     not(feature = "durable"),
@@ -114,7 +115,8 @@
 //!
 //! # Layers
 //!
-//! With the feature `tower` the policies are layers around any service of tower, axum or a client: the module `tower`.
+//! With the feature `tower`, the policies listed under [features](#features) are also layers around any service of
+//! tower, axum or a client: the module `tower`.
 //!
 //! # Operation
 //!
@@ -122,10 +124,11 @@
 //!   [`snapshot()`] returns the live state; [`point()`] finds one by name, to read, reset or force a breaker.
 //! - `tracing` events have the targets `resilience::retry`, `::breaker`, `::timeout`, `::bulkhead`, `::rate_limit`,
 //!   `::hedge`, `::fallback`, `::failover`, `::degrade`, `::chaos`, `::cache`, `::lock`, `::checkpoint`, `::job`,
-//!   `::store`, `::classify`, `::config`, `::health`, `::events`, `::metrics`, `::alert` and `::shutdown`. An attempt
-//!   started is TRACE; a failed attempt or a rejection DEBUG; a success after retries or a closing breaker INFO; giving
-//!   up or an opening breaker WARN. Fields are names, numbers and categories, never arguments, values or error texts. A
-//!   breaker's key appears with `key_label` or `RESILIENCE_KEY_LABELS=1`.
+//!   `::store`, `::classify`, `::config`, `::health`, `::events`, `::metrics`, `::alert` and `::shutdown`. The
+//!   level is TRACE for the start of an attempt, DEBUG for a failed attempt or a rejection, INFO for a success after
+//!   retries or a breaker that closes, and WARN for a call that gives up or a breaker that opens. Fields are names,
+//!   numbers and categories, never arguments, values or error texts. A key appears only with `key_label` or
+//!   `RESILIENCE_KEY_LABELS=1`.
 //! - Hooks (`on_retry`, `on_open`, ..) are functions of an [`Event`]. With the feature `ops` the module `events` has
 //!   subscriptions, handlers with state, and the last events of each point.
 //! - With the feature `ops`, functions with `#[health_check]` report the health of a component; the module `health`
@@ -133,8 +136,9 @@
 //!   operators to a file.
 //! - With the feature `ops`, the module `supervisor` opens breakers of functions whose errors are frequent, and raises
 //!   alerts.
-//! - Statistics: with the feature `ops` the `calls` of a [`PointSnapshot`] have the success rate, and with `durable`
-//!   `durable::recovery_stats()` has the mean wait of retries and how many failures ended well.
+//! - With the feature `ops`, the `calls` of a [`PointSnapshot`] have the success rate of a function. With the feature
+//!   `durable`, `durable::recovery_stats()` counts the failures that a retry, a fallback or `with_recovery` handled,
+//!   and those of them that ended well: with a result, skipped or undone.
 //! - [`shutdown()`] shuts the program down in order: no new job starts, waits end, running steps finish, and the report
 //!   lists what is still running. On Unix `shutdown::signal()` (features `durable`, `ops`) waits for SIGTERM or SIGINT.
 //! - `RESILIENCE_STATE` is the directory of the durable store; by default it is below the user's state directory.
@@ -165,7 +169,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `macros` (default) | the attributes and the derive |
-//! | `tokio` (default) | the clock of a paused tokio runtime, `tokio::time::error::Elapsed`, tokio's handle on helper threads |
+//! | `tokio` (default) | follows the paused clock of a tokio runtime, classifies `tokio::time::error::Elapsed`, and enters the runtime on helper threads |
 //! | `tracing` (default) | events of every policy |
 //! | `cache` | `#[cached]` and caches as values |
 //! | `chaos` | the faults of `#[chaos]`, and the module `chaos` that arms them |
@@ -186,8 +190,8 @@
 //! | `ureq`, `tonic`, `redis` | classifies the errors of `ureq` 3, `tonic` 0.14 and `redis` 1 |
 //!
 //! Features are additive. Two kinds change behaviour: `sqlite` makes an SQLite file the default store, and the feature
-//! of a crate, such as `reqwest`, classifies errors that are `Unknown` without it, and so retried. Libraries depend
-//! with `default-features = false, features = ["macros"]`.
+//! of a crate, such as `reqwest`, classifies its errors; without the feature they are `Unknown`, and all retried. A
+//! library should depend on this crate with `default-features = false, features = ["macros"]`.
 //!
 //! # Guide
 //!

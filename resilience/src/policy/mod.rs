@@ -16,6 +16,13 @@
 //! | simpler calls | [`Degrade`] | `#[degrade(argument)]` |
 #![cfg_attr(feature = "chaos", doc = "| injected faults | [`Chaos`] | `#[chaos(..)]` |")]
 #![cfg_attr(feature = "cache", doc = "| cache | [`Cache`] | `#[cached(..)]` |")]
+#![cfg_attr(
+    feature = "durable",
+    doc = r"| step | [`durable::Checkpoint`](crate::durable::Checkpoint) | `#[checkpoint(..)]` |
+| job | [`durable::Job`](crate::durable::Job) | `#[job(..)]` |
+| strategies | [`durable::WithRecovery`](crate::durable::WithRecovery) | `#[with_recovery(..)]` |"
+)]
+#![cfg_attr(feature = "fs", doc = "| lock | [`FileLock`](crate::fs::FileLock) | `#[with_lock(..)]` |")]
 //!
 //! Prefer the attribute: it knows the function's name and errors, keeps counters, and appears in
 //! [`points()`](crate::points()). Use a value where the policy is chosen at run time, where the call is one
