@@ -55,7 +55,7 @@ const SPEC: Spec = Spec {
 
 const LIST: &str = "write the argument and its values: `#[failover(model = [\"large\", \"small\"])]`";
 const STICKY: &str =
-    "write `sticky = <60s>`: how long calls begin with the value that answered instead of theirs";
+    "write `sticky = <60s>`: how long calls start with the value that answered last instead of their own";
 
 /// The checked arguments.
 pub(crate) struct Checked {

@@ -24,7 +24,7 @@ pub(super) struct Bounds {
     has_defaults: bool,
 }
 
-const DISORDER: &str = "`base` is longer than `cap`, which would cut the first wait already";
+const DISORDER: &str = "`base` is longer than `cap`: the first wait would already be cut";
 
 impl Bounds {
     /// Reports a `base` that is longer than its `cap`.

@@ -20,7 +20,7 @@ settings! {
     pub struct FailoverConfig {
         for policy Failover(settings) {
             /// Without it every call begins with its own value.
-            sticky: Time above 0s = off, "how long calls begin with the value that answered instead of theirs";
+            sticky: Time above 0s = off, "how long calls start with the value that answered last instead of their own";
         }
     }
 }
