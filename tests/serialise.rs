@@ -108,7 +108,7 @@ fn an_adaptive_timeout_serializes() {
 }
 
 #[test]
-fn events() {
+fn events_serialize() {
     let world = testing::isolate();
     let _ = get("a.example");
     let events = world.events();

@@ -90,7 +90,7 @@ async fn tokio_elapsed_is_a_timeout() {
 }
 
 #[test]
-fn json() {
+fn json_errors_have_a_category() {
     let parse = |text: &str| serde_json::from_str::<u8>(text).unwrap_err();
     for text in ["{", "nonsense", "\"text\"", "1 2"] {
         assert_eq!(category(&parse(text)), Category::Corrupt, "{text}");

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances() {
+    fn a_distance_is_a_number_of_edits() {
         for (a, b, expected) in [
             ("", "", 0),
             ("", "abc", 3),

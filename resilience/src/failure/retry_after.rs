@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn edges() {
+    fn extreme_times_are_parsed() {
         assert_eq!(retry_after("0", at(0)), Some(Duration::ZERO));
         assert_eq!(retry_after(" 120\t", at(0)), Some(Duration::from_secs(120)));
         let huge = Some(Duration::from_secs(u64::MAX));
