@@ -239,6 +239,18 @@ fn a_key_without_a_setter_leads_to_the_functions_that_its_code_calls() {
 }
 
 #[test]
+fn the_line_that_reads_the_value_comes_first() {
+    for (attr, key, reader) in [
+        ("circuit_breaker", "policy", "reader.value(\"policy\""),
+        ("circuit_breaker", "instance", "reader.value(\"instance\""),
+        ("with_fallback", "on", "reader.take_all(\"on\")"),
+    ] {
+        let read = section(attr, key, "read by the macro");
+        assert!(read[0].contains(reader), "{attr} {key}: {read:#?}");
+    }
+}
+
+#[test]
 fn a_value_of_another_key_is_no_use_of_the_key() {
     for (attr, key, value) in
         [("with_recovery", "rollback", "(corrupt, rollback)"), ("job", "rerun", "= rerun)")]

@@ -61,7 +61,7 @@ impl Form {
 fn sections(attr: &str, key: &str, form: Form) -> [(&'static str, String, Vec<String>); 7] {
     let (runtime, more_tests) = places(attr);
     // A health check is not a layer of a stack, and has none of the keys about the function.
-    let shared: &[&str] = &["value/state_options.rs", "value/rules.rs", "options.rs"];
+    let shared: &[&str] = &["value/state_options.rs", "value/rules.rs", "value/category.rs", "options.rs"];
     let mut parsers = if attr == "health_check" { Vec::new() } else { shared.to_vec() };
     if ["checkpoint", "job"].contains(&attr) {
         parsers.push("attr/recorded.rs");
@@ -118,7 +118,7 @@ fn sections(attr: &str, key: &str, form: Form) -> [(&'static str, String, Vec<St
 fn grep(pattern: &str, paths: Vec<String>) -> Result<Vec<String>> {
     let mut grep = Command::new("git");
     // Files that are not added yet are searched, too.
-    grep.args(["--no-pager", "grep", "--untracked", "-nE", "--max-count=5", pattern, "--"]).args(paths);
+    grep.args(["--no-pager", "grep", "--untracked", "-nE", "--max-count=6", pattern, "--"]).args(paths);
     let output = grep.current_dir(root()).output()?;
     let short = |line: &str| {
         line.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect::<String>()
@@ -145,7 +145,8 @@ pub(crate) fn lines(attr: &str, key: &str) -> Result<Vec<(&'static str, Vec<Stri
         match title {
             // What reads the value comes before the list of keys.
             "read by the macro" => {
-                lines.sort_by_key(|line| line.contains(": setting(") || line.contains(": key("));
+                let is_listed = |line: &str| line.contains(": setting(") || line.contains("key(\"");
+                lines.sort_by_key(|line| (is_listed(line), !line.contains(".value(\"")));
                 lines.extend(readers(&lines)?);
             }
             // Several policies share the default of a key that is no setting.
