@@ -51,6 +51,14 @@ fn an_error_or_panic_leaves_the_files_unchanged() {
     let inode = fs::metadata(&a).expect("a file").ino();
     both.run(|files| files[0].write("old")).expect("a transaction");
     assert_eq!(fs::metadata(&a).expect("a file").ino(), inode);
+    // Nor is a copy of it left where another file changes, with and without a journal.
+    for keep in [0, 1] {
+        let both = both.clone().keep(keep);
+        both.run(|files| files[0].write("old").and_then(|()| files[1].write(keep.to_string())))
+            .expect("a transaction");
+        assert_eq!(plain(&scratch.path("")), ["a", "b"]);
+    }
+    fs::remove_file(&b).expect("a file");
     // One file is written, one made, and removed again.
     both.run(|files| files[0].write("new").and_then(|()| files[1].write("new"))).expect("a transaction");
     assert_eq!((text(&a), text(&b)), (Some("new".to_owned()), Some("new".to_owned())));

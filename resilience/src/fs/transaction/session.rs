@@ -63,7 +63,10 @@ impl Session {
         for draft in &mut self.drafts {
             let new = draft.new_content();
             let new = new.map_err(|error| TransactionError::failed(draft.path(), &error))?;
-            if new != draft.old {
+            if new == draft.old {
+                // No entry of the journal names this copy.
+                let _ = draft.target.dir.remove(&draft.temp);
+            } else {
                 changed.push(ready(draft, new, self.keep)?);
             }
         }
