@@ -2,10 +2,10 @@
 #![cfg(unix)]
 
 use crate::common::{Error, Scratch, Warnings, block_on, child, given_dir};
-use resilience::checkpoint;
 use resilience::durable::store::{Claim, Claimed};
 use resilience::durable::{CheckpointError, SqliteStore, Store, StoreError, use_store};
 use resilience::testing::isolate;
+use resilience::{checkpoint, checkpoints};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -96,6 +96,29 @@ fn tables_of_a_later_release_are_not_changed() {
         .and_then(|tables| tables.pragma_update(None, "user_version", 3))
         .expect("the tables");
     assert!(refused(&dir).contains("its tables are of version 3, this release knows versions 1 to 2"));
+}
+
+#[test]
+fn tables_that_a_later_release_has_migrated_are_not_written_to_any_more() {
+    let scratch = Scratch::new();
+    let _world = isolate();
+    let dir = scratch.path("migrated");
+    use_store(Arc::new(SqliteStore::open(&dir).expect("a store")));
+    assert_eq!(step(1), Ok(1));
+    // As the other program of a rolling deployment does it.
+    let tables = rusqlite::Connection::open(dir.join("store.sqlite")).expect("the tables");
+    let migrate = "BEGIN; ALTER TABLE records ADD COLUMN later INTEGER; PRAGMA user_version = 3; COMMIT";
+    tables.execute_batch(migrate).expect("a migration");
+    let refused = [
+        step(1).expect_err("a claim"),
+        step(2).expect_err("a claim"),
+        checkpoints::blocking::load::<u32>("locked:1").expect_err("a look").into(),
+    ];
+    for error in refused.map(|error| format!("{error:?}")) {
+        assert!(error.contains("its tables are of version 3, and this release reads version 2"), "{error}");
+    }
+    let count = tables.query_row("SELECT count(*) FROM records", [], |row| row.get::<_, i64>(0));
+    assert_eq!(count.expect("the tables"), 1);
 }
 
 #[test]

@@ -36,7 +36,7 @@
 //! thread: it asks and commits nothing.
 
 use super::place::{Clocks, StorePlace};
-use super::tables::{Table, compact, failed, fold, fold_long, is_busy, shrink};
+use super::tables::{Table, check_version, compact, failed, fold, fold_long, is_busy, shrink};
 use crate::base::block_on;
 use crate::base::guarded::contained;
 use crate::base::promise::Promise;
@@ -375,6 +375,7 @@ impl Writer {
             self.shorten();
         }
         let tx = write(&self.connection, place.busy)?;
+        check_version(&tx)?;
         self.log = place.prepare_log();
         Ok(tx)
     }

@@ -6,7 +6,8 @@
 
 use super::super::place::files_of;
 use super::errors::failed;
-use super::schema::{check_version, connect};
+use super::schema::connect;
+use super::version::check_version;
 use crate::durable::store::StoreError;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;

@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `schema` | the tables, opening them, and bringing those of an earlier release up to date |
+//! | `version` | whether this release reads the tables |
 //! | `rows` | reading a row, and checking its columns against the record in it |
 //! | `table` | the transaction as the rules of a store see it ([`Rows`](crate::durable::store::Rows)) |
 //! | `listing`, `look` | pages of heads, and reading without joining |
@@ -46,6 +47,7 @@ mod rows;
 mod schema;
 mod table;
 mod upkeep;
+mod version;
 
 pub(super) use errors::{failed, is_busy};
 pub(super) use listing::{list, quarantine, quarantined};
@@ -55,6 +57,7 @@ pub(super) use rows::{at_once, get, number, row_of};
 pub(super) use schema::{connect, create, create_log, identity, last_fence, migrate, use_log};
 pub(super) use table::Table;
 pub(super) use upkeep::{check_small, compact, damaged_records, fold, fold_long, integrity, shrink, size};
+pub(super) use version::check_version;
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@
 //! under its key; it is found by the look at its neighbours, whose keys and heads have to agree.
 
 use super::errors::failed;
+use super::version::check_version;
 use crate::durable::record::key::place;
 use crate::durable::record::{Corrupt, Record};
 use crate::durable::store::StoreError;
@@ -63,6 +64,7 @@ pub(crate) fn at_once<T>(
     read: impl FnOnce(&Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     let tx = reader.unchecked_transaction().map_err(failed)?;
+    check_version(&tx)?;
     read(&tx)
 }
 

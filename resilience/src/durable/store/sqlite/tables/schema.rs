@@ -9,6 +9,7 @@
 
 use super::errors::failed;
 use super::table::Table;
+use super::version::SCHEMA;
 use crate::durable::record::Record;
 use crate::durable::store::StoreError;
 use crate::durable::store::rules::Rows;
@@ -16,8 +17,6 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 use std::path::Path;
 use std::time::Duration;
 
-/// The version of the tables; a file of a later one is refused.
-const SCHEMA: i64 = 2;
 /// The length of the log, in pages of 4 KiB, at which a commit moves it into the tables: 4 MiB.
 const LOG_PAGES: u32 = 1_000;
 /// The bytes of the log file that are kept for the next transactions: 6 MiB.
@@ -74,25 +73,6 @@ pub(crate) fn connect(file: &Path, busy: Duration, read_only: bool) -> Result<Co
         connection.execute_batch("PRAGMA synchronous = FULL").map_err(failed)?;
     }
     Ok(connection)
-}
-
-/// Checks that this release reads the tables.
-///
-/// For a look that may not write: an earlier version is refused, too, and the error says how it is brought up to
-/// date.
-pub(super) fn check_version(connection: &Connection) -> Result<(), StoreError> {
-    let version: i64 =
-        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
-    let help = match version {
-        SCHEMA => return Ok(()),
-        earlier if earlier < SCHEMA => {
-            "open it with a program of this release first, which brings it up to date"
-        }
-        _ => "use the release that made it, or a later one",
-    };
-    Err(StoreError::Refused(format!(
-        "its tables are of version {version}, and this release reads version {SCHEMA}: {help}"
-    )))
 }
 
 /// Makes a store in the empty file `file`, complete when this returns.
