@@ -8,12 +8,13 @@ use resilience::durable::{
     CheckpointError, JobError, MemoryStore, Record, SqliteStore, Status, Store, StoreError, use_store,
 };
 use resilience::jobs::{self, Filter};
-use resilience::testing::isolate;
+use resilience::testing::{isolate, rejected};
 use resilience::{Rejected, checkpoint, checkpoints, job};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 const KEYS: [&str; 3] = ["s//first", "s//second", "s//last"];
 
@@ -324,6 +325,55 @@ fn a_damaged_job_with_rerun_runs_again_and_is_quarantined() {
     };
     spoil_and_call("mended:1", &|| mended(1), 10);
     spoil_and_call("mended:2", &|| block_on(mended_async(2)), 200);
+}
+
+#[checkpoint("part:{id}", on_corrupt = rerun)]
+fn part(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}
+
+#[job("whole:{id}", rerun)]
+fn whole(id: u32) -> Result<u32, Error> {
+    part(id)?;
+    Err(rejected::job_busy("store::other", "other", Duration::from_secs(1)).into())
+}
+
+#[test]
+fn records_of_a_later_release_are_left_for_it() {
+    let scratch = Scratch::new();
+    let _world = isolate();
+    let dir = scratch.path("state");
+    use_store(Arc::new(SqliteStore::open(&dir).expect("a store")));
+    type Call = fn() -> Result<u32, Error>;
+    let calls: [(&str, Call); 3] =
+        [("c/page:1", || page_again(1)), ("j/mended:3", || mended(3)), ("s/whole%3A4/part:4", || whole(4))];
+    let tables = rusqlite::Connection::open(dir.join("store.sqlite")).expect("the tables");
+    let head = |key: &str| -> Vec<u8> {
+        let sql = "SELECT head FROM records WHERE key = ?1";
+        tables.query_row(sql, [key], |row| row.get(0)).expect(key)
+    };
+    for (key, call) in calls {
+        let _ = call();
+        let written = head(key);
+        // The format and the codec.
+        for (at, word) in [(4, "LaterFormat(9)"), (6, "UnknownCodec(9)")] {
+            let mut later = written[..written.len() - 4].to_vec();
+            later[at] = 9;
+            later.extend(crc32c(&later).to_le_bytes());
+            let change = "UPDATE records SET head = ?1 WHERE key = ?2";
+            tables.execute(change, rusqlite::params![later, key]).expect("a change");
+            let error = format!("{:?}", call().expect_err(key));
+            assert!(error.contains(word), "{error}");
+            assert_eq!(head(key), later);
+        }
+    }
+    assert_eq!(quarantined(), []);
+}
+
+/// The checksum at the end of a head.
+fn crc32c(bytes: &[u8]) -> u32 {
+    let step = |sum: u32, _| (sum >> 1) ^ if sum & 1 == 1 { 0x82f6_3b78 } else { 0 };
+    !bytes.iter().fold(u32::MAX, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), step))
 }
 
 #[job("moved:{id}", was = "place:{id}")]

@@ -757,6 +757,13 @@ impl Claim {
             replaces: None,
         }
     }
+
+    /// Returns whether the record that failed with `error` is replaced. One of a later release is not damaged, and is
+    /// left for it.
+    pub(crate) fn replaces_damage(&self, error: &StoreError) -> bool {
+        let is_damage = matches!(error, StoreError::Corrupt { reason, .. } if !reason.is_of_later_release());
+        is_damage && self.on_corrupt == Otherwise::Rerun
+    }
 }
 
 /// The answer to a [`Claim`].

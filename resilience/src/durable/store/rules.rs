@@ -338,6 +338,7 @@ fn mismatch(claim: &Claim, stored: &Record) -> Option<Mismatch> {
 /// | the record | the answer |
 /// |---|---|
 /// | damaged | an error, or quarantined and [`Held`](Claimed::Held) if the claim says so (`on_corrupt`) |
+/// | of a later release | an error |
 /// | none, or expired | `Held`, as a new incarnation |
 /// | of another function, version or inputs, and not given back | [`Mismatch`](Claimed::Mismatch); or, unless a living owner holds it, quarantined and `Held` if the claim says so (`on_mismatch`) |
 /// | done | [`Done`](Claimed::Done); or quarantined and `Held` if the claim `replaces` this incarnation |
@@ -357,7 +358,7 @@ pub fn claim(rows: &mut impl Rows, claim: &Claim) -> Result<Claimed, StoreError>
     }
     let now = rows.now();
     let stored = match rows.get(&claim.key) {
-        Err(StoreError::Corrupt { .. }) if claim.on_corrupt == Otherwise::Rerun => {
+        Err(damage) if claim.replaces_damage(&damage) => {
             rows.quarantine(&claim.key, "corrupt")?;
             None
         }
@@ -413,7 +414,7 @@ pub fn claim(rows: &mut impl Rows, claim: &Claim) -> Result<Claimed, StoreError>
 fn step(rows: &mut impl Rows, claim: &Claim, holder: &Holder) -> Result<Claimed, StoreError> {
     held(rows, Some(holder), true)?;
     let stored = match rows.get(&claim.key) {
-        Err(StoreError::Corrupt { .. }) if claim.on_corrupt == Otherwise::Rerun => {
+        Err(damage) if claim.replaces_damage(&damage) => {
             rows.quarantine(&claim.key, "corrupt")?;
             // Nothing is known of the incarnations before: this one gets a number that none of them had.
             let free = Record { incarnation: rows.next_fence()?, ..Record::new(claim.key.clone()) };

@@ -4,7 +4,7 @@
 //! occurrence. What a caller does with them does not: [`Facts`] has where it happened, what a person can do about it,
 //! when to come back, whether the body has run, and whether the job around goes on by itself.
 
-use super::Subject;
+use super::{Corrupt, Subject};
 use crate::failure::{Category, Classification, Delivered, Retryable};
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ pub(super) const FENCED: &str = "find what kept the process from renewing its le
 pub(super) const NOT_RECORDED: &str = "check the store, then record the value that the error carries";
 pub(super) const MISMATCH: &str =
     "correct the key, `was` or `version`, or start over with `on_mismatch = rerun`";
-pub(super) const CORRUPT: &str = "look at the quarantined bytes, or start over with `on_corrupt = rerun`";
+const CORRUPT: &str = "look at the quarantined bytes, or start over with `on_corrupt = rerun`";
+const OF_LATER_RELEASE: &str = "run the release that wrote the record, or a later one";
 pub(super) const UNDECODABLE: &str = "restore the type, or start over with `on_mismatch = rerun`";
 pub(super) const ENCODE: &str = "change the type so that serde writes and reads its values";
 pub(super) const TOO_LARGE: &str = "store the value elsewhere and record a reference to it";
@@ -40,6 +41,11 @@ impl<'a> Facts<'a> {
     /// interrupted.
     pub(super) const fn interrupted(at: &'a Subject, action: &'static str) -> Self {
         Self { is_interruption: true, ..Self::refused(at, action) }
+    }
+
+    /// Describes a record that cannot be read.
+    pub(super) const fn unreadable(at: &'a Subject, reason: Corrupt) -> Self {
+        Self::interrupted(at, if reason.is_of_later_release() { OF_LATER_RELEASE } else { CORRUPT })
     }
 
     /// Adds that the body has run: its effects have happened.

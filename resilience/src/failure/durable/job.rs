@@ -336,7 +336,7 @@ impl JobError {
                 Facts::refused(at, facts::NOT_RECORDED).done().with_value(value)
             }
             Self::Mismatch { at, .. } => Facts::interrupted(at, facts::MISMATCH),
-            Self::Corrupt { at, .. } => Facts::interrupted(at, facts::CORRUPT),
+            Self::Corrupt { at, reason } => Facts::unreadable(at, *reason),
             Self::Lost { at, .. } => {
                 Facts::interrupted(at, "restore the store from a backup, or remove the job")
             }

@@ -297,7 +297,7 @@ impl CheckpointError {
                 Facts::refused(at, facts::NOT_RECORDED).done().with_value(value)
             }
             Self::Mismatch { at, .. } => Facts::interrupted(at, facts::MISMATCH),
-            Self::Corrupt { at, .. } => Facts::interrupted(at, facts::CORRUPT),
+            Self::Corrupt { at, reason } => Facts::unreadable(at, *reason),
             Self::Undecodable { at, .. } => Facts::interrupted(at, facts::UNDECODABLE),
             Self::Encode { at, .. } => Facts::refused(at, facts::ENCODE).done(),
             Self::TooLarge { at, value, .. } => Facts::refused(at, facts::TOO_LARGE).done().with_value(value),

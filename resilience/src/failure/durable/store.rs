@@ -26,6 +26,13 @@ pub enum Corrupt {
     Contradiction,
 }
 
+impl Corrupt {
+    /// Returns whether the bytes are sound and of a later release, for which they are left where they are.
+    pub(crate) const fn is_of_later_release(self) -> bool {
+        matches!(self, Self::LaterFormat(_) | Self::UnknownCodec(_))
+    }
+}
+
 /// Serialises like its `Display`.
 impl serde::Serialize for Corrupt {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -417,7 +417,7 @@ impl Store for SqliteStore {
             })
         });
         match looked {
-            Err(StoreError::Corrupt { .. }) if claim.on_corrupt == Otherwise::Rerun => {
+            Err(damage) if claim.replaces_damage(&damage) => {
                 self.apply(move |table| rules::claim(table, &claim))
             }
             looked => Box::pin(ready(looked)),

@@ -6,8 +6,8 @@
 use super::errors::failed;
 use super::rows::{Row, begin, end_of, get, number};
 use super::table::Table;
+use crate::durable::record::Millis;
 use crate::durable::record::key::place;
-use crate::durable::record::{Corrupt, Millis};
 use crate::durable::store::StoreError;
 use crate::durable::store::rules::{QUARANTINE, Rows};
 use rusqlite::params;
@@ -65,7 +65,8 @@ impl Table<'_> {
                     Ok(record) if record.ended().is_some_and(|ended| ended < before) => {
                         self.remove(&row.key)?;
                     }
-                    Ok(_) | Err(Corrupt::LaterFormat(_) | Corrupt::UnknownCodec(_)) => continue,
+                    Ok(_) => continue,
+                    Err(reason) if reason.is_of_later_release() => continue,
                     Err(_) => self.quarantine(&row.key, "corrupt")?,
                 }
                 count += 1;
