@@ -114,7 +114,7 @@ pub use crate::base::state_dir::application;
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use crate::base::state_dir::state_dir;
-pub use crate::failure::durable::{CheckpointError, Contradiction, JobError, Subject};
+pub use crate::failure::durable::{CheckpointError, Contradiction, EncodedValue, JobError, Subject};
 pub use admin::jobs::{CursorInfo, JobInfo};
 pub use admin::steps::CheckpointInfo;
 pub(crate) use default_store::default_store;

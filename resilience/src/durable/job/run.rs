@@ -203,7 +203,7 @@ impl RunningJob {
                 Ok(())
             }
             Err(error) if error.is_outage() => {
-                let (value, store) = (completion.value.clone(), Box::new(error));
+                let (value, store) = (completion.value.clone().into(), Box::new(error));
                 let error = JobError::NotRecorded { at, value, store };
                 let failed = Completion {
                     note: self.unrecordable(&error.to_string()).write(),
@@ -213,7 +213,7 @@ impl RunningJob {
                 Err(error)
             }
             Err(StoreError::TooLarge { bytes }) => {
-                let error = JobError::TooLarge { at, bytes, value: completion.value.clone() };
+                let error = JobError::TooLarge { at, bytes, value: completion.value.clone().into() };
                 self.unrecorded(mode, &error.to_string()).await?;
                 Err(error)
             }

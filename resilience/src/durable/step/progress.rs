@@ -277,7 +277,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         let place = self.place().await?;
         let cursor = Cursor { key: place.key.clone(), holder: place.holder.clone(), value: value.clone() };
         writes::put_cursor(&*place.store, cursor).await.map_err(|error| match error {
-            StoreError::TooLarge { bytes } => CheckpointError::TooLarge { at, bytes, value },
+            StoreError::TooLarge { bytes } => CheckpointError::TooLarge { at, bytes, value: value.into() },
             error => CheckpointError::store(at, error),
         })?;
         crate::durable::moment::reached("after save");

@@ -238,7 +238,7 @@ impl RunningStep {
                 if let Some(lease) = lease {
                     lease.release_later(Release::new(completion.key.clone(), completion.fence, Status::Free));
                 }
-                let (value, store) = (completion.value.clone(), Box::new(error));
+                let (value, store) = (completion.value.clone().into(), Box::new(error));
                 Err(CheckpointError::NotRecorded { at, value, store }.into())
             }
             Err(error) => {
@@ -247,7 +247,7 @@ impl RunningStep {
                 }
                 Err(match error {
                     StoreError::TooLarge { bytes } => {
-                        CheckpointError::TooLarge { at, bytes, value: completion.value.clone() }.into()
+                        CheckpointError::TooLarge { at, bytes, value: completion.value.clone().into() }.into()
                     }
                     error => CheckpointError::store(at, error).into(),
                 })

@@ -1,7 +1,7 @@
 //! Why a job refused a call.
 
 use super::facts::{self, Facts};
-use super::{Contradiction, Corrupt, Status, StoreError, Subject};
+use super::{Contradiction, Corrupt, EncodedValue, Status, StoreError, Subject};
 use crate::failure::Classification;
 use std::time::Duration;
 
@@ -109,7 +109,7 @@ pub enum JobError {
         /// The job.
         at: Box<Subject>,
         /// The encoded result, as JSON.
-        value: Vec<u8>,
+        value: EncodedValue,
         /// The error of the store.
         store: Box<StoreError>,
     },
@@ -163,7 +163,7 @@ pub enum JobError {
         /// The number of bytes.
         bytes: usize,
         /// The encoded result; empty if it is the arguments that are too large.
-        value: Vec<u8>,
+        value: EncodedValue,
     },
     /// The key has more than 512 bytes.
     #[error("the key of a job of `{}` has {bytes} bytes, more than a key may have (512)", .at.shown_point())]
@@ -305,7 +305,7 @@ impl JobError {
         match error {
             StoreError::Fenced { .. } => Self::Fenced { at },
             StoreError::Corrupt { reason, .. } => Self::Corrupt { at, reason },
-            StoreError::TooLarge { bytes } => Self::TooLarge { at, bytes, value: Vec::new() },
+            StoreError::TooLarge { bytes } => Self::TooLarge { at, bytes, value: EncodedValue::default() },
             other => Self::Store { at, store: Box::new(other) },
         }
     }

@@ -19,6 +19,7 @@ use crate::base::calendar::rfc_3339;
 use crate::base::name::PointName;
 use crate::base::visible::Visible;
 use std::fmt;
+use std::ops::Deref;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Milliseconds since 1970-01-01 UTC, by the clock of the store.
@@ -183,6 +184,33 @@ impl fmt::Display for Mismatch {
             Self::Version => "another version",
             Self::Inputs => "other inputs",
         })
+    }
+}
+
+/// The encoded value, as JSON, that a store did not keep.
+///
+/// [`Rejected::not_recorded`](crate::Rejected::not_recorded) decodes it. `Debug` writes only how many bytes it has: it may
+/// have many, and belongs in no log.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct EncodedValue(Vec<u8>);
+
+impl From<Vec<u8>> for EncodedValue {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl Deref for EncodedValue {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for EncodedValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
     }
 }
 

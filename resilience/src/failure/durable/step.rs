@@ -1,7 +1,7 @@
 //! Why a checkpoint refused a call.
 
 use super::facts::{self, Facts};
-use super::{Contradiction, Corrupt, StoreError, Subject};
+use super::{Contradiction, Corrupt, EncodedValue, StoreError, Subject};
 use crate::failure::{Category, Classification};
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ pub enum CheckpointError {
         /// The step.
         at: Box<Subject>,
         /// The encoded value, as JSON.
-        value: Vec<u8>,
+        value: EncodedValue,
         /// The error of the store.
         store: Box<StoreError>,
     },
@@ -140,7 +140,7 @@ pub enum CheckpointError {
         /// The number of bytes.
         bytes: usize,
         /// The encoded value; empty if the body did not run.
-        value: Vec<u8>,
+        value: EncodedValue,
     },
     /// The key has more than 512 bytes.
     #[error("the key of a step of `{}` has {bytes} bytes, more than a key may have (512)", .at.shown_point())]
@@ -275,7 +275,7 @@ impl CheckpointError {
             StoreError::Fenced { .. } => Self::Fenced { at },
             StoreError::Cancelled { .. } => Self::Cancelled { at },
             StoreError::Corrupt { reason, .. } => Self::Corrupt { at, reason },
-            StoreError::TooLarge { bytes } => Self::TooLarge { at, bytes, value: Vec::new() },
+            StoreError::TooLarge { bytes } => Self::TooLarge { at, bytes, value: EncodedValue::default() },
             other => Self::Store { at, store: Box::new(other) },
         }
     }

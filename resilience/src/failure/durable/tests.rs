@@ -30,7 +30,8 @@ fn assert_actions(errors: Vec<(Rejected, &str)>) {
 #[test]
 fn every_step_error_has_a_suitable_action() {
     use CheckpointError as E;
-    let (owner, retry_after, message, value) = (String::new(), Duration::ZERO, String::new(), Vec::new());
+    let (owner, retry_after, message) = (String::new(), Duration::ZERO, String::new());
+    let value = EncodedValue::default();
     let errors = vec![
         (E::Busy { at: at(), owner, retry_after }, "wait for the other holder"),
         (E::Fenced { at: at() }, "lease"),
@@ -59,7 +60,8 @@ fn every_step_error_has_a_suitable_action() {
 #[test]
 fn every_job_error_has_a_suitable_action() {
     use JobError as E;
-    let (owner, retry_after, text, value) = (String::new(), Duration::ZERO, String::new, Vec::new());
+    let (owner, retry_after, text) = (String::new(), Duration::ZERO, String::new);
+    let value = EncodedValue::default();
     let class = Some(Box::new(Classification::new(Category::NotFound)));
     let status = Status::Failed;
     let errors = vec![
@@ -100,4 +102,15 @@ fn errors_about_all_jobs_name_no_job() {
     let all = of(Subject::new(PointName::new("recover"), ""));
     assert_eq!(all, format!("`recover`: {}", store()));
     assert_eq!(of(at()), format!("job {} was not run: {}", at(), store()));
+}
+
+#[test]
+fn the_value_of_an_error_is_not_in_its_debug_text() {
+    let value = EncodedValue::from(b"12345".to_vec());
+    let step = CheckpointError::TooLarge { at: at(), bytes: 5, value: value.clone() };
+    let job = JobError::NotRecorded { at: at(), value, store: store() };
+    for text in [format!("{step:?}"), format!("{job:?}")] {
+        assert!(text.contains("value: 5 bytes") && !text.contains("49"), "{text}");
+    }
+    assert_eq!((step.not_recorded(), job.not_recorded()), (Some(&b"12345"[..]), Some(&b"12345"[..])));
 }
