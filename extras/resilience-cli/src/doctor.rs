@@ -5,7 +5,7 @@ use crate::args::{DoctorArgs, StateOptions};
 use crate::print;
 use crate::state::{self, State};
 use resilience::alerts::recent_in;
-use resilience::durable::{SqliteStore, Status};
+use resilience::durable::{SqliteStore, Status, StoreError};
 use resilience::{checkpoints, jobs};
 use rustix::fs::statvfs;
 use serde::Serialize;
@@ -101,17 +101,19 @@ impl Doctor<'_> {
             let message = "none: no program has recorded a job or a step here".to_owned();
             return self.found("store", Level::Pass, message, "");
         }
-        match self.state.inspect() {
+        match SqliteStore::inspect(&self.state.dir).map(Arc::new) {
             Ok(store) => {
                 self.integrity(&store, limit);
                 self.work(&store);
             }
-            Err(error) => self.found(
-                "store",
-                Level::Fail,
-                error.to_string(),
-                "if the program runs, its log says more; else restore the directory from a backup",
-            ),
+            Err(error) => {
+                // The text of a refusal says what to do about a file that is there: a backup would be refused, too.
+                let action = match error {
+                    StoreError::Refused(_) if self.state.dir.join("store.sqlite").exists() => "",
+                    _ => "if the program runs, its log says more; else restore the directory from a backup",
+                };
+                self.found("store", Level::Fail, self.state.failed(&error).to_string(), action);
+            }
         }
     }
 

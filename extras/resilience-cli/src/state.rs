@@ -64,7 +64,7 @@ impl State {
         Ok(Arc::new(SqliteStore::open(&self.dir).map_err(|error| self.failed(&error))?))
     }
 
-    fn failed(&self, error: &resilience::durable::StoreError) -> Failure {
+    pub(crate) fn failed(&self, error: &resilience::durable::StoreError) -> Failure {
         format!("{}: {error}", self.dir.display()).into()
     }
 }

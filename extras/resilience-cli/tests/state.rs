@@ -4,7 +4,7 @@ use resilience::alerts::{self, AlertLevel};
 use resilience::durable::{Progress, SqliteStore, use_store};
 use resilience::{Checkpoint, Job, Rejected};
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -189,6 +189,25 @@ fn doctor_reports_a_state_that_is_not_a_directory() {
         "{said}"
     );
     assert!(!said.contains('\u{1b}') && said.contains("file is not a directory"), "{said}");
+}
+
+#[test]
+fn doctor_does_not_advise_a_backup_for_a_store_of_a_later_release() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let state = dir.path().join("state");
+    drop(SqliteStore::open(&state).unwrap());
+    // The version of the tables, in the header of the file (section 1.3 of SQLite's description of it).
+    fs::File::options()
+        .write(true)
+        .open(state.join("store.sqlite"))
+        .unwrap()
+        .write_all_at(&[99], 63)
+        .unwrap();
+    let output =
+        Command::new(BINARY).args(["doctor", "--state"]).arg(&state).output().expect("the binary runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("of version 99") && said.contains("use the release that made it"), "{said}");
+    assert!(!said.contains("backup"), "{said}");
 }
 
 #[test]
