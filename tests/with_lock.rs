@@ -354,6 +354,45 @@ fn boxed() -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
 
 const NAME: &str = "a constant";
 
+trait Named {
+    const NAME: &'static str;
+
+    #[with_lock(Self::NAME, name = "lock_self_const")]
+    fn of_self(&self) -> Outcome {
+        Ok(1)
+    }
+}
+
+impl Named for Tasks {
+    const NAME: &'static str = "of self";
+}
+
+#[with_lock(T::NAME, name = "lock_type_const")]
+fn of_type<T: Named>() -> Option<bool> {
+    Some(is_free("of type"))
+}
+
+struct Jobs;
+
+impl Named for Jobs {
+    const NAME: &'static str = "of type";
+}
+
+#[with_lock(N, name = "lock_const_parameter")]
+async fn of_number<const N: u32>() -> Outcome {
+    Ok(N)
+}
+
+#[test]
+fn a_name_may_be_a_constant_of_a_type_parameter() {
+    let _world = testing::isolate();
+    assert_eq!(Tasks { tenant: "acme".to_owned() }.of_self(), Ok(1));
+    assert_eq!(of_type::<Jobs>(), Some(false));
+    assert_eq!(block_on(of_number::<7>()), Ok(7));
+    let names: Vec<_> = lock::list().expect("a listing").into_iter().map(|lock| lock.name).collect();
+    assert_eq!(names, ["7", "of self", "of type"]);
+}
+
 #[test]
 fn functions_of_every_shape_are_supported() {
     let _world = testing::isolate();

@@ -20,7 +20,7 @@ pub(crate) struct RenderedKey {
 pub(crate) fn key(tokens: TokenStream, item: &Item, refusal: Option<&str>) -> Result<RenderedKey> {
     let tokens = open(tokens);
     let span = span_of(&tokens);
-    let is_constant = match syn::parse2::<Expr>(tokens.clone())? {
+    let constant = match syn::parse2::<Expr>(tokens.clone())? {
         Expr::Lit(lit) => match lit.lit {
             Lit::Str(text) => return template(&text, item, refusal),
             _ => {
@@ -30,13 +30,18 @@ pub(crate) fn key(tokens: TokenStream, item: &Item, refusal: Option<&str>) -> Re
                 ));
             }
         },
-        Expr::Path(path) => path.path.segments.last().is_some_and(|segment| is_upper(&segment.ident)),
-        _ => false,
+        // A constant parameter is never a text.
+        Expr::Path(path) if path.path.get_ident().is_some_and(|name| is_parameter(name, item)) => None,
+        Expr::Path(path) => {
+            Some(path).filter(|path| path.path.segments.last().is_some_and(|last| is_upper(&last.ident)))
+        }
+        _ => None,
     };
-    if is_constant {
+    if let Some(path) = constant {
         refuse_constant(span, refusal)?;
         let rendered = quote_spanned!(span=> __rt::Key::new().text(#tokens).finish());
-        return Ok(RenderedKey { rendered, template: Some(tokens) });
+        let template = Some(tokens).filter(|_| !is_of_type_parameter(&path, item));
+        return Ok(RenderedKey { rendered, template });
     }
     let rendered = quote_spanned!(span=> __rt::Key::new().value(&(#tokens)).finish());
     Ok(RenderedKey { rendered, template: None })
@@ -97,23 +102,35 @@ fn is_constant(value: &Expr, item: &Item) -> bool {
     }
 }
 
+/// Returns whether the constant at `path` belongs to `Self` or to a parameter of the function, which no `static` in the
+/// function can name.
+fn is_of_type_parameter(path: &syn::ExprPath, item: &Item) -> bool {
+    let first = path.path.segments.first();
+    path.qself.is_some()
+        || first.is_some_and(|first| first.ident == "Self" || is_parameter(&first.ident, item))
+}
+
+/// Returns whether `name` is a type or constant parameter of the function.
+fn is_parameter(name: &Ident, item: &Item) -> bool {
+    item.sig.generics.params.iter().any(|param| match param {
+        GenericParam::Type(param) => param.ident == *name,
+        GenericParam::Const(param) => param.ident == *name,
+        GenericParam::Lifetime(_) => false,
+    })
+}
+
 /// Returns whether `path` names a constant. A parameter of the function or of its `impl` may differ between calls, and
 /// is recognised by the declaration or by its usual forms: `N`, `T::NAME`, `Self::NAME`.
 fn is_constant_path(path: &syn::ExprPath, item: &Item) -> bool {
     let mut segments = path.path.segments.iter().map(|segment| &segment.ident);
     let (Some(first), Some(last)) = (segments.next(), path.path.segments.last()) else { return false };
-    let declared = item.sig.generics.params.iter().any(|param| match param {
-        GenericParam::Type(param) => param.ident == *first,
-        GenericParam::Const(param) => param.ident == *first,
-        GenericParam::Lifetime(_) => false,
-    });
     let is_single = path.path.segments.len() == 1;
-    let is_parameter = if is_single {
+    let looks_like_one = if is_single {
         first.to_string().chars().nth(1).is_none() || item.bound_names().contains(first)
     } else {
         first.to_string().starts_with(char::is_uppercase)
     };
-    path.qself.is_none() && is_upper(&last.ident) && !declared && !is_parameter
+    path.qself.is_none() && is_upper(&last.ident) && !is_parameter(first, item) && !looks_like_one
 }
 
 fn is_upper(name: &Ident) -> bool {
