@@ -76,7 +76,7 @@ fn list(paths: &[PathBuf], json: bool) -> Result<ExitCode, Failure> {
         print::table(
             &["file", "number", "bytes", "age", "backup"],
             rows.iter().map(cells).collect(),
-            "no backups",
+            (!failed).then_some("no backups"),
         )?;
     }
     Ok(ExitCode::from(if failed { crate::FAILED } else { 0 }))

@@ -39,7 +39,7 @@ pub(crate) fn command(
                 print::table(
                     &["application", "key", "state", "function", "age"],
                     rows.iter().map(cells).collect(),
-                    "no steps",
+                    (!failed).then_some("no steps"),
                 )?
             };
             Ok(if failed { ExitCode::from(crate::FAILED) } else { done })

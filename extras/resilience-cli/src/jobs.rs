@@ -70,7 +70,7 @@ fn list(
     let done = if json {
         print::json(rows)?
     } else {
-        print::table(&HEAD, rows.iter().map(cells).collect(), "no jobs")?
+        print::table(&HEAD, rows.iter().map(cells).collect(), (!failed).then_some("no jobs"))?
     };
     Ok(if failed { ExitCode::from(crate::FAILED) } else { done })
 }

@@ -31,7 +31,7 @@ pub(crate) fn command(command: LocksCommand, place: &StateOptions, json: bool) -
             if json {
                 print::json(rows)?;
             } else {
-                print::table(&HEAD, rows.iter().map(cells).collect(), "no locks")?;
+                print::table(&HEAD, rows.iter().map(cells).collect(), (!failed).then_some("no locks"))?;
             }
             failed
         }

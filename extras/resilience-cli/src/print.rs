@@ -32,10 +32,14 @@ pub(crate) fn json_lines<T: Serialize>(items: impl IntoIterator<Item = T>) -> Re
     Ok(text)
 }
 
-/// Prints a table; `nothing` where it has no rows.
-pub(crate) fn table(head: &[&str], rows: Vec<Vec<String>>, nothing: &str) -> Result<ExitCode, Failure> {
+/// Prints a table; `nothing` where it has no rows, unless there may be some that could not be read.
+pub(crate) fn table(
+    head: &[&str],
+    rows: Vec<Vec<String>>,
+    nothing: Option<&str>,
+) -> Result<ExitCode, Failure> {
     if rows.is_empty() {
-        return bytes(format!("{nothing}\n").as_bytes());
+        return nothing.map_or(Ok(ExitCode::SUCCESS), |nothing| bytes(format!("{nothing}\n").as_bytes()));
     }
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
