@@ -29,15 +29,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// # Errors
 ///
 /// Why `value` cannot be encoded: its `Serialize` fails, a map has keys that JSON cannot
-/// have, or there is NaN, an infinity or `Some(None)` in it.
+/// have, it nests too deep, or there is NaN, an infinity or `Some(None)` in it.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, String> {
     caught(|| {
-        let bytes = serde_json::to_vec(value).map_err(|error| error.to_string())?;
-        // NaN and infinity are written as `null`, and so is `None`.
-        if bytes.windows(4).any(|word| word == b"null") {
-            finite::check(value)?;
-        }
-        Ok(bytes)
+        finite::check(value)?;
+        serde_json::to_vec(value).map_err(|error| error.to_string())
     })
 }
 
@@ -53,15 +49,17 @@ fn caught<T>(code: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
 /// Encodes like [`encode`], for a part of an encoded value.
 pub(crate) fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, String> {
     caught(|| {
-        let encoded = serde_json::to_value(value).map_err(|error| error.to_string())?;
         finite::check(value)?;
-        Ok(encoded)
+        serde_json::to_value(value).map_err(|error| error.to_string())
     })
 }
 
 /// Encodes an input, which is only compared: NaN is `null` in it, and a set is in order.
 pub(super) fn to_input<T: Serialize + ?Sized>(value: &T) -> Result<Value, String> {
-    let mut input = caught(|| serde_json::to_value(value).map_err(|error| error.to_string()))?;
+    let mut input = caught(|| {
+        finite::check_levels(value)?;
+        serde_json::to_value(value).map_err(|error| error.to_string())
+    })?;
     if is_named_set::<T>() {
         put_in_order(&mut input);
     }

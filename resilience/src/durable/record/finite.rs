@@ -1,8 +1,9 @@
 //! The values that JSON does not have, and writes as `null`: a number that is none, and `Some(None)`. Either would be
-//! read back as something else, without a word.
+//! read back as something else, without a word. And values that nest too deep: `serde_json` writes one level in the
+//! stack frames of the one around it, and would use up the stack, which ends the process.
 //!
 //! `serde_json` writes NaN, the infinities and `Some(None)` as `null`, without an error. A serializer that writes
-//! nothing walks the value and finds them; it runs only when the encoded text has a `null` in it.
+//! nothing walks the value before and finds all of these.
 
 use serde::Serialize;
 use serde::de::value::Error;
@@ -12,23 +13,51 @@ use serde::ser::{
 };
 use std::fmt::Display;
 
-/// Refuses a value that has NaN, an infinity, or `Some` of nothing somewhere in it.
+/// The most levels of a value. `serde_json` reads 127 arrays and objects in one another; `Some` and structs of one field
+/// are levels between them.
+const LEVELS: u16 = 512;
+
+/// Refuses a value that has NaN, an infinity, or `Some` of nothing somewhere in it, or that nests too deep.
 pub(crate) fn check<T: Serialize + ?Sized>(value: &T) -> Result<(), String> {
-    value.serialize(Finite).map(drop).map_err(|error| error.to_string())
+    walk(value, Finite { left: LEVELS, has_null: false })
+}
+
+/// Refuses a value that nests too deep.
+pub(crate) fn check_levels<T: Serialize + ?Sized>(value: &T) -> Result<(), String> {
+    walk(value, Finite { left: LEVELS, has_null: true })
+}
+
+fn walk<T: Serialize + ?Sized>(value: &T, all: Finite) -> Result<(), String> {
+    value.serialize(all).map(drop).map_err(|error| error.to_string())
 }
 
 /// A serializer that writes nothing, and fails at the first value that JSON cannot hold; returns whether a value is
 /// `null`.
 #[derive(Clone, Copy)]
-struct Finite;
+struct Finite {
+    /// How many levels there may be inside of this one.
+    left: u16,
+    /// Whether what JSON writes as `null` is fine.
+    has_null: bool,
+}
 
-/// Checks a floating-point number. `f32` is widened first: a finite one stays finite, and NaN and the infinities stay
-/// unchanged.
-fn float(value: f64) -> Result<bool, Error> {
-    if value.is_finite() {
-        return Ok(false);
+impl Finite {
+    /// Returns the check of a value one level further inside.
+    fn inside(self) -> Result<Self, Error> {
+        let left = self.left.checked_sub(1);
+        let too_deep =
+            || Error::custom(format_args!("it has more than {LEVELS} levels, and is not read back"));
+        Ok(Self { left: left.ok_or_else(too_deep)?, ..self })
     }
-    Err(Error::custom(format_args!("{value} is not a number in JSON, and would be read back as nothing")))
+
+    /// Checks a floating-point number. `f32` is widened first: a finite one stays finite, and NaN and the infinities
+    /// stay unchanged.
+    fn float(self, value: f64) -> Result<bool, Error> {
+        if value.is_finite() || self.has_null {
+            return Ok(false);
+        }
+        Err(Error::custom(format_args!("{value} is not a number in JSON, and would be read back as nothing")))
+    }
 }
 
 /// Values that JSON holds: the literal says whether they are written as `null`.
@@ -74,15 +103,15 @@ impl Serializer for Finite {
     }
 
     fn serialize_f32(self, value: f32) -> Result<bool, Error> {
-        float(f64::from(value))
+        self.float(f64::from(value))
     }
 
     fn serialize_f64(self, value: f64) -> Result<bool, Error> {
-        float(value)
+        self.float(value)
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<bool, Error> {
-        if value.serialize(self)? {
+        if value.serialize(self.inside()?)? && !self.has_null {
             return Err(Error::custom("JSON has no `Some` of nothing: it would be read back as `None`"));
         }
         Ok(false)
@@ -93,7 +122,7 @@ impl Serializer for Finite {
         _: &'static str,
         value: &T,
     ) -> Result<bool, Error> {
-        value.serialize(self)
+        value.serialize(self.inside()?)
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -103,7 +132,7 @@ impl Serializer for Finite {
         _: &'static str,
         value: &T,
     ) -> Result<bool, Error> {
-        value.serialize(self).map(|_| false)
+        value.serialize(self.inside()?).map(|_| false)
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Self, Error> {
@@ -159,7 +188,7 @@ macro_rules! each {
             type Error = Error;
 
             fn $method<T: Serialize + ?Sized>(&mut self, $(_: $key,)? value: &T) -> Result<(), Error> {
-                value.serialize(*self).map(drop)
+                value.serialize(self.inside()?).map(drop)
             }
 
             fn end(self) -> Result<bool, Error> {
@@ -183,11 +212,11 @@ impl SerializeMap for Finite {
     type Error = Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
-        key.serialize(*self).map(drop)
+        key.serialize(self.inside()?).map(drop)
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        value.serialize(*self).map(drop)
+        value.serialize(self.inside()?).map(drop)
     }
 
     fn end(self) -> Result<bool, Error> {
@@ -198,6 +227,7 @@ impl SerializeMap for Finite {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::durable::record::codec::{encode, to_input, to_value};
     use std::collections::BTreeMap;
 
     #[test]
@@ -213,5 +243,33 @@ mod tests {
         }
         assert!(check(&Some(None::<u8>)).unwrap_err().contains("read back as `None`"));
         assert!(check(&[Some(())]).is_err());
+    }
+
+    /// A value of this many levels, of each kind in turn, that takes no memory.
+    struct Levels(u32);
+
+    impl Serialize for Levels {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let Some(inner) = self.0.checked_sub(1).map(Levels) else { return serializer.serialize_u8(1) };
+            match self.0 % 5 {
+                0 => serializer.serialize_some(&inner),
+                1 => serializer.serialize_newtype_struct("Levels", &inner),
+                2 => serializer.serialize_newtype_variant("Levels", 0, "Inner", &inner),
+                3 => serializer.collect_seq([inner]),
+                _ => serializer.collect_map([("inner", inner)]),
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_that_nests_too_deep_is_rejected() {
+        let deep = Levels(10_000_000);
+        assert!(check(&Levels(u32::from(LEVELS))).is_ok());
+        for refused in [check(&deep), check_levels(&deep), encode(&deep).map(drop), to_value(&deep).map(drop)]
+        {
+            assert!(refused.unwrap_err().contains("more than 512 levels"));
+        }
+        assert!(to_input(&deep).is_err());
+        assert!(check_levels(&(f64::NAN, Some(None::<u8>))).is_ok());
     }
 }
