@@ -167,3 +167,10 @@ fn unheard(id: u32) -> io::Result<u32> {
 fn judges(id: u32) -> io::Result<u32> {
     Ok(id)
 }
+
+// names_a_parameter
+
+#[bulkhead(N)]
+fn load<const N: u32>(id: u32) -> io::Result<u32> {
+    Ok(id)
+}

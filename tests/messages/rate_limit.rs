@@ -114,3 +114,10 @@ fn misspelt(id: u32) -> io::Result<u32> {
 fn judges(id: u32) -> io::Result<u32> {
     Ok(id)
 }
+
+// names_a_parameter
+
+#[rate_limit(N, per = 1s)]
+fn load<const N: u32>(id: u32) -> io::Result<u32> {
+    Ok(id)
+}

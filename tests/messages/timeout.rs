@@ -209,3 +209,10 @@ async fn load(id: u32) -> io::Result<u32> {
 async fn load(id: u32) -> io::Result<u32> {
     Ok(id)
 }
+
+// names_a_parameter
+
+#[timeout(L::LIMIT)]
+async fn load<L: Limits>(id: u32) -> io::Result<u32> {
+    Ok(id)
+}

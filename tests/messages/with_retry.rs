@@ -254,6 +254,18 @@ impl Rows {
     }
 }
 
+// names_a_parameter
+
+#[with_retry(max = N, cap = T::LONGEST)]
+fn load<T: Limits, const N: u32>(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[with_retry(on(timeout, max = N + 1))]
+async fn load<const N: u32>(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
 // negative_factor
 
 #[with_retry(backoff = -2.0)]

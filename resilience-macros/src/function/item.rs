@@ -12,7 +12,7 @@ use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg, Pat, ReceiverKind, ReturnType, Signature, Type, Visibility};
+use syn::{Attribute, FnArg, GenericParam, Pat, ReceiverKind, ReturnType, Signature, Type, Visibility};
 
 /// A function: free, in an `impl`, or in a trait.
 pub(crate) struct Item {
@@ -185,6 +185,15 @@ impl Item {
             _ => None,
         });
         plain.collect()
+    }
+
+    /// Returns whether `name` is a type or constant parameter of the function.
+    pub(crate) fn has_parameter(&self, name: &Ident) -> bool {
+        self.sig.generics.params.iter().any(|param| match param {
+            GenericParam::Type(param) => param.ident == *name,
+            GenericParam::Const(param) => param.ident == *name,
+            GenericParam::Lifetime(_) => false,
+        })
     }
 
     /// Returns the names bound by the arguments, patterns included.

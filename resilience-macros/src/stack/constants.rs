@@ -1,12 +1,12 @@
-//! Arguments of the function in values that are evaluated outside of it, where the compiler would only report that a
-//! local is not a constant.
+//! Arguments and parameters of the function in values that are evaluated outside of it, where the compiler would only
+//! report that a local is not a constant, or that an outer parameter cannot be used.
 
 use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::function::uses;
 use crate::syntax::keys::{Entry, Form, Key, Positional, Setting, Spec, Value, entries};
 use crate::value;
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::Expr;
 
 /// The keys that are not settings of a table, but whose values are constants, too.
@@ -35,23 +35,20 @@ const WORDS: [&str; 18] = [
     "true",
 ];
 
-/// Reports the arguments of the function that constants among `given`, the arguments of one attribute, name.
+/// Reports the arguments and parameters of the function that constants among `given`, the arguments of one attribute,
+/// name.
 pub(super) fn check(spec: &Spec, given: &[Entry], item: &Item, errors: &Errors) {
-    let arguments = item.bound_names();
-    if arguments.is_empty() {
-        return;
-    }
     for entry in given {
         let key = spec.keys.iter().find(|key| entry.is(key.name));
         match (&entry.value, key) {
             (Value::Given(tokens), Some(key)) if is_constant(key) => {
-                check_value(spec, Some(key), tokens, &arguments, errors);
+                check_value(spec, Some(key), tokens, item, errors);
             }
             (Value::List(list), Some(key)) if key.form == Form::Lists => {
                 check(spec, &entries(list.clone()), item, errors);
             }
             (Value::Bare(_) | Value::Word, None) if spec.positional == Positional::Count => {
-                check_value(spec, None, &entry.tokens(), &arguments, errors);
+                check_value(spec, None, &entry.tokens(), item, errors);
             }
             _ => {}
         }
@@ -77,24 +74,35 @@ fn help(spec: &Spec, argument: &Ident, is_path: bool) -> String {
     format!("write a literal or the path of a constant{other}")
 }
 
-/// Reports an argument in `tokens`, the value of `key`, or else the number that comes first.
-fn check_value(spec: &Spec, key: Option<&Key>, tokens: &TokenStream, arguments: &[Ident], errors: &Errors) {
+/// Reports an argument or parameter in `tokens`, the value of `key`, or else the number that comes first.
+fn check_value(spec: &Spec, key: Option<&Key>, tokens: &TokenStream, item: &Item, errors: &Errors) {
     let tokens = value::open(tokens.clone());
     let text = tokens.to_string();
     let is_percentile = text.strip_prefix('p').is_some_and(|rest| rest.parse::<f64>().is_ok());
     if WORDS.contains(&text.as_str()) || is_percentile || value::constant(tokens.clone()).is_err() {
         return;
     }
-    let Ok(value) = syn::parse2::<Expr>(tokens) else { return };
-    let found = arguments.iter().find_map(|argument| uses::used(&value, &argument.to_string()));
-    let Some(argument) = found else { return };
+    let Ok(value) = syn::parse2::<Expr>(tokens.clone()) else { return };
+    let argument = item.bound_names().iter().find_map(|name| uses::used(&value, &name.to_string()));
+    let found = argument.map(|name| (name, "an argument"));
+    let found = found.or_else(|| Some((parameter(tokens, item)?, "a parameter of it")));
+    let Some((name, is)) = found else { return };
     let takes_path =
         |key: &Key| key.setting == Some(Setting::Hook) || ["backoff", "on_fallback"].contains(&key.name);
-    let is_path = argument == text.as_str() && key.is_some_and(takes_path);
+    let is_path = name == text.as_str() && key.is_some_and(takes_path);
     let what = key.map_or("the number".to_owned(), |key| format!("`{}`", key.name));
     let words = format!(
-        "{what} is evaluated once for all calls, outside of the function, but `{argument}` is an argument\nhelp: {}",
-        help(spec, &argument, is_path)
+        "{what} is evaluated once for all calls, outside of the function, but `{name}` is {is}\nhelp: {}",
+        help(spec, &name, is_path)
     );
-    errors.at_span(argument.span(), words);
+    errors.at_span(name.span(), words);
+}
+
+/// Returns a type or constant parameter of the function in `tokens`.
+fn parameter(tokens: TokenStream, item: &Item) -> Option<Ident> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(name) => Some(name).filter(|name| item.has_parameter(name)),
+        TokenTree::Group(group) => parameter(group.stream(), item),
+        _ => None,
+    })
 }

@@ -6,7 +6,7 @@ use crate::function::types::peeled;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Error, Expr, GenericParam, Lit, LitStr, Result, Type, UnOp};
+use syn::{Error, Expr, Lit, LitStr, Result, Type, UnOp};
 
 /// A key of a job, a step or a lock, with the code that renders it.
 pub(crate) struct RenderedKey {
@@ -31,7 +31,7 @@ pub(crate) fn key(tokens: TokenStream, item: &Item, refusal: Option<&str>) -> Re
             }
         },
         // A constant parameter is never a text.
-        Expr::Path(path) if path.path.get_ident().is_some_and(|name| is_parameter(name, item)) => None,
+        Expr::Path(path) if path.path.get_ident().is_some_and(|name| item.has_parameter(name)) => None,
         Expr::Path(path) => {
             Some(path).filter(|path| path.path.segments.last().is_some_and(|last| is_upper(&last.ident)))
         }
@@ -107,16 +107,7 @@ fn is_constant(value: &Expr, item: &Item) -> bool {
 fn is_of_type_parameter(path: &syn::ExprPath, item: &Item) -> bool {
     let first = path.path.segments.first();
     path.qself.is_some()
-        || first.is_some_and(|first| first.ident == "Self" || is_parameter(&first.ident, item))
-}
-
-/// Returns whether `name` is a type or constant parameter of the function.
-fn is_parameter(name: &Ident, item: &Item) -> bool {
-    item.sig.generics.params.iter().any(|param| match param {
-        GenericParam::Type(param) => param.ident == *name,
-        GenericParam::Const(param) => param.ident == *name,
-        GenericParam::Lifetime(_) => false,
-    })
+        || first.is_some_and(|first| first.ident == "Self" || item.has_parameter(&first.ident))
 }
 
 /// Returns whether `path` names a constant. A parameter of the function or of its `impl` may differ between calls, and
@@ -130,7 +121,7 @@ fn is_constant_path(path: &syn::ExprPath, item: &Item) -> bool {
     } else {
         first.to_string().starts_with(char::is_uppercase)
     };
-    path.qself.is_none() && is_upper(&last.ident) && !is_parameter(first, item) && !looks_like_one
+    path.qself.is_none() && is_upper(&last.ident) && !item.has_parameter(first) && !looks_like_one
 }
 
 fn is_upper(name: &Ident) -> bool {

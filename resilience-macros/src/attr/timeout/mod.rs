@@ -181,7 +181,7 @@ fn check_threads(reader: &Reader<'_>, has_thread: bool, errors: &Errors) {
     }
 }
 
-/// Returns what is wrong with a limit that is an argument.
+/// Returns what is wrong with a limit that is an argument or a parameter of the function.
 fn no_limit(entry: &Entry, item: &Item) -> Option<String> {
     let mut tokens = entry.tokens().into_iter();
     let Some(TokenTree::Ident(word)) = tokens.next() else { return None };
@@ -189,14 +189,18 @@ fn no_limit(entry: &Entry, item: &Item) -> Option<String> {
     let is_field = matches!(tokens.next(), Some(TokenTree::Punct(punct)) if punct.as_char() == '.');
     let is_word = matches!(entry.value, Value::Word) && !SPEC.names().contains(&name.as_str());
     let is_self = word == "self" && item.sig.receiver().is_some();
-    if (is_word || is_field) && (is_self || item.bound_names().contains(&word)) {
-        return Some(format!(
-            "the limit is the same for all calls, but `{name}` is an argument\n\
-             help: write a duration such as `2s`, the path of a constant, or `instance = ..` with a `Timeout` \
-             that is made at run time"
-        ));
-    }
-    None
+    let is = if (is_word || is_field) && (is_self || item.bound_names().contains(&word)) {
+        "an argument"
+    } else if item.has_parameter(&word) {
+        "a parameter of the function"
+    } else {
+        return None;
+    };
+    Some(format!(
+        "the limit is the same for all calls, but `{name}` is {is}\n\
+         help: write a duration such as `2s`, the path of a constant, or `instance = ..` with a `Timeout` \
+         that is made at run time"
+    ))
 }
 
 const SYNC: &str = "a sync function cannot be stopped from outside\n\
