@@ -58,7 +58,7 @@ fn relative_paths_keep_their_meaning_after_chdir() {
         child
             .current_dir(&dir)
             .env("RESILIENCE_STATE", state)
-            .env("HOME", "home")
+            .env("HOME", dir.join("home"))
             .env_remove("XDG_STATE_HOME");
         let output = child.output().expect("a child");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));

@@ -72,7 +72,9 @@ impl State {
 /// Returns the directory of the application of this name, which is never below `/tmp` or the working directory.
 fn dir_of(application: &str) -> Result<PathBuf, Failure> {
     let dir = state_dir(application);
-    Ok(dir.ok_or("there is no home directory: set HOME, or RESILIENCE_STATE to a directory")?)
+    Ok(dir.ok_or(
+        "there is no home directory: set HOME to an absolute path, or RESILIENCE_STATE to a directory",
+    )?)
 }
 
 /// Returns the state that the options or the environment name.

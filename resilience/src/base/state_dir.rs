@@ -168,16 +168,18 @@ mod dirs {
         given: impl Fn(&str) -> Option<PathBuf>,
         home: impl FnOnce() -> Option<PathBuf>,
     ) -> Option<PathBuf> {
+        // A relative path would be below the working directory, which says nothing about the user; the XDG base directory
+        // specification ignores one, too.
+        let given = |name: &str| given(name).filter(|path| path.is_absolute());
         let base = if cfg!(windows) {
             given("LOCALAPPDATA")
         } else if cfg!(target_os = "macos") {
             given("HOME").or_else(home).map(|home| home.join("Library/Application Support"))
         } else {
-            // The XDG base directory specification: a relative path there is ignored.
-            let state = given("XDG_STATE_HOME").filter(|state| state.is_absolute());
-            state.or_else(|| given("HOME").or_else(home).map(|home| home.join(".local/state")))
+            let of_home = || given("HOME").or_else(home).map(|home| home.join(".local/state"));
+            given("XDG_STATE_HOME").or_else(of_home)
         };
-        Some(fixed(base?).join("resilience"))
+        Some(base?.join("resilience"))
     }
 
     #[cfg(test)]
@@ -233,6 +235,7 @@ mod dirs {
                     "importer",
                     Some("/home/a/.local/state/resilience/importer"),
                 ),
+                (&[("HOME", "a")], "importer", Some("/home/of-the-system/.local/state/resilience/importer")),
                 (&[], "importer", Some("/home/of-the-system/.local/state/resilience/importer")),
             ] {
                 let given = |name: &str| {
