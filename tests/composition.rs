@@ -441,3 +441,30 @@ fn function_keys_may_be_in_any_attribute() {
     assert_eq!((call(&calls, Ok(7)), calls.replace(0)), (Ok(0), 2));
     assert_eq!((call(&calls, Ok(1)), calls.replace(0)), (Ok(0), 0), "open");
 }
+
+mod own_path {
+    use super::SECOND;
+    use resilience::{Rejected, Retry, bulkhead, circuit_breaker, hedge, rate_limit, timeout, with_retry};
+    use std::time::Duration;
+
+    const COUNT: u32 = 1;
+    const HALF: f64 = 0.5;
+    const LIMIT: Duration = Duration::from_secs(2);
+    const POLICY: Retry = Retry::new().max(2);
+
+    #[with_retry(policy = self::POLICY, max = self::COUNT, base = self::SECOND)]
+    #[hedge(after = self::SECOND, max = self::COUNT, idempotent)]
+    #[circuit_breaker(rate = self::HALF, window_calls = self::COUNT, recovery = self::SECOND)]
+    #[rate_limit(self::COUNT, per = self::SECOND)]
+    #[bulkhead(self::COUNT, wait = self::SECOND)]
+    #[timeout(self::LIMIT)]
+    pub(super) async fn call() -> Result<u32, Rejected> {
+        Ok(1)
+    }
+}
+
+#[test]
+fn settings_may_begin_with_the_path_of_the_module() {
+    let _world = testing::isolate();
+    assert_eq!(block_on(own_path::call()), Ok(1));
+}

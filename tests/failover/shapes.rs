@@ -59,7 +59,7 @@ fn values_of_every_type_are_supported() {
     fn by_text(name_of: String) -> Result<String, Fails> {
         if name_of == "a" { fails(Category::Timeout, 1) } else { Ok(name_of) }
     }
-    #[failover(shared = SHARED)]
+    #[failover(shared = self::SHARED)]
     fn by_static(shared: &'static str) -> Result<&'static str, Fails> {
         if shared == "a" { fails(Category::Timeout, 1) } else { Ok(shared) }
     }

@@ -9,7 +9,7 @@ use crate::syntax::keys::{
     Entry, Positional, Reader, Setting, Spec, Value, lists_key, setting, starts_with_bracket,
 };
 use crate::value::{self, Categories, Setter, Settings};
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Expr, Lit, Type};
@@ -167,12 +167,7 @@ fn argument_type(argument: &Ident, item: &Item, errors: &Errors) -> Option<Type>
 /// Returns the list, without the `&` before it; mistakes in it are reported.
 fn list(argument: &Ident, values: TokenStream, errors: &Errors) -> Option<Expr> {
     let span = value::span_of(&values);
-    if values
-        .clone()
-        .into_iter()
-        .next()
-        .is_some_and(|first| matches!(&first, TokenTree::Ident(word) if word == "self"))
-    {
+    if value::starts_at_self(&values) {
         errors.at_span(
             span,
             "the values are constants, but these are known only when the program runs\n\

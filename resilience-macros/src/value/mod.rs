@@ -116,7 +116,7 @@ fn at_run_time(tokens: &TokenStream) -> Option<String> {
     }
     let words: Vec<TokenTree> = tokens.clone().into_iter().collect();
     let is = |token: Option<&TokenTree>, names: &[&str]| matches!(token, Some(TokenTree::Ident(word)) if names.iter().any(|name| word == name));
-    if is(words.first(), &["self"]) && words.len() > 1 {
+    if words.len() > 1 && starts_at_self(tokens) {
         return Some(shown(tokens));
     }
     let reads = |(at, token): (usize, &TokenTree)| {
@@ -128,6 +128,13 @@ fn at_run_time(tokens: &TokenStream) -> Option<String> {
         is_env || is_read
     };
     words.iter().enumerate().any(reads).then(|| shown(tokens))
+}
+
+/// Returns whether a value begins with the receiver, as in `self.field`; `self::CONSTANT` begins with a module.
+pub(crate) fn starts_at_self(tokens: &TokenStream) -> bool {
+    let mut tokens = tokens.clone().into_iter();
+    matches!(tokens.next(), Some(TokenTree::Ident(word)) if word == "self")
+        && !matches!(tokens.next(), Some(TokenTree::Punct(colon)) if colon.as_char() == ':')
 }
 
 /// Returns whether there is a minus sign and the literal after it, if `tokens` are a literal.
