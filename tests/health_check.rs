@@ -81,6 +81,11 @@ async fn each_number(number: u8) -> Answer {
     Answer::pass(format!("{number}"))
 }
 
+#[health_check("each raw {type}", each = NAMES)]
+fn each_raw(r#type: &str) {
+    let _ = r#type;
+}
+
 fn numbers() -> Vec<u8> {
     vec![1, 2]
 }
@@ -105,6 +110,7 @@ fn each_argument_value_has_its_own_check() {
     let _world = isolate();
     assert_eq!([text("each:a"), text("each:b")], ["each:a: pass", "each:b: fail: b is missing"]);
     assert_eq!(text("each number 02"), "each number 02: pass: 2");
+    assert_eq!(text("each raw a"), "each raw a: pass");
     assert_eq!([text("same"), text("same#2")], ["same: pass", "same#2: pass"]);
     assert!(text("unlisted:{name}").contains("fail: the values of `each` could not be listed"));
 }

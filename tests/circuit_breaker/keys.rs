@@ -66,6 +66,24 @@ fn a_template_may_contain_braces_in_an_async_function() {
     assert_eq!(rejected(connect("a", 80)).unwrap().key(), Some("{a}:80"));
 }
 
+struct Resource {
+    r#type: &'static str,
+}
+
+// A keyword is written as in `format!`, or as the raw name.
+#[circuit_breaker(threshold = 1, key = "{type}:{resource.type}:{resource.r#type}", name = "keywords")]
+fn keywords(r#type: u32, resource: &Resource) -> Result<u32, Failure> {
+    let _ = (r#type, resource);
+    failed()
+}
+
+#[test]
+fn a_template_may_contain_raw_names() {
+    let _world = testing::isolate();
+    assert!(keywords(7, &Resource { r#type: "a" }).is_err());
+    assert_eq!(keys("keywords"), ["7:a:a"]);
+}
+
 #[circuit_breaker(threshold = 2, recovery = 10s, key = host, name = "listed")]
 fn listed(host: u32, fails: bool) -> Result<u32, Failure> {
     let _ = host;

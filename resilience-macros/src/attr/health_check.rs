@@ -7,6 +7,7 @@ use crate::syntax::keys::{Entry, Positional, Reader, Spec, Value, checked_entrie
 use crate::value;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::{FnArg, LitStr, Pat, Type};
 
 pub(crate) const SPEC: Spec = Spec {
@@ -186,6 +187,8 @@ fn check_name(name: &LitStr, has_values: bool, argument: Option<&Argument>, erro
     }
     match argument {
         Some(Argument { name: argument, .. }) if has_values => {
+            // A format string has no raw names.
+            let argument = argument.unraw();
             let names_it = [format!("{{{argument}}}"), format!("{{{argument}:")];
             if !names_it.iter().any(|part| text.contains(part.as_str())) {
                 errors.at_tokens(

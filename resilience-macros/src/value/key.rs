@@ -6,6 +6,7 @@ use crate::function::types::peeled;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
+use syn::parse::Parser;
 use syn::{Error, Expr, Lit, LitStr, Result, Type, UnOp};
 
 /// A key of a job, a step or a lock, with the code that renders it.
@@ -262,7 +263,7 @@ fn path(inside: &str) -> std::result::Result<Vec<String>, String> {
     }
     let parts: Vec<String> = inside.split('.').map(|part| part.trim().to_owned()).collect();
     let is_name = |(at, part): (usize, &String)| {
-        let is_word = syn::parse_str::<Ident>(part).is_ok() || part == "self" || part.starts_with("r#");
+        let is_word = (at == 0 && part == "self") || identifier(part, Span::call_site()).is_some();
         is_word || (at > 0 && !part.is_empty() && part.chars().all(|c| c.is_ascii_digit()))
     };
     if !parts.iter().enumerate().all(is_name) {
@@ -271,6 +272,16 @@ fn path(inside: &str) -> std::result::Result<Vec<String>, String> {
         ));
     }
     Ok(parts)
+}
+
+/// Returns the name that a placeholder contains; a keyword is a raw name, with or without `r#`.
+fn identifier(part: &str, span: Span) -> Option<Ident> {
+    let part = part.trim_start_matches("r#");
+    if let Ok(name) = syn::parse_str::<Ident>(part) {
+        return Some(Ident::new(&name.to_string(), span));
+    }
+    let can_be_raw = !["_", "crate", "self", "Self", "super"].contains(&part);
+    (can_be_raw && Ident::parse_any.parse_str(part).is_ok()).then(|| Ident::new_raw(part, span))
 }
 
 /// Returns the expression of a placeholder.
@@ -292,8 +303,8 @@ fn value(path: &[String], item: &Item, span: Span) -> Result<TokenStream> {
         quote!(#name)
     };
     let fields = fields.iter().map(|field| match field.parse::<u32>() {
-        Ok(index) => TokenTree::from(proc_macro2::Literal::u32_unsuffixed(index)),
-        Err(_) => TokenTree::from(Ident::new(field.trim_start_matches("r#"), span)),
+        Ok(index) => Some(TokenTree::from(proc_macro2::Literal::u32_unsuffixed(index))),
+        Err(_) => identifier(field, span).map(TokenTree::from),
     });
     Ok(quote_spanned!(span=> #base #(.#fields)*))
 }
