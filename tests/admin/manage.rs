@@ -317,6 +317,19 @@ fn cursors_outside_jobs_are_managed_like_steps() {
 }
 
 #[test]
+fn clear_removes_steps_that_ended_before_the_clock_was_set_back() {
+    let _world = isolate();
+    let store = Arc::new(MemoryStore::new());
+    use_store(store.clone());
+    price(9).expect("its value");
+    let mut record = block_on(store.get("c/price:9")).expect("the store").expect("the step");
+    record.completed += 3_600_000;
+    block_on(store.cas(Some(record.revision), record)).expect("the store");
+    assert_eq!(checkpoints::blocking::clear().unwrap(), 1);
+    assert_eq!(checkpoints::blocking::load::<u32>("price:9").unwrap(), None);
+}
+
+#[test]
 fn the_operator_example_inspects_and_backs_up_a_store() {
     use resilience::durable::SqliteStore;
     let scratch = crate::common::Scratch::new();
