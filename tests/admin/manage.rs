@@ -330,6 +330,20 @@ fn clear_removes_steps_that_ended_before_the_clock_was_set_back() {
 }
 
 #[test]
+fn a_resumed_job_that_is_done_has_no_error() {
+    let _world = isolate();
+    HOW.set(2);
+    order(3).expect_err("it fails");
+    assert!(jobs::blocking::get("order:3").unwrap().unwrap().class.is_some());
+    HOW.set(0);
+    jobs::blocking::resume("order:3").unwrap();
+    assert_eq!(order(3), Ok(103));
+    let job = jobs::blocking::get("order:3").unwrap().unwrap();
+    assert_eq!((job.status, job.class, job.text), (Status::Done, None, None));
+    assert_eq!(job.events.last().map(|event| event.result.as_str()), Some("ok"));
+}
+
+#[test]
 fn the_operator_example_inspects_and_backs_up_a_store() {
     use resilience::durable::SqliteStore;
     let scratch = crate::common::Scratch::new();

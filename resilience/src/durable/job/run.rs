@@ -187,8 +187,9 @@ impl RunningJob {
         let event = is_resumed.then(|| self.event("resume", "ok", "begun again, and done"));
         let before = JobHistory::read(&self.record.note);
         let is_noted = event.is_some() || before.problem.is_some();
-        let note =
-            JobHistory { problem: None, events: before.events.into_iter().chain(event).collect(), ..before };
+        // Without its last error and problem: what remains of them is in the events.
+        let events = before.events.into_iter().chain(event).collect();
+        let note = JobHistory { events, ..JobHistory::default() };
         let note = if is_noted { note.write() } else { self.record.note.clone() };
         let state = self.lease.state().clone();
         let removes = Some(place::cursors(self.id()));
