@@ -368,6 +368,8 @@ fn a_store_replaced_by_an_older_copy_is_rejected() {
     fs::write(dir.join("store.sqlite"), &older).expect("a file");
     let Err(StoreError::Lost(words)) = SqliteStore::open(&dir) else { panic!("it was opened") };
     assert!(words.contains("acknowledged work is missing") && words.contains("remove"), "{words}");
+    let found = SqliteStore::inspect(&dir).and_then(|looked| looked.integrity_blocking());
+    assert_eq!(found.expect("a store to look at"), [words]);
     // As the words say.
     fs::remove_file(dir.join("acknowledged")).expect("the mark");
     SqliteStore::open(&dir).expect("a store");

@@ -46,7 +46,7 @@ use crate::base::sync::locked;
 use crate::durable::record::{Millis, Record};
 use crate::durable::store::owners::Owners;
 use commit::Committer;
-use place::{Clocks, FILE, FenceFile, OWNERS, StorePlace, files_of};
+use place::{Clocks, FILE, FenceFile, OWNERS, StorePlace, files_of, missing};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::fs;
@@ -261,7 +261,9 @@ impl Inner {
         // In this order: other processes commit at the same time.
         let mark = FenceFile::open(&dir)?;
         let acknowledged = mark.read();
-        mark.check(acknowledged, last_fence(&writer)?)?;
+        if let Some(words) = missing(&dir, acknowledged, last_fence(&writer)?) {
+            return Err(StoreError::Lost(words));
+        }
         let identity = identity(&writer)?;
         let reader = Mutex::new(connect(&file, busy, true)?);
         let place = Arc::new(StorePlace::new(dir, owners, busy, Some(mark)));

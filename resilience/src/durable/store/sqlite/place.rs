@@ -95,7 +95,6 @@ impl Drop for WriteTurn<'_> {
 /// never ahead. A store that is behind it has lost acknowledged work, whatever the reason.
 #[derive(Debug)]
 pub(super) struct FenceFile {
-    path: PathBuf,
     file: Mutex<File>,
 }
 
@@ -110,7 +109,7 @@ impl FenceFile {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&path).map_err(files::failed(&path))?;
-        Ok(Self { path, file: Mutex::new(file) })
+        Ok(Self { file: Mutex::new(file) })
     }
 
     /// Returns whether a store was in `dir`.
@@ -120,26 +119,15 @@ impl FenceFile {
 
     /// Returns how far the store was acknowledged, as far as that is known.
     pub(super) fn read(&self) -> Option<u64> {
-        let mut bytes = [0; 16];
         let mut file = locked(&self.file);
-        let read = file.rewind().and_then(|()| file.read_exact(&mut bytes));
-        let (number, sum) = bytes.split_at(8);
-        let number = u64::from_le_bytes(number.try_into().unwrap_or_default());
-        // Shorter, or torn by a power cut: it says nothing.
-        (read.is_ok() && sum == checksum(number)).then_some(number)
+        file.rewind().ok().and_then(|()| number_in(&mut file))
     }
 
-    /// Checks that no transaction up to `acknowledged` is missing, in a store whose last transaction has `fence`.
-    pub(super) fn check(&self, acknowledged: Option<u64>, fence: u64) -> Result<(), StoreError> {
-        match acknowledged {
-            Some(number) if number > fence => Err(StoreError::Lost(format!(
-                "acknowledged work is missing: its last transaction is {fence}, and {number} was acknowledged. Its \
-                 log or its file was damaged or replaced: restore the directory from a backup; or remove {} to go on \
-                 without what is missing",
-                self.path.display()
-            ))),
-            _ => Ok(()),
-        }
+    /// Returns how far the store in `dir` was acknowledged, without making the file.
+    pub(super) fn look(dir: &Path) -> Option<u64> {
+        let path = dir.join(MARK);
+        let is_file = std::fs::metadata(&path).is_ok_and(|found| found.is_file());
+        is_file.then(|| File::open(path).ok()).flatten().and_then(|mut file| number_in(&mut file))
     }
 
     fn write(&self, fence: u64) {
@@ -148,6 +136,27 @@ impl FenceFile {
         // Behind, it says less; that is all.
         let _ = file.rewind().and_then(|()| file.write_all(&bytes));
     }
+}
+
+/// Reads the number in a mark; `None` if it is shorter or torn by a power cut, and says nothing.
+fn number_in(file: &mut File) -> Option<u64> {
+    let mut bytes = [0; 16];
+    file.read_exact(&mut bytes).ok()?;
+    let (number, sum) = bytes.split_at(8);
+    let number = u64::from_le_bytes(number.try_into().ok()?);
+    (sum == checksum(number)).then_some(number)
+}
+
+/// Returns the words for the transactions up to `acknowledged` that are missing in the store in `dir`, whose last one
+/// has `fence`.
+pub(super) fn missing(dir: &Path, acknowledged: Option<u64>, fence: u64) -> Option<String> {
+    let number = acknowledged.filter(|number| *number > fence)?;
+    Some(format!(
+        "acknowledged work is missing: its last transaction is {fence}, and {number} was acknowledged. Its log or its \
+         file was damaged or replaced: restore the directory from a backup; or remove {} to go on without what is \
+         missing",
+        dir.join(MARK).display()
+    ))
 }
 
 /// Distinguishes a mark from bytes that a power cut left.

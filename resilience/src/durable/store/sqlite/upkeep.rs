@@ -1,7 +1,7 @@
 //! The operations of an operator on a store: measure it, check it, copy it, make it smaller.
 
 use super::commit::on_thread;
-use super::place::{FILE, OWNERS};
+use super::place::{FILE, FenceFile, OWNERS, missing};
 use super::tables::{self, connect, create_log, damaged_records, failed};
 use super::{Inner, SqliteStore, absolute, find, sound_log};
 use crate::durable::store::StoreError;
@@ -87,8 +87,8 @@ impl SqliteStore {
         self.inner.size()
     }
 
-    /// Checks the tables, their indexes and every record; returns the damage, in words, and an empty list for a sound
-    /// store. It reads the whole file, on a thread of its own; others can write at the same time.
+    /// Checks the tables, their indexes and every record, and whether acknowledged work is missing; returns the damage,
+    /// in words, and an empty list for a sound store. It reads the whole file, on a thread of its own; others can write at the same time.
     ///
     /// # Errors
     ///
@@ -179,11 +179,14 @@ impl Inner {
         // The log of a store that this process has open is SQLite's alone; it was checked when it was opened.
         let log =
             if find(&file).is_some() { None } else { sound_log(&file).err().map(|error| error.to_string()) };
+        // Before the tables are read: other processes commit at the same time.
+        let acknowledged = FenceFile::look(&self.place.dir);
         let mut found = self.read_apart(|connection| {
             let mut found = tables::integrity(connection)?;
             // Records cannot be read from pages that are damaged.
             if found.is_empty() {
                 found = damaged_records(connection)?;
+                found.extend(missing(&self.place.dir, acknowledged, tables::last_fence(connection)?));
             }
             Ok(found)
         })?;
