@@ -11,6 +11,7 @@ use rustix::fs::statvfs;
 use serde::Serialize;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -117,41 +118,34 @@ impl Doctor<'_> {
         }
     }
 
-    /// Checks whether other users can read or change the directory.
+    /// Checks whether programs refuse the directory, since other users can change what is in it.
     fn directory(&mut self) {
         let dir = &self.state.dir;
-        match fs::metadata(dir) {
-            Ok(found) if !found.is_dir() => self.found(
-                "directory",
-                Level::Fail,
-                format!("{} is not a directory", dir.display()),
-                "name another one with --state or --app",
-            ),
-            Ok(found) if found.mode() & 0o022 != 0 => {
-                let message =
-                    format!("{} may be written by others (mode {:o})", dir.display(), found.mode() & 0o7777);
-                self.found(
+        let found = match fs::symlink_metadata(dir) {
+            Ok(found) if found.is_dir() || (found.is_symlink() && dir.is_dir()) => found,
+            other => {
+                let message = match other {
+                    Ok(_) => format!("{} is not a directory", dir.display()),
+                    Err(error) => format!("{}: {error}", dir.display()),
+                };
+                return self.found(
                     "directory",
-                    Level::Warn,
+                    Level::Fail,
                     message,
-                    "chmod go-w it, unless the group is meant to share it",
+                    "name another one with --state or --app",
                 );
             }
-            Ok(found)
-                if found.uid() != rustix::process::getuid().as_raw()
-                    && !rustix::process::getuid().is_root() =>
-            {
-                let message = format!("{} belongs to another user ({})", dir.display(), found.uid());
-                self.found("directory", Level::Warn, message, "run this as that user");
-            }
-            Ok(_) => self.found("directory", Level::Pass, dir.display().to_string(), ""),
-            Err(error) => self.found(
-                "directory",
-                Level::Fail,
-                format!("{}: {error}", dir.display()),
-                "name another one with --state or --app",
-            ),
+        };
+        if let Some((message, action)) = unsafe_places(dir, found.uid()) {
+            let level = if self.state.has_store() { Level::Fail } else { Level::Warn };
+            return self.found("directory", level, message, action);
         }
+        let user = rustix::process::getuid();
+        if found.uid() != user.as_raw() && !user.is_root() {
+            let message = format!("{} belongs to another user ({})", dir.display(), found.uid());
+            return self.found("directory", Level::Warn, message, "run this as that user");
+        }
+        self.found("directory", Level::Pass, dir.display().to_string(), "");
     }
 
     fn disk(&mut self) {
@@ -292,4 +286,22 @@ impl Doctor<'_> {
             Err(error) => self.found("quarantine", Level::Fail, error.to_string(), ""),
         }
     }
+}
+
+/// Returns the first of the places of a store that the programs of the user `owner` refuse, in words, with the remedy.
+fn unsafe_places(dir: &Path, owner: u32) -> Option<(String, &'static str)> {
+    let places = [dir.to_owned(), dir.join("owners"), dir.join("store.sqlite")];
+    places.iter().find_map(|place| {
+        let found = fs::symlink_metadata(place).ok()?;
+        let (words, action) = if found.is_symlink() {
+            ("is a link".to_owned(), "programs do not follow it: name the place it leads to")
+        } else if found.mode() & 0o022 != 0 {
+            (format!("may be written by others (mode {:o})", found.mode() & 0o7777), "chmod go-w it")
+        } else if found.uid() != owner {
+            (format!("belongs to another user ({})", found.uid()), "give it to the user of the directory")
+        } else {
+            return None;
+        };
+        Some((format!("{} {words}", place.display()), action))
+    })
 }

@@ -27,6 +27,8 @@ pub(crate) struct State {
 
 impl State {
     fn at(dir: PathBuf, because: &'static str) -> Self {
+        // As a program does, whose working directory may be another one.
+        let dir = std::path::absolute(&dir).unwrap_or(dir);
         Self { application: dir.display().to_string(), dir, because }
     }
 

@@ -233,16 +233,44 @@ fn doctor_detects_a_shared_directory_and_a_clock_set_back() {
     let ahead = SystemTime::now() + Duration::from_secs(7_200);
     fs::File::create(state.join("late")).and_then(|file| file.set_modified(ahead)).unwrap();
     let found = doctor(&[]);
-    assert!(found.contains("may be written by others (mode 775)\n      chmod go-w it"), "{found}");
+    assert!(found.contains("may be written by others (mode 775)\n      chmod go-w it\n"), "{found}");
     assert!(found.contains("clock: files were written 7"), "{found}");
     assert!(found.contains("      the clock was set back: ages"), "{found}");
 
     let found: Vec<serde_json::Value> =
         doctor(&["--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of = |check: &str| found.iter().find(|finding| finding["check"] == check).expect("a finding");
-    assert_eq!((&of("directory")["level"], &of("jobs")["level"]), (&"warn".into(), &"pass".into()));
+    assert_eq!((&of("directory")["level"], &of("jobs")["level"]), (&"fail".into(), &"pass".into()));
     assert!(of("clock")["action"].as_str().is_some_and(|action| action.contains("set back")));
     assert!(of("jobs").get("action").is_none(), "there is nothing to do");
+}
+
+#[test]
+fn doctor_fails_for_what_programs_refuse() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (state, real) = (dir.path().join("state"), dir.path().join("real"));
+    drop(SqliteStore::open(&state).unwrap());
+    let fails = |words: &str| {
+        SqliteStore::open(&state).expect_err("a program refuses it");
+        let output = Command::new(BINARY).args(["doctor", "--state", "state"]).current_dir(&dir).output();
+        let output = output.expect("the binary runs");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let line = format!("FAIL  {0}: directory: {0}{words}", state.display());
+        assert!(said.contains(&line) && output.status.code() == Some(1), "{line}:\n{said}");
+    };
+    for (place, mode, words) in [
+        ("owners", 0o777, "/owners may be written by others"),
+        ("store.sqlite", 0o620, "/store.sqlite may be"),
+    ] {
+        let place = state.join(place);
+        let before = fs::metadata(&place).unwrap().permissions();
+        fs::set_permissions(&place, fs::Permissions::from_mode(mode)).unwrap();
+        fails(words);
+        fs::set_permissions(&place, before).unwrap();
+    }
+    fs::rename(&state, &real).unwrap();
+    std::os::unix::fs::symlink(&real, &state).unwrap();
+    fails(" is a link");
 }
 
 #[test]
