@@ -194,7 +194,7 @@ pub(crate) enum JobsCommand {
         /// The id of the job
         id: String,
         /// Waits until the job has stopped, no longer than this
-        #[arg(long, value_name = "TIME", value_parser = limit)]
+        #[arg(long, value_name = "TIME", value_parser = time)]
         wait: Option<Duration>,
     },
 }
@@ -218,7 +218,7 @@ pub(crate) enum CheckpointsCommand {
     /// Forgets steps that ended long ago, and jobs that were done or undone that long ago
     Clean {
         /// How long ago
-        #[arg(long, value_name = "TIME", value_parser = limit)]
+        #[arg(long, value_name = "TIME", value_parser = time)]
         older_than: Duration,
     },
 }

@@ -5,6 +5,7 @@ use crate::args::BackupsCommand;
 use crate::print;
 use resilience::fs::{Backup, LockError, TransactionError, backups, recover, restore};
 use serde::Serialize;
+use serde_json::json;
 use std::fs::{canonicalize, symlink_metadata};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,7 +29,8 @@ pub(crate) fn command(command: BackupsCommand, json: bool) -> Result<ExitCode, F
             let path = real(&path);
             report(&recover([&path], Duration::from_secs(30))?);
             restore(&path, number)?;
-            print::line(&format!("{}: is backup {number} again", path.display()))
+            let row = json!({ "file": path, "number": number, "result": "restored" });
+            print::done(json, &row, &format!("{}: is backup {number} again", path.display()))
         }
     }
 }

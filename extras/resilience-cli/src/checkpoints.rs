@@ -46,11 +46,12 @@ pub(crate) fn command(
         }
         CheckpointsCommand::Show { key } => show(&key, place, json),
         CheckpointsCommand::Clean { older_than } => {
-            for state in state::all(place)? {
+            let (rows, failed) = state::each(state::all(place)?, |state| {
                 let removed = blocking::of(state.open()?).cleanup(older_than)?;
-                print::line(&format!("{}: {removed} removed", state.application))?;
-            }
-            Ok(ExitCode::SUCCESS)
+                Ok(vec![(state.application.clone(), removed)])
+            });
+            print::removed(json, &rows)?;
+            Ok(ExitCode::from(if failed { crate::FAILED } else { 0 }))
         }
     }
 }

@@ -38,9 +38,10 @@ pub(crate) fn command(command: JobsCommand, place: &StateOptions, json: bool) ->
         JobsCommand::Resume { id } => {
             let state = find(&id, place)?;
             blocking::of(state.open()?).resume(&id)?;
-            print::line(&format!("{id}: runs again when its program calls it or recovers"))
+            let text = format!("{id}: runs again when its program calls it or recovers");
+            print::done(json, &answer(&state, &id, "resumed"), &text)
         }
-        JobsCommand::Cancel { id, wait } => cancel(&id, wait, place),
+        JobsCommand::Cancel { id, wait } => cancel(&id, wait, place, json),
     }
 }
 
@@ -152,7 +153,12 @@ fn show(id: &str, place: &StateOptions, json: bool) -> Result<ExitCode, Failure>
     print::bytes((lines.join("\n") + "\n").as_bytes())
 }
 
-fn cancel(id: &str, wait: Option<Duration>, place: &StateOptions) -> Result<ExitCode, Failure> {
+/// Returns the answer to a request about a job, for programs.
+fn answer(state: &State, id: &str, result: &str) -> serde_json::Value {
+    serde_json::json!({ "application": state.application, "id": id, "result": result })
+}
+
+fn cancel(id: &str, wait: Option<Duration>, place: &StateOptions, json: bool) -> Result<ExitCode, Failure> {
     let state = find(id, place)?;
     let jobs = blocking::of(state.open()?);
     jobs.cancel(id)?;
@@ -161,19 +167,19 @@ fn cancel(id: &str, wait: Option<Duration>, place: &StateOptions) -> Result<Exit
         let job = jobs.get(id)?;
         let is_running =
             job.as_ref().is_some_and(|job| matches!(job.status, Status::Running | Status::RollingBack));
-        match (job, wait) {
-            (Some(job), _) if !is_running => {
-                return print::line(&format!("{id}: {}", job.status));
-            }
-            (None, _) => return print::line(&format!("{id}: gone")),
-            (Some(_), None) => {
-                return print::line(&format!("{id}: asked; it stops at its next step"));
-            }
+        let (result, more) = match (&job, wait) {
+            (Some(job), _) if !is_running => (job.status.as_str(), ""),
+            (None, _) => ("gone", ""),
+            (Some(_), None) => ("asked", "; it stops at its next step"),
             (Some(_), Some(wait)) if began.elapsed() >= wait => {
                 return Err(format!("`{id}` was asked to stop, and still runs after {wait:?}").into());
             }
-            _ => sleep(Duration::from_millis(100)),
-        }
+            _ => {
+                sleep(Duration::from_millis(100));
+                continue;
+            }
+        };
+        return print::done(json, &answer(&state, id, result), &format!("{id}: {result}{more}"));
     }
 }
 

@@ -36,10 +36,10 @@ pub(crate) fn command(command: LocksCommand, place: &StateOptions, json: bool) -
             failed
         }
         LocksCommand::Prune => {
-            let (lines, failed) = state::each(states, |State { application, dir, .. }| {
-                Ok(vec![format!("{}: {} removed\n", print::visible(application), prune_in(dir)?)])
+            let (rows, failed) = state::each(states, |State { application, dir, .. }| {
+                Ok(vec![(application.clone(), prune_in(dir)?)])
             });
-            print::bytes(lines.concat().as_bytes())?;
+            print::removed(json, &rows)?;
             failed
         }
     };

@@ -3,6 +3,7 @@
 use crate::Failure;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
+use serde_json::json;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
@@ -49,6 +50,20 @@ pub(crate) fn table(
     }
     let lines: Vec<String> = table.lines().map(|line| line.trim().to_owned()).collect();
     bytes(format!("{}\n", lines.join("\n")).as_bytes())
+}
+
+/// Prints what was done: `done` as a line of JSON, else `text`.
+pub(crate) fn done(json: bool, done: &serde_json::Value, text: &str) -> Result<ExitCode, Failure> {
+    if json { self::json([done]) } else { line(text) }
+}
+
+/// Prints how much was removed of each application.
+pub(crate) fn removed(json: bool, rows: &[(String, usize)]) -> Result<ExitCode, Failure> {
+    for (application, removed) in rows {
+        let row = json!({ "application": application, "removed": removed });
+        done(json, &row, &format!("{application}: {removed} removed"))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints one line of text.

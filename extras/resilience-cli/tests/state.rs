@@ -128,12 +128,25 @@ fn state_is_listed_shown_and_changed() {
     assert!(found.contains("warn  billing: config: settings have no effect at 20"), "{found}");
     assert!(found.contains(reason) && found.contains("correct it"), "{found}");
 
+    // What changes something answers in JSON, too.
+    let json = |words: &str| -> serde_json::Value {
+        serde_json::from_str(&said(home, &format!("--json {words}"))).expect("one line")
+    };
+    assert_eq!(json("jobs resume import:8")["result"], "resumed");
+    let cancelled = json("jobs cancel import:8");
+    assert_eq!((&cancelled["id"], &cancelled["result"]), (&"import:8".into(), &"failed".into()));
+    assert_eq!(json("locks prune --app billing")["removed"], 0);
+    assert_eq!(json("checkpoints clean --app billing --older-than 0s")["removed"], 2);
+
     // Damage is said, and other applications are listed all the same.
     let file = home.join("resilience/billing/store.sqlite");
     fs::write(&file, b"").unwrap();
     let output = resilience(home, "jobs list");
     assert_eq!(output.status.code(), Some(125));
     assert!(String::from_utf8_lossy(&output.stdout).contains("import:7"));
+    let output = resilience(home, "checkpoints clean --older-than 1h");
+    assert_eq!(output.status.code(), Some(125));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "importer: 0 removed\n");
     let output = resilience(home, "doctor --app billing");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stdout).contains("FAIL  billing: store"));
