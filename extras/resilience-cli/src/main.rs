@@ -30,6 +30,7 @@ use clap::{CommandFactory as _, Parser as _};
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The exit code of a command of this program that could not do its work.
@@ -94,7 +95,14 @@ fn usage(mut error: clap::Error) -> ExitCode {
             }
             _ => ExitCode::SUCCESS,
         },
-        true if is_run(std::env::args_os().skip(1)) => ExitCode::from(FAILED),
+        true if is_run(std::env::args_os().skip(1)) => {
+            if let Some(file) = status_file(std::env::args_os()) {
+                let text = error.to_string();
+                let first = text.lines().next().unwrap_or_default();
+                run::report::misused(&file, first.strip_prefix("error: ").unwrap_or(first));
+            }
+            ExitCode::from(FAILED)
+        }
         true => ExitCode::from(2),
     }
 }
@@ -109,6 +117,16 @@ fn is_run(mut args: impl Iterator<Item = OsString>) -> bool {
         }
     }
     false
+}
+
+/// Returns the value of `--status-file`.
+fn status_file(args: impl Iterator<Item = OsString>) -> Option<PathBuf> {
+    let mut args = args.take_while(|arg| arg != "--");
+    let rest = args.find_map(|arg| arg.to_str()?.strip_prefix("--status-file").map(str::to_owned))?;
+    match rest.strip_prefix('=') {
+        Some(file) => Some(file.into()),
+        None => args.next().filter(|file| !file.as_encoded_bytes().starts_with(b"-")).map(PathBuf::from),
+    }
 }
 
 /// Prints the manual page, or writes one for each command into `dir`.

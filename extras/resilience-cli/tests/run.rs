@@ -162,6 +162,25 @@ fn results_are_reported_on_stderr_and_in_the_status_file() {
     assert_eq!(said("--fallback true", "exit 5").1.0, "fell_back");
 }
 
+/// Else a script reads what an earlier run has written.
+#[test]
+fn wrong_usage_is_in_the_status_file() {
+    let dir = dir();
+    let file = dir.path().join("status");
+    for words in [["--status-file", "status"].as_slice(), &["--status-file=status"]] {
+        fs::write(&file, r#"{"result":"ok"}"#).unwrap();
+        let mut command = Command::new(BINARY);
+        command.args(["run", "--retries", "x"]).args(words).args(["--", "true"]).current_dir(dir.path());
+        assert_eq!(output(&mut command).status.code(), Some(125));
+        let status: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        assert_eq!((&status["result"], &status["code"]), (&"error".into(), &125.into()));
+        assert!(
+            status["message"].as_str().is_some_and(|text| text.contains("invalid value 'x'")),
+            "{status}"
+        );
+    }
+}
+
 #[test]
 fn a_misspelled_option_gets_a_suggestion() {
     let dir = dir();

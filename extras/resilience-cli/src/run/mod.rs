@@ -9,7 +9,7 @@ mod group;
 mod hold;
 mod input;
 mod record;
-mod report;
+pub(crate) mod report;
 mod script;
 mod signals;
 

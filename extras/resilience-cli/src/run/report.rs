@@ -1,9 +1,9 @@
 //! The messages about a run: each step if requested, and the end.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The exit codes of a run whose lock is held by others, and of one whose files were, or could not be, put back.
 pub(super) const BUSY: u8 = 75;
@@ -119,16 +119,29 @@ impl Report {
         if let Some(text) = &text {
             self.fault(text);
         }
-        let mut status =
-            json!({ "schema": 1, "result": word, "code": code, "attempts": attempts, "message": text });
+        let mut status = status(word, code, attempts, text.as_deref());
         if let Result::RolledBack { command_code, .. } = ended {
             status["command_code"] = (*command_code).into();
         }
-        if let Some(file) = &self.status_file
-            && let Err(error) = std::fs::write(file, format!("{status}\n"))
-        {
-            crate::print::say(&format!("{}: {error}", file.display()));
+        if let Some(file) = &self.status_file {
+            write(file, &status);
         }
         code
+    }
+}
+
+/// Writes into the status file that the command line was wrong, because of `text`: the file may be that of an earlier
+/// run.
+pub(crate) fn misused(file: &Path, text: &str) {
+    write(file, &status("error", crate::FAILED, 0, Some(text)));
+}
+
+fn status(result: &str, code: u8, attempts: u32, message: Option<&str>) -> Value {
+    json!({ "schema": 1, "result": result, "code": code, "attempts": attempts, "message": message })
+}
+
+fn write(file: &Path, status: &Value) {
+    if let Err(error) = std::fs::write(file, format!("{status}\n")) {
+        crate::print::say(&format!("{}: {error}", file.display()));
     }
 }
