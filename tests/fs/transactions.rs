@@ -117,7 +117,9 @@ fn a_transaction_keeps_the_mode_and_attributes_of_a_file() {
     fs::hard_link(&path, scratch.path("link")).expect("a link");
     assert!(refused(Transaction::of(&path)).contains("2 hard links"));
     symlink(&long, scratch.path("symlink")).expect("a link");
-    assert!(refused(Transaction::of(scratch.path("symlink"))).contains("it is a link"));
+    assert!(refused(Transaction::of(scratch.path("symlink"))).contains("it is a link: `follow(true)`"));
+    symlink(scratch.path("gone"), scratch.path("dangling")).expect("a link");
+    assert!(refused(Transaction::of(scratch.path("dangling")).follow(true)).contains("leads to no file"));
     fs::create_dir(scratch.path("directory")).expect("a directory");
     assert!(refused(Transaction::of(scratch.path("directory"))).contains("directory"));
     assert!(refused(Transaction::of(&long).limit(2)).contains("`limit` is 2"));

@@ -195,6 +195,7 @@ impl Target {
         let Some(found) = self.dir.stat(&self.name).map_err(self.failed())? else { return Ok(None) };
         match FileType::from_raw_mode(found.st_mode) {
             FileType::RegularFile => {}
+            FileType::Symlink if transaction.follows => return refused("it is a link that leads to no file"),
             FileType::Symlink => {
                 return refused("it is a link: `follow(true)` edits the file that it leads to");
             }
