@@ -205,9 +205,11 @@ pub(crate) fn the_one(
     what: &str,
     is_there: impl Fn(&State) -> Result<bool, Failure>,
 ) -> Result<State, Failure> {
+    let states = all(place)?;
+    let advice = if states.len() > 1 { "; choose another application with --app" } else { "" };
     let mut found = Vec::new();
-    for state in all(place)? {
-        if is_there(&state)? {
+    for state in states {
+        if is_there(&state).map_err(|error| format!("{error}{advice}"))? {
             found.push(state);
         }
     }

@@ -144,6 +144,8 @@ fn state_is_listed_shown_and_changed() {
     let output = resilience(home, "jobs list");
     assert_eq!(output.status.code(), Some(125));
     assert!(String::from_utf8_lossy(&output.stdout).contains("import:7"));
+    assert!(refused(home, "jobs show import:7").contains("; choose another application with --app"));
+    said(home, "jobs show import:7 --app importer");
     let output = resilience(home, "checkpoints clean --older-than 1h");
     assert_eq!(output.status.code(), Some(125));
     assert_eq!(String::from_utf8_lossy(&output.stdout), "importer: 0 removed\n");
