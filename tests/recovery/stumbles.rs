@@ -1,8 +1,9 @@
 //! A recovery whose store cannot be used at first, or one of whose jobs cannot be read without a panic.
 
-use super::{Error, forward::forward, interrupted, isolate, recover, shared};
-use resilience::durable::store::{Page, Query, Work};
-use resilience::durable::{MemoryStore, Status, Store, StoreError};
+use super::{Error, block_on, forward::forward, interrupted, isolate, recover, shared};
+use resilience::durable::record::Corrupt;
+use resilience::durable::store::{Page, Query, Release, Work};
+use resilience::durable::{MemoryStore, Record, Status, Store, StoreError};
 use resilience::job;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -56,6 +57,54 @@ fn a_recovery_that_fails_at_first_is_retried() {
     let refused = recover().store(store.clone()).every(every).blocking().unwrap_err();
     assert!(refused.to_string().contains("too many open files"), "{refused}");
     assert_eq!(done.recv_timeout(PATIENCE), Ok(1));
+}
+
+/// A store without room, in which some records cannot be read.
+#[derive(Debug, Default)]
+struct Broken {
+    inner: MemoryStore,
+}
+
+impl Store for Broken {
+    forward! {
+        list claim renew complete put_cursor cas delete_older_than delete_expired remove remove_ended quarantine
+        quarantined remove_quarantined now capabilities owner identity
+    }
+
+    fn get<'a>(&'a self, key: &'a str) -> Work<'a, Option<Record>> {
+        let reason = match key {
+            "j/damaged" => Corrupt::Checksum,
+            "j/later" => Corrupt::LaterFormat(9),
+            _ => return self.inner.get(key),
+        };
+        Box::pin(std::future::ready(Err(StoreError::Corrupt { key: key.to_owned(), reason })))
+    }
+
+    fn release(&self, _: Release) -> Work<'_, ()> {
+        Box::pin(std::future::ready(Err(StoreError::Full)))
+    }
+}
+
+#[test]
+fn jobs_that_cannot_be_taken_up_are_reported() {
+    let world = isolate();
+    let store = Arc::new(Broken::default());
+    for id in ["damaged", "later"] {
+        interrupted(&store.inner, id, "stumbled:{id}", r#"{"id":1}"#);
+    }
+    let mut undone = Record::new("j/undone");
+    (undone.status, undone.function) = (Status::RollingBack, "stumbled:{id}".to_owned());
+    block_on(store.cas(None, undone)).unwrap();
+
+    let found = recover().store(store).once().until_done().blocking().unwrap();
+    assert_eq!(found.corrupt, ["damaged", "later"]);
+    let [job] = found.jobs.as_slice() else { panic!("{found}") };
+    let problem = job.problem.as_ref().expect("a problem").to_string();
+    assert!(job.id == "undone" && problem.contains("no room left"), "{found}");
+    let said: Vec<_> = world.events().iter().map(ToString::to_string).collect();
+    let says = |id: &str, words: &str| said.iter().any(|line| line.contains(id) && line.contains(words));
+    assert!(says("undone", "no room left") && says("later", "format 9 is of a later release"), "{said:#?}");
+    assert!(says("damaged", "a record is damaged") && !says("later", "a record is damaged"), "{said:#?}");
 }
 
 #[job("of the default store:{id}")]

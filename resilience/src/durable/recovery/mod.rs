@@ -305,7 +305,7 @@ impl IntoFuture for Recover {
 pub struct Recovered {
     /// The jobs whose owner was gone, in the order of their ids.
     pub jobs: Vec<RecoveredJob>,
-    /// The ids of jobs whose records are damaged.
+    /// The ids of jobs whose records are damaged, or of a later release that this one cannot read.
     pub corrupt: Vec<String>,
 }
 
@@ -345,7 +345,7 @@ pub struct RecoveredJob {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// The status: `Interrupted` or `RollingBack` when it is queued; after `until_done` that at its end: `Done`,
+    /// The status: `Interrupted` or `RollingBack` when it is queued, `Running` if the store did not record that; after `until_done` that at its end: `Done`,
     /// `Failed`, .., or `Interrupted` if it could not be run.
     pub status: Status,
     /// The class of the error that it ended with; `None` if it has not ended, or is done.
@@ -377,7 +377,9 @@ impl fmt::Display for Recovered {
                 write!(f, ": {problem}")?;
             }
         }
-        self.corrupt.iter().try_for_each(|key| write!(f, "\n    the record of {} is damaged", Visible(key)))
+        self.corrupt
+            .iter()
+            .try_for_each(|key| write!(f, "\n    the record of {} cannot be read", Visible(key)))
     }
 }
 

@@ -10,8 +10,8 @@
 //!    fails this is reported once, and its record gets the problem for who looks at it; no attempt is used up.
 //! 3. *Queue.* Runnable jobs go to the [pool](super::pool), by key.
 //!
-//! A row that cannot be handled now (the store was busy, the record changed) is left for the next look: a look never
-//! fails because of one job.
+//! A row that cannot be handled now (the store was busy or is full, the record is damaged) is reported, and left for the
+//! next look: a look never fails because of one job.
 
 use crate::base::block_on::all;
 use crate::base::guarded::contained;
@@ -21,7 +21,7 @@ use crate::durable::record::alert::critical;
 use crate::durable::record::error::{JobError, Subject};
 use crate::durable::record::history::{JobEvent, JobHistory};
 use crate::durable::record::key::place;
-use crate::durable::record::{Record, Status};
+use crate::durable::record::{Corrupt, Record, Status};
 use crate::durable::recovery::pass::{OPEN, RecoveryPass};
 use crate::durable::recovery::pool::{EndWatch, pool};
 use crate::durable::recovery::{Recovered, RecoveredJob};
@@ -65,21 +65,24 @@ impl RecoveryPass {
         let mut query = Query::new(place::JOBS).only(&OPEN).limit(256);
         loop {
             let page = self.store.list(query.clone()).await?;
-            for (key, _) in page.corrupt {
-                let id = place::id(&key).to_owned();
-                if self.reports.is_first(&id) {
-                    let at = Subject::new(PointName::new("recover"), id.as_str());
-                    critical(&at, "a record is damaged", "checksum");
-                }
-                if let Some(found) = &mut found {
-                    found.corrupt.push(id);
+            let mut taken = Recovered::default();
+            for (key, reason) in page.corrupt {
+                taken.corrupt.push(self.unreadable(&key, reason));
+            }
+            let free: Vec<_> = page.records.iter().filter(|record| self.may_be_free(record)).collect();
+            let results = all(free.iter().map(|record| self.take_up(record, watch))).await;
+            for (record, result) in free.into_iter().zip(results) {
+                match result {
+                    Ok(job) => taken.jobs.extend(job),
+                    Err(StoreError::Corrupt { reason, .. }) => {
+                        taken.corrupt.push(self.unreadable(&record.key, reason));
+                    }
+                    Err(error) => taken.jobs.push(self.left(record, error)),
                 }
             }
-            let free = page.records.into_iter().filter(|record| self.may_be_free(record));
-            let taken = all(free.map(|record| self.take_up(record, watch))).await;
             if let Some(found) = &mut found {
-                // A row that cannot be handled now is found again by the next look.
-                found.jobs.extend(taken.into_iter().filter_map(|taken| taken.ok().flatten()));
+                found.jobs.append(&mut taken.jobs);
+                found.corrupt.append(&mut taken.corrupt);
             }
             match page.next {
                 Some(next) if !stopping::has_begun() => query.after = next,
@@ -90,15 +93,37 @@ impl RecoveryPass {
         }
     }
 
+    /// Reports once that the record under `key` cannot be read, and returns the id of its job.
+    fn unreadable(&self, key: &str, reason: Corrupt) -> String {
+        let id = place::id(key).to_owned();
+        let at = Subject::new(PointName::new("recover"), id.as_str());
+        if reason.is_of_later_release() {
+            let problem = JobError::store(at, StoreError::Corrupt { key: key.to_owned(), reason });
+            self.reports.problem(&Record::new(key), &problem);
+        } else if self.reports.is_first(&id) {
+            critical(&at, "a record is damaged", &reason.to_string());
+        }
+        id
+    }
+
+    /// Reports once that the store does not take a change of the job of `record`, which is left as it is.
+    fn left(&self, record: &Record, error: StoreError) -> RecoveredJob {
+        let id = place::id(&record.key).to_owned();
+        let problem = JobError::store(Subject::new(PointName::new("recover"), id.as_str()), error);
+        self.reports.problem(record, &problem);
+        let name = record.function.clone();
+        RecoveredJob { id, name, status: record.status, class: None, problem: Some(problem) }
+    }
+
     /// Marks and queues one job, which may be free, if its owner is gone; `None` if its owner lives.
     async fn take_up(
         self: &Arc<Self>,
-        record: Record,
+        record: &Record,
         watch: Option<&Arc<EndWatch>>,
     ) -> Result<Option<RecoveredJob>, StoreError> {
         // The listing has no arguments.
         let record = if record.status.is_held() {
-            self.mark(&record).await?
+            self.mark(record).await?
         } else {
             self.store.get(&record.key).await?
         };
