@@ -4,7 +4,8 @@ use futures::executor::block_on;
 use resilience::events::{self, Kind};
 use resilience::testing::{World, isolate};
 use resilience::{
-    CircuitBreaker, Event, Rejected, carry_fn, checkpoint, circuit_breaker, job, timeout, with_retry,
+    CircuitBreaker, Event, Rejected, carry_fn, checkpoint, circuit_breaker, failover, job, rate_limit,
+    timeout, with_fallback, with_retry,
 };
 use serde_json::{Value, json};
 use std::future::Future;
@@ -277,6 +278,56 @@ fn a_call_waits_at_most_a_second_for_all_handlers() {
         blocked.goes_on.send(()).unwrap();
         assert_eq!(blocked.done.recv().unwrap(), "load", "and are handled all the same");
     }
+}
+
+#[with_fallback(value = 0)]
+#[with_retry(max = 1, base = 10ms, name = "answered")]
+fn answered() -> io::Result<u32> {
+    Err(io::ErrorKind::ConnectionReset.into())
+}
+
+#[failover(host = ["a", "b", "c"])]
+#[rate_limit(1, per = 1h, name = "refused")]
+fn refused(host: &str) -> io::Result<usize> {
+    Ok(host.len())
+}
+
+#[circuit_breaker(threshold = 1, recovery = 1s, name = "closes")]
+fn closes(is_up: bool) -> io::Result<u32> {
+    if is_up { Ok(1) } else { Err(io::ErrorKind::ConnectionReset.into()) }
+}
+
+/// Returns how often a call waited for a handler that does not return, and the events of the call.
+fn overruns(world: &World, call: fn()) -> (u64, usize) {
+    let ((begins, begun), (goes_on, may)) = (channel(), channel::<()>());
+    let handler = events::on(of_all(), move |_| {
+        begins.send(()).unwrap();
+        let _ = may.recv();
+    });
+    let mut events = events::subscribe();
+    let handle = world.handle();
+    let call = thread::spawn(move || handle.run(call));
+    begun.recv().unwrap();
+    world.advance(SECOND);
+    call.join().unwrap();
+    drop(goes_on);
+    let overruns = handler.overruns();
+    handler.remove();
+    (overruns, std::iter::from_fn(|| events.try_recv()).count())
+}
+
+#[test]
+fn a_call_waits_at_most_a_second_when_it_goes_on_after_a_failure() {
+    let world = isolate();
+    let answer = overruns(&world, || assert_eq!(answered().unwrap(), 0));
+    assert_eq!(answer, (1, 5), "two attempts, a wait, no more retries, the fallback");
+    for host in ["a", "b", "c"] {
+        assert_eq!(refused(host).unwrap(), 1);
+    }
+    assert_eq!(overruns(&world, || _ = refused("a").unwrap_err()), (1, 5), "three rejections and two steps");
+    closes(false).unwrap_err();
+    world.advance(SECOND);
+    assert_eq!(overruns(&world, || assert_eq!(closes(true).unwrap(), 1)), (1, 2), "half-open, then closed");
 }
 
 #[test]

@@ -33,6 +33,10 @@ pub struct PointName(NameSource);
 pub(crate) trait Named: Sync {
     /// Returns the name, which no other item has.
     fn unique(&'static self) -> &'static str;
+
+    /// Returns whether a policy above that of this kind acts on the outcome of a call.
+    #[cfg(feature = "ops")]
+    fn acts_above(&self, kind: &str) -> bool;
 }
 
 /// The source of a name. Only [`Shared`](Self::Shared) owns memory, which all clones share.
@@ -78,6 +82,13 @@ impl PointName {
     }
 
     /// Returns `stack`, or that of the point for a policy that is used as a value.
+    /// Returns whether the name is that of an annotated function with a policy above that of this kind which acts on
+    /// the outcome of a call: calls again, answers in place of a failure, or reports the end.
+    #[cfg(feature = "ops")]
+    pub(crate) fn acts_above(&self, kind: &str) -> bool {
+        matches!(self.0, NameSource::Named(point) if point.acts_above(kind))
+    }
+
     #[inline]
     pub(crate) fn stack_or(&self, stack: Option<Stack>) -> Stack {
         stack.unwrap_or_else(|| self.stack())

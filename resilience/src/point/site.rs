@@ -205,7 +205,17 @@ impl Named for PointSite {
             table().name(self).unwrap_or_else(|| self.written().leak())
         })
     }
+
+    #[cfg(feature = "ops")]
+    fn acts_above(&self, kind: &str) -> bool {
+        let mut above = self.layers.iter().map(|layer| layer.kind()).take_while(|above| *above != kind);
+        above.any(|above| !PASSIVE.contains(&above))
+    }
 }
+
+/// The policies that raise no event after one of a policy below them, except that a time is over.
+#[cfg(feature = "ops")]
+const PASSIVE: [&str; 4] = ["bulkhead", "rate_limit", "timeout", "with_lock"];
 
 /// Returns the place in the table of the point whose `static` is at this address.
 pub(super) fn index_of(address: usize) -> Option<usize> {

@@ -4,7 +4,7 @@
 //! returns. It waits for one second at most for all its events and all their handlers together.
 //!
 //! Which events belong to one call is known by the task or the thread that raises them, and by the events themselves:
-//! some are the last of their call. Where neither says that a call has ended, the second is available again after ten.
+//! some are the last of their call, unless a policy above acts on the failure that they report. Where neither says that a call has ended, the second is available again after ten.
 //! In async code the wait blocks the thread, as a hook does: events are raised in the middle of a poll, and in drops.
 
 use super::worker::HandlingWait;
@@ -125,20 +125,19 @@ fn spend(caller: Caller, since: Instant, time: Duration) {
 }
 
 /// Returns whether a call of its point makes no event after this one, or the event is made outside of calls.
-const fn is_last_of_call(event: &Event) -> bool {
+fn is_last_of_call(event: &Event) -> bool {
     match event {
         Event::Recovered { .. }
-        | Event::GaveUp { .. }
-        | Event::Rejected { .. }
         | Event::FellBack { .. }
-        | Event::HalfOpened { .. }
-        | Event::Closed { .. }
         | Event::ChaosArmed { .. }
         | Event::JobDone { .. }
         | Event::JobFailed { .. }
         | Event::JobInterrupted { .. }
         | Event::Health { .. }
         | Event::Config { .. } => true,
+        Event::GaveUp { point, .. } => !point.acts_above("with_retry"),
+        Event::Rejected { point, policy, .. } => !point.acts_above(policy),
+        Event::Closed { point, .. } => !point.acts_above("circuit_breaker"),
         // Opened directly.
         Event::Opened { class, slow, .. } => class.is_none() && *slow == 0,
         _ => false,
