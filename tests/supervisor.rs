@@ -276,6 +276,15 @@ fn errors_count_again_only_after_the_breaker_has_closed() {
 }
 
 #[test]
+fn errors_of_the_first_calls_count() {
+    let world = isolate();
+    let supervision = started(Supervisor::new());
+    calls(6, down);
+    look(&world, &supervision);
+    assert_eq!(breaker().state(), State::Open);
+}
+
+#[test]
 fn a_gap_of_more_than_two_samples_empties_the_window() {
     let world = isolate();
     call(Ok(())).unwrap();
@@ -332,9 +341,6 @@ fn failed_retries_count_as_errors() {
     let supervision = started(
         Supervisor::new().action(Severity::Medium, move |pattern| seen.send(pattern.clone()).unwrap()),
     );
-    retried().unwrap();
-    look(&world, &supervision);
-    // The first look after its first call only reads the counters.
     retried().unwrap();
     look(&world, &supervision);
     let pattern = patterns.recv().unwrap();
@@ -473,8 +479,6 @@ fn a_keyed_breaker_is_not_opened_and_costs_no_memory_per_key() {
         started(Supervisor::new().action(Severity::High, move |pattern| seen.send(pattern.clone()).unwrap()));
     let keys: u32 = std::env::var("KEYS").map_or(20_000, |keys| keys.parse().expect("a number"));
     let supervised = || point("supervised::keyed").unwrap().snapshot().policies.remove(0).keys;
-    let _ = keyed(0);
-    look(&world, &supervision);
     for id in 0..keys {
         let _ = keyed(id);
     }

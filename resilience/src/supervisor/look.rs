@@ -46,6 +46,8 @@ pub(super) struct SupervisorLoop {
 struct ObservedPoints {
     /// By the place in the inventory.
     points: HashMap<usize, WatchedPoint>,
+    /// The last look, at which a point that is not listed had no calls.
+    looked: Option<Instant>,
     recoveries: SuccessRate,
 }
 
@@ -95,12 +97,13 @@ impl SupervisorLoop {
         let now = clock::now();
         let mut decided = Vec::new();
         let mut seen = locked(&self.state);
+        let before = seen.looked.replace(now);
         for (number, site) in POINTS_0_1.iter().enumerate() {
             let counts = site.calls().read();
             if counts.attempts == 0 {
                 continue;
             }
-            let watched = seen.points.entry(number).or_insert_with(WatchedPoint::new);
+            let watched = seen.points.entry(number).or_insert_with(|| WatchedPoint::new(before));
             let breaker = breaker(site);
             let waits = watched.waits_for(breaker);
             let sample = watched.window.take(now, &counts).filter(|_| !waits).cloned();
@@ -224,9 +227,10 @@ enum Decision {
 }
 
 impl WatchedPoint {
-    fn new() -> Self {
+    /// Creates a point that had no calls at the look `before`, if there was one.
+    fn new(before: Option<Instant>) -> Self {
         let attempts = Trend::new();
-        Self { window: Window::default(), patterns: HashMap::new(), attempts, is_open: false }
+        Self { window: Window::new(before), patterns: HashMap::new(), attempts, is_open: false }
     }
 
     /// Returns whether the supervisor has opened the breaker, which had not closed again by the last look.

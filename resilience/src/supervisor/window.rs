@@ -73,7 +73,7 @@ impl Sample {
 /// The samples of the last ten minutes.
 ///
 /// It holds some 60 samples, one for each look of ten minutes; its size does not depend on the number of calls.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Window {
     last: Option<(Instant, CallCounts)>,
     samples: VecDeque<Sample>,
@@ -88,6 +88,11 @@ pub(super) struct CategoryCounts {
 }
 
 impl Window {
+    /// Creates an empty window of a point that had no calls at `at`, if that is known.
+    pub(super) fn new(at: Option<Instant>) -> Self {
+        Self { last: at.map(|at| (at, CallCounts::default())), samples: VecDeque::new() }
+    }
+
     /// Takes a sample; `None` for the first one, and after a gap of more than two, which empties the window.
     pub(super) fn take(&mut self, now: Instant, counts: &CallCounts) -> Option<&Sample> {
         let (at, before) = self.last.replace((now, counts.clone()))?;
