@@ -82,10 +82,10 @@ fn cells(Row { application, job }: &Row) -> Vec<String> {
     let damaged = job.damaged.as_ref().map(|damage| format!("damaged: {damage}"));
     let class = job.class.map(|class| class.to_string());
     let problem = damaged.or_else(|| job.problem.clone()).or_else(|| job.text.clone()).or(class);
-    let state = if job.cancelled && job.status == Status::Running {
-        "stopping".to_owned()
-    } else {
-        job.status.to_string()
+    let state = match job.status {
+        _ if job.damaged.is_some() => "damaged".to_owned(),
+        Status::Running if job.cancelled => "stopping".to_owned(),
+        status => status.to_string(),
     };
     let owner = if job.status == Status::Running { job.owner.clone() } else { String::new() };
     vec![

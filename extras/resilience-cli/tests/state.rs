@@ -152,6 +152,18 @@ fn state_is_listed_shown_and_changed() {
     let output = resilience(home, "doctor --app billing");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stdout).contains("FAIL  billing: store"));
+
+    // The first bytes of every record.
+    let file = home.join("resilience/importer/store.sqlite");
+    let mut bytes = fs::read(&file).unwrap();
+    let starts: Vec<_> = (0..bytes.len() - 4).filter(|at| bytes[*at..].starts_with(b"RSLR")).collect();
+    for at in starts {
+        bytes[at] = b'?';
+    }
+    fs::write(&file, bytes).unwrap();
+    let listed = said(home, "jobs list --app importer");
+    let row: Vec<_> = listed.lines().nth(1).expect("a job").split_whitespace().take(4).collect();
+    assert_eq!(row, ["importer", "import:7", "damaged", "0"], "{listed}");
     shows_no_secret(tempfile::tempdir().expect("a directory").path());
 }
 
