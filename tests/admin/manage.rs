@@ -330,6 +330,15 @@ fn clear_removes_steps_that_ended_before_the_clock_was_set_back() {
 }
 
 #[test]
+fn loading_another_type_than_the_recorded_one_is_explained() {
+    let _world = isolate();
+    price(9).expect("its value");
+    let words = checkpoints::blocking::load::<String>("price:9").unwrap_err().to_string();
+    assert!(words.contains("expected a string"), "{words}");
+    assert!(words.ends_with("; load it as the type that was recorded"), "{words}");
+}
+
+#[test]
 fn a_resumed_job_that_is_done_has_no_error() {
     let _world = isolate();
     HOW.set(2);

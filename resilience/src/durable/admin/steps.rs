@@ -25,7 +25,7 @@ pub use crate::durable::store::Quarantined;
 use crate::durable::admin::listing::{self, KnownOwners};
 use crate::durable::call::note_refusal;
 use crate::durable::record::codec;
-use crate::durable::record::error::{CheckpointError, Subject};
+use crate::durable::record::error::{CHECKPOINTS, CheckpointError, Subject};
 use crate::durable::record::key::{place, whole};
 use crate::durable::record::{Corrupt, Millis, Record, Status};
 use crate::durable::recovery::retention::forget_ended_before;
@@ -198,7 +198,7 @@ fn of_this_place() -> Result<Checkpoints, Rejected> {
 
 #[expect(clippy::unnecessary_box_returns, reason = "every error keeps it boxed")]
 fn at(key: &str) -> Box<Subject> {
-    Subject::new(PointName::new("checkpoints"), key)
+    Subject::new(PointName::new(CHECKPOINTS), key)
 }
 
 fn failed(key: &str) -> impl Fn(StoreError) -> Rejected {

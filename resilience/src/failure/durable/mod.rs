@@ -11,8 +11,8 @@ mod store;
 mod tests;
 
 pub use job::JobError;
-pub(crate) use step::CURSOR;
 pub use step::CheckpointError;
+pub(crate) use step::{CHECKPOINTS, CURSOR};
 pub use store::{Corrupt, StoreError};
 
 use crate::base::calendar::rfc_3339;

@@ -110,7 +110,7 @@ pub enum CheckpointError {
         reason: Corrupt,
     },
     /// The recorded value is no longer a value of the function's type: a field was renamed or removed.
-    #[error("the recorded value of step {at} cannot be read: {message}; if its type has changed, {}", start_over(.at))]
+    #[error("the recorded value of step {at} cannot be read: {message}; {}", start_over(.at))]
     #[non_exhaustive]
     Undecodable {
         /// The step.
@@ -212,12 +212,15 @@ pub enum CheckpointError {
 /// The point of the errors of a cursor, which belongs to no function.
 pub(crate) const CURSOR: &str = "progress";
 
-/// Returns what to write if the recorded value is of no use any more.
+/// The point of the errors of `checkpoints`, which belong to no function.
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
+
+/// Returns what to do if the recorded value is of another type.
 fn start_over(at: &Subject) -> &'static str {
-    if &*at.point == CURSOR {
-        "open the cursor under another name"
-    } else {
-        "write `on_mismatch = rerun` to do the step again"
+    match &*at.point {
+        CURSOR => "if its type has changed, open the cursor under another name",
+        CHECKPOINTS => "load it as the type that was recorded",
+        _ => "if its type has changed, write `on_mismatch = rerun` to do the step again",
     }
 }
 
