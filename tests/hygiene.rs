@@ -790,7 +790,7 @@ mod among_blanket_traits {
     }
     blanket! {
         settle admit acquire clone call judge probe value or_else await_it attempt elsewhere is_last next of
-        pause sleep start start_remembering paid_by settle_unpaid settle_by_settings budget budget_or
+        pause sleep start start_timed timed paid_by settle_unpaid settle_by_settings budget budget_or
         own_budget applies answered failed begin begin_blocking end end_blocking enter scope decide undone
         wanted take get argument input earlier text finish map_err named checked strict thread per_key
         on on_fallback otherwise with_job with_undo max_keys success failure carried on_thread grown new

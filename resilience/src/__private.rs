@@ -35,9 +35,7 @@ pub use crate::policy::keyed::{KeyAndValue, Keyed};
 pub use crate::policy::stateful::Instance;
 pub use crate::policy::timeout::Timed;
 pub use crate::policy::with_fallback::{Instead, Settled, Step};
-#[cfg(feature = "ops")]
-pub use crate::policy::with_retry::timed_attempts;
-pub use crate::policy::with_retry::{Budget, KeyedBudgets, attempt, check_waits, on_this_thread};
+pub use crate::policy::with_retry::{Budget, KeyedBudgets, attempt, check_waits};
 // Every policy's own module, so that an expansion can name its items.
 pub use crate::base::repeats::Repeated;
 pub use crate::base::site::Site;

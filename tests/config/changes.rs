@@ -102,6 +102,17 @@ fn a_file_changes_the_retry_count_and_removal_reverts_it() {
 }
 
 #[test]
+fn a_wait_may_begin_to_depend_on_the_one_before() {
+    let world = resilience::testing::isolate();
+    load("[\"orders::retried\".with_retry]\nmax = 12\nbase = \"1s\"\ncap = \"1h\"\nbackoff = \"decorrelated\"\n").unwrap();
+    assert_eq!(calls_of(|| drop(orders::retried())), 13);
+    let waits = world.waits();
+    assert!(waits.iter().all(|wait| *wait >= SECOND), "{waits:?}");
+    assert!(waits.windows(2).all(|pair| pair[1] <= pair[0] * 3), "{waits:?}");
+    assert!(waits.iter().any(|wait| *wait > 3 * SECOND), "each is drawn from the first: {waits:?}");
+}
+
+#[test]
 fn a_retry_can_be_disabled_and_enabled() {
     let _world = resilience::testing::isolate();
     load("[\"orders::retried\".with_retry]\nenabled = false\n").unwrap();

@@ -148,7 +148,7 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
         __rt::Site::new(__keyed(), __keyed)
     };
     let __budget = __rt::Keyed::get(&__BUDGETS, &(request.host));
-    let mut __retry = __rt::on_this_thread((&__RETRY).start_remembering());
+    let mut __retry = (&__RETRY).start();
     let (__outcome, __verdict) = loop {
         let __retrying = {
             let (__outcome, __verdict) = '__breaker: {

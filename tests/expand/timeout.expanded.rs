@@ -168,7 +168,7 @@ fn follows_on_thread(id: u32, name: String) -> Result<String, Error> {
         __rt::Site::new(__keyed(), __keyed)
     };
     let __budget = __rt::Keyed::get(&__BUDGETS, &(name));
-    let mut __retry = __rt::on_this_thread((&__RETRY).start());
+    let mut __retry = (&__RETRY).start();
     let __outcome = loop {
         let __retrying = {
             let (__outcome, __verdict) = {

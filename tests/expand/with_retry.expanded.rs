@@ -14,7 +14,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             __rt::Backoff::Exponential(2f64),
         ),
     );
-    let mut __retry = __rt::on_this_thread((&__RETRY).start());
+    let mut __retry = (&__RETRY).start();
     let __outcome = loop {
         let __retrying = {
             let __outcome = __rt::call_once(|| -> Result<String, Error> {
@@ -193,7 +193,7 @@ fn shared(id: u32) -> Result<String, Error> {
             __rt::Ok(__throttled) => __throttled,
             __rt::Err(__refused) => break '__retry __refused.0,
         };
-        let mut __retry = __rt::on_this_thread((&__RETRY).start());
+        let mut __retry = (&__RETRY).start();
         let __outcome = loop {
             let __retrying = {
                 let __attempt = (&__throttled).attempt();

@@ -66,8 +66,8 @@ pub(crate) struct Checked {
     setters: Vec<Setter>,
     rules: Rules,
     on: Vec<TokenStream>,
-    /// Whether a call needs more than the number of failed attempts, as far as the attribute shows.
-    remembers: bool,
+    /// Whether the length of a call may matter, as far as the attribute shows.
+    has_limit: bool,
     /// Where errors about combinations of settings are reported, if there are any to check.
     depends: Option<Span>,
     budget: BudgetSource,
@@ -80,15 +80,15 @@ impl Checked {
         self.instance.is_some()
     }
 
-    /// Returns whether a call needs no more than the number of failed attempts.
-    fn counts_only(&self) -> bool {
-        !self.remembers && !self.is_given()
+    /// Returns whether a call has to know when it began.
+    fn is_timed(&self) -> bool {
+        self.has_limit || self.is_given()
     }
 
     /// Returns whether the wait before an attempt can be a part of it: a throttle and a shared budget begin to count an
     /// attempt when its wait is over.
     fn joins_waits(&self) -> bool {
-        self.counts_only() && self.throttle.is_none() && self.budget != BudgetSource::Settings
+        !self.is_timed() && self.throttle.is_none() && self.budget != BudgetSource::Settings
     }
 
     /// Takes the settings from the policy that the program owns, at the start of a call.
@@ -117,13 +117,9 @@ impl Checked {
     /// Returns the state that the call keeps of its attempts, before the first of them.
     fn started(&self, cx: &Context<'_>, position: &Position) -> TokenStream {
         let (here, site) = (Span::mixed_site(), self.handle(position));
-        let start = if self.counts_only() { "start" } else { "start_remembering" };
-        let start = Ident::new(start, here);
-        let mut started = quote_spanned!(here=> #site.#start());
-        if cx.is_timed(position) {
-            started = quote_spanned!(here=> __rt::timed_attempts(&__POINT, #started));
-        }
-        if cx.is_async { started } else { quote_spanned!(here=> __rt::on_this_thread(#started)) }
+        let start = Ident::new(if self.is_timed() { "start_timed" } else { "start" }, here);
+        let timed = cx.is_timed(position).then(|| quote_spanned!(here=> .timed(&__POINT)));
+        quote_spanned!(here=> #site.#start()#timed)
     }
 }
 
@@ -143,13 +139,13 @@ fn check(input: Input<'_>) -> Checked {
     let depends = reader.has_any(&["base", "cap", "jitter", "policy"]) || !on.is_empty();
     let give_up_at = reader.span_of("give_up_after");
     let depends = give_up_at.or_else(|| depends.then(Span::call_site));
-    let (has_limit, has_policy) = (give_up_at.is_some(), reader.has_any(&["policy"]));
-    let Schedule { mut setters, is_decorrelated, bounds } = schedule(&mut reader);
+    let has_policy = reader.has_any(&["policy"]);
+    let has_limit = give_up_at.is_some() || has_policy;
+    let Schedule { mut setters, bounds } = schedule(&mut reader);
     bounds.check(errors);
     let mut seen = Vec::new();
     let on: Vec<_> = on.into_iter().filter_map(|entry| rule(entry, &bounds, &mut seen, errors)).collect();
     let start = reader.value("policy", value::constant);
-    let remembers = has_limit || has_policy || is_decorrelated || !on.is_empty();
     let throttle = throttle(&mut reader);
     let budget = reader.value("budget", budget);
     let (budget, setter) = match budget {
@@ -167,7 +163,7 @@ fn check(input: Input<'_>) -> Checked {
     setters.sort_by_key(|setter| setter.is("give_up_after"));
     let rules = Rules::read(&mut reader);
     let start = start.unwrap_or_default();
-    Checked { instance, start, setters, rules, on, remembers, depends, budget, throttle }
+    Checked { instance, start, setters, rules, on, has_limit, depends, budget, throttle }
 }
 
 /// Returns the local that holds the policy that the program owns.
@@ -329,7 +325,7 @@ impl Layer for Checked {
             };
         }
         let throttled = throttle.map(Throttle::setter);
-        let remembering = (position.is_pinned && self.remembers).then(|| quote!(.remembering()));
+        let timed = (position.is_pinned && self.has_limit).then(|| quote!(.timed()));
         let policy = policy(self);
         let (named, policy) = if stack.total().is_some() {
             let named = quote!(const __POLICY: __rt::Retry = #policy;);
@@ -340,7 +336,7 @@ impl Layer for Checked {
         quote! {
             #budgets
             #named
-            static #site: __rt::RetrySite = __rt::RetrySite::new(&__POINT, #policy)#per_key #throttled #remembering;
+            static #site: __rt::RetrySite = __rt::RetrySite::new(&__POINT, #policy)#per_key #throttled #timed;
         }
     }
 

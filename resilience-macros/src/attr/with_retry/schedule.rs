@@ -11,8 +11,6 @@ use syn::{Error, Result};
 /// The settings of the times and the number of attempts, which an `on(..)` has as well.
 pub(super) struct Schedule {
     pub(super) setters: Vec<Setter>,
-    /// Whether each wait depends on the one before.
-    pub(super) is_decorrelated: bool,
     pub(super) bounds: Bounds,
 }
 
@@ -83,12 +81,11 @@ pub(super) fn schedule(reader: &mut Reader<'_>) -> Schedule {
         let words = "`backoff = decorrelated` has its own jitter\nhelp: leave `jitter` out";
         reader.errors.at_span(at, words);
     }
-    let is_decorrelated = matches!(backoff, Some(Backoff::Decorrelated(_)));
     if let Some(Backoff::Setter(backoff) | Backoff::Decorrelated(backoff)) = backoff {
         setters.push(backoff);
     }
     setters.extend(jitter);
-    Schedule { setters, is_decorrelated, bounds }
+    Schedule { setters, bounds }
 }
 
 enum Backoff {

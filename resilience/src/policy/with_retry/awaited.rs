@@ -3,7 +3,7 @@
 //! Every `await` of an expansion takes time of the compiler, so a function whose body only its retry wraps has one, for
 //! the first attempt, the waits and the later attempts.
 
-use super::call::AttemptCount;
+use super::call::CallState;
 use super::run::Pause;
 use crate::base::repeats::poll_marked;
 use crate::point::PointSite;
@@ -16,14 +16,14 @@ use std::task::{Context, Poll};
 /// point that marks it as one of its own. Boxed: few calls have one.
 #[doc(hidden)]
 pub struct NextAttempt<'a> {
-    pub(super) call: AttemptCount,
+    pub(super) call: CallState,
     pub(super) by: &'static PointSite,
     pub(super) wait: Option<Pause<'a, ()>>,
 }
 
 pin_project_lite::pin_project! {
-    /// The future of one attempt, after its wait if it is not the first of its call. Its output is the count of failed
-    /// attempts before it, and the output of the body.
+    /// The future of one attempt, after its wait if it is not the first of its call. Its output is the state of the
+    /// call and the output of the body.
     #[derive(Debug)]
     #[doc(hidden)]
     #[must_use = "futures do nothing unless polled"]
@@ -41,14 +41,14 @@ pub fn attempt<F>(again: Option<Box<NextAttempt<'_>>>, body: F) -> Attempt<'_, F
 }
 
 impl<F: Future> Future for Attempt<'_, F> {
-    type Output = (AttemptCount, F::Output);
+    type Output = (CallState, F::Output);
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         match this.again {
             None => match this.body.poll(cx) {
-                Poll::Ready(outcome) => Poll::Ready((AttemptCount::default(), outcome)),
+                Poll::Ready(outcome) => Poll::Ready((CallState::default(), outcome)),
                 Poll::Pending => Poll::Pending,
             },
             Some(again) => match again.poll(this.body, cx) {
@@ -63,11 +63,7 @@ impl NextAttempt<'_> {
     /// Polls the wait, and then `body`, marked; out of line, as few calls have a second attempt.
     #[cold]
     #[inline(never)]
-    fn poll<F: Future>(
-        &mut self,
-        body: Pin<&mut F>,
-        cx: &mut Context<'_>,
-    ) -> Option<(AttemptCount, F::Output)> {
+    fn poll<F: Future>(&mut self, body: Pin<&mut F>, cx: &mut Context<'_>) -> Option<(CallState, F::Output)> {
         if let Some(wait) = &mut self.wait {
             if wait.as_mut().poll(cx).is_pending() {
                 return None;

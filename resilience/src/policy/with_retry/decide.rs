@@ -16,16 +16,13 @@ use std::time::Duration;
 
 /// The progress of one call.
 #[derive(Debug, Default)]
-#[doc(hidden)]
-pub struct Progress {
+pub(super) struct Progress {
     /// How many attempts have failed.
     pub(super) attempts: u32,
     general: RetryCount,
     ruled: Vec<RetryCount>,
     /// Whether the one retry of an error that is repeated once was made.
-    pub(super) once: bool,
-    /// Whether this thread is marked as one that repeats an attempt of the call.
-    pub(super) is_marked: bool,
+    once: bool,
 }
 
 /// The retries under the general settings, or under one rule.
@@ -101,16 +98,6 @@ impl GiveUpReason {
 }
 
 impl Progress {
-    /// More attempts than a caller waits for: a count that reaches it stops.
-    pub(super) const MANY: u32 = u32::MAX >> 2;
-
-    /// Returns the progress of a call without rules whose waits do not depend on one another.
-    pub(super) fn counted(attempts: u32, once: bool) -> Self {
-        let retries = if attempts < Self::MANY { attempts } else { u32::MAX };
-        let general = RetryCount { retries, previous: None };
-        Self { attempts, general, once, ..Self::default() }
-    }
-
     fn slot(&self, rule: Option<usize>) -> RetryCount {
         match rule {
             Some(n) => self.ruled.get(n).copied().unwrap_or_default(),

@@ -10,7 +10,7 @@
 
 use super::Budget;
 use super::awaited::NextAttempt;
-use super::call::{AttemptCount, AttemptHistory, CallState, OnThisThread, attempt};
+use super::call::CallState;
 use super::config::Retry;
 #[cfg(feature = "ops")]
 use super::run::Wait;
@@ -44,9 +44,9 @@ pub struct RetrySite {
     given: Option<OnceLock<Retry>>,
     /// Whether calls ask the throttle of their budget.
     is_throttled: bool,
-    /// Whether its calls remember when they began and how long they waited.
+    /// Whether its calls remember when they began.
     #[cfg(feature = "config")]
-    remembers: bool,
+    is_timed: bool,
 }
 
 /// The settings in force for one call of a `with_retry`: those of an `instance` or of a configuration.
@@ -99,7 +99,7 @@ impl RetrySite {
             given,
             is_throttled: false,
             #[cfg(feature = "config")]
-            remembers: false,
+            is_timed: false,
         }
     }
 
@@ -131,10 +131,10 @@ impl RetrySite {
         self.given.as_ref().map_or(Some(&self.retry), OnceLock::get)
     }
 
-    /// Sets that its calls remember when they began and how long they waited.
+    /// Sets that its calls remember when they began.
     #[cfg(feature = "config")]
-    pub const fn remembering(mut self) -> Self {
-        self.remembers = true;
+    pub const fn timed(mut self) -> Self {
+        self.is_timed = true;
         self
     }
 
@@ -191,18 +191,17 @@ impl RetrySite {
         })
     }
 
-    /// Begins a call, and with it the first attempt; only the number of failed attempts matters.
+    /// Begins a call, and with it the first attempt.
     #[inline]
-    pub fn start(&self) -> AttemptCount {
-        let call = AttemptCount::default();
+    pub fn start(&self) -> CallState {
         run::begin(self, 1);
-        call
+        CallState::default()
     }
 
-    /// Begins a call, and with it the first attempt; more of it matters.
+    /// Begins a call whose length may matter, and with it the first attempt.
     #[inline]
-    pub fn start_remembering(&self) -> AttemptHistory {
-        let call = AttemptHistory::start(&self.retry);
+    pub fn start_timed(&self) -> CallState {
+        let call = CallState::start(&self.retry);
         run::begin(self, 1);
         call
     }
@@ -216,19 +215,19 @@ impl RetrySite {
 
     /// Returns the next attempt, which begins with its wait.
     #[cold]
-    pub fn again<'a>(&'static self, retrying: Retrying<'a, AttemptCount>) -> Box<NextAttempt<'a>> {
+    pub fn again<'a>(&'static self, retrying: Retrying<'a>) -> Box<NextAttempt<'a>> {
         RetryInForce { site: self, retry: &self.retry }.again(retrying)
     }
 
     /// Waits, and begins the next attempt.
     #[cold]
-    pub fn pause<'a, C: CallState + Send + 'a>(&'static self, retrying: Retrying<'a, C>) -> Pause<'a, C> {
+    pub fn pause<'a>(&'static self, retrying: Retrying<'a>) -> Pause<'a, CallState> {
         RetryInForce { site: self, retry: &self.retry }.pause(retrying)
     }
 
     /// Blocks the thread for the wait; then the next attempt begins.
     #[cold]
-    pub fn sleep<C: CallState>(&self, retrying: Retrying<'_, OnThisThread<C>>) -> OnThisThread<C> {
+    pub fn sleep(&self, retrying: Retrying<'_>) -> CallState {
         run::sleep(self, retrying)
     }
 
@@ -239,7 +238,7 @@ impl RetrySite {
     ///
     /// The call that waits for its next attempt, if one follows.
     #[inline]
-    pub fn settle<C: CallState>(&self, call: C, verdict: Verdict) -> Result<Verdict, Retrying<'_, C>> {
+    pub fn settle(&self, call: CallState, verdict: Verdict) -> Result<Verdict, Retrying<'_>> {
         run::settle(self, call, verdict, Ruling::ByCategory, Some(&self.state.budget))
     }
 
@@ -249,13 +248,13 @@ impl RetrySite {
     ///
     /// The call that waits for its next attempt, if one follows.
     #[inline]
-    pub fn settle_with<'b, C: CallState>(
+    pub fn settle_with<'b>(
         &self,
-        call: C,
+        call: CallState,
         verdict: Verdict,
         ruling: Ruling,
         budget: Option<&'b Budget>,
-    ) -> Result<Verdict, Retrying<'b, C>> {
+    ) -> Result<Verdict, Retrying<'b>> {
         run::settle(self, call, verdict, ruling, budget)
     }
 
@@ -265,13 +264,13 @@ impl RetrySite {
     ///
     /// The call that waits for its next attempt, if one follows.
     #[inline]
-    pub fn settle_shared<'b, C: CallState>(
+    pub fn settle_shared<'b>(
         &self,
-        call: C,
+        call: CallState,
         verdict: Verdict,
         ruling: Ruling,
         share: &Share<'b>,
-    ) -> Result<Verdict, Retrying<'b, C>> {
+    ) -> Result<Verdict, Retrying<'b>> {
         run::settle_shared(self, call, verdict, ruling, share)
     }
 
@@ -283,8 +282,8 @@ impl RetrySite {
 
     /// Returns whether no attempt can follow the one that is about to run.
     #[inline]
-    pub fn is_last(&self, call: &impl CallState) -> bool {
-        u64::from(attempt(call)) >= self.retry.max_attempts()
+    pub fn is_last(&self, call: &CallState) -> bool {
+        u64::from(call.attempt()) >= self.retry.max_attempts()
     }
 
     /// Returns the budget of the function itself.
@@ -332,10 +331,9 @@ impl<'a> RetryInForce<'a> {
     /// See [`RetrySite::start`].
     #[cfg(feature = "config")]
     #[inline]
-    pub fn start(self) -> AttemptCount {
-        let call = AttemptCount::default();
+    pub fn start(self) -> CallState {
         run::begin(&self, 1);
-        call
+        CallState::default()
     }
 
     /// See [`RetrySite::settle`].
@@ -345,13 +343,13 @@ impl<'a> RetryInForce<'a> {
     /// The wait before the next attempt, if one follows.
     #[cfg(feature = "config")]
     #[inline]
-    pub fn settle<C: CallState>(self, call: C, verdict: Verdict) -> Result<Verdict, Retrying<'static, C>> {
+    pub fn settle(self, call: CallState, verdict: Verdict) -> Result<Verdict, Retrying<'static>> {
         run::settle(&self, call, verdict, Ruling::ByCategory, Some(&self.site.state.budget))
     }
 
-    /// See [`RetrySite::start_remembering`].
-    pub fn start_remembering(self) -> AttemptHistory {
-        let call = AttemptHistory::start(self.retry);
+    /// See [`RetrySite::start_timed`].
+    pub fn start_timed(self) -> CallState {
+        let call = CallState::start(self.retry);
         run::begin(&self, 1);
         call
     }
@@ -370,7 +368,7 @@ impl<'a> RetryInForce<'a> {
         clippy::unnecessary_box_returns,
         reason = "the future of the call has room for the pointer only"
     )]
-    pub fn again<'p>(self, Retrying { call, wait }: Retrying<'p, AttemptCount>) -> Box<NextAttempt<'p>>
+    pub fn again<'p>(self, Retrying { call, wait }: Retrying<'p>) -> Box<NextAttempt<'p>>
     where
         'a: 'p,
     {
@@ -380,7 +378,7 @@ impl<'a> RetryInForce<'a> {
 
     /// See [`RetrySite::pause`].
     #[cold]
-    pub fn pause<'p, C: CallState + Send + 'p>(self, retrying: Retrying<'p, C>) -> Pause<'p, C>
+    pub fn pause<'p>(self, retrying: Retrying<'p>) -> Pause<'p, CallState>
     where
         'a: 'p,
     {
@@ -389,7 +387,7 @@ impl<'a> RetryInForce<'a> {
 
     /// See [`RetrySite::sleep`].
     #[cold]
-    pub fn sleep<C: CallState>(self, retrying: Retrying<'_, OnThisThread<C>>) -> OnThisThread<C> {
+    pub fn sleep(self, retrying: Retrying<'_>) -> CallState {
         run::sleep(&self, retrying)
     }
 
@@ -398,13 +396,13 @@ impl<'a> RetryInForce<'a> {
     /// # Errors
     ///
     /// The call that waits for its next attempt, if one follows.
-    pub fn settle_with<C: CallState>(
+    pub fn settle_with(
         self,
-        call: C,
+        call: CallState,
         verdict: Verdict,
         ruling: Ruling,
         budget: Option<&Budget>,
-    ) -> Result<Verdict, Retrying<'_, C>> {
+    ) -> Result<Verdict, Retrying<'_>> {
         run::settle(&self, call, verdict, ruling, budget)
     }
 
@@ -413,13 +411,13 @@ impl<'a> RetryInForce<'a> {
     /// # Errors
     ///
     /// The call that waits for its next attempt, if one follows.
-    pub fn settle_shared<'b, C: CallState>(
+    pub fn settle_shared<'b>(
         self,
-        call: C,
+        call: CallState,
         verdict: Verdict,
         ruling: Ruling,
         share: &Share<'b>,
-    ) -> Result<Verdict, Retrying<'b, C>> {
+    ) -> Result<Verdict, Retrying<'b>> {
         run::settle_shared(&self, call, verdict, ruling, share)
     }
 
@@ -429,8 +427,8 @@ impl<'a> RetryInForce<'a> {
     }
 
     /// See [`RetrySite::is_last`].
-    pub fn is_last(self, call: &impl CallState) -> bool {
-        u64::from(attempt(call)) >= self.retry.max_attempts()
+    pub fn is_last(self, call: &CallState) -> bool {
+        u64::from(call.attempt()) >= self.retry.max_attempts()
     }
 
     /// See [`RetrySite::budget`].

@@ -79,14 +79,9 @@ pub use super::budget::{Budget, BudgetConfig, BudgetOf};
 #[doc(hidden)]
 pub use awaited::attempt;
 pub use backoff::{Backoff, Jitter};
-#[doc(hidden)]
-pub use call::on_this_thread;
 pub use config::{Retry, RetryConfig, Rule};
 #[doc(hidden)]
 pub use layer::{KeyedBudgets, RetrySite};
-#[cfg(feature = "ops")]
-#[doc(hidden)]
-pub use timed::timed_attempts;
 #[doc(hidden)]
 pub use waits::check_waits;
 

@@ -14,9 +14,9 @@
 //! - A token is withdrawn for exactly one wait, and goes back if the wait is dropped before its attempt begins.
 //! - The policy never makes an error: the outcome of the last attempt is returned as it is.
 
-use super::call::{CallState, OnThisThread, attempt};
+use super::call::{AttemptHistory, CallState};
 use super::config::Retry;
-use super::decide::{DecisionInput, GiveUpReason, Progress, decide};
+use super::decide::{DecisionInput, GiveUpReason, decide};
 use crate::base::clock::now;
 use crate::base::{repeats, rng, scope, stopping};
 use crate::classify::{Category, Classification};
@@ -26,7 +26,7 @@ use crate::policy::budget::{Budget, PaidBy, Share, Withdrawal};
 use crate::policy::{Ruling, Verdict};
 use std::future::Future;
 use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The code that makes the calls, as a retry sees it: its settings, its name in events, and its counters.
 ///
@@ -98,23 +98,23 @@ impl Wait<'_> {
 /// A call that waits for its next attempt.
 #[derive(Debug)]
 #[doc(hidden)]
-pub struct Retrying<'b, C> {
-    pub(super) call: C,
+pub struct Retrying<'b> {
+    pub(super) call: CallState,
     pub(super) wait: Wait<'b>,
 }
 
 /// Settles an attempt whose retries `budget` pays for: `Err` of the call that waits for its next one, or the verdict
 /// with which it ends.
 #[inline]
-pub(super) fn settle<'b, S: CallSite, C: CallState>(
+pub(super) fn settle<'b, S: CallSite>(
     site: &S,
-    call: C,
+    call: CallState,
     verdict: Verdict,
     ruling: Ruling,
     budget: Option<&'b Budget>,
-) -> Result<Verdict, Retrying<'b, C>> {
+) -> Result<Verdict, Retrying<'b>> {
     let Some(class) = &verdict else {
-        if call.is_first() && budget.is_none_or(Budget::is_full) {
+        if call.is_empty() && budget.is_none_or(Budget::is_full) {
             drop(call);
         } else {
             succeeded(site, call, budget);
@@ -127,15 +127,15 @@ pub(super) fn settle<'b, S: CallSite, C: CallState>(
 
 /// Settles an attempt whose budget functions inside it may share.
 #[inline]
-pub(super) fn settle_shared<'b, S: CallSite, C: CallState>(
+pub(super) fn settle_shared<'b, S: CallSite>(
     site: &S,
-    call: C,
+    call: CallState,
     verdict: Verdict,
     ruling: Ruling,
     share: &Share<'b>,
-) -> Result<Verdict, Retrying<'b, C>> {
+) -> Result<Verdict, Retrying<'b>> {
     let Some(class) = &verdict else {
-        if call.is_first() && share.is_full() {
+        if call.is_empty() && share.is_full() {
             drop(call);
         } else {
             succeeded(site, call, share.refunded());
@@ -163,9 +163,9 @@ pub(super) fn begin<S: CallSite>(site: &S, attempt: u32) {
 
 /// Begins the retry that `call` has waited for.
 #[cold]
-pub(super) fn begin_retry<S: CallSite, C: CallState>(site: &S, call: &mut C, wait: Wait<'_>) {
+pub(super) fn begin_retry<S: CallSite>(site: &S, call: &mut CallState, wait: Wait<'_>) {
     call.begin_retry();
-    begin_again(site, attempt(call), wait);
+    begin_again(site, call.attempt(), wait);
 }
 
 /// Begins the attempt with this number, which is not the first of its call, after its `wait`.
@@ -183,14 +183,11 @@ pub(super) fn begin_again<S: CallSite>(site: &S, attempt: u32, wait: Wait<'_>) {
 }
 
 /// The wait between two attempts; boxed, so that the annotated future need not hold the timer.
-pub(super) type Pause<'a, C> = Pin<Box<dyn Future<Output = C> + Send + 'a>>;
+pub(super) type Pause<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Waits, and begins the next attempt.
 #[cold]
-pub(super) fn pause<'a, C: CallState + Send + 'a>(
-    site: impl CallSite + Send + 'a,
-    retrying: Retrying<'a, C>,
-) -> Pause<'a, C> {
+pub(super) fn pause<'a>(site: impl CallSite + Send + 'a, retrying: Retrying<'a>) -> Pause<'a, CallState> {
     Box::pin(async move {
         let Retrying { mut call, wait } = retrying;
         stopping::pause(wait.delay).await;
@@ -210,10 +207,7 @@ pub(super) fn waited<'a>(site: impl CallSite + Send + 'a, attempt: u32, wait: Wa
 
 /// Blocks the thread for the wait; then the next attempt begins on it, which is marked for as long as that runs.
 #[cold]
-pub(super) fn sleep<S: CallSite, C: CallState>(
-    site: &S,
-    retrying: Retrying<'_, OnThisThread<C>>,
-) -> OnThisThread<C> {
+pub(super) fn sleep<S: CallSite>(site: &S, retrying: Retrying<'_>) -> CallState {
     blocks(&site.name());
     let Retrying { mut call, wait } = retrying;
     stopping::sleep(wait.delay);
@@ -232,10 +226,12 @@ fn started<S: CallSite>(site: &S, attempt: u32) {
 /// Settles a success after `failed` failures, or one that finds a budget not full.
 #[cold]
 #[inline(never)]
-fn succeeded<S: CallSite, C: CallState>(site: &S, mut call: C, budget: Option<&Budget>) {
+fn succeeded<S: CallSite>(site: &S, mut call: CallState, budget: Option<&Budget>) {
     call.leave();
     let failed = call.failed();
-    if let Some(budget) = budget {
+    if let Some(budget) = budget
+        && (failed > 0 || !budget.is_full())
+    {
         budget.deposit_success();
     }
     if failed > 0 {
@@ -257,40 +253,36 @@ fn is_rejected(retry: &Retry, class: &Classification) -> bool {
 /// verdict with which it ends.
 #[cold]
 #[inline(never)]
-fn failed<'b, S: CallSite, C: CallState>(
+fn failed<'b, S: CallSite>(
     site: &S,
-    mut call: C,
+    mut call: CallState,
     class: &Classification,
     ruling: Ruling,
     paid_by: PaidBy<'b>,
-) -> Result<Verdict, Retrying<'b, C>> {
-    let started = call.started();
-    let mut progress = call.take();
-    let Some(wait) = judged(site, started, &mut progress, *class, ruling, paid_by) else {
-        return Ok(Some(*class));
-    };
-    call.keep(progress);
-    Err(Retrying { call, wait })
+) -> Result<Verdict, Retrying<'b>> {
+    match call.next(|history| judged(site, history, *class, ruling, paid_by)) {
+        Some(wait) => Err(Retrying { call, wait }),
+        None => Ok(Some(*class)),
+    }
 }
 
-/// Judges a failure like [`failed`], with the call's progress at hand; not generic, so that it is compiled once for all
+/// Judges a failure like [`failed`], with the call's history at hand; not generic, so that it is compiled once for all
 /// functions.
 fn judged<'b>(
     site: &dyn CallSite,
-    started: Option<Instant>,
-    progress: &mut Progress,
+    history: &mut AttemptHistory,
     class: Classification,
     ruling: Ruling,
     paid_by: PaidBy<'b>,
 ) -> Option<Wait<'b>> {
     let retry = site.retry();
-    progress.attempts = progress.attempts.saturating_add(1);
-    let attempt = progress.attempts;
+    history.progress.attempts = history.progress.attempts.saturating_add(1);
+    let attempt = history.progress.attempts;
     if attempt == 1 && is_rejected(retry, &class) {
         return None;
     }
     let (point, attempts_max) = (site.name(), attempts_max(retry));
-    let next = next(retry, started, progress, &class, ruling, paid_by);
+    let next = next(retry, history, &class, ruling, paid_by);
     let delay = next.as_ref().ok().map(|wait| wait.delay);
     let reason = next.as_ref().err().map(|stop| stop.reason());
     if is_heard(None) {
@@ -353,8 +345,7 @@ fn count_end(site: &dyn CallSite, attempt: u32, stop: GiveUpReason) -> bool {
 /// Decides and pays: the wait before the next attempt, or the reason why there is none.
 fn next<'b>(
     retry: &Retry,
-    started: Option<Instant>,
-    progress: &mut Progress,
+    AttemptHistory { progress, started, .. }: &mut AttemptHistory,
     class: &Classification,
     ruling: Ruling,
     paid_by: PaidBy<'b>,

@@ -299,7 +299,7 @@ static SITE: RetrySite = RetrySite::new(
 
 fn quote(outcomes: &[Result<u32, Failed>]) -> (Result<u32, Failed>, Vec<bool>) {
     let (mut outcomes, mut last) = (outcomes.iter(), Vec::new());
-    let mut call = on_this_thread(SITE.start_remembering());
+    let mut call = SITE.start_timed();
     loop {
         last.push(SITE.is_last(&call));
         assert_eq!(call.attempt() as usize, last.len());
@@ -345,12 +345,12 @@ fn a_site_counts_denied_retries() {
     static EMPTY: Budget = Budget::new().capacity(1).refill(0);
     let _world = isolate();
     let down = Some(Category::Unavailable.into());
-    let first = on_this_thread(DENIED.start());
+    let first = DENIED.start();
     let settle = |call, verdict| DENIED.settle_with(call, verdict, Ruling::ByCategory, DENIED.budget());
     let retrying = settle(first, down).unwrap_err();
     assert_eq!(retrying.wait.delay, 100 * MS);
     let first = DENIED.sleep(retrying);
-    assert_eq!(settle(on_this_thread(DENIED.start()), down).unwrap(), down);
+    assert_eq!(settle(DENIED.start(), down).unwrap(), down);
     let counted = [
         ("retries", 1),
         ("recovered", 0),

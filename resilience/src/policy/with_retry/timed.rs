@@ -1,38 +1,38 @@
-//! The attempts of a call that is timed, measured one by one.
+//! The attempts of a call, measured one by one.
 
-use super::call::{AttemptCount, CallState, attempt, elsewhere};
-use super::decide::Progress;
 use crate::base::clock::now;
-use crate::point::{Durations, Measure, PointName, PointSite};
+use crate::point::{Durations, Measure};
 use std::time::{Duration, Instant};
 
-/// A call that also measures each of its attempts; however the last one ends, this is dropped then.
+/// The running attempt of a call, or the one whose wait goes on; recorded as the last one when it is dropped.
 ///
 /// A retry follows an attempt once its wait is over, as it is counted. So an attempt whose wait is cut short is the
 /// last one of its call.
-#[derive(Debug, Default)]
-#[doc(hidden)]
-pub struct TimedAttempts<C: CallState> {
-    call: C,
-    running: Option<Attempt>,
-}
-
-/// The running attempt, or the one whose wait goes on.
 #[derive(Debug)]
-struct Attempt {
+pub(super) struct MeasuredAttempt {
     durations: &'static Durations,
     since: Instant,
     /// The duration of the attempt, once it has ended.
     took: Option<Duration>,
 }
 
-/// Measures the attempts of `call`, which begins now, unless a configuration switches that off.
-pub fn timed_attempts<C: CallState>(point: &'static PointSite, call: C) -> TimedAttempts<C> {
-    let attempt = |durations| Attempt { durations, since: now(), took: None };
-    TimedAttempts { call, running: point.durations().map(attempt) }
-}
+impl MeasuredAttempt {
+    /// Begins the first attempt.
+    pub(super) fn start(durations: &'static Durations) -> Self {
+        Self { durations, since: now(), took: None }
+    }
 
-impl Attempt {
+    /// Ends the attempt, if it has not ended.
+    pub(super) fn end(&mut self) {
+        self.took = Some(self.took());
+    }
+
+    /// Records an attempt that a retry follows, which begins.
+    pub(super) fn begin_retry(&mut self) {
+        self.record(true);
+        (self.since, self.took) = (now(), None);
+    }
+
     fn took(&self) -> Duration {
         self.took.unwrap_or_else(|| now().saturating_duration_since(self.since))
     }
@@ -42,67 +42,8 @@ impl Attempt {
     }
 }
 
-impl<C: CallState> TimedAttempts<C> {
-    /// Returns the number of the attempt that is about to run, from 1.
-    #[inline]
-    pub fn attempt(&self) -> u32 {
-        attempt(&self.call)
-    }
-
-    /// Returns the data that another thread needs of the running attempt.
-    pub fn elsewhere(&self) -> AttemptCount {
-        elsewhere(&self.call)
-    }
-}
-
-impl<C: CallState> CallState for TimedAttempts<C> {
-    #[inline]
-    fn failed(&self) -> u32 {
-        self.call.failed()
-    }
-
-    #[inline]
-    fn is_first(&self) -> bool {
-        self.call.is_first()
-    }
-
-    fn started(&self) -> Option<Instant> {
-        self.call.started()
-    }
-
-    fn take(&mut self) -> Progress {
-        self.leave();
-        self.call.take()
-    }
-
-    fn keep(&mut self, progress: Progress) {
-        self.call.keep(progress);
-    }
-
-    fn begin_retry(&mut self) {
-        if let Some(attempt) = &mut self.running {
-            attempt.record(true);
-            (attempt.since, attempt.took) = (now(), None);
-        }
-    }
-
-    fn enter(&mut self, point: PointName) {
-        self.call.enter(point);
-    }
-
-    /// Ends the attempt: the work after it, such as hooks, is not part of it.
-    fn leave(&mut self) {
-        if let Some(attempt) = &mut self.running {
-            attempt.took = Some(attempt.took());
-        }
-        self.call.leave();
-    }
-}
-
-impl<C: CallState> Drop for TimedAttempts<C> {
+impl Drop for MeasuredAttempt {
     fn drop(&mut self) {
-        if let Some(attempt) = &self.running {
-            attempt.record(false);
-        }
+        self.record(false);
     }
 }

@@ -5,7 +5,7 @@
 //! is why it is `FnMut` and the attribute's `clone(..)` is not needed.
 
 use super::Budget;
-use super::call::{self, AttemptHistory, CallState, on_this_thread};
+use super::call::CallState;
 use super::config::Retry;
 use super::run::{self, CallSite, Counter, Retrying};
 use crate::base::repeats::{Repeated, Repeats};
@@ -72,9 +72,9 @@ impl<'a> InlineCall<'a> {
     }
 
     #[inline]
-    fn start(&self) -> AttemptHistory {
+    fn start(&self) -> CallState {
         run::begin(self, 1);
-        AttemptHistory::start(self.retry)
+        CallState::start(self.retry)
     }
 
     /// Returns the share in the budget of an attempt. That of a layer is in all calls of a service, of which one may
@@ -85,17 +85,17 @@ impl<'a> InlineCall<'a> {
     }
 
     #[inline]
-    fn settle<C: CallState>(
+    fn settle(
         &self,
-        call: C,
+        call: CallState,
         (verdict, ruling): (Verdict, Ruling),
         share: &Share<'a>,
-    ) -> Option<Retrying<'a, C>> {
+    ) -> Option<Retrying<'a>> {
         run::settle_shared(self, call, verdict, ruling, share).err()
     }
 
     fn run<R>(self, judge: impl Fn(&R) -> (Verdict, Ruling), mut f: impl FnMut() -> R) -> R {
-        let mut call = on_this_thread(self.start());
+        let mut call = self.start();
         loop {
             let share = self.share();
             let inside = share.enter();
@@ -117,7 +117,7 @@ impl<'a> InlineCall<'a> {
             let retrying = {
                 let share = self.share();
                 let attempt = sharing(&share, f());
-                let outcome = Repeated::new(self, call::attempt(&call), attempt).await;
+                let outcome = Repeated::new(self, call.attempt(), attempt).await;
                 let Some(retrying) = self.settle(call, judge(&outcome), &share) else { return outcome };
                 retrying
             };

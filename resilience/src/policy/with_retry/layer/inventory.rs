@@ -8,7 +8,7 @@ use super::super::{Budget, Rule, waits};
 use super::super::{check::whole, config::RetryConfig};
 use super::{RetrySite, budget_of};
 #[cfg(feature = "config")]
-use crate::base::change::{Cause, Change, Changed, complain, together};
+use crate::base::change::{Change, Changed, together};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
@@ -110,7 +110,7 @@ impl Layer for RetrySite {
 
     #[cfg(feature = "config")]
     fn fixed(&self, setting: &str) -> Option<&'static str> {
-        let needs_more = setting == "give_up_after" && !self.remembers;
+        let needs_more = setting == "give_up_after" && !self.is_timed;
         needs_more.then_some("its calls read no clock, because the attribute has no `give_up_after`")
     }
 
@@ -129,12 +129,6 @@ impl Layer for RetrySite {
     fn changed(&self, changes: &[Change]) -> Changed {
         let fixed = |name: &str| self.fixed(name);
         let retry = Retry { settings: self.retry.settings.changed(changes, fixed)?, ..self.retry };
-        let is_decorrelated = |retry: &Retry| matches!(retry.config().backoff, Backoff::Decorrelated);
-        if is_decorrelated(&retry) && !self.remembers {
-            let words = "`backoff = \"decorrelated\"` cannot be set while the program runs: its calls do not remember \
-                         their last wait, because the attribute has another `backoff`";
-            complain(Some(words), changes, Cause::Code)?;
-        }
         together(whole(&retry), changes)?;
         Ok(Box::new(retry))
     }
