@@ -103,9 +103,9 @@ impl CallState {
         Some(wait)
     }
 
-    /// Notes that the wait is over, and the retry begins.
+    /// Measures the retry, which begins.
+    #[cfg(feature = "ops")]
     pub(super) fn begin_retry(&mut self) {
-        #[cfg(feature = "ops")]
         if let Some(measured) = self.0.as_mut().and_then(|history| history.measured.as_mut()) {
             measured.begin_retry();
         }

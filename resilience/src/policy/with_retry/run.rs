@@ -164,6 +164,7 @@ pub(super) fn begin<S: CallSite>(site: &S, attempt: u32) {
 /// Begins the retry that `call` has waited for.
 #[cold]
 pub(super) fn begin_retry<S: CallSite>(site: &S, call: &mut CallState, wait: Wait<'_>) {
+    #[cfg(feature = "ops")]
     call.begin_retry();
     begin_again(site, call.attempt(), wait);
 }
