@@ -41,8 +41,8 @@ impl Drop for Scratch {
     }
 }
 
-/// Where the tests write: on Linux to memory, for most of the time went to waiting for a disk. What a disk has at a power
-/// cut is tested apart, with a list of all writes and syncs.
+/// Returns the directory in which tests write. On Linux it is in memory, because waiting for a disk took most of the time
+/// of the tests; tests of power cuts replay the writes and syncs that they recorded.
 pub(crate) fn place() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     if std::env::var_os("TMPDIR").is_none() && memory.is_dir() { memory } else { std::env::temp_dir() }

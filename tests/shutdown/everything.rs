@@ -141,7 +141,7 @@ fn a_shutdown_ends_in_time_and_loses_nothing() {
     let report: Vec<_> = said.iter().filter_map(|line| line.strip_prefix("report: ")).collect();
     let is_named = |words: &str| report.iter().any(|line| line.contains(words));
     assert!(is_named("blocks with the key blocks:1 of the job blocked:1"), "{said:#?}");
-    // The step that shuts down, too, is named unless it has ended when the others are.
+    // The step that calls the shutdown may have ended before the report is made, and is then not in it.
     assert!(is_named("resilience::events::on") && is_named("not flushed: "), "{said:#?}");
     // Every alert that was acknowledged is there.
     let acknowledged: Vec<_> = said.iter().filter(|line| line.starts_with("alert ")).collect();

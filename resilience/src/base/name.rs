@@ -81,7 +81,6 @@ impl PointName {
         }
     }
 
-    /// Returns `stack`, or that of the point for a policy that is used as a value.
     /// Returns whether the name is that of an annotated function with a policy above that of this kind which acts on
     /// the outcome of a call: calls again, answers in place of a failure, or reports the end.
     #[cfg(feature = "ops")]
@@ -89,6 +88,7 @@ impl PointName {
         matches!(self.0, NameSource::Named(point) if point.acts_above(kind))
     }
 
+    /// Returns `stack`, or that of the point for a policy that is used as a value.
     #[inline]
     pub(crate) fn stack_or(&self, stack: Option<Stack>) -> Stack {
         stack.unwrap_or_else(|| self.stack())

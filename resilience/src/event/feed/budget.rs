@@ -4,7 +4,8 @@
 //! returns. It waits for one second at most for all its events and all their handlers together.
 //!
 //! Which events belong to one call is known by the task or the thread that raises them, and by the events themselves:
-//! some are the last of their call, unless a policy above acts on the failure that they report. Where neither says that a call has ended, the second is available again after ten.
+//! some are the last of their call, unless a policy above acts on the failure that they report. Where neither says that
+//! a call has ended, the second is available again after ten.
 //! In async code the wait blocks the thread, as a hook does: events are raised in the middle of a poll, and in drops.
 
 use super::worker::HandlingWait;

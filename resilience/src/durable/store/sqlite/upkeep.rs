@@ -88,7 +88,8 @@ impl SqliteStore {
     }
 
     /// Checks the tables, their indexes and every record, and whether acknowledged work is missing; returns the damage,
-    /// in words, and an empty list for a sound store. It reads the whole file, on a thread of its own; others can write at the same time.
+    /// in words, and an empty list for a sound store. It reads the whole file, on a thread of its own; others can write
+    /// at the same time.
     ///
     /// # Errors
     ///
