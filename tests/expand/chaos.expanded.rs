@@ -29,7 +29,7 @@ async fn all(id: u32) -> Result<String, Error> {
             ::core::time::Duration::from_secs(2),
         )
         .checked();
-    let mut __retry = (&__RETRY).start();
+    let mut __retry = (&__RETRY).in_code().start();
     let __outcome = loop {
         let __retrying = {
             let __outcome = '__chaos: {
@@ -58,12 +58,12 @@ async fn all(id: u32) -> Result<String, Error> {
             };
             let __verdict = __rt::Outcome::probe(&__outcome)
                 .probed_verdict(&__POINT, (&__retry).attempt());
-            match (&__RETRY).settle(__retry, __verdict) {
+            match (&__RETRY).in_code().settle(__retry, __verdict) {
                 __rt::Ok(_) => break __outcome,
                 __rt::Err(__retrying) => __retrying,
             }
         };
-        __retry = (&__RETRY).pause(__retrying).await;
+        __retry = (&__RETRY).in_code().pause(__retrying).await;
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }

@@ -37,7 +37,7 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
     let (__outcome, __verdict) = match __rt::Timed::new(
             &__TIMEOUT,
             async {
-                let mut __retry = (&__RETRY).start();
+                let mut __retry = (&__RETRY).in_code().start();
                 let (__outcome, __verdict) = loop {
                     let __retrying = {
                         let (__outcome, __verdict) = '__breaker: {
@@ -77,12 +77,12 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
                                 .settle(__verdict, __rt::Ruling::ByCategory);
                             (__outcome, __verdict)
                         };
-                        match (&__RETRY).settle(__retry, __verdict) {
+                        match (&__RETRY).in_code().settle(__retry, __verdict) {
                             __rt::Ok(__verdict) => break (__outcome, __verdict),
                             __rt::Err(__retrying) => __retrying,
                         }
                     };
-                    __retry = (&__RETRY).pause(__retrying).await;
+                    __retry = (&__RETRY).in_code().pause(__retrying).await;
                 };
                 (__outcome, __verdict)
             },
@@ -148,7 +148,7 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
         __rt::Site::new(__keyed(), __keyed)
     };
     let __budget = __rt::Keyed::get(&__BUDGETS, &(request.host));
-    let mut __retry = (&__RETRY).start();
+    let mut __retry = (&__RETRY).in_code().start();
     let (__outcome, __verdict) = loop {
         let __retrying = {
             let (__outcome, __verdict) = '__breaker: {
@@ -184,6 +184,7 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
                 (__outcome, __verdict)
             };
             match (&__RETRY)
+                .in_code()
                 .settle_with(
                     __retry,
                     __verdict,
@@ -195,7 +196,7 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
                 __rt::Err(__retrying) => __retrying,
             }
         };
-        __retry = (&__RETRY).sleep(__retrying);
+        __retry = (&__RETRY).in_code().sleep(__retrying);
     };
     let __outcome = '__fallback: {
         let __rt::Some(__class) = (&__FALLBACK)

@@ -133,7 +133,7 @@ async fn owned(endpoint: Endpoint, tenant: u32) -> Result<String, Error> {
                     &__BUDGETS,
                     &(__rt::KeyAndValue(&(tenant), &endpoint)),
                 );
-                let mut __retry = (&__RETRY).start();
+                let mut __retry = (&__RETRY).in_code().start();
                 let (__outcome, __verdict) = loop {
                     let __retrying = {
                         let (__outcome, __verdict) = '__rate_limit: {
@@ -162,6 +162,7 @@ async fn owned(endpoint: Endpoint, tenant: u32) -> Result<String, Error> {
                             (__outcome, __verdict)
                         };
                         match (&__RETRY)
+                            .in_code()
                             .settle_with(
                                 __retry,
                                 __verdict,
@@ -173,7 +174,7 @@ async fn owned(endpoint: Endpoint, tenant: u32) -> Result<String, Error> {
                             __rt::Err(__retrying) => __retrying,
                         }
                     };
-                    __retry = (&__RETRY).pause(__retrying).await;
+                    __retry = (&__RETRY).in_code().pause(__retrying).await;
                 };
                 (__outcome, __verdict)
             };

@@ -74,7 +74,7 @@ async fn retried(id: u32, name: String) -> Result<String, Error> {
     let __outcome = match __rt::Timed::new(
             &__TIMEOUT,
             async {
-                let mut __retry = (&__RETRY).start();
+                let mut __retry = (&__RETRY).in_code().start();
                 let (__outcome, __verdict) = loop {
                     let __retrying = {
                         let (__outcome, __verdict) = __rt::hedge::Copies::new(
@@ -120,12 +120,12 @@ async fn retried(id: u32, name: String) -> Result<String, Error> {
                                 __rt::hedge::verdict,
                             )
                             .await;
-                        match (&__RETRY).settle(__retry, __verdict) {
+                        match (&__RETRY).in_code().settle(__retry, __verdict) {
                             __rt::Ok(__verdict) => break (__outcome, __verdict),
                             __rt::Err(__retrying) => __retrying,
                         }
                     };
-                    __retry = (&__RETRY).pause(__retrying).await;
+                    __retry = (&__RETRY).in_code().pause(__retrying).await;
                 };
                 __outcome
             },

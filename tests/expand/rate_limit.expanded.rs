@@ -41,7 +41,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             ::core::time::Duration::from_secs(2),
         )
         .checked();
-    let mut __retry = (&__RETRY).start();
+    let mut __retry = (&__RETRY).in_code().start();
     let __outcome = loop {
         let __retrying = {
             let (__outcome, __verdict) = '__rate_limit: {
@@ -68,12 +68,12 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                     .probed_verdict(&__POINT, (&__retry).attempt());
                 (__outcome, __verdict)
             };
-            match (&__RETRY).settle(__retry, __verdict) {
+            match (&__RETRY).in_code().settle(__retry, __verdict) {
                 __rt::Ok(_) => break __outcome,
                 __rt::Err(__retrying) => __retrying,
             }
         };
-        __retry = (&__RETRY).pause(__retrying).await;
+        __retry = (&__RETRY).in_code().pause(__retrying).await;
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }

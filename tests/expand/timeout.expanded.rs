@@ -168,7 +168,7 @@ fn follows_on_thread(id: u32, name: String) -> Result<String, Error> {
         __rt::Site::new(__keyed(), __keyed)
     };
     let __budget = __rt::Keyed::get(&__BUDGETS, &(name));
-    let mut __retry = (&__RETRY).start();
+    let mut __retry = (&__RETRY).in_code().start();
     let __outcome = loop {
         let __retrying = {
             let (__outcome, __verdict) = {
@@ -202,6 +202,7 @@ fn follows_on_thread(id: u32, name: String) -> Result<String, Error> {
                 (__outcome, __verdict)
             };
             match (&__RETRY)
+                .in_code()
                 .settle_with(
                     __retry,
                     __verdict,
@@ -213,7 +214,7 @@ fn follows_on_thread(id: u32, name: String) -> Result<String, Error> {
                 __rt::Err(__retrying) => __retrying,
             }
         };
-        __retry = (&__RETRY).sleep(__retrying);
+        __retry = (&__RETRY).in_code().sleep(__retrying);
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }

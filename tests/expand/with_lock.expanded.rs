@@ -42,7 +42,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         )
         .shared()
         .checked();
-    let mut __retry = (&__RETRY).start();
+    let mut __retry = (&__RETRY).in_code().start();
     let __outcome = loop {
         let __retrying = {
             let (__outcome, __verdict) = '__with_lock: {
@@ -87,12 +87,12 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                     .await;
                 (__outcome, __verdict)
             };
-            match (&__RETRY).settle(__retry, __verdict) {
+            match (&__RETRY).in_code().settle(__retry, __verdict) {
                 __rt::Ok(_) => break __outcome,
                 __rt::Err(__retrying) => __retrying,
             }
         };
-        __retry = (&__RETRY).pause(__retrying).await;
+        __retry = (&__RETRY).in_code().pause(__retrying).await;
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }

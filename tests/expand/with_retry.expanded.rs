@@ -14,7 +14,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             __rt::Backoff::Exponential(2f64),
         ),
     );
-    let mut __retry = (&__RETRY).start();
+    let mut __retry = (&__RETRY).in_code().start();
     let __outcome = loop {
         let __retrying = {
             let __outcome = __rt::call_once(|| -> Result<String, Error> {
@@ -22,12 +22,12 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             });
             let __verdict = __rt::Outcome::probe(&__outcome)
                 .probed_verdict(&__POINT, (&__retry).attempt());
-            match (&__RETRY).settle(__retry, __verdict) {
+            match (&__RETRY).in_code().settle(__retry, __verdict) {
                 __rt::Ok(_) => break __outcome,
                 __rt::Err(__retrying) => __retrying,
             }
         };
-        __retry = (&__RETRY).sleep(__retrying);
+        __retry = (&__RETRY).in_code().sleep(__retrying);
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
@@ -47,7 +47,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             __rt::Backoff::Exponential(2f64),
         ),
     );
-    let mut __again = (&__RETRY).begin();
+    let mut __again = (&__RETRY).in_code().begin();
     let __outcome = loop {
         let __retrying = {
             let (__retry, __outcome) = __rt::attempt(
@@ -64,12 +64,12 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 .await;
             let __verdict = __rt::Outcome::probe(&__outcome)
                 .probed_verdict(&__POINT, (&__retry).attempt());
-            match (&__RETRY).settle(__retry, __verdict) {
+            match (&__RETRY).in_code().settle(__retry, __verdict) {
                 __rt::Ok(_) => break __outcome,
                 __rt::Err(__retrying) => __retrying,
             }
         };
-        __again = __rt::Some((&__RETRY).again(__retrying));
+        __again = __rt::Some((&__RETRY).in_code().again(__retrying));
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
@@ -90,7 +90,7 @@ impl Service {
                 __rt::Backoff::Exponential(2f64),
             ),
         );
-        let mut __again = (&__RETRY).begin();
+        let mut __again = (&__RETRY).in_code().begin();
         let __outcome = loop {
             let __retrying = {
                 let (__retry, __outcome) = __rt::attempt(
@@ -107,12 +107,12 @@ impl Service {
                     .await;
                 let __verdict = __rt::Outcome::probe(&__outcome)
                     .probed_verdict(&__POINT, (&__retry).attempt());
-                match (&__RETRY).settle(__retry, __verdict) {
+                match (&__RETRY).in_code().settle(__retry, __verdict) {
                     __rt::Ok(_) => break __outcome,
                     __rt::Err(__retrying) => __retrying,
                 }
             };
-            __again = __rt::Some((&__RETRY).again(__retrying));
+            __again = __rt::Some((&__RETRY).in_code().again(__retrying));
         };
         #[allow(unreachable_code, clippy::needless_return)] return __outcome;
     }
@@ -136,7 +136,7 @@ async fn throttled(id: u32) -> Result<String, Error> {
             __rt::Ok(__throttled) => __throttled,
             __rt::Err(__rejected) => break '__retry __rt::refused(__rejected),
         };
-        let mut __retry = (&__RETRY).start();
+        let mut __retry = (&__RETRY).in_code().start();
         let __outcome = loop {
             let __retrying = {
                 let __attempt = (&__throttled).attempt();
@@ -156,12 +156,12 @@ async fn throttled(id: u32) -> Result<String, Error> {
                 let __verdict = __rt::Outcome::probe(&__outcome)
                     .probed_verdict(&__POINT, (&__retry).attempt());
                 __attempt.ended(&__verdict);
-                match (&__RETRY).settle(__retry, __verdict) {
+                match (&__RETRY).in_code().settle(__retry, __verdict) {
                     __rt::Ok(_) => break __outcome,
                     __rt::Err(__retrying) => __retrying,
                 }
             };
-            __retry = (&__RETRY).pause(__retrying).await;
+            __retry = (&__RETRY).in_code().pause(__retrying).await;
         };
         __outcome
     };
@@ -186,19 +186,20 @@ fn shared(id: u32) -> Result<String, Error> {
     let __outcome = '__retry: {
         let __throttled = match __rt::MayRefuse::<Result<String, Error>>::NEW
             .probed_ask(
-                || (&__RETRY).ask_named((&__RETRY).budget()),
+                || (&__RETRY).ask_named((&__RETRY).in_code().budget()),
                 (&__RETRY).unthrottled(),
             )
         {
             __rt::Ok(__throttled) => __throttled,
             __rt::Err(__refused) => break '__retry __refused.0,
         };
-        let mut __retry = (&__RETRY).start();
+        let mut __retry = (&__RETRY).in_code().start();
         let __outcome = loop {
             let __retrying = {
                 let __attempt = (&__throttled).attempt();
                 let __share = (&__RETRY)
-                    .share((&__RETRY).budget())
+                    .in_code()
+                    .share((&__RETRY).in_code().budget())
                     .admitted(&__throttled);
                 let __inside = (&__share).enter();
                 let __outcome = __rt::call_once(|| -> Result<String, Error> {
@@ -209,18 +210,14 @@ fn shared(id: u32) -> Result<String, Error> {
                 __inside.leave();
                 (&__share).ended(__attempt, &__verdict);
                 match (&__RETRY)
-                    .settle_shared(
-                        __retry,
-                        __verdict,
-                        __rt::Ruling::ByCategory,
-                        &__share,
-                    )
+                    .in_code()
+                    .settle_with(__retry, __verdict, __rt::Ruling::ByCategory, &__share)
                 {
                     __rt::Ok(_) => break __outcome,
                     __rt::Err(__retrying) => __retrying,
                 }
             };
-            __retry = (&__RETRY).sleep(__retrying);
+            __retry = (&__RETRY).in_code().sleep(__retrying);
         };
         __outcome
     };
@@ -245,19 +242,20 @@ async fn shared_later(id: u32) -> Result<String, Error> {
     let __outcome = '__retry: {
         let __throttled = match __rt::MayRefuse::<Result<String, Error>>::NEW
             .probed_ask(
-                || (&__RETRY).ask_named((&__RETRY).budget()),
+                || (&__RETRY).ask_named((&__RETRY).in_code().budget()),
                 (&__RETRY).unthrottled(),
             )
         {
             __rt::Ok(__throttled) => __throttled,
             __rt::Err(__refused) => break '__retry __refused.0,
         };
-        let mut __retry = (&__RETRY).start();
+        let mut __retry = (&__RETRY).in_code().start();
         let __outcome = loop {
             let __retrying = {
                 let __attempt = (&__throttled).attempt();
                 let __share = (&__RETRY)
-                    .share((&__RETRY).budget())
+                    .in_code()
+                    .share((&__RETRY).in_code().budget())
                     .admitted(&__throttled);
                 let __outcome = __rt::Repeated::new(
                         &__POINT,
@@ -279,18 +277,14 @@ async fn shared_later(id: u32) -> Result<String, Error> {
                     .probed_verdict(&__POINT, (&__retry).attempt());
                 (&__share).ended(__attempt, &__verdict);
                 match (&__RETRY)
-                    .settle_shared(
-                        __retry,
-                        __verdict,
-                        __rt::Ruling::ByCategory,
-                        &__share,
-                    )
+                    .in_code()
+                    .settle_with(__retry, __verdict, __rt::Ruling::ByCategory, &__share)
                 {
                     __rt::Ok(_) => break __outcome,
                     __rt::Err(__retrying) => __retrying,
                 }
             };
-            __retry = (&__RETRY).pause(__retrying).await;
+            __retry = (&__RETRY).in_code().pause(__retrying).await;
         };
         __outcome
     };

@@ -4,7 +4,7 @@ mod calls;
 pub(crate) mod share;
 mod throttle;
 
-pub(super) use share::{PaidBy, Share};
+pub(super) use share::{PaidBy, Pays, Share};
 pub(super) use throttle::Throttled;
 
 use self::throttle::Throttle;

@@ -48,21 +48,29 @@ impl Checked {
         own && !self.is_given() && !self.rules.any()
     }
 
-    /// Returns the owner of the budgets: the `static`, or the policy that the program owns.
-    pub(super) fn owner(&self, position: &Position) -> TokenStream {
-        let name = if self.is_given() { given_local() } else { position.site.clone() };
-        quote_spanned!(Span::mixed_site()=> (&#name))
+    /// Returns the retry with the settings that no configuration changes: those in the code, or of the policy that the
+    /// program owns.
+    pub(super) fn unchanged(&self, position: &Position) -> TokenStream {
+        let (here, site, given) = (Span::mixed_site(), &position.site, given_local());
+        if self.is_given() {
+            quote_spanned!(here=> (&#given))
+        } else {
+            quote_spanned!(here=> (&#site).in_code())
+        }
     }
 
     /// Returns the budget that pays for retries, `keyed` if the stack has a `key`.
-    pub(super) fn budget(&self, site: &TokenStream, is_keyed: bool) -> TokenStream {
-        let here = Span::mixed_site();
+    pub(super) fn budget(&self, position: &Position, is_keyed: bool) -> TokenStream {
+        let (here, in_force) = (Span::mixed_site(), self.unchanged(position));
         match self.budget {
             BudgetSource::None => quote_spanned!(here=> __rt::None),
-            BudgetSource::Settings if is_keyed => quote_spanned!(here=> #site.budget_or(&__budget)),
-            BudgetSource::Settings => quote_spanned!(here=> #site.budget()),
+            BudgetSource::Settings if is_keyed => quote_spanned!(here=> #in_force.budget_or(&__budget)),
+            BudgetSource::Settings => quote_spanned!(here=> #in_force.budget()),
             _ if is_keyed => quote_spanned!(here=> __rt::Some(&*__budget)),
-            _ => quote_spanned!(here=> #site.own_budget()),
+            _ => {
+                let site = &position.site;
+                quote_spanned!(here=> (&#site).own_budget())
+            }
         }
     }
 
@@ -78,9 +86,9 @@ impl Checked {
         let ruling = self.rules.ruling();
         if self.is_plain(is_keyed) {
             quote_spanned!(here=> #site.settle(#retry, __verdict))
-        } else if let Some(share) = &cx.share {
-            quote_spanned!(here=> #site.settle_shared(#retry, __verdict, #ruling, &#share))
         } else {
+            let share = cx.share.as_ref().map(|share| quote_spanned!(here=> &#share));
+            let budget = share.as_ref().unwrap_or(budget);
             quote_spanned!(here=> #site.settle_with(#retry, __verdict, #ruling, #budget))
         }
     }

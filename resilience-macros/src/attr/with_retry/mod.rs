@@ -284,15 +284,14 @@ impl Layer for Checked {
     }
 
     fn paid_by(&self, position: &Position, has_key: bool) -> Option<TokenStream> {
-        Some(self.budget(&self.owner(position), self.has_keyed_budgets(has_key)))
+        Some(self.budget(position, self.has_keyed_budgets(has_key)))
     }
 
     fn handle(&self, position: &Position) -> TokenStream {
-        let (site, owner) = (&position.site, self.owner(position));
         if !position.is_pinned {
-            return owner;
+            return self.unchanged(position);
         }
-        let settings = pinned_local();
+        let (site, settings) = (&position.site, pinned_local());
         quote_spanned!(Span::mixed_site()=> (&#site).pinned(#settings))
     }
 
@@ -349,7 +348,7 @@ impl Layer for Checked {
         let budgets = key
             .as_ref()
             .map(|key| quote_spanned!(here=> let __budget = __rt::Keyed::get(&__BUDGETS, &(#key));));
-        let budget = self.budget(&self.owner(position), key.is_some());
+        let budget = self.budget(position, key.is_some());
         let settle = self.settled(cx, position, &budget, key.is_some());
         let (bound, last) = (position.bound(), position.ended());
         let throttled = Throttled::new(self, cx, position, key.is_some());

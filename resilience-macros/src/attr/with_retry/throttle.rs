@@ -91,7 +91,7 @@ impl Throttled {
     ) -> Option<Self> {
         let here = Span::mixed_site();
         let (site, label) = (&position.site, position.label());
-        let budget = checked.budget(&checked.owner(position), is_keyed);
+        let budget = checked.budget(position, is_keyed);
         let is_named = checked.budget == BudgetSource::Settings && !checked.is_given();
         let has_throttle = checked.throttle.is_some();
         let ask = match cx.return_type() {

@@ -35,7 +35,8 @@ pub struct Share<'b> {
 
 /// The payer of the retry after an attempt.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::policy) enum PaidBy<'b> {
+#[doc(hidden)]
+pub enum PaidBy<'b> {
     Budget(&'b Budget),
     /// The retry costs nothing.
     Nothing,
@@ -43,10 +44,54 @@ pub(in crate::policy) enum PaidBy<'b> {
     Denied,
 }
 
-impl<'b> From<Option<&'b Budget>> for PaidBy<'b> {
+/// What pays for the retries of a call: a budget that the attempt has alone, or its share in one.
+#[doc(hidden)]
+pub trait Pays<'b>: Copy {
+    /// Returns whether a success has nothing to return.
+    fn is_full(self) -> bool;
+
+    /// Returns the budget to which a success of the attempt returns a token.
+    fn refunded(self) -> Option<&'b Budget>;
+
+    /// Returns the payer of the retry after the attempt.
+    fn payer(self) -> PaidBy<'b>;
+}
+
+impl<'b> Pays<'b> for Option<&'b Budget> {
     #[inline]
-    fn from(budget: Option<&'b Budget>) -> Self {
-        budget.map_or(Self::Nothing, Self::Budget)
+    fn is_full(self) -> bool {
+        self.is_none_or(Budget::is_full)
+    }
+
+    #[inline]
+    fn refunded(self) -> Option<&'b Budget> {
+        self
+    }
+
+    #[inline]
+    fn payer(self) -> PaidBy<'b> {
+        self.map_or(PaidBy::Nothing, PaidBy::Budget)
+    }
+}
+
+impl<'b> Pays<'b> for &Share<'b> {
+    #[inline]
+    fn is_full(self) -> bool {
+        self.budget.is_full()
+    }
+
+    #[cold]
+    fn refunded(self) -> Option<&'b Budget> {
+        self.budget.filter(|_| self.notes().payment.is_none())
+    }
+
+    #[cold]
+    fn payer(self) -> PaidBy<'b> {
+        match self.notes().payment {
+            Some(Payment::Paid) => PaidBy::Nothing,
+            Some(Payment::Denied) => PaidBy::Denied,
+            None | Some(Payment::Refunded) => self.budget.payer(),
+        }
     }
 }
 
@@ -94,28 +139,6 @@ impl<'b> Share<'b> {
             attempt.uncounted();
         } else {
             attempt.ended(verdict);
-        }
-    }
-
-    /// Returns whether a success has nothing to return.
-    #[inline]
-    pub(in crate::policy) fn is_full(&self) -> bool {
-        self.budget.is_none_or(Budget::is_full)
-    }
-
-    /// Returns the budget to which a success of the attempt returns a token.
-    #[cold]
-    pub(in crate::policy) fn refunded(&self) -> Option<&'b Budget> {
-        self.budget.filter(|_| self.notes().payment.is_none())
-    }
-
-    /// Returns the payer of the retry after the attempt.
-    #[cold]
-    pub(in crate::policy) fn paid_by(&self) -> PaidBy<'b> {
-        match self.notes().payment {
-            Some(Payment::Paid) => PaidBy::Nothing,
-            Some(Payment::Denied) => PaidBy::Denied,
-            None | Some(Payment::Refunded) => self.budget.into(),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The retry of one annotated function: its `static`.
 //!
-//! The expansion makes one [`RetrySite`] for each `with_retry`, and calls it with the settings in it or, with
-//! `instance`, through a [`RetryInForce`] with those of the call. Both are a [`CallSite`] to `run.rs`, which does the
-//! work; the code here is for annotated functions only: a point, counters, budgets for its keys, and a pause that the
-//! future of the function need not hold.
+//! The expansion makes one [`RetrySite`] for each `with_retry`, and takes each step of a call through a
+//! [`RetryInForce`]: the site, with the settings in the code, those of an `instance`, or those of a configuration.
+//! `run.rs` does the work; the code here is for annotated functions only: a point, counters, budgets for its keys, and a
+//! pause that the future of the function need not hold.
 //!
 //! Which budget pays is decided when the program is compiled, except for the key: the expansion passes `own_budget`,
 //! `budget`, or `budget_or` of the budget of the key. A call that succeeds writes to a budget only if it is not full.
@@ -22,7 +22,7 @@ use crate::point::registry::{Point, PointKey};
 #[cfg(feature = "config")]
 use crate::point::{Override, Pinned};
 use crate::point::{PointName, PointSite};
-use crate::policy::budget::{BudgetOf, Share, Throttled};
+use crate::policy::budget::{BudgetOf, Pays, Share, Throttled};
 use crate::policy::keyed::{Keyed, PerKey};
 use crate::policy::{Ruling, Verdict};
 use crate::rejected::Rejected;
@@ -49,7 +49,7 @@ pub struct RetrySite {
     is_timed: bool,
 }
 
-/// The settings in force for one call of a `with_retry`: those of an `instance` or of a configuration.
+/// A `with_retry` with the settings that are in force for one call.
 #[derive(Clone, Copy, Debug)]
 #[doc(hidden)]
 pub struct RetryInForce<'a> {
@@ -108,6 +108,12 @@ impl RetrySite {
         Self::with(point, Retry::new(), Some(OnceLock::new()))
     }
 
+    /// Returns the settings in the code.
+    #[inline]
+    pub const fn in_code(&'static self) -> RetryInForce<'static> {
+        RetryInForce { site: self, retry: &self.retry }
+    }
+
     /// Returns the settings of `retry` for one call.
     pub fn given<'a>(&'static self, retry: &'a Retry) -> RetryInForce<'a> {
         if let Some(given) = &self.given {
@@ -142,8 +148,8 @@ impl RetrySite {
     #[cfg(feature = "config")]
     #[inline]
     pub fn pinned(&'static self, settings: Pinned) -> RetryInForce<'static> {
-        let retry = settings.of(self).and_then(in_force).unwrap_or(&self.retry);
-        RetryInForce { site: self, retry }
+        let changed = settings.of(self).and_then(in_force);
+        changed.map_or(self.in_code(), |retry| RetryInForce { site: self, retry })
     }
 
     /// Sets the budgets of the stack's keys: they pay unless the settings name another budget.
@@ -187,121 +193,18 @@ impl RetrySite {
     pub fn ask<'b>(&'static self, budget: Option<&'b Budget>) -> Result<Throttled<'b>, Rejected> {
         Throttled::ask(budget, self.point.stack(), || {
             self.count(Counter::Throttled);
-            self.name()
+            self.point.name()
         })
-    }
-
-    /// Begins a call, and with it the first attempt.
-    #[inline]
-    pub fn start(&self) -> CallState {
-        run::begin(self, 1);
-        CallState::default()
-    }
-
-    /// Begins a call whose length may matter, and with it the first attempt.
-    #[inline]
-    pub fn start_timed(&self) -> CallState {
-        let call = CallState::start(&self.retry);
-        run::begin(self, 1);
-        call
-    }
-
-    /// Begins a call as [`start`](Self::start) does; `None`, as its first attempt has no wait.
-    #[inline]
-    pub fn begin<'a>(&self) -> Option<Box<NextAttempt<'a>>> {
-        run::begin(self, 1);
-        None
-    }
-
-    /// Returns the next attempt, which begins with its wait.
-    #[cold]
-    pub fn again<'a>(&'static self, retrying: Retrying<'a>) -> Box<NextAttempt<'a>> {
-        RetryInForce { site: self, retry: &self.retry }.again(retrying)
-    }
-
-    /// Waits, and begins the next attempt.
-    #[cold]
-    pub fn pause<'a>(&'static self, retrying: Retrying<'a>) -> Pause<'a, CallState> {
-        RetryInForce { site: self, retry: &self.retry }.pause(retrying)
-    }
-
-    /// Blocks the thread for the wait; then the next attempt begins.
-    #[cold]
-    pub fn sleep(&self, retrying: Retrying<'_>) -> CallState {
-        run::sleep(self, retrying)
-    }
-
-    /// Settles an attempt that is judged by its category and whose retries the function's own budget pays
-    /// for: returns the verdict with which the call ends.
-    ///
-    /// # Errors
-    ///
-    /// The call that waits for its next attempt, if one follows.
-    #[inline]
-    pub fn settle(&self, call: CallState, verdict: Verdict) -> Result<Verdict, Retrying<'_>> {
-        run::settle(self, call, verdict, Ruling::ByCategory, Some(&self.state.budget))
-    }
-
-    /// Settles an attempt whose retries `budget` pays for: returns the verdict with which the call ends.
-    ///
-    /// # Errors
-    ///
-    /// The call that waits for its next attempt, if one follows.
-    #[inline]
-    pub fn settle_with<'b>(
-        &self,
-        call: CallState,
-        verdict: Verdict,
-        ruling: Ruling,
-        budget: Option<&'b Budget>,
-    ) -> Result<Verdict, Retrying<'b>> {
-        run::settle(self, call, verdict, ruling, budget)
-    }
-
-    /// Settles an attempt whose budget functions inside it may share: returns the verdict with which the call ends.
-    ///
-    /// # Errors
-    ///
-    /// The call that waits for its next attempt, if one follows.
-    #[inline]
-    pub fn settle_shared<'b>(
-        &self,
-        call: CallState,
-        verdict: Verdict,
-        ruling: Ruling,
-        share: &Share<'b>,
-    ) -> Result<Verdict, Retrying<'b>> {
-        run::settle_shared(self, call, verdict, ruling, share)
-    }
-
-    /// Returns the share in the `budget` of an attempt, which functions inside it may share if the settings name it.
-    #[inline]
-    pub fn share<'b>(&self, budget: Option<&'b Budget>) -> Share<'b> {
-        share(&self.retry, budget)
-    }
-
-    /// Returns whether no attempt can follow the one that is about to run.
-    #[inline]
-    pub fn is_last(&self, call: &CallState) -> bool {
-        u64::from(call.attempt()) >= self.retry.max_attempts()
     }
 
     /// Returns the budget of the function itself.
     #[inline]
-    pub const fn own_budget(&self) -> Option<&Budget> {
+    pub const fn own_budget(&'static self) -> Option<&'static Budget> {
         Some(&self.state.budget)
     }
 
-    /// Returns the budget that the settings name, if they name one.
-    #[inline]
-    pub const fn budget(&self) -> Option<&Budget> {
-        self.budget_or(&self.state.budget)
-    }
-
-    /// Returns the budget that the settings name, if they name one; `own` if that is the default.
-    #[inline]
-    pub const fn budget_or<'b>(&'b self, own: &'b Budget) -> Option<&'b Budget> {
-        budget_of(&self.retry, own)
+    fn count(&self, counter: Counter) {
+        self.state.counters.of(counter).fetch_add(1, Ordering::Relaxed);
     }
 
     /// Returns whether each key has a budget of its own.
@@ -320,49 +223,31 @@ const fn budget_of<'b>(retry: &Retry, own: &'b Budget) -> Option<&'b Budget> {
     }
 }
 
-/// Returns the share in the `budget` of an attempt of `retry`.
-#[inline]
-fn share<'b>(retry: &Retry, budget: Option<&'b Budget>) -> Share<'b> {
-    Share::new(budget, matches!(retry.config().budget, BudgetOf::Shared(_)))
-}
-
-/// The methods of [`RetrySite`], with the settings that the call was given.
+/// The steps of a call.
 impl<'a> RetryInForce<'a> {
-    /// See [`RetrySite::start`].
-    #[cfg(feature = "config")]
+    /// Begins a call, and with it the first attempt.
     #[inline]
     pub fn start(self) -> CallState {
-        run::begin(&self, 1);
+        run::begin(self, 1);
         CallState::default()
     }
 
-    /// See [`RetrySite::settle`].
-    ///
-    /// # Errors
-    ///
-    /// The wait before the next attempt, if one follows.
-    #[cfg(feature = "config")]
+    /// Begins a call whose length may matter, and with it the first attempt.
     #[inline]
-    pub fn settle(self, call: CallState, verdict: Verdict) -> Result<Verdict, Retrying<'static>> {
-        run::settle(&self, call, verdict, Ruling::ByCategory, Some(&self.site.state.budget))
-    }
-
-    /// See [`RetrySite::start_timed`].
     pub fn start_timed(self) -> CallState {
         let call = CallState::start(self.retry);
-        run::begin(&self, 1);
+        run::begin(self, 1);
         call
     }
 
-    /// See [`RetrySite::begin`].
-    #[cfg(feature = "config")]
+    /// Begins a call as [`start`](Self::start) does; `None`, as its first attempt has no wait.
     #[inline]
     pub fn begin<'p>(self) -> Option<Box<NextAttempt<'p>>> {
-        run::begin(&self, 1);
+        run::begin(self, 1);
         None
     }
 
-    /// See [`RetrySite::again`].
+    /// Returns the next attempt, which begins with its wait.
     #[cold]
     #[expect(
         clippy::unnecessary_box_returns,
@@ -376,7 +261,7 @@ impl<'a> RetryInForce<'a> {
         Box::new(NextAttempt { call, by: self.site.point, wait: Some(wait) })
     }
 
-    /// See [`RetrySite::pause`].
+    /// Waits, and begins the next attempt.
     #[cold]
     pub fn pause<'p>(self, retrying: Retrying<'p>) -> Pause<'p, CallState>
     where
@@ -385,58 +270,59 @@ impl<'a> RetryInForce<'a> {
         run::pause(self, retrying)
     }
 
-    /// See [`RetrySite::sleep`].
+    /// Blocks the thread for the wait; then the next attempt begins.
     #[cold]
     pub fn sleep(self, retrying: Retrying<'_>) -> CallState {
-        run::sleep(&self, retrying)
+        run::sleep(self, retrying)
     }
 
-    /// See [`RetrySite::settle_with`].
+    /// Settles an attempt that is judged by its category and whose retries the function's own budget pays
+    /// for: returns the verdict with which the call ends.
     ///
     /// # Errors
     ///
     /// The call that waits for its next attempt, if one follows.
-    pub fn settle_with(
-        self,
-        call: CallState,
-        verdict: Verdict,
-        ruling: Ruling,
-        budget: Option<&Budget>,
-    ) -> Result<Verdict, Retrying<'_>> {
-        run::settle(&self, call, verdict, ruling, budget)
+    #[inline]
+    pub fn settle(self, call: CallState, verdict: Verdict) -> Result<Verdict, Retrying<'static>> {
+        self.settle_with(call, verdict, Ruling::ByCategory, self.site.own_budget())
     }
 
-    /// See [`RetrySite::settle_shared`].
+    /// Settles an attempt whose retries `budget` pays for: returns the verdict with which the call ends.
     ///
     /// # Errors
     ///
     /// The call that waits for its next attempt, if one follows.
-    pub fn settle_shared<'b>(
+    #[inline]
+    pub fn settle_with<'b>(
         self,
         call: CallState,
         verdict: Verdict,
         ruling: Ruling,
-        share: &Share<'b>,
+        budget: impl Pays<'b>,
     ) -> Result<Verdict, Retrying<'b>> {
-        run::settle_shared(&self, call, verdict, ruling, share)
+        run::settle(self, call, verdict, ruling, budget)
     }
 
-    /// See [`RetrySite::share`].
+    /// Returns the share in the `budget` of an attempt, which functions inside it may share if the settings name it.
+    #[inline]
     pub fn share(self, budget: Option<&Budget>) -> Share<'_> {
-        share(self.retry, budget)
+        Share::new(budget, matches!(self.retry.config().budget, BudgetOf::Shared(_)))
     }
 
-    /// See [`RetrySite::is_last`].
+    /// Returns whether no attempt can follow the one that is about to run.
+    #[inline]
     pub fn is_last(self, call: &CallState) -> bool {
         u64::from(call.attempt()) >= self.retry.max_attempts()
     }
 
-    /// See [`RetrySite::budget`].
+    /// Returns the budget that the settings name, if they name one.
+    #[inline]
     pub const fn budget(self) -> Option<&'static Budget> {
         budget_of(self.retry, &self.site.state.budget)
     }
 
-    /// See [`RetrySite::budget_or`].
+    /// Returns the budget that the settings name, if they name one; `own` if that is the default.
+    #[inline]
     pub const fn budget_or(self, own: &Budget) -> Option<&Budget> {
         budget_of(self.retry, own)
     }
@@ -476,7 +362,7 @@ impl CallSite for RetryInForce<'_> {
     }
 
     fn name(&self) -> PointName {
-        self.site.name()
+        self.site.point.name()
     }
 
     fn count(&self, counter: Counter) {
@@ -485,27 +371,9 @@ impl CallSite for RetryInForce<'_> {
 
     #[cfg(feature = "ops")]
     fn count_retried(&self, wait: &Wait<'_>) {
-        self.site.count_retried(wait);
-    }
-}
-
-impl CallSite for RetrySite {
-    fn retry(&self) -> &Retry {
-        &self.retry
-    }
-
-    fn name(&self) -> PointName {
-        self.point.name()
-    }
-
-    fn count(&self, counter: Counter) {
-        self.state.counters.of(counter).fetch_add(1, Ordering::Relaxed);
-    }
-
-    #[cfg(feature = "ops")]
-    fn count_retried(&self, wait: &Wait<'_>) {
-        self.point.calls().retried(wait.category);
-        if let Some(durations) = self.point.durations() {
+        let point = self.site.point;
+        point.calls().retried(wait.category);
+        if let Some(durations) = point.durations() {
             durations.record(Measure::Delay { is_asked_for: wait.is_asked_for }, wait.delay);
         }
     }

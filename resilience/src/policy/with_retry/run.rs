@@ -22,7 +22,7 @@ use crate::base::{repeats, rng, scope, stopping};
 use crate::classify::{Category, Classification};
 use crate::event::{Event, blocks, emit, is_heard};
 use crate::point::PointName;
-use crate::policy::budget::{Budget, PaidBy, Share, Withdrawal};
+use crate::policy::budget::{Budget, PaidBy, Pays, Withdrawal};
 use crate::policy::{Ruling, Verdict};
 use std::future::Future;
 use std::pin::Pin;
@@ -103,46 +103,26 @@ pub struct Retrying<'b> {
     pub(super) wait: Wait<'b>,
 }
 
-/// Settles an attempt whose retries `budget` pays for: `Err` of the call that waits for its next one, or the verdict
-/// with which it ends.
+/// Settles an attempt whose retries `budget` pays for: `Err` of the call that waits for its next one, or
+/// the verdict with which it ends.
 #[inline]
-pub(super) fn settle<'b, S: CallSite>(
-    site: &S,
+pub(super) fn settle<'b, S: CallSite + Copy>(
+    site: S,
     call: CallState,
     verdict: Verdict,
     ruling: Ruling,
-    budget: Option<&'b Budget>,
+    budget: impl Pays<'b>,
 ) -> Result<Verdict, Retrying<'b>> {
     let Some(class) = &verdict else {
-        if call.is_empty() && budget.is_none_or(Budget::is_full) {
+        if call.is_empty() && budget.is_full() {
             drop(call);
         } else {
-            succeeded(site, call, budget);
+            succeeded(site, call, budget.refunded());
         }
         // A new `None`: the compiler need not keep the verdict of a success in memory.
         return Ok(None);
     };
-    failed(site, call, class, ruling, budget.into())
-}
-
-/// Settles an attempt whose budget functions inside it may share.
-#[inline]
-pub(super) fn settle_shared<'b, S: CallSite>(
-    site: &S,
-    call: CallState,
-    verdict: Verdict,
-    ruling: Ruling,
-    share: &Share<'b>,
-) -> Result<Verdict, Retrying<'b>> {
-    let Some(class) = &verdict else {
-        if call.is_empty() && share.is_full() {
-            drop(call);
-        } else {
-            succeeded(site, call, share.refunded());
-        }
-        return Ok(None);
-    };
-    failed(site, call, class, ruling, share.paid_by())
+    failed(site, call, class, ruling, budget.payer())
 }
 
 /// Returns how many attempts a call may make, as events have it.
@@ -152,7 +132,7 @@ fn attempts_max(retry: &Retry) -> u32 {
 
 /// Logs that the attempt of this number begins, where `tracing` listens to that.
 #[inline]
-pub(super) fn begin<S: CallSite>(site: &S, attempt: u32) {
+pub(super) fn begin<S: CallSite + Copy>(site: S, attempt: u32) {
     #[cfg(feature = "tracing")]
     if tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::TRACE {
         started(site, attempt);
@@ -163,14 +143,14 @@ pub(super) fn begin<S: CallSite>(site: &S, attempt: u32) {
 
 /// Begins the retry that `call` has waited for.
 #[cold]
-pub(super) fn begin_retry<S: CallSite>(site: &S, call: &mut CallState, wait: Wait<'_>) {
+pub(super) fn begin_retry<S: CallSite + Copy>(site: S, call: &mut CallState, wait: Wait<'_>) {
     #[cfg(feature = "ops")]
     call.begin_retry();
     begin_again(site, call.attempt(), wait);
 }
 
 /// Begins the attempt with this number, which is not the first of its call, after its `wait`.
-pub(super) fn begin_again<S: CallSite>(site: &S, attempt: u32, wait: Wait<'_>) {
+pub(super) fn begin_again<S: CallSite + Copy>(site: S, attempt: u32, wait: Wait<'_>) {
     #[cfg(feature = "ops")]
     site.count_retried(&wait);
     #[cfg(feature = "durable")]
@@ -188,27 +168,34 @@ pub(super) type Pause<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Waits, and begins the next attempt.
 #[cold]
-pub(super) fn pause<'a>(site: impl CallSite + Send + 'a, retrying: Retrying<'a>) -> Pause<'a, CallState> {
+pub(super) fn pause<'a>(
+    site: impl CallSite + Copy + Send + 'a,
+    retrying: Retrying<'a>,
+) -> Pause<'a, CallState> {
     Box::pin(async move {
         let Retrying { mut call, wait } = retrying;
         stopping::pause(wait.delay).await;
-        begin_retry(&site, &mut call, wait);
+        begin_retry(site, &mut call, wait);
         call
     })
 }
 
 /// Waits, and begins the attempt with this number, which is not the first of its call.
 #[cold]
-pub(super) fn waited<'a>(site: impl CallSite + Send + 'a, attempt: u32, wait: Wait<'a>) -> Pause<'a, ()> {
+pub(super) fn waited<'a>(
+    site: impl CallSite + Copy + Send + 'a,
+    attempt: u32,
+    wait: Wait<'a>,
+) -> Pause<'a, ()> {
     Box::pin(async move {
         stopping::pause(wait.delay).await;
-        begin_again(&site, attempt, wait);
+        begin_again(site, attempt, wait);
     })
 }
 
 /// Blocks the thread for the wait; then the next attempt begins on it, which is marked for as long as that runs.
 #[cold]
-pub(super) fn sleep<S: CallSite>(site: &S, retrying: Retrying<'_>) -> CallState {
+pub(super) fn sleep<S: CallSite + Copy>(site: S, retrying: Retrying<'_>) -> CallState {
     blocks(&site.name());
     let Retrying { mut call, wait } = retrying;
     stopping::sleep(wait.delay);
@@ -220,14 +207,14 @@ pub(super) fn sleep<S: CallSite>(site: &S, retrying: Retrying<'_>) -> CallState 
 #[cfg(feature = "tracing")]
 #[cold]
 #[inline(never)]
-fn started<S: CallSite>(site: &S, attempt: u32) {
+fn started<S: CallSite + Copy>(site: S, attempt: u32) {
     crate::event::started(&site.name(), attempt, attempts_max(site.retry()));
 }
 
 /// Settles a success after `failed` failures, or one that finds a budget not full.
 #[cold]
 #[inline(never)]
-fn succeeded<S: CallSite>(site: &S, mut call: CallState, budget: Option<&Budget>) {
+fn succeeded<S: CallSite + Copy>(site: S, mut call: CallState, budget: Option<&Budget>) {
     call.leave();
     let failed = call.failed();
     if let Some(budget) = budget
@@ -254,14 +241,14 @@ fn is_rejected(retry: &Retry, class: &Classification) -> bool {
 /// verdict with which it ends.
 #[cold]
 #[inline(never)]
-fn failed<'b, S: CallSite>(
-    site: &S,
+fn failed<'b, S: CallSite + Copy>(
+    site: S,
     mut call: CallState,
     class: &Classification,
     ruling: Ruling,
     paid_by: PaidBy<'b>,
 ) -> Result<Verdict, Retrying<'b>> {
-    match call.next(|history| judged(site, history, *class, ruling, paid_by)) {
+    match call.next(|history| judged(&site, history, *class, ruling, paid_by)) {
         Some(wait) => Err(Retrying { call, wait }),
         None => Ok(Some(*class)),
     }
@@ -282,28 +269,17 @@ fn judged<'b>(
     if attempt == 1 && is_rejected(retry, &class) {
         return None;
     }
-    let (point, attempts_max) = (site.name(), attempts_max(retry));
+    let attempts_max = attempts_max(retry);
     let next = next(retry, history, &class, ruling, paid_by);
-    let delay = next.as_ref().ok().map(|wait| wait.delay);
-    let reason = next.as_ref().err().map(|stop| stop.reason());
     if is_heard(None) {
-        emit(
-            &Event::AttemptFailed {
-                point: point.clone(),
-                attempt,
-                attempts_max,
-                class,
-                delay,
-                reason,
-                inside: repeats::around(),
-            },
-            None,
-        );
+        let delay = next.as_ref().ok().map(|wait| wait.delay);
+        let reason = next.as_ref().err().map(|stop| stop.reason());
+        let (point, inside) = (site.name(), repeats::around());
+        emit(&Event::AttemptFailed { point, attempt, attempts_max, class, delay, reason, inside }, None);
     }
     match next {
         Ok(wait) => {
-            let delay = wait.delay;
-            let inside = repeats::around();
+            let (point, delay, inside) = (site.name(), wait.delay, repeats::around());
             emit(
                 &Event::Retrying { point, attempt, attempts_max, class, delay, inside },
                 retry.config().on_retry,
@@ -312,7 +288,7 @@ fn judged<'b>(
         }
         Err(stop) => {
             if count_end(site, attempt, stop) {
-                let (reason, inside) = (stop.reason(), repeats::around());
+                let (point, reason, inside) = (site.name(), stop.reason(), repeats::around());
                 emit(
                     &Event::GaveUp { point, attempt, attempts_max, class, reason, inside },
                     retry.config().on_give_up,

@@ -299,15 +299,15 @@ static SITE: RetrySite = RetrySite::new(
 
 fn quote(outcomes: &[Result<u32, Failed>]) -> (Result<u32, Failed>, Vec<bool>) {
     let (mut outcomes, mut last) = (outcomes.iter(), Vec::new());
-    let mut call = SITE.start_timed();
+    let (mut call, retry) = (SITE.in_code().start_timed(), SITE.in_code());
     loop {
-        last.push(SITE.is_last(&call));
+        last.push(retry.is_last(&call));
         assert_eq!(call.attempt() as usize, last.len());
         let outcome = outcomes.next().copied().unwrap_or_else(|| failure(Category::Timeout));
         let verdict = outcome.judge().err().map(Classify::classify);
-        match SITE.settle_with(call, verdict, Ruling::ByCategory, SITE.own_budget()) {
+        match retry.settle(call, verdict) {
             Ok(_) => return (outcome, last),
-            Err(retrying) => call = SITE.sleep(retrying),
+            Err(retrying) => call = retry.sleep(retrying),
         }
     }
 }
@@ -336,7 +336,7 @@ fn a_site_counts_retries_and_recoveries() {
     );
     assert!(world.events().iter().all(|event| event.point() == "here::quote"));
     // Nearly one token has flown back in the 201 ms since the first retry.
-    assert_eq!(SITE.budget().map(Budget::tokens), Some(500 - 10 - 5 + 1 - 10 + 1));
+    assert_eq!(SITE.own_budget().map(Budget::tokens), Some(500 - 10 - 5 + 1 - 10 + 1));
 }
 
 #[test]
@@ -345,12 +345,13 @@ fn a_site_counts_denied_retries() {
     static EMPTY: Budget = Budget::new().capacity(1).refill(0);
     let _world = isolate();
     let down = Some(Category::Unavailable.into());
-    let first = DENIED.start();
-    let settle = |call, verdict| DENIED.settle_with(call, verdict, Ruling::ByCategory, DENIED.budget());
+    let retry = DENIED.in_code();
+    let first = retry.start();
+    let settle = |call, verdict| retry.settle_with(call, verdict, Ruling::ByCategory, retry.budget());
     let retrying = settle(first, down).unwrap_err();
     assert_eq!(retrying.wait.delay, 100 * MS);
-    let first = DENIED.sleep(retrying);
-    assert_eq!(settle(DENIED.start(), down).unwrap(), down);
+    let first = retry.sleep(retrying);
+    assert_eq!(settle(retry.start(), down).unwrap(), down);
     let counted = [
         ("retries", 1),
         ("recovered", 0),
@@ -364,7 +365,7 @@ fn a_site_counts_denied_retries() {
     ];
     assert_eq!(DENIED.counters(), counted);
     assert_eq!(settle(first, None).unwrap(), None);
-    assert_eq!(DENIED.budget().map(Budget::tokens), Some(1));
+    assert_eq!(retry.budget().map(Budget::tokens), Some(1));
 }
 
 #[test]

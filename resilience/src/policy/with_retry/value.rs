@@ -73,7 +73,7 @@ impl<'a> InlineCall<'a> {
 
     #[inline]
     fn start(&self) -> CallState {
-        run::begin(self, 1);
+        run::begin(*self, 1);
         CallState::start(self.retry)
     }
 
@@ -91,7 +91,7 @@ impl<'a> InlineCall<'a> {
         (verdict, ruling): (Verdict, Ruling),
         share: &Share<'a>,
     ) -> Option<Retrying<'a>> {
-        run::settle_shared(self, call, verdict, ruling, share).err()
+        run::settle(*self, call, verdict, ruling, share).err()
     }
 
     fn run<R>(self, judge: impl Fn(&R) -> (Verdict, Ruling), mut f: impl FnMut() -> R) -> R {
@@ -103,7 +103,7 @@ impl<'a> InlineCall<'a> {
             inside.leave();
             let Some(retrying) = self.settle(call, judge(&outcome), &share) else { return outcome };
             drop(outcome);
-            call = run::sleep(&self, retrying);
+            call = run::sleep(self, retrying);
         }
     }
 
@@ -123,7 +123,7 @@ impl<'a> InlineCall<'a> {
             };
             call = retrying.call;
             pause(retrying.wait.delay).await;
-            run::begin_retry(&self, &mut call, retrying.wait);
+            run::begin_retry(self, &mut call, retrying.wait);
         }
     }
 }
