@@ -381,11 +381,18 @@ impl<T: PerKey> EntryMap<T> {
     /// Returns the entry for `key`, made by `make` if there is none; the first call decides on `max_keys`.
     #[inline]
     pub(crate) fn get<K: Key + ?Sized>(&self, key: &K, max_keys: usize, make: &dyn Fn() -> T) -> Arc<T> {
-        let table = self.0.get_or_init(|| Table::new(max_keys, make));
+        let table = self.0.get().unwrap_or_else(|| self.first(max_keys, make));
         key.read(|key| {
             let hash = table.hasher.hash_one(key);
             table.find(hash, key).unwrap_or_else(|| table.add(hash, key, make))
         })
+    }
+
+    /// Makes the table of the first key; out of line, so that no call prepares for it.
+    #[cold]
+    #[inline(never)]
+    fn first(&self, max_keys: usize, make: &dyn Fn() -> T) -> &Table<T> {
+        self.0.get_or_init(|| Table::new(max_keys, make))
     }
 
     /// Returns the entry for `key`, if there is one; it counts as used.

@@ -166,8 +166,12 @@ pub(crate) fn prepare(dir: &Path, advice: Option<&str>) -> Result<(), Unusable> 
 /// Checks that `dir` is safe; see [`prepare`].
 pub(crate) fn inspect(dir: &Path, advice: Option<&str>) -> Result<(), Unusable> {
     let found = fs::symlink_metadata(dir).map_err(failed(dir))?;
+    if found.is_symlink() {
+        let to = fs::canonicalize(dir).map_err(failed(dir))?;
+        return refused(dir, &format!("is a link: name the directory that it leads to, {}", to.display()));
+    }
     if !found.is_dir() {
-        return refused(dir, "is not a directory but a link or a file");
+        return refused(dir, "is not a directory");
     }
     private(dir, &found)?;
     of_use(dir, &found)?;
