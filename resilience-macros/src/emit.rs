@@ -7,6 +7,7 @@ use crate::options::FunctionOptions;
 use crate::value;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ItemStatic;
 use syn::ext::IdentExt;
 
 /// The code that the features of the crate add to every function.
@@ -217,6 +218,16 @@ fn returned(stack: &TokenStream) -> TokenStream {
         #[allow(unreachable_code, clippy::needless_return)]
         return __outcome;
     }
+}
+
+/// Returns the entry of a table without the attribute that only `linkme` knows.
+pub(crate) fn unlisted(entry: TokenStream) -> TokenStream {
+    let mut entry: ItemStatic = match syn::parse2(entry) {
+        Ok(entry) => entry,
+        Err(error) => return error.into_compile_error(),
+    };
+    entry.attrs.retain(|attr| !attr.path().is_ident("linkme"));
+    quote!(#[allow(dead_code)] #entry)
 }
 
 /// Returns one attempt: statements that bind the body's `__outcome` and its `__verdict`, and whether the `innermost`

@@ -201,6 +201,11 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(target_family = "wasm")]
+compile_error!("`resilience` does not run on WebAssembly: it needs a clock and threads");
+#[cfg(not(target_has_atomic = "64"))]
+compile_error!("`resilience` needs atomic integers of 64 bits, which this target does not have");
+
 #[doc(hidden)]
 pub mod __private;
 #[cfg(feature = "ops")]

@@ -3,7 +3,7 @@
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher as _;
-#[cfg(feature = "fs")]
+#[cfg(all(feature = "fs", target_os = "linux"))]
 use std::io::{self, Read};
 
 /// Returns the hash of `bytes`.
@@ -14,7 +14,7 @@ pub(crate) fn hash(bytes: &[u8]) -> u128 {
 }
 
 /// Returns the hash of the rest of `file`.
-#[cfg(feature = "fs")]
+#[cfg(all(feature = "fs", target_os = "linux"))]
 pub(crate) fn hash_of(mut file: impl Read) -> io::Result<u128> {
     let (mut hasher, mut bytes) = (SipHasher24::new(), vec![0; 64 << 10]);
     loop {

@@ -45,10 +45,7 @@ fn make(dir: &Path) -> Result<(), Unusable> {
     }
     let above = dir.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
     make(above)?;
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(dir) {
+    match private_dir().create(dir) {
         Ok(()) => {
             dir_for_owner(dir).map_err(failed(dir))?;
             sync_dir(above)
@@ -56,6 +53,18 @@ fn make(dir: &Path) -> Result<(), Unusable> {
         // Another process was faster; what else is there is looked at next.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(not_made(dir, above, &error)),
+    }
+}
+
+/// Returns a builder of directories for this user alone, where the system has modes.
+fn private_dir() -> DirBuilder {
+    #[cfg(not(unix))]
+    return DirBuilder::new();
+    #[cfg(unix)]
+    {
+        let mut builder = DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder
     }
 }
 
@@ -276,6 +285,7 @@ pub(crate) fn inode_of(file: &File) -> Option<Inode> {
 }
 
 #[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "as on other systems")]
 pub(crate) fn inode_of(_: &File) -> Option<Inode> {
     Some(Inode(0, 0))
 }

@@ -16,7 +16,7 @@
 //! | threads | `sync`, `block_on`, `promise` (a value of another thread), `own_thread`, `repeating`, `runtime`, `shards`, `of_process` (forks), `guarded` (panics of the program) |
 //! | settings | `setting` (as data), `settings` (the declaration), `forms` (kinds of values), `change` (from a configuration) |
 //! | text | `name`, `template` (keys), `text` (without allocation), `scrub` (without secrets), `visible` (for terminals), `serialise` |
-//! | the rest | `files`, `regular_file` and `state_dir`, `percentile`, `stopping` (the flag of a shutdown), `alert_level` |
+//! | the rest | `linked` (tables that the linker fills), `files`, `regular_file` and `state_dir`, `percentile`, `stopping` (the flag of a shutdown), `alert_level` |
 //!
 //! # Thread-locals
 //!
@@ -44,6 +44,7 @@ pub(crate) mod guarded;
 #[cfg(feature = "ops")]
 pub(crate) mod handling;
 pub(crate) mod holding;
+pub(crate) mod linked;
 #[cfg(feature = "cache")]
 pub(crate) mod marks;
 pub(crate) mod name;

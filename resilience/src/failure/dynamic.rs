@@ -8,18 +8,18 @@
 
 use super::rejected::Rejected;
 use super::{Category, Classification, Classify};
-use linkme::distributed_slice;
+use crate::base::linked::linked;
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-/// One entry for every type that derives `Classify`, filled in by the linker.
-///
-/// The name carries the version, so that two versions of the crate in one binary do not meet.
-#[distributed_slice]
-#[doc(hidden)]
-pub static CLASSIFIERS_0_1: [Downcast];
+linked! {
+    /// One entry for every type that derives `Classify`, filled in by the linker.
+    ///
+    /// The name carries the version, so that two versions of the crate in one binary do not meet.
+    pub static CLASSIFIERS_0_1: [Downcast];
+}
 
 /// A function that looks for an error of one type behind a pointer that hides it.
 pub type Downcast = for<'a> fn(ErasedError<'a>) -> Option<&'a dyn Classify>;

@@ -14,7 +14,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 pub use super::dynamic::{CLASSIFIERS_0_1, Downcast, ErasedError};
-pub use linkme;
+pub use crate::base::linked::linkme;
 
 /// The first way: the error says it itself.
 #[derive(Debug)]

@@ -2,18 +2,18 @@
 
 use super::answer::{Answer, CheckOutcome};
 use super::work::{CheckCode, LIMIT};
+use crate::base::linked::linked;
 use crate::failure::Category;
-use linkme::distributed_slice;
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-/// One entry for each function with `#[health_check]`, filled in by the linker.
-///
-/// The name carries the version, so that two versions of the crate in one binary do not meet.
-#[distributed_slice]
-#[doc(hidden)]
-pub static HEALTH_CHECKS_0_1: [CheckSite];
+linked! {
+    /// One entry for each function with `#[health_check]`, filled in by the linker.
+    ///
+    /// The name carries the version, so that two versions of the crate in one binary do not meet.
+    pub static HEALTH_CHECKS_0_1: [CheckSite];
+}
 
 /// The `static` of one annotated function.
 #[doc(hidden)]

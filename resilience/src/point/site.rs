@@ -22,22 +22,22 @@ use super::calls::{PointCalls, RunningCall};
 use super::durations::Durations;
 use super::layer::Layer;
 use super::names::unique;
+use crate::base::linked::linked;
 use crate::base::name::{Named, PointName};
 use crate::base::repeats::Repeats;
 use crate::base::scope::Stack;
 use crate::base::site::Site;
 use crate::failure::errors::PointErrors;
-use linkme::distributed_slice;
 use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::OnceLock;
 
-/// Every point of the binary, filled in by the linker.
-///
-/// The name carries the version, so that two versions of the crate in one binary do not meet.
-#[distributed_slice]
-#[doc(hidden)]
-pub static POINTS_0_1: [PointSite];
+linked! {
+    /// Every point of the binary, filled in by the linker.
+    ///
+    /// The name carries the version, so that two versions of the crate in one binary do not meet.
+    pub static POINTS_0_1: [PointSite];
+}
 
 /// Made once for all points: the compiler's own time.
 #[expect(clippy::declare_interior_mutable_const, reason = "every point gets a copy of its own")]

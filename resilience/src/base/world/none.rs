@@ -99,6 +99,6 @@ pub(crate) fn in_world<F: Future>(future: F) -> F {
 }
 
 /// Does nothing: no crash test waits for the moment.
-#[cfg(any(feature = "durable", feature = "fs"))]
+#[cfg(any(feature = "durable", all(feature = "fs", target_os = "linux")))]
 #[inline]
 pub(crate) fn reached(_: &'static str) {}

@@ -15,6 +15,7 @@ use super::running::RunningJob;
 use crate::base::block_on::{Mode, block_on};
 #[cfg(feature = "config")]
 use crate::base::change::{Change, Changed, judged};
+use crate::base::linked::linked;
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
@@ -29,14 +30,13 @@ use crate::outcome::Outcome;
 use crate::point::{Layer, PointSite};
 use crate::policy::Verdict;
 use crate::rejected::Rejected;
-use linkme::distributed_slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Every annotated job of the binary, filled in by the linker.
-#[distributed_slice]
-#[doc(hidden)]
-pub static JOBS_0_1: [JobSite];
+linked! {
+    /// Every annotated job of the binary, filled in by the linker.
+    pub static JOBS_0_1: [JobSite];
+}
 
 /// The job of one annotated function.
 #[derive(Debug)]

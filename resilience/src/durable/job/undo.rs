@@ -12,6 +12,7 @@
 //! those that come before it in the order are not undone, because their undoing may depend on it.
 
 use crate::base::block_on::{Mode, block_on};
+use crate::base::linked::linked;
 use crate::base::stopping;
 use crate::base::stopping::PROBLEM;
 use crate::classify::Classification;
@@ -30,7 +31,6 @@ use crate::durable::step::site::{NAMESAKES, is_known};
 use crate::durable::store::{Claim, Claimed, Completion, Holder, StoreError, writes};
 use crate::durable::under_way::UnderWay;
 use crate::point::{PointName, PointSite};
-use linkme::distributed_slice;
 use serde::de::DeserializeOwned;
 use std::convert::Infallible;
 use std::future::Future;
@@ -39,10 +39,10 @@ use std::pin::Pin;
 /// The name of the strategy in the statistics.
 const ROLLBACK: &str = "rollback";
 
-/// Every step of the binary that can be undone, filled in by the linker.
-#[distributed_slice]
-#[doc(hidden)]
-pub static UNDOS_0_1: [UndoSite];
+linked! {
+    /// Every step of the binary that can be undone, filled in by the linker.
+    pub static UNDOS_0_1: [UndoSite];
+}
 
 /// An undo of one recorded value, on its way; its error says why it failed.
 #[doc(hidden)]

@@ -25,8 +25,9 @@ pub(super) struct Seen {
     pub(super) device: u64,
     pub(super) inode: u64,
     pub(super) size: u64,
-    modified: (i64, u64),
-    changed: (i64, u64),
+    /// Seconds and nanoseconds, which each machine has in integers of another size.
+    modified: (i128, i128),
+    changed: (i128, i128),
 }
 
 impl Seen {
@@ -35,8 +36,8 @@ impl Seen {
             device: stat.st_dev,
             inode: stat.st_ino,
             size: u64::try_from(stat.st_size).unwrap_or(0),
-            modified: (stat.st_mtime, stat.st_mtime_nsec),
-            changed: (stat.st_ctime, stat.st_ctime_nsec),
+            modified: (stat.st_mtime.into(), stat.st_mtime_nsec.into()),
+            changed: (stat.st_ctime.into(), stat.st_ctime_nsec.into()),
         }
     }
 }
