@@ -50,3 +50,75 @@ fn a_holder_with_a_heartbeat_keeps_its_marker() {
     let busy = lock.clone().wait(3 * lease).acquire();
     assert!(busy.is_err() && guard.still_ours(), "waited for longer than a lease");
 }
+
+#[test]
+fn a_path_that_is_no_marker_is_refused_and_kept() {
+    let scratch = Scratch::new();
+    let short = |name: &str| {
+        MarkerLock::at(scratch.path(name)).lease(Duration::from_millis(100)).wait(Duration::from_secs(60))
+    };
+    fs::create_dir(scratch.path("data")).expect("a directory");
+    fs::write(scratch.path("data/rows"), "7").expect("a file");
+    fs::create_dir(scratch.path("notes")).expect("a directory");
+    fs::write(scratch.path("notes/owner"), "who owns what\n").expect("a file");
+    fs::write(scratch.path("file"), "8").expect("a file");
+    for name in ["data", "notes", "file"] {
+        let refused = short(name).acquire().expect_err("it is no marker");
+        assert!(matches!(refused, LockError::Refused { .. }), "{name}: {refused}");
+        assert!(refused.to_string().contains(&*scratch.path(name).to_string_lossy()), "{refused}");
+    }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(scratch.path("data"), scratch.path("link")).expect("a link");
+        let refused = short("link").acquire().expect_err("it is no marker");
+        assert!(matches!(refused, LockError::Refused { .. }), "{refused}");
+        assert!(scratch.path("link").is_symlink());
+    }
+    assert_eq!(fs::read_to_string(scratch.path("data/rows")).expect("a file"), "7");
+    assert_eq!(fs::read_to_string(scratch.path("notes/owner")).expect("a file"), "who owns what\n");
+    assert_eq!(fs::read_to_string(scratch.path("file")).expect("a file"), "8");
+}
+
+#[test]
+fn a_file_put_into_a_marker_is_not_deleted_with_it() {
+    let scratch = Scratch::new();
+    let guard = MarkerLock::at(scratch.path("x")).acquire().expect("a lock");
+    fs::write(scratch.path("x/rows"), "7").expect("a file");
+    guard.unlock();
+    assert!(!scratch.path("x").exists(), "it is free");
+    let left =
+        fs::read_dir(scratch.path("")).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let kept: Vec<_> = left.filter_map(|dir| fs::read_to_string(dir.join("rows")).ok()).collect();
+    assert_eq!(kept, ["7"]);
+}
+
+#[test]
+fn a_marker_that_cannot_be_read_is_not_taken_over() {
+    let scratch = Scratch::new();
+    let lease = Duration::from_millis(100);
+    // What cannot be read never changes, also while its holder lives.
+    fs::create_dir_all(scratch.path("x/owner")).expect("a directory in place of the file");
+    let lock = MarkerLock::at(scratch.path("x")).lease(lease).wait(3 * lease);
+    let busy = lock.acquire().expect_err("nobody knows whether it is held");
+    assert!(matches!(busy, LockError::Timeout { .. }), "{busy}");
+    assert!(scratch.path("x/owner").is_dir());
+}
+
+#[test]
+fn a_heartbeat_outlasts_a_failed_read() {
+    let scratch = Scratch::new();
+    let lease = Duration::from_millis(300);
+    let lock = MarkerLock::at(scratch.path("x")).lease(lease);
+    let guard = lock.acquire().expect("a lock");
+    fs::rename(scratch.path("x"), scratch.path("away")).expect("a rename");
+    fs::write(scratch.path("x"), "").expect("a file in place of the marker");
+    // A beat fails meanwhile: the wait for another marker takes longer.
+    let other = MarkerLock::at(scratch.path("y"));
+    let held = other.acquire().expect("a lock");
+    assert!(other.wait(lease).acquire().is_err());
+    fs::remove_file(scratch.path("x")).expect("the file");
+    fs::rename(scratch.path("away"), scratch.path("x")).expect("a rename");
+    let busy = lock.wait(3 * lease).acquire();
+    assert!(busy.is_err() && guard.still_ours(), "waited for longer than a lease");
+    drop(held);
+}

@@ -61,13 +61,28 @@ struct MarkerContent {
 }
 
 impl MarkerContent {
-    /// Reads the marker at `path`; an empty one if its maker has not written it yet.
-    fn read(path: &Path) -> Self {
-        let text = open_to_read(&path.join(OWNER)).and_then(io::read_to_string).unwrap_or_default();
+    /// Reads the marker at `path`; an empty one if its maker has not written it yet, or it is gone.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, which says nothing about its holder; `InvalidData` if what is there is of no marker.
+    fn read(path: &Path) -> io::Result<Self> {
+        let text = match open_to_read(&path.join(OWNER)).and_then(io::read_to_string) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            text => text?,
+        };
         let mut words = text.split_whitespace();
-        let id = words.next().unwrap_or_default().to_owned();
-        let mut number = || words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
-        Self { id, fence: number(), counter: number() }
+        let Some(id) = words.next() else { return Ok(Self::default()) };
+        let mut number = || words.next().and_then(|word| word.parse().ok());
+        match (number(), number(), words.next()) {
+            (Some(fence), Some(counter), None) => Ok(Self { id: id.to_owned(), fence, counter }),
+            _ => Err(io::Error::from(ErrorKind::InvalidData)),
+        }
+    }
+
+    /// Returns whether the marker at `path` is known to be of this owner.
+    fn is_at(&self, path: &Path) -> bool {
+        Self::read(path).is_ok_and(|marker| marker.id == self.id)
     }
 
     fn write(&self, path: &Path) -> io::Result<()> {
@@ -76,6 +91,22 @@ impl MarkerContent {
 }
 
 const OWNER: &str = "owner";
+
+/// Returns whether a marker has a file of this name: the owner, or what a server keeps of one that is still open.
+fn is_of_marker(name: &str) -> bool {
+    name == OWNER
+        || ["owner.new-", ".nfs", ".smb", ".fuse_hidden"].iter().any(|start| name.starts_with(start))
+}
+
+/// Removes the marker at `path`, a private name; what others have put into it stays there.
+fn remove(path: &Path) {
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(is_of_marker) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    let _ = fs::remove_dir(path);
+}
 
 /// Replaces the file at `path`, so that a reader sees the old text or the new one.
 fn replace(path: &Path, text: &str, id: &str) -> io::Result<()> {
@@ -91,7 +122,7 @@ impl MarkerLock {
     ///
     /// Its parent has to exist. Three neighbours belong to it: `<path>.fence`, which keeps the last fence and must
     /// stay, and `<path>.taken-..` and `<path>.left-..`, which exist for a moment while a marker is taken over or
-    /// released.
+    /// released. What exists at the path and is no marker is refused, and stays as it is.
     ///
     /// # Examples
     ///
@@ -164,7 +195,8 @@ impl MarkerLock {
     ///
     /// # Errors
     ///
-    /// [`LockError::Timeout`] if it is not free in time, and errors of the file system.
+    /// [`LockError::Timeout`] if it is not free in time, also if it cannot be read, which says nothing about its
+    /// holder; `Refused` if there is something else at its path; and errors of the file system.
     ///
     /// # Examples
     ///
@@ -195,15 +227,26 @@ impl MarkerLock {
                 Err(error) => return Err(failed(error)),
             }
             let owner = MarkerContent::read(&self.path);
-            match &seen {
-                Some((before, since)) if *before == owner => {
+            match (owner, &seen) {
+                (Ok(owner), Some((before, since))) if *before == owner => {
                     if since.elapsed() >= self.lease {
+                        self.check()?;
                         self.take_over(&owner, &id);
                         seen = None;
                         continue;
                     }
                 }
-                _ => seen = Some((owner, Instant::now())),
+                (Ok(owner), _) => {
+                    self.check()?;
+                    seen = Some((owner, Instant::now()));
+                }
+                (Err(error), _) if error.kind() == ErrorKind::InvalidData => {
+                    return Err(self.no_marker("its file `owner` is of another program"));
+                }
+                (Err(_), _) => {
+                    self.check()?;
+                    seen = None;
+                }
             }
             let left = wait.saturating_sub(began.elapsed());
             if left.is_zero() || stopping::has_begun() {
@@ -229,7 +272,7 @@ impl MarkerLock {
         let heart =
             entered.and_then(|()| beat(self.path.clone(), owner.clone(), self.lease / 3, is_over.clone()));
         let heart = heart.inspect_err(|_| {
-            let _ = fs::remove_dir_all(&self.path);
+            remove(&self.path);
         })?;
         Ok(MarkerGuard {
             path: self.path.clone(),
@@ -240,14 +283,40 @@ impl MarkerLock {
         })
     }
 
+    /// Refuses what is at the path and is no marker: it would be removed once it had not changed for a lease.
+    fn check(&self) -> Result<(), LockError> {
+        let found = match fs::symlink_metadata(&self.path) {
+            // It was released meanwhile.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(LockError::io(&self.path, &error)),
+            Ok(found) => found,
+        };
+        if !found.is_dir() {
+            return Err(self.no_marker("it is not a directory"));
+        }
+        // One that may not be listed cannot be read, either.
+        let mut names =
+            fs::read_dir(&self.path).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        match names.find(|name| !name.to_str().is_some_and(is_of_marker)) {
+            Some(name) => Err(self.no_marker(&format!("it has `{}` in it", name.to_string_lossy()))),
+            None => Ok(()),
+        }
+    }
+
+    fn no_marker(&self, why: &str) -> LockError {
+        let words = "a marker is a directory that exists only while it is held, name another path";
+        LockError::refused(&self.path, &format!("is no marker, {why}: {words}"))
+    }
+
     /// Removes the marker of a holder that is treated as dead, if it is still the one that was seen.
     fn take_over(&self, seen: &MarkerContent, id: &str) {
         let private = sibling(&self.path, &format!("taken-{id}"));
         if fs::rename(&self.path, &private).is_err() {
             return;
         }
-        if MarkerContent::read(&private) == *seen || fs::rename(&private, &self.path).is_err() {
-            let _ = fs::remove_dir_all(&private);
+        let is_seen = MarkerContent::read(&private).is_ok_and(|marker| marker == *seen);
+        if is_seen || fs::rename(&private, &self.path).is_err() {
+            remove(&private);
         }
     }
 }
@@ -274,12 +343,15 @@ fn beat(
                 thread::park_timeout(left);
                 continue;
             }
-            if MarkerContent::read(&path).id != owner.id {
-                return;
-            }
-            owner.counter += 1;
             // A server that does not answer now may do so next time; otherwise the lease ends.
-            let _ = owner.write(&path);
+            match MarkerContent::read(&path) {
+                Ok(marker) if marker.id != owner.id => return,
+                Ok(_) => {
+                    owner.counter += 1;
+                    let _ = owner.write(&path);
+                }
+                Err(_) => {}
+            }
             next = Instant::now() + pause;
         }
     };
@@ -334,7 +406,7 @@ impl MarkerGuard {
     /// The function reads a file on the server. `true` is the answer of that moment: the marker may be taken over right
     /// after it.
     pub fn still_ours(&self) -> bool {
-        self.process == std::process::id() && MarkerContent::read(&self.path).id == self.owner.id
+        self.process == std::process::id() && self.owner.is_at(&self.path)
     }
 
     /// Releases the lock, as dropping it does.
@@ -356,7 +428,7 @@ impl Drop for MarkerGuard {
         let private = sibling(&self.path, &format!("left-{}", self.owner.id));
         // Renamed first: a marker that is removed file by file could look like one without an owner.
         if self.still_ours() && fs::rename(&self.path, &private).is_ok() {
-            let _ = fs::remove_dir_all(&private);
+            remove(&private);
         }
     }
 }
