@@ -4,7 +4,7 @@ use futures::FutureExt;
 use resilience::durable::store::Store;
 use resilience::durable::{CheckpointError, JobError, MemoryStore, Status};
 use resilience::testing::isolate;
-use resilience::{Checkpoint, Classify, Job, Rejected, checkpoint, checkpoints, with_retry};
+use resilience::{Checkpoint, Classify, Job, Rejected, checkpoint, checkpoints, job, with_retry};
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -272,6 +272,54 @@ async fn a_step_whose_key_is_empty_is_refused() {
         assert!(matches!(error, CheckpointError::EmptyKey { .. }), "{error}");
         assert!(error.to_string().contains("is empty"), "{error}");
     }
+    assert!(checkpoints::list("").await.unwrap().is_empty());
+}
+
+/// A value whose `Display` fails after the beginning, as that of a wrong time format does.
+#[derive(Clone, Serialize, Deserialize)]
+struct Unprintable;
+
+impl std::fmt::Display for Unprintable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("2026")?;
+        Err(std::fmt::Error)
+    }
+}
+
+#[checkpoint("of:{time}")]
+fn in_a_template(time: Unprintable) -> Result<u32, Error> {
+    let _ = time;
+    panic!("it must not run")
+}
+
+#[checkpoint(time)]
+async fn as_expression(time: &Unprintable) -> Result<u32, Error> {
+    let _ = time;
+    panic!("it must not run")
+}
+
+#[job("of:{time}")]
+fn of_a_job(time: Unprintable) -> Result<u32, Error> {
+    let _ = time;
+    panic!("it must not run")
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_printed_is_refused_as_empty() {
+    const STEP: Checkpoint = Checkpoint::new("step");
+    let _world = isolate();
+    let body = || -> Result<u32, Error> { panic!("it must not run") };
+    for refused in [
+        in_a_template(Unprintable),
+        as_expression(&Unprintable).await,
+        STEP.call(Unprintable, body),
+        STEP.call_async(Unprintable, async || body()).await,
+    ] {
+        let error = refused.unwrap_err().checkpoint();
+        assert!(matches!(error, CheckpointError::EmptyKey { .. }), "{error}");
+    }
+    let Err(Error::Rejected(Rejected::Job(error))) = of_a_job(Unprintable) else { panic!("it has run") };
+    assert!(matches!(*error, JobError::EmptyKey { .. }), "{error}");
     assert!(checkpoints::list("").await.unwrap().is_empty());
 }
 

@@ -407,3 +407,26 @@ fn functions_of_every_shape_are_supported() {
     let id = Arc::new("a/b");
     assert_eq!(lock::task(*id).acquire().expect("a lock").name(), "task:a%2Fb");
 }
+
+#[with_lock("task:{id}", wait = 0s)]
+fn of_an_unprintable(id: std::fmt::Arguments<'_>) -> Outcome {
+    let _ = id;
+    panic!("it must not run")
+}
+
+#[test]
+fn a_name_that_cannot_be_printed_is_refused() {
+    struct Unprintable;
+    impl std::fmt::Display for Unprintable {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("7")?;
+            Err(std::fmt::Error)
+        }
+    }
+    let _world = testing::isolate();
+    // Another task has the name that it began with.
+    let held = lock::task("7").acquire().expect("a lock");
+    let refused = of_an_unprintable(format_args!("{Unprintable}")).unwrap_err();
+    assert!(refused.to_string().contains("1 to 1024 bytes"), "{refused}");
+    drop(held);
+}

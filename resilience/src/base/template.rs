@@ -27,6 +27,8 @@ impl<T: Display + ?Sized> InTemplate for T {}
 #[derive(Debug, Default)]
 pub struct Key {
     text: String,
+    /// Whether a value could not be printed.
+    is_broken: bool,
 }
 
 impl Key {
@@ -45,15 +47,23 @@ impl Key {
     ///
     /// So no value can contain a separator of the template, and two different values are never the same key.
     pub fn value(mut self, value: &(impl InTemplate + ?Sized)) -> Self {
-        // The writer never fails; a `Display` that does leaves what it wrote before.
-        let _ = write!(Escaped(&mut self.text), "{value}");
+        self.is_broken |= write!(Escaped(&mut self.text), "{value}").is_err();
         self
     }
 
     /// Returns the finished key.
+    ///
+    /// It is empty if the `Display` of a value has failed: what that wrote before may be the key of another value.
     pub fn finish(self) -> String {
-        self.text
+        if self.is_broken { String::new() } else { self.text }
     }
+}
+
+/// Returns `key` as it is printed; an empty text if its `Display` fails.
+#[cfg(feature = "durable")]
+pub(crate) fn printed(key: impl Display) -> String {
+    let mut text = String::new();
+    if write!(text, "{key}").is_ok() { text } else { String::new() }
 }
 
 /// The part of an empty id, which would leave nothing between two slashes; no other id has this part.

@@ -3,6 +3,7 @@
 use super::begin::StepRequest;
 use super::policy::Checkpoint;
 use crate::base::block_on::{Mode, block_on};
+use crate::base::template::printed;
 use crate::durable::call::Identity;
 use crate::durable::scope;
 use crate::outcome::Refuse;
@@ -41,7 +42,7 @@ impl Checkpoint {
     where
         R: Refuse<Value: Serialize + DeserializeOwned>,
     {
-        let ask = StepRequest::new::<R::Value>(Some(key.to_string()));
+        let ask = StepRequest::new::<R::Value>(Some(printed(key)));
         let running = match block_on(self.begin(Mode::Blocking, &self.identity(), ask)) {
             Ok(running) => running,
             Err(other) => return other.or_refuse(),
@@ -82,7 +83,7 @@ impl Checkpoint {
     where
         R: Refuse<Value: Serialize + DeserializeOwned>,
     {
-        let ask = StepRequest::new::<R::Value>(Some(key.to_string()));
+        let ask = StepRequest::new::<R::Value>(Some(printed(key)));
         let running = match self.begin(Mode::Async, &self.identity(), ask).await {
             Ok(running) => running,
             Err(other) => return other.or_refuse(),
