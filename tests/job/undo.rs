@@ -1,6 +1,7 @@
 //! Steps that are undone: in which order, under which names, and by which function.
 
 use super::*;
+use futures::FutureExt as _;
 
 #[checkpoint("reserve", inputs(), rollback = unreserve)]
 fn reserve(order: u32) -> Result<String, Error> {
@@ -62,6 +63,49 @@ fn a_failed_job_undoes_its_steps_in_reverse_order() {
     let alerts = world.events().iter().filter(|event| format!("{event:?}").contains("Alert")).count();
     assert_eq!(alerts, 2);
     assert_eq!(order(4, 0).unwrap(), 4);
+}
+
+#[checkpoint("held", inputs(), rollback = let_go)]
+async fn hold() -> Result<u32, Error> {
+    Ok(1)
+}
+
+async fn let_go(_: u32) {
+    if CRASH.get() == 9 {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[with_recovery(on(corrupt, rollback))]
+#[job("held:{id}")]
+async fn held(id: u32) -> Result<u32, Error> {
+    hold().await?;
+    let _ = id;
+    Err(Error::Corrupt)
+}
+
+#[test]
+fn a_call_that_ends_a_job_gets_the_class_of_its_failure() {
+    let _world = isolate();
+    let class_of = |error: Error| match error.job() {
+        JobError::Stopped { status, class, .. } => (status, class.map(|class| class.category)),
+        other => panic!("{other}"),
+    };
+    CRASH.set(9);
+    assert!(held(1).now_or_never().is_none(), "its call is dropped in its undo");
+    CRASH.set(0);
+    let undone = held(1).now_or_never().expect("a store in memory").unwrap_err();
+    assert_eq!(class_of(undone), (Status::RolledBack, Some(Category::Corrupt)));
+    // Recovered too often.
+    let store = Arc::new(MemoryStore::new());
+    use_store(store.clone());
+    let mut often = Record::new("j/held:2");
+    (often.function, often.status) = ("held:{id}".to_owned(), Status::Interrupted);
+    (often.attempts, often.recoveries, often.input) = (20, 11, br#"{"id":2}"#.to_vec());
+    often.note = br#"{"class": {"category": "corrupt", "severity": "high"}, "events": []}"#.to_vec();
+    futures::executor::block_on(store.cas(None, often)).unwrap();
+    let dead = held(2).now_or_never().expect("a store in memory").unwrap_err();
+    assert_eq!(class_of(dead), (Status::Dead, Some(Category::Corrupt)));
 }
 
 #[derive(Debug, Classify)]

@@ -53,11 +53,13 @@ impl RunningJob {
             return Ok(self);
         }
         let at = self.at.clone();
+        let JobHistory { class, text, .. } = JobHistory::read(&self.record.note);
+        let stopped = |status| JobError::Stopped { at: at.clone(), status, class: class.map(Box::new), text };
         if self.record.recoveries > max_recoveries {
             let reason = "recovered too often";
             let job = self.reporting(EndReport::alert("the job is dead", reason));
             job.stop(mode, Status::Dead, None, reason).await?;
-            return Err(JobError::Stopped { at, status: Status::Dead, class: None, text: None });
+            return Err(stopped(Status::Dead));
         }
         if let Some((recorded, found)) = self.lost().await? {
             let report = EndReport::alert("records of the job are lost", "steps that were done are missing");
@@ -65,8 +67,7 @@ impl RunningJob {
             return Err(JobError::Lost { at, recorded, found });
         }
         if self.record.status == Status::RollingBack {
-            let status = undo::finish(self, mode).await?;
-            return Err(JobError::Stopped { at, status, class: None, text: None });
+            return Err(stopped(undo::finish(self, mode).await?));
         }
         emit(&Event::JobResumed { point: at.point.clone(), job: at.key.clone() }, None);
         self.unfinished.resumes();
