@@ -4,6 +4,7 @@ use crate::Failure;
 use crate::args::{JobsCommand, StateOptions};
 use crate::print::{self, age};
 use crate::state::{self, State};
+use resilience::durable::store::Liveness;
 use resilience::durable::{JobInfo, Status};
 use resilience::jobs::{Filter, blocking};
 use serde::Serialize;
@@ -87,7 +88,11 @@ fn cells(Row { application, job }: &Row) -> Vec<String> {
         Status::Running if job.cancelled => "stopping".to_owned(),
         status => status.to_string(),
     };
-    let owner = if job.status == Status::Running { job.owner.clone() } else { String::new() };
+    let owner = match job.owner_state {
+        _ if job.status != Status::Running => String::new(),
+        Liveness::Dead => owner_of(job),
+        _ => job.owner.clone(),
+    };
     vec![
         application.clone(),
         job.id.clone(),
@@ -97,6 +102,11 @@ fn cells(Row { application, job }: &Row) -> Vec<String> {
         owner,
         problem.unwrap_or_default(),
     ]
+}
+
+/// Returns the process that holds the job, or has held it, and whether it lives.
+fn owner_of(job: &JobInfo) -> String {
+    format!("{} ({})", job.owner, job.owner_state)
 }
 
 fn show(id: &str, place: &StateOptions, json: bool) -> Result<ExitCode, Failure> {
@@ -123,7 +133,7 @@ fn show(id: &str, place: &StateOptions, json: bool) -> Result<ExitCode, Failure>
         "begun",
         format!("{} ago, {} attempts, {} recoveries", age(job.created), job.attempts, job.recoveries),
     );
-    line("owner", format!("{} ({:?})", job.owner, job.owner_state));
+    line("owner", owner_of(&job));
     if job.completed > 0 {
         line("ended", format!("{} ago", age(job.completed)));
     }
@@ -167,12 +177,18 @@ fn cancel(id: &str, wait: Option<Duration>, place: &StateOptions, json: bool) ->
         let job = jobs.get(id)?;
         let is_running =
             job.as_ref().is_some_and(|job| matches!(job.status, Status::Running | Status::RollingBack));
+        let has_ended = "; its process has ended, and the next recovery of its program ends the job";
         let (result, more) = match (&job, wait) {
             (Some(job), _) if !is_running => (job.status.as_str(), ""),
             (None, _) => ("gone", ""),
+            (Some(job), None) if job.owner_state == Liveness::Dead => ("asked", has_ended),
             (Some(_), None) => ("asked", "; it stops at its next step"),
-            (Some(_), Some(wait)) if began.elapsed() >= wait => {
-                return Err(format!("`{id}` was asked to stop, and still runs after {wait:?}").into());
+            (Some(job), Some(wait)) if began.elapsed() >= wait => {
+                let why = match job.owner_state {
+                    Liveness::Dead => has_ended.to_owned(),
+                    _ => format!(", and still runs after {wait:?}"),
+                };
+                return Err(format!("`{id}` was asked to stop{why}").into());
             }
             _ => {
                 sleep(Duration::from_millis(100));

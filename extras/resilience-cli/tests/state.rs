@@ -414,3 +414,43 @@ fn shows_no_secret(home: &Path) {
         }
     }
 }
+
+/// Not a test by itself: a program that runs a job until it is killed.
+#[test]
+fn runs_a_job_until_it_is_killed() {
+    let Some(dir) = std::env::var_os("DIR_OF_A_KILLED_PROGRAM") else { return };
+    use_store(Arc::new(SqliteStore::open(dir).unwrap()));
+    let _: Result<(), Rejected> = Job::run_blocking("stuck:1", (), |()| {
+        println!("it runs");
+        loop {
+            std::thread::park();
+        }
+    });
+}
+
+#[test]
+fn a_running_job_whose_process_has_ended_is_shown_as_such() {
+    let home = tempfile::tempdir().expect("a directory");
+    let dir = home.path().join("resilience/importer");
+    let mut program = Command::new(std::env::current_exe().expect("this program"));
+    program.args(["--exact", "runs_a_job_until_it_is_killed", "--nocapture"]);
+    program.env("DIR_OF_A_KILLED_PROGRAM", &dir).stdout(std::process::Stdio::piped());
+    let mut program = program.spawn().expect("a child");
+    let mut lines =
+        std::io::BufRead::lines(std::io::BufReader::new(program.stdout.take().expect("its output")));
+    assert!(lines.any(|line| line.is_ok_and(|line| line.ends_with("it runs"))));
+    let alive = said(home.path(), "jobs list");
+    assert!(alive.contains("running") && !alive.contains("dead"), "{alive}");
+    program.kill().expect("a signal");
+    program.wait().expect("its end");
+    let listed = said(home.path(), "jobs list");
+    assert!(listed.contains(" (dead)"), "{listed}");
+    assert!(said(home.path(), "jobs show stuck:1").contains(" (dead)"));
+    let cancelled = said(home.path(), "jobs cancel stuck:1");
+    assert_eq!(
+        cancelled,
+        "stuck:1: asked; its process has ended, and the next recovery of its program ends the job\n"
+    );
+    let waited = refused(home.path(), "jobs cancel stuck:1 --wait 1ms");
+    assert!(waited.contains("was asked to stop; its process has ended"), "{waited}");
+}
