@@ -690,3 +690,32 @@ fn recovery_keeps_foreign_content_and_rejects_damage() {
     drop(held);
     assert!(settle(&dir, 0));
 }
+
+#[test]
+fn values_that_json_cannot_hold_are_not_written_to_a_file() {
+    /// A value of this many levels that takes no memory.
+    struct Levels(u32);
+    impl serde::Serialize for Levels {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_seq(self.0.checked_sub(1).map(Levels))
+        }
+    }
+    let scratch = Scratch::new();
+    let path = scratch.path("limits.json");
+    for text in ["{\"rate\": 0.5}", "{\n  \"rate\": 0.5\n}\n"] {
+        fs::write(&path, text).expect("a file");
+        let edited: Result<(), TransactionError> = Transaction::edit(&path, |file| {
+            file.edit_json(|json| {
+                let nan = json.set("/rate", &f32::NAN).expect_err("no number");
+                assert!(matches!(nan, TransactionError::Refused { .. }), "{nan}");
+                assert!(nan.to_string().contains("is not a number in JSON"), "{nan}");
+                json.set("/rates", &[Some(f64::INFINITY)]).expect_err("no number");
+                json.set("/deep", &Levels(1_000_000)).expect_err("too deep");
+                assert_eq!(json.text(), text);
+                json.set("/rate", &Some(None::<u8>))
+            })
+        });
+        edited.expect("a null that was asked for");
+        assert_eq!(fs::read_to_string(&path).expect("a file"), text.replace("0.5", "null"));
+    }
+}

@@ -39,6 +39,11 @@ pub(crate) mod digest;
 pub(crate) mod each_poll;
 #[cfg(any(feature = "sqlite", feature = "fs", feature = "ops"))]
 pub(crate) mod files;
+#[cfg(any(
+    feature = "durable",
+    all(feature = "fs", target_os = "linux", feature = "serde", feature = "serde_json")
+))]
+pub(crate) mod finite;
 mod forms;
 pub(crate) mod guarded;
 #[cfg(feature = "ops")]

@@ -14,8 +14,8 @@
 //! otherwise end the recovery of all jobs, or run a body again whose effects have happened.
 
 use crate::base::digest::hash;
+use crate::base::finite;
 use crate::base::guarded::discard;
-use crate::durable::record::finite;
 use crate::durable::record::history::kept_panic;
 use crate::failure::rejected::Rejected;
 use serde::Serialize;
@@ -294,7 +294,7 @@ fn write_in_order(value: &Value, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::Deserialize;
+    use serde::{Deserialize, Serializer};
     use std::collections::{BTreeMap, HashMap, HashSet};
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -390,5 +390,23 @@ mod tests {
         refused(Silent { kept: 7 }, "read back as another value");
         refused(Unwritten { lost: 7 }, "cannot be read back: missing field `lost`");
         assert!(to_value(&u128::MAX).is_err(), "a part of the arguments has 64 bits");
+    }
+
+    /// A value of this many levels that takes no memory.
+    struct Levels(u32);
+
+    impl Serialize for Levels {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_seq(self.0.checked_sub(1).map(Levels))
+        }
+    }
+
+    #[test]
+    fn a_value_that_nests_too_deep_is_not_written() {
+        let deep = Levels(10_000_000);
+        for refused in [encode(&deep).map(drop), to_value(&deep).map(drop)] {
+            assert!(refused.unwrap_err().contains("more than 512 levels"));
+        }
+        assert!(to_input(&deep).is_err());
     }
 }

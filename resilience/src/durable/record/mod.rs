@@ -26,7 +26,6 @@
 pub(crate) mod alert;
 pub(crate) mod args;
 pub(crate) mod codec;
-mod finite;
 pub(crate) mod history;
 pub(crate) mod key;
 

@@ -6,6 +6,7 @@
 
 use super::error::TransactionError;
 use super::target::Draft;
+use crate::base::finite;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::io;
@@ -172,7 +173,8 @@ impl Json {
     ///
     /// # Errors
     ///
-    /// [`TransactionError::Refused`] if there is no object or array to add it to, or the value cannot be written.
+    /// [`TransactionError::Refused`] if there is no object or array to add it to, or the value cannot be written:
+    /// NaN and the infinities, for instance, are no numbers in JSON.
     ///
     /// # Examples
     ///
@@ -381,6 +383,7 @@ impl Json {
         value: &T,
         indent: &str,
     ) -> Result<String, TransactionError> {
+        finite::check_numbers(value).map_err(|why| self.refused(pointer, &why))?;
         let text = match self.line_end() {
             None => serde_json::to_string(value),
             Some(line) => {
