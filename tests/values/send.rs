@@ -1,7 +1,8 @@
 //! Every public async function in `tokio::spawn` and in a handler of axum, with closures that capture.
 
 use resilience::{
-    Checkpoint, CircuitBreaker, Fallback, Job, Progress, Rejected, Retry, Timeout, checkpoints, jobs,
+    Checkpoint, CircuitBreaker, Degrade, Fallback, Job, Progress, Rejected, Retry, Simplify, Timeout,
+    checkpoints, jobs,
 };
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -53,6 +54,7 @@ static BREAKER: CircuitBreaker = CircuitBreaker::new("spawned");
 const LIMIT: Timeout = Timeout::new(Duration::from_secs(9)).name("spawned");
 const IMPORT: Job = Job::new("import").version(2);
 const FALLBACK: Fallback = Fallback::new("spawned");
+const FEWER: Degrade = Degrade::new("spawned");
 
 #[tokio::test]
 async fn a_retry_future_is_send_for_each_form_of_closure() {
@@ -136,6 +138,42 @@ async fn a_fallback_future_is_send() {
         FALLBACK.call_async(broken, async |_: &Failure| other.get().await).await
     };
     assert_eq!(spawned(call).await, there);
+}
+
+struct Pages(u32);
+
+impl Simplify for Pages {
+    fn simplify(&self, level: u32) -> Option<Self> {
+        Some(Self(self.0 - level))
+    }
+}
+
+impl Client {
+    async fn search(&self, pages: &Pages) -> Result<u32, Failure> {
+        self.get().await?;
+        if pages.0 > 8 { Err(Failure::Status(503)) } else { Ok(pages.0) }
+    }
+}
+
+#[tokio::test]
+async fn a_degrade_future_is_send_for_each_form_of_closure() {
+    let shared = client();
+    let call = async move { FEWER.call_async(&Pages(9), async |pages| shared.search(pages).await).await };
+    assert_eq!(spawned(call).await, Ok(8));
+    let (shared, mut calls) = (client(), 0);
+    let call = async move {
+        let body = |pages: &Pages| {
+            calls += 1;
+            let (shared, pages) = (Arc::clone(&shared), Pages(pages.0 - calls));
+            async move { shared.search(&pages).await }
+        };
+        FEWER.call_async(&Pages(12), body).await
+    };
+    assert_eq!(spawned(call).await, Ok(7));
+    async fn search(pages: &Pages) -> Result<u32, Failure> {
+        client().search(pages).await
+    }
+    assert_eq!(spawned(async { FEWER.call_async(&Pages(8), search).await }).await, Ok(8));
 }
 
 #[tokio::test]

@@ -130,6 +130,24 @@ pub struct Degrade {
     settings: Settings<DegradeConfig>,
 }
 
+/// The async body of [`Degrade::call_async`].
+///
+/// The future of an `AsyncFnMut` is not known to be `Send`, that of an `FnMut` is if the closure's own is.
+#[doc(hidden)]
+pub trait BodyOf<'t, T: 't, R>: FnMut(&'t T) -> Self::Fut {
+    /// What it returns.
+    type Fut: Future<Output = R>;
+}
+
+impl<'t, T: 't, R, Fut: Future<Output = R>, F: FnMut(&'t T) -> Fut> BodyOf<'t, T, R> for F {
+    type Fut = Fut;
+}
+
+/// Calls `body` as the `FnMut` that it is.
+fn run<'t, T, R, F: BodyOf<'t, T, R>>(body: &mut F, argument: &'t T) -> F::Fut {
+    body(argument)
+}
+
 /// The categories of a call that asked for too much.
 const TOO_MUCH: &[Category] = &[Category::Timeout, Category::Resource, Category::Unavailable];
 
@@ -264,6 +282,9 @@ impl Degrade {
 
     /// Runs the async `body` with `original`, and after a failure with its simpler versions.
     ///
+    /// The future works in `tokio::spawn` if those of `body` do. `body` is an async closure without `move`, or a closure
+    /// that returns a future; a closure that changes its captures makes the change before its `async move` block.
+    ///
     /// # Errors
     ///
     /// The first error, if all levels fail.
@@ -288,19 +309,20 @@ impl Degrade {
     /// assert_eq!(found.unwrap(), 40);
     /// # });
     /// ```
-    pub async fn call_async<T, R>(&self, original: &T, mut body: impl AsyncFnMut(&T) -> R) -> R
+    pub async fn call_async<T, R, F>(&self, original: &T, mut body: F) -> R
     where
         T: Simplify,
         R: Outcome<Error: Classify>,
+        F: for<'t> BodyOf<'t, T, R> + AsyncFnMut(&T) -> R,
     {
-        let first = body(original).await;
+        let first = run(&mut body, original).await;
         let (mut level, mut class) = (0, verdict_of(&first));
         while let Some(failed) = self.next(class, level)
             && let Some(simpler) = original.simplify(level + 1)
         {
             level += 1;
             self.emit(PointName::new(self.name), failed, level);
-            let outcome = body(&simpler).await;
+            let outcome = run(&mut body, &simpler).await;
             class = verdict_of(&outcome);
             if class.is_none() {
                 return outcome;
