@@ -1,6 +1,9 @@
 //! All four policies wherever a future can be polled: none panics, none hangs, all keep their promises.
 
-use resilience::{Rejected, circuit_breaker, testing, timeout, with_fallback, with_retry};
+use resilience::{
+    Bulkhead, Cache, RateLimit, Rejected, bulkhead, circuit_breaker, rate_limit, testing, timeout,
+    with_fallback, with_retry,
+};
 use std::future::{Future, pending};
 use std::pin::pin;
 use std::sync::Arc;
@@ -329,10 +332,6 @@ fn a_breaker_works_on_two_paused_clocks() {
     async fn load(calls: &Calls) -> Option<()> {
         (count(calls) > 1).then_some(())
     }
-    let paused = || {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_time().start_paused(true).build().unwrap()
-    };
     let opens_an_hour_ahead = |calls: &Calls| {
         paused().block_on(async {
             tokio::time::advance(HOUR).await;
@@ -356,6 +355,10 @@ fn a_breaker_works_on_two_paused_clocks() {
     assert_eq!(paused().block_on(load(&calls)), Some(()));
 }
 
+fn paused() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
+}
+
 #[test]
 fn sync_waits_advance_a_paused_clock() {
     #[with_retry(max = 1000, base = 1ms, backoff = constant, jitter = none, give_up_after = 10ms, budget = none)]
@@ -375,9 +378,7 @@ fn sync_waits_advance_a_paused_clock() {
         assert_eq!(gives_up(&calls), None);
         assert_eq!(guarded(false), Some(1), "after its recovery");
     }
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async {
+    paused().block_on(async {
         story();
         tokio::task::spawn_blocking(story).await.unwrap();
         assert_eq!((guarded(true), guarded(false)), (None, None));
@@ -386,10 +387,63 @@ fn sync_waits_advance_a_paused_clock() {
     });
 }
 
+#[test]
+fn sync_waits_for_admission_advance_a_paused_clock() {
+    const MOMENT: Duration = Duration::from_millis(1);
+    static SLOTS: Bulkhead = Bulkhead::new("paused", 1).wait(MOMENT);
+    static VALUES: Cache = Cache::new("paused").wait(MOMENT);
+    #[rate_limit(1000, per = 1s, burst = 1, wait = 1s)]
+    fn paced() -> Result<(), Rejected> {
+        Ok(())
+    }
+    #[with_retry(max = 3, base = 1ms, jitter = none, on(rejected), give_up_after = 2ms, budget = none)]
+    #[bulkhead(instance = SLOTS)]
+    fn in_a_slot(calls: &Calls) -> Result<u32, Rejected> {
+        Ok(count(calls))
+    }
+    fn story() {
+        let calls = Calls::default();
+        for _ in 0..3 {
+            assert_eq!(paced(), Ok(()));
+        }
+        let slot = SLOTS.acquire().unwrap();
+        assert!(matches!(in_a_slot(&calls), Err(Rejected::BulkheadFull { .. })));
+        drop(slot);
+        assert_eq!(in_a_slot(&calls), Ok(1));
+        let mut leader = Box::pin(VALUES.call_async(&1, async || pending::<Option<u32>>().await));
+        assert!(leader.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert_eq!(VALUES.call(&1, || Some(7)), Some(7));
+    }
+    paused().block_on(async {
+        story();
+        tokio::task::spawn_blocking(story).await.unwrap();
+        {
+            let _world = testing::isolate();
+            story();
+        }
+        let _no_waits = testing::no_waits();
+        story();
+    });
+}
+
+#[test]
+fn an_advanced_clock_ends_a_sync_wait_for_admission() {
+    static HOURLY: RateLimit = RateLimit::new("hourly", 1, Duration::from_secs(3600)).wait(Duration::MAX);
+    paused().block_on(async {
+        HOURLY.acquire().unwrap();
+        let waits = tokio::task::spawn_blocking(|| HOURLY.acquire());
+        while HOURLY.snapshot().waiting == 0 {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        assert_eq!(waits.await.unwrap(), Ok(()));
+    });
+}
+
 /// Limits, ages, windows and good values, while a clock goes on: they do the same on every clock.
 mod on_every_clock {
     use super::*;
-    use resilience::{Category, Classification, Classify, cached, failover, rate_limit};
+    use resilience::{Category, Classification, Classify, cached, failover};
     use std::fmt::Write as _;
 
     #[derive(Clone, Debug)]

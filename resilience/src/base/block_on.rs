@@ -114,6 +114,8 @@ pub(crate) async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::O
 /// moment of the system's clock that `step` names, if it names one.
 fn park_between<T>(mut step: impl FnMut(&Waker) -> Result<T, Option<Instant>>) -> T {
     let _before = replace(&BLOCKS, true);
+    #[cfg(feature = "tokio")]
+    let _blocked = super::paused::block();
     let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
     let waker = Waker::from(unpark.clone());
     loop {

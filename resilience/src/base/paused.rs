@@ -7,8 +7,10 @@
 //! Outside of tests this costs one relaxed load for each reading of the clock. The table is small and forgets the
 //! oldest runtime, since each `#[tokio::test]` makes a new one.
 
+use super::replaced::{Replaced, replace};
 use super::sync::locked;
 use super::time::later;
+use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -20,6 +22,21 @@ static SLEPT: Mutex<Vec<(Id, Duration)>> = Mutex::new(Vec::new());
 static ANY: AtomicBool = AtomicBool::new(false);
 /// The number of runtimes that are remembered.
 const RUNTIMES: usize = 64;
+
+thread_local! {
+    /// The value that [`is_blocked`] returns.
+    static IS_BLOCKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Notes that this thread blocks until a future is done, until the guard is dropped.
+pub(super) fn block() -> Replaced<Cell<bool>> {
+    replace(&IS_BLOCKED, true)
+}
+
+/// Returns whether this thread blocks until the running future is done, so that it drives no runtime meanwhile.
+pub(super) fn is_blocked() -> bool {
+    IS_BLOCKED.get()
+}
 
 /// Returns tokio's reading of the time if its clock is not the system's: in a runtime that has paused it.
 ///

@@ -26,6 +26,7 @@
 //! |---|---|
 //! | outside of a test world | the timer thread |
 //! | under tokio's paused clock | tokio's timer, which moves that clock |
+//! | there, in sync code | the timer thread, and moves the clock; tokio's timer, if a test moves the clock before |
 //! | in a test world with a clock of its own | [`pause`] at once, and moves the clock; [`alarm`] when the clock has passed it |
 //!
 //! [`pause`] is for waits of the code under test (a backoff), [`alarm`] for limits that should not go off (a timeout),
@@ -36,6 +37,8 @@
 
 use super::guarded::{discard, wake};
 use super::real_clock::real_now;
+#[cfg(feature = "tokio")]
+use super::real_clock::slept;
 use super::sync::locked;
 use super::time::later;
 use super::world::{World, WorldAlarm};
@@ -58,6 +61,9 @@ pub(crate) enum Timer {
     /// On tokio's paused clock; boxed, because it is large and only tests have it.
     #[cfg(feature = "tokio")]
     Tokio(Pin<Box<tokio::time::Sleep>>),
+    /// On tokio's paused clock, which may stand still for as long as this thread blocks.
+    #[cfg(feature = "tokio")]
+    Blocked(Box<BlockedAlarm>),
     /// On the clock of a test world.
     World(WorldAlarm<Box<Self>>),
 }
@@ -96,7 +102,12 @@ fn real(wait: Duration) -> Timer {
     if super::real_clock::paused_clock().is_some()
         && let Some(sleep) = tokio_sleep(wait)
     {
-        return Timer::Tokio(sleep);
+        let sleep = Timer::Tokio(sleep);
+        return if super::paused::is_blocked() {
+            Timer::Blocked(Box::new(BlockedAlarm::new(sleep, wait)))
+        } else {
+            sleep
+        };
     }
     Timer::Thread(Alarm::new(&THREAD, later(Instant::now(), wait)))
 }
@@ -122,6 +133,8 @@ impl Timer {
             Self::Thread(alarm) => on_this_clock(alarm.at),
             #[cfg(feature = "tokio")]
             Self::Tokio(sleep) => on_this_clock(super::paused::moved_on(sleep.deadline().into_std())),
+            #[cfg(feature = "tokio")]
+            Self::Blocked(alarm) => alarm.at,
             Self::World(alarm) => alarm.ends(),
         }
     }
@@ -145,8 +158,42 @@ impl Future for Timer {
                 self.set(Self::Thread(alarm));
                 self.poll(cx)
             }
+            #[cfg(feature = "tokio")]
+            Self::Blocked(alarm) => alarm.poll(cx),
             Self::World(alarm) => alarm.poll(cx),
         }
+    }
+}
+
+/// A wait of sync code on tokio's paused clock. This thread may be the only one that moves that clock, so it ends in
+/// real time, too, which then counts as time that has passed on the clock.
+#[cfg(feature = "tokio")]
+#[derive(Debug)]
+pub(crate) struct BlockedAlarm {
+    sleep: Box<Timer>,
+    real: Alarm,
+    at: Instant,
+}
+
+#[cfg(feature = "tokio")]
+impl BlockedAlarm {
+    fn new(sleep: Timer, wait: Duration) -> Self {
+        let real = Alarm::new(&THREAD, later(Instant::now(), wait));
+        let now = World::here().map_or_else(real_now, |world| world.now());
+        Self { sleep: Box::new(sleep), real, at: later(now, wait) }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.real.poll(cx.waker()).is_pending() {
+            return Pin::new(&mut self.sleep).poll(cx);
+        }
+        match World::here() {
+            Some(world) if world.follows_tokio() => {
+                world.advance(self.at.saturating_duration_since(world.now()));
+            }
+            _ => slept(self.at.saturating_duration_since(real_now())),
+        }
+        Poll::Ready(())
     }
 }
 
