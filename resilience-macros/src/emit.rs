@@ -165,9 +165,9 @@ fn stack(
         let kept = held().map(|held| quote_spanned!(Span::mixed_site()=> __rt::keep(&#held);));
         let wrapped = stacked.layer.wrap(cx, position, &quote!(#(#kept)* #inner));
         let mut before = cx.taken_each_time(item, position);
-        before.extend(
-            held().map(|held| quote_spanned!(Span::mixed_site()=> let #held = __rt::Arc::clone(&#held);)),
-        );
+        before.extend(held().map(
+            |held| quote_spanned!(Span::mixed_site()=> let #held = ::core::clone::Clone::clone(&#held);),
+        ));
         before.extend(if moved == Some(position.above) { reset_arguments.clone() } else { cx.copies() });
         scoped(&before, wrapped, &position.bound())
     })

@@ -107,7 +107,7 @@ async fn adaptive(id: u32) -> Result<String, Error> {
                 },
             )
             .await;
-        __held__bulkhead.ended(__verdict);
+        __rt::bulkhead::SlotOf::ended(&__held__bulkhead, __verdict);
         __outcome
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
@@ -136,9 +136,9 @@ fn on_thread(id: u32, name: String) -> Result<String, Error> {
             __rt::Ok(__slot) => __rt::Arc::new(__slot),
             __rt::Err(__rejected) => break '__bulkhead __rt::refused(__rejected),
         };
-        let __holding = __held__bulkhead.hold();
+        let __holding = __rt::bulkhead::hold(&__held__bulkhead);
         let (__outcome, __verdict) = {
-            let __held__bulkhead = __rt::Arc::clone(&__held__bulkhead);
+            let __held__bulkhead = ::core::clone::Clone::clone(&__held__bulkhead);
             let (__outcome, __verdict) = match (&__TIMEOUT)
                 .on_thread(
                     1,

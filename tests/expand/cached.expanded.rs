@@ -39,7 +39,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         let __outcome = __rt::call_once(|| -> Result<String, Error> { fetch(id, name) });
         let __verdict = __rt::Outcome::probe(&__outcome).probed_verdict(&__POINT, 1);
         ::core::mem::drop(__inside);
-        let __sharing = __rt::Sharing::of(&__outcome).sharing();
+        let __sharing = __rt::Sharing::of(&__outcome).__sharing();
         match __lead.end(__outcome, __verdict, __sharing) {
             (__outcome, __verdict) => __outcome,
         }
@@ -115,7 +115,7 @@ async fn asynchronous(id: u32) -> Result<String, Error> {
                 (__outcome, __verdict)
             })
             .await;
-        let __sharing = __rt::Sharing::of(&__outcome).sharing();
+        let __sharing = __rt::Sharing::of(&__outcome).__sharing();
         match __lead.end(__outcome, __verdict, __sharing) {
             (__outcome, __verdict) => __outcome,
         }
@@ -175,7 +175,7 @@ impl Service {
                     (__outcome, __verdict)
                 })
                 .await;
-            let __sharing = __rt::Sharing::of(&__outcome).sharing();
+            let __sharing = __rt::Sharing::of(&__outcome).__sharing();
             match __lead.end_weighed(__outcome, __verdict, __sharing, String::len) {
                 (__outcome, __verdict) => __outcome,
             }

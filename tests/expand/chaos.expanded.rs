@@ -34,10 +34,10 @@ async fn all(id: u32) -> Result<String, Error> {
         let __retrying = {
             let __outcome = '__chaos: {
                 let __fault = (&__CHAOS).next();
-                if __fault.is_error() {
+                if (&__fault).is_error() {
                     break '__chaos __rt::injected::<Result<String, Error>>(Error::Down);
                 }
-                __fault.delay_async().await;
+                (&__fault).delay_async().await;
                 let __outcome = __rt::Repeated::new(
                         &__POINT,
                         (&__retry).attempt(),
@@ -51,7 +51,7 @@ async fn all(id: u32) -> Result<String, Error> {
                         },
                     )
                     .await;
-                if __fault.is_lost_answer() {
+                if (&__fault).is_lost_answer() {
                     break '__chaos __rt::injected::<Result<String, Error>>(Error::Lost);
                 }
                 __outcome
@@ -84,7 +84,7 @@ fn alone(id: u32) -> Result<String, Error> {
         .checked();
     let __outcome = '__chaos: {
         let __fault = (&__CHAOS).next();
-        if __fault.is_error() {
+        if (&__fault).is_error() {
             break '__chaos __rt::injected::<Result<String, Error>>(Error::Down);
         }
         let __outcome = __rt::call_once(|| -> Result<String, Error> { run(id) });

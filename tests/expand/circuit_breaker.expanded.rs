@@ -112,7 +112,7 @@ async fn measured(id: u32, name: &str) -> Result<String, Error> {
             __rt::Ok(__permit) => __permit,
             __rt::Err(__rejected) => break '__breaker __rt::refused(__rejected),
         };
-        let (__outcome, __verdict) = __permit
+        let (__outcome, __verdict) = (&__permit)
             .measured(async {
                 let __outcome = async {
                     if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {

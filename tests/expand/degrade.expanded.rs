@@ -41,7 +41,7 @@ fn borrowed(plan: &Plan) -> Result<String, Error> {
                         __original,
                         __level + 1,
                     ));
-                if __simpler.is_some() {
+                if ::core::option::Option::is_some(&__simpler) {
                     __level += 1;
                     __first = __first.or(__rt::Some((__outcome, __verdict)));
                     (&__DEGRADE).simplified(__class, __level);
@@ -86,7 +86,10 @@ async fn owned(plan: Plan, id: u32) -> Result<String, Error> {
                     clippy::shadow_same,
                     clippy::shadow_unrelated
                 )]
-                let plan = __rt::either(__simpler.take(), || __original.take());
+                let plan = __rt::either(
+                    ::core::option::Option::take(&mut __simpler),
+                    || ::core::option::Option::take(&mut __original),
+                );
                 let mut __again = (&__RETRY).in_code().begin();
                 let (__outcome, __verdict) = loop {
                     let __retrying = {
@@ -117,13 +120,12 @@ async fn owned(plan: Plan, id: u32) -> Result<String, Error> {
                 (__outcome, __verdict)
             };
             if let __rt::Some(__class) = (&__DEGRADE).next(&__verdict, __level) {
-                __simpler = __original
-                    .as_ref()
+                __simpler = ::core::option::Option::as_ref(&__original)
                     .and_then(|__original| __rt::Simplify::simplify(
                         __original,
                         __level + 1,
                     ));
-                if __simpler.is_some() {
+                if ::core::option::Option::is_some(&__simpler) {
                     __level += 1;
                     __first = __first.or(__rt::Some((__outcome, __verdict)));
                     (&__DEGRADE).simplified(__class, __level);

@@ -36,7 +36,7 @@ fn borrowed(model: &str) -> Result<String, Error> {
                     clippy::shadow_same,
                     clippy::shadow_unrelated
                 )]
-                let model: &str = match __walk.listed(__values) {
+                let model: &str = match (&__walk).listed(__values) {
                     __rt::None => __own,
                     __rt::Some(__value) => __value,
                 };
@@ -57,7 +57,7 @@ fn borrowed(model: &str) -> Result<String, Error> {
                 };
                 (__outcome, __verdict)
             };
-            if __walk.continues(__values, &__verdict) {
+            if (&mut __walk).continues(__values, &__verdict) {
                 __kept = __rt::Some(
                     __rt::failover::keep(__kept, (__outcome, __verdict)),
                 );
@@ -125,7 +125,7 @@ async fn owned(endpoint: Endpoint, tenant: u32) -> Result<String, Error> {
                     clippy::shadow_same,
                     clippy::shadow_unrelated
                 )]
-                let endpoint: Endpoint = match __walk.listed(__values) {
+                let endpoint: Endpoint = match (&__walk).listed(__values) {
                     __rt::None => __rt::failover::taken(&mut __own),
                     __rt::Some(__value) => __rt::failover::Listable::argument(__value),
                 };
@@ -178,7 +178,7 @@ async fn owned(endpoint: Endpoint, tenant: u32) -> Result<String, Error> {
                 };
                 (__outcome, __verdict)
             };
-            if __walk.continues(__values, &__verdict) {
+            if (&mut __walk).continues(__values, &__verdict) {
                 __kept = __rt::Some(
                     __rt::failover::keep(__kept, (__outcome, __verdict)),
                 );

@@ -176,7 +176,7 @@ fn follows_on_thread(id: u32, name: String) -> Result<String, Error> {
                 __rt::CopyPerAttempt::taken(&name);
                 let (__outcome, __verdict) = {
                     let __timeout = __rt::Keyed::get(&__TIMEOUT, &(name));
-                    match __timeout
+                    match (&*__timeout)
                         .on_thread(
                             (&__retry).attempt(),
                             {

@@ -19,7 +19,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             __rt::Ok(__lock) => __lock,
             __rt::Err(__rejected) => break '__with_lock __rt::refused(__rejected),
         };
-        let __holding = __held__with_lock.hold();
+        let __holding = __rt::with_lock::hold(&__held__with_lock);
         let __outcome = __rt::call_once(|| -> Result<String, Error> { fetch(id, name) });
         let __verdict = __rt::Outcome::probe(&__outcome).probed_verdict(&__POINT, 1);
         __outcome
@@ -169,7 +169,7 @@ fn leased(id: u32) -> Result<String, Error> {
             __rt::Ok(__lock) => __lock,
             __rt::Err(__rejected) => break '__with_lock __rt::refused(__rejected),
         };
-        let __holding = __held__with_lock.hold();
+        let __holding = __rt::with_lock::hold(&__held__with_lock);
         let __outcome = __rt::call_once(|| -> Result<String, Error> { fetch(id) });
         let __verdict = __rt::Outcome::probe(&__outcome).probed_verdict(&__POINT, 1);
         ::core::mem::drop(__holding);

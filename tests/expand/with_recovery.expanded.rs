@@ -62,8 +62,9 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             #[allow(unused_imports)]
             use __rt::Settled as _;
             let __answer = remove(id, name);
-            let __worked = __rt::Undone::error(__rt::Step(__answer).__settle().await)
-                .is_none();
+            let __worked = ::core::option::Option::is_none(
+                &__rt::Undone::error(__rt::Step(__answer).__settle().await),
+            );
             (&__RECOVERY).undone(__worked);
         }
         let _ = __strategy;

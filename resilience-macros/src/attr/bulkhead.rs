@@ -202,12 +202,13 @@ impl Layer for Checked {
         };
         // Only a bulkhead of the program itself knows whether it is adaptive.
         let is_judged = self.is_adaptive || self.state.instance.is_some();
-        let ended = is_judged.then(|| quote_spanned!(here=> #slot.ended(__verdict);));
+        let ended =
+            is_judged.then(|| quote_spanned!(here=> __rt::bulkhead::SlotOf::ended(&#slot, __verdict);));
         let both = quote_spanned!(here=> (__outcome, __verdict));
         let given = if is_judged || position.ends_call { both } else { bound.clone() };
         let run = match (cx.is_async, self.waits) {
             (_, false) => inner.clone(),
-            (false, true) => quote_spanned!(here=> let __holding = #slot.hold(); #inner),
+            (false, true) => quote_spanned!(here=> let __holding = __rt::bulkhead::hold(&#slot); #inner),
             (true, true) => quote_spanned! {here=>
                 let #given = __rt::bulkhead::holding(&#slot, async { #inner #given }).await;
             },

@@ -331,7 +331,7 @@ impl Layer for Checked {
                     __rt::Err((__kept, __verdict)) => break #label #kept,
                 };
                 #body
-                let __sharing = #sharing.sharing();
+                let __sharing = #sharing.__sharing();
                 match #end {
                     (__outcome, __verdict) => #bound,
                 }

@@ -146,18 +146,18 @@ impl Layer for Checked {
         let (site, label) = (&position.site, position.label());
         let fault = self.fault.as_ref().map(|fault| {
             let failure = Self::failure(cx, fault);
-            quote_spanned!(here=> if __fault.is_error() { break #label #failure; })
+            quote_spanned!(here=> if (&__fault).is_error() { break #label #failure; })
         });
         let latency = self.latency.as_ref().map(|_| {
             if cx.is_async {
-                quote_spanned!(here=> __fault.delay_async().await;)
+                quote_spanned!(here=> (&__fault).delay_async().await;)
             } else {
-                quote_spanned!(here=> __fault.delay();)
+                quote_spanned!(here=> (&__fault).delay();)
             }
         });
         let lost = self.lost.as_ref().map(|lost| {
             let failure = Self::failure(cx, lost);
-            quote_spanned!(here=> if __fault.is_lost_answer() { break #label #failure; })
+            quote_spanned!(here=> if (&__fault).is_lost_answer() { break #label #failure; })
         });
         Some(quote_spanned! {here=>
             let __outcome = #label: {

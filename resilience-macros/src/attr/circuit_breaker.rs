@@ -239,12 +239,12 @@ impl Layer for Checked {
         let inner = match (self.measures, cx.is_async) {
             (false, _) => inner.clone(),
             (true, false) => quote_spanned! {here=>
-                let __measuring = __permit.measure();
+                let __measuring = (&__permit).measure();
                 #inner
                 ::core::mem::drop(__measuring);
             },
             (true, true) => quote_spanned! {here=>
-                let (__outcome, __verdict) = __permit.measured(async { #inner (__outcome, __verdict) }).await;
+                let (__outcome, __verdict) = (&__permit).measured(async { #inner (__outcome, __verdict) }).await;
             },
         };
         let label = position.label();

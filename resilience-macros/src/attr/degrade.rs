@@ -143,7 +143,7 @@ impl Layer for Checked {
             };
             if let __rt::Some(__class) = (&#site).next(&__verdict, __level) {
                 __simpler = #simplify;
-                if __simpler.is_some() {
+                if ::core::option::Option::is_some(&__simpler) {
                     __level += 1;
                     __first = __first.or(__rt::Some((__outcome, __verdict)));
                     (&#site).simplified(__class, __level);
@@ -196,13 +196,13 @@ impl Checked {
         ArgumentCode {
             start: quote_spanned!(at=> let mut __original = __rt::Some(#argument);),
             level: quote_spanned! {at=>
-                let #argument = __rt::either(__simpler.take(), || __original.take());
+                let #argument = __rt::either(::core::option::Option::take(&mut __simpler), || ::core::option::Option::take(&mut __original));
             },
             // If the body moves it, the compiler reports that here.
             back: quote_spanned! {at=>
                 if __level == 0 { __original = __rt::Some(#argument); }
             },
-            original: quote_spanned!(at=> __original.as_ref()),
+            original: quote_spanned!(at=> ::core::option::Option::as_ref(&__original)),
         }
     }
 }

@@ -285,7 +285,7 @@ impl Layer for Checked {
                 #inner
                 (__outcome, __verdict)
             };
-            if __walk.continues(__values, &__verdict) {
+            if (&mut __walk).continues(__values, &__verdict) {
                 __kept = __rt::Some(__rt::failover::keep(__kept, (__outcome, __verdict)));
                 continue;
             }
@@ -329,7 +329,7 @@ impl Checked {
             )
         };
         let next = quote_spanned! {at=>
-            let #argument: #ty = match __walk.listed(__values) {
+            let #argument: #ty = match (&__walk).listed(__values) {
                 __rt::None => #own,
                 __rt::Some(__value) => #listed,
             };

@@ -176,7 +176,7 @@ impl Layer for Checked {
             )
         } else {
             let dropped = end.as_ref().map(|_| quote_spanned!(here=> ::core::mem::drop(__holding);));
-            (take, quote_spanned!(here=> let __holding = #lock.hold(); #inner #dropped #end))
+            (take, quote_spanned!(here=> let __holding = __rt::with_lock::hold(&#lock); #inner #dropped #end))
         };
         quote_spanned! {here=>
             let #bound = #label: {

@@ -240,7 +240,7 @@ impl Layer for Checked {
             };
             let undo = quote_spanned! {Span::mixed_site()=>
                 let __answer = #tokens;
-                let __worked = __rt::Undone::error(#settle).is_none();
+                let __worked = ::core::option::Option::is_none(&__rt::Undone::error(#settle));
                 (&#site).undone(__worked);
             };
             // A value that `when_ok` refuses has no error.

@@ -25,6 +25,12 @@ pub fn holding<F: Future>(held: &impl Holds, body: F) -> impl Future<Output = F:
     each_poll(move || scope::holding(number), body)
 }
 
+/// Marks the running code as a holder of `held`, or of the target of `held`, until the guard is dropped.
+#[doc(hidden)]
+pub fn hold<H: Holds>(held: &H) -> impl Sized + use<H> {
+    scope::holding(held.number())
+}
+
 impl<T: Holds> Holds for std::sync::Arc<T> {
     #[inline]
     fn number(&self) -> usize {

@@ -122,7 +122,7 @@ impl Layer for Checked {
                 let at = value::mixed_span_of(&key);
                 let timeout = Ident::new("__timeout", here);
                 let get = quote_spanned!(at=> let #timeout = __rt::Keyed::get(&#site, &(#key)););
-                (Some(get), quote_spanned!(here=> #timeout.#method(#arguments)))
+                (Some(get), quote_spanned!(here=> (&*#timeout).#method(#arguments)))
             }
             (None, None) => (None, quote_spanned!(here=> (&#site).#method(#arguments))),
         };

@@ -226,11 +226,6 @@ pub struct CallLease {
 }
 
 impl CallLease {
-    /// Marks the running code as a holder of the lock, until the guard is dropped.
-    pub fn hold(&self) -> impl Sized + use<> {
-        scope::holding(self.number)
-    }
-
     /// Releases the lease, and reports if it was lost. If this is dropped before the store has answered, the lease is
     /// released without the caller.
     pub async fn end(mut self) {

@@ -3,7 +3,7 @@
 mod config;
 mod site;
 
-pub use crate::base::holding::holding;
+pub use crate::base::holding::{hold, holding};
 pub use config::WithLockConfig;
 pub use site::{CallLock, Enter};
 

@@ -214,13 +214,6 @@ pub struct CallLock {
     world: Option<World>,
 }
 
-impl CallLock {
-    /// Marks the running code as a holder of the lock, until the guard is dropped.
-    pub fn hold(&self) -> impl Sized + use<> {
-        scope::holding(self.number())
-    }
-}
-
 impl Holds for CallLock {
     fn number(&self) -> usize {
         self.guard.as_ref().map_or(0, Holds::number)

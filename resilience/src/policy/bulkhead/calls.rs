@@ -2,7 +2,7 @@
 
 use super::Bulkhead;
 use super::wait::{Enter, OwnedSlot, Slot, enter};
-use crate::base::holding::holding;
+use crate::base::holding::{hold, holding};
 use crate::classify::Classification;
 use crate::outcome::Refuse;
 use crate::policy::Verdict;
@@ -71,7 +71,7 @@ impl Bulkhead {
     fn run<R: Refuse>(&self, body: impl FnOnce() -> R, judge: impl FnOnce(&R) -> Option<Verdict>) -> R {
         match enter(self, None, 1) {
             Ok(slot) => {
-                let held = slot.hold();
+                let held = hold(&slot);
                 let outcome = body();
                 drop(held);
                 slot.judge(outcome, judge)

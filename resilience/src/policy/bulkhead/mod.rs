@@ -59,7 +59,7 @@ mod wait;
 mod watch;
 
 #[doc(hidden)]
-pub use crate::base::holding::holding;
+pub use crate::base::holding::{hold, holding};
 pub use config::BulkheadConfig;
 #[doc(hidden)]
 pub use wait::Enter;

@@ -136,12 +136,6 @@ impl<B: Deref<Target = Bulkhead>> SlotOf<B> {
             self.ended(Some(Category::Timeout.into()));
         }
     }
-
-    /// Marks the running code as a holder of this slot, until the guard is dropped.
-    #[doc(hidden)]
-    pub fn hold(&self) -> impl Sized + use<B> {
-        scope::holding(self.number())
-    }
 }
 
 impl<B: Deref<Target = Bulkhead>> Holds for SlotOf<B> {

@@ -36,7 +36,7 @@ impl<E> Deref for Sharing<E> {
 
 impl<E: Clone + Send + Sync + 'static> Sharing<E> {
     /// Returns the function that shares the error.
-    pub fn sharing(&self) -> Option<fn(&E) -> SharedError> {
+    pub fn __sharing(&self) -> Option<fn(&E) -> SharedError> {
         Some(|error| {
             let error = error.clone();
             Box::new(move || Box::new(error.clone()))
@@ -46,7 +46,7 @@ impl<E: Clone + Send + Sync + 'static> Sharing<E> {
 
 impl<E> Unshared<E> {
     /// Returns `None`: the error cannot be shared.
-    pub fn sharing(&self) -> Option<fn(&E) -> SharedError> {
+    pub fn __sharing(&self) -> Option<fn(&E) -> SharedError> {
         None
     }
 }
