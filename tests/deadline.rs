@@ -384,6 +384,25 @@ fn a_body_on_a_helper_thread_is_abandoned_at_the_clients_deadline() {
 }
 
 #[test]
+fn a_body_on_a_helper_thread_is_abandoned_at_the_services_own_deadline() {
+    #[circuit_breaker(threshold = 1, name = "deadline::abandoned")]
+    #[timeout(300s, thread)]
+    fn abandoned(door: Arc<Door>) -> Result<(), Failure> {
+        door.wait();
+        Ok(())
+    }
+    let door = Arc::new(Door::default());
+    let own = Deadline::at_most(millis(5));
+    let outcome = own.run_blocking(|| abandoned(door.clone()));
+    door.open();
+    let Ok(Err(Failure::Rejected(Rejected::TimedOut { limit, .. }))) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(limit <= millis(5), "{limit:?}");
+    assert_eq!(breaker("deadline::abandoned"), (State::Open, 1, 0));
+}
+
+#[test]
 fn a_carried_closure_keeps_the_limits_on_a_thread() {
     let _world = testing::isolate();
     let left = request(100).run_blocking(|| {

@@ -49,8 +49,8 @@ impl Stack {
 thread_local! {
     static LIMITS: Cell<Limits> = const { Cell::new(NO_LIMITS) };
     static CUT: Cell<Option<DroppedStack>> = const { Cell::new(None) };
-    /// The end of the deadline of the request that the running code answers, counted from `origin`.
-    static REQUEST: Cell<u64> = const { Cell::new(NONE) };
+    /// The end of the deadline of the request that the running code answers.
+    static REQUEST: Cell<RequestEnd> = const { Cell::new(NO_REQUEST) };
     /// The bulkheads whose slots the running code holds, and its locks, as [`holding`] calls them.
     static HELD: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
     /// The stack of which the running code is an extra call.
@@ -221,32 +221,48 @@ pub(crate) fn is_cut(stack: Stack) -> bool {
     dropped(stack) == Some(TimedOutCall::Running) && left_of_request() != Some(Duration::ZERO)
 }
 
-/// The moment, counted from `origin`, at which the deadline of a request ends; the latest where there is none.
+/// The moments, counted from `origin`, at which the deadline of a request ends; the latest where there is none.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct RequestEnd(u64);
+pub(crate) struct RequestEnd {
+    /// The end of the time that a client waits.
+    of_client: u64,
+    /// The end of that time, or of the service's own limit if that is earlier.
+    of_any: u64,
+}
+
+const NO_REQUEST: RequestEnd = RequestEnd { of_client: NONE, of_any: NONE };
 
 impl RequestEnd {
     /// Returns the end of the request that the running code answers.
     pub(crate) fn here() -> Self {
-        Self(REQUEST.try_with(Cell::get).unwrap_or(NONE))
+        REQUEST.try_with(Cell::get).unwrap_or(NO_REQUEST)
     }
 
-    /// Returns the earlier one of this and `at`.
-    pub(crate) fn until(self, at: Instant) -> Self {
-        Self(self.0.min(after_origin(at)))
+    /// Returns the earlier one of this and `at`, which is the end of a client's time or of the service's own.
+    pub(crate) fn until(self, at: Instant, is_of_client: bool) -> Self {
+        let at = after_origin(at);
+        let of_client = if is_of_client { self.of_client.min(at) } else { self.of_client };
+        Self { of_client, of_any: self.of_any.min(at) }
     }
 
     /// Makes it that of the running code until the guard is dropped.
-    pub(crate) fn enter(self) -> Replaced<Cell<u64>> {
-        replace(&REQUEST, self.0)
+    pub(crate) fn enter(self) -> Replaced<Cell<Self>> {
+        replace(&REQUEST, self)
     }
 }
 
-/// Returns the time left until the deadline of the request that the running code answers; `None` without one.
+/// Returns the time left until the client of the request that the running code answers stops waiting; `None` without
+/// one.
 ///
 /// That deadline says how long a client waits, and nothing about the services that are called in that time.
 pub(crate) fn left_of_request() -> Option<Duration> {
-    let RequestEnd(at) = RequestEnd::here();
+    let RequestEnd { of_client: at, .. } = RequestEnd::here();
+    (at != NONE).then(|| until(at))
+}
+
+/// Returns the time left until the deadline of the request, the client's or the service's own; `None` without one.
+pub(crate) fn left_of_deadline() -> Option<Duration> {
+    let RequestEnd { of_any: at, .. } = RequestEnd::here();
     (at != NONE).then(|| until(at))
 }
 

@@ -303,7 +303,7 @@ impl Deadline {
     fn around<T>(&self, work: impl FnOnce() -> T) -> T {
         let ends = self.ends();
         let _limits = within_until(ends);
-        let _request = self.is_of_client.then(|| RequestEnd::here().until(ends).enter());
+        let _request = RequestEnd::here().until(ends, self.is_of_client).enter();
         work()
     }
 

@@ -72,7 +72,7 @@ pub(super) fn run<T: Send + 'static>(
             *locked(&value) = Some(returned);
         }
     };
-    let limit = scope::left_of_request().map_or(limit, |left| left.min(limit));
+    let limit = scope::left_of_deadline().map_or(limit, |left| left.min(limit));
     run_boxed((group, stack), helpers, limit, Box::new(work))?;
     let returned = locked(&value).take();
     returned.ok_or(Stopped::TimedOut(limit, TimedOutCall::Running))
