@@ -778,9 +778,9 @@ mod among_lower_case_items {
 mod among_blanket_traits {
     use resilience::durable::MemoryStore;
     use resilience::{
-        CircuitBreaker, Classify, Rejected, Simplify, bulkhead, cached, chaos, checkpoint, circuit_breaker,
-        degrade, failover, health_check, hedge, job, rate_limit, testing, timeout, with_fallback, with_lock,
-        with_recovery, with_retry,
+        CircuitBreaker, Classify, Rejected, Retry, Simplify, bulkhead, cached, chaos, checkpoint,
+        circuit_breaker, degrade, failover, health_check, hedge, job, rate_limit, testing, timeout,
+        with_fallback, with_lock, with_recovery, with_retry,
     };
     use std::sync::{Arc, LazyLock};
 
@@ -793,7 +793,7 @@ mod among_blanket_traits {
     }
     blanket! {
         settle admit acquire clone call judge probe value or_else await_it attempt elsewhere is_last next of
-        pause sleep start start_timed timed paid_by settle_unpaid settle_by_settings budget budget_or
+        pause sleep start start_timed timed paid_by settle_with settle_unpaid settle_by_settings budget budget_or
         own_budget applies answered failed begin begin_blocking end end_blocking enter scope decide undone
         wanted take get argument input earlier text finish map_err named checked strict thread per_key
         on on_fallback otherwise with_job with_undo max_keys success failure carried on_thread grown new
@@ -827,6 +827,18 @@ mod among_blanket_traits {
     #[with_retry(max = 1, base = 0s, on(timeout, max = 2))]
     #[circuit_breaker(instance = BREAKER)]
     fn sync(id: u32) -> Result<u32, Rejected> {
+        Ok(id)
+    }
+
+    const OWNED: Retry = Retry::new().max(1);
+
+    #[with_retry(instance = OWNED)]
+    fn owned(id: u32) -> Result<u32, Rejected> {
+        Ok(id)
+    }
+
+    #[with_retry(instance = OWNED)]
+    async fn owned_later(id: u32) -> Result<u32, Rejected> {
         Ok(id)
     }
 
@@ -965,6 +977,7 @@ mod among_blanket_traits {
         assert_eq!(futures::executor::block_on(later("ab", String::new())), Ok(2));
         assert_eq!(futures::executor::block_on(later("seven__", String::new())), Ok(1));
         assert_eq!(sync(4), Ok(4));
+        assert_eq!((owned(5), futures::executor::block_on(owned_later(6))), (Ok(5), Ok(6)));
         let text = || "a".chars().collect::<String>();
         assert_eq!(on_a_thread(text()), Ok(text()));
         assert_eq!(futures::executor::block_on(recorded(1, "a", &1)), Ok(1));

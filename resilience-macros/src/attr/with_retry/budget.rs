@@ -53,7 +53,7 @@ impl Checked {
     pub(super) fn unchanged(&self, position: &Position) -> TokenStream {
         let (here, site, given) = (Span::mixed_site(), &position.site, given_local());
         if self.is_given() {
-            quote_spanned!(here=> (&#given))
+            quote_spanned!(here=> #given)
         } else {
             quote_spanned!(here=> (&#site).in_code())
         }

@@ -557,6 +557,7 @@ fn setters_work_in_any_order_and_reject_invalid_values() {
     assert!(CircuitBreaker::try_new("x", zero).is_err());
 }
 
+#[cfg(target_pointer_width = "64")]
 #[test]
 fn the_size_of_a_breaker_is_bounded() {
     // The word, the end of the open time, the lock with what it guards (who opened it, too), where a rate counts, the
