@@ -247,12 +247,10 @@ impl Context<'_> {
     }
 
     /// Returns the code before an attempt of several moves its arguments to another thread: an argument that would be
-    /// gone in the next attempt is reported by name.
-    pub(crate) fn taken_each_time(&self, item: &Item, position: &Position) -> TokenStream {
-        if !self.is_retried(position) {
-            return TokenStream::new();
-        }
-        let names = item.plain_names().into_iter().filter(|name| !self.options.clone.contains(name));
+    /// gone in the next attempt, and is not `renewed`, is reported by name.
+    pub(crate) fn taken_each_time(&self, item: &Item, renewed: &[Ident]) -> TokenStream {
+        let is_kept = |name: &Ident| self.options.clone.contains(name) || renewed.contains(name);
+        let names = item.plain_names().into_iter().filter(|name| !is_kept(name));
         let checks = names.map(|name| {
             let at = Span::mixed_site().located_at(name.span());
             quote_spanned!(at=> __rt::CopyPerAttempt::taken(&#name);)

@@ -164,7 +164,14 @@ fn stack(
         };
         let kept = held().map(|held| quote_spanned!(Span::mixed_site()=> __rt::keep(&#held);));
         let wrapped = stacked.layer.wrap(cx, position, &quote!(#(#kept)* #inner));
-        let mut before = cx.taken_each_time(item, position);
+        let mut before = TokenStream::new();
+        let above = || pairs().take(position.above).map(|(above, _)| above.traits());
+        if cx.is_retried(position) {
+            before.extend(cx.taken_each_time(item, &[]));
+        } else if above().any(|traits| traits.calls_again) {
+            let renewed: Vec<_> = above().filter_map(|traits| traits.renews.cloned()).collect();
+            before.extend(cx.taken_each_time(item, &renewed));
+        }
         before.extend(held().map(
             |held| quote_spanned!(Span::mixed_site()=> let #held = ::core::clone::Clone::clone(&#held);),
         ));

@@ -140,6 +140,8 @@ pub(crate) struct Traits<'a> {
     pub(crate) key: Option<&'a TokenStream>,
     /// The argument that it varies: the layers below run with other values of it, each with its own state there.
     pub(crate) varies: Option<&'a Ident>,
+    /// The argument that it passes anew to each call of the layers below.
+    pub(crate) renews: Option<&'a Ident>,
     /// The time limit of the layers below.
     pub(crate) limit: Option<&'a Duration>,
     /// Whether it has a budget that other functions may have, too, which the body may call.

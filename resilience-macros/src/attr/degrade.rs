@@ -100,6 +100,7 @@ impl Layer for Checked {
             calls_again: true,
             judges: true,
             keeps_arguments: true,
+            renews: Some(&self.argument),
             without_failures: Some("see every call succeed and never make a simpler one"),
             twice: Some(": the lower one has made its argument simpler when the upper one begins"),
             ..Traits::default()

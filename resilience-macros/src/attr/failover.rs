@@ -228,6 +228,7 @@ impl Layer for Checked {
             judges: true,
             keeps_arguments: true,
             varies: Some(&self.argument),
+            renews: Some(&self.argument),
             without_failures: Some("see every call succeed and never go on with the next value"),
             twice: Some(
                 ": the policies below keep their state for each value of one argument\n\
