@@ -547,3 +547,27 @@ async fn a_reset_admits_a_whole_burst_and_waiting_callers_first() {
     assert_eq!(keyed("a"), Ok(1));
     assert!(is_limited(&keyed("b")), "another key is not reset");
 }
+
+#[test]
+fn a_clock_at_its_end_neither_panics_nor_blocks_callers() {
+    const CENTURIES: Duration = Duration::from_secs(1 << 32);
+
+    let world = testing::isolate();
+    let limits = [
+        RateLimit::new("even", 10, Duration::from_secs(1)).burst(1),
+        RateLimit::new("waits", 10, Duration::from_secs(1)).burst(1).wait(Duration::from_secs(1)),
+        RateLimit::new("rare", 1, Duration::from_secs(1 << 33)).wait(Duration::MAX),
+    ];
+    for _ in 0..6 {
+        for limit in &limits {
+            for _ in 0..3 {
+                let _ = poll(pin!(limit.acquire_async()));
+            }
+        }
+        world.advance(CENTURIES);
+    }
+    // The nanoseconds since the start of the clock are at their largest.
+    for limit in &limits {
+        assert!(limit.acquire().is_ok() && limit.acquire().is_ok(), "{}", limit.snapshot());
+    }
+}

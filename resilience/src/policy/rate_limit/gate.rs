@@ -19,9 +19,10 @@
 //!
 //! # Invariants
 //!
-//! - The debt is never more than `burst` intervals, since a call is charged only when it is let through. So the
-//!   arithmetic cannot overflow within the ranges of the settings, and a larger debt is that of a clock that has gone
-//!   back: it counts as `burst` intervals, so that at most one interval is lost.
+//! - The debt is never more than `burst` intervals, since a call is charged only when it is let through. A larger debt
+//!   is that of a clock that has gone back: it counts as `burst` intervals, so that at most one interval is lost.
+//! - A debt ends with the clock, 584 years after its start: moments are added with saturation, and at the end every call
+//!   is let through.
 //! - The caller at place `n` of the queue waits until the debt and `n` intervals are at most the tolerance. Its time
 //!   depends only on those before it: that one of them leaves makes it earlier, and nothing makes it later.
 //! - A new caller passes only where there is room for all that wait, too: the queue counts them as if they had been
@@ -117,7 +118,7 @@ impl Gate {
             if debt > rate.tolerance {
                 return self.pass_later(debt, rate, now);
             }
-            let charged = at + debt + rate.interval;
+            let charged = charged(due.max(at), rate);
             match self.due.compare_exchange_weak(due, charged, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return Ok(()),
                 Err(seen) => due = seen,
@@ -250,7 +251,7 @@ impl State {
 
     /// Lets a call through.
     fn charge(&mut self, rate: Rate, now: u64) {
-        self.due = self.due.max(now) + rate.interval;
+        self.due = charged(self.due.max(now), rate);
     }
 
     /// Returns for how many nanoseconds the caller at `place` of the queue has to wait.
@@ -312,6 +313,12 @@ impl State {
         }
         dropped
     }
+}
+
+/// Returns when a debt is paid off that ends at `due`, after one more call: before [`QUEUE`].
+#[inline]
+fn charged(due: u64, rate: Rate) -> u64 {
+    due.saturating_add(rate.interval).min(QUEUE - 1)
 }
 
 /// Returns for how many nanoseconds a caller has to wait while the debt is `debt` and `before` callers are in front of
