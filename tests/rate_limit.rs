@@ -571,3 +571,14 @@ fn a_clock_at_its_end_neither_panics_nor_blocks_callers() {
         assert!(limit.acquire().is_ok() && limit.acquire().is_ok(), "{}", limit.snapshot());
     }
 }
+
+#[test]
+fn a_world_goes_on_after_the_longest_advance() {
+    let world = testing::isolate();
+    for _ in 0..2 {
+        world.advance(Duration::MAX);
+        let before = world.now();
+        world.advance(MILLI);
+        assert_eq!(world.now() - before, MILLI);
+    }
+}

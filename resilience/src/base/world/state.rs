@@ -159,7 +159,9 @@ impl World {
     pub(crate) fn advance(&self, by: Duration) {
         {
             let mut time = locked(&self.0.time);
-            time.moved = time.moved.saturating_add(by);
+            // Never out of the range of `Instant`, where the clock would stand still and waits would not end.
+            let moved = later(later(self.0.origin, time.moved), by);
+            time.moved = moved.saturating_duration_since(self.0.origin);
         }
         let sleepers = std::mem::take(&mut *locked(&self.0.sleepers));
         sleepers.into_iter().for_each(wake);
