@@ -1,5 +1,6 @@
 //! Checks that keep their threads, in processes of their own.
 
+use super::is_ready;
 use resilience::health::{self, Check, Level};
 use std::process::Command;
 use std::sync::RwLock;
@@ -72,12 +73,16 @@ fn asks_without_a_thread() {
     let status = waits();
     assert!(status.level == Level::Warn && status.healthy, "{status}");
     assert!(status.message.starts_with("not judged: it waits since 20"), "{status}");
+    // Nothing is known of the component before its first look. The other critical checks of this program wait, too.
+    assert!(health::unregister("answer") && health::unregister("guarded"));
+    assert!(!is_ready("waits"));
     drop(closed);
     // Its limit counts from when it has a thread.
     while waits().level != Level::Pass {
         yield_now();
     }
     assert_eq!(waits().to_string(), "waits: pass: fine");
+    assert!(is_ready("waits"));
     println!("all seen");
 }
 

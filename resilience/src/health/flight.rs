@@ -67,6 +67,8 @@ struct State {
     /// Failed looks since the last one that did not fail.
     failures: u32,
     is_down: bool,
+    /// Whether the body of a look has begun; a question alone may find no thread for it.
+    was_looked_at: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -138,9 +140,10 @@ impl Flight {
         locked(&self.state).last.as_ref().map(|(status, _)| status.level)
     }
 
-    /// Returns whether the component has failed three times in a row, and not passed since.
+    /// Returns whether the component has failed three times in a row, and not passed since, or was never looked at.
     pub(super) fn is_down(&self) -> bool {
-        locked(&self.state).is_down
+        let state = locked(&self.state);
+        state.is_down || !state.was_looked_at
     }
 }
 
@@ -222,6 +225,7 @@ impl RunningLook {
         let mut state = locked(&self.entry.flight.state);
         if let Some(running) = state.running.as_mut().filter(|running| running.number == self.number) {
             *running = RunningCheck { since: now, time, has_begun: true, late: None, ..*running };
+            state.was_looked_at = true;
         }
         drop(state);
         clock::later(now, self.entry.limit)

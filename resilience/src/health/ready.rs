@@ -46,8 +46,10 @@ impl fmt::Display for Readiness {
 ///
 /// A component is down after three failed looks in a row, and up again after one that does not fail. A look whose calls
 /// were rejected by a policy of this library counts as neither: a breaker closes only by traffic, so it must not keep
-/// the traffic away. Ask regularly, for instance from the route that the load balancer asks; answers are used for one
-/// second, so looks are at least that far apart. Once the process [shuts down](crate::shutdown()) it is not ready.
+/// the traffic away. A component that was never looked at, because no thread was free for its first look, is down.
+///
+/// Ask regularly, for instance from the route that the load balancer asks; answers are used for one second, so looks are
+/// at least that far apart. Once the process [shuts down](crate::shutdown()) it is not ready.
 ///
 /// # Examples
 ///
