@@ -1,5 +1,6 @@
 //! Health checks: what they find, how looks are shared, and what they must not change.
 
+use futures::poll;
 use resilience::health::{self, Answer, Check, Level, Status};
 use resilience::testing::{World, isolate};
 use resilience::{
@@ -7,6 +8,7 @@ use resilience::{
     with_retry,
 };
 use std::io;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Barrier, Mutex};
@@ -287,6 +289,22 @@ fn an_answer_after_the_timeout_is_a_failure() {
     gate.release.send(()).unwrap();
     let status = asked.join().unwrap();
     assert_eq!(status.level, Level::Fail, "{status}");
+}
+
+/// A runtime that has nothing else to do moves its paused clock to the next timer at once.
+#[tokio::test(start_paused = true)]
+async fn the_limit_of_a_look_passes_in_real_time_under_a_paused_clock() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    for _world in [None, Some(isolate())] {
+        let gate = gated(|body| Check::new("paused", body).timeout(HOUR));
+        let mut asked = pin!(health::check_async("paused"));
+        assert!(poll!(&mut asked).is_pending());
+        tokio::time::sleep(2 * HOUR).await;
+        assert!(poll!(&mut asked).is_pending());
+        gate.release.send(()).unwrap();
+        assert_eq!(asked.await.unwrap().to_string(), "paused: pass");
+        assert!(health::unregister("paused"));
+    }
 }
 
 #[test]

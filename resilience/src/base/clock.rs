@@ -17,6 +17,8 @@
 #[cfg(feature = "ops")]
 pub(crate) use super::time::beginning;
 pub(crate) use super::time::{later, nanos, origin};
+#[cfg(feature = "ops")]
+pub(crate) use super::timer::alarm_of_thread;
 pub(crate) use super::timer::real_time;
 pub(crate) use super::timer::{Timer, alarm, pause, watch};
 

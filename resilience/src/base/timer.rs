@@ -95,6 +95,16 @@ pub(crate) fn watch(wait: Duration) -> Timer {
     }
 }
 
+/// Returns an alarm like [`alarm`], but one that passes in real time under a paused clock of tokio's: what a helper
+/// thread works on takes real time, and a runtime with nothing else to do would move its clock past the limit at once.
+#[cfg(feature = "ops")]
+pub(crate) fn alarm_of_thread(wait: Duration) -> Timer {
+    match World::here() {
+        Some(world) if !world.follows_tokio() => alarm(wait),
+        _ => real_time(wait),
+    }
+}
+
 /// Returns tokio's timer under a paused clock, else the thread's. Whether the clock is paused is looked up once, when
 /// the wait begins.
 fn real(wait: Duration) -> Timer {

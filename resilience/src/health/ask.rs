@@ -20,8 +20,9 @@ pub(super) async fn ask(entry: Arc<Entry>) -> Status {
             (number, entry.limit)
         }
     };
-    loop {
-        let mut alarm = Box::pin(clock::alarm(left));
+    // The body may begin after the question: then its limit is over later.
+    for _ in 0..2 {
+        let mut alarm = Box::pin(clock::alarm_of_thread(left));
         let answer = poll_fn(|cx| match entry.flight.poll(number, cx.waker()) {
             Some(status) => Poll::Ready(Some(status)),
             None => Pin::new(&mut *alarm).poll(cx).map(|()| None),
@@ -29,10 +30,10 @@ pub(super) async fn ask(entry: Arc<Entry>) -> Status {
         if let Some(status) = answer.await {
             return status;
         }
-        // The body began after the question, so its limit is over later.
         match entry.flight.left(number, entry.limit) {
             Some(more) => left = more,
-            None => return late(&entry, number),
+            None => break,
         }
     }
+    late(&entry, number)
 }

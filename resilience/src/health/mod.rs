@@ -29,7 +29,8 @@
 //!   [`remaining`](crate::remaining()).
 //! - Sync checks run on at most 16 helper threads, async ones on a runtime of this library. A panic is a failure. A look
 //!   for which no thread is free within its limit is a warning, "not judged", and does not decide readiness; the limit
-//!   of its code counts from when a thread is free, and its question waits for at most twice the limit.
+//!   of its code counts from when a thread is free, and its question waits for at most twice the limit. Under a paused
+//!   clock of tokio's the limits pass in real time, as the looks do.
 //! - Calls in a check take no probe of a half-open breaker, and spend no retry budget: only real traffic decides when a
 //!   breaker closes. A check whose call a policy rejects is a warning, "not judged", and does not decide readiness.
 //! - Each change of a level makes an [`Event::Health`](crate::Event::Health). [`watch`] looks every 30 s.
