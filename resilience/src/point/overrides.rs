@@ -103,6 +103,22 @@ pub(crate) fn return_to(number: usize) {
     CURRENT.store(number, Ordering::Release);
 }
 
+/// Returns what `read` returns of the settings in force, all of one generation: `read` runs again where a load has put
+/// another one in force meanwhile. A load takes longer than a look at the settings, so the limit is never reached.
+pub(super) fn of_one_generation<T>(read: impl Fn() -> T) -> T {
+    const TRIES: usize = 10;
+    let mut before = CURRENT.load(Ordering::Acquire);
+    for _ in 1..TRIES {
+        let value = read();
+        let after = CURRENT.load(Ordering::Acquire);
+        if after == before {
+            return value;
+        }
+        before = after;
+    }
+    read()
+}
+
 /// Returns the settings in force for the point whose `static` is at this address.
 #[inline]
 pub(crate) fn pinned_at(point: usize) -> Pinned {
@@ -161,6 +177,22 @@ impl PointSite {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "testing")]
+    #[test]
+    fn the_settings_that_are_read_are_of_one_generation() {
+        let _world = crate::testing::isolate();
+        let loads = std::cell::Cell::new(2);
+        let read = of_one_generation(|| {
+            let first = CURRENT.load(Ordering::Acquire);
+            if loads.get() > 0 {
+                loads.set(loads.get() - 1);
+                return_to(first + 1);
+            }
+            (first, CURRENT.load(Ordering::Acquire))
+        });
+        assert_eq!(read, (2, 2));
+    }
 
     #[test]
     fn each_generation_keeps_its_own_slot() {

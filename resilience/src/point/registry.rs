@@ -10,6 +10,8 @@
 
 use super::info::{PointInfo, PointSnapshot, PolicySnapshot, Snapshot};
 use super::layer::Layer;
+#[cfg(feature = "config")]
+use super::overrides::of_one_generation;
 use super::site::{POINTS_0_1, PointSite, table};
 use crate::base::name::PointName;
 use crate::base::site::Site;
@@ -284,7 +286,13 @@ fn sorted() -> Vec<(Point, bool)> {
 /// }
 /// ```
 pub fn points() -> Vec<PointInfo> {
-    sorted().iter().map(|(point, is_shared)| point.info_if(*is_shared)).collect()
+    of_one_generation(|| sorted().iter().map(|(point, is_shared)| point.info_if(*is_shared)).collect())
+}
+
+/// Returns what `read` returns: without configurations the settings are those in the code.
+#[cfg(not(feature = "config"))]
+fn of_one_generation<T>(read: impl Fn() -> T) -> T {
+    read()
 }
 
 /// Returns the live state and counters of every point, sorted by name.
@@ -387,12 +395,13 @@ impl Point {
     /// Returns the point as written: its place, its policies and their settings.
     pub fn info(&self) -> PointInfo {
         let sharing = |own: &str| with_joined(|joined| joined.sharing(own));
-        self.info_if(match &self.kind {
+        let is_shared = match &self.kind {
             Kind::Function(site) => site.is_ambiguous() || sharing(&site.name()) > 0,
             Kind::Shared(_, PolicyLabel { own, .. }) | Kind::Static(_, PolicyLabel { own, .. }) => {
                 table().point(own).is_some() || sharing(own) > 1
             }
-        })
+        };
+        of_one_generation(|| self.info_if(is_shared))
     }
 
     /// Describes the point, where it is known whether its name is shared.
