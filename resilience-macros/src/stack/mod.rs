@@ -235,35 +235,7 @@ fn expand(gathered: GatheredStack, item: Item) -> TokenStream {
 /// Expands the stack with what the features of `build` add.
 fn expand_for(gathered: GatheredStack, mut item: Item, build: Build) -> TokenStream {
     let errors = Errors::new();
-    for foreign in &gathered.between {
-        errors.at_tokens(
-            foreign,
-            "this attribute is between two of `resilience`, which have to be expanded together\nhelp: move it below them",
-        );
-    }
-    if let (true, Some(first)) = (gathered.is_instrumented, gathered.applied.first()) {
-        errors.at_tokens(
-            &first.attr,
-            "`#[tracing::instrument]` is above this line, but its span is around the body, so around each attempt\n\
-             help: move it below the attributes of `resilience`; for one span around the whole call, put it on a \
-             function that calls this one",
-        );
-    }
-    let tracks = |attr: &&Attribute| attr.path().is_ident("track_caller");
-    // On an `async fn` it has no effect in any case, which the compiler says.
-    if let (Some(attr), None) = (item.attrs.iter().find(tracks), &item.sig.asyncness) {
-        errors.at_tokens(
-            attr,
-            "`#[track_caller]` has no effect here: the body runs in a closure, and its caller is this function\n\
-             help: put it on a function that calls this one, and pass `Location::caller()` as an argument",
-        );
-    }
-    if let Some(constness) = &item.sig.constness {
-        errors.at_tokens(
-            constness,
-            "a `const fn` cannot have a policy: policies keep state and wait\nhelp: remove `const`",
-        );
-    }
+    check_function(&gathered, &item, &errors);
     let mut options = FunctionOptions::default();
     let mut own = Vec::new();
     let arguments = item.bound_names();
@@ -293,6 +265,39 @@ fn expand_for(gathered: GatheredStack, mut item: Item, build: Build) -> TokenStr
         return quote!(#item #errors);
     }
     emit::function(&layers, &options, item, build)
+}
+
+/// Reports what stands around the attributes, or is said of the function, and cannot be there.
+fn check_function(gathered: &GatheredStack, item: &Item, errors: &Errors) {
+    for foreign in &gathered.between {
+        errors.at_tokens(
+            foreign,
+            "this attribute is between two of `resilience`, which have to be expanded together\nhelp: move it below them",
+        );
+    }
+    if let (true, Some(first)) = (gathered.is_instrumented, gathered.applied.first()) {
+        errors.at_tokens(
+            &first.attr,
+            "`#[tracing::instrument]` is above this line, but its span is around the body, so around each attempt\n\
+             help: move it below the attributes of `resilience`; for one span around the whole call, put it on a \
+             function that calls this one",
+        );
+    }
+    let tracks = |attr: &&Attribute| attr.path().is_ident("track_caller");
+    // On an `async fn` it has no effect in any case, which the compiler says.
+    if let (Some(attr), None) = (item.attrs.iter().find(tracks), &item.sig.asyncness) {
+        errors.at_tokens(
+            attr,
+            "`#[track_caller]` has no effect here: the body runs in a closure, and its caller is this function\n\
+             help: put it on a function that calls this one, and pass `Location::caller()` as an argument",
+        );
+    }
+    if let Some(constness) = &item.sig.constness {
+        errors.at_tokens(
+            constness,
+            "a `const fn` cannot have a policy: policies keep state and wait\nhelp: remove `const`",
+        );
+    }
 }
 
 /// Returns the message about `#[attr = value]`. The compiler refuses that form, too, but expands it as if it were
