@@ -267,7 +267,7 @@ fn expand_for(gathered: GatheredStack, mut item: Item, build: Build) -> TokenStr
     emit::function(&layers, &options, item, build)
 }
 
-/// Reports what stands around the attributes, or is said of the function, and cannot be there.
+/// Reports attributes around those of the crate, and kinds of functions, that cannot have policies.
 fn check_function(gathered: &GatheredStack, item: &Item, errors: &Errors) {
     for foreign in &gathered.between {
         errors.at_tokens(
