@@ -234,7 +234,7 @@ pub(crate) fn unlisted(entry: TokenStream) -> TokenStream {
         Err(error) => return error.into_compile_error(),
     };
     entry.attrs.retain(|attr| !attr.path().is_ident("linkme"));
-    quote!(#[allow(dead_code)] #entry)
+    quote!(#[allow(dead_code, reason = "`linkme` would use it")] #entry)
 }
 
 /// Returns one attempt: statements that bind the body's `__outcome` and its `__verdict`, and whether the `innermost`

@@ -43,8 +43,8 @@ pub fn derive_classify(input: TokenStream) -> TokenStream {
     derive_classify::derive(input.into()).into()
 }
 
-/// Leaves an entry as it is, in place of the attribute of `linkme` on systems that that does not know; only expansions
-/// write it.
+/// Emits an entry unchanged: stands in for the attribute of `linkme` on systems that it does not support. Only
+/// expansions write it.
 #[doc(hidden)]
 #[proc_macro_attribute]
 pub fn __unlisted(_: TokenStream, item: TokenStream) -> TokenStream {

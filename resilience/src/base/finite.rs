@@ -45,9 +45,9 @@ fn walk<T: Serialize + ?Sized>(value: &T, all: Finite) -> Result<(), String> {
 struct Finite {
     /// How many levels there may be inside of this one.
     left: u16,
-    /// Whether a number that is none is fine.
+    /// Whether NaN and the infinities are accepted.
     has_nan: bool,
-    /// Whether `Some` of nothing is fine.
+    /// Whether `Some` of a value that JSON writes as `null` is accepted.
     has_null: bool,
 }
 

@@ -1,14 +1,14 @@
 //! Tables that the linker fills: every annotated function of a program adds its `static` to one.
 //!
-//! On a system that `linkme` does not know, or with `--cfg unlinked`, the tables are empty: annotated functions work,
+//! On a system that `linkme` does not support, or with `--cfg unlinked`, the tables are empty: annotated functions work,
 //! and what lists or finds them (the inventory, a configuration, recovery, health checks, classifiers of erased errors)
 //! knows none.
 
 /// Keeps the first items where the linker fills tables, the other items elsewhere.
 macro_rules! where_linked {
-    ({ $($linked:item)* } else { $($unlinked:item)* }) => {
-        $(
-            #[cfg(all(
+    ($linked:tt else $unlinked:tt) => {
+        $crate::base::linked::where_true! {
+            all(
                 not(unlinked),
                 any(
                     target_os = "android",
@@ -22,27 +22,17 @@ macro_rules! where_linked {
                     target_os = "tvos",
                     windows,
                 )
-            ))]
-            $linked
-        )*
-        $(
-            #[cfg(not(all(
-                not(unlinked),
-                any(
-                    target_os = "android",
-                    target_os = "freebsd",
-                    target_os = "fuchsia",
-                    target_os = "illumos",
-                    target_os = "ios",
-                    target_os = "linux",
-                    target_os = "macos",
-                    target_os = "openbsd",
-                    target_os = "tvos",
-                    windows,
-                )
-            )))]
-            $unlinked
-        )*
+            );
+            $linked else $unlinked
+        }
+    };
+}
+
+/// Keeps the first items where the condition is true, the other items elsewhere.
+macro_rules! where_true {
+    ($condition:meta; { $($linked:item)* } else { $($unlinked:item)* }) => {
+        $(#[cfg($condition)] $linked)*
+        $(#[cfg(not($condition))] $unlinked)*
     };
 }
 
@@ -64,7 +54,7 @@ macro_rules! linked {
     };
 }
 
-pub(crate) use {linked, where_linked};
+pub(crate) use {linked, where_linked, where_true};
 
 where_linked! {
     {

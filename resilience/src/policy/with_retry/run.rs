@@ -103,8 +103,8 @@ pub struct Retrying<'b> {
     pub(super) wait: Wait<'b>,
 }
 
-/// Settles an attempt whose retries `budget` pays for: `Err` of the call that waits for its next one, or
-/// the verdict with which it ends.
+/// Settles an attempt whose retries `budget` pays for: `Err` of the call that waits for its next one, or the verdict
+/// with which it ends.
 #[inline]
 pub(super) fn settle<'b, S: CallSite + Copy>(
     site: S,
