@@ -2,6 +2,7 @@
 
 pub(crate) mod breaker;
 mod bulkhead;
+pub(crate) mod by_hand;
 mod cached;
 mod chaos;
 mod failover;

@@ -1,6 +1,7 @@
 //! The gain of more threads: the throughput of two on two cores, or of four, over that of one.
 
 use crate::op::{CallError, FAILS, Failed, call};
+use crate::rows::by_hand::Counter;
 use crate::rows::{breaker, keyed};
 use nix::time::{ClockId, clock_gettime};
 use resilience::{circuit_breaker, with_retry};
@@ -110,7 +111,7 @@ fn by_key(key: &str, x: u64) -> Result<u64, CallError> {
 }
 
 fn by_hand(x: u64) -> Result<u64, CallError> {
-    static BREAKER: breaker::ByHand = breaker::ByHand::new();
+    static BREAKER: Counter = Counter::new();
     if !BREAKER.admits() {
         return Err(Failed(0).into());
     }

@@ -1,11 +1,10 @@
 //! Circuit breakers that admit every call, and such that refuse every call.
 
-use super::{Row, bare, future, sync};
-use crate::op::{CallError, FAILS, Failed, call};
+use super::{Row, bare, by_hand, future, sync};
+use crate::op::{CallError, FAILS, call};
 use failsafe::futures::CircuitBreaker as _;
 use recloser::{AsyncRecloser, Recloser};
 use resilience::{CircuitBreaker, circuit_breaker};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -14,11 +13,12 @@ const HOUR: Duration = Duration::from_secs(3600);
 pub(super) fn closed() -> Vec<Row> {
     static PLAIN: CircuitBreaker = CircuitBreaker::new("plain");
     vec![
-        Row::new("counter by hand").sync(sync!(|x| by_hand(x))).future(future!(|x| by_hand_async(x))),
+        by_hand::failures_in_a_row(),
         Row::new("`#[circuit_breaker(threshold = 5)]`")
             .sync(sync!(|x| guarded(x)))
             .future(future!(|x| guarded_async(x)))
             .at_most(Some(42), Some(67)),
+        by_hand::successes_per_thread(),
         Row::new("`#[circuit_breaker(rate = 50%)]`, the last 100 calls")
             .sync(sync!(|x| by_rate(x)))
             .future(future!(|x| by_rate_async(x)))
@@ -53,6 +53,7 @@ pub(super) fn closed() -> Vec<Row> {
 pub(super) fn open() -> Vec<Row> {
     static PLAIN: CircuitBreaker = CircuitBreaker::new("open").threshold(5).recovery(HOUR).cap(HOUR);
     vec![
+        by_hand::open(),
         Row::new("`#[circuit_breaker(threshold = 5)]`, open")
             .sync(sync!(let () = fail(refused); |x| refused(x)))
             .future(
@@ -139,51 +140,6 @@ fn fail<T>(call: impl Fn(u64) -> T) {
     for _ in 0..200 {
         call(FAILS);
     }
-}
-
-/// The smallest possible breaker: failures in a row, read by every call and written only by a failure.
-pub(crate) struct ByHand {
-    failures: AtomicU32,
-}
-
-impl ByHand {
-    pub(crate) const fn new() -> Self {
-        Self { failures: AtomicU32::new(0) }
-    }
-
-    #[inline]
-    pub(crate) fn admits(&self) -> bool {
-        self.failures.load(Ordering::Relaxed) < 5
-    }
-
-    #[inline]
-    pub(crate) fn settle(&self, is_success: bool) {
-        if !is_success {
-            self.failures.fetch_add(1, Ordering::Relaxed);
-        } else if self.failures.load(Ordering::Relaxed) > 0 {
-            self.failures.store(0, Ordering::Relaxed);
-        }
-    }
-}
-
-static BY_HAND: ByHand = ByHand::new();
-
-fn by_hand(x: u64) -> Result<u64, CallError> {
-    if !BY_HAND.admits() {
-        return Err(Failed(0).into());
-    }
-    let outcome = call(x);
-    BY_HAND.settle(outcome.is_ok());
-    outcome
-}
-
-async fn by_hand_async(x: u64) -> Result<u64, CallError> {
-    if !BY_HAND.admits() {
-        return Err(Failed(0).into());
-    }
-    let outcome = bare(x).await;
-    BY_HAND.settle(outcome.is_ok());
-    outcome
 }
 
 /// Returns the failsafe breaker that opens after five failures in a row.

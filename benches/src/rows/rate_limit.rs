@@ -1,6 +1,6 @@
 //! Rate limits that admit every call.
 
-use super::{Row, future, sync};
+use super::{Row, by_hand, future, sync};
 use crate::op::{CallError, Failed, call};
 use governor::clock::MonotonicClock;
 use governor::middleware::NoOpMiddleware;
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 pub(super) fn rows() -> Vec<Row> {
     static PLAIN: RateLimit = RateLimit::new("plain", 1_000_000_000, Duration::from_secs(1));
     vec![
+        by_hand::rate_limit(),
         Row::new("`#[rate_limit(..)]`")
             .sync(sync!(|x| limited(x)))
             .future(future!(|x| limited_async(x)))
