@@ -203,6 +203,28 @@ fn a_key_read_only_by_the_macro_has_no_run_time_code() {
     );
 }
 
+#[test]
+fn an_attribute_of_the_same_name_is_no_use_of_a_key() {
+    let examples = section("with_retry", "classify", "examples");
+    assert!(
+        !examples.is_empty() && examples.iter().all(|line| !line.contains("#[classify(")),
+        "{examples:#?}"
+    );
+}
+
+#[test]
+fn an_expansion_is_no_test_of_a_key() {
+    let tests = section("timeout", "crate", "tests");
+    assert!(tests.iter().any(|line| line.contains("crate = ::")), "{tests:#?}");
+    assert!(tests.iter().all(|line| !line.contains("linkme")), "{tests:#?}");
+}
+
+#[test]
+fn a_key_about_the_function_is_found_in_attributes_of_one_and_of_several_lines() {
+    let tests = section("job", "timed", "tests");
+    assert!(tests.iter().any(|line| line.starts_with("tests/metrics/")), "{tests:#?}");
+}
+
 /// Returns the lines under the title that begins with `title`.
 fn section(attr: &str, key: &str, title: &str) -> Vec<String> {
     let mut sections = lines(attr, key).unwrap().into_iter();
@@ -232,6 +254,8 @@ fn a_key_without_a_setter_leads_to_the_functions_that_its_code_calls() {
         ("job", "provided", "__provided.get::"),
         ("timeout", "adaptive", "pub struct AdaptiveTimeout "),
         ("degrade", "context", "context, when_ok, .. } = cx.options"),
+        ("job", "timed", "fn timed_call("),
+        ("circuit_breaker", "when", "fn when<R: Outcome>(outcome"),
     ] {
         let read = section(attr, key, "read at run time");
         assert!(read.iter().any(|line| line.contains(function)), "{attr} {key}: {read:#?}");

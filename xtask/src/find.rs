@@ -76,7 +76,8 @@ fn sections(attr: &str, key: &str, form: Form) -> [(&'static str, String, Vec<St
         let end = if form.is_switch { "( =|[,)(])" } else { "( =|\\()" };
         (format!("\"{key}\""), format!("\\b{attr}\\(.*\\b{key}{end}"))
     };
-    let tests = [format!("tests/{attr}*"), ":!tests/ui".to_owned(), ":!*.stderr".to_owned()];
+    let tests =
+        [format!("tests/{attr}*"), ":!tests/ui".to_owned(), ":!*.stderr".to_owned(), EXPANSIONS.to_owned()];
     let row = format!("^ +{key}: .* = .*\"");
     [
         (
@@ -93,8 +94,10 @@ fn sections(attr: &str, key: &str, form: Form) -> [(&'static str, String, Vec<St
         ),
         (
             READ,
-            // A key whose default is another key is read by a function of its name.
-            format!("^ *[^/ ].*(\\.{key}(\\(\\)|\\b[^(])|of_{key}\\b|\\b{type_name}<)"),
+            // A key whose default is another key is read by a function of its name; expansions call some with outcomes.
+            format!(
+                "^ *[^/ ].*(\\.{key}(\\(\\)|\\b[^(])|of_{key}\\b|\\b{type_name}<|fn {key}<.*\\(outcome: )"
+            ),
             runtime
                 .into_iter()
                 .chain([":!*tests*", ":!*/inventory.rs", ":!*/loom.rs"].map(str::to_owned))
@@ -154,9 +157,11 @@ pub(crate) fn lines(attr: &str, key: &str) -> Result<Vec<(&'static str, Vec<Stri
                 let default = format!("^pub\\(crate\\) const {}: .* = ", key.to_uppercase());
                 lines = grep(&default, places(attr).0)?;
             }
-            // A function that takes `&self` returns the value; recovery has a setter called `store`, too.
+            // A function that takes `&self` returns the value, one of an outcome judges that; recovery has a setter
+            // called `store`, too.
             "set on a value by" => lines.retain(|line| {
                 !line.contains("(&self")
+                    && !line.contains("(outcome: ")
                     && (attr == "with_recovery" || !line.contains("/durable/recovery/mod.rs"))
             }),
             READ => {
@@ -167,8 +172,10 @@ pub(crate) fn lines(attr: &str, key: &str) -> Result<Vec<(&'static str, Vec<Stri
                 if lines.is_empty() {
                     lines = written_elsewhere(attr, key, title == "tests")?;
                 }
-                // Some switches are also values of other keys: `on_corrupt = rerun`.
-                lines.retain(|line| !line.contains(&format!("= {key})")));
+                // Some switches are also values of other keys, `on_corrupt = rerun`, and some keys attributes.
+                lines.retain(|line| {
+                    !line.contains(&format!("= {key})")) && !line.contains(&format!("#[{key}("))
+                });
                 let (file, folder) = (format!("/{key}.rs:"), format!("/{attr}"));
                 lines.sort_by_key(|line| (!line.contains(&file), !line.contains(&folder)));
                 lines.truncate(5);
@@ -201,6 +208,9 @@ fn keys_of(attr: &str) -> Result<String> {
     Ok(format!("its own keys are {}", keys.join(", ")))
 }
 
+/// Leaves out what the macros produce, which is no use of a key.
+const EXPANSIONS: &str = ":!*.expanded.rs";
+
 /// Keys that the macro turns into code: no setting of the policy has their value.
 const IN_CODE: [&str; 9] =
     ["key", "clone", "name", "classify", "context", "rejected", "when_ok", "timed", "crate"];
@@ -209,14 +219,13 @@ const IN_CODE: [&str; 9] =
 fn written_elsewhere(attr: &str, key: &str, is_test: bool) -> Result<Vec<String>> {
     let pages = "resilience-macros/src/docs";
     let files = if is_test {
-        vec!["tests/*.rs".to_owned()]
+        vec!["tests/*.rs".to_owned(), EXPANSIONS.to_owned()]
     } else {
         vec!["examples".to_owned(), format!("{pages}/{attr}.md")]
     };
     let own_line = format!("^ +{key}( = |\\([a-z_, ]+\\),?$|,$| +// )");
-    let lines = grep(&own_line, files.clone())?;
-    if !lines.is_empty() || !IN_CODE.contains(&key) {
-        return Ok(lines);
+    if !IN_CODE.contains(&key) {
+        return grep(&own_line, files);
     }
     let shared = (!is_test).then(|| format!("{pages}/shared_keys.md"));
     grep(&format!("{own_line}|^ *#\\[.*\\b{key}( = |\\(|[,)])"), files.into_iter().chain(shared).collect())
@@ -339,6 +348,9 @@ fn in_code(key: &str) -> Result<Vec<String>> {
     if lines.is_empty() {
         lines = grep(&format!("#{key}\\b|\\b{key}\\b.* = cx\\.options"), files)?;
     }
+    // The functions of the point's `static`, such as `timed` and `timed_call`.
+    let of_point = format!("^ *pub (const )?fn {key}[a-z_]+\\(|^ *pub (const )?fn {key}\\(mut self");
+    lines.extend(grep(&of_point, vec!["resilience/src/point/site.rs".to_owned()])?);
     if key == "key" {
         lines.extend(grep("^pub.* (struct Keyed|trait PerKey)", vec!["resilience/src/keyed.rs".to_owned()])?);
     }
