@@ -176,7 +176,7 @@ impl<T: Clone> ClonedPerAttempt<T> {
 #[diagnostic::on_unimplemented(
     message = "the next attempt or the fallback would find this `mut` argument as the last attempt left it",
     label = "`{Self}` does not implement `Copy`",
-    note = "for a fresh one on each attempt, write `clone(..)` with its name in the attribute",
+    note = "for a new one in each attempt, write `clone(..)` with its name in the attribute",
     note = "to go on with what the last attempt left, take it by `&mut`, for instance `call: &mut impl FnMut()`"
 )]
 pub trait ResetPerAttempt: Sized {

@@ -153,7 +153,9 @@ impl Layer for Checked {
             admits: Some("delay or refuse a call whose recorded value needs no slot"),
             holds: true,
             judges: self.is_adaptive,
-            without_failures: self.is_adaptive.then_some("see no call fail, and let ever more of them run"),
+            without_failures: self
+                .is_adaptive
+                .then_some("see every call succeed and admit more and more of them"),
             key: self.state.key.as_ref(),
             ends_call: true,
             ..Traits::default()

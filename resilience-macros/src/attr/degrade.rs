@@ -72,7 +72,10 @@ fn check(input: Input<'_>) -> Option<Checked> {
         return None;
     };
     if options.clone.contains(argument) {
-        errors.at_tokens(argument, "this argument is used again as it is\nhelp: leave it out of `clone(..)`");
+        errors.at_tokens(
+            argument,
+            "`degrade` passes this argument unchanged, without a clone\nhelp: leave it out of `clone(..)`",
+        );
     }
     let is_borrowed = is_borrowed(argument, item, errors)?;
     Some(Checked { argument: argument.clone(), is_borrowed, setters: settings.setters, on })

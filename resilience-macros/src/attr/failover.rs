@@ -82,7 +82,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
         errors.at_span(
             second.span,
             "`failover` goes through the values of one argument\n\
-             help: list pairs as one argument, or put the other on a function that this one calls",
+             help: list pairs as the values of one argument, or put the other on a function that this one calls",
         );
     }
     let mut reader = Reader::new(&SPEC, entries, errors);
@@ -150,7 +150,7 @@ fn argument_type(argument: &Ident, item: &Item, errors: &Errors) -> Option<Type>
     let ty = item.type_of(argument, errors)?;
     match ty {
         Type::Reference(reference) if reference.mutability.is_some() => {
-            errors.at_tokens(ty, "the next value would take the place of one that the call before has changed\nhelp: take the argument by `&` or by value");
+            errors.at_tokens(ty, "the next value would replace one that the call before has changed\nhelp: take the argument by `&` or by value");
             None
         }
         _ if has_impl_trait(ty) => {
@@ -232,7 +232,7 @@ impl Layer for Checked {
             without_failures: Some("see every call succeed and never go on with the next value"),
             twice: Some(
                 ": the policies below keep their state for each value of one argument\n\
-                 help: list pairs as one argument, or put the other on a function that this one calls",
+                 help: list pairs as the values of one argument, or put the other on a function that this one calls",
             ),
             ..Traits::default()
         }

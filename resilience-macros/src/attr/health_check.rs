@@ -135,7 +135,7 @@ fn check_function(item: &Item, errors: &Errors) {
     }
     let params = item.sig.generics.params.iter();
     for param in params.filter(|param| !matches!(param, syn::GenericParam::Lifetime(_))) {
-        errors.at_tokens(param, "a health check cannot be generic: nothing says for which type it is called");
+        errors.at_tokens(param, "a health check cannot be generic: nothing chooses its types");
     }
 }
 

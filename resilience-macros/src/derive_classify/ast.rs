@@ -42,7 +42,7 @@ pub(super) fn parse<'a>(input: &'a DeriveInput, errors: &Errors) -> Input<'a> {
         }
         Data::Struct(data) => Shape::Struct(parse_fields(&data.fields, errors)),
         Data::Union(data) => {
-            errors.at_tokens(data.union_token, "`Classify` cannot be derived for a union, which does not know what it holds\nhelp: implement the trait");
+            errors.at_tokens(data.union_token, "`Classify` cannot be derived for a union, which does not know what it holds\nhelp: write `impl Classify for ..`");
             Shape::Union
         }
     };

@@ -193,7 +193,7 @@ fn default_category(entry: &Entry, shape: &Shape<'_>) -> Result<Ident> {
     if !matches!(shape, Shape::Enum(_)) {
         return Err(at(
             &entry.word,
-            "only an enum has variants to default for\nhelp: write the category alone, as in `#[classify(timeout)]`",
+            "only an enum has variants that can take a default\nhelp: write the category alone, as in `#[classify(timeout)]`",
         ));
     }
     let word: Ident = value(entry, "a category")?;
@@ -367,7 +367,7 @@ impl<'r, 'a> Reader<'r, 'a> {
         self.fields.iter().map(|field| field.member.to_token_stream().to_string()).collect()
     }
 
-    /// Returns the field that `transparent` asks.
+    /// Returns the field from which `transparent` takes its class.
     fn source(&self, word: &Ident) -> Result<NamedField<'a>> {
         let named = |field: &&Field<'_>| matches!(&field.member, Member::Named(name) if name == "source");
         let marked: Vec<_> = self.fields.iter().filter(|field| field.marked).collect();
@@ -375,9 +375,9 @@ impl<'r, 'a> Reader<'r, 'a> {
             ([field], _) => Ok(*field),
             ([], [field]) => Ok(field),
             ([], fields) => fields.iter().find(named).ok_or(
-                "`transparent` asks one field: mark it with `#[source]` or `#[from]`, or call it `source`",
+                "`transparent` takes its class from one field: mark it with `#[source]` or `#[from]`, or call it `source`",
             ),
-            _ => Err("`transparent` asks one field, but several are marked"),
+            _ => Err("`transparent` takes its class from one field, but several are marked"),
         };
         let field = field.map_err(|message| at(word, message))?;
         Ok(NamedField { member: field.member.clone(), ty: field.ty, span: word.span() })

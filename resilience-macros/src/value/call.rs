@@ -143,7 +143,7 @@ fn arguments(step: &TokenStream, item: &Item) -> Result<Vec<TokenStream>> {
             let mut error = Error::new(argument.span, words);
             error.combine(Error::new(
                 span_of(step),
-                "the fallback takes all arguments by name\nhelp: list what it takes: `path(a, b)`",
+                "the fallback takes all arguments by name\nhelp: list the arguments that it takes: `path(a, b)`",
             ));
             error
         })

@@ -11,7 +11,7 @@ pub(crate) fn count(tokens: TokenStream) -> Result<TokenStream> {
     let word = tokens.to_string();
     if ["forever", "infinite", "infinity", "unlimited"].contains(&word.as_str()) {
         let words =
-            format!("there is no unlimited count: found `{word}`\nhelp: write a number, for instance `10`");
+            format!("a count cannot be unlimited: found `{word}`\nhelp: write a number, for instance `10`");
         return Err(Error::new(span, words));
     }
     match literal(&tokens) {

@@ -52,11 +52,11 @@ pub(super) fn arguments(
                 (None, _) => errors.at_tokens(
                     receiver,
                     "a job that is a method needs its type, to be called after a crash\n\
-                     help: write `on = Type`, and hand the value in with `recover().provide(Arc::new(value))`",
+                     help: write `on = Type`, and provide the value with `recover().provide(Arc::new(value))`",
                 ),
                 (Some(_), None) => errors.at_tokens(
                     receiver,
-                    "`recover().provide(..)` hands in a shared value after a crash\nhelp: take `&self` or `self: Arc<Self>`",
+                    "`recover().provide(..)` provides a shared value after a crash\nhelp: take `&self` or `self: Arc<Self>`",
                 ),
                 (Some(on), Some(by_reference)) => {
                     arguments.push(Argument { cfgs, ..handed_in(&made, &quote!(#on), by_reference) });

@@ -49,8 +49,8 @@ const SPEC: Spec = Spec {
         ("heartbeat", "write `lease = <30s>`: it is renewed every third of that"),
         ("error_text", "write `record_text`"),
         ("alias", "write `was = \"old:{id}\"`"),
-        ("with", "write `provided(argument)`, and hand the value to `recover().provide(..)`"),
-        ("skip", "write `provided(argument)`, and hand the value to `recover().provide(..)`"),
+        ("with", "write `provided(argument)`, and provide the value with `recover().provide(..)`"),
+        ("skip", "write `provided(argument)`, and provide the value with `recover().provide(..)`"),
         ("backend", "write `store = expression`"),
         ("rollback", "write it on the steps: `#[checkpoint(\"..\", rollback = path)]`"),
     ],
@@ -116,7 +116,7 @@ fn check(input: Input<'_>) -> Checked {
     if let Safety::Unsafe(word) = &item.sig.safety {
         errors.at_tokens(
             word,
-            "a job cannot be `unsafe`: after a crash it is called by the recovery, which knows of no condition\n\
+            "a job cannot be `unsafe`: recovery calls it after a crash, and cannot meet its safety conditions\n\
              help: call the `unsafe` function in the body of a safe one",
         );
     }

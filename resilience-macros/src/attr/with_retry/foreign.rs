@@ -92,6 +92,6 @@ const FACTOR: &str = "write `backoff = <2.0>`: the factor from one wait to the n
 const BASE: &str = "write `base = <100ms>`: the first wait";
 const CAP: &str = "write `cap = <10s>`: the longest wait";
 const GIVE_UP: &str = "write `give_up_after = <30s>`: no wait starts that would end later";
-const JITTER: &str = "jitter is on: write `jitter = none` to take it off, or multipliers such as `0.8..1.2`";
+const JITTER: &str = "jitter is on: write `jitter = none` to turn it off, or multipliers such as `0.8..1.2`";
 const TIME_LIMIT: &str = "put `#[timeout(<2s>)]` below for one attempt, or above for the whole call";
 const UNLESS: &str = "write `unless = |error| ..`";

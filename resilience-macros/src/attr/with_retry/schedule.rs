@@ -149,7 +149,7 @@ fn no_such_backoff(call: &syn::ExprCall, span: Span) -> Error {
         "write a factor such as `2.0`, a kind such as `linear`, or the path of a `fn(u32) -> Duration`"
             .to_owned()
     };
-    Error::new(span, format!("`backoff` takes no call: found `{name}(..)`\nhelp: {help}"))
+    Error::new(span, format!("`backoff` cannot be a call: found `{name}(..)`\nhelp: {help}"))
 }
 
 /// Returns whether the path is a function, which is in snake case; a const factor is in capitals.
@@ -164,7 +164,7 @@ fn jitter(tokens: &TokenStream) -> Result<Setter> {
         "equal" => "Equal",
         "none" => "None",
         "true" | "false" => {
-            let words = "`jitter` is not a switch: it is full unless another kind is written\nhelp: to take it off write \
+            let words = "`jitter` is not a switch: it is full unless another kind is written\nhelp: to turn it off write \
                          `jitter = none`; the other kinds are `equal` and multipliers such as `0.8..1.2`";
             return Err(Error::new(span, words));
         }

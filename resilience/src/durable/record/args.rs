@@ -144,7 +144,7 @@ impl<T: ?Sized> Deref for Given<'_, T> {
     message = "`{Self}` cannot be recorded as an argument of a job",
     label = "does not implement `serde::Serialize`",
     note = "derive `serde::Serialize` and `serde::Deserialize` for it; for `Arc` and `Rc` enable the feature `rc` of serde",
-    note = "or leave it out of the record: name the argument in `provided(..)`, and hand the value in with `recover().provide(..)`"
+    note = "or leave it out of the record: name the argument in `provided(..)`, and provide the value with `recover().provide(..)`"
 )]
 #[doc(hidden)]
 pub trait Recordable: Serialize {}
@@ -159,7 +159,7 @@ impl<T: Serialize + ?Sized> Recordable for T {}
     message = "`{Self}` cannot be read from the record of a job",
     label = "does not implement `serde::Serialize` and `serde::Deserialize`",
     note = "derive `serde::Serialize` and `serde::Deserialize` for it; for `Arc` and `Rc` enable the feature `rc` of serde",
-    note = "or leave it out of the record: name the argument in `provided(..)`, and hand the value in with `recover().provide(..)`"
+    note = "or leave it out of the record: name the argument in `provided(..)`, and provide the value with `recover().provide(..)`"
 )]
 #[doc(hidden)]
 pub trait Readable: Serialize + DeserializeOwned {}
