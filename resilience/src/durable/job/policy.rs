@@ -93,8 +93,8 @@ settings! {
             lease: Time from 3ms = 30s, "how long the claim of a process counts without being renewed";
             /// A timeout around the call can end the wait earlier.
             wait: Time = 5m, "how long a call waits for another holder";
-            on_mismatch: Otherwise = error, "what a record of another name, version or arguments under the key means";
-            on_corrupt: Otherwise = error, "what damaged bytes under the key mean";
+            on_mismatch: Otherwise = error, "what to do about a record of another name, version or arguments";
+            on_corrupt: Otherwise = error, "what to do about a damaged record";
             rerun: Switch = false, "whether a call runs a job again that ended without a result";
         }
     }

@@ -127,10 +127,10 @@ settings! {
             lease: Time from 3ms = 30s, "how long the claim of a process counts without being renewed";
             /// A timeout around the call can end the wait earlier.
             wait: Time = 5m, "how long a call waits for another holder";
-            on_mismatch: Otherwise = error, "what a record of another function, version or input under the key means";
-            on_corrupt: Otherwise = error, "what damaged bytes under the key mean";
+            on_mismatch: Otherwise = error, "what to do about a record of another function, version or input";
+            on_corrupt: Otherwise = error, "what to do about a damaged record";
             /// By default the body does not run.
-            on_store_error: OnStoreError = fail, "what a store that cannot be used means";
+            on_store_error: OnStoreError = fail, "what to do if the store cannot be used";
             /// Without it a step that is called outside of a job, for instance by a spawned task without
             /// [`in_scope`](crate::in_scope), belongs to the store as a whole: all jobs share its result. A WARN
             /// reports that once for each function, while jobs run in this process.

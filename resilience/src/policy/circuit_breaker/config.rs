@@ -37,9 +37,9 @@ settings! {
             window: Time above 0s = off, "the time within which failures are counted";
             /// In place of a time; needs a [`rate`](Self::rate) or [`slow`](Self::slow), for which the default is 100.
             /// The attribute accepts `window = 100`, too.
-            window_calls: Count from 1 to 1000000 = off, "how many of the last calls the share is of";
+            window_calls: Count from 1 to 1000000 = off, "the number of last calls over which the share is computed";
             /// At most as many as the window has calls.
-            min_calls: Count from 1 to 1000000 = 20, "how many calls have to be inside the window before their share is judged";
+            min_calls: Count from 1 to 1000000 = 20, "how many calls must be inside the window before their share is judged";
             /// Strictly longer, from the end of all waits for admission below. A slow call counts as such whether it
             /// succeeds or fails, and needs the times of two moments. A slow probe opens the breaker again.
             slow: Time above 0s = off, "how long a call may take before it counts as slow";
@@ -125,7 +125,7 @@ impl CircuitBreakerConfig {
         self.window_calls.unwrap_or(CALLS).into()
     }
 
-    /// Returns how many calls have to be inside the window before their share is judged.
+    /// Returns how many calls must be inside the window before their share is judged.
     pub(super) fn fewest_calls(&self) -> u64 {
         let fewest = u64::from(self.min_calls);
         if self.window.is_some() { fewest } else { fewest.min(self.call_window()) }

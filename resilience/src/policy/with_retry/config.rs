@@ -127,7 +127,7 @@ settings! {
             give_up_after: Time above 0s = off, "the time after the start of a call within which retries may begin";
             /// An error that asks for a longer one ends the call at once; 0 takes none. The wait is never
             /// shortened: to call earlier than the service asked would only count against the caller.
-            retry_after_cap: Time = 60s, "the longest wait that is taken from the server";
+            retry_after_cap: Time = 60s, "the longest server-requested wait that is honoured";
             /// Without it only errors with `delivered = no` are retried.
             idempotent: Switch = true, "whether a request that may have been carried out is repeated";
         }
@@ -251,7 +251,7 @@ impl Retry {
     /// Made once, and not for every annotated function, to save compile time.
     const DEFAULT: Self = Self { settings: RetryConfig::DEFAULT.into_settings(), name: None };
 
-    /// Creates three retries after at most 100, 200 and 400 ms, fully jittered.
+    /// Creates a policy of three retries, after waits of at most 100, 200 and 400 ms with full jitter.
     ///
     /// In an attribute they have a budget of their own; a value has none unless [`budget`](Self::budget)
     /// sets one.
