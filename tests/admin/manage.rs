@@ -262,7 +262,7 @@ fn held(id: u32) -> Result<u32, Error> {
     let (job, step) = other.join().expect("the thread");
     let Rejected::Job(job) = job else { panic!("{job}") };
     assert!(matches!(*job, JobError::WrongState { status: Status::Running, .. }), "{job}");
-    assert!(step.to_string().contains("is being done by process"), "{step}");
+    assert!(step.to_string().contains("is being run by process"), "{step}");
     page(1)
 }
 

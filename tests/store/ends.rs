@@ -327,7 +327,7 @@ fn a_step_running_in_another_process_interrupts_the_job() {
     let Claimed::Held(held) = block_on(OTHER.claim(claim)).unwrap() else { panic!("free") };
     let Err(Error::Rejected(rejected)) = goes_elsewhere(1) else { panic!("it is busy") };
     assert!(rejected.retry_after().is_some(), "{rejected}");
-    is_interrupted("goes-elsewhere:1", "is being done by process another");
+    is_interrupted("goes-elsewhere:1", "is being run by process another");
     let events = info("goes-elsewhere:1").events.len();
     goes_elsewhere(1).unwrap_err();
     assert_eq!(info("goes-elsewhere:1").events.len(), events, "the same reason is kept once");

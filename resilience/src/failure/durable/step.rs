@@ -58,7 +58,7 @@ use std::time::Duration;
 pub enum CheckpointError {
     /// Another holder does the work, and the wait for it is over: `wait`, 5 minutes by default, or less if a
     /// timeout around the call ends earlier.
-    #[error("step {at} is being done by process {owner}")]
+    #[error("step {at} is being run by process {owner}")]
     #[non_exhaustive]
     Busy {
         /// The step.

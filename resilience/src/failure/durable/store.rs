@@ -138,7 +138,7 @@ pub enum StoreError {
         key: String,
     },
     /// The value has more bytes than a record may have: 1 MiB in every store.
-    #[error("{bytes} bytes are more than a record may have")]
+    #[error("{bytes} bytes are more than a record may have (1 MiB)")]
     TooLarge {
         /// The size of the value.
         bytes: usize,
