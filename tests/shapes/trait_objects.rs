@@ -235,5 +235,5 @@ rows! { "`#[async_trait]`":
     generic "generics, lifetimes, `where`" [later] [Self::instead];
     not_send "`?Send`, in a `LocalSet`" [later] (value = 0);
     by_arc "`self: Arc<Self>`" [later] (value = 0);
-    without_receiver "no receiver, gives `Self`" [later] (value = Self(0));
+    without_receiver "no receiver, returns `Self`" [later] (value = Self(0));
 }

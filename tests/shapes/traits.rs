@@ -153,7 +153,7 @@ rows! { "Traits":
     given "method of an `impl Trait for`" [sync later] (value = 0);
     provided "provided method" [sync later] (value = 0);
     provided_mut "provided method, `&mut self`" [sync later] (value = 0);
-    without_receiver "no receiver, gives `Self`" [sync later] (value = Self(0));
+    without_receiver "no receiver, returns `Self`" [sync later] (value = Self(0));
     associated_types "associated types in the outcome" [sync later] (value = Self::Item::default());
     generic_method "generic method of a generic trait" [sync later] (value = 0);
     behind_dyn "called through `dyn Trait`" [sync] (value = 0);
