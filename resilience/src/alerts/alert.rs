@@ -70,9 +70,9 @@ const OWN: [&str; 3] = ["id", "process", "suppressed"];
 pub struct Alert {
     /// When the alert was raised, in UTC: `2026-11-06T08:49:37.250Z`. The order of alerts is that of the file.
     pub timestamp: String,
-    /// How bad it is.
+    /// The severity.
     pub level: AlertLevel,
-    /// The function or the part of the program that it is about.
+    /// The function or the part of the program that the alert is about.
     pub component: String,
     /// What happened: the same words each time, since alerts are limited by them.
     pub message: String,
@@ -110,7 +110,7 @@ impl Alert {
         alert.suppressing(0)
     }
 
-    /// Returns what acknowledgements refer to: 24 hexadecimal digits, different for each alert.
+    /// Returns the id by which the alert is acknowledged: 24 hexadecimal digits, different for each alert.
     ///
     /// It is the argument of [`acknowledge`](crate::alerts::acknowledge). An alert that another program has written
     /// into the file without one has an empty id.
@@ -133,7 +133,7 @@ impl Alert {
         self.text("id").unwrap_or_default()
     }
 
-    /// Returns the id of the job that it is about.
+    /// Returns the id of the job that the alert is about.
     ///
     /// It is the job that the raising code is part of, unless the details name another one.
     ///

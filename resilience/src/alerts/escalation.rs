@@ -62,7 +62,7 @@ pub struct Escalation {
 }
 
 impl Escalation {
-    /// Returns whether it still waits for a person.
+    /// Returns whether the alert still waits for a person.
     ///
     /// # Examples
     ///

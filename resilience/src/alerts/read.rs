@@ -40,7 +40,7 @@ pub struct Recent {
     pub skipped: usize,
 }
 
-/// Returns the last `limit` alerts of this program, oldest first; `limit` is held between 1 and 1,000.
+/// Returns the last `limit` alerts of this program, oldest first; `limit` is at least 1 and at most 1,000.
 ///
 /// Reads the file and the rotated ones, which all processes with one state directory share. Lines that
 /// are not alerts are skipped and counted. Without a file there are no alerts.
@@ -205,12 +205,12 @@ impl Follower {
         Self { dir: files::absolute(dir), at: None, known: Vec::new(), skipped: 0 }
     }
 
-    /// Returns the number of lines that were no alerts, since the follower was made.
+    /// Returns the number of lines since the follower was made that are not alerts.
     pub const fn skipped(&self) -> u64 {
         self.skipped
     }
 
-    /// Returns the alerts that have come since the last call, oldest first; none if there are none. It does not wait.
+    /// Returns the alerts since the last call, oldest first, without waiting for one; the list may be empty.
     ///
     /// Call it at an interval, such as once a second. While a writer has the lock at the change of files, it returns
     /// nothing, and the next call goes on. Memory is taken for all that has come since the last call.

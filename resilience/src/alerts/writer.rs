@@ -399,7 +399,7 @@ fn no_thread(writer: &Writer, error: &io::Error) {
     }
 }
 
-/// Waits until the alerts that policies have raised are written, at most for `limit`; whether they are.
+/// Waits until the alerts that policies have raised are written, at most for `limit`, and returns whether they are.
 ///
 /// Then waits for the [sinks](super::add_sink), for the rest of `limit` and at most two seconds. The alerts of a
 /// program that ends are lost while they wait in a queue: call this at the end of `main`.

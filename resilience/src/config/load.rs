@@ -150,7 +150,7 @@ impl Config {
         self
     }
 
-    /// Makes a function that the program does not have an error, in place of a warning.
+    /// Refuses names of functions that the program does not have, which otherwise cause a warning.
     ///
     /// Use it for a program of which two versions never run at once.
     ///
@@ -172,7 +172,7 @@ impl Config {
         self
     }
 
-    /// Puts the settings in force, all at once, and makes this configuration the one that is reloaded.
+    /// Applies the settings, all at once, and makes this configuration the one that is loaded again.
     ///
     /// Settings that it does not name have the values in the code.
     ///

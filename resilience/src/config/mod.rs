@@ -30,7 +30,7 @@ use std::path::PathBuf;
 #[cfg(test)]
 mod tests;
 
-/// Puts the settings of the file at `path`, which must be absolute, and of the environment in force, all at once.
+/// Applies the settings of the file at `path`, which must be absolute, and of the environment, all at once.
 ///
 /// Call it at the start of `main`, before the first call of an annotated function. It blocks the thread while it reads
 /// the file; it is `Config::new().file(path).environment().load()`.
@@ -54,7 +54,7 @@ pub fn load(path: impl Into<PathBuf>) -> Result<Report, ConfigErrors> {
     Config::new().file(path).environment().load()
 }
 
-/// Loads the last configuration again: the same file, and the present environment.
+/// Loads the last configuration again: the same file, and the current environment.
 ///
 /// A setting that is gone returns to its value in the code. Calls that run keep the settings with which they
 /// began.

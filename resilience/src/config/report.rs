@@ -19,7 +19,7 @@ use std::fmt;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// Whether other settings are in force than before.
+    /// Whether the settings in force have changed.
     pub changed: bool,
     /// How many settings the file and the environment set.
     pub settings: usize,

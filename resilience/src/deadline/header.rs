@@ -105,7 +105,7 @@ impl Header {
         (number > 0).then(|| number.to_string() + unit.map(String::from).as_deref().unwrap_or_default())
     }
 
-    /// Reads a value of this header; `None` if it is not one, as a negative number or other junk.
+    /// Reads a value of this header; `None` if the text is not one, such as a negative number.
     ///
     /// A number that is too large becomes `Duration::MAX`.
     ///

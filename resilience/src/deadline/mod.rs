@@ -76,7 +76,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// The time within which a request is worked on: at most the service's own limit, shortened by the client's.
+/// The time that a request may take: at most the service's own limit, shortened by the client's.
 ///
 /// It counts from [`at_most`](Self::at_most), so make it when the request arrives. The
 /// [module](crate::deadline) says what a call counts as that ends by it.
@@ -141,7 +141,7 @@ impl Deadline {
         self
     }
 
-    /// Shortens it to the time that a client waits, counted from [`at_most`](Self::at_most).
+    /// Shortens the deadline to the time that a client waits, counted from [`at_most`](Self::at_most).
     ///
     /// It is for protocols of your own; [`header`](Self::header) reads those of this module.
     ///
@@ -167,7 +167,7 @@ impl Deadline {
         self
     }
 
-    /// Shortens it to the value of a header, if that can be read.
+    /// Shortens the deadline to the value of a header, if that can be read.
     ///
     /// Several calls leave the shortest. What cannot be read has no effect, because a request with a header that is
     /// wrong is still a request.
@@ -191,7 +191,7 @@ impl Deadline {
         }
     }
 
-    /// Shortens it to the shortest of the values of all [`Header`]s that can be read.
+    /// Shortens the deadline to the shortest of the values of all [`Header`]s that can be read.
     ///
     /// # Examples
     ///

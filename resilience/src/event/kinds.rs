@@ -6,7 +6,7 @@ use crate::base::name::PointName;
 use crate::failure::Classification;
 use std::time::Duration;
 
-/// One thing that a policy did.
+/// A report from a policy: a retry, an opened breaker, a finished job.
 ///
 /// # Kinds
 ///
@@ -456,7 +456,7 @@ pub enum Event {
         /// The level of the look before; `None` for the first look.
         before: Option<HealthLevel>,
     },
-    /// A configuration was loaded that changes something, has something worth a look, or was refused; INFO, else WARN.
+    /// A configuration changed something (INFO), has a warning, or was refused (WARN).
     #[non_exhaustive]
     Config {
         /// Always `config`.

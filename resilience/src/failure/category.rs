@@ -133,7 +133,7 @@ pub enum Category {
     Unknown,
 }
 
-/// The worth of repeating a failed call.
+/// The retries that a failure is worth: none, one, or as many as the policy allows.
 ///
 /// The word comes from the [`Category`], unless the error overrides it
 /// (`#[classify(timeout, retry = never)]`). A policy's `when`, `unless` and [`Rule`](crate::Rule)s are asked
@@ -161,7 +161,7 @@ pub enum Retryable {
     Backoff,
 }
 
-/// The answer to the question whether the service can have carried out the failed request.
+/// Whether the service may have carried out the failed request.
 ///
 /// A retry with `idempotent = false` repeats only requests that are [`No`](Self::No): a payment that may have been made
 /// is not made again.
@@ -292,7 +292,7 @@ impl Category {
         self.row().name
     }
 
-    /// Returns whether the row of this category asks for any retry, with backoff or once.
+    /// Returns whether errors of this category are retried, with backoff or once.
     ///
     /// An error can override its row: ask
     /// [`Classification::is_retryable`](crate::Classification::is_retryable) where there is an error, and

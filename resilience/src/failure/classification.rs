@@ -81,7 +81,8 @@ impl std::fmt::Display for Classification {
 }
 
 impl Classification {
-    /// Creates the row of `category`, with neither a `retry_after` nor a code.
+    /// Creates the classification in the row of `category` in the [table](Category), without a `retry_after` and a
+    /// code.
     pub const fn new(category: Category) -> Self {
         Self {
             category,
@@ -128,7 +129,7 @@ impl Classification {
         if self.is_refusal { Counts::Nothing } else { self.category.counts() }
     }
 
-    /// Creates the row of an HTTP status, with the status as its code where it has three digits.
+    /// Creates the classification of an HTTP status, with the status as its code if it has three digits.
     ///
     /// `Retry-After` is a header, not part of the status: `from_response` (feature `http`) reads both, or add
     /// the wait with [`retry_after`](Self::retry_after).
@@ -312,7 +313,7 @@ impl Classify for Category {
     }
 }
 
-/// Returns what `error` means: the same as [`Classify::classify`], without an import of the trait.
+/// Classifies `error` as [`Classify::classify`] does, without an import of the trait.
 ///
 /// For an error that is known only as `dyn Error`, and that need not implement the trait, see
 /// [`of_dyn`](super::of_dyn).

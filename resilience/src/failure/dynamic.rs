@@ -67,7 +67,7 @@ impl<C: fmt::Debug + fmt::Display + Send + Sync + 'static> Context for C {}
 /// The most errors of a chain that are followed: an error that is its own source must not hang the caller.
 const DEEPEST: usize = 64;
 
-/// Returns what an error means that is known only as `dyn Error`.
+/// Classifies an error that is known only as `dyn Error`.
 ///
 /// This is the class of the first known error in its chain of sources, from `error` itself on; `Unknown` if
 /// there is none. Known are the built-in types (see the [module](crate::classify)) and every non-generic type

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Resources {
     /// The used part of the memory that the program may use, in percent.
     pub memory_percent: Option<f64>,
-    /// The memory that the program may use still, in gigabytes (10^9 bytes).
+    /// The memory that the program may still use, in gigabytes (10^9 bytes).
     pub memory_available_gb: Option<f64>,
     /// The used part of the file system of the state directory, in percent.
     pub disk_percent: Option<f64>,

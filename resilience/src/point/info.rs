@@ -116,7 +116,7 @@ pub struct PolicyInfo {
     /// line or the variable of each setting that a configuration changes.
     #[cfg_attr(feature = "serde", serde(flatten, serialize_with = "crate::base::serialise::settings"))]
     pub settings: Vec<Effective>,
-    /// Notes: settings that seldom mean what they do, each in a sentence.
+    /// Notes about settings that may not do what was intended, a sentence each.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
     pub notes: Vec<&'static str>,
 }

@@ -245,8 +245,8 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Creates a full bucket: 500 tokens; a retry costs 5, after a timeout 10; a success returns 1, each
-    /// second 5.
+    /// Creates a full bucket of 500 tokens: a retry costs 5, one after a timeout 10; a success returns 1, and 5 flow
+    /// back each second.
     pub const fn new() -> Self {
         Self::of(BudgetConfig::DEFAULT.into_settings())
     }
@@ -255,7 +255,7 @@ impl Budget {
         Self { settings, bucket: Site::new(Bucket::new(), Bucket::new), key: None }
     }
 
-    /// Creates a full bucket with numbers from run time.
+    /// Creates a full bucket with settings that are known only at run time.
     ///
     /// # Errors
     ///

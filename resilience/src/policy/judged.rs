@@ -191,7 +191,7 @@ impl<P, C, U> Judged<P, C, Unset, U> {
 }
 
 impl<P, C, W> Judged<P, C, W, Unset> {
-    /// Sets which errors the policy leaves alone, whatever else speaks for them.
+    /// Sets which errors the policy does not act on, whatever `when` and their category say.
     pub fn unless<E: ?Sized, U: Fn(&E) -> bool>(self, unless: U) -> Judged<P, C, W, U> {
         Judged { policy: self.policy, classify: self.classify, when: self.when, unless }
     }

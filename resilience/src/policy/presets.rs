@@ -54,17 +54,17 @@ pub const QUICK: Retry = preset(3, 500, 5);
 /// assert!(presets::LOCAL.mean_waits() < Duration::from_millis(200));
 /// ```
 pub const LOCAL: Retry = preset(2, 100, 1);
-/// Retries calls over a network of one's own: 4 times, from 500 ms up to 10 s.
+/// Retries calls over your own network: 4 times, from 500 ms up to 10 s.
 pub const NETWORK: Retry = preset(4, 500, 10);
-/// Retries queries of a database: 3 times, from 500 ms up to 5 s. Deadlocks and serialization failures pass
-/// so.
+/// Retries queries of a database: 3 times, from 500 ms up to 5 s. Deadlocks and serialization failures
+/// are retried.
 ///
 /// Other errors of a query are not retried: a syntax error is `Invalid`, a unique key that exists is a `Conflict`,
 /// which has one retry.
 pub const DATABASE: Retry = preset(3, 500, 5);
-/// Retries services of other companies, with rate limits and outages: 5 times, from 2 s up to 120 s.
+/// Retries calls of third-party services, which have rate limits and outages: 5 times, from 2 s up to 120 s.
 pub const EXTERNAL_API: Retry = preset(5, 2_000, 120);
-/// Retries calls that take long themselves: 3 times, from 2 s up to 60 s.
+/// Retries calls that take long: 3 times, from 2 s up to 60 s.
 pub const SLOW: Retry = preset(3, 2_000, 60);
 /// Retries large transfers: 5 times, from 5 s up to 300 s.
 pub const DOWNLOAD: Retry = preset(5, 5_000, 300);

@@ -236,7 +236,7 @@ impl Fallback {
         Judged::new(*self).or_else_async(outcome, instead).await
     }
 
-    /// Sets what an error means to the calls that are made with the returned value; see [`Judged`].
+    /// Sets how the calls of the returned value classify errors; see [`Judged`].
     ///
     /// # Examples
     ///

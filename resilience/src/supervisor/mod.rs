@@ -76,7 +76,7 @@ use std::time::Duration;
 /// The period of the looks.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// A step that is taken about errors.
+/// A step that the supervisor or the function takes about errors.
 ///
 /// # Examples
 ///

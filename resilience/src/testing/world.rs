@@ -174,7 +174,7 @@ impl World {
         WorldHandle { world: self.world.clone() }
     }
 
-    /// Returns the present moment on the world's clock.
+    /// Returns the current time of the world's clock.
     ///
     /// It begins at the moment at which the world was made, and is ahead of the system's clock by the time that was
     /// waited and advanced.

@@ -462,9 +462,9 @@ impl Jobs {
         }
     }
 
-    /// Lets a job that failed, was undone, was parked, or was recovered too often run again from where it was: its
-    /// recorded steps are kept, and those that were undone run again. A call runs it, and so does `recover()`: a
-    /// sweep of this process looks at once, one of another process when its time has come.
+    /// Lets a job that failed, was undone, was parked, or was recovered too often continue: its recorded steps are
+    /// kept, and those that were undone run again. A call runs it, and so does `recover()`: the sweep of this process
+    /// looks at once, that of another process at its next turn, by default within 30 s.
     ///
     /// Its recoveries count from zero again, and a request to stop is forgotten.
     ///

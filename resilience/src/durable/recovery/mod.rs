@@ -189,8 +189,8 @@ impl Recover {
         self
     }
 
-    /// Sets the period of the looks; default 30 s, at least 10 ms. `jobs::resume` and `jobs::fork_from` make
-    /// the sweep look at once.
+    /// Sets how often the sweep looks for jobs; default 30 s, at least 10 ms. `jobs::resume` and `jobs::fork_from`
+    /// make it look at once.
     ///
     /// A job whose owner has died waits for the next look, so up to this long. A look reads only jobs that have not
     /// ended. The interval counts from the end of the look before.
@@ -199,7 +199,7 @@ impl Recover {
         self
     }
 
-    /// Looks once and never again.
+    /// Looks for jobs once, without a sweep afterwards.
     ///
     /// For a program that runs to its end, such as one started by `cron`. A sweep that an earlier recovery of the
     /// store has started goes on. Finished jobs whose `ttl` is over are deleted only in this call, up to 100 of them.

@@ -90,7 +90,7 @@ impl Condition {
     }
 }
 
-/// The counts of how failures of this process were recovered from, since it started.
+/// The counts of recoveries from failures, and of their results, since the process started.
 ///
 /// It counts the calls that a retry or a fallback saved or could not save, the failures for which a
 /// `with_recovery` found a strategy, the jobs whose steps were undone, and the jobs that were begun again: of
@@ -141,7 +141,7 @@ impl RecoveryStats {
     }
 }
 
-/// Returns how failures of this process were recovered from, since it started.
+/// Returns the counts of recoveries from failures, and of their results, since the process started.
 ///
 /// # Examples
 ///

@@ -32,7 +32,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Holder {
-    /// The process, as this one sees it; 0 where only the kernel knows it.
+    /// The id of the process, as this process sees it; 0 where only the kernel knows the holder.
     pub pid: u32,
     /// The file name of its program; empty where that is not known.
     pub program: String,

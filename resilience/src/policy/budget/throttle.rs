@@ -180,7 +180,7 @@ impl Budget {
         self.bucket.throttle.get().map_or(0, |throttle| throttle.refused.load(Ordering::Relaxed))
     }
 
-    /// Fills the bucket, and forgets the calls of the throttle: all are admitted, and retries are paid again.
+    /// Fills the bucket, and forgets the calls of the throttle: all calls are admitted, and all retries are paid again.
     ///
     /// For tests, and after a repair. The counts of [`denied`](Self::denied) and [`throttled`](Self::throttled) stay.
     ///

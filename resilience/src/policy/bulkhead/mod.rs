@@ -397,8 +397,8 @@ impl Bulkhead {
         reading.waiting == 0 && reading.in_use < self.slots()
     }
 
-    /// Forgets how long calls held their slots; an adaptive bulkhead has the slots again with which it began. Calls
-    /// that run keep theirs.
+    /// Forgets how long calls held their slots; an adaptive bulkhead returns to its initial number of slots.
+    /// Running calls keep theirs.
     ///
     /// # Examples
     ///

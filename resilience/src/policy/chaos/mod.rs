@@ -175,7 +175,7 @@ impl Chaos {
         Self::with(PointName::new(name), ChaosConfig::of(rate).into_settings(), faults).checked()
     }
 
-    /// Creates one with a name and settings that are known only at run time.
+    /// Creates the policy with a name and settings that are known only at run time.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@ use std::time::Instant;
 /// Handles; each may be called at any time from any thread. Setting a state that it already has is no
 /// transition, and makes no event.
 impl CircuitBreaker {
-    /// Returns what it does with a call at the moment.
+    /// Returns the state, which decides what the breaker does with a call now.
     ///
     /// It stays [`Open`](State::Open) after its time until a call comes, which is then the first probe.
     ///
@@ -86,7 +86,7 @@ impl CircuitBreaker {
         self.notify(self.live.gate.reset());
     }
 
-    /// Opens it until `until`; from then on the next call is a probe. Of an open breaker it moves the end.
+    /// Opens the breaker until `until`; then the next call is a probe. If it is already open, only its end moves.
     ///
     /// # Examples
     ///

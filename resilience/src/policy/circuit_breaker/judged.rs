@@ -8,7 +8,7 @@ use crate::policy::judged::{Classifier, Judged, Predicate, Unset};
 
 /// Calls whose errors are judged by functions of yours; see [`Judged`].
 impl CircuitBreaker {
-    /// Sets what an error means to the calls that are made with the returned value.
+    /// Sets how the calls of the returned value classify errors.
     ///
     /// # Examples
     ///

@@ -411,7 +411,7 @@ impl CircuitBreaker {
         permit::run_async(self, body, |outcome| (judge(outcome), Ruling::ByCategory)).await
     }
 
-    /// Asks to make one call whose outcome is reported later.
+    /// Takes a permit for one call, whose outcome is reported later.
     ///
     /// Use it where the code is not a closure, such as a connection that is taken from a pool, or a stream. Report with
     /// [`success`](PermitOf::success) or [`failure`](PermitOf::failure); a permit that is dropped counts as
@@ -448,7 +448,7 @@ impl CircuitBreaker {
         PermitOf::ask(self)
     }
 
-    /// Asks to make one call, with a permit that can be sent to another task or thread.
+    /// Takes a permit for one call that can be sent to another task or thread.
     ///
     /// # Errors
     ///

@@ -46,10 +46,10 @@ pub type Permit<'a> = PermitOf<&'a CircuitBreaker>;
 /// ```
 pub type OwnedPermit = PermitOf<Arc<CircuitBreaker>>;
 
-/// A permit of one call through a breaker, which gets the outcome from it.
+/// A permit for one call through a breaker, by which the outcome is reported to it.
 ///
 /// A permit that is dropped without a result counts as nothing but `cancelled` (`panicked` during a panic), and a probe
-/// gives its place back; dropped by a timeout of its own stack it counts as a failure of category
+/// frees its slot; dropped by a timeout of its own stack it counts as a failure of category
 /// [`Timeout`](crate::Category::Timeout).
 ///
 /// See [`CircuitBreaker::acquire`] and [`acquire_owned`](CircuitBreaker::acquire_owned) for how to get one, and

@@ -152,7 +152,7 @@ fn run<'t, T, R, F: BodyOf<'t, T, R>>(body: &mut F, argument: &'t T) -> F::Fut {
 const TOO_MUCH: &[Category] = &[Category::Timeout, Category::Resource, Category::Unavailable];
 
 impl Degrade {
-    /// Creates one with the default settings: up to 3 levels, after `Timeout`, `Resource` and `Unavailable`.
+    /// Creates the policy with the default settings: up to 3 levels, after `Timeout`, `Resource` and `Unavailable`.
     ///
     /// `name` appears in its events.
     ///
@@ -182,7 +182,7 @@ impl Degrade {
         Self { name, on: TOO_MUCH, settings: DegradeConfig::DEFAULT.into_settings() }
     }
 
-    /// Creates one with settings that are known only at run time.
+    /// Creates the policy with settings that are known only at run time.
     ///
     /// # Errors
     ///
@@ -203,7 +203,7 @@ impl Degrade {
         Ok(Self { settings: Settings::whole(config), ..Self::new(name) })
     }
 
-    /// Sets after which categories it calls again, in place of the three.
+    /// Sets the categories after which a simpler call follows; default `Timeout`, `Resource`, `Unavailable`.
     ///
     /// Refusals of policies below are of category `Rejected`: name it, to simplify after those as well.
     ///

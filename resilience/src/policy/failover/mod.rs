@@ -247,7 +247,7 @@ impl Failover {
         Self::with(PointName::new(name), FailoverConfig::DEFAULT.into_settings())
     }
 
-    /// Creates one with a name and settings that are known only at run time.
+    /// Creates a failover with a name and settings that are known only at run time.
     ///
     /// # Errors
     ///
@@ -282,9 +282,9 @@ impl Failover {
         Self { name, on: MAY_DIFFER, settings, listed: None, state }
     }
 
-    /// Sets after which categories it calls again, in place of the six.
+    /// Sets the categories after which the next value is called, in place of the default six.
     ///
-    /// After a refusal by a policy of this library it calls again in any case.
+    /// After a refusal by a policy of this library the next value is always called.
     ///
     /// # Examples
     ///
@@ -412,7 +412,7 @@ impl Failover {
         }
     }
 
-    /// Returns what it has done so far, and with which values calls begin now.
+    /// Returns the counts, and the values with which calls begin now.
     ///
     /// The counts only grow; [`reset`](Self::reset) forgets `sticky` alone.
     pub fn snapshot(&self) -> FailoverSnapshot {

@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 impl Timeout {
-    /// Creates a limit of `limit` for each attempt.
+    /// Creates a timeout that ends each attempt after `limit`.
     ///
     /// # Panics
     ///

@@ -13,7 +13,7 @@ use crate::policy::budget::{Budget, BudgetOf};
 use std::time::Duration;
 
 impl Retry {
-    /// Creates a retry with settings from run time, judged as a whole.
+    /// Creates a retry with settings that are known only at run time, judged as a whole.
     ///
     /// # Errors
     ///

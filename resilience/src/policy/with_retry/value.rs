@@ -289,7 +289,7 @@ impl Retry {
 
 /// Calls whose errors are judged by functions of yours; see [`Judged`].
 impl Retry {
-    /// Sets what an error means to the calls that are made with the returned value.
+    /// Sets how the calls of the returned value classify errors.
     ///
     /// # Examples
     ///

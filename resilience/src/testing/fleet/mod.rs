@@ -81,7 +81,7 @@ impl Fleet {
         Self { clients, every: Duration::from_secs(1), seed: 0 }
     }
 
-    /// Sets the time from the begin of one call of a client to the begin of its next; at least 1 ms. Default: 1 s.
+    /// Sets the time from the start of one call of a client to the start of its next; default 1 s, at least 1 ms.
     ///
     /// The load is the number of clients divided by it.
     pub const fn every(mut self, every: Duration) -> Self {
