@@ -76,7 +76,7 @@ macro_rules! impl_trait {
     };
 }
 
-rows! { "Where others silently do nothing":
+rows! { "Where other libraries silently do nothing":
     question "`?` in the body: ends the attempt" [sync later] (value = 0);
     returns "`return` in the body: ends the attempt" [sync later] (value = 0);
     generic "generic function with `?`" [sync later] (value = 0);

@@ -49,9 +49,9 @@ const REFUSED: [(&str, &str); 18] = [
     ("`mut self` by value, under `with_retry`", "with_retry/mut_self"),
     ("a setting that names `Self`", "with_retry/names_self"),
     ("a return type that is no outcome", "with_retry/no_outcome"),
-    ("an error without room for a rejection", "circuit_breaker/no_room_for_rejected"),
+    ("an error that cannot hold a rejection", "circuit_breaker/no_room_for_rejected"),
     ("`#[tracing::instrument]` between two of ours", "composition/foreign_macro_between"),
-    ("a misspelt key (ignored in silence elsewhere)", "with_retry/unknown_key"),
+    ("a misspelt key (other libraries ignore it)", "with_retry/unknown_key"),
     ("`with_fallback` below `with_retry`", "composition/fallback_below_retry"),
 ];
 
