@@ -339,7 +339,7 @@ pub(crate) const fn enforce(complaint: Complaint) {
     }
 }
 
-/// The error about settings that make no sense; see the `try_new` of each policy.
+/// The error about settings that are out of range or contradict each other; see the `try_new` of each policy.
 ///
 /// # Examples
 ///

@@ -277,7 +277,7 @@ macro_rules! settings {
     (@setters $role:ident $Policy:ident $path:tt {
         $( $(#[$doc:meta])* $name:ident: $Form:ident $($how:ident $bound:literal)* = $default:tt $($more:ident)*, $meaning:literal; )+
     }) => {
-        /// Settings. Each setter panics on a value that makes no sense, which in a `const` or `static` is a compile
+        /// Settings. Each setter panics on an invalid value, which in a `const` or `static` is a compile
         /// error.
         impl $Policy {
             $( settings!(@setter $role $path [$(#[$doc])*] $name $Form [$($how $bound)*] $meaning, $default $($more)*); )+

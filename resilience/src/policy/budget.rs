@@ -259,7 +259,7 @@ impl Budget {
     ///
     /// # Errors
     ///
-    /// With the words that the compiler would use, where they make no sense.
+    /// If a setting is out of range or contradicts another one, with the message of the compiler.
     ///
     /// # Examples
     ///

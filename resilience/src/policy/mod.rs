@@ -30,9 +30,9 @@
 //!
 //! # Three ways to make one
 //!
-//! - A builder in a `const` or `static`: `Retry::new().max(2).checked()`. A value that makes no sense is a
+//! - A builder in a `const` or `static`: `Retry::new().max(2).checked()`. An invalid value is a
 //!   compile error.
-//! - `try_new`, for settings from a file or a command line. A value that makes no sense is an
+//! - `try_new`, for settings from a file or a command line. An invalid value is an
 //!   [`InvalidPolicy`], with the words that the compiler would use.
 //! - `instance = expr` in an attribute uses a value that the program owns.
 //!

@@ -130,7 +130,7 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// If a setting makes no sense, with the words that the compiler would use.
+    /// If a setting is out of range or contradicts another one, with the message of the compiler.
     ///
     /// # Examples
     ///

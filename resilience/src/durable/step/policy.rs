@@ -176,7 +176,7 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// If a setting makes no sense, with the words that the compiler would use.
+    /// If a setting is out of range or contradicts another one, with the message of the compiler.
     ///
     /// # Examples
     ///

@@ -68,7 +68,7 @@ impl LockSite {
         self
     }
 
-    /// Returns the site, once its settings are known to make sense.
+    /// Returns the site, once its settings are known to be valid.
     #[track_caller]
     pub const fn checked(self) -> Self {
         enforce(self.settings.config.complaint());

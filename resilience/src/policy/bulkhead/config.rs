@@ -1,4 +1,4 @@
-//! The settings of a bulkhead, and what makes no sense.
+//! The settings of a bulkhead, and the checks of their values.
 
 use super::Bulkhead;
 use super::adaptive::Bounds;

@@ -224,7 +224,7 @@ impl Bulkhead {
     ///
     /// # Errors
     ///
-    /// If a setting makes no sense, with the words that the compiler would use.
+    /// If a setting is out of range or contradicts another one, with the message of the compiler.
     ///
     /// # Examples
     ///
@@ -288,7 +288,7 @@ impl Bulkhead {
         self
     }
 
-    /// Returns the bulkhead, once its settings are known to make sense together.
+    /// Returns the bulkhead, once its settings are known to be valid together.
     #[doc(hidden)]
     #[track_caller]
     pub const fn checked(self) -> Self {

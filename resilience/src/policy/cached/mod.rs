@@ -195,7 +195,7 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// If a setting makes no sense, with the words that the compiler would use.
+    /// If a setting is out of range or contradicts another one, with the message of the compiler.
     ///
     /// # Examples
     ///
@@ -222,7 +222,7 @@ impl Cache {
         Self { table: Site::new(OnceLock::new(), OnceLock::new), owner, settings }
     }
 
-    /// Returns the cache, once its settings are known to make sense together.
+    /// Returns the cache, once its settings are known to be valid together.
     #[doc(hidden)]
     #[track_caller]
     pub const fn checked(self) -> Self {

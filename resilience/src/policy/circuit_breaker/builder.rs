@@ -85,7 +85,7 @@ hooks!(CircuitBreaker);
 hooks!(CircuitBreakers);
 
 impl CircuitBreaker {
-    /// Returns the breaker, once its settings are known to make sense together.
+    /// Returns the breaker, once its settings are known to be valid together.
     #[doc(hidden)]
     #[track_caller]
     pub const fn checked(self) -> Self {

@@ -1,4 +1,4 @@
-//! The settings of a breaker, what they mean together, and what makes no sense.
+//! The settings of a breaker, what they mean together, and the checks of their values.
 
 use super::{CircuitBreaker, CircuitBreakers};
 use crate::base::setting::Complaint;

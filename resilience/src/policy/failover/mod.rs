@@ -251,7 +251,7 @@ impl Failover {
     ///
     /// # Errors
     ///
-    /// If a setting makes no sense, with the words that the compiler would use.
+    /// If a setting is out of range or contradicts another one, with the message of the compiler.
     ///
     /// # Examples
     ///
@@ -307,7 +307,7 @@ impl Failover {
         self
     }
 
-    /// Returns the value, once its settings are known to make sense.
+    /// Returns the value, once its settings are known to be valid.
     #[doc(hidden)]
     #[track_caller]
     pub const fn checked(self) -> Self {

@@ -250,7 +250,7 @@ impl Hedge {
     ///
     /// # Errors
     ///
-    /// If a setting makes no sense, with the words that the compiler would use.
+    /// If a setting is out of range or contradicts another one, with the message of the compiler.
     ///
     /// # Examples
     ///
@@ -303,7 +303,7 @@ impl Hedge {
         self
     }
 
-    /// Returns the hedge, once its settings are known to make sense together.
+    /// Returns the hedge, once its settings are known to be valid together.
     #[doc(hidden)]
     #[track_caller]
     pub const fn checked(self) -> Self {

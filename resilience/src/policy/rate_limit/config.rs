@@ -1,4 +1,4 @@
-//! The settings of a rate limit, and what makes no sense.
+//! The settings of a rate limit, and the checks of their values.
 
 use super::RateLimit;
 

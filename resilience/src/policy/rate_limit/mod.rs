@@ -213,7 +213,7 @@ impl RateLimit {
     ///
     /// # Errors
     ///
-    /// If a setting makes no sense, with the words that the compiler would use.
+    /// If a setting is out of range or contradicts another one, with the message of the compiler.
     ///
     /// # Examples
     ///
@@ -256,7 +256,7 @@ impl RateLimit {
         self
     }
 
-    /// Returns the limit, once its settings are known to make sense together.
+    /// Returns the limit, once its settings are known to be valid together.
     #[doc(hidden)]
     #[track_caller]
     pub const fn checked(self) -> Self {

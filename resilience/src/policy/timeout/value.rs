@@ -43,7 +43,7 @@ impl Timeout {
     ///
     /// # Errors
     ///
-    /// With the words that the compiler would use, where they make no sense.
+    /// If a setting is out of range or contradicts another one, with the message of the compiler.
     ///
     /// # Examples
     ///
@@ -172,7 +172,7 @@ impl Timeout {
         &self.settings.config
     }
 
-    /// Returns the policy, once every setting is known to make sense.
+    /// Returns the policy, once every setting is known to be valid.
     #[doc(hidden)]
     #[track_caller]
     pub const fn checked(self) -> Self {

@@ -17,7 +17,7 @@ impl Retry {
     ///
     /// # Errors
     ///
-    /// With the words that the compiler would use, where they make no sense.
+    /// If a setting is out of range or contradicts another one, with the message of the compiler.
     ///
     /// # Examples
     ///
@@ -40,7 +40,7 @@ impl Retry {
     ///
     /// # Panics
     ///
-    /// If they make no sense: `base` over `cap`, two rules for one category, `jitter` beside
+    /// If they are invalid: `base` over `cap`, two rules for one category, `jitter` beside
     /// `decorrelated`, a first wait that is longer than `give_up_after` at the mean of its jitter.
     ///
     /// # Examples
@@ -49,7 +49,7 @@ impl Retry {
     /// use resilience::Retry;
     /// use std::time::Duration;
     ///
-    /// // In a `const`, settings that make no sense do not compile.
+    /// // In a `const`, invalid settings do not compile.
     /// const CALLS: Retry = Retry::new().max(2).give_up_after(Duration::from_secs(5)).checked();
     /// assert_eq!(CALLS.max_attempts(), 3);
     /// ```

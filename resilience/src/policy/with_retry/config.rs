@@ -14,7 +14,7 @@ use std::time::Duration;
 /// retries follow a failed call, after at most 100, 200 and 400 ms; the [module](crate::policy::with_retry)
 /// says when to use it and how to choose the numbers, and [`presets`](crate::presets) has some.
 ///
-/// A setter panics at a value that makes no sense, which is a compile error in a `const`; [`try_new`](Self::try_new)
+/// A setter panics at an invalid value, which is a compile error in a `const`; [`try_new`](Self::try_new)
 /// returns it as an error. Two settings that contradict each other are refused once both are set, in any
 /// order, and by [`checked`](Self::checked).
 ///

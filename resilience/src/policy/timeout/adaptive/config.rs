@@ -1,4 +1,4 @@
-//! The settings of an adaptive timeout, and what makes no sense.
+//! The settings of an adaptive timeout, and the checks of their values.
 
 use super::AdaptiveTimeout;
 use crate::base::setting::Complaint;

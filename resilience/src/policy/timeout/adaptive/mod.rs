@@ -161,7 +161,7 @@ impl AdaptiveTimeout {
     ///
     /// # Errors
     ///
-    /// If a setting makes no sense, with the words that the compiler would use.
+    /// If a setting is out of range or contradicts another one, with the message of the compiler.
     ///
     /// # Examples
     ///
@@ -200,7 +200,7 @@ impl AdaptiveTimeout {
         self
     }
 
-    /// Returns the timeout, once its settings are known to make sense together.
+    /// Returns the timeout, once its settings are known to be valid together.
     #[doc(hidden)]
     #[track_caller]
     pub const fn checked(self) -> Self {
