@@ -124,7 +124,9 @@ mod dirs {
     }
 
     /// Returns the directory in which the program of this name keeps its state, unless `RESILIENCE_STATE` names
-    /// another: `~/.local/state/resilience/<application>` on Linux, below `XDG_STATE_HOME` where that is set.
+    /// another.
+    ///
+    /// On Linux it is `~/.local/state/resilience/<application>`, below `XDG_STATE_HOME` where that is set.
     ///
     /// If the environment has no `HOME`, as in a service or a cron job, the home directory is the one that the system's
     /// user database names. `None` if there is none.

@@ -9,8 +9,9 @@ use ::metrics::{Key, Level, Metadata, Recorder, Unit, with_recorder};
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-/// Publishes every metric of [`prometheus`](super::prometheus) to the recorder of the crate `metrics` (version 0.24)
-/// that the program has installed; needs the feature `metrics`.
+/// Publishes every metric of [`prometheus`](super::prometheus) to the installed recorder of the crate `metrics`.
+///
+/// It needs the feature `metrics`, and version 0.24 of that crate.
 ///
 /// It reads the inventory once, and publishes nothing by itself later: call it before a scrape is answered, or from a
 /// task every few seconds. A recorder gets the counts since the last call, and at its first one all of them; so it

@@ -5,8 +5,10 @@ use crate::classify::{Category, Classification, Classify};
 use crate::outcome::Outcome;
 use std::fmt;
 
-/// A policy that judges errors by functions of yours; made by `classify`, `when` and `unless` of
-/// [`Retry`](super::Retry), [`CircuitBreaker`](super::CircuitBreaker) and [`Fallback`](super::Fallback).
+/// A policy that judges errors by functions of yours.
+///
+/// It is made by `classify`, `when` and `unless` of [`Retry`](super::Retry), [`CircuitBreaker`](super::CircuitBreaker)
+/// and [`Fallback`](super::Fallback).
 ///
 /// - `classify` says what an error means. Without it the error's own [`Classify`] does.
 /// - `when` decides in place of the category's rule whether the policy acts on an error.

@@ -28,7 +28,7 @@
 //! [`points()`](crate::points()). Use a value where the policy is chosen at run time, where the call is one
 //! line of a larger function, or in a library that wraps other people's closures.
 //!
-//! # Three ways to make one
+//! # Three ways to make a value
 //!
 //! - A builder in a `const` or `static`: `Retry::new().max(2).checked()`. An invalid value is a
 //!   compile error.

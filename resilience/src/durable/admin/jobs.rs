@@ -348,9 +348,11 @@ fn failed(id: &str) -> impl Fn(StoreError) -> Rejected {
 }
 
 impl Jobs {
-    /// Lists the jobs that `filter` admits, in the order of their ids, one page at a time; damaged ones, too, unless
-    /// more than a prefix is asked for, since only their ids are known. Arguments and results are not read unless the
-    /// filter says so. An async caller's thread does other work between the few records that are read at a time.
+    /// Lists the jobs that `filter` admits, in the order of their ids, one page at a time.
+    ///
+    /// Damaged jobs are listed, too, unless more than a prefix is asked for, since only their ids are known. Arguments
+    /// and results are not read unless the filter says so. An async caller's thread does other work between the few
+    /// records that are read at a time.
     ///
     /// A listing is not a snapshot: a job that ends between two pages is on one of them, in one of its states. A job of
     /// this process whose call was dropped before is `Interrupted`, and not `Running`, if the store has written that
@@ -393,8 +395,10 @@ impl Jobs {
         Ok(counts)
     }
 
-    /// Returns all that is recorded of the job `id` itself, with its arguments, its result and its cursors; `None` if
-    /// there is no such job. Its owner may work on it at the same time.
+    /// Returns the record of the job `id`, with its arguments, its result and its cursors; `None` if there is no such
+    /// job.
+    ///
+    /// Its owner may work on it at the same time.
     ///
     /// Counting the steps reads their heads, so that it takes longer for a job with many; [`list`](Self::list) does
     /// without.
@@ -425,8 +429,10 @@ impl Jobs {
         Ok(Some(JobInfo { cursors, steps: Some(steps), ..job }))
     }
 
-    /// Lists the steps of the job `id`, without their values: those that have ended in the order in which they did,
-    /// then the others, and damaged ones last. [`fork_from`](Self::fork_from) takes their keys.
+    /// Lists the steps of the job `id`, without their values.
+    ///
+    /// Those that have ended come first, in the order in which they did, then the others, and damaged ones last.
+    /// [`fork_from`](Self::fork_from) takes their keys.
     ///
     /// # Errors
     ///
@@ -462,9 +468,10 @@ impl Jobs {
         }
     }
 
-    /// Lets a job that failed, was undone, was parked, or was recovered too often continue: its recorded steps are
-    /// kept, and those that were undone run again. A call runs it, and so does `recover()`: the sweep of this process
-    /// looks at once, that of another process at its next turn, by default within 30 s.
+    /// Lets a job that failed, was undone, was parked, or was recovered too often continue.
+    ///
+    /// Its recorded steps are kept, and those that were undone run again. A call runs it, and so does `recover()`: the
+    /// sweep of this process looks at once, that of another process at its next turn, by default within 30 s.
     ///
     /// Its recoveries count from zero again, and a request to stop is forgotten.
     ///
@@ -516,8 +523,9 @@ impl Jobs {
         self.change(id, "cancel", cancelled).await.map(drop)
     }
 
-    /// Makes a job that is not running repeat the step `step` and all that ended after it; the steps before it are
-    /// kept, cursors are not. It is run as by [`resume`](Self::resume).
+    /// Makes a job that is not running repeat the step `step` and all that ended after it.
+    ///
+    /// The steps before it are kept, cursors are not. It is run as by [`resume`](Self::resume).
     ///
     /// The steps that are done again are new incarnations, with other idempotency keys: their effects happen a second
     /// time. Use it after a fault of the code was mended, or of the data before `step`.
@@ -563,8 +571,9 @@ impl Jobs {
         Ok(())
     }
 
-    /// Looks for interrupted jobs once, runs them and waits for their ends; see [`recover`]. Jobs that need something
-    /// provided run only if a recovery of this process was given it and sweeps.
+    /// Looks for interrupted jobs once, runs them and waits for their ends; see [`recover`].
+    ///
+    /// Jobs that need a provided value run only if a recovery of this process has that value and sweeps.
     ///
     /// At most 16 jobs run at once; it can take as long as they do.
     ///
@@ -600,11 +609,11 @@ twins! { Jobs of on_default_store:
     fn list(filter: impl Into<Filter>) -> Page<JobInfo>;
     /// Counts the jobs by their states.
     fn count() -> Counts;
-    /// Returns all that is recorded of the job `id` itself; `None` if there is no such job.
+    /// Returns the record of the job `id`; `None` if there is no such job.
     fn get(id: &str) -> Option<JobInfo>;
     /// Lists the steps of the job `id`, in the order in which they ended.
     fn steps(id: &str) -> Vec<CheckpointInfo>;
-    /// Lets a job that failed, was undone or waits for a person run again from where it was.
+    /// Lets a job that failed, was undone, was parked, or was recovered too often continue.
     fn resume(id: &str) -> ();
     /// Asks a job to stop: a running one at its next step.
     fn cancel(id: &str) -> ();

@@ -298,9 +298,10 @@ impl Checkpoints {
         Ok(self.store.now().await? >= ended.saturating_add(step.ttl))
     }
 
-    /// Lists the steps and cursors that `filter` admits (a text admits the keys that begin with it), in the order of
-    /// their keys, one page at a time; a cursor comes after the step of the same key. Damaged ones are listed unless
-    /// more than a prefix is asked for. Values are not read unless the filter says so.
+    /// Lists the steps and cursors that `filter` admits, in the order of their keys, one page at a time.
+    ///
+    /// A text admits the keys that begin with it; a cursor comes after the step of the same key. Damaged ones are
+    /// listed unless more than a prefix is asked for. Values are not read unless the filter says so.
     ///
     /// A listing is not a snapshot: records that are written during it may be missing.
     ///
@@ -321,7 +322,9 @@ impl Checkpoints {
     }
 
     /// Forgets the step of `key`, so that it runs again, and the cursor of `key`; returns whether one of them was
-    /// there. Damaged bytes are quarantined. The step has another idempotency key when it is begun again.
+    /// there.
+    ///
+    /// Damaged bytes are quarantined. The step has another idempotency key when it is begun again.
     ///
     /// # Errors
     ///
@@ -385,10 +388,11 @@ impl Checkpoints {
         self.forget_outside(Millis::MAX).await
     }
 
-    /// Forgets the steps outside of jobs that ended at least `older_than` ago, failed ones included, the cursors
-    /// outside of jobs that were not saved for that long, and the jobs that were done or undone that long ago, with
-    /// their steps; returns their number. Jobs in any other state stay: they wait for a person or for a run. The
-    /// damaged bytes of steps are quarantined, those of jobs stay where they are. A step that is forgotten has another
+    /// Forgets steps, cursors and jobs that ended, or were last saved, at least `older_than` ago; returns their number.
+    ///
+    /// These are the steps outside of jobs, failed ones included, the cursors outside of jobs, and the jobs that were
+    /// done or undone, with their steps. Jobs in any other state stay: they wait for a person or for a run. The damaged
+    /// bytes of steps are quarantined, those of jobs stay where they are. A step that is forgotten has another
     /// idempotency key when it is begun again.
     ///
     /// # Errors
@@ -419,8 +423,9 @@ impl Checkpoints {
         Ok(count)
     }
 
-    /// Lists the records that were quarantined because they were damaged or replaced, without their bytes: the newest
-    /// `limit` entries, the newest one first. An entry is deleted after 30 days.
+    /// Lists the newest `limit` entries of the quarantine, without their bytes, the newest one first.
+    ///
+    /// An entry is a record that was damaged or replaced. It is deleted after 30 days.
     ///
     /// # Errors
     ///

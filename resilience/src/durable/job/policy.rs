@@ -207,8 +207,9 @@ impl Job {
         InvalidPolicy::judged(self, self.config().complaint())
     }
 
-    /// Runs `body` with `input` as the job `id`, or returns the recorded result, with the settings of this value. The
-    /// job is listed under the value's name, and its id under that: two values of one name with one id are one job.
+    /// Runs `body` with `input` as the job `id`, or returns the recorded result, with the settings of this value.
+    ///
+    /// The job is listed under the value's name, and its id under that: two values of one name with one id are one job.
     ///
     /// Such a job is resumed by calling it again; `recover()` runs only annotated functions.
     ///

@@ -107,8 +107,9 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
 }
 
 impl Rejected {
-    /// Returns the value of a body that succeeded and that the store could not record, if this is such a
-    /// rejection and the value is a `T`: the effect has happened, and need not be repeated.
+    /// Returns the value of a body that succeeded, if this rejection says that the store could not record it.
+    ///
+    /// The effect has happened, and need not be repeated.
     ///
     /// `None` for every other rejection, and for a value that cannot be read as a `T`. The value is what was encoded,
     /// decoded again. It is there when the store is out of order after the body has run, or refuses the value as too

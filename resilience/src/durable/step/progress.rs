@@ -200,8 +200,10 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         read(&place.store, &place.key, at).await
     }
 
-    /// Reads the cursor `name` without owning it, for instance to show how far a process has come that works
-    /// on it: of the running job, or of the store outside of one. Returns `None` if none is saved.
+    /// Reads the cursor `name` without owning it; `None` if none is saved.
+    ///
+    /// It is the cursor of the running job, or of the store outside of one. Use it, for instance, to show how far the
+    /// process that works on it has come.
     ///
     /// The cursors of another job are in the [`cursors`](crate::durable::JobInfo::cursors) of
     /// [`jobs::get`](crate::jobs::get).

@@ -392,8 +392,9 @@ pub struct MarkerGuard {
 }
 
 impl MarkerGuard {
-    /// Returns a number that is higher than those of all earlier holders. A service that refuses lower numbers than it
-    /// has seen is safe from a holder that has lost the lock.
+    /// Returns a number that is higher than those of all earlier holders.
+    ///
+    /// A service that refuses lower numbers than it has seen is safe from a holder that has lost the lock.
     ///
     /// It begins at 1, and is kept in `<path>.fence`: where that file is removed, or cannot be read, it begins at 1
     /// again.

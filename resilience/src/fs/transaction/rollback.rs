@@ -269,8 +269,9 @@ impl Drop for Rollback {
     }
 }
 
-/// Puts back the files that killed processes had to put back, and finishes their transactions, as every transaction on
-/// one of the files does first; returns those that were put back.
+/// Puts back the files that killed processes had to put back; returns those.
+///
+/// It also finishes the transactions of killed processes, as every transaction on one of the files does first.
 ///
 /// It waits up to `wait` for their locks. Files without a lock and without a journal
 /// beside them have nothing to finish. The replaced content

@@ -97,8 +97,9 @@ impl<B: Deref<Target = Bulkhead>> SlotOf<B> {
         self.ended(None);
     }
 
-    /// Reports that the call in this slot failed with `error`, to a bulkhead that is adaptive: an error of category
-    /// [`Timeout`](Category::Timeout), [`RateLimited`](Category::RateLimited) or
+    /// Reports that the call in this slot failed with `error`, to a bulkhead that is adaptive.
+    ///
+    /// An error of category [`Timeout`](Category::Timeout), [`RateLimited`](Category::RateLimited) or
     /// [`Unavailable`](Category::Unavailable) makes it lower the number of slots.
     ///
     /// Any other error says nothing about the load. Of a bulkhead that is not adaptive it only frees the slot.

@@ -381,7 +381,9 @@ impl CallSite for RetryInForce<'_> {
 
 impl Point {
     /// Returns the budget that pays for the retries of this point, if it has retries and one budget pays for all of
-    /// them; see [`PointKey::budget`] for the budgets of its keys.
+    /// them.
+    ///
+    /// [`PointKey::budget`] returns those of its keys.
     pub fn budget(&self) -> Option<&'static Budget> {
         let site = self.policy::<RetrySite>()?;
         if site.is_keyed() { None } else { budget_of(site.known()?, &site.state.budget) }

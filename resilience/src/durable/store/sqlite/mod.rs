@@ -82,9 +82,10 @@ pub struct SqliteOptions {
 }
 
 impl SqliteOptions {
-    /// Sets how long to wait for another process that writes; default 10 s. A process that is stopped in the middle of
-    /// a commit (`SIGSTOP`, a frozen container) keeps the others waiting that long, and they get
-    /// [`StoreError::Unavailable`]; a process that is killed does not.
+    /// Sets how long to wait for another process that writes; default 10 s.
+    ///
+    /// A process that is stopped in the middle of a commit (`SIGSTOP`, a frozen container) keeps the others waiting
+    /// that long, and they get [`StoreError::Unavailable`]; a process that is killed does not.
     pub const fn busy_timeout(mut self, wait: Duration) -> Self {
         self.busy = wait;
         self
@@ -308,8 +309,10 @@ impl SqliteStore {
         Self::options().open(dir)
     }
 
-    /// Opens the store in `dir` to look at it: without joining the processes that use it, without writing
-    /// anything, whoever owns it. Every operation that writes fails with [`StoreError::ReadOnly`].
+    /// Opens the store in `dir` to look at it, whoever owns it.
+    ///
+    /// It does not join the processes that use the store, and writes nothing: every operation that writes fails with
+    /// [`StoreError::ReadOnly`].
     ///
     /// Each look opens the files and closes them again, so that it sees what others have written, and blocks no
     /// other process. Where a log is in use, SQLite keeps its index (`store.sqlite-shm`).

@@ -87,9 +87,10 @@ impl SqliteStore {
         self.inner.size()
     }
 
-    /// Checks the tables, their indexes and every record, and whether acknowledged work is missing; returns the damage,
-    /// in words, and an empty list for a sound store. It reads the whole file, on a thread of its own; others can write
-    /// at the same time.
+    /// Checks the tables, their indexes and every record, and whether acknowledged work is missing.
+    ///
+    /// Returns the damage, in words; an empty list for a sound store. It reads the whole file, on a thread of its own;
+    /// others can write at the same time.
     ///
     /// # Errors
     ///
@@ -108,9 +109,10 @@ impl SqliteStore {
         self.inner.integrity()
     }
 
-    /// Makes a copy of the store in the new directory `to`, which opens as a store: records that were acknowledged
-    /// before the call are in it. Others can write at the same time; the copy is made on a thread of its own, also when
-    /// the future is dropped.
+    /// Makes a copy of the store in the new directory `to`, which opens as a store.
+    ///
+    /// Records that were acknowledged before the call are in it. Others can write at the same time; the copy is made on
+    /// a thread of its own, also when the future is dropped.
     ///
     /// The copy is for the day on which the store is lost: it has the same identity, so that idempotency keys stay. A
     /// program that opens it while the store is in use would run the same jobs again; [`inspect`](Self::inspect) does
