@@ -95,7 +95,7 @@ fn duration(text: &str, bare: bool) -> Option<(Duration, &str)> {
     let (mut sum, mut last, mut rest) = (0_u128, u64::MAX, text);
     while let Some((number, after)) = number(rest) {
         let Some((unit, after)) = unit(after) else {
-            let alone = bare && last == u64::MAX && !after.starts_with(|c: char| c.is_alphanumeric());
+            let alone = bare && last == u64::MAX && !goes_on(after);
             return alone.then(|| (span(number.nanos(SECOND)), after));
         };
         if unit >= last {
@@ -109,6 +109,13 @@ fn duration(text: &str, bare: bool) -> Option<(Duration, &str)> {
         }
     }
     (last != u64::MAX && !rest.starts_with(|c: char| c.is_alphanumeric())).then(|| (span(sum), rest))
+}
+
+/// Returns whether the text after a number makes it part of another word, or of a longer number such as `1,000`,
+/// `10:30` or `2026-01-01`.
+fn goes_on(after: &str) -> bool {
+    let rest = after.strip_prefix([',', '.', ':', '-', '/', '\'', '_']).unwrap_or(after);
+    after.starts_with(char::is_alphanumeric) || rest.starts_with(char::is_numeric)
 }
 
 /// Returns whether a number has a unit, so that it continues the duration before it.
