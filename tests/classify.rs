@@ -336,6 +336,7 @@ mod found {
 
 mod text {
     use super::*;
+    use resilience::classify::wait_hint;
 
     #[track_caller]
     fn says(category: Category, messages: &[&str]) {
@@ -422,6 +423,25 @@ mod text {
         assert_eq!(from_text(&long).category, Category::Unknown);
         let umlauts = format!("timed out {}", "ü".repeat(5_000));
         assert_eq!(from_text(&umlauts).category, Category::Timeout);
+    }
+
+    #[test]
+    fn a_word_at_the_end_of_what_is_read_is_read_whole_or_not_at_all() {
+        for pad in 4060..4100 {
+            for message in ["HTTP 503000", "file not foundation", "HTTP 503.25", "timed outside"] {
+                let long = format!("{} {message}", "x".repeat(pad));
+                assert_eq!(from_text(&long).category, Category::Unknown, "{message} at {pad}");
+            }
+            for (message, wait) in [
+                ("try again in 20ms", Duration::from_millis(20)),
+                ("try again in 1m30.5s", Duration::from_millis(90_500)),
+                ("retry after 350", Duration::from_secs(350)),
+                ("retry after 6 minutes", Duration::from_secs(360)),
+            ] {
+                let found = wait_hint(&format!("{} {message}", "x".repeat(pad)));
+                assert!(found.is_none() || found == Some(wait), "{message} at {pad}: {found:?}");
+            }
+        }
     }
 }
 

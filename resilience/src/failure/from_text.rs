@@ -1,9 +1,8 @@
 //! A conservative reader of messages, for errors that say what they mean only in words.
 
+use super::wait_hint::{READ, head};
 use super::{Category, Classification, foreign, wait_hint};
 
-/// The bytes of a message that are read: the words that classify it are at its start.
-const READ: usize = 4096;
 /// The most words that `..` in a phrase may stand for.
 const GAP: usize = 8;
 
@@ -258,13 +257,16 @@ struct Word {
 }
 
 fn words(message: &str) -> Vec<Word> {
-    let end = (0..=message.len().min(READ)).rev().find(|end| message.is_char_boundary(*end));
-    let mut rest = message.get(..end.unwrap_or(0)).unwrap_or("");
-    let mut words = Vec::new();
+    let mut rest = head(message, READ);
+    let is_cut = rest.len() < message.len();
+    let mut words: Vec<Word> = Vec::new();
     loop {
         let (gap, from) = rest.split_at(rest.find(char::is_alphanumeric).unwrap_or(rest.len()));
         let (run, after) = from.split_at(from.find(|c: char| !c.is_alphanumeric()).unwrap_or(from.len()));
         if run.is_empty() {
+            if is_cut {
+                words.pop(); // It could go on behind the cut.
+            }
             return words;
         }
         let opens = words.is_empty() || ends_sentence(gap);

@@ -6,8 +6,10 @@
 
 use std::time::Duration;
 
-/// The number of bytes of a text that are read.
-const READ: usize = 4096;
+/// The number of bytes of a text that are read: the words that matter are at its start.
+pub(super) const READ: usize = 4096;
+/// The number of bytes behind those that a duration can go on in, so that it is read whole or not at all.
+const AHEAD: usize = 64;
 
 /// Each unit with its words and its length in nanoseconds, the longest unit first.
 const UNITS: &[(u64, &[&str])] = &[
@@ -71,14 +73,20 @@ const CUES: &[(&str, bool)] = &[
 /// assert_eq!(wait_hint("The call took 5s"), None);
 /// ```
 pub fn wait_hint(text: &str) -> Option<Duration> {
-    let end = (0..=text.len().min(READ)).rev().find(|end| text.is_char_boundary(*end));
-    let text = text.get(..end?)?.to_lowercase();
+    let text = head(text, READ + AHEAD).to_lowercase();
     let whole = duration(text.trim(), false).filter(|(_, rest)| rest.is_empty());
     whole.map(|(wait, _)| wait).or_else(|| after_a_cue(&text))
 }
 
+/// Returns the first characters of `text`, at most `bytes` bytes.
+pub(super) fn head(text: &str, bytes: usize) -> &str {
+    let end = (0..=text.len().min(bytes)).rev().find(|end| text.is_char_boundary(*end));
+    end.and_then(|end| text.get(..end)).unwrap_or("")
+}
+
 fn after_a_cue(text: &str) -> Option<Duration> {
     let found = CUES.iter().flat_map(|(cue, bare)| text.match_indices(cue).map(move |found| (found, *bare)));
+    let found = found.filter(|((at, _), _)| *at < READ);
     let waits = found.filter_map(|((at, cue), bare)| {
         let (before, rest) = (text.get(..at)?, text.get(at + cue.len()..)?);
         let inside_a_word = before.ends_with(char::is_alphanumeric);
