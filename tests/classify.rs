@@ -443,6 +443,19 @@ mod text {
             }
         }
     }
+
+    #[test]
+    fn only_the_end_of_a_short_not_denies() {
+        says(
+            Category::NotFound,
+            &["Table 'shop.t' doesn't exist", "column t not found", "Table 't' doesn't exist"],
+        );
+        says(
+            Category::Unknown,
+            &["isn't corrupt", "wasn\u{2019}t throttled", r"isn\'t overloaded", "ISN'T CORRUPT"],
+        );
+        says(Category::RateLimited, &["t rate limit exceeded"]);
+    }
 }
 
 mod headers {

@@ -46,8 +46,8 @@ const WORDS: &[(&str, Category)] = &[
     ("canceled", Category::Cancelled),
 ];
 
-/// Words after which a phrase does not mean what it says ("t" is the end of "isn't").
-const DENIALS: &[&str] = &["no", "not", "never", "without", "non", "invalid", "t"];
+/// Words after which a phrase does not mean what it says; the end of "isn't" is another one.
+const DENIALS: &[&str] = &["no", "not", "never", "without", "non", "invalid"];
 
 /// The standard's phrases for statuses, as far as they are words enough to prove that a number is one.
 const REASONS: &[(u16, &str)] = &[
@@ -172,7 +172,8 @@ fn says(words: &[Word], phrase: &str) -> bool {
 
 fn is_denied(words: &[Word], n: usize) -> bool {
     let opens = words.get(n).is_none_or(|word| word.opens);
-    !opens && DENIALS.contains(&text(words, n.checked_sub(1)))
+    !opens
+        && n.checked_sub(1).and_then(|n| words.get(n)).is_some_and(|word| matches!(word.role, Role::Denial))
 }
 
 /// Returns whether the words begin with the phrase, within one sentence.
@@ -254,6 +255,15 @@ struct Word {
     ends: bool,
     /// Whether nothing attached to the word makes a number something else: a sign, a fraction.
     alone: bool,
+    role: Role,
+}
+
+/// The effect of a word on a phrase behind it.
+#[derive(Clone, Copy, Debug)]
+enum Role {
+    Plain,
+    /// The phrase does not mean what it says.
+    Denial,
 }
 
 fn words(message: &str) -> Vec<Word> {
@@ -271,8 +281,12 @@ fn words(message: &str) -> Vec<Word> {
         }
         let opens = words.is_empty() || ends_sentence(gap);
         let alone = !gap.ends_with(['-', '+', '.', '#', '$', '\u{2212}']) && !has_fraction(after);
+        let is_short_not = ["'", "\\'", "\u{2019}"].contains(&gap) && run.eq_ignore_ascii_case("t");
         for (n, part) in parts(run).into_iter().enumerate() {
-            words.push(Word { text: part.to_lowercase(), opens: opens && n == 0, ends: false, alone });
+            let text = part.to_lowercase();
+            let denies = is_short_not || DENIALS.contains(&text.as_str());
+            let role = if denies { Role::Denial } else { Role::Plain };
+            words.push(Word { text, opens: opens && n == 0, ends: false, alone, role });
         }
         if let Some(last) = words.last_mut() {
             last.ends = ends_clause(after);
