@@ -456,6 +456,23 @@ mod text {
         );
         says(Category::RateLimited, &["t rate limit exceeded"]);
     }
+
+    #[test]
+    fn pages_of_proxies_are_classified() {
+        for (page, status) in [
+            ("<html><head><title>504 Gateway Time-out</title></head>", 504),
+            ("<html><body><h1>408 Request Time-out</h1>", 408),
+            ("<center><h1>503 Service Temporarily Unavailable</h1></center>", 503),
+            ("<title>413 Request Entity Too Large</title>", 413),
+            ("<title>414 Request-URI Too Large</title>", 414),
+            ("<title>416 Requested Range Not Satisfiable</title>", 416),
+            ("416 Range Not Satisfiable", 416),
+            ("error code: 522", 522),
+        ] {
+            assert_eq!(from_text(page), Classification::from_status(status), "{page}");
+        }
+        says(Category::Timeout, &["Gateway Time-out", "Request Time-out"]);
+    }
 }
 
 mod headers {

@@ -24,7 +24,7 @@ const PHRASES: &[Row] = &[
     (Classification::new(Category::Auth), &["unauthorized", "unauthorised", "not authorized", "not authorised", "unauthenticated", "not authenticated", "authentication failed", "authentication error", "authentication required", "invalid credentials", "bad credentials", "invalid access token", "token expired", "token has expired", "permission denied", "permission error", "not have permission", "not have access", "not accessible by", "access denied", "access forbidden", "forbidden", "login failed", "wrong password", "wrongpass", "noperm", "must have admin rights", "no pg hba conf entry", "unregistered callers"]),
     (Classification::new(Category::RateLimited), &["rate limit", "rate limits", "rate limited", "ratelimit", "ratelimited", "too many requests", "rate exceeded", "request rate is large", "throttled", "throttling", "requests per minute", "tokens per minute", "tokens per min", "resource exhausted", "resource has been exhausted", "please wait before trying again", "submitted too quickly", "slow down"]),
     (Classification::new(Category::Resource), &["out of memory", "outofmemory", "oom", "out of shared memory", "not enough memory", "insufficient memory", "cannot allocate memory", "unable to allocate", "memory exhausted", "no space left", "disk full", "disk is full", "table .. is full", "disk quota exceeded", "quota exceeded", "exceeded .. quota", "insufficient storage", "too many open files", "too many connections", "too many clients", "connection slots are reserved", "max number of clients", "misconf"]),
-    (Classification::new(Category::Timeout), &["timed out", "timedout", "etimedout", "request timeout", "gateway timeout", "connection timeout", "connect timeout", "read timeout", "write timeout", "operation timeout", "statement timeout", "lock timeout", "server selection timeout", "timeout error", "timeout exceeded", "timeout expired", "timeout after", "timeout while", "timeout waiting", "timeout .. exceeded", "deadline exceeded", "deadline expired", "deadline has elapsed", "execution time exceeded", "exceeded time limit", "t respond .. in time", "not respond .. in time"]),
+    (Classification::new(Category::Timeout), &["timed out", "timedout", "etimedout", "request timeout", "request time out", "gateway timeout", "gateway time out", "connection timeout", "connect timeout", "read timeout", "write timeout", "operation timeout", "statement timeout", "lock timeout", "server selection timeout", "timeout error", "timeout exceeded", "timeout expired", "timeout after", "timeout while", "timeout waiting", "timeout .. exceeded", "deadline exceeded", "deadline expired", "deadline has elapsed", "execution time exceeded", "exceeded time limit", "t respond .. in time", "not respond .. in time"]),
     (foreign::refused(), &["connection refused", "econnrefused"]),
     (Classification::new(Category::Connection), &["connection reset", "econnreset", "connection aborted", "connection .. closed", "closed the connection", "connection lost", "lost connection", "connection failed", "connection error", "connect error", "broken pipe", "not connected", "failed to connect", "could not connect", "cannot connect", "can t connect", "unable to connect", "error trying to connect", "server has gone away", "network unreachable", "network is unreachable", "host unreachable", "host is unreachable", "no route to host", "dns error", "name resolution", "failed to lookup address", "could not resolve host", "name or service not known", "socket hang up"]),
     (Classification::new(Category::Unavailable), &["service unavailable", "service is unavailable", "service temporarily unavailable", "service is temporarily unavailable", "server unavailable", "server error", "server had an error", "internal error", "internal failure", "server is busy", "server busy", "bad gateway", "overloaded", "over capacity", "insufficient instance capacity", "under maintenance", "model is loading", "loading model", "loading the dataset", "is busy running", "cluster is down", "clusterdown", "masterdown", "read only replica", "not primary", "not master", "database system is", "terminating connection", "interrupted at shutdown", "runner process has terminated", "disk i o error"]),
@@ -49,7 +49,8 @@ const WORDS: &[(&str, Category)] = &[
 /// Words after which a phrase does not mean what it says; the end of "isn't" is another one.
 const DENIALS: &[&str] = &["no", "not", "never", "without", "non", "invalid"];
 
-/// The standard's phrases for statuses, as far as they are words enough to prove that a number is one.
+/// The standard's phrases for statuses, and those of proxies, as far as they are words enough to prove that a number is
+/// one.
 const REASONS: &[(u16, &str)] = &[
     (400, "bad request"),
     (401, "unauthorized"),
@@ -60,6 +61,7 @@ const REASONS: &[(u16, &str)] = &[
     (406, "not acceptable"),
     (407, "proxy authentication required"),
     (408, "request timeout"),
+    (408, "request time out"),
     (409, "conflict"),
     (410, "gone"),
     (411, "length required"),
@@ -68,7 +70,10 @@ const REASONS: &[(u16, &str)] = &[
     (413, "payload too large"),
     (413, "request entity too large"),
     (414, "uri too long"),
+    (414, "request uri too large"),
     (415, "unsupported media type"),
+    (416, "range not satisfiable"),
+    (416, "requested range not satisfiable"),
     (417, "expectation failed"),
     (421, "misdirected request"),
     (422, "unprocessable"),
@@ -85,7 +90,9 @@ const REASONS: &[(u16, &str)] = &[
     (501, "not implemented"),
     (502, "bad gateway"),
     (503, "service unavailable"),
+    (503, "service temporarily unavailable"),
     (504, "gateway timeout"),
+    (504, "gateway time out"),
     (505, "http version not supported"),
     (507, "insufficient storage"),
     (511, "network authentication required"),
@@ -110,10 +117,11 @@ const REASONS: &[(u16, &str)] = &[
 ///    "exceeded .. current quota" is `RateLimited` where the message says how long to wait, as
 ///    [`wait_hint`](super::wait_hint) reads it: that quota is refilled.
 ///
-/// 2. An HTTP status: a number from 400 to 599 that is alone, after "http" (with or without a
-///    version), "status", "error code" or "response code", or before the standard's own phrase ("429 Too
-///    Many Requests"); at the end of a clause also after "error", "returned" or "responded with". The
-///    class is the row of the status, and the number is its code.
+/// 2. An HTTP status: a number from 400 to 599 that is a word of its own, after "http" (with or without a
+///    version), "status", "error code" or "response code", or before its phrase in the standard or in the
+///    pages of proxies ("429 Too Many Requests", "504 Gateway Time-out"); at the end of a clause also after
+///    "error", "returned" or "responded with". The class is the row of the status, and the number is its
+///    code.
 /// 3. The first row of this table that has a phrase in the message:
 ///
 #[doc = include_str!("from_text.md")]
