@@ -473,6 +473,25 @@ mod text {
         }
         says(Category::Timeout, &["Gateway Time-out", "Request Time-out"]);
     }
+
+    #[derive(Debug, Classify)]
+    #[classify(text)]
+    struct Broken(&'static str);
+
+    /// Its `Display` fails in the end.
+    impl fmt::Display for Broken {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)?;
+            Err(fmt::Error)
+        }
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_printed_is_read_as_far_as_it_goes() {
+        assert_eq!(of(&Broken("timed out")).category, Category::Timeout);
+        assert_eq!(of(&Broken("")).category, Category::Unknown);
+        assert_eq!(Broken("timed out").recorded_text(), Some("timed out".to_owned()));
+    }
 }
 
 mod headers {

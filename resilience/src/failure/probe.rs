@@ -9,7 +9,7 @@
 use super::dynamic::Context as AsContext;
 use super::{AsStatus, AsWait, Category, Classification, Classify, dynamic, from_text};
 use std::error::Error;
-use std::fmt::Display;
+use std::fmt::{self, Display, Write};
 use std::marker::PhantomData;
 use std::ops::Deref;
 
@@ -207,12 +207,37 @@ pub fn class<C: Into<Classification>>(class: C) -> Classification {
 
 /// Wraps an error whose message classifies it, and may be kept.
 pub fn by_text<E: Display + ?Sized>(error: &E) -> ErrorProbe<'_, E> {
-    ErrorProbe { error, class: |error| from_text(&error.to_string()), text }
+    ErrorProbe { error, class: |error| from_text(&printed(format_args!("{error}"), READ)), text }
 }
 
 /// Returns the message of `error`, for the record of a job.
 pub fn text<E: Display + ?Sized>(error: &E) -> Option<String> {
-    Some(format!("{error:#}"))
+    Some(printed(format_args!("{error:#}"), usize::MAX))
+}
+
+/// The bytes of a message that are kept to be read; the rest of a long one is not even stored.
+const READ: usize = 1 << 14;
+
+/// Returns the first bytes of a message, as far as the `Display` of its error gets: one that fails must not panic.
+fn printed(message: fmt::Arguments<'_>, bytes: usize) -> String {
+    let mut start = Start { text: String::new(), bytes };
+    let _ = start.write_fmt(message);
+    start.text
+}
+
+/// A writer that keeps whole pieces of text, up to a number of bytes.
+struct Start {
+    text: String,
+    bytes: usize,
+}
+
+impl Write for Start {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.text.len() < self.bytes {
+            self.text.push_str(text);
+        }
+        Ok(())
+    }
 }
 
 /// Returns the class that `with` returns for `error`.
@@ -236,7 +261,6 @@ pub fn waiting<W: AsWait + ?Sized>(class: Classification, wait: &W) -> Classific
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fmt;
     use std::io;
 
     /// The question that an expansion writes, for an `error: &E`.
