@@ -22,7 +22,8 @@ use tonic::{Code, Status};
 /// | `Cancelled` | `Cancelled` |
 /// | `Unknown` | that of the first known source, else `Unknown` |
 ///
-/// The metadata `grpc-retry-pushback-ms` is the wait; a negative one means never to retry.
+/// The metadata `grpc-retry-pushback-ms` is the wait; a negative or unreadable one means never to retry, as gRPC says
+/// (proposal A6).
 impl Classify for Status {
     fn classify(&self) -> Classification {
         let category = match self.code() {
@@ -49,11 +50,11 @@ impl Classify for Status {
             }
             _ => category.into(),
         };
-        let pushback = self.metadata().get("grpc-retry-pushback-ms").and_then(|value| value.to_str().ok());
-        match pushback.map(|value| value.trim().parse::<i64>().map(u64::try_from)) {
-            Some(Ok(Ok(millis))) => class.retry_after(Duration::from_millis(millis)),
-            Some(Ok(Err(_))) => class.retry(Retryable::Never),
-            Some(Err(_)) | None => class,
+        let pushback = self.metadata().get("grpc-retry-pushback-ms");
+        match pushback.map(|value| value.to_str().ok().and_then(|value| value.trim().parse().ok())) {
+            Some(Some(millis)) => class.retry_after(Duration::from_millis(millis)),
+            Some(None) => class.retry(Retryable::Never),
+            None => class,
         }
     }
 }
@@ -114,6 +115,8 @@ mod tests {
         };
         assert_eq!(with("1500").retry_after, Some(Duration::from_millis(1_500)));
         assert_eq!((with("-1").retry_after, with("-1").retry), (None, Retryable::Never));
-        assert_eq!(with("soon"), Category::Unavailable.into());
+        for unreadable in ["soon", "", "1.5", "99999999999999999999"] {
+            assert_eq!((with(unreadable).retry_after, with(unreadable).retry), (None, Retryable::Never));
+        }
     }
 }
