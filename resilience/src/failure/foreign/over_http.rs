@@ -56,7 +56,7 @@ fn by_source(error: &dyn Error, otherwise: Category) -> Classification {
 /// | variant | category |
 /// |---|---|
 /// | `StatusCode` | that of the status; the response is gone, so there is no wait: turn `http_status_as_error` off and see [the guide](crate::guide::foreign_errors) |
-/// | `Io` | as `io::Error` |
+/// | `Io` | as `io::Error`; invalid data may be that of a TLS handshake, so that it is not known to be delivered |
 /// | `Timeout` | `Timeout`, not delivered if it struck while resolving or connecting |
 /// | `HostNotFound`, `ConnectionFailed`, `ConnectProxyFailed`, `Tls` | `Connection`, not delivered |
 /// | `Http`, `BadUri`, `InvalidProxyUrl`, `RequireHttpsOnly`, `TlsRequired`, `BodyExceedsLimit` | `Invalid` |
@@ -69,7 +69,10 @@ impl Classify for ureq::Error {
         use ureq::{Error as E, Timeout};
         match self {
             E::StatusCode(status) => Classification::from_status(*status),
-            E::Io(error) => error.classify(),
+            E::Io(error) => match error.classify() {
+                class if class.category == Category::Corrupt => class.delivered(Delivered::Maybe),
+                class => class,
+            },
             E::Timeout(Timeout::Resolve | Timeout::Connect) => {
                 Classification::new(Category::Timeout).delivered(Delivered::No)
             }
@@ -102,6 +105,7 @@ mod tests {
             (E::StatusCode(503), Category::Unavailable, Delivered::Maybe),
             (E::Io(io::ErrorKind::ConnectionRefused.into()), Category::Connection, Delivered::No),
             (E::Io(io::ErrorKind::ConnectionReset.into()), Category::Connection, Delivered::Maybe),
+            (E::Io(io::ErrorKind::InvalidData.into()), Category::Corrupt, Delivered::Maybe),
             (E::Timeout(Timeout::Connect), Category::Timeout, Delivered::No),
             (E::Timeout(Timeout::RecvBody), Category::Timeout, Delivered::Maybe),
             (E::HostNotFound, Category::Connection, Delivered::No),
