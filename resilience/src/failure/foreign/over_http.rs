@@ -17,7 +17,7 @@ macro_rules! reqwest {
             /// | a failure to connect | `Connection`, not delivered |
             /// | builder | `Invalid` |
             /// | redirect | `Permanent` |
-            /// | decode | that of the first known source, else `Corrupt` |
+            /// | decode | that of the first known source, else `Corrupt`; never `Invalid`: the request was answered |
             /// | anything else: request, body, upgrade | that of the first known source, else `Connection` |
             impl Classify for ::$name::Error {
                 fn classify(&self) -> Classification {
@@ -31,7 +31,7 @@ macro_rules! reqwest {
                         None if self.is_connect() => refused(),
                         None if self.is_builder() => Category::Invalid.into(),
                         None if self.is_redirect() => Category::Permanent.into(),
-                        None if self.is_decode() => by_source(Category::Corrupt),
+                        None if self.is_decode() => of_answer(by_source(Category::Corrupt)),
                         None => by_source(Category::Connection),
                     }
                 }
@@ -49,6 +49,13 @@ reqwest!(reqwest_012 of "0.12");
 #[cfg(any(feature = "reqwest", feature = "reqwest_012", feature = "ureq"))]
 fn by_source(error: &dyn Error, otherwise: Category) -> Classification {
     dynamic::known(error.source()).unwrap_or(otherwise.into())
+}
+
+/// Returns the class of an answer that cannot be read: hyper reports a bad chunk as invalid input, but that input came
+/// from the service.
+#[cfg(any(feature = "reqwest", feature = "reqwest_012"))]
+fn of_answer(class: Classification) -> Classification {
+    if class.category == Category::Invalid { Category::Corrupt.into() } else { class }
 }
 
 /// An error of ureq 3.
@@ -172,12 +179,14 @@ mod reqwest_tests {
                     let busy = "HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n";
                     let gone = "HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n";
                     let half = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort";
+                    let chunk = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nshort";
                     for (address, limit, category, delivered) in [
                         (server(Some(busy)), long, Category::RateLimited, Delivered::No),
                         (server(Some(gone)), long, Category::NotFound, Delivered::No),
                         (server(None), short, Category::Timeout, Delivered::Maybe),
                         (server(Some(half)), long, Category::Connection, Delivered::Maybe),
                         (server(Some("")), long, Category::Connection, Delivered::Maybe),
+                        (server(Some(chunk)), long, Category::Corrupt, Delivered::Yes),
                         (unused(), long, Category::Connection, Delivered::No),
                     ] {
                         let error = get(address, limit).await.unwrap_err();
