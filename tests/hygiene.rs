@@ -803,7 +803,7 @@ mod among_blanket_traits {
         simplified lead lead_blocking leading keeping_degraded end_weighed enter_in hold hedging measure measured
         enter_attempt await_attempt pass_attempt await_pass acquire_async acquire_lease acquire_lease_async leased
         constant timed_call given again in_code handles ask ask_named unthrottled share pinned class
-        is_some is_none or and_then map
+        is_some is_none or and_then map find_in retry severity delivered action retry_after is_outermost added_to
     }
 
     #[with_fallback(instead, Some(1), value = 3, when_ok = |found| *found == 7)]

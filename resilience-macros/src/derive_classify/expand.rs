@@ -242,7 +242,7 @@ fn registration(checked: &Checked<'_>) -> Option<TokenStream> {
                 #[#root::classify::probe::linkme::distributed_slice(#root::classify::probe::CLASSIFIERS_0_1)]
                 #[linkme(crate = #root::classify::probe::linkme)]
                 static KNOWN: #root::classify::probe::Downcast =
-                    |hidden| #root::classify::probe::Registers::<#ident>::NEW.find_in(hidden);
+                    |hidden| #root::classify::probe::Registers::<#ident>::NEW.probed_error(hidden);
             };
         }
     })

@@ -148,28 +148,28 @@ derefs!(Registers to OnlyAsError, OnlyAsError to OnlyAsContext, OnlyAsContext to
 
 impl<T: Error + Classify + Send + Sync + 'static> Registers<T> {
     /// Returns the hidden `T`, if it is one.
-    pub fn find_in<'a>(&self, hidden: ErasedError<'a>) -> Option<&'a dyn Classify> {
+    pub fn probed_error<'a>(&self, hidden: ErasedError<'a>) -> Option<&'a dyn Classify> {
         hidden.error::<T>().or_else(|| hidden.context::<T>())
     }
 }
 
 impl<T: Error + Classify + 'static> OnlyAsError<T> {
     /// Returns the hidden `T`, if it is one.
-    pub fn find_in<'a>(&self, hidden: ErasedError<'a>) -> Option<&'a dyn Classify> {
+    pub fn probed_error<'a>(&self, hidden: ErasedError<'a>) -> Option<&'a dyn Classify> {
         hidden.error::<T>()
     }
 }
 
 impl<T: AsContext + Classify> OnlyAsContext<T> {
     /// Returns the hidden `T`, if it is one.
-    pub fn find_in<'a>(&self, hidden: ErasedError<'a>) -> Option<&'a dyn Classify> {
+    pub fn probed_error<'a>(&self, hidden: ErasedError<'a>) -> Option<&'a dyn Classify> {
         hidden.context::<T>()
     }
 }
 
 impl<T> NeverErased<T> {
     /// Returns `None`.
-    pub const fn find_in<'a>(&self, _: ErasedError<'a>) -> Option<&'a dyn Classify> {
+    pub const fn probed_error<'a>(&self, _: ErasedError<'a>) -> Option<&'a dyn Classify> {
         None
     }
 }
@@ -361,8 +361,8 @@ mod tests {
     #[test]
     fn only_error_types_are_registered() {
         let error: &(dyn Error + 'static) = &reset();
-        let io = Registers::<io::Error>::NEW.find_in(ErasedError::Error(error));
+        let io = Registers::<io::Error>::NEW.probed_error(ErasedError::Error(error));
         assert_eq!(io.map(|error| error.classify().category), Some(Category::Connection));
-        assert!(Registers::<Mute>::NEW.find_in(ErasedError::Error(error)).is_none());
+        assert!(Registers::<Mute>::NEW.probed_error(ErasedError::Error(error)).is_none());
     }
 }
