@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 /// wait between attempts in a runtime whose clock is not paused moves the manual clock; a timeout there goes
 /// off when the clock is moved past it, or in real time if it is not moved.
 ///
-/// Worlds nest: an inner one hides the outer one until it is dropped. The guard is not `Send`: it ends on the
-/// thread that made it.
+/// Worlds nest: an inner one hides the outer one until it is dropped. Guards may be dropped in any order: the thread is in
+/// the last world whose guard is left. The guard is not `Send`: it ends on the thread that made it.
 ///
 /// # Examples
 ///
@@ -251,5 +251,53 @@ impl World {
     /// ```
     pub fn events(&self) -> Vec<Event> {
         SEEN.in_world(&self.world).map_or_else(Vec::new, |seen| locked(seen).clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// Returns whether this thread is in a world.
+    fn is_inside() -> bool {
+        world::World::here().is_some()
+    }
+
+    #[test]
+    fn a_thread_leaves_each_world_in_whatever_order_the_guards_are_dropped() {
+        for first in [0, 1, 2] {
+            let mut worlds = vec![isolate(), isolate(), isolate()];
+            worlds[1].advance(HOUR);
+            worlds[2].advance(HOUR * 2);
+            let _ = worlds.remove(first);
+            assert_eq!(clock::now(), worlds[1].now(), "the last one that is left after {first}");
+            let _ = worlds.remove(0);
+            assert_eq!(clock::now(), worlds[0].now(), "the only one that is left after {first}");
+            drop(worlds);
+            assert!(!is_inside(), "{first}");
+        }
+    }
+
+    #[test]
+    fn a_guard_of_no_waits_outlives_the_one_before_it() {
+        let (world, outer) = (isolate(), no_waits());
+        drop(world);
+        let inner = no_waits();
+        drop(outer);
+        clock::sleep(HOUR);
+        assert!(is_inside());
+        drop(inner);
+        assert!(!is_inside());
+    }
+
+    #[test]
+    fn a_panic_inside_a_handle_leaves_the_world() {
+        let handle = isolate().handle();
+        let panicked =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| handle.run(|| panic!("inside"))));
+        assert!(panicked.is_err() && !is_inside());
     }
 }

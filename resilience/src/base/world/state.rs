@@ -1,8 +1,9 @@
 //! A test world: what a test's thread sees in place of the process's clock, randomness and static state.
 //!
-//! A world is found by the thread, not passed along: the annotated function has no parameter for it. `enter` puts it
-//! into a thread-local and restores the one before, so worlds nest. Helper threads and spawned tasks are outside unless
-//! they are brought in ([`World::run`], [`in_world`]).
+//! A world is found by the thread, not passed along: the annotated function has no parameter for it. `enter` puts it on
+//! the thread's stack of worlds, so worlds nest; guards that are dropped in another order than the reverse one leave
+//! their own world all the same. Helper threads and spawned tasks are outside unless they are brought in
+//! ([`World::run`], [`in_world`]).
 //!
 //! The clock moves by `advance`, by each wait of the code under test, and along with tokio's clock if that is paused.
 //! Nothing in a world sleeps: a wait moves the clock and is written down, and alarms wake when the clock has passed
@@ -35,7 +36,6 @@ pub use moments::*;
 
 use crate::base::guarded::wake;
 use crate::base::real_clock::{paused_clock, real_now};
-use crate::base::replaced::{Replaced, replace};
 use crate::base::sync::locked;
 use crate::base::time::later;
 use rand::rngs::SmallRng;
@@ -43,7 +43,9 @@ use rand::{RngExt, SeedableRng};
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -55,7 +57,8 @@ use std::time::{Duration, Instant, SystemTime};
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    static CURRENT: RefCell<Option<World>> = const { RefCell::new(None) };
+    /// The worlds that this thread has entered, each with the number of its guard; the last one is that of the thread.
+    static ENTERED: RefCell<Vec<(usize, World)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A test world; shared by all threads in it.
@@ -84,16 +87,23 @@ struct Time {
     tokio: Option<Instant>,
 }
 
-/// The thread is in a world until this is dropped, then in the one before.
+/// The thread has entered a world until this is dropped; then it is in the one that it has entered last of the others.
 #[derive(Debug)]
 pub(crate) struct WorldGuard {
-    // Restores the former world once that is counted by its own guard alone.
-    _before: Replaced<RefCell<Option<World>>>,
+    number: usize,
+    // The guard leaves the world on its own thread, so it must be dropped there.
+    stays: PhantomData<Rc<()>>,
 }
 
 impl Drop for WorldGuard {
     fn drop(&mut self) {
         IN_USE.fetch_sub(1, Ordering::Relaxed);
+        let _left = ENTERED.try_with(|entered| {
+            let mut entered = entered.borrow_mut();
+            let own = entered.iter().rposition(|(number, _)| *number == self.number);
+            // Dropped when the stack is not borrowed: wakers of the program end with a world.
+            own.map(|own| entered.remove(own))
+        });
     }
 }
 
@@ -103,7 +113,11 @@ impl World {
         if IN_USE.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        CURRENT.try_with(|current| current.try_borrow().ok().and_then(|world| world.clone())).ok().flatten()
+        let last = |entered: &Vec<(usize, Self)>| entered.last().map(|(_, world)| world.clone());
+        ENTERED
+            .try_with(|entered| entered.try_borrow().ok().and_then(|entered| last(&entered)))
+            .ok()
+            .flatten()
     }
 
     /// Creates a world with a clock at the present moment and the seed 0; `only_waits` keeps the process's state.
@@ -126,8 +140,12 @@ impl World {
     ///
     /// Worlds nest: the one before is back when the guard is dropped, which has to happen on this thread.
     pub(crate) fn enter(&self) -> WorldGuard {
+        static LAST: AtomicUsize = AtomicUsize::new(0);
+        let number = LAST.fetch_add(1, Ordering::Relaxed);
         IN_USE.fetch_add(1, Ordering::Relaxed);
-        WorldGuard { _before: replace(&CURRENT, Some(self.clone())) }
+        let world = self.clone();
+        let _ = ENTERED.try_with(|entered| entered.borrow_mut().push((number, world)));
+        WorldGuard { number, stays: PhantomData }
     }
 
     /// Runs `work` on this thread inside the world.
