@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 /// It covers this thread and current-thread runtimes on it, and follows tokio's paused clock; other threads
 /// and the workers of a multi-thread runtime join with [`in_world`](super::in_world) or [`World::handle`]. A
 /// wait between attempts in a runtime whose clock is not paused moves the manual clock; a timeout there goes
-/// off when the clock is moved past it, or in real time if it is not moved.
+/// off when the clock is moved past it, or in real time if it is not moved. So does the wait for a slot or a permit of a
+/// bulkhead or a rate limit, in a sync function, too.
 ///
 /// Worlds nest: an inner one hides the outer one until it is dropped. Guards may be dropped in any order: the thread is in
 /// the last world whose guard is left. The guard is not `Send`: it ends on the thread that made it.

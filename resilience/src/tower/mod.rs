@@ -34,7 +34,7 @@
 //! [`FallbackLayer`] and [`CircuitBreakerLayer`] judge an `http::Response` by its status (400 and above is a failure,
 //! with the category of [`Category::from_status`](crate::Category::from_status) and the wait of its `Retry-After`); for
 //! other responses `judged_by` of each takes a function. Without either the layer does not fit the service, and the
-//! compiler reports it.
+//! compiler reports it. A gRPC call that fails is answered with the status 200: judge it by its header `grpc-status`.
 //!
 //! # Errors
 //!
@@ -43,8 +43,8 @@
 //!
 //! # A whole client
 //!
-//! With the feature `reqwest-middleware` the same layers cover every request of a reqwest client (0.13), the first
-//! one outermost:
+//! With the feature `reqwest-middleware` the same layers, except for [`FallbackLayer`] and [`BoxErrorLayer`], cover
+//! every request of a reqwest client (0.13), the first one outermost:
 //!
 //! ```
 //! # #[cfg(feature = "reqwest-middleware")] {
