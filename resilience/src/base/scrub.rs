@@ -121,7 +121,7 @@ fn behind_scheme(text: &str, before: Option<char>) -> Option<SecretRange> {
     }
     let scheme = SCHEMES.iter().find(|scheme| begins_with(text, scheme))?;
     let rest = text.get(scheme.len()..)?;
-    let token = rest.trim_start_matches(' ');
+    let token = behind_space(rest);
     let spaces = rest.len() - token.len();
     let len = run(token, |c| is_of_token(c) || matches!(c, '+' | '/' | '=' | '~' | '*' | ':'));
     let token = token.get(..len)?.trim_end_matches(['.', ':']);
@@ -153,9 +153,9 @@ fn behind_name(text: &str, before: Option<char>) -> Option<SecretRange> {
     let rest = text.get(name_len..)?;
     let quotes = |text: &str| run(text, |c| matches!(c, '"' | '\'' | '`' | '\\' | ']'));
     let after_name = quotes(rest);
-    let sign = rest.get(after_name..)?.trim_start_matches(' ');
+    let sign = behind_space(rest.get(after_name..)?);
     let value = ["=>", ":=", "==", "=", ":"].iter().find_map(|known| sign.strip_prefix(known))?;
-    let value = value.trim_start_matches(' ');
+    let value = behind_space(value);
     let value = value.strip_prefix("Some(").unwrap_or(value);
     let opening = run(value, |c| matches!(c, '"' | '\'' | '`' | '\\'));
     let (opening, value) = value.split_at_checked(opening)?;
@@ -165,6 +165,11 @@ fn behind_name(text: &str, before: Option<char>) -> Option<SecretRange> {
         None => bare(value),
     };
     (len > 0).then_some(SecretRange { kept: text.len() - value.len(), secret: len })
+}
+
+/// Returns the text behind the white space before it, in the same line.
+fn behind_space(text: &str) -> &str {
+    text.trim_start_matches(|c: char| c.is_whitespace() && !matches!(c, '\n' | '\r'))
 }
 
 /// Names whose value is the rest of the line.
@@ -315,6 +320,10 @@ mod tests {
 
     /// Texts with a secret, and the texts without it.
     const CANARIES: &[(&str, &str)] = &[
+        ("password:\tCANARY1", "password: ***"),
+        ("password\t=\u{a0}CANARY1", "password =\u{a0}***"),
+        ("Authorization:\tCANARY1", "Authorization: ***"),
+        ("with Bearer\tCANARY123", "with Bearer ***"),
         ("401 for Bearer abc123.def-456", "401 for Bearer ***"),
         ("Authorization: Bearer CANARYCANARY", "Authorization: ***"),
         ("authorization: Basic dXNlcjpwYXNz, retried", "authorization: ***"),
