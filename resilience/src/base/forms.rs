@@ -141,7 +141,7 @@ impl Time {
     }
 
     /// Reads a number with a unit; a part of a nanosecond is cut off. A number without a unit is refused: `100` could
-    /// be anything.
+    /// be anything. So is one that an attribute refuses: below 1 ns, which is not `0s`, or above 584 years.
     pub(crate) const fn read(text: &str) -> Option<Duration> {
         let Some(Number { digits, decimals, unit }) = Number::read(text) else { return None };
         let nanos = match unit {
@@ -154,6 +154,9 @@ impl Time {
             _ => return None,
         };
         let nanos = digits * nanos / 10_u128.pow(decimals);
+        if nanos > u64::MAX as u128 || (nanos == 0 && digits > 0) {
+            return None;
+        }
         let second = 1_000_000_000;
         Some(Duration::new((nanos / second) as u64, (nanos % second) as u32))
     }
@@ -197,7 +200,8 @@ impl Bytes {
             b"GiB" => 30,
             _ => return None,
         };
-        Some((digits << shift) as usize)
+        let bytes = digits << shift;
+        if bytes > usize::MAX as u128 { None } else { Some(bytes as usize) }
     }
 
     pub(crate) const fn from(bytes: usize, least: usize) -> bool {
