@@ -48,15 +48,32 @@ fn a_sink_receives_the_alerts_of_the_file_until_removed() {
     assert_eq!(seen.lock().expect("a list").len(), 2);
 }
 
+/// An error whose text panics.
+#[derive(Debug)]
+struct Unprintable;
+
+impl std::fmt::Display for Unprintable {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("a fault of the test's")
+    }
+}
+
+impl std::error::Error for Unprintable {}
+
 #[test]
 fn a_failing_or_panicking_sink_raises_an_alert() {
-    for panics in [false, true] {
+    let fails: fn() -> Result<(), Box<dyn std::error::Error + Send + Sync>> =
+        || Err("no line: token=CANARYCANARYCANARY".into());
+    let (panics, panics_later): (fn() -> _, fn() -> _) =
+        (|| panic!("a fault of the test's"), || Err(Unprintable.into()));
+    for (fault, words) in
+        [(fails, "no line: token=***"), (panics, "it panicked"), (panics_later, "it panicked")]
+    {
         let (_world, scratch) = (testing::isolate(), Scratch::new());
         alerts::use_dir(scratch.path(""));
         let pager = add_sink("pager", move |alert: &Alert| {
             assert!(alert.message != "an alert sink failed", "it gets no alert about itself");
-            assert!(!panics, "a fault of the test's");
-            Err::<(), _>("no line: token=CANARYCANARYCANARY")
+            fault()
         });
         let (sender, seen) = mpsc::channel();
         let list = add_sink("list", move |alert: &Alert| sender.send(alert.clone()));
@@ -67,8 +84,7 @@ fn a_failing_or_panicking_sink_raises_an_alert() {
         let seen: Vec<Alert> = seen.try_iter().collect();
         assert_eq!(seen.len(), 2);
         assert_eq!(seen[1].details["sink"], "pager");
-        let reason = seen[1].details["reason"].as_str().expect("a text");
-        assert_eq!(reason, if panics { "it panicked" } else { "no line: token=***" });
+        assert_eq!(seen[1].details["reason"], words);
         assert_eq!((pager.failed(), list.failed(), pager.skipped()), (1, 0, 0));
     }
 }

@@ -62,9 +62,10 @@ where
     let failed = Arc::new(AtomicU64::new(0));
     let (name, failures) = (name.to_owned(), Arc::clone(&failed));
     let send = move |alert: &Arc<Alert>| {
-        let reason = match guarded(|| send(alert)) {
+        // The text and the destructor of the error are the program's, too.
+        let reason = match guarded(|| send(alert).map_err(|error| error.into().to_string())) {
             Some(Ok(())) => return,
-            Some(Err(error)) => error.into().to_string(),
+            Some(Err(reason)) => reason,
             None => "it panicked".to_owned(),
         };
         failures.fetch_add(1, Ordering::Relaxed);
