@@ -29,7 +29,8 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for an address without a scheme of HTTP or without a host.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for an address without a scheme of HTTP or without a host, and for
+    /// a port above 65535.
     pub(crate) fn new(address: &str, what: &str) -> io::Result<Self> {
         let uri: Uri =
             address.parse().map_err(|_| invalid(format!("the address of the {what} is not valid")))?;
@@ -41,6 +42,10 @@ impl Target {
                 return Err(invalid(words));
             }
         };
+        // The client takes a port that is too large for none, and would ask another service of the host.
+        if uri.port().is_none() && has_port(&uri) {
+            return Err(invalid(format!("the port in the address of the {what} is not valid")));
+        }
         Ok(Self { uri, host, headers: HeaderMap::new() })
     }
 
@@ -95,6 +100,14 @@ impl Target {
         }
         request.call()
     }
+}
+
+/// Returns whether a port is written in the address.
+fn has_port(uri: &Uri) -> bool {
+    let place = uri.authority().and_then(|authority| authority.as_str().rsplit('@').next());
+    place
+        .and_then(|place| place.rsplit_once(':'))
+        .is_some_and(|(_, port)| !port.is_empty() && !port.ends_with(']'))
 }
 
 fn invalid(words: String) -> io::Error {

@@ -125,7 +125,7 @@ impl Webhook {
     /// # Errors
     ///
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) for an address that does not begin with `http://` or `https://`
-    /// and a host, and for a header that HTTP does not allow. The message shows neither.
+    /// and a host, for a port above 65535, and for a header that HTTP does not allow. The message shows neither.
     ///
     /// # Examples
     ///

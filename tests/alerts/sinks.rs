@@ -245,6 +245,15 @@ fn an_invalid_webhook_is_rejected_without_showing_its_url() {
     for address in ["", "CANARY", "/CANARY", "ftp://host/CANARY", "https://", "http://a b/CANARY"] {
         assert!(refused(Webhook::new(address)).contains("address"), "{address}");
     }
+    // The HTTP client would take the port of the scheme.
+    for address in ["http://host:65536/CANARY", "https://host:99999", "http://CANARY:1@[::1]:123456/"] {
+        assert!(refused(Webhook::new(address)).contains("port"), "{address}");
+    }
+    for address in
+        ["http://host:65535/", "http://host:/", "http://host", "http://a:99999@host/", "http://[::1]/"]
+    {
+        Webhook::new(address).add().expect(address).remove();
+    }
     let hook = || Webhook::new("https://host.invalid/");
     assert!(refused(hook().header("a CANARY", "b")).contains("name of a header"));
     assert!(refused(hook().header("a", "CANARY\r\nb: c")).contains("value of a header"));
