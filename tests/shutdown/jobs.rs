@@ -199,26 +199,29 @@ fn a_shutdown_waits_for_the_running_step_only() {
     fn held(id: u32) -> Result<u32, Error> {
         Ok(holds(id)? + second(id)?)
     }
-    let _world = isolate();
-    let (begun, has_begun) = channel();
-    let (go_on, goes_on) = channel();
-    *INSIDE.lock().unwrap() = Some((begun, goes_on));
-    let job = thread::spawn(carry_fn(|| held(1)));
-    has_begun.recv().unwrap();
-    let (sent, ended) = channel();
-    let stops = thread::spawn(carry_fn(move || sent.send(shutdown_blocking(LONG)).unwrap()));
-    while health::ready().is_ready {
-        thread::yield_now();
+    for limit in [LONG, Duration::MAX] {
+        let _world = isolate();
+        let (begun, has_begun) = channel();
+        let (go_on, goes_on) = channel();
+        *INSIDE.lock().unwrap() = Some((begun, goes_on));
+        let job = thread::spawn(carry_fn(|| held(1)));
+        has_begun.recv().unwrap();
+        let (sent, ended) = channel();
+        let stops = thread::spawn(carry_fn(move || sent.send(shutdown_blocking(limit)).unwrap()));
+        while health::ready().is_ready {
+            thread::yield_now();
+        }
+        assert!(ended.try_recv().is_err(), "it waits for the step");
+        go_on.send(()).unwrap();
+        let report = ended.recv().unwrap();
+        assert!(report.is_complete(), "{report}");
+        stops.join().unwrap();
+        assert!(is_refusal(&job.join().unwrap()));
+        assert_eq!(status("held:1"), Status::Interrupted);
+        let steps: Vec<_> =
+            jobs::blocking::steps("held:1").unwrap().into_iter().map(|step| step.key).collect();
+        assert_eq!(steps.len(), 2, "the step that ran, and the one inside of it: {steps:?}");
     }
-    assert!(ended.try_recv().is_err(), "it waits for the step");
-    go_on.send(()).unwrap();
-    let report = ended.recv().unwrap();
-    assert!(report.is_complete(), "{report}");
-    stops.join().unwrap();
-    assert!(is_refusal(&job.join().unwrap()));
-    assert_eq!(status("held:1"), Status::Interrupted);
-    let steps: Vec<_> = jobs::blocking::steps("held:1").unwrap().into_iter().map(|step| step.key).collect();
-    assert_eq!(steps.len(), 2, "the step that ran, and the one inside of it: {steps:?}");
 }
 
 #[test]

@@ -98,6 +98,20 @@ impl fmt::Display for Left {
         if let Some(job) = &self.job {
             write!(f, " of the job {}", Visible(job))?;
         }
-        write!(f, " runs on after {:?}", Duration::from_secs(self.age.as_secs()))
+        write!(f, " runs on after {}s", self.age.as_secs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_age_of_code_that_runs_on_is_in_seconds() {
+        for (millis, words) in [(0, "0s"), (999, "0s"), (90_000, "90s")] {
+            let age = Duration::from_millis(millis);
+            let left = Left { point: "a".to_owned(), job: None, key: None, age };
+            assert_eq!(left.to_string(), format!("a runs on after {words}"));
+        }
     }
 }

@@ -59,6 +59,8 @@ struct TimeLimits {
 impl TimeLimits {
     fn new(now: Instant, limit: Duration) -> Self {
         let end = later(now, limit);
+        // The largest limits end earlier than they say, and their tenth would be before now.
+        let limit = end.saturating_duration_since(now);
         let reserve = (limit / 10).max(Duration::from_secs(1)).min(limit / 2);
         Self { wait: end.checked_sub(reserve).unwrap_or(end), end }
     }
