@@ -1,5 +1,6 @@
 //! The command line.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::OsString;
@@ -26,7 +27,7 @@ pub(crate) struct StateOptions {
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
     /// The application whose state it is; without it listings cover all of this user's
-    #[arg(long, global = true, value_name = "NAME", conflicts_with = "state")]
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "state", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) app: Option<String>,
 }
 
@@ -116,7 +117,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "WHAT", default_value = "stdout", requires = "checkpoint")]
     pub(crate) checkpoint_output: Recorded,
     /// A shell command that runs when all attempts have failed; its exit code is the result
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) fallback: Option<String>,
     /// How much output of an attempt is held back at most; one with more is not repeated
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
@@ -138,7 +139,7 @@ pub(crate) struct RunArgs {
 pub(crate) struct HoldArgs {
     /// Holds this lock: a name that all programs of this user share (with --state or --app, those of that state), or
     /// the path of a file or directory, with a `/` in it
-    #[arg(long, value_name = "NAME|PATH", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME|PATH", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) lock: Option<String>,
     /// Holds a reader's lock: others with this option hold it at the same time
     #[arg(long, requires = "lock")]

@@ -181,6 +181,21 @@ fn wrong_usage_is_in_the_status_file() {
     }
 }
 
+/// A variable of the script that is not set; an empty fallback would turn each failure into a success.
+#[test]
+fn an_empty_name_or_command_is_wrong_usage() {
+    let dir = dir();
+    for option in ["--fallback", "--app", "--lock", "--checkpoint", "--state", "--backup", "--retry-on"] {
+        let mut command = Command::new(BINARY);
+        command.args(["run", "--retries", "1", option, "", "--", "sh", "-c", "echo >> calls; exit 5"]);
+        command.current_dir(dir.path()).env("XDG_STATE_HOME", dir.path().join("home"));
+        assert_eq!((ends(&mut command).1, calls(dir.path())), (125, 0), "{option}");
+    }
+    let mut listing = Command::new(BINARY);
+    listing.args(["jobs", "list", "--app", ""]).env("XDG_STATE_HOME", dir.path().join("home"));
+    assert_eq!(ends(&mut listing), (String::new(), 2));
+}
+
 #[test]
 fn a_misspelled_option_gets_a_suggestion() {
     let dir = dir();
