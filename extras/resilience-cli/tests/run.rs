@@ -269,6 +269,10 @@ fn large_output_is_buffered_in_a_file_up_to_the_limit() {
     let (passed, code) =
         ends(&mut run(dir.path(), "--retries 3 --base 1ms --max-output 2MiB", &format!("{many}; exit 3")));
     assert_eq!((passed.len(), code, calls(dir.path())), (3_000_000, 3, 1), "what was seen is not repeated");
+    let words = "-v --retries 3 --base 1ms --max-output 2MiB";
+    let output = output(&mut run(dir.path(), words, &format!("{many}; exit 3")));
+    let last = "resilience: attempt 1 of 4: not repeated, since its output was passed on\n";
+    assert!(text(&output.stderr).ends_with(last), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -299,6 +303,11 @@ fn each_attempt_reads_the_input_from_its_beginning() {
         "yes | head -c 20000000 | $RUN --retries 3 --base 1ms -- sh -c 'echo >> calls; cat | wc -c; exit 3'",
     );
     assert_eq!((size.trim(), code, calls(dir.path())), ("20000000", 3, 1));
+    let (steps, _) = from(
+        "yes | head -c 20000000 | $RUN -v --retries 3 --base 1ms -- sh -c 'cat > /dev/null; exit 3' 2>&1",
+    );
+    let last = "resilience: attempt 1 of 4: not repeated, since it had more input than is kept\n";
+    assert!(steps.ends_with(last), "{steps}");
     // A command that does not read is not waited for.
     assert_eq!(from("yes | $RUN --retries 1 -- echo done").0, "done\n");
     let closes = "yes | $RUN --retries 1 --base 1ms -- sh -c 'exec <&-; echo closed; exit 3'";

@@ -205,7 +205,16 @@ impl<'a> Run<'a> {
         }
         // After the last attempt the files are put back permanently.
         let is_final = is_last || output.has_passed() || self.input.is_lost();
-        let may_follow = !is_final && !end.is_success() && self.is_repeated(&end);
+        let is_retryable = !end.is_success() && self.is_repeated(&end);
+        if is_retryable && is_final && !is_last {
+            let reason = if output.has_passed() {
+                "its output was passed on"
+            } else {
+                "it had more input than is kept"
+            };
+            self.report.step(|| format!("attempt {number} of {most}: not repeated, since {reason}"));
+        }
+        let may_follow = !is_final && is_retryable;
         let is_final = is_final || (may_follow && !self.restore());
         if number < most {
             self.waits.begin(format!("waiting for attempt {} of {most}", number.saturating_add(1)));
