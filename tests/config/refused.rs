@@ -235,6 +235,12 @@ fn variables_are_matched_against_the_names_of_the_program() {
         ),
         ("RESILIENCE__REFUSED_QUOTE__ENABLED", "yes", "`enabled` takes true or false"),
         ("RESILIENCE__REFUSED__ENABLED", "false", "only one function, or a policy, can be switched off"),
+        (
+            "RESILIENCE__REFUSED_BY_HOST__KEY__A__CIRCUIT_BREAKER__THRESHOLD",
+            "3",
+            "single keys are in the file only",
+        ),
+        ("resilience__refused_by_host__key__a__bulkhead__slots", "3", "single keys are in the file only"),
         ("RESILIENCE__", "3", "expected `RESILIENCE__<function>__<policy>__<setting>`"),
         ("RESILIENCE__MAX", "3", "expected `RESILIENCE__<function>__<policy>__<setting>`"),
         ("RESILIENCE__WITH_RETRY__", "3", "expected `RESILIENCE__<function>__<policy>__<setting>`"),

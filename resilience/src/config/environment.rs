@@ -97,6 +97,9 @@ fn entry(
             readings.push((Some(*name), None, switch.to_owned()));
         } else if let Some((policy, setting)) = tail(rest) {
             readings.push((Some(*name), policy, setting));
+        } else if rest.starts_with("KEY__") {
+            // What follows may be any text, in other letters than the key has.
+            return Err("single keys are in the file only".to_owned().into());
         }
     }
     if let [(_, _, _), (_, _, _), ..] = readings.as_slice() {
