@@ -91,6 +91,33 @@ fn a_higher_rate_holds_from_the_next_call_on() {
     assert!(matches!(at_a_rate(), Err(Rejected::RateLimited { .. })));
 }
 
+#[rate_limit(1, per = 1h, wait = 10h, name = "admission::turns")]
+async fn in_turn() -> Result<(), Rejected> {
+    Ok(())
+}
+
+/// Else later calls would overtake them.
+#[test]
+fn a_higher_rate_admits_waiting_calls_earlier() {
+    let world = resilience::testing::isolate();
+    block_on(in_turn()).unwrap();
+    let (mut one, mut two, mut three) = (pin!(in_turn()), pin!(in_turn()), pin!(in_turn()));
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(woken.clone());
+    assert!(one.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert!(poll(&mut two).is_pending() && poll(&mut three).is_pending());
+    load("[\"admission::turns\".rate_limit]\ncount = 3600\n").unwrap();
+    assert_eq!(woken.0.load(Ordering::SeqCst), 1, "it is woken, and needs no other call to leave");
+    assert!(poll(&mut one).is_pending() && poll(&mut two).is_pending());
+    world.advance(Duration::from_secs(1));
+    assert!(poll(&mut two).is_pending(), "the first is before it");
+    assert_eq!(poll(&mut one), Poll::Ready(Ok(())));
+    world.advance(Duration::from_secs(1));
+    assert_eq!(poll(&mut two), Poll::Ready(Ok(())));
+    load("[\"admission::turns\".rate_limit]\nenabled = false\n").unwrap();
+    assert_eq!(poll(&mut three), Poll::Ready(Ok(())));
+}
+
 #[circuit_breaker(rate = 50%, window_calls = 10, min_calls = 4, name = "admission::window")]
 fn by_rate(fails: bool) -> std::io::Result<()> {
     if fails { Err(std::io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }

@@ -226,6 +226,14 @@ impl Gate {
         }
     }
 
+    /// Wakes all who wait, which look again in their order: the rate is another one.
+    #[cfg(feature = "config")]
+    pub(super) fn wake(&self) -> After {
+        let mut after = After::default();
+        self.locked(|state| state.waiting.wake_from(0, &mut after));
+        after
+    }
+
     /// Forgets all calls that were let through.
     ///
     /// All who wait are woken and look again, in their order.

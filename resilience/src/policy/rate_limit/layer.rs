@@ -109,6 +109,11 @@ impl Stateful for RateLimit {
     fn retry_after(&self) -> Option<Duration> {
         self.snapshot().retry_after
     }
+
+    #[cfg(feature = "config")]
+    fn settings_changed(&self) {
+        self.live.gate.wake().finish();
+    }
 }
 
 #[doc(hidden)]

@@ -283,10 +283,17 @@ impl RateLimit {
     #[inline]
     fn pass(&self) -> Result<(), u64> {
         #[cfg(feature = "config")]
-        if self.overridden().is_some_and(|changed| changed.is_off) {
+        if self.is_off() {
             return Ok(());
         }
         self.live.gate.pass(self.rate(), now)
+    }
+
+    /// Returns whether the configuration has switched it off.
+    #[cfg(feature = "config")]
+    #[inline]
+    fn is_off(&self) -> bool {
+        self.overridden().is_some_and(|changed| changed.is_off)
     }
 }
 

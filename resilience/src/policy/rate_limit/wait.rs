@@ -99,6 +99,11 @@ impl Queued {
     }
 
     fn look(&mut self, limit: &RateLimit, cx: &mut Context<'_>) -> Poll<Result<(), u64>> {
+        #[cfg(feature = "config")]
+        if limit.is_off() {
+            limit.live.gate.cancel(self.number).finish();
+            return Poll::Ready(Ok(()));
+        }
         let mut is_timer_over = false;
         loop {
             let waker = cx.waker().clone();
