@@ -17,6 +17,21 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+/// The signals that end a process, as far as other processes send them: by default they would end the run at once, with
+/// its command running and its files not put back.
+const ENDING: [Signal; 10] = [
+    Signal::INT,
+    Signal::TERM,
+    Signal::HUP,
+    Signal::QUIT,
+    Signal::ALARM,
+    Signal::USR1,
+    Signal::USR2,
+    Signal::VTALARM,
+    Signal::PROF,
+    Signal::XCPU,
+];
+
 /// The signal that came first, and the number of signals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stop {
@@ -37,14 +52,11 @@ impl Stops {
         let (sender, receiver) = watch::channel(Stop::default());
         let (sender, came) = (Arc::new(sender), Arc::new(AtomicUsize::new(0)));
         let ignored = ignored();
-        for kind in
-            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup(), SignalKind::quit()]
-        {
-            let number = kind.as_raw_value();
+        for number in ENDING.map(Signal::as_raw) {
             if ignored >> (number - 1) & 1 == 1 {
                 continue;
             }
-            let (mut signals, sender) = (signal(kind)?, Arc::clone(&sender));
+            let (mut signals, sender) = (signal(SignalKind::from_raw(number))?, Arc::clone(&sender));
             flag::register_usize(number, Arc::clone(&came), usize::try_from(number).unwrap_or_default())?;
             tokio::spawn(async move {
                 while signals.recv().await.is_some() {

@@ -67,6 +67,29 @@ fn a_signal_never_interrupts_a_rollback() {
     assert!(left.is_empty(), "it was finished: {left:?}");
 }
 
+#[test]
+fn every_signal_that_ends_a_process_stops_the_command_and_rolls_back() {
+    for name in ["INT", "TERM", "HUP", "QUIT", "ALRM", "USR1", "USR2", "VTALRM", "PROF", "XCPU"] {
+        let dir = dir();
+        let path = dir.path();
+        fs::write(path.join("f"), "old\n").unwrap();
+        // Without the directory it ends by itself.
+        let script = "trap 'touch stopped; exit 0' TERM; echo new > f; touch ready; while [ -e ready ]; do sleep 0.01; done";
+        let mut works = spawn(&mut run(path, "--backup f --rollback", script));
+        appears(&path.join("ready"));
+        signal(&works, name);
+        let number = works.wait().unwrap().signal();
+        let same = std::process::Command::new("kill").args(["-l", name]).output().unwrap();
+        assert_eq!(
+            number.map(|number| number.to_string()).as_deref(),
+            Some(text(&same.stdout).trim()),
+            "{name}"
+        );
+        assert_eq!(read(path, "f").as_deref(), Some("old\n"), "{name}");
+        assert!(path.join("stopped").exists(), "{name}");
+    }
+}
+
 /// A copy of the file is being made, to put it back.
 fn is_being_put_back(dir: &Path) -> bool {
     let names = fs::read_dir(dir).unwrap().map(|it| it.unwrap().file_name());
