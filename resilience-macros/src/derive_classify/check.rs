@@ -374,6 +374,9 @@ impl<'r, 'a> Reader<'r, 'a> {
         let field = match (marked.as_slice(), self.fields) {
             ([field], _) => Ok(*field),
             ([], [field]) => Ok(field),
+            ([], []) => Err(
+                "`transparent` takes its class from a field, but there is none\nhelp: write a category, or add a field with the error",
+            ),
             ([], fields) => fields.iter().find(named).ok_or(
                 "`transparent` takes its class from one field: mark it with `#[source]` or `#[from]`, or call it `source`",
             ),
