@@ -217,6 +217,21 @@ fn a_global_setting_skips_functions_that_cannot_take_it() {
 }
 
 #[test]
+fn any_number_of_names_is_read_in_one_pass() {
+    let _world = resilience::testing::isolate();
+    // Comparing each of them with all others would take minutes.
+    let module = "no_such_module::".repeat(4);
+    let table = |n| format!("[\"{module}function_{n:06}\".with_retry]\nmax = 3\n");
+    let report = load(&(0..20_000).map(table).collect::<String>()).unwrap();
+    assert_eq!((report.settings, report.warnings.len()), (20_000, 20_000));
+    let is_of = |n: usize| report.warnings[n].reason.contains(&format!("function_{n:06}`"));
+    assert!((0..20_000).all(is_of), "each is reported once, in the order of the file");
+    let name = |n| (format!("RESILIENCE__{}_{n:06}__WITH_RETRY__MAX", "NO_SUCH_MODULE_".repeat(4)), "3");
+    let report = Config::new().variables((0..20_000).map(name)).load().unwrap();
+    assert_eq!((report.settings, report.warnings.len()), (20_000, 20_000));
+}
+
+#[test]
 fn variables_are_matched_against_the_names_of_the_program() {
     let _world = resilience::testing::isolate();
     for (name, value, words) in [

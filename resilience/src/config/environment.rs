@@ -7,10 +7,11 @@ use super::entry::{
     ENABLED, Entry, POLICIES, Policy, PossibleMeaning, Selector, TIMED, Target, UnreadEntry, nearest,
     shortened, untimed,
 };
-use super::names::{Names, as_variable};
+use super::names::Names;
 use super::report::ConfigError;
 use crate::point::Raw;
 use crate::settings::Source;
+use std::collections::HashSet;
 use std::ffi::OsString;
 
 /// The prefix of the names of all variables.
@@ -38,19 +39,16 @@ pub(super) fn ours(all: impl Iterator<Item = (OsString, OsString)>) -> Vec<Varia
 
 /// Returns the values of `variables`, and what is wrong with the other ones.
 pub(super) fn entries(variables: &[Variable], names: &Names) -> (Vec<Entry>, Vec<UnreadEntry>) {
-    let spelled: Vec<_> = names.all().map(|name| (as_variable(name), name)).collect();
-    let (mut entries, mut errors, mut seen) = (Vec::new(), Vec::new(), Vec::<String>::new());
+    let (mut entries, mut errors, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
     for variable in variables {
         let source = Source::Environment { variable: variable.name.as_str().into() };
         let upper = variable.name.to_ascii_uppercase();
-        if seen.contains(&upper) {
+        if !seen.insert(upper.clone()) {
             let error = ConfigError::new(&source, "another variable has this name in other letters");
             errors.push(UnreadEntry { error, may_mean: Some(PossibleMeaning::ANY) });
             continue;
         }
-        let read = entry(variable, &source, upper.get(PREFIX.len()..).unwrap_or_default(), &spelled, names);
-        seen.push(upper);
-        match read {
+        match entry(variable, &source, upper.get(PREFIX.len()..).unwrap_or_default(), names) {
             Ok(entry) => entries.push(entry),
             Err(RefusedVariable { reason, may_mean }) => {
                 errors.push(UnreadEntry { error: ConfigError { source, reason }, may_mean });
@@ -74,13 +72,7 @@ impl From<String> for RefusedVariable {
 
 /// Returns the value of a variable. It may be read in several ways, since `_` stands for `::` and for itself: exactly
 /// one reading has to fit the names of the program. Without any it must at least end in a policy and a setting.
-fn entry(
-    variable: &Variable,
-    source: &Source,
-    rest: &str,
-    spelled: &[(String, &str)],
-    names: &Names,
-) -> Result<Entry, RefusedVariable> {
+fn entry(variable: &Variable, source: &Source, rest: &str, names: &Names) -> Result<Entry, RefusedVariable> {
     let Some(value) = &variable.value else { return Err("its value is not UTF-8".to_owned().into()) };
     let mut readings = Vec::new();
     if let Some((policy, setting)) = tail(rest) {
@@ -89,14 +81,14 @@ fn entry(
     if rest.eq_ignore_ascii_case(TIMED) {
         readings.push((None, None, TIMED.to_owned()));
     }
-    for (written, name) in spelled {
-        let Some(rest) = rest.strip_prefix(written.as_str()).and_then(|rest| rest.strip_prefix("__")) else {
+    for (written, name) in names.spelled() {
+        let Some(rest) = rest.strip_prefix(written).and_then(|rest| rest.strip_prefix("__")) else {
             continue;
         };
         if let Some(switch) = [ENABLED, TIMED].into_iter().find(|switch| rest.eq_ignore_ascii_case(switch)) {
-            readings.push((Some(*name), None, switch.to_owned()));
+            readings.push((Some(name), None, switch.to_owned()));
         } else if let Some((policy, setting)) = tail(rest) {
-            readings.push((Some(*name), policy, setting));
+            readings.push((Some(name), policy, setting));
         } else if rest.starts_with("KEY__") {
             // What follows may be any text, in other letters than the key has.
             return Err("single keys are in the file only".to_owned().into());

@@ -13,6 +13,7 @@ use crate::point::PointName;
 use crate::point::notes;
 use crate::point::overrides::{publish, return_to};
 use crate::settings::Source;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -217,7 +218,7 @@ struct State {
     entries: Vec<Entry>,
     report: Option<Report>,
     /// The places of the functions that they change.
-    places: Vec<usize>,
+    places: BTreeSet<usize>,
     /// Each configuration that was in force, with its generation: one that is loaded again takes no further memory.
     known: Vec<(Vec<Entry>, usize)>,
 }
@@ -273,7 +274,7 @@ impl State {
             tried: None,
             entries: Vec::new(),
             report: None,
-            places: Vec::new(),
+            places: BTreeSet::new(),
             known: Vec::new(),
         }
     }

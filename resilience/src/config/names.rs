@@ -11,6 +11,8 @@ pub(super) struct Names {
     /// By the name that is unique in the program.
     points: BTreeMap<String, &'static PointSite>,
     modules: BTreeSet<String>,
+    /// Each name as a variable spells it, and the name itself.
+    spelled: Vec<(String, String)>,
 }
 
 impl Names {
@@ -24,7 +26,9 @@ impl Names {
                 rest = module;
             }
         }
-        Self { points, modules }
+        let each = |name: &String| (as_variable(name), name.clone());
+        let spelled = points.keys().chain(&modules).map(each).collect();
+        Self { points, modules, spelled }
     }
 
     pub(super) fn points(&self) -> impl Iterator<Item = (&str, &'static PointSite)> {
@@ -40,9 +44,9 @@ impl Names {
         self.points.contains_key(name) || self.modules.contains(name)
     }
 
-    /// Returns every name that a configuration may use.
-    pub(super) fn all(&self) -> impl Iterator<Item = &str> {
-        self.points.keys().chain(&self.modules).map(String::as_str)
+    /// Returns every name that a configuration may use, spelled as in a variable and as it is.
+    pub(super) fn spelled(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.spelled.iter().map(|(spelled, name)| (spelled.as_str(), name.as_str()))
     }
 
     /// Returns the target that `name` means in a configuration; an unknown name is treated as a function's.
@@ -79,19 +83,19 @@ impl Names {
     /// Returns the message about a name that nothing in the program has, which may be spelled as in a variable.
     pub(super) fn unknown(&self, name: &str) -> String {
         let in_variable = || {
-            let spelled: Vec<_> = self.all().map(|known| (as_variable(known), known)).collect();
-            let found = nearest(name, spelled.iter().map(|(spelled, _)| spelled.as_str()))?;
-            let (spelled, known) = spelled.iter().find(|(spelled, _)| spelled == found)?;
+            let found = nearest(name, self.spelled().map(|(spelled, _)| spelled))?;
+            let (spelled, known) = self.spelled().find(|(spelled, _)| *spelled == found)?;
             Some(format!("did you mean `{spelled}`, for `{known}`?"))
         };
-        let help =
-            nearest(name, self.all()).map(|known| format!("did you mean `{known}`?")).or_else(in_variable);
+        let help = nearest(name, self.spelled().map(|(_, known)| known))
+            .map(|known| format!("did you mean `{known}`?"))
+            .or_else(in_variable);
         let help = help.unwrap_or_else(|| "it may be linked into another version of the program".to_owned());
         format!("no function is called `{}`: {help}", shortened(name))
     }
 
     /// Lets the policies of the functions at these places in the table act on other settings.
-    pub(super) fn apply_changes(&self, places: &[usize]) {
+    pub(super) fn apply_changes(&self, places: &BTreeSet<usize>) {
         for (_, site) in self.points() {
             if site.place_in_table().is_some_and(|place| places.contains(&place)) {
                 site.layers().iter().for_each(|layer| layer.settings_changed());
@@ -104,7 +108,7 @@ impl Names {
 
 /// Returns a name as a variable spells it: in upper case, with `_` for `::` and every other character not allowed
 /// there.
-pub(super) fn as_variable(name: &str) -> String {
+fn as_variable(name: &str) -> String {
     let each = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
     name.replace("::", "_").chars().map(each).collect()
 }

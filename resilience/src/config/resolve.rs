@@ -130,14 +130,12 @@ fn unknown_points(
     is_strict: bool,
     warnings: &mut Vec<ConfigError>,
 ) -> Vec<ConfigError> {
-    let mut unknown: Vec<(&str, ConfigError)> = Vec::new();
-    for entry in entries {
-        let (Target::Point(name) | Target::Key(name, _)) = &entry.target else { continue };
-        if names.point(name).is_none() && unknown.iter().all(|(other, _)| other != name) {
-            unknown.push((name, ConfigError::new(&entry.source, names.unknown(name))));
-        }
-    }
-    let unknown = unknown.into_iter().map(|(_, error)| error);
+    let mut seen = HashSet::new();
+    let unknown = entries.iter().filter_map(|entry| {
+        let (Target::Point(name) | Target::Key(name, _)) = &entry.target else { return None };
+        let is_first = names.point(name).is_none() && seen.insert(name);
+        is_first.then(|| ConfigError::new(&entry.source, names.unknown(name)))
+    });
     if is_strict {
         return unknown.collect();
     }
