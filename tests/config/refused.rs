@@ -38,6 +38,21 @@ fn by_host(host: &str) -> Result<u32, Rejected> {
     Ok(1)
 }
 
+#[circuit_breaker(name = "refused::plain::deeper::first")]
+fn plain() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[circuit_breaker(name = "refused::plain::other")]
+fn plain_too() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[circuit_breaker(name = "refused::plain::deeper::last")]
+fn plainest() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
 /// The one mistake of a file, whose line is that of the value.
 fn mistake(text: &str) -> String {
     let all = mistakes(text);
@@ -214,6 +229,20 @@ fn a_global_setting_skips_functions_that_cannot_take_it() {
         "{report:?}"
     );
     assert!(shown("refused::by_host", "circuit_breaker", "recovery").starts_with("recovery = 7s"));
+}
+
+#[test]
+fn a_warning_counts_the_functions_that_cannot_take_a_setting() {
+    let _world = resilience::testing::isolate();
+    let _ = (plain(), plain_too(), plainest());
+    let warning = |module| {
+        let text = format!("[\"refused::{module}\".circuit_breaker]\nrate = 0.5\n");
+        let reason = load(&text).unwrap().warnings.remove(0).reason;
+        reason.split_once(": ").expect("a reason").0.to_owned()
+    };
+    let first = "`rate` does not change at `refused::plain::deeper::first`";
+    assert_eq!(warning("plain::deeper"), format!("{first} and 1 other function"));
+    assert_eq!(warning("plain"), format!("{first} and 2 other functions"));
 }
 
 #[test]

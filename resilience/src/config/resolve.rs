@@ -171,7 +171,11 @@ struct SkippedSetting {
 impl SkippedSetting {
     fn warning(self) -> ConfigError {
         let Self { setting, reason, first, others, .. } = &self;
-        let and = if *others > 0 { format!(" and {others} others") } else { String::new() };
+        let and = match others {
+            0 => String::new(),
+            1 => " and 1 other function".to_owned(),
+            more => format!(" and {more} other functions"),
+        };
         ConfigError::new(&self.source, format!("`{setting}` does not change at `{first}`{and}: {reason}"))
     }
 }
