@@ -88,12 +88,11 @@ impl<C: Table> Settings<C> {
     /// Sets one setting and its bit. A value of the wrong kind and a value out of range have different messages:
     /// the first says what the setting takes, the second is the policy's own.
     fn change(&mut self, change: &Change) -> Result<(), String> {
-        let place = C::ROWS.iter().position(|row| row.name == change.name);
-        let Some((place, row)) = place.and_then(|place| Some((place, C::ROWS.get(place)?))) else {
+        let mut rows = C::ROWS.iter().zip(C::TAKES).enumerate();
+        let Some((place, (row, takes))) = rows.find(|(_, (row, _))| row.name == change.name) else {
             return Err(format!("there is no setting `{}`", change.name));
         };
-        let unlike =
-            || format!("`{}` takes {}, and this is {}", row.name, expected(row), change.raw.described());
+        let unlike = || format!("`{}` takes {takes}, and this is {}", row.name, change.raw.described());
         let value = change.raw.read(row).ok_or_else(unlike)?;
         let is_kind = |invalid: &InvalidPolicy| !invalid.message().ends_with("has values of another kind");
         self.config
@@ -130,19 +129,6 @@ pub(crate) fn complain(complaint: Complaint, changes: &[Change], cause: Cause) -
             Err(vec![Mistake { source, reason: reason.to_owned(), cause }])
         }
         _ => Ok(()),
-    }
-}
-
-/// Returns what a setting takes, in words.
-fn expected(row: &Setting) -> &'static str {
-    match row.kind {
-        Kind::Count => "a whole number such as 3",
-        Kind::Factor => "a number such as 2.0",
-        Kind::Ratio => "a ratio such as 0.5 or \"50%\"",
-        Kind::Time => "a duration such as \"2s\"",
-        Kind::Bytes => "a size such as \"8MiB\"",
-        Kind::Switch => "true or false",
-        Kind::Word => "one of the words of the attribute",
     }
 }
 

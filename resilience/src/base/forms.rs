@@ -4,6 +4,7 @@
 //! A form is a type without values whose functions [`settings!`](super::settings::settings) calls. All of them have
 //!
 //! - `KIND`: its name in documentation and the inventory;
+//! - `TAKES`: what a configuration may write, for the message about anything else;
 //! - `read(text)`: the value of a literal in a row, `None` if it is none;
 //! - `complaint(value)`: the mistake in a value whatever its range, such as "not a number";
 //! - `value(value)` and `of(&value)`: to and from a [`Value`]; `of` is `None` for a value of another kind;
@@ -36,6 +37,7 @@ pub(crate) type Flag = Switch;
 
 impl Count {
     pub(crate) const KIND: Kind = Kind::Count;
+    pub(crate) const TAKES: &str = "a whole number such as 3";
     pub(crate) const UNSET: u32 = 1;
 
     pub(crate) const fn complaint(_: u32) -> Complaint {
@@ -71,6 +73,7 @@ impl Count {
 
 impl Factor {
     pub(crate) const KIND: Kind = Kind::Factor;
+    pub(crate) const TAKES: &str = "a number such as 2.0";
 
     pub(crate) const fn complaint(_: f64) -> Complaint {
         None
@@ -102,6 +105,7 @@ impl Factor {
 
 impl Ratio {
     pub(crate) const KIND: Kind = Kind::Ratio;
+    pub(crate) const TAKES: &str = "a ratio such as 0.5 or \"50%\"";
     #[cfg(feature = "chaos")]
     pub(crate) const UNSET: f64 = 1.0;
 
@@ -133,6 +137,7 @@ impl Ratio {
 
 impl Time {
     pub(crate) const KIND: Kind = Kind::Time;
+    pub(crate) const TAKES: &str = "a duration such as \"2s\"";
     /// A limit that was forgotten would be no limit.
     pub(crate) const UNSET: Duration = Duration::MAX;
 
@@ -185,6 +190,7 @@ impl Time {
 
 impl Bytes {
     pub(crate) const KIND: Kind = Kind::Bytes;
+    pub(crate) const TAKES: &str = "a size such as \"8MiB\"";
 
     pub(crate) const fn complaint(_: usize) -> Complaint {
         None
@@ -219,6 +225,7 @@ impl Bytes {
 
 impl Switch {
     pub(crate) const KIND: Kind = Kind::Switch;
+    pub(crate) const TAKES: &str = "true or false";
 
     pub(crate) const fn complaint(_: bool) -> Complaint {
         None
@@ -244,6 +251,7 @@ impl Switch {
 #[cfg(feature = "durable")]
 impl Ttl {
     pub(crate) const KIND: Kind = Kind::Time;
+    pub(crate) const TAKES: &str = "a duration such as \"30d\", or \"never\"";
 
     pub(crate) const fn complaint(_: Duration) -> Complaint {
         None

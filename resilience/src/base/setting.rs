@@ -312,6 +312,9 @@ pub(crate) trait Table: Copy {
     /// The rows, in the order of the bits of `Settings::set`.
     const ROWS: &'static [Setting];
 
+    /// What a configuration may write for each row.
+    const TAKES: &'static [&'static str];
+
     /// The settings before any is set.
     const START: Self;
 

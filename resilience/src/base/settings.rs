@@ -237,6 +237,7 @@ macro_rules! settings {
 
         impl $crate::base::setting::Table for $Config {
             const ROWS: &'static [$crate::base::setting::Setting] = Self::TABLE;
+            const TAKES: &'static [&'static str] = &[ $( $( $Form::TAKES, )+ )+ ];
             const START: Self = Self::DEFAULT;
 
             fn set_by_name(

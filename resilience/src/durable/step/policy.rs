@@ -36,6 +36,7 @@ pub enum OnStoreError {
 /// The texts of a setting.
 impl OnStoreError {
     const KIND: Kind = Kind::Word;
+    const TAKES: &str = "\"fail\" or \"run\"";
 
     const fn complaint(self) -> Complaint {
         let _ = self;

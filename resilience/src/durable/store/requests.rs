@@ -67,6 +67,7 @@ pub enum Otherwise {
 /// The texts of a setting.
 impl Otherwise {
     pub(crate) const KIND: Kind = Kind::Word;
+    pub(crate) const TAKES: &str = "\"error\" or \"rerun\"";
 
     pub(crate) const fn complaint(self) -> Complaint {
         let _ = self;

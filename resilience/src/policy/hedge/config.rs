@@ -31,6 +31,7 @@ pub enum After {
 /// The texts of a setting.
 impl After {
     const KIND: Kind = Kind::Time;
+    const TAKES: &str = "a duration such as \"50ms\", or a percentile such as \"p95\"";
     const UNSET: Self = Self::Delay(Duration::MAX);
 
     const fn complaint(self) -> Complaint {

@@ -76,6 +76,8 @@ pub(super) const RETRY_AFTER_SPREAD: f64 = 0.1;
 /// The texts of a setting.
 impl Backoff {
     pub(super) const KIND: Kind = Kind::Word;
+    pub(super) const TAKES: &str =
+        "a factor such as 2.0, \"constant\", \"linear\", \"fibonacci\" or \"decorrelated\"";
 
     pub(super) const fn complaint(self) -> Complaint {
         match self {
@@ -124,6 +126,7 @@ impl Backoff {
 /// The texts of a setting.
 impl Jitter {
     pub(super) const KIND: Kind = Kind::Word;
+    pub(super) const TAKES: &str = "\"full\", \"equal\", \"none\" or a range such as \"0.8..1.2\"";
 
     pub(super) const fn complaint(self) -> Complaint {
         let Self::Range(low, high) = self else { return None };
