@@ -174,9 +174,7 @@ impl Raw {
                 None => Value::Word(text.to_owned().into()),
             }),
             Kind::Bytes => match self.text() {
-                Some(text) => {
-                    starts_with_digit(text).and_then(Bytes::read).map(|bytes| Value::Bytes(bytes as u64))
-                }
+                Some(text) => Bytes::read(&digits_of(text)?).map(|bytes| Value::Bytes(bytes as u64)),
                 None => self.whole().map(Value::Bytes),
             },
             Kind::Switch => self.switch().map(Value::Switch),
@@ -193,7 +191,7 @@ impl Raw {
     fn whole(&self) -> Option<u64> {
         match self {
             Self::Integer(number) => u64::try_from(*number).ok(),
-            Self::Variable(text) => starts_with_digit(text)?.parse().ok(),
+            Self::Variable(text) => digits_of(text)?.parse().ok(),
             _ => None,
         }
     }
@@ -203,32 +201,36 @@ impl Raw {
         match self {
             Self::Integer(number) => Some(*number as f64),
             Self::Float(number) => Some(*number),
-            Self::Variable(text) => starts_with_digit(text)?.parse().ok(),
+            Self::Variable(text) => digits_of(text)?.parse().ok(),
             _ => None,
         }
     }
 }
 
-/// Keeps out what the parsers of numbers take beside digits: signs, `inf`, `nan`.
-fn starts_with_digit(text: &str) -> Option<&str> {
-    text.starts_with(|first: char| first.is_ascii_digit()).then_some(text)
+/// Returns a text that begins with a digit, without the `_` between digits, which TOML and Rust allow.
+///
+/// It keeps out what the parsers of numbers take beside digits: signs, `inf`, `nan`.
+fn digits_of(text: &str) -> Option<String> {
+    let is_digit = |at: usize| text.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
+    let is_kept = |(at, c): &(usize, char)| *c != '_' || !is_digit(at - 1) || !is_digit(at + 1);
+    is_digit(0).then(|| text.char_indices().filter(is_kept).map(|(_, c)| c).collect())
 }
 
 /// Reads a duration by the same parser that reads the defaults of the tables.
 fn time(text: &str) -> Option<Value> {
-    Time::read(starts_with_digit(text)?).map(Value::Time)
+    Time::read(&digits_of(text)?).map(Value::Time)
 }
 
 /// Reads `50%` as `0.5`; the policy judges whether it is at most 1.
 fn percent(text: &str) -> Option<f64> {
-    let share: f64 = starts_with_digit(text)?.strip_suffix('%')?.parse().ok()?;
+    let share: f64 = digits_of(text)?.strip_suffix('%')?.parse().ok()?;
     Some(share / 100.0)
 }
 
 /// Reads a word, or a range of two factors.
 fn word(text: &str) -> Value {
     let range = text.split_once("..").and_then(|(low, high)| {
-        Some(Value::Range(starts_with_digit(low)?.parse().ok()?, starts_with_digit(high)?.parse().ok()?))
+        Some(Value::Range(digits_of(low)?.parse().ok()?, digits_of(high)?.parse().ok()?))
     });
     range.unwrap_or_else(|| Value::Word(text.to_owned().into()))
 }

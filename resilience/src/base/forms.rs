@@ -23,7 +23,7 @@ pub(crate) struct Count;
 pub(crate) struct Factor;
 /// A share of a whole, an `f64`: `0.5`.
 pub(crate) struct Ratio;
-/// A length of time, a `Duration`: `250us`, `100ms`, `1.5s`, `10m`, `2h`, `30d`.
+/// A length of time, a `Duration`: `50ns`, `250us`, `100ms`, `1.5s`, `10m`, `2h`, `30d`.
 pub(crate) struct Time;
 /// A number of bytes, a `usize`: `64KiB`, or without a unit.
 pub(crate) struct Bytes;
@@ -150,7 +150,8 @@ impl Time {
     pub(crate) const fn read(text: &str) -> Option<Duration> {
         let Some(Number { digits, decimals, unit }) = Number::read(text) else { return None };
         let nanos = match unit {
-            b"us" => 1_000,
+            b"ns" => 1,
+            b"us" | b"\xc2\xb5s" => 1_000,
             b"ms" => 1_000_000,
             b"s" => 1_000_000_000,
             b"m" => 60 * 1_000_000_000,
@@ -318,8 +319,8 @@ mod tests {
 
     #[test]
     fn literals_are_read_as_an_attribute_spells_them() {
-        let times = ["250us", "100ms", "1.5s", "60s", "10m", "2h", "30d"].map(Time::read);
-        let millis = [0.25, 100.0, 1500.0, 60_000.0, 600_000.0, 7_200_000.0, 2_592_000_000.0];
+        let times = ["5ns", "250us", "100ms", "1.5s", "60s", "10m", "2h", "30d"].map(Time::read);
+        let millis = [0.000_005, 0.25, 100.0, 1500.0, 60_000.0, 600_000.0, 7_200_000.0, 2_592_000_000.0];
         let expected = millis.map(|millis: f64| Some(Duration::from_secs_f64(millis / 1000.0)));
         assert_eq!(times, expected);
         assert_eq!(

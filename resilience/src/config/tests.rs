@@ -39,6 +39,26 @@ fn a_file_has_types_and_a_variable_has_text() {
 }
 
 #[test]
+fn durations_have_the_units_and_separators_of_the_attributes() {
+    for (written, nanos) in [
+        ("50ns", 50),
+        ("7us", 7_000),
+        ("7µs", 7_000),
+        ("1_000ms", 1_000_000_000),
+        ("1_0.2_5s", 10_250_000_000),
+    ] {
+        for raw in [text(written), variable(written)] {
+            let base = retry("base", raw).map(|retry| retry.base);
+            assert_eq!(base, Ok(Duration::from_nanos(nanos)), "{written}");
+        }
+    }
+    assert_eq!(retry("max", variable("1_000")).unwrap().max, 1_000);
+    for written in ["_1s", "1_s", "1__0s", "1m_s", "1_.5s"] {
+        assert!(retry("base", text(written)).is_err(), "{written}");
+    }
+}
+
+#[test]
 fn an_invalid_value_is_rejected_with_the_expected_form() {
     for (name, raw, words) in [
         ("max", text("7"), "`max` takes a whole number such as 3, and this is \"7\""),
