@@ -93,9 +93,9 @@ impl Check {
         Self::of("store", CheckCode::blocking(super::stores::look))
     }
 
-    /// Sets how long a question waits for a look; 2 s by default.
+    /// Sets how long a question waits for a look; 2 s by default, and at least 1 ms.
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.limit = limit;
+        self.limit = limit.max(Duration::from_millis(1));
         self
     }
 
@@ -108,5 +108,18 @@ impl Check {
     /// Adds the check, in place of the one with the same name.
     pub fn register(self) {
         registry::add(Entry::new(self.name, self.limit, self.is_critical, self.work));
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_check_has_time_for_its_look() {
+        let limit = |limit| Check::new("queue", || "fine").timeout(limit).limit;
+        let millisecond = Duration::from_millis(1);
+        assert_eq!([limit(Duration::ZERO), limit(Duration::from_nanos(1))], [millisecond; 2]);
+        assert_eq!([limit(millisecond), limit(Duration::MAX)], [millisecond, Duration::MAX]);
     }
 }
