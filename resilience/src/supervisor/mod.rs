@@ -304,7 +304,7 @@ impl Supervisor {
 
     /// Sets the share of recoveries that have to end well, from 0 to 1; default 0.95. See [the module](self).
     ///
-    /// Values outside of the range are treated as its nearest end; 0 never warns. It has an effect only with the
+    /// Values outside of the range are treated as its nearest end, NaN changes nothing, and 0 never warns. It has an effect only with the
     /// feature `durable`, whose recoveries it judges.
     ///
     /// # Examples
@@ -316,7 +316,9 @@ impl Supervisor {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn min_success_rate(mut self, rate: f64) -> Self {
-        self.min_success_rate = rate.clamp(0.0, 1.0);
+        if !rate.is_nan() {
+            self.min_success_rate = rate.clamp(0.0, 1.0);
+        }
         self
     }
 
@@ -460,4 +462,16 @@ pub struct ActionCounts {
     pub overran: u64,
     /// How many calls were skipped.
     pub dropped: u64,
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_success_rate_is_always_a_share() {
+        let rate = |rate| Supervisor::new().min_success_rate(rate).min_success_rate;
+        assert_eq!([-1.0, 0.5, 2.0, f64::INFINITY].map(rate), [0.0, 0.5, 1.0, 1.0]);
+        assert_eq!(rate(f64::NAN), Supervisor::new().min_success_rate);
+    }
 }
