@@ -25,6 +25,8 @@ const ALWAYS: [&str; 9] =
     ["id", "point", "job", "attempt", "category", "code", "process", "suppressed", "key"];
 /// The detail that makes an alert an escalation.
 pub(crate) const ESCALATION: &str = "escalation";
+/// The detail of an alert that has lost details, or parts of them.
+const SHORTENED: &str = "shortened";
 /// The details that only the library sets.
 const OWN: [&str; 3] = ["id", "process", "suppressed"];
 
@@ -48,7 +50,9 @@ const OWN: [&str; 3] = ["id", "process", "suppressed"];
 /// | `suppressed` | how many alerts of the same kind were held back before it |
 /// | `key` | the key of a keyed policy with `key_label`, else a hash of 8 digits that another process does not share |
 ///
-/// Further details are those that the program has passed.
+/// Further details are those that the program has passed: the first 100 of them, with at most 1,000 bytes each. Where
+/// there are more, or where a line would be longer than 16 KiB, which shortens the texts and at last leaves these
+/// details out, `shortened` is `true`.
 ///
 /// # Examples
 ///
@@ -105,6 +109,9 @@ impl Alert {
             message: scrub::scrub(message, TEXT),
             details,
         };
+        if pairs.len() > PAIRS {
+            alert.set(SHORTENED, true);
+        }
         alert.set("id", new_id());
         alert.set("process", json!({"pid": std::process::id(), "program": program()}));
         alert.suppressing(0)
@@ -203,7 +210,7 @@ impl Alert {
                 _ => {}
             }
         }
-        self.details.insert("shortened".to_owned(), true.into());
+        self.set(SHORTENED, true);
     }
 
     /// Returns the alert of a line; `None` if the line is not one, such as a line that was cut off.
@@ -290,8 +297,20 @@ mod tests {
             );
             let read = Alert::of_line(&line).expect("an alert");
             assert_eq!((read.id(), &read.message), (alert.id(), &alert.message));
-            assert_eq!(read.details.contains_key("shortened"), pairs.len() > 1);
+            assert_eq!(read.details.contains_key(SHORTENED), pairs.len() > 1);
             assert!(ALWAYS.iter().all(|name| read.details.contains_key(*name)));
+        }
+    }
+
+    #[test]
+    fn an_alert_shows_that_it_does_not_have_all_details() {
+        let names: Vec<String> = (0..3_000).map(|n| format!("detail {n}")).collect();
+        let pairs: Vec<_> = names.iter().map(|name| (name.as_str(), "value")).collect();
+        for (given, kept) in [(PAIRS, PAIRS), (PAIRS + 1, PAIRS), (3_000, PAIRS)] {
+            let alert = Alert::new(AlertLevel::Warning, "a", "b", &pairs[..given], None);
+            let read = Alert::of_line(&alert.line()).expect("an alert");
+            assert_eq!(read.details.keys().filter(|name| name.starts_with("detail ")).count(), kept);
+            assert_eq!(read.details.contains_key(SHORTENED), given > kept, "{given}");
         }
     }
 
