@@ -113,6 +113,27 @@ fn a_store_in_use_is_inspected_without_becoming_an_owner() {
 }
 
 #[test]
+fn a_running_job_can_be_resumed_once_its_owner_is_dead() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path("disk")).expect("a directory");
+    let mut owner = running(&scratch.path("disk"));
+    let store = Arc::new(SqliteStore::open(scratch.path("disk/state")).expect("a store"));
+    let jobs = jobs::blocking::of(store.clone());
+    let refused = jobs.resume("import:7").expect_err("its owner lives");
+    assert!(refused.to_string().contains("is running"), "{refused}");
+    owner.kill().expect("a kill");
+    owner.wait().expect("the child");
+    jobs.cancel("import:7").expect("a request that resuming takes back");
+    jobs.resume("import:7").expect("nobody runs it");
+    let job = jobs.get("import:7").expect("a store").expect("the job");
+    assert_eq!((job.status, job.recoveries, job.cancelled), (Status::Interrupted, 0, false));
+    let history: Vec<_> = job.events.iter().map(|event| (&*event.result, &*event.reason)).collect();
+    let [_, (interrupted, gone), asked] = history[..] else { panic!("three events: {history:?}") };
+    assert_eq!((interrupted, asked), ("interrupted", ("ok", "asked for")));
+    assert!(gone.starts_with("its owner ") && gone.ends_with(" is gone"), "{gone}");
+}
+
+#[test]
 fn inspecting_a_closed_store_changes_no_byte() {
     let scratch = Scratch::new();
     let dir = scratch.path("state");

@@ -5,7 +5,7 @@
 //!
 //! | state of the job | what an operator can do |
 //! |---|---|
-//! | `Running` | [`get`] shows its owner and steps; [`cancel`] stops it at its next step |
+//! | `Running` | [`get`] shows its owner and steps; [`cancel`] stops it at its next step; [`resume`], if its owner is dead |
 //! | `Interrupted` | nothing: the next sweep runs it; [`sweep`] does so now |
 //! | `Failed`, `Dead`, `RolledBack` | remove the cause, then [`resume`]; or [`remove`] |
 //! | `Manual` | decide: [`resume`] or [`cancel`] |
@@ -62,6 +62,7 @@ use crate::durable::record::error::{JobError, Subject};
 use crate::durable::record::history::{JobEvent, JobHistory};
 use crate::durable::record::key::{place, whole};
 use crate::durable::record::{Corrupt, Millis, Record, Status};
+use crate::durable::recovery::scan::mark;
 use crate::durable::recovery::{Recovered, recover, sweep as sweeps};
 use crate::durable::scope;
 use crate::durable::store::pages::each_page;
@@ -470,6 +471,7 @@ impl Jobs {
 
     /// Lets a job that failed, was undone, was parked, or was recovered too often continue.
     ///
+    /// A job that was running when its process ended continues, too, without waiting for the sweep that would find it.
     /// Its recorded steps are kept, and those that were undone run again. A call runs it, and so does `recover()`: the
     /// sweep of this process looks at once, that of another process at its next turn, by default within 30 s.
     ///
@@ -491,6 +493,11 @@ impl Jobs {
             }
             status => Err(JobError::WrongState { at: at(id), status }),
         };
+        let stored = self.store.get(&place::job(id)).await.map_err(failed(id))?;
+        if let Some(running) = stored.filter(|stored| stored.status == Status::Running) {
+            // If its owner lives, it keeps this state, which is then reported.
+            mark(&self.store, &running).await.map_err(failed(id))?;
+        }
         self.change(id, "resume", interrupted).await?;
         sweeps::wake(&self.store);
         Ok(())

@@ -27,7 +27,7 @@ mod places;
 pub(crate) mod pool;
 pub(crate) mod retention;
 mod runtime;
-mod scan;
+pub(crate) mod scan;
 pub(crate) mod strategy;
 pub(crate) mod sweep;
 pub(crate) mod value;

@@ -26,7 +26,7 @@ use crate::durable::recovery::pass::{OPEN, RecoveryPass};
 use crate::durable::recovery::pool::{EndWatch, pool};
 use crate::durable::recovery::{Recovered, RecoveredJob};
 use crate::durable::store::pages::yield_now;
-use crate::durable::store::{Query, Release, StoreError};
+use crate::durable::store::{Query, Release, Store, StoreError};
 use crate::point::PointName;
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
@@ -123,7 +123,7 @@ impl RecoveryPass {
     ) -> Result<Option<RecoveredJob>, StoreError> {
         // The listing has no arguments.
         let record = if record.status.is_held() {
-            self.mark(record).await?
+            mark(&self.store, record).await?
         } else {
             self.store.get(&record.key).await?
         };
@@ -141,27 +141,6 @@ impl RecoveryPass {
         }
         let id = place::id(&record.key).to_owned();
         Ok(Some(RecoveredJob { id, name: record.function, status: record.status, class: None, problem }))
-    }
-
-    /// Marks a job as interrupted, if its owner is dead, and returns its record; `None` if its owner may live.
-    ///
-    /// The history of the job gets an entry, with the dead owner's name. The store judges the owner once more, in the
-    /// transaction that marks: between the listing and this a living process may have taken over.
-    async fn mark(&self, record: &Record) -> Result<Option<Record>, StoreError> {
-        let note = JobHistory::read(&record.note).with(JobEvent {
-            strategy: "resume".to_owned(),
-            result: "interrupted".to_owned(),
-            reason: format!("its owner {} is gone", record.owner),
-            ..JobEvent::by(self.store.owner(), self.store.now().await?, record.attempts)
-        });
-        // Undoing that was released has no owner, and nothing happened to it.
-        let note = if record.owner.is_empty() { Vec::new() } else { note.write() };
-        let release = Release { note, ..Release::abandoned(record.key.clone(), record.fence) };
-        match self.store.release(release).await {
-            Ok(()) => self.store.get(&record.key).await,
-            Err(StoreError::Conflict { .. } | StoreError::Fenced { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 
     /// Keeps `problem` in the record of an interrupted job, for who looks at the job.
@@ -208,5 +187,26 @@ impl RecoveryPass {
                 job.problem = Some(known.unwrap_or_else(unfinished));
             }
         }
+    }
+}
+
+/// Marks a job as interrupted, if its owner is dead, and returns its record; `None` if its owner may live.
+///
+/// The history of the job gets an entry, with the dead owner's name. The store judges the owner once more, in the
+/// transaction that marks: between the caller's look and this a living process may have taken over.
+pub(crate) async fn mark(store: &Arc<dyn Store>, record: &Record) -> Result<Option<Record>, StoreError> {
+    let note = JobHistory::read(&record.note).with(JobEvent {
+        strategy: "resume".to_owned(),
+        result: "interrupted".to_owned(),
+        reason: format!("its owner {} is gone", record.owner),
+        ..JobEvent::by(store.owner(), store.now().await?, record.attempts)
+    });
+    // Undoing that was released has no owner, and nothing happened to it.
+    let note = if record.owner.is_empty() { Vec::new() } else { note.write() };
+    let release = Release { note, ..Release::abandoned(record.key.clone(), record.fence) };
+    match store.release(release).await {
+        Ok(()) => store.get(&record.key).await,
+        Err(StoreError::Conflict { .. } | StoreError::Fenced { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
