@@ -7,6 +7,7 @@ use resilience::fs::{Backup, LockError, TransactionError, backups, recover, rest
 use serde::Serialize;
 use serde_json::json;
 use std::fs::{canonicalize, symlink_metadata};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, UNIX_EPOCH};
@@ -54,6 +55,13 @@ fn list(paths: &[PathBuf], json: bool) -> Result<ExitCode, Failure> {
         match recover([&path], Duration::ZERO) {
             Ok(put_back) => report(&put_back),
             Err(TransactionError::Lock(LockError::Timeout { .. })) => {}
+            Err(
+                TransactionError::Failed { kind: ErrorKind::ReadOnlyFilesystem, .. }
+                | TransactionError::Lock(LockError::Failed { kind: ErrorKind::ReadOnlyFilesystem, .. }),
+            ) => print::say(&format!(
+                "{}: its disk is read-only: what a killed run may have left is not put back",
+                path.display()
+            )),
             Err(error) => {
                 print::say(&error.to_string());
                 failed = true;

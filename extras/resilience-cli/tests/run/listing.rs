@@ -119,3 +119,26 @@ fn backups_are_listed_and_restored() {
         }
     }
 }
+
+#[test]
+fn the_backups_on_a_read_only_disk_are_listed() {
+    let dir = dir();
+    let path = dir.path().canonicalize().unwrap();
+    fs::write(path.join("f"), "old\n").unwrap();
+    let mut changed = run(&path, "--backup f", "echo new > f");
+    assert!(output(&mut changed).status.success());
+    assert!(said(&path, "backups list f").contains("f"), "its lock is beside it");
+    let mut entered = super::unspoilt("unshare");
+    let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" && cd \"$1\" || exit 99\n\
+                  exec \"$0\" --json backups list f";
+    entered.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, BINARY]).arg(&path);
+    let listed = output(&mut entered);
+    let errors = text(&listed.stderr);
+    if errors.starts_with("unshare:") || listed.status.code() == Some(99) {
+        eprintln!("no file system can be mounted here: {errors}");
+        return;
+    }
+    assert!(listed.status.success() && errors.contains("its disk is read-only"), "{errors}");
+    let rows = lines(&text(&listed.stdout));
+    assert_eq!((rows.len(), &rows[0]["number"], &rows[0]["bytes"]), (1, &1.into(), &4.into()));
+}
