@@ -41,10 +41,13 @@ fn meaning(code: ffi::Error, os: std::io::ErrorKind, words: &str) -> StoreError 
         (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => {
             StoreError::Unavailable("another process has it locked".to_owned())
         }
-        (ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt, _)
-        | (_, ffi::SQLITE_IOERR_DATA | ffi::SQLITE_IOERR_CORRUPTFS) => {
+        (ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt, _) | (_, ffi::SQLITE_IOERR_DATA) => {
             StoreError::Unavailable(format!("its file is damaged ({words}); nothing in it was changed"))
         }
+        // SQLite's name for `EIO` in reading: the bytes may be as they were written.
+        (_, ffi::SQLITE_IOERR_CORRUPTFS) => StoreError::Unavailable(format!(
+            "its file cannot be read ({words}): the disk or its file system reports an error"
+        )),
         // Its index names pages that a file or the log does not have: it was cut.
         (_, ffi::SQLITE_IOERR_SHORT_READ) => StoreError::Unavailable(
             "its file is damaged (it, or its log, is shorter than it was); nothing in it was changed"
@@ -87,7 +90,6 @@ mod tests {
         ffi::SQLITE_CORRUPT_INDEX,
         ffi::SQLITE_NOTADB,
         ffi::SQLITE_IOERR_DATA,
-        ffi::SQLITE_IOERR_CORRUPTFS,
         ffi::SQLITE_IOERR_SHORT_READ,
     ];
     /// The codes whose meaning is the operating system's.
@@ -125,6 +127,12 @@ mod tests {
             };
             assert!(is_as_listed, "{code}: {meant:?}");
         }
+    }
+
+    #[test]
+    fn a_disk_that_cannot_be_read_is_no_damage() {
+        let text = meant(ffi::SQLITE_IOERR_CORRUPTFS, ErrorKind::Other).to_string();
+        assert!(text.contains("its file cannot be read (its words)"), "{text}");
     }
 
     #[test]
