@@ -690,6 +690,11 @@ impl Scope {
         }
     }
 
+    /// Returns whether this code is part of the work of any key.
+    pub(crate) const fn is_inside(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// Returns whether this code is part of the work of `key`: a wait for it here would wait for itself.
     pub(crate) fn holds(&self, store: &Arc<dyn Store>, key: &str) -> bool {
         let outward = std::iter::successors(self.held.as_ref(), |held| held.outer.as_ref());

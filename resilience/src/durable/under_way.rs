@@ -18,7 +18,7 @@ use crate::durable::scope::Scope;
 use crate::durable::store::Store;
 use crate::point::PointName;
 use crate::rejected::{Origin, Rejected};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -177,6 +177,10 @@ pub(crate) fn is_over(callers: &[Scope], waker: &Waker) -> bool {
         if !table.waiting.iter().any(|waiting| waiting.will_wake(waker)) {
             table.waiting.push(waker.clone());
         }
+        // It is asked after each end: most callers are part of nothing, and need no list.
+        if !callers.iter().any(Scope::is_inside) {
+            return table.running.is_empty();
+        }
         table.keys(|_| true)
     };
     // The code of a store runs without the lock.
@@ -188,9 +192,10 @@ pub(crate) fn is_over(callers: &[Scope], waker: &Waker) -> bool {
 /// A job with a running step is shown by that step, which says more.
 pub(crate) fn left<T>(shown: impl Fn(&RunningWork) -> T) -> Vec<T> {
     let table = locked(table());
-    let all = || table.running.values();
-    let has_step = |job: &RunningWork| all().any(|other| other.key.is_some() && other.job == job.job);
-    all().filter(|running| running.key.is_some() || !has_step(running)).map(shown).collect()
+    let is_step = |running: &&RunningWork| running.key.is_some();
+    let with_steps: HashSet<_> = table.running.values().filter(is_step).map(|step| &step.job).collect();
+    let is_shown = |running: &&RunningWork| is_step(running) || !with_steps.contains(&running.job);
+    table.running.values().filter(is_shown).map(shown).collect()
 }
 
 /// Releases the leases of the jobs that run on, except those that one of `callers` is part of: their records become
