@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The application as which `run` records, unless another one is named.
-pub(crate) const SHELL: &str = "shell";
+const SHELL: &str = "shell";
 
 /// The name of the locks that all programs of a user share; no application has this name.
 const COMMON: &str = "(common)";

@@ -50,30 +50,19 @@ pub(super) fn entries(variables: &[Variable], names: &Names) -> (Vec<Entry>, Vec
         }
         match entry(variable, &source, upper.get(PREFIX.len()..).unwrap_or_default(), names) {
             Ok(entry) => entries.push(entry),
-            Err(RefusedVariable { reason, may_mean }) => {
-                errors.push(UnreadEntry { error: ConfigError { source, reason }, may_mean });
-            }
+            Err(unread) => errors.push(unread),
         }
     }
     (entries, errors)
 }
 
-/// The reason why a variable is refused, and what it may have been meant for.
-struct RefusedVariable {
-    reason: String,
-    may_mean: Option<PossibleMeaning>,
-}
-
-impl From<String> for RefusedVariable {
-    fn from(reason: String) -> Self {
-        Self { reason, may_mean: Some(PossibleMeaning::ANY) }
-    }
-}
-
 /// Returns the value of a variable. It may be read in several ways, since `_` stands for `::` and for itself: exactly
 /// one reading has to fit the names of the program. Without any it must at least end in a policy and a setting.
-fn entry(variable: &Variable, source: &Source, rest: &str, names: &Names) -> Result<Entry, RefusedVariable> {
-    let Some(value) = &variable.value else { return Err("its value is not UTF-8".to_owned().into()) };
+fn entry(variable: &Variable, source: &Source, rest: &str, names: &Names) -> Result<Entry, UnreadEntry> {
+    let unread =
+        |reason, may_mean| UnreadEntry { error: ConfigError { source: source.clone(), reason }, may_mean };
+    let refused = |reason: String| unread(reason, Some(PossibleMeaning::ANY));
+    let Some(value) = &variable.value else { return Err(refused("its value is not UTF-8".to_owned())) };
     let mut readings = Vec::new();
     if let Some((policy, setting)) = tail(rest) {
         readings.push((None, policy, setting));
@@ -91,33 +80,30 @@ fn entry(variable: &Variable, source: &Source, rest: &str, names: &Names) -> Res
             readings.push((Some(name), policy, setting));
         } else if rest.starts_with("KEY__") {
             // What follows may be any text, in other letters than the key has.
-            return Err("single keys are in the file only".to_owned().into());
+            return Err(refused("single keys are in the file only".to_owned()));
         }
     }
     if let [(_, _, _), (_, _, _), ..] = readings.as_slice() {
         let fits: Vec<_> =
             readings.iter().map(|(name, ..)| format!("`{}`", name.unwrap_or("all functions"))).collect();
-        return Err(format!("it fits {}: use the file", fits.join(" and ")).into());
+        return Err(refused(format!("it fits {}: use the file", fits.join(" and "))));
     }
     let (target, policy, setting) = match readings.pop() {
         Some((name, policy, setting)) => {
-            (name.map_or(Ok(Target::All), |name| names.target(name))?, policy, setting)
+            (name.map_or(Ok(Target::All), |name| names.target(name)).map_err(refused)?, policy, setting)
         }
         // The function may be linked into another version of the program.
-        None => unknown(rest)?,
+        None => unknown(rest).map_err(refused)?,
     };
     if let (None, TIMED, Some(reason)) = (&policy, &*setting, untimed()) {
-        return Err(RefusedVariable { reason: reason.to_owned(), may_mean: None });
+        return Err(unread(reason.to_owned(), None));
     }
     if policy.is_none() && setting == ENABLED && !matches!(target, Target::Point(_)) {
         let reason = "only one function, or a policy, can be switched off: write a whole name".to_owned();
-        return Err(RefusedVariable { reason, may_mean: Some(PossibleMeaning::at(target)) });
+        return Err(unread(reason, Some(PossibleMeaning::at(target))));
     }
     if let Some(reason) = policy.as_ref().and_then(|policy| Policy::find(policy.kind)?.complaint(&setting)) {
-        return Err(RefusedVariable {
-            reason,
-            may_mean: PossibleMeaning::by_setting(&setting, &target, policy.as_ref()),
-        });
+        return Err(unread(reason, PossibleMeaning::by_setting(&setting, &target, policy.as_ref())));
     }
     let raw = Raw::Variable(value.clone());
     Ok(Entry { target, policy, setting, raw, source: source.clone() })

@@ -99,7 +99,7 @@ fn number(line: usize) -> u32 {
 
 /// Returns the values of `text`, the content of the file at `path`, and what is wrong with the other ones.
 pub(super) fn entries(path: &Arc<Path>, text: &str, names: &Names) -> (Vec<Entry>, Vec<UnreadEntry>) {
-    let lines = Lines { path, starts: text.match_indices('\n').map(|(at, _)| at).collect() };
+    let lines = Lines { path, ends: text.match_indices('\n').map(|(at, _)| at).collect() };
     let (table, mistakes) = DeTable::parse_recoverable(text);
     if !mistakes.is_empty() {
         let each = mistakes.iter().map(|mistake| {
@@ -120,12 +120,12 @@ pub(super) fn entries(path: &Arc<Path>, text: &str, names: &Names) -> (Vec<Entry
 struct Lines<'a> {
     path: &'a Arc<Path>,
     /// The ends of all lines but the last.
-    starts: Vec<usize>,
+    ends: Vec<usize>,
 }
 
 impl Lines<'_> {
     fn source(&self, span: &Range<usize>) -> Source {
-        let before = self.starts.partition_point(|end| *end < span.start);
+        let before = self.ends.partition_point(|end| *end < span.start);
         Source::File { path: self.path.clone(), line: number(before + 1) }
     }
 }

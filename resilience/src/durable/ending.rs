@@ -2,8 +2,7 @@
 
 use crate::durable::lease::{end, heartbeat, hold, key_lock};
 use crate::durable::recovery::{pool, sweep};
-pub(crate) use crate::durable::scope::Scope;
-use crate::durable::scope::current;
+pub(crate) use crate::durable::scope::{Scope, current as caller};
 use crate::durable::store::StoreError;
 use crate::durable::under_way;
 pub(crate) use crate::durable::under_way::{is_over, left};
@@ -16,11 +15,6 @@ pub(crate) fn begin() {
     key_lock::wake_all();
     pool::pool().stop();
     sweep::stop();
-}
-
-/// Returns the scope of the running code: a shutdown that it begins does not wait for it.
-pub(crate) fn caller() -> Scope {
-    current()
 }
 
 /// Releases all leases but those of `callers`, and writes the ends that are owed to the stores.

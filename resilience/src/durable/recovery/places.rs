@@ -22,7 +22,7 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 /// The most recovered jobs that run at once, whatever store or recovery they are of.
-pub(super) const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 16;
 /// The most sync jobs that are away at once: each keeps its thread.
 pub(super) const MOST_THREADS: usize = 512;
 /// The time without a free place after which the first in line goes on beyond the limit.

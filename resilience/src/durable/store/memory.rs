@@ -111,10 +111,10 @@ impl Tables {
         self.rows.get(key).map(|bytes| Record::decode(key, bytes).map_err(corrupt)).transpose()
     }
 
-    /// Returns the keys that begin with `prefix` and come after `after`, in the order of their bytes.
-    fn keys(&self, prefix: &str, after: &str) -> Vec<String> {
+    /// Returns the keys that begin with `prefix`, in the order of their bytes.
+    fn keys(&self, prefix: &str) -> Vec<String> {
         let keys = self.rows.range(prefix.to_owned()..).map(|(key, _)| key);
-        keys.take_while(|key| key.starts_with(prefix)).filter(|key| key.as_str() > after).cloned().collect()
+        keys.take_while(|key| key.starts_with(prefix)).cloned().collect()
     }
 }
 
@@ -138,7 +138,7 @@ impl Rows for Tables {
     }
 
     fn remove_all(&mut self, prefix: &str) -> Result<(), StoreError> {
-        for key in self.keys(prefix, "") {
+        for key in self.keys(prefix) {
             self.rows.remove(&key);
         }
         Ok(())
@@ -171,7 +171,7 @@ impl Rows for Tables {
     }
 
     fn revisions(&mut self, prefix: &str) -> Result<u64, StoreError> {
-        let keys = self.keys(prefix, "");
+        let keys = self.keys(prefix);
         let revision = |key: &String| self.read(key).ok().flatten().map_or(0, |record| record.revision);
         Ok(keys.iter().map(revision).sum())
     }
@@ -247,7 +247,7 @@ impl Store for MemoryStore {
                 let record = tables.read(key).ok().flatten();
                 record.and_then(|record| record.ended()).is_some_and(|ended| ended < before)
             };
-            let keys: Vec<_> = tables.keys(prefix, "").into_iter().filter(old).take(limit).collect();
+            let keys: Vec<_> = tables.keys(prefix).into_iter().filter(old).take(limit).collect();
             for key in &keys {
                 tables.rows.remove(key);
             }
@@ -262,7 +262,7 @@ impl Store for MemoryStore {
                 let record = tables.read(key).ok().flatten();
                 rules::is_kept_for_a_time(key) && record.is_some_and(|record| record.is_expired(now))
             };
-            let keys: Vec<_> = tables.keys("", "").into_iter().filter(expired).take(limit).collect();
+            let keys: Vec<_> = tables.keys("").into_iter().filter(expired).take(limit).collect();
             for key in &keys {
                 rules::remove(tables, key, &place::parts_of(key))?;
             }

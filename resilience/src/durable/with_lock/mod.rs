@@ -132,10 +132,9 @@ impl LeaseRequest {
             }
             asked => asked,
         };
-        asked.map_err(|busy| {
+        asked.map_err(|(owner, left)| {
             let waited = About(clock::now().saturating_duration_since(self.began));
-            let holds = holds_words(&here_quoted());
-            let (owner, left) = (busy.owner, About(busy.left));
+            let (holds, left) = (holds_words(&here_quoted()), About(left));
             let owner = if owner == store.owner() {
                 "this process".to_owned()
             } else {
@@ -155,7 +154,7 @@ impl LeaseRequest {
         store: &Arc<dyn Store>,
         request: &Claim,
         limit: Duration,
-    ) -> Result<Result<Lease, OtherHolder>, NotLocked> {
+    ) -> Result<Result<Lease, (String, Duration)>, NotLocked> {
         self.waits = true;
         let point = self.site.point();
         if mode == Mode::Blocking {
@@ -180,14 +179,8 @@ impl Drop for LeaseRequest {
     }
 }
 
-/// Another holder.
-#[derive(Debug)]
-struct OtherHolder {
-    owner: String,
-    left: Duration,
-}
-
-/// Asks for the lease, and waits for at most `limit` while another holder has it.
+/// Asks for the lease, and waits for at most `limit` while another holder has it; then returns its name and how much of
+/// its lease is left.
 ///
 /// # Errors
 ///
@@ -197,13 +190,13 @@ async fn ask(
     store: &Arc<dyn Store>,
     request: &Claim,
     limit: Duration,
-) -> Result<Result<Lease, OtherHolder>, NotLocked> {
+) -> Result<Result<Lease, (String, Duration)>, NotLocked> {
     match claim(mode, store, request, Status::Free, |_| true, limit).await {
         Ok(ClaimResult::Held(record, lock)) => {
             let (key, length) = (record.key, request.lease);
             Ok(Ok(Lease::new(store.clone(), key, record.fence, length, Some(lock), Status::Free)))
         }
-        Ok(ClaimResult::Busy { owner, left }) => Ok(Err(OtherHolder { owner, left })),
+        Ok(ClaimResult::Busy { owner, left }) => Ok(Err((owner, left))),
         Ok(ClaimResult::Done(_) | ClaimResult::Stopped(_) | ClaimResult::Mismatch(_)) => {
             let words =
                 format!("the record at {:?} of the store is not that of a lock: remove it", request.key);

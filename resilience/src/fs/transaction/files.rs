@@ -35,7 +35,7 @@ impl Files {
     }
 
     /// Returns the directory and the path of the journal.
-    pub(super) fn journal_of(&self, journal: &Journal) -> Option<(Target, PathBuf)> {
+    fn journal_of(&self, journal: &Journal) -> Option<(Target, PathBuf)> {
         let first = self.target_of(journal.entries.first()?)?;
         Some((first.clone(), first.dir.path.join(journal.file_name())))
     }

@@ -84,7 +84,7 @@ pub(super) fn meta_of(target: &Target, name: &str) -> io::Result<Option<Meta>> {
     Meta::of(&file, &stat).map(Some)
 }
 
-pub(super) fn is_as_before(target: &Target, entry: &Entry) -> io::Result<bool> {
+fn is_as_before(target: &Target, entry: &Entry) -> io::Result<bool> {
     if target.content(&target.name)? != entry.old {
         return Ok(false);
     }
