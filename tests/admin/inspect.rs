@@ -134,6 +134,22 @@ fn a_running_job_can_be_resumed_once_its_owner_is_dead() {
 }
 
 #[test]
+fn a_running_job_can_be_forked_once_its_owner_is_dead() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path("disk")).expect("a directory");
+    let mut owner = running(&scratch.path("disk"));
+    let store = Arc::new(SqliteStore::open(scratch.path("disk/state")).expect("a store"));
+    let jobs = jobs::blocking::of(store.clone());
+    let refused = jobs.fork_from("import:7", "part:1").expect_err("its owner lives");
+    assert!(refused.to_string().contains("is running"), "{refused}");
+    owner.kill().expect("a kill");
+    owner.wait().expect("the child");
+    jobs.fork_from("import:7", "part:1").expect("nobody runs it");
+    let job = jobs.get("import:7").expect("a store").expect("the job");
+    assert_eq!((job.status, job.steps), (Status::Interrupted, Some(0)));
+}
+
+#[test]
 fn inspecting_a_closed_store_changes_no_byte() {
     let scratch = Scratch::new();
     let dir = scratch.path("state");

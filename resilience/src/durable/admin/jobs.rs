@@ -469,6 +469,16 @@ impl Jobs {
         }
     }
 
+    /// Marks a running job whose owner is dead as interrupted. If its owner lives, it keeps its state, which its caller
+    /// then reports.
+    async fn mark_abandoned(&self, id: &str) -> Result<(), Rejected> {
+        let stored = self.store.get(&place::job(id)).await.map_err(failed(id))?;
+        if let Some(running) = stored.filter(|stored| stored.status == Status::Running) {
+            mark(&self.store, &running).await.map_err(failed(id))?;
+        }
+        Ok(())
+    }
+
     /// Lets a job that failed, was undone, was parked, or was recovered too often continue.
     ///
     /// A job that was running when its process ended continues, too, without waiting for the sweep that would find it.
@@ -493,11 +503,7 @@ impl Jobs {
             }
             status => Err(JobError::WrongState { at: at(id), status }),
         };
-        let stored = self.store.get(&place::job(id)).await.map_err(failed(id))?;
-        if let Some(running) = stored.filter(|stored| stored.status == Status::Running) {
-            // If its owner lives, it keeps this state, which is then reported.
-            mark(&self.store, &running).await.map_err(failed(id))?;
-        }
+        self.mark_abandoned(id).await?;
         self.change(id, "resume", interrupted).await?;
         sweeps::wake(&self.store);
         Ok(())
@@ -550,6 +556,7 @@ impl Jobs {
             job.ok_or_else(|| JobError::Unknown { at: at(id) })?;
             return Err(JobError::UnknownStep { at: at(id), step: step.to_owned() }.into());
         };
+        self.mark_abandoned(id).await?;
         // Until its steps are free it must not run: they would give it what they did before.
         let parked = |record: Record| match record.status {
             status if status.is_held() => Err(JobError::WrongState { at: at(id), status }),
