@@ -304,8 +304,8 @@ impl Supervisor {
 
     /// Sets the share of recoveries that have to end well, from 0 to 1; default 0.95. See [the module](self).
     ///
-    /// Values outside of the range are treated as its nearest end, NaN changes nothing, and 0 never warns. It has an effect only with the
-    /// feature `durable`, whose recoveries it judges.
+    /// Values outside of the range are treated as its nearest end, NaN changes nothing, and 0 never warns. The share has
+    /// an effect only with the feature `durable`, whose recoveries it judges.
     ///
     /// # Examples
     ///
