@@ -6,7 +6,7 @@ use super::{Cache, CacheKey, GenericArgs};
 use crate::base::scope::Stack;
 use crate::classify::Classify;
 use crate::outcome::Outcome;
-use crate::policy::Verdict;
+use crate::policy::{Verdict, verdict_of};
 
 /// Calls.
 impl Cache {
@@ -44,7 +44,7 @@ impl Cache {
             let _inside = lead.enter();
             body()
         };
-        let verdict = judged(&outcome);
+        let verdict = verdict_of(&outcome);
         lead.end(outcome, verdict, None).0
     }
 
@@ -82,7 +82,7 @@ impl Cache {
             Err((answer, _)) => return answer,
         };
         let outcome = lead.leading(body()).await;
-        let verdict = judged(&outcome);
+        let verdict = verdict_of(&outcome);
         lead.end(outcome, verdict, None).0
     }
 
@@ -99,8 +99,4 @@ impl Cache {
     {
         self.begin(ids, &key, self.owner.stack())
     }
-}
-
-fn judged<R: Outcome<Error: Classify>>(outcome: &R) -> Verdict {
-    outcome.judge().err().map(Classify::classify)
 }

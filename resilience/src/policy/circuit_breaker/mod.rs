@@ -114,7 +114,7 @@ use crate::outcome::Refuse;
 use crate::point::{PointName, PointSite};
 use crate::policy::owner::Owner;
 use crate::policy::stateful::Stateful;
-use crate::policy::{InvalidPolicy, Ruling, Verdict};
+use crate::policy::{InvalidPolicy, Ruling, Verdict, verdict_of};
 use crate::rejected::{Rejected, Wait};
 use gate::Gate;
 use rates::SuccessCount;
@@ -317,7 +317,7 @@ impl CircuitBreaker {
         R: Refuse,
         R::Error: Classify,
     {
-        self.call_judged(body, by_category)
+        self.call_judged(body, verdict_of)
     }
 
     /// Runs the async `body` if the breaker admits it, and counts its outcome by the category of its error.
@@ -345,7 +345,7 @@ impl CircuitBreaker {
         R: Refuse,
         R::Error: Classify,
     {
-        self.call_async_judged(body, by_category).await
+        self.call_async_judged(body, verdict_of).await
     }
 
     /// Runs `body` as [`call`](Self::call) does; `judge` returns what a failed outcome means, and `None` for
@@ -661,14 +661,6 @@ impl CircuitBreaker {
         };
         emit_as(&event, hook, Log { pace: None, shows_key: self.shows_key() });
     }
-}
-
-fn by_category<R>(outcome: &R) -> Option<Classification>
-where
-    R: Refuse,
-    R::Error: Classify,
-{
-    outcome.judge().err().map(Classify::classify)
 }
 
 impl Counters {

@@ -78,7 +78,7 @@ use crate::point::{PointName, PointSite};
 use crate::policy::budget::Budget;
 use crate::policy::owner::Owner;
 use crate::policy::stateful::Stateful;
-use crate::policy::{InvalidPolicy, Verdict};
+use crate::policy::{InvalidPolicy, Verdict, verdict_of};
 use std::fmt;
 use std::future::Future;
 use std::sync::OnceLock;
@@ -397,8 +397,7 @@ impl Hedge {
         R: Outcome<Error: Classify>,
         Fut: Future<Output = R>,
     {
-        let judge = |outcome: &R| outcome.judge().err().map(Classify::classify);
-        self.call_async_judged(body, judge).await
+        self.call_async_judged(body, verdict_of).await
     }
 
     /// Runs `body` as [`call_async`](Self::call_async) does; `judge` returns what a failed outcome means, and `None`

@@ -6,9 +6,9 @@ use crate::base::scope::{self, Stack, TimedOutCall, nanos};
 use crate::base::world::{World, run_in};
 use crate::failure::{Classification, Classify};
 use crate::outcome::Outcome;
-use crate::policy::Verdict;
 use crate::policy::timeout::thread::{self, Stopped};
 use crate::policy::timeout::{poll_within, refusal, timed_out};
+use crate::policy::{Verdict, verdict_of};
 use crate::rejected::Rejected;
 use std::future::Future;
 use std::pin::Pin;
@@ -31,11 +31,8 @@ impl<T> Ended<T> {
 }
 
 /// Returns the end of a body that is judged by the class of its error.
-pub(super) fn ended<R: Outcome>(outcome: R) -> Ended<R>
-where
-    R::Error: Classify,
-{
-    let verdict = outcome.judge().err().map(Classify::classify);
+pub(super) fn ended<R: Outcome<Error: Classify>>(outcome: R) -> Ended<R> {
+    let verdict = verdict_of(&outcome);
     Ended::new(outcome, &verdict)
 }
 
