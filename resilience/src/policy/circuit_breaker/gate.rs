@@ -28,15 +28,16 @@
 use super::cause::{PROBE, TIMER, failures_in};
 use super::config::CircuitBreakerConfig;
 use super::rates::{Results, Shares, SuccessCount, Successes};
-use super::snapshot::State;
+use super::snapshot::{BreakerSnapshot, State};
 use super::state::{LockedState, Opening, PackedState, Token, Transition};
 use crate::base::check;
 use crate::base::clock::{later, nanos, now};
 use crate::base::sync::{AtomicU64, Mutex, Ordering, fence};
 use crate::classify::Classification;
+use crate::point::PointName;
 use crate::rejected::Wait;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 mod operator;
 
@@ -418,8 +419,8 @@ impl Gate {
         }
     }
 
-    /// Returns the memory of the present state.
-    pub(super) fn read(&self, config: &CircuitBreakerConfig) -> View {
+    /// Returns the present state and its counts, under `name`; the gate knows neither a key nor rejections.
+    pub(super) fn read(&self, name: PointName, config: &CircuitBreakerConfig) -> BreakerSnapshot {
         let mut memory = self.memory.lock();
         let (word, now) = (self.word(), now());
         let state = word.state();
@@ -431,15 +432,19 @@ impl Gate {
             (true, None, None) => word.failures(),
             _ => memory.failures,
         };
-        View {
+        BreakerSnapshot {
+            name,
+            key: None,
             state,
+            since: memory.since,
+            failures,
             calls: shares.map(|shares| shares.calls),
             failure_rate: shares.and_then(|shares| shares.failure_rate(config)),
             slow_rate: shares.and_then(|shares| shares.slow_rate(config)),
-            since: memory.since,
-            failures,
             successes: memory.probes.as_ref().map_or(0, |probes| probes.successes),
-            left: self.left_at(now).filter(|_| state == State::Open).map(Wait::duration),
+            rejected: 0,
+            threshold: if config.has_threshold() { config.threshold } else { 0 },
+            retry_after: self.left_at(now).filter(|_| state == State::Open).map(Wait::duration),
         }
     }
 }
@@ -447,7 +452,7 @@ impl Gate {
 #[cfg(feature = "ops")]
 impl Gate {
     /// Returns how long it was in each state since the program began, in the order of [`State::ALL`].
-    pub(super) fn times(&self) -> [Duration; State::ALL.len()] {
+    pub(super) fn times(&self) -> [std::time::Duration; State::ALL.len()] {
         let memory = self.memory.lock();
         memory.times(self.word().state(), now())
     }
@@ -460,20 +465,6 @@ impl Gate {
         let _memory = self.memory.lock();
         work();
     }
-}
-
-/// One look at a breaker.
-#[derive(Debug)]
-pub(super) struct View {
-    pub(super) state: State,
-    /// The number of calls inside the window of the rate, if there is one.
-    pub(super) calls: Option<u64>,
-    pub(super) failure_rate: Option<f64>,
-    pub(super) slow_rate: Option<f64>,
-    pub(super) since: Option<Instant>,
-    pub(super) failures: u32,
-    pub(super) successes: u32,
-    pub(super) left: Option<Duration>,
 }
 
 /// Returns the admission by a breaker that is neither open nor half-open.

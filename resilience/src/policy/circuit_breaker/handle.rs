@@ -39,22 +39,9 @@ impl CircuitBreaker {
     ///
     /// It takes the lock of the breaker for that moment.
     pub fn snapshot(&self) -> BreakerSnapshot {
-        let config = self.config();
-        let reading = self.live.gate.read(&config);
-        BreakerSnapshot {
-            name: self.owner.name.clone(),
-            key: self.owner.key.clone(),
-            state: reading.state,
-            since: reading.since,
-            failures: reading.failures,
-            calls: reading.calls,
-            failure_rate: reading.failure_rate,
-            slow_rate: reading.slow_rate,
-            successes: reading.successes,
-            rejected: self.live.counters.rejected.load(Ordering::Relaxed),
-            threshold: if config.has_threshold() { config.threshold } else { 0 },
-            retry_after: reading.left,
-        }
+        let reading = self.live.gate.read(self.owner.name.clone(), &self.config());
+        let rejected = self.live.counters.rejected.load(Ordering::Relaxed);
+        BreakerSnapshot { key: self.owner.key.clone(), rejected, ..reading }
     }
 
     /// Returns whether a call would be admitted now.

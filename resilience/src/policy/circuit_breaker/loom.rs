@@ -206,7 +206,7 @@ fn concurrent_results_enter_the_window_once_each() {
                 move |gate| fail(gate, token, &config),
             );
             assert_eq!(both, ([None, None], None));
-            let reading = gate.read(&config);
+            let reading = gate.read("loom".into(), &config);
             assert_eq!((reading.calls, reading.failures), (Some(4), 1));
         });
     }
@@ -251,7 +251,7 @@ fn a_success_during_a_reset_is_counted_at_most_once() {
             together(&gate, move |gate| succeed(gate, token, &config), |gate| gate.reset());
             let next = gate.load().token();
             assert_eq!(gate.succeeded(next, false, &config), None);
-            let calls = gate.read(&config).calls;
+            let calls = gate.read("loom".into(), &config).calls;
             assert!(matches!(calls, Some(1 | 2)), "{calls:?}");
         });
     }
