@@ -36,7 +36,7 @@ impl Point {
     /// ```
     #[track_caller]
     pub fn register_set(set: &'static CircuitBreakers) {
-        join(&PointName::new(set.own_name()), Handle::Static(set), Location::caller());
+        join(&PointName::new(set.name), Handle::Static(set), Location::caller());
     }
 
     /// Returns the breaker of the outermost `circuit_breaker` that has no key.

@@ -129,25 +129,25 @@ impl Layer for CircuitBreakers {
     }
 
     fn settings(&self) -> Vec<Effective> {
-        stateful::keyed(&self.make(), self.limit())
+        stateful::keyed(&self.make(), self.max_keys)
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        stateful::totals(self.entries(), || self.make().whole())
+        stateful::totals(&self.entries, || self.make().whole())
     }
 
     fn keys(&self) -> Vec<KeySnapshot> {
-        stateful::rows(self.entries())
+        stateful::rows(&self.entries)
     }
 
     #[cfg(feature = "ops")]
     fn labelled(&self) -> Option<Vec<String>> {
-        self.make().shows_keys().then(|| self.entries().often())
+        self.make().shows_keys().then(|| self.entries.often())
     }
 
     #[cfg(feature = "ops")]
     fn readings(&self) -> Vec<MetricReading> {
-        stateful::keyed_readings(self.entries(), self.make().shows_keys())
+        stateful::keyed_readings(&self.entries, self.make().shows_keys())
     }
 }
 

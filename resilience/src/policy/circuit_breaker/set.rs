@@ -49,9 +49,9 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct CircuitBreakers {
     pub(super) setup: Setup,
-    name: &'static str,
-    max_keys: usize,
-    entries: Site<EntryMap<CircuitBreaker>>,
+    pub(super) name: &'static str,
+    pub(super) max_keys: usize,
+    pub(super) entries: Site<EntryMap<CircuitBreaker>>,
 }
 
 impl Default for CircuitBreakers {
@@ -107,11 +107,6 @@ impl CircuitBreakers {
         assert!(keys > 0, "{}", NO_KEYS);
         self.max_keys = keys;
         self
-    }
-
-    /// Returns the name of the set.
-    pub(crate) const fn own_name(&self) -> &'static str {
-        self.name
     }
 
     /// Returns the breaker of `key`, made now, closed, if there is none.
@@ -182,14 +177,6 @@ impl CircuitBreakers {
 
     pub(super) fn make(&self) -> CircuitBreaker {
         CircuitBreaker::with(PointName::new(self.name), self.setup)
-    }
-
-    pub(super) fn limit(&self) -> usize {
-        self.max_keys
-    }
-
-    pub(super) fn entries(&self) -> &EntryMap<CircuitBreaker> {
-        &self.entries
     }
 }
 
