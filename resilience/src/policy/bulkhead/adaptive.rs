@@ -116,15 +116,7 @@ struct BeforeSlowdown {
 
 impl Adaptive {
     pub(super) const fn new() -> Self {
-        let course = LimitState {
-            limit: None,
-            long: None,
-            windows: 0,
-            window: Window::NEW,
-            overloaded: None,
-            slow: None,
-        };
-        Self { slots: AtomicU64::new(0), course: Mutex::new(course) }
+        Self { slots: AtomicU64::new(0), course: Mutex::new(LimitState::NEW) }
     }
 
     /// Returns how many calls may run.
@@ -166,14 +158,15 @@ impl Adaptive {
     /// Starts over.
     pub(super) fn reset(&self) {
         let mut course = self.course.lock();
-        (course.limit, course.long, course.windows) = (None, None, 0);
-        course.window = Window::NEW;
-        (course.overloaded, course.slow) = (None, None);
+        *course = LimitState::NEW;
         self.slots.store(0, Ordering::Relaxed);
     }
 }
 
 impl LimitState {
+    const NEW: Self =
+        Self { limit: None, long: None, windows: 0, window: Window::NEW, overloaded: None, slow: None };
+
     fn limit(&self, bounds: Bounds) -> f64 {
         self.limit.unwrap_or_else(|| bounds.start().into())
     }

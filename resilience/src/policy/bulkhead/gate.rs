@@ -70,16 +70,10 @@ pub(super) struct Queue {
     in_use: u64,
     slots: u64,
     waiting: Waiters,
-    /// The callers whose turn it is: each has a slot, and has not taken it yet.
-    turns: VecDeque<FirstWaiter>,
+    /// The callers whose turn it is, by number, and since when: each has a slot, and has not taken it yet.
+    turns: VecDeque<(u64, u64)>,
     /// The recent time that slots were held, and when the last of them was freed.
     hold: Option<(u64, u64)>,
-}
-
-#[derive(Debug)]
-struct FirstWaiter {
-    number: u64,
-    since: u64,
 }
 
 /// The number of calls that may run, and that may wait.
@@ -315,7 +309,7 @@ impl Queue {
     }
 
     fn due(&self) -> Option<u64> {
-        self.turns.front().map(|turn| turn.since.saturating_add(TURN))
+        self.turns.front().map(|(_, since)| since.saturating_add(TURN))
     }
 
     fn arrive(
@@ -351,7 +345,7 @@ impl Queue {
 
     /// Returns whether it is the turn of this caller, which uses it.
     fn take_turn(&mut self, number: u64) -> bool {
-        let at = self.turns.iter().position(|turn| turn.number == number);
+        let at = self.turns.iter().position(|(turn, _)| *turn == number);
         at.is_some_and(|at| self.turns.remove(at).is_some())
     }
 
@@ -378,7 +372,7 @@ impl Queue {
         {
             if waiter.until > now {
                 self.in_use += 1;
-                self.turns.push_back(FirstWaiter { number: waiter.number, since: now });
+                self.turns.push_back((waiter.number, now));
             }
         }
     }

@@ -334,20 +334,12 @@ impl Bulkhead {
     #[inline(never)]
     fn refuse(&self, stack: Option<Stack>) -> Rejected {
         if !self.is_extra(stack) {
-            self.report();
+            self.count(|counters| &counters.rejected);
+            if is_rejection_heard(self.on_reject) {
+                self.report_rejection(self.on_reject, |counters| &counters.pace, None);
+            }
         }
         Rejected::bulkhead_full(self.origin().clone())
-    }
-
-    fn report(&self) {
-        self.count(|counters| &counters.rejected);
-        if is_rejection_heard(self.on_reject) {
-            self.report_rejection(self.on_reject, |counters| &counters.pace, None);
-        }
-    }
-
-    fn count_wait(&self) {
-        self.count(|counters| &counters.waited);
     }
 }
 

@@ -214,7 +214,7 @@ impl<B: Deref<Target = Bulkhead>> Enter<B> {
             GateAnswer::Entered(since) => Poll::Ready(Some(since)),
             GateAnswer::Refused => Poll::Ready(None),
             GateAnswer::Waits(number) => {
-                bulkhead.count_wait();
+                bulkhead.count(|counters| &counters.waited);
                 admission::waits(bulkhead.owner.stack_or(self.stack), self.attempt);
                 let until = now.saturating_add(patience);
                 let queued = Queued { number, until, timer: alarm(wait), world: World::here() };
