@@ -114,9 +114,7 @@ impl Waiters {
         self.all.pop_front()
     }
 
-    /// Wakes the caller at `place`, which stays.
-    ///
-    /// Wakes a caller. Its waker is taken, not cloned; the caller passes a new one when it looks.
+    /// Wakes the caller at `place`, which stays. Its waker is taken, not cloned; the caller passes a new one when it looks.
     pub(crate) fn wake(&mut self, place: usize, after: &mut After) {
         let waiter = self.all.get_mut(place);
         after.wake.extend(waiter.map(|waiter| mem::replace(&mut waiter.waker, Waker::noop().clone())));

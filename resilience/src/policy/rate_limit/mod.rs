@@ -401,20 +401,12 @@ impl RateLimit {
     fn refuse(&self, nanos: u64, stack: Option<Stack>) -> Rejected {
         let wait = Wait::nanos(nanos);
         if !self.is_extra(stack) {
-            self.report(wait);
+            self.count(|counters| &counters.rejected);
+            if is_rejection_heard(self.on_reject) {
+                self.report_rejection(self.on_reject, |counters| &counters.pace, Some(wait.duration()));
+            }
         }
         Rejected::rate_limited(self.origin().clone(), wait)
-    }
-
-    fn report(&self, wait: Wait) {
-        self.count(|counters| &counters.rejected);
-        if is_rejection_heard(self.on_reject) {
-            self.report_rejection(self.on_reject, |counters| &counters.pace, Some(wait.duration()));
-        }
-    }
-
-    fn count_wait(&self) {
-        self.count(|counters| &counters.waited);
     }
 }
 

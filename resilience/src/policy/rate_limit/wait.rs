@@ -75,7 +75,7 @@ impl<L: Deref<Target = RateLimit>> Pass<L> {
             GateAnswer::Passes => Poll::Ready(Ok(())),
             GateAnswer::Refused(wait) => Poll::Ready(Err(wait)),
             GateAnswer::Waits(number, wait) => {
-                limit.count_wait();
+                limit.count(|counters| &counters.waited);
                 admission::waits(limit.owner.stack_or(self.stack), self.attempt);
                 let (now, world) = (now(), World::here());
                 let (passes_at, deadline) = (now.saturating_add(wait), now.saturating_add(patience));
