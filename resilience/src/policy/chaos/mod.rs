@@ -140,22 +140,13 @@ pub struct Chaos {
 struct State {
     /// The number of injected faults of each kind.
     injected: [AtomicU64; 4],
-    turn: Mutex<CallCount>,
-}
-
-/// The number of calls since the faults were armed.
-#[derive(Debug, Default)]
-struct CallCount {
-    arming: u64,
-    calls: u64,
+    /// The arming of the last call, and the number of calls since then.
+    turn: Mutex<(u64, u64)>,
 }
 
 impl State {
     const fn new() -> Self {
-        Self {
-            injected: [const { AtomicU64::new(0) }; 4],
-            turn: Mutex::new(CallCount { arming: 0, calls: 0 }),
-        }
+        Self { injected: [const { AtomicU64::new(0) }; 4], turn: Mutex::new((0, 0)) }
     }
 }
 
@@ -357,11 +348,11 @@ impl Chaos {
         let Some(arming) = arming::of(&self.owner) else { return Injected::NOTHING };
         let call = {
             let mut turn = locked(&self.state.turn);
-            if turn.arming != arming.id {
-                *turn = CallCount { arming: arming.id, calls: 0 };
+            if turn.0 != arming.id {
+                *turn = (arming.id, 0);
             }
-            turn.calls += 1;
-            turn.calls - 1
+            turn.1 += 1;
+            turn.1 - 1
         };
         let Some(config) = self.config() else { return Injected::NOTHING };
         let seed = config.seed.map(u64::from);
