@@ -13,6 +13,7 @@
 //! | was dropped, or panicked | one of them leads | nothing changes |
 
 use super::CacheConfig;
+use super::flight::Role;
 use super::key::OwnedKey;
 use super::table::{Erased, Failure, FlightResult, Freshness, SharedError, Stamp, Stored, Table, freshness};
 use crate::base::marks::Mark;
@@ -45,15 +46,6 @@ pub(super) struct Call {
     pub(super) mark: Arc<Mark>,
     /// Whether the answer of a simpler call is kept.
     pub(super) keeps_degraded: bool,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum Role {
-    /// Others wait for it: the number of its flight.
-    Leads(u64),
-    /// No one does: the number of changes when it began.
-    Alone(u64),
-    Ended,
 }
 
 /// Returns the address of the table, which with the hash identifies the call to calls inside of it; the table lives at

@@ -32,7 +32,7 @@ settings! {
     }
 }
 
-pub(super) const NO_TTL: &str =
+const NO_TTL: &str =
     "`stale_if_error` needs `ttl`: without it no value is ever stale, so none answers in place of an error";
 
 impl CacheConfig {

@@ -69,6 +69,16 @@ struct Flight<K, T> {
     result: Option<T>,
 }
 
+/// The role of a call whose body runs.
+#[derive(Clone, Copy)]
+pub(super) enum Role {
+    /// Others wait for it: the number of its flight.
+    Leads(u64),
+    /// No one does: the number of changes when it began.
+    Alone(u64),
+    Ended,
+}
+
 /// The task of a waiter.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum WaitOutcome<T> {
@@ -99,12 +109,12 @@ impl<K: Clone, T: Clone> Flights<K, T> {
     }
 
     /// Starts a flight for a call that will not wait any longer: in place of `instead`, whose leader does not end,
-    /// or of none. Otherwise the call runs without a flight, after this number of changes.
-    pub(super) fn lead_or_alone(&self, hash: u64, key: K, instead: Option<u64>) -> Result<u64, u64> {
+    /// or of none. Otherwise the call runs without a flight.
+    pub(super) fn lead_or_alone(&self, hash: u64, key: K, instead: Option<u64>) -> Role {
         let mut state = self.0.lock();
         match state.by_hash.get(&hash) {
-            Some(id) if Some(*id) != instead => Err(state.changes),
-            _ => Ok(state.start(hash, key)),
+            Some(id) if Some(*id) != instead => Role::Alone(state.changes),
+            _ => Role::Leads(state.start(hash, key)),
         }
     }
 

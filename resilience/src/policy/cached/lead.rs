@@ -12,7 +12,6 @@ use super::call::{Call, CallContext};
 use super::key::{CacheKey, GenericArgs, KeyShape};
 use super::look_up::{LookUpResult, time_left};
 use super::table::{Cacheable, Erased, FlightResult, SharedError};
-use super::wait::alone_or_leading;
 use crate::base::block_on::block_on;
 use crate::base::each_poll::each_poll;
 use crate::base::guarded::guarded;
@@ -155,8 +154,8 @@ impl<R: Outcome<Value: Cacheable, Error: 'static>> Lead<R> {
                     return Err((R::failure(*error), Some(failure.class)));
                 }
                 let flights = &place.table.flights;
-                let started = flights.lead_or_alone(place.hash, place.key.clone(), None);
-                Call::new(CallContext { left, ..place.clone() }, alone_or_leading(started))
+                let role = flights.lead_or_alone(place.hash, place.key.clone(), None);
+                Call::new(CallContext { left, ..place.clone() }, role)
             }
         };
         Ok(Self { call: Box::new(call), of: PhantomData })

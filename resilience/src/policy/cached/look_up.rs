@@ -16,8 +16,8 @@
 //! only started if the entry is still the same, and otherwise the call looks again.
 
 use super::Cache;
-use super::call::{Call, CallContext, Role, note_stale, table_address};
-use super::flight::NONE;
+use super::call::{Call, CallContext, note_stale, table_address};
+use super::flight::{NONE, Role};
 use super::key::{BorrowedKey, KeyShape, OwnedKey};
 use super::table::{Erased, Failed, Freshness, Stamp, Stored, Table, freshness};
 use super::wait::WaitForLeader;

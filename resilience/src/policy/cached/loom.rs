@@ -1,6 +1,6 @@
 //! Every order in which a few threads can meet in a flight.
 
-use super::flight::{Flights, NONE, WaitOutcome};
+use super::flight::{Flights, NONE, Role, WaitOutcome};
 use crate::policy::waiters::loom::{Caller, together};
 use loom::sync::Arc;
 use loom::thread;
@@ -145,7 +145,8 @@ fn only_one_of_two_concurrent_calls_leads() {
 fn only_one_of_two_waiters_replaces_the_leader() {
     loom::model(|| {
         let (flights, flight) = led();
-        let start = move |flights: &Shared| flights.lead_or_alone(1, 0, Some(flight)).is_ok();
+        let start =
+            move |flights: &Shared| matches!(flights.lead_or_alone(1, 0, Some(flight)), Role::Leads(_));
         let (one, two) = together(&flights, start, start);
         assert!(one != two);
         flights.land(flight, 7, || unreachable!("another has taken its place"));

@@ -1,7 +1,7 @@
 //! The call that waits for another one of its key.
 
-use super::call::{Call, CallContext, Role};
-use super::flight::WaitOutcome;
+use super::call::{Call, CallContext};
+use super::flight::{Role, WaitOutcome};
 use super::table::{FlightResult, Table};
 use crate::base::clock::{Timer, alarm};
 use std::future::{Future, poll_fn};
@@ -53,18 +53,9 @@ impl WaitForLeader {
             None => {
                 self.is_over = true;
                 flights.leave(self.flight, self.number);
-                alone_or_leading(flights.lead_or_alone(
-                    self.place.hash,
-                    self.place.key.clone(),
-                    Some(self.flight),
-                ))
+                flights.lead_or_alone(self.place.hash, self.place.key.clone(), Some(self.flight))
             }
         };
         Ok(Call::new(self.place.clone(), role))
     }
-}
-
-/// Returns the role of a call that would start a flight: `Err` has the number of changes at its beginning.
-pub(super) fn alone_or_leading(started: Result<u64, u64>) -> Role {
-    started.map_or_else(Role::Alone, Role::Leads)
 }
