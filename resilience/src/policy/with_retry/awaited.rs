@@ -77,6 +77,6 @@ impl NextAttempt<'_> {
 
 impl fmt::Debug for NextAttempt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Again").field("call", &self.call).finish_non_exhaustive()
+        f.debug_struct("NextAttempt").field("call", &self.call).finish_non_exhaustive()
     }
 }

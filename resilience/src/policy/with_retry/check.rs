@@ -40,7 +40,7 @@ pub(super) const fn whole(retry: &Retry) -> Complaint {
 const fn rule(retry: &Retry, rule: &Rule) -> Complaint {
     let schedule = retry.schedule(Some(rule));
     first(&[
-        jitters(schedule.backoff, rule.own_jitter()),
+        jitters(schedule.backoff, rule.settings.config.jitter),
         order(schedule.base, schedule.cap),
         fits(retry, &schedule, NO_RULED_RETRY),
     ])

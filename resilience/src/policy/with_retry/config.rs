@@ -217,11 +217,6 @@ impl Rule {
         settings.config.effective().into_iter().filter(move |setting| is_set(setting.name))
     }
 
-    /// Returns the jitter that the rule itself sets.
-    pub(super) const fn own_jitter(&self) -> Option<Jitter> {
-        self.settings.config.jitter
-    }
-
     /// Returns the schedule of a retry with what this rule sets in place of `general`.
     const fn over(&self, general: Schedule) -> Schedule {
         let own = self.settings.config.schedule();

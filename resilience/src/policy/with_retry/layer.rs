@@ -16,6 +16,7 @@ use super::config::Retry;
 use super::run::Wait;
 use super::run::{self, CallSite, Counter, Pause, Retrying};
 use crate::base::site::Site;
+use crate::base::stopping;
 #[cfg(feature = "ops")]
 use crate::point::Measure;
 use crate::point::registry::{Point, PointKey};
@@ -257,17 +258,25 @@ impl<'a> RetryInForce<'a> {
     where
         'a: 'p,
     {
-        let wait = run::waited(self, call.attempt(), wait);
+        let attempt = call.attempt();
+        let wait: Pause<'p, ()> = Box::pin(async move {
+            stopping::pause(wait.delay).await;
+            run::begin_again(self, attempt, wait);
+        });
         Box::new(NextAttempt { call, by: self.site.point, wait: Some(wait) })
     }
 
     /// Waits, and begins the next attempt.
     #[cold]
-    pub fn pause<'p>(self, retrying: Retrying<'p>) -> Pause<'p, CallState>
+    pub fn pause<'p>(self, Retrying { mut call, wait }: Retrying<'p>) -> Pause<'p, CallState>
     where
         'a: 'p,
     {
-        run::pause(self, retrying)
+        Box::pin(async move {
+            stopping::pause(wait.delay).await;
+            run::begin_retry(self, &mut call, wait);
+            call
+        })
     }
 
     /// Blocks the thread for the wait; then the next attempt begins.

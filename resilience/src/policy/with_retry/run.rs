@@ -166,33 +166,6 @@ pub(super) fn begin_again<S: CallSite + Copy>(site: S, attempt: u32, wait: Wait<
 /// The wait between two attempts; boxed, so that the annotated future need not hold the timer.
 pub(super) type Pause<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Waits, and begins the next attempt.
-#[cold]
-pub(super) fn pause<'a>(
-    site: impl CallSite + Copy + Send + 'a,
-    retrying: Retrying<'a>,
-) -> Pause<'a, CallState> {
-    Box::pin(async move {
-        let Retrying { mut call, wait } = retrying;
-        stopping::pause(wait.delay).await;
-        begin_retry(site, &mut call, wait);
-        call
-    })
-}
-
-/// Waits, and begins the attempt with this number, which is not the first of its call.
-#[cold]
-pub(super) fn waited<'a>(
-    site: impl CallSite + Copy + Send + 'a,
-    attempt: u32,
-    wait: Wait<'a>,
-) -> Pause<'a, ()> {
-    Box::pin(async move {
-        stopping::pause(wait.delay).await;
-        begin_again(site, attempt, wait);
-    })
-}
-
 /// Blocks the thread for the wait; then the next attempt begins on it, which is marked for as long as that runs.
 #[cold]
 pub(super) fn sleep<S: CallSite + Copy>(site: S, retrying: Retrying<'_>) -> CallState {
