@@ -120,7 +120,7 @@ pub(crate) fn together(complaint: Complaint, changes: &[Change]) -> Result<(), V
 }
 
 /// Reports a mistake at the value of the setting that it names, or else at the first value that was changed.
-pub(crate) fn complain(complaint: Complaint, changes: &[Change], cause: Cause) -> Result<(), Vec<Mistake>> {
+fn complain(complaint: Complaint, changes: &[Change], cause: Cause) -> Result<(), Vec<Mistake>> {
     match (complaint, changes.first()) {
         (Some(reason), Some(first)) => {
             // The sentence names a setting: its value is where a person looks.

@@ -121,7 +121,7 @@ pub(super) fn of_one_generation<T>(read: impl Fn() -> T) -> T {
 
 /// Returns the settings in force for the point whose `static` is at this address.
 #[inline]
-pub(crate) fn pinned_at(point: usize) -> Pinned {
+fn pinned_at(point: usize) -> Pinned {
     match CURRENT.load(Ordering::Acquire) {
         0 => Pinned(None),
         number => look_up(number, point),

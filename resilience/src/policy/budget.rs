@@ -392,10 +392,8 @@ impl Budget {
         self.note(Payment::Refunded);
         self.bucket.put_back(u64::from(self.settings.config.deposit) * MILLI);
     }
-}
 
-/// The parts of a budget that the attempts around a call use for its payments.
-impl Budget {
+    /// Notes a payment of the attempts around the running code.
     fn note(&self, payment: Payment) {
         payers::note(self, |notes| notes.payment = Some(payment));
     }

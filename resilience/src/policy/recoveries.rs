@@ -43,20 +43,15 @@ static COUNTS: Site<OfProcess<RwLock<Counts>>> =
 /// The most points that are counted one by one: names of jobs as plain values have no limit.
 const MOST_POINTS: usize = 1_000;
 
-fn counts() -> &'static RwLock<Counts> {
-    let counts: &'static OfProcess<RwLock<Counts>> = &COUNTS;
-    counts
-}
-
 /// Counts that `strategy` was taken at `point`.
 pub(crate) fn count(point: &PointName, strategy: &'static str, worked: bool) {
     {
-        let counts = counts().read().unwrap_or_else(PoisonError::into_inner);
+        let counts = COUNTS.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(counters) = counts.get(strategy).and_then(|points| points.get(point)) {
             return counters.count(worked);
         }
     }
-    let mut counts = counts().write().unwrap_or_else(PoisonError::into_inner);
+    let mut counts = COUNTS.write().unwrap_or_else(PoisonError::into_inner);
     let points = counts.entry(strategy).or_default();
     let is_one_by_one = points.len() < MOST_POINTS || points.contains_key(point);
     let point = if is_one_by_one { point.clone() } else { PointName::new("_other") };
@@ -104,14 +99,9 @@ pub(crate) fn recorded() -> u64 {
     SUMS.recorded.load(Ordering::Relaxed)
 }
 
-/// Counts how a job that was begun again has ended.
-pub(crate) fn count_resumed(point: &PointName, worked: bool) {
-    count(point, "resume", worked);
-}
-
 /// Returns the counts so far.
 pub(crate) fn counted() -> Vec<(&'static str, PointName, Count)> {
-    let counts = counts().read().unwrap_or_else(PoisonError::into_inner);
+    let counts = COUNTS.read().unwrap_or_else(PoisonError::into_inner);
     let all = counts.iter().flat_map(|(strategy, points)| {
         points.iter().map(|(point, counters)| (*strategy, point.clone(), counters.counted()))
     });

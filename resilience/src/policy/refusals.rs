@@ -11,14 +11,12 @@
 use crate::classify::Classification;
 use std::sync::OnceLock;
 
-type Question = fn(&Classification) -> bool;
-
 /// Set once the program has jobs.
-static QUESTION: OnceLock<Question> = OnceLock::new();
+static QUESTION: OnceLock<fn(&Classification) -> bool> = OnceLock::new();
 
 /// Sets what returns whether an error of a class is a refusal by the job of the running code.
 #[cfg(feature = "durable")]
-pub(crate) fn set(question: Question) {
+pub(crate) fn set(question: fn(&Classification) -> bool) {
     QUESTION.get_or_init(|| question);
 }
 

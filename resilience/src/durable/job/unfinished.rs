@@ -19,7 +19,7 @@ use crate::durable::record::Status;
 use crate::durable::record::alert::critical;
 use crate::durable::record::error::Subject;
 use crate::event::{Event, emit};
-use crate::policy::recoveries::{count, count_resumed};
+use crate::policy::recoveries::count;
 
 /// A guard that reports how a job ends, also if its call is dropped before that.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Unfinished {
         if let Some(at) = &self.at
             && std::mem::take(&mut self.is_resumed)
         {
-            count_resumed(&at.point, false);
+            count(&at.point, "resume", false);
         }
     }
 
@@ -125,7 +125,7 @@ impl Unfinished {
             None,
         );
         if self.is_resumed {
-            count_resumed(&at.point, status == Status::Done);
+            count(&at.point, "resume", status == Status::Done);
         }
         if let Some((strategy, worked)) = strategy {
             count(&at.point, strategy, worked);

@@ -270,7 +270,7 @@ impl Degrade {
             && let Some(simpler) = original.simplify(level + 1)
         {
             level += 1;
-            self.emit(PointName::new(self.name), failed, level);
+            emit(&Event::Simplified { point: PointName::new(self.name), class: failed, level }, None);
             let outcome = body(&simpler);
             class = verdict_of(&outcome);
             if class.is_none() {
@@ -321,7 +321,7 @@ impl Degrade {
             && let Some(simpler) = original.simplify(level + 1)
         {
             level += 1;
-            self.emit(PointName::new(self.name), failed, level);
+            emit(&Event::Simplified { point: PointName::new(self.name), class: failed, level }, None);
             let outcome = run(&mut body, &simpler).await;
             class = verdict_of(&outcome);
             if class.is_none() {
@@ -342,10 +342,5 @@ impl Degrade {
         let has_time = || remaining().is_none_or(|left| !left.is_zero());
         let goes_on = level < max && has_time() && !class.is_of_request();
         (goes_on && !refusals::is_by_job(&class)).then_some(class)
-    }
-
-    fn emit(&self, point: PointName, class: Classification, level: u32) {
-        let _ = self;
-        emit(&Event::Simplified { point, class, level }, None);
     }
 }

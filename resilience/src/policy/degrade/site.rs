@@ -8,6 +8,7 @@ use crate::base::setting::Effective;
 use crate::base::setting::Setting;
 use crate::base::site::Site;
 use crate::classify::{Category, Classification};
+use crate::event::{Event, emit};
 use crate::outcome::Outcome;
 #[cfg(feature = "config")]
 use crate::point::Override;
@@ -80,7 +81,7 @@ impl DegradeSite {
     #[cold]
     pub fn simplified(&self, class: Classification, level: u32) {
         self.counters.simplified.fetch_add(1, Ordering::Relaxed);
-        self.policy.emit(self.point.name(), class, level);
+        emit(&Event::Simplified { point: self.point.name(), class, level }, None);
     }
 
     /// Returns the outcome for the caller: that of the last call, or the first error if that failed as well.

@@ -74,7 +74,7 @@ use crate::keyed::{EntryMap, Key, KeyRef, MAX_KEYS, PerKey};
 use crate::outcome::Outcome;
 use crate::point::PointSite;
 #[cfg(feature = "config")]
-use crate::point::{Override, overrides::of_state};
+use crate::point::overrides::of_state;
 use crate::policy::{InvalidPolicy, verdict_of};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -318,16 +318,10 @@ impl Failover {
     /// Returns the settings in force: the one place that reads them.
     fn config(&self) -> &FailoverConfig {
         #[cfg(feature = "config")]
-        if let Some(changed) = self.changed_settings() {
+        if let Some(changed) = of_state(&self.name, self, "failover", None) {
             return changed.get().unwrap_or(&self.settings.config);
         }
         &self.settings.config
-    }
-
-    /// Returns the settings of a configuration that replace those in the code.
-    #[cfg(feature = "config")]
-    fn changed_settings(&self) -> Option<&'static Override> {
-        of_state(&self.name, self, "failover", None)
     }
 
     /// Runs `body` with `own`, and after a failure with the `values` that are listed after it.
