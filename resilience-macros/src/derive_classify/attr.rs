@@ -5,6 +5,7 @@ use crate::{syntax::keys, value};
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
+use syn::parse::Parser as _;
 use syn::{Attribute, Meta};
 
 /// One word, with the value behind its `=`.
@@ -58,22 +59,13 @@ fn words(attr: &Attribute, errors: &Errors) -> Vec<Option<Entry>> {
 fn entry(part: TokenStream) -> syn::Result<Entry> {
     let part = value::open(part);
     let mut tokens = part.clone().into_iter();
-    let word = syn::parse2::<AnyWord>(tokens.next().map(TokenTree::into_token_stream).unwrap_or_default());
+    let word = Ident::parse_any.parse2(tokens.next().map(TokenTree::into_token_stream).unwrap_or_default());
     let value = match tokens.next() {
         None => None,
         Some(TokenTree::Punct(equals)) if equals.as_char() == '=' => Some(value::open(tokens.collect())),
         Some(_) => return Err(strange(&part)),
     };
-    word.map(|AnyWord(word)| Entry { word, value }).map_err(|_| strange(&part))
-}
-
-/// An identifier; `crate` is one here, too.
-struct AnyWord(Ident);
-
-impl syn::parse::Parse for AnyWord {
-    fn parse(input: syn::parse::ParseStream<'_>) -> syn::Result<Self> {
-        input.call(Ident::parse_any).map(Self)
-    }
+    word.map(|word| Entry { word, value }).map_err(|_| strange(&part))
 }
 
 fn strange(part: &TokenStream) -> syn::Error {

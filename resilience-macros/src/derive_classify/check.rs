@@ -75,12 +75,12 @@ pub(super) enum Setter {
     Action(LitStr),
 }
 
-type ClassifyWords = &'static [(&'static str, &'static str)];
+type VariantWords = &'static [(&'static str, &'static str)];
 
-const RETRY: ClassifyWords = &[("never", "Never"), ("once", "Once"), ("backoff", "Backoff")];
-const SEVERITY: ClassifyWords =
+const RETRY: VariantWords = &[("never", "Never"), ("once", "Once"), ("backoff", "Backoff")];
+const SEVERITY: VariantWords =
     &[("low", "Low"), ("medium", "Medium"), ("high", "High"), ("critical", "Critical"), ("fatal", "Fatal")];
-const DELIVERED: ClassifyWords = &[("no", "No"), ("maybe", "Maybe"), ("yes", "Yes")];
+const DELIVERED: VariantWords = &[("no", "No"), ("maybe", "Maybe"), ("yes", "Yes")];
 
 /// Checks every word of `input`; contradictions and missing words are reported.
 pub(super) fn check<'a>(input: &Input<'a>, errors: &Errors) -> Checked<'a> {
@@ -130,9 +130,9 @@ struct Whole {
 impl Whole {
     fn read(entries: &[&Entry], shape: &Shape<'_>, errors: &Errors) -> Self {
         let mut whole = Self { root: quote!(::resilience), default: None };
-        let mut seen = SeenWords::default();
+        let mut seen = Vec::new();
         for entry in entries {
-            let result = seen.add(entry).and_then(|()| whole.set(entry, shape));
+            let result = add_word(&mut seen, entry).and_then(|()| whole.set(entry, shape));
             errors.ok(result);
         }
         whole
@@ -206,21 +206,16 @@ fn path(entry: &Entry) -> Result<Path> {
     Path::parse_mod_style.parse2(tokens).map_err(|_| at(&entry.word, "write `crate = ::path`"))
 }
 
-/// The words of one place so far, none of which may come twice.
-#[derive(Default)]
-struct SeenWords<'e>(Vec<&'e Ident>);
-
-impl<'e> SeenWords<'e> {
-    fn add(&mut self, entry: &'e Entry) -> Result<()> {
-        if self.0.contains(&&entry.word) {
-            return Err(at(
-                &entry.word,
-                format!("`{}` is written twice\nhelp: remove one of the two", entry.word),
-            ));
-        }
-        self.0.push(&entry.word);
-        Ok(())
+/// Adds the word of `entry` to those of its place so far, none of which may come twice.
+fn add_word<'e>(seen: &mut Vec<&'e Ident>, entry: &'e Entry) -> Result<()> {
+    if seen.contains(&&entry.word) {
+        return Err(at(
+            &entry.word,
+            format!("`{}` is written twice\nhelp: remove one of the two", entry.word),
+        ));
     }
+    seen.push(&entry.word);
+    Ok(())
 }
 
 /// A reader of the words of one arm.
@@ -248,9 +243,9 @@ impl<'r, 'a> Reader<'r, 'a> {
         entries: impl IntoIterator<Item = &'e Entry>,
         default: Option<&Ident>,
     ) -> Option<Option<ArmRule<'a>>> {
-        let mut seen = SeenWords::default();
+        let mut seen = Vec::new();
         for entry in entries {
-            let result = seen.add(entry).and_then(|()| self.entry(entry));
+            let result = add_word(&mut seen, entry).and_then(|()| self.entry(entry));
             self.broken |= self.errors.ok(result).is_none();
         }
         let base = match self.base {
@@ -415,7 +410,7 @@ impl<'r, 'a> Reader<'r, 'a> {
         Ok(With { function, field })
     }
 
-    fn set(&mut self, entry: &Entry, words: ClassifyWords, make: impl FnOnce(Ident) -> Setter) -> Result<()> {
+    fn set(&mut self, entry: &Entry, words: VariantWords, make: impl FnOnce(Ident) -> Setter) -> Result<()> {
         let names: Vec<_> = words.iter().map(|(name, _)| *name).collect();
         let word: Ident = value(entry, &names.join("|"))?;
         let found = words.iter().find(|(name, _)| word == name);
