@@ -20,8 +20,8 @@ use std::sync::Mutex;
 ///
 /// With the feature `ops` each is kept for a while, and so is seen; else as [`is_rejection_heard`].
 #[inline]
-pub(crate) fn is_heard(hook: Option<Hook>) -> bool {
-    cfg!(feature = "ops") || is_rejection_heard(hook)
+pub(crate) fn is_heard() -> bool {
+    cfg!(feature = "ops") || is_rejection_heard(None)
 }
 
 /// Returns whether a rejection would be seen. It has to be cheap: many calls are rejected during an overload.

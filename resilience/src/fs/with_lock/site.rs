@@ -80,7 +80,7 @@ impl LockSite {
     pub(crate) fn locked(&self, key: &PointName, waited: Option<Duration>) {
         self.counters.waited(waited);
         self.counters.locked.fetch_add(1, Ordering::Relaxed);
-        if is_heard(None) {
+        if is_heard() {
             let (point, waited) = (self.point.name(), waited.unwrap_or_default());
             let event = Event::Locked { point, key: key.clone(), waited };
             emit_as(&event, None, Log { pace: None, shows_key: shows_all_keys() });

@@ -59,7 +59,7 @@ pub(super) fn note_stale(table: &Table, point: &PointName, stored: &Stored, clas
     Table::count(&table.stale);
     #[cfg(feature = "ops")]
     crate::point::note_degraded(point);
-    if is_heard(None) {
+    if is_heard() {
         let age = stored.at.age(Stamp::now());
         emit(&Event::ServedStale { point: point.clone(), class, age }, None);
     }

@@ -445,7 +445,7 @@ impl Failover {
     /// Reports that a call continues with the value called `value`, as its further one of this number.
     fn failed_over(&self, class: Classification, step: usize, value: impl FnOnce() -> Option<PointName>) {
         self.state.failed_over.fetch_add(1, Ordering::Relaxed);
-        if is_heard(None) {
+        if is_heard() {
             let step = u32::try_from(step).unwrap_or(u32::MAX);
             emit(&Event::FailedOver { point: self.name.clone(), class, value: value(), step }, None);
         }

@@ -349,7 +349,7 @@ impl Hedge {
     #[cold]
     fn hedged(&self, number: u32, after: Duration) {
         self.count(|counters| &counters.hedged);
-        if is_heard(None) {
+        if is_heard() {
             let (point, key) = self.owner.labels();
             emit_as(
                 &Event::Hedged { point, key, number, after },

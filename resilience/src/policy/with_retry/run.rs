@@ -244,7 +244,7 @@ fn judged<'b>(
     }
     let attempts_max = attempts_max(retry);
     let next = next(retry, history, &class, ruling, paid_by);
-    if is_heard(None) {
+    if is_heard() {
         let delay = next.as_ref().ok().map(|wait| wait.delay);
         let reason = next.as_ref().err().map(|stop| stop.reason());
         let (point, inside) = (site.name(), repeats::around());
