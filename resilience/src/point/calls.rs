@@ -248,24 +248,39 @@ impl Counters {
     fn read(&self) -> CallCounts {
         let load = |count: &AtomicU64| count.load(Ordering::Acquire);
         let before = self.begun();
-        let mut severities = Vec::new();
+        let (mut severities, mut failed, mut failures) = (Vec::new(), Vec::new(), 0);
         for (category, counts) in Category::ALL.into_iter().zip(&self.failed) {
-            let counts = SEVERITIES.into_iter().zip(counts.iter().map(load)).filter(|(_, count)| *count > 0);
-            severities.extend(counts.map(|(severity, count)| (category, severity, count)));
+            let mut sum = 0;
+            for (severity, count) in SEVERITIES.into_iter().zip(counts.iter().map(load)) {
+                if count > 0 {
+                    severities.push((category, severity, count));
+                    sum += count;
+                }
+            }
+            if sum > 0 {
+                failed.push((category.as_str(), sum));
+                failures += sum;
+            }
         }
         let retried = Category::ALL.into_iter().zip(self.retried.iter().map(load));
-        let ended = EndedCalls {
-            retried: retried.filter(|(_, count)| *count > 0).collect(),
-            succeeded: self.succeeded(),
-            rejected: load(&self.rejected),
-            cancelled: load(&self.cancelled),
-            panicked: load(&self.panicked),
+        let retried: Vec<_> = retried.filter(|(_, count)| *count > 0).collect();
+        let (succeeded, rejected) = (self.succeeded(), load(&self.rejected));
+        let (cancelled, panicked) = (load(&self.cancelled), load(&self.panicked));
+        let total = succeeded + failures + rejected + cancelled + panicked;
+        CallCounts {
+            total,
+            succeeded,
+            failed,
+            rejected,
+            cancelled,
+            panicked,
+            in_flight: before.midpoint(self.begun()).saturating_sub(total),
+            attempts: total + retried.iter().map(|(_, count)| count).sum::<u64>(),
             severities,
-        };
-        let mut counts = ended.counts(before.midpoint(self.begun()));
-        counts.runs = self.runs.read();
-        counts.measured = self.durations.get().map_or_else(Vec::new, |durations| durations.read());
-        counts
+            retried,
+            runs: self.runs.read(),
+            measured: self.durations.get().map_or_else(Vec::new, |durations| durations.read()),
+        }
     }
 }
 
@@ -276,45 +291,6 @@ fn outcome(class: &Classification) -> Outcome {
         Category::Rejected => Outcome::Rejected,
         _ if class.is_refusal() => Outcome::Rejected,
         _ => Outcome::Error,
-    }
-}
-
-/// The parts of which the totals are sums.
-struct EndedCalls {
-    succeeded: u64,
-    rejected: u64,
-    cancelled: u64,
-    panicked: u64,
-    severities: Vec<(Category, Severity, u64)>,
-    retried: Vec<(Category, u64)>,
-}
-
-impl EndedCalls {
-    fn counts(self, begun: u64) -> CallCounts {
-        let mut failed: Vec<(&'static str, u64)> = Vec::new();
-        for (category, _, count) in &self.severities {
-            match failed.last_mut().filter(|(last, _)| *last == category.as_str()) {
-                Some((_, sum)) => *sum += count,
-                None => failed.push((category.as_str(), *count)),
-            }
-        }
-        let failures: u64 = failed.iter().map(|(_, count)| count).sum();
-        let total = self.succeeded + failures + self.rejected + self.cancelled + self.panicked;
-        let attempts = total + self.retried.iter().map(|(_, count)| count).sum::<u64>();
-        CallCounts {
-            total,
-            succeeded: self.succeeded,
-            failed,
-            rejected: self.rejected,
-            cancelled: self.cancelled,
-            panicked: self.panicked,
-            in_flight: begun.saturating_sub(total),
-            attempts,
-            severities: self.severities,
-            retried: self.retried,
-            runs: Vec::new(),
-            measured: Vec::new(),
-        }
     }
 }
 
