@@ -7,7 +7,7 @@ mod throttle;
 
 use self::budget::{BudgetSource, budget, shared};
 use self::foreign::WORDS;
-use self::schedule::{Bounds, Schedule, schedule};
+use self::schedule::{Bounds, schedule};
 use self::throttle::{Throttle, Throttled, check_throttle, throttle};
 use crate::context::{Context, Position, again_local, pinned_local, retry_local};
 use crate::errors::Errors;
@@ -141,7 +141,7 @@ fn check(input: Input<'_>) -> Checked {
     let depends = give_up_at.or_else(|| depends.then(Span::call_site));
     let has_policy = reader.has_any(&["policy"]);
     let has_limit = give_up_at.is_some() || has_policy;
-    let Schedule { mut setters, bounds } = schedule(&mut reader);
+    let (mut setters, bounds) = schedule(&mut reader);
     bounds.check(errors);
     let mut seen = Vec::new();
     let on: Vec<_> = on.into_iter().filter_map(|entry| rule(entry, &bounds, &mut seen, errors)).collect();
@@ -190,7 +190,7 @@ fn rule(entry: Entry, around: &Bounds, seen: &mut Vec<Ident>, errors: &Errors) -
         return None;
     };
     let mut reader = Reader::inside(&SPEC, &RULE, keys::entries(list), errors);
-    let Schedule { setters, bounds, .. } = schedule(&mut reader);
+    let (setters, bounds) = schedule(&mut reader);
     bounds.check_within(around, errors);
     let rest = reader.rest();
     for other in rest.iter().filter(|other| other.key.is_none()) {

@@ -2,17 +2,11 @@
 
 use super::SPEC;
 use crate::errors::Errors;
-use crate::syntax::keys::Reader;
+use crate::syntax::keys::{Reader, Value};
 use crate::value::{self, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::{Error, Result};
-
-/// The settings of the times and the number of attempts, which an `on(..)` has as well.
-pub(super) struct Schedule {
-    pub(super) setters: Vec<Setter>,
-    pub(super) bounds: Bounds,
-}
 
 /// The first wait and the longest one, where they are written.
 pub(super) struct Bounds {
@@ -61,8 +55,8 @@ impl Bounds {
     }
 }
 
-/// Takes the settings, among them those of a schedule.
-pub(super) fn schedule(reader: &mut Reader<'_>) -> Schedule {
+/// Takes the settings, among them those of the times and the number of attempts, which an `on(..)` has as well.
+pub(super) fn schedule(reader: &mut Reader<'_>) -> (Vec<Setter>, Bounds) {
     let written = ["base", "cap"].map(|name| reader.span_of(name));
     let has_defaults = reader.span_of("policy").is_none();
     let settings = Settings::read(reader);
@@ -74,26 +68,21 @@ pub(super) fn schedule(reader: &mut Reader<'_>) -> Schedule {
     let [base, cap] = written;
     let bounds = Bounds { base: bound("base", base), cap: bound("cap", cap), has_defaults };
     let mut setters = settings.setters;
+    let is_decorrelated =
+        matches!(reader.peek("backoff"), Some(Value::Given(kind)) if kind.to_string() == "decorrelated");
     let backoff = reader.value("backoff", backoff);
     let jitter_at = reader.span_of("jitter");
     let jitter = reader.value("jitter", |tokens| jitter(&tokens));
-    if let (Some(Backoff::Decorrelated(_)), Some(at)) = (&backoff, jitter_at) {
+    if let (true, Some(at)) = (is_decorrelated, jitter_at) {
         let words = "`backoff = decorrelated` has its own jitter\nhelp: leave `jitter` out";
         reader.errors.at_span(at, words);
     }
-    if let Some(Backoff::Setter(backoff) | Backoff::Decorrelated(backoff)) = backoff {
-        setters.push(backoff);
-    }
+    setters.extend(backoff);
     setters.extend(jitter);
-    Schedule { setters, bounds }
+    (setters, bounds)
 }
 
-enum Backoff {
-    Setter(Setter),
-    Decorrelated(Setter),
-}
-
-fn backoff(tokens: TokenStream) -> Result<Backoff> {
+fn backoff(tokens: TokenStream) -> Result<Setter> {
     value::without_self(&tokens)?;
     let span = value::own_span_of(&tokens);
     let kind = |kind: &str| {
@@ -101,10 +90,10 @@ fn backoff(tokens: TokenStream) -> Result<Backoff> {
         Setter::new("backoff", quote_spanned!(span=> __rt::Backoff::#kind))
     };
     Ok(match tokens.to_string().as_str() {
-        "constant" => Backoff::Setter(kind("Constant")),
-        "linear" => Backoff::Setter(kind("Linear")),
-        "fibonacci" => Backoff::Setter(kind("Fibonacci")),
-        "decorrelated" => Backoff::Decorrelated(kind("Decorrelated")),
+        "constant" => kind("Constant"),
+        "linear" => kind("Linear"),
+        "fibonacci" => kind("Fibonacci"),
+        "decorrelated" => kind("Decorrelated"),
         "exponential" => return Err(Error::new(span, EXPONENTIAL)),
         text if value::is_duration(text) => {
             let words = format!(
@@ -114,15 +103,12 @@ fn backoff(tokens: TokenStream) -> Result<Backoff> {
         }
         _ => match syn::parse2(value::open(tokens.clone())) {
             Ok(syn::Expr::Path(path)) if is_function(&path.path) => {
-                Backoff::Setter(Setter::new("backoff", quote_spanned!(span=> __rt::Backoff::Custom(#path))))
+                Setter::new("backoff", quote_spanned!(span=> __rt::Backoff::Custom(#path)))
             }
             Ok(syn::Expr::Call(call)) => return Err(no_such_backoff(&call, span)),
             _ => {
                 let factor = value::factor_from_one(tokens, "backoff")?;
-                Backoff::Setter(Setter::new(
-                    "backoff",
-                    quote_spanned!(span=> __rt::Backoff::Exponential(#factor)),
-                ))
+                Setter::new("backoff", quote_spanned!(span=> __rt::Backoff::Exponential(#factor)))
             }
         },
     })
