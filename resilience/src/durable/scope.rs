@@ -250,6 +250,12 @@ impl JobScope {
         &self.lease.store
     }
 
+    /// Returns the key of its step `key` in another store than its own.
+    fn place_elsewhere(&self, key: &str) -> String {
+        let parts = [self.id.as_str(), &self.incarnation.to_string(), "", ""];
+        place::step_elsewhere(&self.id, identify(&self.store().identity(), parts), key)
+    }
+
     /// Returns the holder under which its steps and cursors are written.
     pub(crate) fn holder(&self) -> Holder {
         Holder { key: self.lease.key.clone(), fence: self.lease.fence }
@@ -680,13 +686,21 @@ impl Scope {
         Self { job: self.job, step: Some(step), held, resumption: None }
     }
 
-    /// Returns the key of the step `key` that is called here: the undo around it has steps of its own.
-    pub(crate) fn place_of_step(&self, key: &str) -> String {
+    /// Returns the key in `store` of the step `key` that is called here: the undo around it has steps of its own.
+    ///
+    /// A store other than the job's knows nothing of the job: neither when it ends, nor when it starts over. There the
+    /// step is one outside of jobs, whose key names this very incarnation of the job.
+    pub(crate) fn place_of_step(&self, store: &Arc<dyn Store>, key: &str) -> String {
         let outward = std::iter::successors(self.held.as_ref(), |held| held.outer.as_ref());
         let keys = outward.map(|held| held.key.as_str()).take_while(|key| !place::is_job(key));
-        match keys.filter(|key| place::is_of_undo(key)).last() {
+        let undo = keys.filter(|key| place::is_of_undo(key)).last();
+        let Some(job) = &self.job else { return place::step(None, key) };
+        let is_elsewhere = !store::same(job.store(), store);
+        match undo {
+            Some(undo) if is_elsewhere => job.place_elsewhere(&place::step_of_undo(undo, key)),
             Some(undo) => place::step_of_undo(undo, key),
-            None => place::step(self.job.as_ref().map(|job| job.id.as_str()), key),
+            None if is_elsewhere => job.place_elsewhere(key),
+            None => place::step(Some(&job.id), key),
         }
     }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `j/<id>` | a job |
 //! | `s/<job>/<key>`, `c/<key>` | a step of a job, a step outside of jobs |
+//! | `c/<job>/<hash>/<key>` | a step of a job in another store than the job's; the hash is of the job's store and incarnation |
 //! | `p/<job>/<name>`, `p//<name>` | a cursor of a job, a cursor outside of jobs |
 //! | `n/<job>/` | the count of the steps of a job that have ended |
 //! | `l/<name>` | a lock, while it is held |
@@ -66,6 +67,13 @@ pub(crate) mod place {
             Some(job) => format!("s/{}/{key}", part(job)),
             None => format!("{STEPS}{key}"),
         }
+    }
+
+    /// Returns the key of the step `key` of a job in another store than the job's, which sees a step outside of jobs.
+    /// `incarnation` identifies the store and the run of the job until it starts over: with the next one the step
+    /// runs again.
+    pub(crate) fn step_elsewhere(job: &str, incarnation: u128, key: &str) -> String {
+        format!("{STEPS}{job}/{incarnation:032x}/{key}")
     }
 
     /// Returns the key of the number of ended steps of a job.

@@ -138,7 +138,7 @@ impl Checkpoint {
                 crate::durable::default_store().map_err(|error| CheckpointError::store(place(&key), error))?
             }
         };
-        let full = scope.place_of_step(&key);
+        let full = scope.place_of_step(&store, &key);
         if scope.holds(&store, &full) {
             return Err(CheckpointError::Recursive { at: place(&key) });
         }
