@@ -169,7 +169,6 @@ fn has_few_rights() {
 
 #[test]
 fn a_store_with_read_only_permissions_can_be_inspected() {
-    const OTHER: u32 = 12_345;
     let scratch = Scratch::new();
     for name in ["own", "foreign"] {
         let dir = scratch.path(name);
@@ -191,6 +190,14 @@ fn a_store_with_read_only_permissions_can_be_inspected() {
     assert_ne!(fs::metadata(scratch.path("foreign")).expect("it").uid(), OTHER);
     fs::create_dir_all(scratch.path("closed/there")).expect("a directory");
     fs::set_permissions(scratch.path("closed"), fs::Permissions::from_mode(0o700)).expect("its mode");
+    run_as_another_user(&scratch, "upkeep::has_few_rights");
+}
+
+/// A user that is not this one.
+const OTHER: u32 = 12_345;
+
+/// Runs the ignored test `name` as the user [`OTHER`], and checks that it has seen all.
+fn run_as_another_user(scratch: &Scratch, name: &str) {
     // The program itself may be where that user may not go. It is copied by another process: a file that this one has
     // open for writing, as a process that another test starts just now has, too, cannot be run.
     let program = scratch.path("program");
@@ -198,18 +205,46 @@ fn a_store_with_read_only_permissions_can_be_inspected() {
     let copied = std::process::Command::new("cp").arg(own).arg(&program).status().expect("cp");
     assert!(copied.success());
     let mut looker = std::process::Command::new(&program);
-    looker.args([
-        "--exact",
-        "upkeep::has_few_rights",
-        "--ignored",
-        "--quiet",
-        "--nocapture",
-        "--test-threads=1",
-    ]);
+    looker.args(["--exact", name, "--ignored", "--quiet", "--nocapture", "--test-threads=1"]);
     looker.env("TEST_DIR", scratch.path("")).current_dir("/").uid(OTHER);
     let output = looker.output().expect("a process");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("all seen"), "{text}\n{output:?}");
+}
+
+/// Uses a store in a directory that it may not enter for a while.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn is_locked_out() {
+    let Some(dir) = given_dir() else { return };
+    let above = dir.join("above");
+    let store = SqliteStore::open(above.join("state")).expect("a store");
+    record(&store, "c/a", 10);
+    let allow = |mode| fs::set_permissions(&above, fs::Permissions::from_mode(mode)).expect("its mode");
+    allow(0o000);
+    let read = block_on(store.get("c/a")).expect_err("it may not be looked at");
+    let written = block_on(store.claim(Claim::new("c/b", store.owner(), "f"))).expect_err("neither");
+    allow(0o700);
+    for error in [read, written] {
+        let text = error.to_string();
+        assert!(matches!(error, StoreError::Unavailable(_)) && text.contains("Permission denied"), "{text}");
+        assert!(text.contains("store.sqlite") && !text.contains("removed"), "{text}");
+    }
+    assert!(block_on(store.get("c/a")).expect("a store").is_some());
+    println!("all seen");
+}
+
+#[test]
+fn a_store_in_a_directory_that_may_not_be_entered_is_not_lost() {
+    let scratch = Scratch::new();
+    let above = scratch.path("above");
+    fs::create_dir(&above).expect("a directory");
+    fs::set_permissions(&above, fs::Permissions::from_mode(0o700)).expect("its mode");
+    if let Err(error) = chown(&above, Some(OTHER), None) {
+        eprintln!("SKIPPED: only root can give files away ({error})");
+        return;
+    }
+    run_as_another_user(&scratch, "upkeep::is_locked_out");
 }
 
 #[test]

@@ -218,51 +218,63 @@ pub(crate) struct Inode(pub(crate) u64, pub(crate) u64);
 ///
 /// A link at `path` is not followed: it is a file of its own.
 pub(crate) fn inode(path: &Path) -> Option<Inode> {
-    seen(path).map(|(inode, _)| inode)
+    seen(path).ok().flatten().map(|(inode, _)| inode)
 }
 
 /// Returns the size of the file at `path` in bytes; 0 if there is none.
 #[cfg(feature = "sqlite")]
 pub(crate) fn size(path: &Path) -> u64 {
-    seen(path).map_or(0, |(_, bytes)| bytes)
+    seen(path).ok().flatten().map_or(0, |(_, bytes)| bytes)
 }
 
-/// Returns the file at `path` and its size, which is looked up before every commit.
+/// Returns the file at `path` and its size, which is looked up before every commit; `None` if there is none.
 ///
 /// The times are not requested: after a request Linux gives the next write a time of its own, which the next sync has
 /// to write, too.
 #[cfg(target_os = "linux")]
-pub(crate) fn seen(path: &Path) -> Option<(Inode, u64)> {
+pub(crate) fn seen(path: &Path) -> io::Result<Option<(Inode, u64)>> {
     use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
     match statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::INO | StatxFlags::SIZE) {
         Ok(found) => {
             let device = makedev(found.stx_dev_major, found.stx_dev_minor);
-            Some((Inode(device, found.stx_ino), found.stx_size))
+            Ok(Some((Inode(device, found.stx_ino), found.stx_size)))
         }
         // A sandbox that does not know the call.
         Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => metadata(path),
-        Err(_) => None,
+        Err(error) => if_any(Err(error.into())),
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn seen(path: &Path) -> Option<(Inode, u64)> {
+pub(crate) fn seen(path: &Path) -> io::Result<Option<(Inode, u64)>> {
     metadata(path)
+}
+
+/// Returns `None` for a file that is not there. Any other failed look, such as at a directory that may not be entered,
+/// does not say whether it is.
+fn if_any<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Returns the file and its size from `lstat`, on systems without `statx`.
 #[cfg(unix)]
-fn metadata(path: &Path) -> Option<(Inode, u64)> {
+fn metadata(path: &Path) -> io::Result<Option<(Inode, u64)>> {
     use std::os::unix::fs::MetadataExt;
-    let found = fs::symlink_metadata(path).ok()?;
-    Some((Inode(found.dev(), found.ino()), found.len()))
+    let found = if_any(fs::symlink_metadata(path))?;
+    Ok(found.map(|found| (Inode(found.dev(), found.ino()), found.len())))
 }
 
 /// Returns the size. Without inodes all files are equal: that a file was replaced is not noticed.
 #[cfg(not(unix))]
-fn metadata(path: &Path) -> Option<(Inode, u64)> {
-    let found = fs::symlink_metadata(path).ok()?;
-    Some((Inode(0, 0), found.len()))
+fn metadata(path: &Path) -> io::Result<Option<(Inode, u64)>> {
+    let found = if_any(fs::symlink_metadata(path))?;
+    Ok(found.map(|found| (Inode(0, 0), found.len())))
 }
 
 /// Returns the file that the link at `path` leads to.

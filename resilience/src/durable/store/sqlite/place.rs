@@ -315,11 +315,11 @@ impl StorePlace {
     /// # Errors
     ///
     /// [`StoreError::Lost`] if a file is another one or none, or the one of the tables is empty;
-    /// [`StoreError::Refused`] in a fork's child.
+    /// [`StoreError::Unavailable`] if it cannot be looked at; [`StoreError::Refused`] in a fork's child.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         self.check_process()?;
         for (at, (path, opened)) in self.files.iter().enumerate() {
-            let found = files::seen(path);
+            let found = files::seen(path).map_err(files::failed(path))?;
             if found.map(|(inode, _)| inode) != *opened {
                 return Err(StoreError::Lost(format!(
                     "{} was removed or replaced while it was open: nothing more is written to it. Put the files \
