@@ -234,6 +234,44 @@ fn is_locked_out() {
     println!("all seen");
 }
 
+/// Opens stores of which one file or directory does not allow its own user what is needed.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn has_files_of_no_use() {
+    let Some(dir) = given_dir() else { return };
+    let state = dir.join("above/state");
+    for (name, mode) in [("store.sqlite", 0o000), ("acknowledged", 0o400), ("owners", 0o500)] {
+        drop(SqliteStore::open(&state).expect("a store"));
+        let path = state.join(name);
+        let before = fs::metadata(&path).expect("it").permissions();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("its mode");
+        let text = SqliteStore::open(&state).expect_err("a right is missing").to_string();
+        for part in [
+            path.display().to_string(),
+            format!("user {OTHER}"),
+            format!("mode {mode:04o}"),
+            "chmod u+".into(),
+        ] {
+            assert!(text.contains(&part), "{name} {part}: {text}");
+        }
+        fs::set_permissions(&path, before).expect("its mode");
+    }
+    println!("all seen");
+}
+
+#[test]
+fn a_store_whose_files_cannot_be_used_names_them_their_owner_and_mode() {
+    let scratch = Scratch::new();
+    let above = scratch.path("above");
+    fs::create_dir(&above).expect("a directory");
+    fs::set_permissions(&above, fs::Permissions::from_mode(0o700)).expect("its mode");
+    if let Err(error) = chown(&above, Some(OTHER), None) {
+        eprintln!("SKIPPED: only root can give files away ({error})");
+        return;
+    }
+    run_as_another_user(&scratch, "upkeep::has_files_of_no_use");
+}
+
 #[test]
 fn a_store_in_a_directory_that_may_not_be_entered_is_not_lost() {
     let scratch = Scratch::new();

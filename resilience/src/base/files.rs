@@ -27,7 +27,22 @@ pub(crate) enum Unusable {
 
 /// Returns the error about the file or directory at `path`.
 pub(crate) fn failed(path: &Path) -> impl Fn(io::Error) -> Unusable {
-    move |error| Unusable::Failed { kind: error.kind(), words: format!("{}: {error}", path.display()) }
+    move |error| {
+        let rights = match error.kind() {
+            io::ErrorKind::PermissionDenied => rights(path),
+            _ => String::new(),
+        };
+        Unusable::Failed { kind: error.kind(), words: format!("{}: {error}{rights}", path.display()) }
+    }
+}
+
+/// Returns whose right is missing at `path`, or at its directory if it is not there, and what to do.
+fn rights(path: &Path) -> String {
+    let at = if fs::symlink_metadata(path).is_ok() { path } else { path.parent().unwrap_or(path) };
+    match owner_and_user(at) {
+        text if text.is_empty() => text,
+        text => format!("{text}; run as its user, which must have the right: `chmod u+rwX {}`", at.display()),
+    }
 }
 
 /// Refuses a path. The words follow it, as in "/var/state belongs to ..".
@@ -122,20 +137,24 @@ pub(crate) fn not_made_for_another(_: &Path) -> Result<(), Unusable> {
     Ok(())
 }
 
-/// Refuses a directory that its own user cannot use.
+/// Refuses a file or directory that its own user cannot read.
 #[cfg(unix)]
-fn of_use(dir: &Path, found: &fs::Metadata) -> Result<(), Unusable> {
+pub(crate) fn of_use(path: &Path, found: &fs::Metadata) -> Result<(), Unusable> {
     use std::os::unix::fs::MetadataExt;
-    let mode = found.mode() & 0o7777;
-    if mode & 0o500 == 0o500 || own_user().is_none_or(|own| own == 0) {
+    let (mode, least) = (found.mode() & 0o7777, if found.is_dir() { 0o500 } else { 0o400 });
+    if mode & least == least || own_user().is_none_or(|own| own == 0) {
         return Ok(());
     }
-    refused(dir, &format!("cannot be used by its own user (mode {mode:04o}): allow it with `chmod u+rwx`"))
+    let words = format!(
+        "cannot be used by its own user {} (mode {mode:04o}): allow it with `chmod u+rwX`",
+        found.uid()
+    );
+    refused(path, &words)
 }
 
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps, reason = "as on other systems")]
-fn of_use(_: &Path, _: &fs::Metadata) -> Result<(), Unusable> {
+pub(crate) fn of_use(_: &Path, _: &fs::Metadata) -> Result<(), Unusable> {
     Ok(())
 }
 

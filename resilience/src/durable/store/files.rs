@@ -67,7 +67,10 @@ pub(crate) fn check(file: &Path) -> Result<bool, StoreError> {
             "{} is empty: what was in it is gone. Restore the directory from a backup, or remove it to start over",
             file.display()
         ))),
-        Ok(found) => base::private(file, &found).map(|()| true).map_err(of_unusable),
+        Ok(found) => {
+            base::private(file, &found).and_then(|()| base::of_use(file, &found)).map_err(of_unusable)?;
+            Ok(true)
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(failed(file)(error)),
     }
