@@ -36,6 +36,8 @@ thread_local! {
 /// What a recovered job sees, too, which runs on a thread of its own.
 static INPUT: AtomicU32 = AtomicU32::new(0);
 static FAILS: AtomicBool = AtomicBool::new(false);
+static FAILS_ELSEWHERE: AtomicBool = AtomicBool::new(false);
+static HANGS: AtomicBool = AtomicBool::new(false);
 
 fn ran() {
     RUNS.set(RUNS.get() + 1);
@@ -317,14 +319,23 @@ fn elsewhere() -> Result<u32, Error> {
 #[job("goes-elsewhere:{id}")]
 fn goes_elsewhere(id: u32) -> Result<u32, Error> {
     let _ = id;
-    elsewhere()
+    let value = elsewhere()?;
+    if FAILS_ELSEWHERE.load(Relaxed) { Err(Error::Own) } else { Ok(value) }
 }
 
 #[test]
 fn a_step_running_in_another_process_interrupts_the_job() {
     let (_store, _world) = world(Fault::None);
-    let claim = Claim::new("s/goes-elsewhere%3A1/elsewhere", "another", "store::elsewhere");
+    // The key of the step there is taken from its record, which is removed then.
+    FAILS_ELSEWHERE.store(true, Relaxed);
+    assert_eq!(goes_elsewhere(1), Err(Error::Own));
+    FAILS_ELSEWHERE.store(false, Relaxed);
+    let there = checkpoints::blocking::of(OTHER.clone());
+    let key = there.list("goes-elsewhere").unwrap().items.remove(0).key;
+    assert!(there.remove(&key).unwrap());
+    let claim = Claim::new(format!("c/{key}"), "another", "store::elsewhere");
     let Claimed::Held(held) = block_on(OTHER.claim(claim)).unwrap() else { panic!("free") };
+    jobs::blocking::resume("goes-elsewhere:1").unwrap();
     let Err(Error::Rejected(rejected)) = goes_elsewhere(1) else { panic!("it is busy") };
     assert!(rejected.retry_after().is_some(), "{rejected}");
     is_interrupted("goes-elsewhere:1", "is being run by process another");
@@ -500,7 +511,7 @@ fn a_call_sees_an_end_that_is_not_recorded_yet() {
 
 #[job("hangs:{id}")]
 async fn hangs(id: u32) -> Result<u32, Error> {
-    if FAILS.load(Relaxed) {
+    if HANGS.load(Relaxed) {
         std::future::pending::<()>().await;
     }
     Ok(id)
@@ -510,13 +521,13 @@ async fn hangs(id: u32) -> Result<u32, Error> {
 fn a_dropped_call_is_named_in_the_record() {
     let (store, _world) = world(Fault::None);
     for is_down in [false, true] {
-        FAILS.store(true, Relaxed);
+        HANGS.store(true, Relaxed);
         let mut call = Box::pin(hangs(1));
         assert!(futures::FutureExt::now_or_never(&mut call).is_none());
         store.set(if is_down { Fault::All(down()) } else { Fault::None });
         drop(call);
         store.set(Fault::None);
-        FAILS.store(false, Relaxed);
+        HANGS.store(false, Relaxed);
         if is_down {
             assert_eq!(info("hangs:1").status, Status::Running);
             assert_eq!(block_on(hangs(2)), Ok(2), "the next claim of this process");
