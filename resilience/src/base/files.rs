@@ -41,8 +41,13 @@ fn rights(path: &Path) -> String {
     let at = if fs::symlink_metadata(path).is_ok() { path } else { path.parent().unwrap_or(path) };
     match owner_and_user(at) {
         text if text.is_empty() => text,
-        text => format!("{text}; run as its user, which must have the right: `chmod u+rwX {}`", at.display()),
+        text => format!("{text}; run as its user, and allow that with `{}`", allowing(at.is_dir())),
     }
+}
+
+/// Returns the command that lets the owner of a directory or file use it.
+fn allowing(is_dir: bool) -> &'static str {
+    if is_dir { "chmod u+rwx" } else { "chmod u+rw" }
 }
 
 /// Refuses a path. The words follow it, as in "/var/state belongs to ..".
@@ -146,8 +151,9 @@ pub(crate) fn of_use(path: &Path, found: &fs::Metadata) -> Result<(), Unusable> 
         return Ok(());
     }
     let words = format!(
-        "cannot be used by its own user {} (mode {mode:04o}): allow it with `chmod u+rwX`",
-        found.uid()
+        "cannot be used by its own user {} (mode {mode:04o}): allow it with `{}`",
+        found.uid(),
+        allowing(found.is_dir())
     );
     refused(path, &words)
 }
