@@ -259,8 +259,8 @@ fn has_files_of_no_use() {
     println!("all seen");
 }
 
-#[test]
-fn a_store_whose_files_cannot_be_used_names_them_their_owner_and_mode() {
+/// Runs the ignored test `name` as the user [`OTHER`], who owns the directory `above`.
+fn run_as_owner_of_above(name: &str) {
     let scratch = Scratch::new();
     let above = scratch.path("above");
     fs::create_dir(&above).expect("a directory");
@@ -269,20 +269,17 @@ fn a_store_whose_files_cannot_be_used_names_them_their_owner_and_mode() {
         eprintln!("SKIPPED: only root can give files away ({error})");
         return;
     }
-    run_as_another_user(&scratch, "upkeep::has_files_of_no_use");
+    run_as_another_user(&scratch, name);
+}
+
+#[test]
+fn a_store_whose_files_cannot_be_used_names_them_their_owner_and_mode() {
+    run_as_owner_of_above("upkeep::has_files_of_no_use");
 }
 
 #[test]
 fn a_store_in_a_directory_that_may_not_be_entered_is_not_lost() {
-    let scratch = Scratch::new();
-    let above = scratch.path("above");
-    fs::create_dir(&above).expect("a directory");
-    fs::set_permissions(&above, fs::Permissions::from_mode(0o700)).expect("its mode");
-    if let Err(error) = chown(&above, Some(OTHER), None) {
-        eprintln!("SKIPPED: only root can give files away ({error})");
-        return;
-    }
-    run_as_another_user(&scratch, "upkeep::is_locked_out");
+    run_as_owner_of_above("upkeep::is_locked_out");
 }
 
 #[test]
