@@ -13,7 +13,7 @@ pub(crate) use std::sync::atomic::Ordering;
 pub(crate) use std::sync::atomic::fence;
 
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64};
+pub(crate) use std::sync::atomic::AtomicU64;
 
 #[cfg(not(loom))]
 pub(crate) use plain::Mutex;

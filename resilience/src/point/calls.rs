@@ -15,7 +15,7 @@ use super::counts::CallCounts;
 use super::durations::{Durations, Measure, Outcome};
 use super::runs::Runs;
 use crate::base::clock::{nanos, now};
-use crate::base::shards::{self, SHARDS};
+use crate::base::shards::{SHARDS, here};
 use crate::base::sync::locked;
 use crate::failure::{Category, Classification, Severity};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -186,10 +186,7 @@ impl Counters {
 
     #[inline]
     fn shard(&self) -> &Shard {
-        match self.shards.get(shards::own()) {
-            Some(shard) => shard,
-            None => &self.shards[shards::assign() % SHARDS],
-        }
+        &self.shards[here().shard()]
     }
 
     fn failed(&self, class: &Classification) {

@@ -4,7 +4,7 @@
 //! years of calls.
 
 use crate::base::scope::nanos;
-use crate::base::shards::{SHARDS, own_or_assigned};
+use crate::base::shards::{SHARDS, here};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -160,7 +160,7 @@ impl Durations {
     }
 
     pub(crate) fn record(&self, what: Measure, took: Duration) {
-        let histograms = self.0.get(own_or_assigned());
+        let histograms = self.0.get(here().shard());
         if let Some(histogram) = histograms.and_then(|all| all.get(what.place())) {
             histogram.record(took);
         }

@@ -27,11 +27,12 @@
 
 use super::cause::{PROBE, TIMER, failures_in};
 use super::config::CircuitBreakerConfig;
-use super::rates::{Results, Shares, SuccessCount, Successes};
+use super::rates::{Results, Shares, Successes};
 use super::snapshot::{BreakerSnapshot, State};
 use super::state::{LockedState, Opening, PackedState, Token, Transition};
 use crate::base::check;
 use crate::base::clock::{later, nanos, now};
+use crate::base::shards::Here;
 use crate::base::sync::{AtomicU64, Mutex, Ordering, fence};
 use crate::classify::Classification;
 use crate::point::PointName;
@@ -187,21 +188,19 @@ impl Gate {
         }
         memory.enter(to, token, now);
         if let Some(successes) = self.successes.get() {
-            successes.record_each(true);
+            successes.forget();
         }
     }
 
-    /// Counts a success of a breaker with a rate, if its time need not be known.
+    /// Counts a success of a breaker with a rate, if its time need not be known; returns what [`Successes::count`] does.
     #[inline]
-    pub(super) fn count_success(&self) -> SuccessCount {
-        self.successes.get().map_or(SuccessCount::Not, |successes| successes.count())
+    pub(super) fn count_success(&self, here: Here) -> i64 {
+        self.successes.get().map_or(i64::MIN, |successes| successes.count(here))
     }
 
-    /// Reads the time, for the successes since the last look.
-    pub(super) fn mark(&self, config: &CircuitBreakerConfig) {
-        if config.window.is_some() {
-            self.shares(&mut self.memory.lock(), now(), config, None);
-        }
+    /// Takes over the successes since the last look.
+    pub(super) fn look(&self, config: &CircuitBreakerConfig) {
+        self.shares(&mut self.memory.lock(), now(), config, None);
     }
 
     /// Counts a call that succeeded.
@@ -261,7 +260,7 @@ impl Gate {
         if !word.admitted(token) {
             return None;
         }
-        let is_judged = word.state() == State::Closed && (is_slow || self.successes().records_each());
+        let is_judged = word.state() == State::Closed && (is_slow || memory.records_each());
         let shares = self.shares(&mut memory, now(), config, Some(Shares::one(false, is_slow)));
         let trips = is_judged && shares.trip(config);
         trips.then(|| self.open(&mut memory, Opening::of_shares(shares, None, config), config))
@@ -287,7 +286,7 @@ impl Gate {
             results.record(result, now);
         }
         let shares = results.shares(now, config);
-        successes.record_each(shares.calls < config.fewest_calls());
+        results.record_each(shares.calls < config.fewest_calls(), successes, now, config);
         shares
     }
 

@@ -7,9 +7,10 @@
 
 use super::config::CircuitBreakerConfig;
 use super::gate::Gate;
-use super::rates::SuccessCount;
+use super::rates::is_counted;
 use super::snapshot::State;
 use super::state::{Token, Transition};
+use crate::base::shards::here;
 use crate::classify::{Category, Classification};
 use crate::policy::waiters::loom::together;
 use loom::sync::Arc;
@@ -184,13 +185,13 @@ fn with_counters(config: &CircuitBreakerConfig) -> (Arc<Gate>, Token) {
 
 /// Does the work of a call that succeeds.
 fn succeed(gate: &Gate, token: Token, config: &CircuitBreakerConfig) -> Option<Transition> {
-    match gate.count_success() {
-        SuccessCount::Not => gate.succeeded(token, false, config),
-        SuccessCount::Mark => {
-            gate.mark(config);
+    match gate.count_success(here()) {
+        1.. => None,
+        left if is_counted(left) => {
+            gate.look(config);
             None
         }
-        SuccessCount::Done => None,
+        _ => gate.succeeded(token, false, config),
     }
 }
 

@@ -107,6 +107,7 @@ pub use snapshot::{BreakerSnapshot, State};
 
 use crate::base::scope::{Stack, is_cut, left_of_request};
 use crate::base::settings::Settings;
+use crate::base::shards::{Here, here};
 use crate::base::site::Site;
 use crate::event::{Event, Hook, Log, LogPace, emit_as, is_rejection_heard};
 use crate::failure::{Category, Classification, Classify, Counts};
@@ -117,7 +118,6 @@ use crate::policy::stateful::Stateful;
 use crate::policy::{InvalidPolicy, Ruling, Verdict, verdict_of};
 use crate::rejected::{Rejected, Wait};
 use gate::Gate;
-use rates::SuccessCount;
 use state::{Opening, PackedState, Token, Transition};
 #[cfg(feature = "ops")]
 use std::collections::BTreeMap;
@@ -549,7 +549,7 @@ impl CircuitBreaker {
         } else if self.setup.settings.config.rate.is_some()
             || T::MEASURES && self.setup.settings.config.slow.is_some()
         {
-            self.count_success(token);
+            self.count_success(here());
         }
         // A new `None`, so that the compiler need not keep the verdict of a success.
         None
@@ -582,20 +582,25 @@ impl CircuitBreaker {
         }
     }
 
-    /// Counts a success of a breaker with a rate; called, so that others do not pay for its code.
+    /// Counts a success of a breaker that counts them; called, so that others do not pay for its registers.
     #[inline(never)]
-    fn count_success(&self, token: Token) {
-        match self.live.gate.count_success() {
-            SuccessCount::Done => {}
-            SuccessCount::Mark => self.mark(),
-            SuccessCount::Not => self.succeeded(token, false),
+    fn count_success(&self, here: Here) {
+        let left = self.live.gate.count_success(here);
+        if left <= 0 {
+            self.look(left);
         }
     }
 
+    /// Looks at the window after a success that was counted, or records one.
     #[cold]
     #[inline(never)]
-    fn mark(&self) {
-        self.live.gate.mark(&self.config());
+    fn look(&self, left: i64) {
+        let word = self.live.gate.load();
+        if rates::is_counted(left) {
+            self.live.gate.look(&self.config());
+        } else if word.is_closed() {
+            self.succeeded(word.token(), false);
+        }
     }
 
     #[cold]

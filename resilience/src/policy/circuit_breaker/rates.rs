@@ -6,69 +6,74 @@
 //! time: the one that reaches `min_calls` is judged, too.
 
 use super::config::CircuitBreakerConfig;
-use crate::base::shards::{self, SHARDS};
-use crate::base::sync::{AtomicBool, AtomicU64, Ordering};
+use crate::base::shards::{Here, SHARDS};
+use crate::base::sync::{AtomicU64, Ordering};
 use std::collections::VecDeque;
 use std::ops::{AddAssign, SubAssign};
 use std::time::{Duration, Instant};
 
-/// At which success of a thread the time is read, in a window of time.
+/// The number of successes of a thread after which the time is read, in a window of time.
 const MARK: u64 = 32;
+/// The same where no time is needed: more than there are.
+const NO_MARK: u64 = 1 << 40;
+/// What a shard has left while each success is recorded with its time: less than any number of calls takes from it.
+const NOTHING: u64 = (i64::MIN / 2).cast_unsigned();
 /// The number of runs that a window of time remembers, before neighbours are joined.
 const RUNS: usize = 2_048;
 
-/// The successes that no look has taken over, counted by thread.
+/// The successes that a breaker counts until the next look at its window, by thread.
+///
+/// Shards count down, so that one comparison finds the successes that need more than to be counted. They are written
+/// under the lock of the breaker's memory, except by [`count`](Self::count).
 #[derive(Debug)]
-pub(super) struct Successes {
-    /// Whether each success is recorded with its time.
-    is_exact: AtomicBool,
-    shards: [Shard; SHARDS],
-}
+pub(super) struct Successes([Shard; SHARDS]);
 
-/// A counter in a cache line of its own.
+/// The number of successes that are counted before a look, in a cache line of its own.
 #[derive(Debug)]
 #[repr(align(128))]
 struct Shard(AtomicU64);
 
 impl Successes {
     pub(super) fn new() -> Self {
-        Self { is_exact: AtomicBool::new(true), shards: [const { Shard(AtomicU64::new(0)) }; SHARDS] }
+        Self([const { Shard(AtomicU64::new(NOTHING)) }; SHARDS])
     }
 
-    /// Counts a success, unless each is recorded with its time or the thread has no counter yet.
+    /// Counts a success, unless each is recorded with its time. Returns what was left for this thread; if it is
+    /// positive, nothing more has to be done.
     #[inline]
-    pub(super) fn count(&self) -> SuccessCount {
-        if self.records_each() {
-            return SuccessCount::Not;
-        }
-        let Some(shard) = self.shards.get(shards::own()) else { return SuccessCount::Not };
-        let before = shard.0.fetch_add(1, Ordering::Relaxed);
-        if before % MARK == MARK - 1 { SuccessCount::Mark } else { SuccessCount::Done }
+    pub(super) fn count(&self, here: Here) -> i64 {
+        self.0[here.shard()].0.fetch_sub(1, Ordering::Relaxed).cast_signed()
     }
 
-    #[inline]
-    pub(super) fn records_each(&self) -> bool {
-        self.is_exact.load(Ordering::Relaxed)
+    /// Sets what each shard has left; returns the sum of what they had.
+    fn set(&self, left: u64) -> u64 {
+        self.0.iter().map(|shard| shard.0.swap(left, Ordering::Relaxed)).fold(0, u64::wrapping_add)
     }
 
-    pub(super) fn record_each(&self, is_exact: bool) {
-        self.is_exact.store(is_exact, Ordering::Relaxed);
+    /// Has each success recorded from now on, and forgets what was counted.
+    pub(super) fn forget(&self) {
+        self.set(NOTHING);
     }
 
-    fn sum(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.0.load(Ordering::Relaxed)).fold(0, u64::wrapping_add)
+    /// Returns the sum of what the shards have left.
+    fn left(&self) -> u64 {
+        self.0.iter().map(|shard| shard.0.load(Ordering::Relaxed)).fold(0, u64::wrapping_add)
+    }
+
+    /// Gives `more` to each shard that has nothing left; returns what they got together.
+    fn refill(&self, more: u64) -> u64 {
+        let is_empty = |shard: &&Shard| shard.0.load(Ordering::Relaxed).cast_signed() <= 0;
+        let refill = |shard: &Shard| {
+            shard.0.fetch_add(more, Ordering::Relaxed);
+            more
+        };
+        self.0.iter().filter(is_empty).map(refill).sum()
     }
 }
 
-/// The handling of a success.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SuccessCount {
-    /// The success was counted.
-    Done,
-    /// The success was counted, and the time has to be read.
-    Mark,
-    /// The success has to be recorded with its time.
-    Not,
+/// Returns whether the success that found this left for its thread was counted; if not, it has to be recorded.
+pub(super) fn is_counted(left: i64) -> bool {
+    left > NOTHING.cast_signed() / 2
 }
 
 /// The number of results: inside the window, in a run, or one.
@@ -132,8 +137,8 @@ impl Shares {
 /// The results inside the window of one breaker; forgotten at each transition.
 #[derive(Debug)]
 pub(super) struct Results {
-    /// The sum of [`Successes`] that was taken over.
-    taken: u64,
+    /// What [`Successes`] had left at the last look; `None` while each success is recorded with its time.
+    left: Option<u64>,
     /// The time of the last look.
     looked: Instant,
     /// The latest moment that was seen. A thread that read its clock before another one, and comes after it, comes at
@@ -158,11 +163,12 @@ enum Window {
 impl Results {
     /// Creates an empty window, from `now` on.
     pub(super) fn new(successes: &Successes, now: Instant, config: &CircuitBreakerConfig) -> Self {
+        successes.forget();
         let window = match config.window {
             Some(_) => Window::Time(Runs::default()),
             None => Window::Calls { all: 0, failures: VecDeque::new(), slow: VecDeque::new() },
         };
-        Self { taken: successes.sum(), looked: now, latest: now, size: size(config), window }
+        Self { left: None, looked: now, latest: now, size: size(config), window }
     }
 
     /// Returns whether the results are of the window of these settings.
@@ -170,20 +176,56 @@ impl Results {
         self.size == size(config)
     }
 
+    /// Returns whether each success is recorded with its time.
+    pub(super) fn records_each(&self) -> bool {
+        self.left.is_none()
+    }
+
     /// Takes over the successes that were counted since the last look.
     pub(super) fn take(&mut self, successes: &Successes, now: Instant) {
-        let (sum, now) = (successes.sum(), self.latest(now));
-        let (new, from) = (sum.wrapping_sub(self.taken), self.looked);
-        self.taken = sum;
-        self.looked = now;
-        if new > 0 {
-            self.push(Run { from, to: now, counts: Shares { calls: new, ..Shares::default() } });
+        if let Some(before) = self.left {
+            let left = successes.left();
+            self.left = Some(left);
+            self.taken(before.wrapping_sub(left), now);
+        } else {
+            self.looked = self.latest(now);
         }
     }
 
-    /// Records a result at `now`; from then on the thread counts its successes.
+    /// Adds successes that were counted since the last look.
+    fn taken(&mut self, calls: u64, now: Instant) {
+        let now = self.latest(now);
+        let from = std::mem::replace(&mut self.looked, now);
+        if calls > 0 {
+            self.push(Run { from, to: now, counts: Shares { calls, ..Shares::default() } });
+        }
+    }
+
+    /// Sets whether each success is recorded with its time from now on.
+    pub(super) fn record_each(
+        &mut self,
+        is_exact: bool,
+        successes: &Successes,
+        now: Instant,
+        config: &CircuitBreakerConfig,
+    ) {
+        let most = if config.window.is_some() { MARK } else { NO_MARK };
+        match (is_exact, self.left) {
+            (true, None) => {}
+            (true, Some(before)) => {
+                self.left = None;
+                self.taken(before.wrapping_sub(successes.set(NOTHING)), now);
+            }
+            (false, None) => {
+                successes.set(most);
+                self.left = Some(most.wrapping_mul(SHARDS as u64));
+            }
+            (false, Some(before)) => self.left = Some(before.wrapping_add(successes.refill(most))),
+        }
+    }
+
+    /// Records a result at `now`.
     pub(super) fn record(&mut self, one: Shares, now: Instant) {
-        shards::assign();
         let now = self.latest(now);
         self.push(Run { from: now, to: now, counts: one });
     }
@@ -311,6 +353,7 @@ impl Runs {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::base::shards::here;
 
     const SECOND: Duration = Duration::from_secs(1);
     const FAILURE: Shares = Shares::one(true, false);
@@ -344,8 +387,8 @@ mod tests {
             let (size, now) = (1 + random(40), Instant::now());
             let config = config(None, Some(u32::try_from(size).expect("small")), 1);
             let successes = Successes::new();
-            successes.record_each(false);
             let mut results = Results::new(&successes, now, &config);
+            results.record_each(false, &successes, now, &config);
             let mut all: VecDeque<Shares> = VecDeque::new();
             for _ in 0..200 {
                 let is_failure = random(3) == 0;
@@ -363,8 +406,8 @@ mod tests {
                         results.shares(now, &config),
                         Shares { calls: all.len() as u64, failures, slow }
                     );
-                } else if successes.count() == SuccessCount::Not {
-                    results.record(SUCCESS, now);
+                } else {
+                    assert!(successes.count(here()) > 0);
                 }
             }
         }
@@ -452,16 +495,15 @@ mod tests {
                 u32::try_from(fewest).unwrap(),
             );
             let successes = Successes::new();
-            successes.record_each(false);
-            shards::assign();
             let mut model = Model { clock: 1_000, ..Model::default() };
             model.pass(0);
             let mut results = Results::new(&successes, at(model.clock), &config);
+            results.record_each(false, &successes, at(model.clock), &config);
             // From, to, and how many; a failure is of one moment.
             let (mut runs, mut looked) = (Vec::<(i64, i64, u64, u64)>::new(), model.latest);
             for n in 0..100 {
                 let unseen = random(30);
-                (0..unseen).for_each(|_| _ = successes.count());
+                (0..unseen).for_each(|_| _ = successes.count(here()));
                 model.pass(passes(&mut random));
                 let now = at(model.clock);
                 results.take(&successes, now);
@@ -494,11 +536,10 @@ mod tests {
     fn untimed_successes_are_spread_evenly_except_the_last_few() {
         let (start, config) = (Instant::now(), config(Some(10 * SECOND), None, 20));
         let successes = Successes::new();
-        successes.record_each(false);
         let mut results = Results::new(&successes, start, &config);
-        shards::assign();
+        results.record_each(false, &successes, start, &config);
         for _ in 0..40 {
-            successes.count();
+            successes.count(here());
         }
         let at = start + 20 * SECOND;
         results.take(&successes, at);
@@ -532,19 +573,55 @@ mod tests {
 
     #[test]
     fn each_thread_counts_and_reads_the_clock_occasionally() {
+        let (start, config) = (Instant::now(), config(Some(SECOND), None, 1));
         let successes = Successes::new();
-        assert_eq!(successes.count(), SuccessCount::Not, "recorded with its time");
-        successes.record_each(false);
+        let results = std::sync::Mutex::new(Results::new(&successes, start, &config));
+        assert!(!is_counted(successes.count(here())), "recorded with its time");
+        results.lock().unwrap().record_each(false, &successes, start, &config);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    assert_eq!(successes.count(), SuccessCount::Not, "it has no counter");
-                    shards::assign();
-                    let marks = (0..1_000).filter(|_| successes.count() == SuccessCount::Mark).count();
-                    assert!(marks <= 4 * 1_000 / 32 + 1, "{marks}");
+                    for _ in 0..1_000 {
+                        let left = successes.count(here());
+                        assert!(is_counted(left));
+                        if left <= 0 {
+                            let mut results = results.lock().unwrap();
+                            results.take(&successes, start);
+                            results.record_each(false, &successes, start, &config);
+                        }
+                    }
                 });
             }
         });
-        assert_eq!(successes.sum(), 4_000);
+        let mut results = results.into_inner().unwrap();
+        results.take(&successes, start);
+        assert_eq!(results.shares(start, &config), Shares { calls: 4_000, failures: 0, slow: 0 });
+    }
+
+    #[test]
+    fn successes_during_a_look_are_neither_lost_nor_counted_twice() {
+        let (now, config) = (Instant::now(), config(None, None, 1));
+        let successes = Successes::new();
+        let mut results = Results::new(&successes, now, &config);
+        results.record_each(false, &successes, now, &config);
+        (0..3).for_each(|_| _ = successes.count(here()));
+        results.take(&successes, now);
+        (0..2).for_each(|_| _ = successes.count(here()));
+        results.record_each(true, &successes, now, &config);
+        assert!(!is_counted(successes.count(here())), "recorded from now on");
+        results.take(&successes, now);
+        results.record_each(false, &successes, now, &config);
+        assert!(successes.count(here()) > 0);
+        results.take(&successes, now);
+        assert_eq!(results.shares(now, &config), Shares { calls: 6, failures: 0, slow: 0 });
+    }
+
+    #[test]
+    fn a_window_of_calls_has_no_look_after_its_successes() {
+        let (now, config) = (Instant::now(), config(None, None, 1));
+        let successes = Successes::new();
+        let mut results = Results::new(&successes, now, &config);
+        results.record_each(false, &successes, now, &config);
+        assert!((0..10_000).all(|_| successes.count(here()) > 0));
     }
 }

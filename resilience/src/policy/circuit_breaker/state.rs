@@ -223,6 +223,11 @@ impl LockedState {
         std::array::from_fn(|n| Duration::from_nanos(at(n)))
     }
 
+    /// Returns whether each success is recorded with its time.
+    pub(super) fn records_each(&self) -> bool {
+        self.results.as_ref().is_none_or(|results| results.records_each())
+    }
+
     /// Enters `state` at `now`, with the first generation in `token`.
     pub(super) fn enter(&mut self, state: State, token: Token, now: Instant) {
         self.since = Some(now);
