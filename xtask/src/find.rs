@@ -61,7 +61,8 @@ impl Form {
 fn sections(attr: &str, key: &str, form: Form) -> [(&'static str, String, Vec<String>); 7] {
     let (runtime, more_tests) = places(attr);
     // A health check is not a layer of a stack, and has none of the keys about the function.
-    let shared: &[&str] = &["value/state_options.rs", "value/rules.rs", "value/category.rs", "options.rs"];
+    let shared =
+        ["stack/mod.rs", "value/state_options.rs", "value/rules.rs", "value/category.rs", "options.rs"];
     let mut parsers = if attr == "health_check" { Vec::new() } else { shared.to_vec() };
     if ["checkpoint", "job"].contains(&attr) {
         parsers.push("attr/recorded.rs");
@@ -149,7 +150,8 @@ pub(crate) fn lines(attr: &str, key: &str) -> Result<Vec<(&'static str, Vec<Stri
             // What reads the value comes before the list of keys.
             "read by the macro" => {
                 let is_listed = |line: &str| line.contains(": setting(") || line.contains("key(\"");
-                lines.sort_by_key(|line| (is_listed(line), !line.contains(".value(\"")));
+                let is_reader = |line: &str| line.contains(".value(\"") || line.contains(".is(\"");
+                lines.sort_by_key(|line| (is_listed(line), !is_reader(line)));
                 lines.extend(readers(&lines)?);
             }
             // Several policies share the default of a key that is no setting.
