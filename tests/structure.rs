@@ -189,6 +189,16 @@ fn imports_of_the_macros_point_down() {
     hold(&MACROS);
 }
 
+#[test]
+fn the_other_crates_have_no_cycles() {
+    for src in ["extras/resilience-cli/src", "benches/src"] {
+        let graph = Graph::of(&Modules::read(&root().join(src)));
+        assert!(graph.edges().count() > 2, "no imports in {src}");
+        let cycles = graph.cycles();
+        assert!(cycles.is_empty(), "cycles in {src}: {cycles:#?}");
+    }
+}
+
 /// A planted import is an arrow that was not there.
 #[track_caller]
 fn finds(house: &House, module: &str, line: &str, from: &str, to: &str) {

@@ -8,6 +8,7 @@ mod chaos;
 mod failover;
 mod hedge;
 pub(crate) mod keyed;
+pub(crate) mod peers;
 mod rate_limit;
 mod retry;
 mod stack;

@@ -2,7 +2,7 @@
 
 use crate::op::{CallError, FAILS, Failed, call};
 use crate::rows::by_hand::Counter;
-use crate::rows::{breaker, keyed};
+use crate::rows::{keyed, peers};
 use nix::time::{ClockId, clock_gettime};
 use resilience::{circuit_breaker, with_retry};
 use std::hint::{black_box, spin_loop};
@@ -46,8 +46,7 @@ macro_rules! failing {
 
 /// Returns the rows, and the least gain of a second thread.
 fn rows() -> Vec<(&'static str, Calls, Option<f64>)> {
-    let (in_a_row, rate, recloser) =
-        (breaker::failsafe(), failsafe::Config::new().build(), breaker::recloser());
+    let (in_a_row, rate, recloser) = (peers::failsafe(), failsafe::Config::new().build(), peers::recloser());
     let (keys, more_keys) = (keyed::keys(), keyed::keys());
     let map = keyed::map(&keys);
     for key in &keys {

@@ -19,7 +19,7 @@ fn sources(src: &Path) -> Sources {
             let path = entry.expect("an entry").path();
             let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
             let module = match name.as_str() {
-                "mod" | "lib" => module.to_owned(),
+                "mod" | "lib" | "main" => module.to_owned(),
                 name if module.is_empty() => name.to_owned(),
                 name => format!("{module}::{name}"),
             };

@@ -1,13 +1,11 @@
 //! Circuit breakers that admit every call, and such that refuse every call.
 
+use super::peers::{HOUR, failsafe, recloser};
 use super::{Row, bare, by_hand, future, sync};
 use crate::op::{CallError, FAILS, call};
 use failsafe::futures::CircuitBreaker as _;
 use recloser::{AsyncRecloser, Recloser};
 use resilience::{CircuitBreaker, circuit_breaker};
-use std::time::Duration;
-
-const HOUR: Duration = Duration::from_secs(3600);
 
 /// Rows whose breaker is closed.
 pub(super) fn closed() -> Vec<Row> {
@@ -140,18 +138,6 @@ fn fail<T>(call: impl Fn(u64) -> T) {
     for _ in 0..200 {
         call(FAILS);
     }
-}
-
-/// Returns the failsafe breaker that opens after five failures in a row.
-pub(crate) fn failsafe()
--> failsafe::StateMachine<failsafe::failure_policy::ConsecutiveFailures<failsafe::backoff::Constant>, ()> {
-    let wait = failsafe::backoff::constant(HOUR);
-    failsafe::Config::new().failure_policy(failsafe::failure_policy::consecutive_failures(5, wait)).build()
-}
-
-/// Returns the recloser that opens when half of 100 calls fail.
-pub(crate) fn recloser() -> Recloser {
-    Recloser::custom().error_rate(0.5).closed_len(100).open_wait(HOUR).build()
 }
 
 fn recloser_open() -> Recloser {

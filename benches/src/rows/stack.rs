@@ -18,7 +18,7 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("the four attributes").future(future!(|x| four(x))).at_most(None, Some(290)),
         Row::new("five: a total timeout, too").future(future!(|x| five(x))),
         Row::new("backon, failsafe and tokio's timeout")
-            .future(future!(let breaker = super::breaker::failsafe(); |x| peers(&breaker, x))),
+            .future(future!(let breaker = super::peers::failsafe(); |x| peers(&breaker, x))),
         Row::new("tower, with failsafe as its breaker").future(super::tower::stack()),
         Row::new("tower-resilience, four layers").future(super::tower::resilience_stack()),
     ]

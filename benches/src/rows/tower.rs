@@ -74,7 +74,7 @@ pub(super) fn timeout() -> Calls {
 
 pub(super) fn stack() -> Calls {
     |n| {
-        let breaker = super::breaker::failsafe();
+        let breaker = super::peers::failsafe();
         let guarded = service_fn(|x| {
             let limited = ServiceBuilder::new().timeout(LIMIT).service(service_fn(bare)).oneshot(x);
             breaker.call(limited)

@@ -1,20 +1,19 @@
 //! One run of a command: from its start until it has ended, or was ended.
 
 use super::capture::{Captured, Output, capture};
+use super::end::AttemptEnd;
 use super::group::{self, Group};
 use super::hold::HELD;
 use super::input::{Pipe, Source};
-use super::report::{BUSY, Report, Result as Ended};
+use super::report::Report;
 use super::script;
 use super::signals::{Stop, Stops};
-use crate::{FAILED, print};
+use crate::print;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::io;
-use std::os::unix::process::ExitStatusExt as _;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
@@ -22,106 +21,6 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::signal::unix::{self, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
-
-/// The end of an attempt.
-#[derive(Debug)]
-pub(super) enum AttemptEnd {
-    Exited(ExitStatus),
-    /// The limit of one attempt was over; whether the command had to be killed.
-    TimedOut {
-        limit: Duration,
-        was_killed: bool,
-    },
-    /// The limit of all attempts was over.
-    OutOfTime {
-        was_killed: bool,
-    },
-    /// A signal came that ends the run.
-    Stopped(i32),
-    /// The command was stopped because it wants the terminal.
-    WantsTerminal,
-    NotStarted {
-        /// Its first word.
-        command: String,
-        error: io::Error,
-    },
-    /// A lock was held by others: it never began.
-    Busy(String),
-    /// Work before or after the command failed.
-    Failed(String),
-}
-
-impl AttemptEnd {
-    pub(super) fn is_success(&self) -> bool {
-        matches!(self, Self::Exited(status) if status.success())
-    }
-
-    /// Returns whether the command died of a signal by which people and systems end programs.
-    pub(super) fn was_asked_to_end(&self) -> bool {
-        let asked = [Signal::INT, Signal::QUIT, Signal::TERM, Signal::HUP].map(Signal::as_raw);
-        matches!(self, Self::Exited(status) if status.signal().is_some_and(|signal| asked.contains(&signal)))
-    }
-
-    pub(super) fn code(&self) -> u8 {
-        match self {
-            Self::Exited(status) => {
-                let code = status.code().or(status.signal().map(|signal| 128 + signal));
-                code.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED)
-            }
-            Self::TimedOut { was_killed, .. } | Self::OutOfTime { was_killed } => {
-                if *was_killed {
-                    137
-                } else {
-                    124
-                }
-            }
-            Self::Stopped(signal) => 128 + *signal as u8,
-            Self::WantsTerminal | Self::Failed(_) => FAILED,
-            Self::Busy(_) => BUSY,
-            Self::NotStarted { error, .. } => match error.kind() {
-                io::ErrorKind::NotFound => 127,
-                _ => 126,
-            },
-        }
-    }
-
-    /// Returns the end of a run whose last attempt this was.
-    pub(super) fn ended(&self) -> Ended {
-        match self {
-            Self::Exited(_) => Ended::Code(self.code()),
-            Self::TimedOut { was_killed, .. } | Self::OutOfTime { was_killed } => {
-                Ended::TimedOut { was_killed: *was_killed, what: self.to_string() }
-            }
-            Self::Stopped(signal) => Ended::Signal(*signal),
-            Self::WantsTerminal => Ended::Failed(self.to_string()),
-            Self::Busy(text) => Ended::Busy(text.clone()),
-            Self::Failed(text) => Ended::Failed(text.clone()),
-            Self::NotStarted { .. } => Ended::NotStarted { code: self.code(), error: self.to_string() },
-        }
-    }
-}
-
-impl fmt::Display for AttemptEnd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let killed = |was_killed: &bool| if *was_killed { ", and the command had to be killed" } else { "" };
-        match self {
-            Self::Exited(status) => match status.signal() {
-                Some(signal) => write!(f, "died of signal {signal}"),
-                None => write!(f, "exit code {}", status.code().unwrap_or_default()),
-            },
-            Self::TimedOut { limit, was_killed } => {
-                write!(f, "timed out after {limit:?}{}", killed(was_killed))
-            }
-            Self::OutOfTime { was_killed } => write!(f, "the total timeout is over{}", killed(was_killed)),
-            Self::Stopped(signal) => write!(f, "stopped by signal {signal}"),
-            Self::WantsTerminal => f.write_str(
-                "the command wants the terminal, which it cannot have in the background; it was ended",
-            ),
-            Self::NotStarted { command, error } => write!(f, "`{command}` cannot be started: {error}"),
-            Self::Busy(text) | Self::Failed(text) => f.write_str(text),
-        }
-    }
-}
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {

@@ -5,7 +5,7 @@
 //! inherited them.
 
 use super::Run;
-use super::attempt::AttemptEnd;
+use super::end::AttemptEnd;
 use super::report::{Report, Result as Ended};
 use super::signals::undisturbed;
 use crate::Failure;

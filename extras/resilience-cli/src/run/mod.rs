@@ -5,6 +5,7 @@
 
 mod attempt;
 mod capture;
+mod end;
 mod group;
 mod hold;
 mod input;
@@ -15,8 +16,9 @@ mod signals;
 
 use crate::FAILED;
 use crate::args::{RunArgs, StateOptions};
-use attempt::{Attempt, AttemptEnd, Limits};
+use attempt::{Attempt, Limits};
 use capture::{Captured, Output};
+use end::AttemptEnd;
 use group::Group;
 use hold::{HeldFiles, HeldLocks, LockWait};
 use input::Input;

@@ -1,6 +1,6 @@
 //! The record of a command in a checkpoint, and printing it again.
 
-use super::attempt::AttemptEnd;
+use super::end::AttemptEnd;
 use super::hold::inherited;
 use super::report::Result as Ended;
 use super::{Attempted, Run};
