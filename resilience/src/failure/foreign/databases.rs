@@ -142,10 +142,10 @@ fn by_sqlite(number: u32) -> Classification {
 /// | `LOADING`, `CLUSTERDOWN`, `MASTERDOWN`, `READONLY`, `BUSY`, `NOREPLICAS`; no node of the cluster or the sentinels can be reached | `Unavailable`, not delivered |
 /// | `TRYAGAIN`, `MOVED`, `ASK` | `Transient`, not delivered |
 /// | `NOAUTH`, `WRONGPASS`, `NOPERM`, `DENIED`, authentication failed | `Auth` |
-/// | `OOM`, `MISCONF` | `Resource`, not delivered |
+/// | `OOM`, `MISCONF`, `ERR max number of clients` | `Resource`, not delivered |
 /// | `BUSYKEY`, `BUSYGROUP`, `NOTBUSY`, `UNKILLABLE` | `Conflict` |
 /// | `NOSCRIPT`, an unknown name of a master | `NotFound` |
-/// | `ERR`, `WRONGTYPE`, `CROSSSLOT`, `EXECABORT`, `NOSUB`; wrong use of the client | `Invalid` |
+/// | any other `ERR`, `WRONGTYPE`, `CROSSSLOT`, `EXECABORT`, `NOSUB`; wrong use of the client | `Invalid` |
 /// | a reply that cannot be read | `Corrupt` |
 /// | RESP3 is not supported | `Permanent` |
 /// | any other | `Unknown` |
@@ -161,7 +161,9 @@ impl Classify for redis::RedisError {
         }
         let category = match self.kind() {
             K::Io => return dynamic::known(self.source()).unwrap_or(Category::Connection.into()),
-            K::Server(_) | K::Extension => return by_redis_code(self.code().unwrap_or("")),
+            K::Server(_) | K::Extension => {
+                return by_redis_code(self.code().unwrap_or(""), self.detail().unwrap_or(""));
+            }
             K::ClusterConnectionNotFound | K::NoValidReplicasFoundBySentinel => {
                 return undelivered(Category::Unavailable);
             }
@@ -178,10 +180,12 @@ impl Classify for redis::RedisError {
     }
 }
 
-/// Returns the class of the first word of an error that the server sent.
+/// Returns the class of the first word of an error that the server sent, and of the text after it.
 #[cfg(feature = "redis")]
-fn by_redis_code(code: &str) -> Classification {
+fn by_redis_code(code: &str, text: &str) -> Classification {
     let category = match code {
+        // A server that is full has no code of its own.
+        "ERR" if text.starts_with("max number of clients") => return undelivered(Category::Resource),
         "LOADING" | "CLUSTERDOWN" | "MASTERDOWN" | "READONLY" | "BUSY" | "NOREPLICAS" => {
             return undelivered(Category::Unavailable);
         }
@@ -235,6 +239,8 @@ mod tests {
             (code("BUSYGROUP"), Category::Conflict, Delivered::No),
             (code("NOSCRIPT"), Category::NotFound, Delivered::No),
             (code("ERR"), Category::Invalid, Delivered::No),
+            (code("ERR max number of clients reached"), Category::Resource, Delivered::No),
+            (code("ERR max number of clients + cluster connections"), Category::Resource, Delivered::No),
             (code("WRONGTYPE"), Category::Invalid, Delivered::No),
             (code("CROSSSLOT"), Category::Invalid, Delivered::No),
             (code("EXECABORT"), Category::Invalid, Delivered::No),
