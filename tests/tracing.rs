@@ -521,6 +521,49 @@ fn every_line_about_a_job_names_it() {
     assert_eq!(lines(drop_it), dropped);
 }
 
+#[tokio::test(start_paused = true)]
+async fn lines_of_policies_inside_a_job_name_it() {
+    #[circuit_breaker(threshold = 1)]
+    fn inner() -> Result<u32, Secret> {
+        Err(Secret(Category::Unavailable))
+    }
+    #[with_fallback(value = 7)]
+    #[with_retry(max = 1, base = 0s)]
+    fn outer() -> Result<u32, Secret> {
+        inner()
+    }
+    #[timeout(60s, thread)]
+    fn on_thread() -> Result<u32, Secret> {
+        outer()
+    }
+    #[timeout(2s)]
+    async fn slow() -> Result<u32, Secret> {
+        std::future::pending().await
+    }
+    #[job("policies:{id}")]
+    async fn whole(id: u32) -> Result<u32, Secret> {
+        assert!(slow().await.is_err());
+        on_thread().map(|seven| seven + id)
+    }
+    let _world = testing::isolate();
+    let capture = Capture::default();
+    let _guard = tracing::subscriber::set_default(capture.clone());
+    let take = || std::mem::take(&mut *capture.0.lock().unwrap());
+    assert_eq!(whole(1).await.unwrap(), 8);
+    let seen = take();
+    for target in ["retry", "breaker", "timeout", "fallback"].map(|word| format!("resilience::{word}")) {
+        let mut lines = seen.iter().filter(|seen| seen.target == target).peekable();
+        assert!(lines.peek().is_some(), "no line of {target}: {seen:#?}");
+        assert!(lines.all(|seen| seen.field("job") == "policies:1"), "{seen:#?}");
+    }
+    assert!(outer().is_ok() && slow().await.is_err());
+    let outside = take();
+    assert!(
+        !outside.is_empty() && outside.iter().all(|seen| !seen.fields.contains_key("job")),
+        "{outside:#?}"
+    );
+}
+
 #[test]
 fn a_timeout_propagates_subscriber_and_span_to_its_thread() {
     #[timeout(60s, thread)]

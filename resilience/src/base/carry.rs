@@ -32,7 +32,7 @@ pub(crate) fn set_job(job: fn() -> EnterJob) {
     JOB.get_or_init(|| job);
 }
 
-#[cfg(any(feature = "durable", feature = "ops"))]
+#[cfg(any(feature = "durable", feature = "ops", feature = "tracing"))]
 static JOB_ID: OnceLock<fn() -> Option<String>> = OnceLock::new();
 
 /// Sets what returns the id of the job that the running code is part of, once the program has any.
@@ -42,7 +42,7 @@ pub(crate) fn set_job_id(job_id: fn() -> Option<String>) {
 }
 
 /// Returns the id of the job that the running code is part of.
-#[cfg(feature = "ops")]
+#[cfg(any(feature = "ops", feature = "tracing"))]
 pub(crate) fn job_id() -> Option<String> {
     JOB_ID.get()?()
 }

@@ -38,7 +38,8 @@ use std::time::Duration;
 /// | `Config` | `resilience::config` | INFO if the settings are in force, else WARN |
 ///
 /// Fields in `tracing` have the names of the fields here, durations as milliseconds (`delay_ms`, `limit_ms`),
-/// and a class as `category`, `severity` and `code`.
+/// and a class as `category`, `severity` and `code`. What a policy does for a call that a job makes has the job's id
+/// in the field `job`, too.
 ///
 /// The enum and its variants are `non_exhaustive`: match them with `..` and a `_` arm.
 /// [`point`](Self::point), [`key`](Self::key) and [`job`](Self::job) read what most events have. `Display`

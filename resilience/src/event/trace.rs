@@ -17,7 +17,7 @@
 //!
 //! # Fields
 //!
-//! `point` is in every line. A class is three fields: `category`, `severity` and, where the error had one, `code`.
+//! `point` is in every line, and `job` in every line of a call that a job makes. A class is three fields: `category`, `severity` and, where the error had one, `code`.
 //! Durations are whole milliseconds, in fields that end with `_ms`. `key` is there where the policy has `key_label`,
 //! or `RESILIENCE_KEY_LABELS=1` is in the environment. A field without a value is left out.
 //!
@@ -28,6 +28,7 @@ use super::AlertLevel;
 use super::health::HealthLevel;
 use super::kinds::Event;
 use super::log::Log;
+use crate::base::carry::job_id;
 use crate::base::guarded::guarded;
 use crate::base::name::PointName;
 use crate::base::repeats;
@@ -65,7 +66,7 @@ pub(crate) fn started(point: &PointName, attempt: u32, attempts_max: u32) {
     guarded(|| {
         let around = repeats::around();
         let (depth, inside) = (depth(&around), inside(&around));
-        trace!(target: "resilience::retry", point = &**point, attempt, attempts_max, depth, inside, "attempt started");
+        trace!(target: "resilience::retry", point = &**point, job = job_id(), attempt, attempts_max, depth, inside, "attempt started");
     });
 }
 
@@ -111,38 +112,38 @@ pub(super) fn event(event: &Event, log: Log<'_>) {
             breaker(event, log);
         }
         Event::TimedOut { point, limit } => {
-            debug!(target: "resilience::timeout", point = &**point, limit_ms = delay_ms(*limit), "timed out");
+            debug!(target: "resilience::timeout", point = &**point, job = job_id(), limit_ms = delay_ms(*limit), "timed out");
         }
         Event::FellBack { point, class, step } => fell_back(point, class, *step, log),
         Event::FailedOver { point, class, value, step } => {
             let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
-            debug!(target: "resilience::failover", point = &**point, category, severity, code, value = value.as_deref(), step, "failed over");
+            debug!(target: "resilience::failover", point = &**point, job = job_id(), category, severity, code, value = value.as_deref(), step, "failed over");
         }
         Event::Simplified { point, class, level } => {
             let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
-            debug!(target: "resilience::degrade", point = &**point, category, severity, code, level, "simplified");
+            debug!(target: "resilience::degrade", point = &**point, job = job_id(), category, severity, code, level, "simplified");
         }
         Event::Hedged { point, key, number, after } => {
             let key = key.as_ref().filter(|_| log.shows_key).map(ToString::to_string);
-            debug!(target: "resilience::hedge", point = &**point, key, number, after_ms = delay_ms(*after), "hedged");
+            debug!(target: "resilience::hedge", point = &**point, job = job_id(), key, number, after_ms = delay_ms(*after), "hedged");
         }
         Event::Injected { point, fault } => {
-            debug!(target: "resilience::chaos", point = &**point, fault, "injected a fault");
+            debug!(target: "resilience::chaos", point = &**point, job = job_id(), fault, "injected a fault");
         }
         Event::ChaosArmed { point, limit } => {
             warn!(target: "resilience::chaos", point = &**point, limit_ms = delay_ms(*limit), "faults are armed");
         }
         Event::ServedStale { point, class, age } => {
             let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
-            debug!(target: "resilience::cache", point = &**point, category, severity, code, age_ms = delay_ms(*age), "served a stale value");
+            debug!(target: "resilience::cache", point = &**point, job = job_id(), category, severity, code, age_ms = delay_ms(*age), "served a stale value");
         }
         Event::Locked { point, key, waited } => {
             let key = log.shows_key.then(|| key.to_string());
-            debug!(target: "resilience::lock", point = &**point, key, waited_ms = delay_ms(*waited), "locked");
+            debug!(target: "resilience::lock", point = &**point, job = job_id(), key, waited_ms = delay_ms(*waited), "locked");
         }
         Event::Lost { point, key, reason } => {
             let key = log.shows_key.then(|| key.to_string());
-            warn!(target: "resilience::lock", point = &**point, key, reason, "a lock was lost while a call held it");
+            warn!(target: "resilience::lock", point = &**point, job = job_id(), key, reason, "a lock was lost while a call held it");
         }
         Event::StepRecorded { .. } | Event::StepReused { .. } | Event::StepRefused { .. } => step(event),
         Event::JobStarted { .. }
@@ -185,16 +186,16 @@ fn retry(event: &Event) {
             let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
             let delay_ms = delay.map(delay_ms);
             let (depth, inside) = (depth(around), inside(around));
-            debug!(target: "resilience::retry", point = &**point, attempt, attempts_max, category, severity, code, delay_ms, reason, depth, inside, "attempt failed");
+            debug!(target: "resilience::retry", point = &**point, job = job_id(), attempt, attempts_max, category, severity, code, delay_ms, reason, depth, inside, "attempt failed");
         }
         Event::Recovered { point, attempt, attempts_max, inside: around } => {
             let (depth, inside) = (depth(around), inside(around));
-            info!(target: "resilience::retry", point = &**point, attempt, attempts_max, depth, inside, "succeeded after retries");
+            info!(target: "resilience::retry", point = &**point, job = job_id(), attempt, attempts_max, depth, inside, "succeeded after retries");
         }
         Event::GaveUp { point, attempt, attempts_max, class, reason, inside: around } => {
             let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
             let (depth, inside) = (depth(around), inside(around));
-            warn!(target: "resilience::retry", point = &**point, attempt, attempts_max, category, severity, code, reason, depth, inside, "gave up");
+            warn!(target: "resilience::retry", point = &**point, job = job_id(), attempt, attempts_max, category, severity, code, reason, depth, inside, "gave up");
         }
         _ => {}
     }
@@ -210,31 +211,31 @@ fn breaker(event: &Event, log: Log<'_>) {
             let code = class.as_ref().and_then(code);
             let delay_ms = recovery.map(delay_ms);
             let slow = (*slow > 0).then_some(slow);
-            warn!(target: "resilience::breaker", point = &**point, key, category, severity, code, failures, slow, delay_ms, "opened");
+            warn!(target: "resilience::breaker", point = &**point, job = job_id(), key, category, severity, code, failures, slow, delay_ms, "opened");
         }
         Event::HalfOpened { point, key } => {
-            info!(target: "resilience::breaker", point = &**point, key = shown(key), "half-open");
+            info!(target: "resilience::breaker", point = &**point, job = job_id(), key = shown(key), "half-open");
         }
         Event::Closed { point, key } => {
-            info!(target: "resilience::breaker", point = &**point, key = shown(key), "closed");
+            info!(target: "resilience::breaker", point = &**point, job = job_id(), key = shown(key), "closed");
         }
         Event::Rejected { point, key, policy, retry_after } if log.is_due(Duration::from_secs(1)) => {
             let (key, delay_ms) = (shown(key), retry_after.map(delay_ms));
             match *policy {
                 "rate_limit" => {
-                    debug!(target: "resilience::rate_limit", point = &**point, key, policy, delay_ms, "rejected");
+                    debug!(target: "resilience::rate_limit", point = &**point, job = job_id(), key, policy, delay_ms, "rejected");
                 }
                 "with_lock" => {
-                    debug!(target: "resilience::lock", point = &**point, key, policy, "rejected");
+                    debug!(target: "resilience::lock", point = &**point, job = job_id(), key, policy, "rejected");
                 }
                 "bulkhead" => {
-                    debug!(target: "resilience::bulkhead", point = &**point, key, policy, delay_ms, "rejected");
+                    debug!(target: "resilience::bulkhead", point = &**point, job = job_id(), key, policy, delay_ms, "rejected");
                 }
                 "with_retry" => {
-                    debug!(target: "resilience::retry", point = &**point, key, policy, delay_ms, "rejected");
+                    debug!(target: "resilience::retry", point = &**point, job = job_id(), key, policy, delay_ms, "rejected");
                 }
                 _ => {
-                    debug!(target: "resilience::breaker", point = &**point, key, policy, delay_ms, "rejected");
+                    debug!(target: "resilience::breaker", point = &**point, job = job_id(), key, policy, delay_ms, "rejected");
                 }
             }
         }
@@ -249,9 +250,9 @@ fn fell_back(point: &PointName, class: &Classification, step: u32, log: Log<'_>)
     let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
     let hides = matches!(class.category, Auth | Invalid | Permanent);
     if hides && log.is_due(Duration::from_secs(60)) {
-        warn!(target: "resilience::fallback", point = &**point, category, severity, code, step, "fallback hides an error that will not pass by itself");
+        warn!(target: "resilience::fallback", point = &**point, job = job_id(), category, severity, code, step, "fallback hides an error that will not pass by itself");
     } else {
-        debug!(target: "resilience::fallback", point = &**point, category, severity, code, step, "fell back");
+        debug!(target: "resilience::fallback", point = &**point, job = job_id(), category, severity, code, step, "fell back");
     }
 }
 
