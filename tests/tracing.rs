@@ -7,7 +7,7 @@ use resilience::{
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -829,6 +829,40 @@ mod outside {
         let warnings: Vec<_> = seen.iter().filter(message).collect();
         assert_eq!(warnings.len(), 1, "{seen:#?}");
         assert_eq!((warnings[0].level, warnings[0].field("point")), (Level::WARN, "tracing::outside::step"));
+    }
+
+    #[test]
+    fn a_rollback_in_another_store_than_its_jobs_warns_once() {
+        use resilience::durable::MemoryStore;
+        static OTHER: LazyLock<Arc<MemoryStore>> = LazyLock::new(|| Arc::new(MemoryStore::new()));
+        #[checkpoint("kept:{n}", store = OTHER.clone(), rollback = forget)]
+        fn kept(n: u32) -> Result<u32, Secret> {
+            Ok(n)
+        }
+        #[checkpoint("plain:{n}", store = OTHER.clone())]
+        fn plain(n: u32) -> Result<u32, Secret> {
+            Ok(n)
+        }
+        #[checkpoint("own:{n}", rollback = forget)]
+        fn own(n: u32) -> Result<u32, Secret> {
+            Ok(n)
+        }
+        fn forget(_: u32) -> Result<(), Secret> {
+            Ok(())
+        }
+        #[job("elsewhere:{id}")]
+        fn elsewhere(id: u32) -> Result<u32, Secret> {
+            Ok(kept(1)? + kept(2)? + plain(id)? + own(id)?)
+        }
+        let seen = reported(|_| {
+            assert_eq!(kept(0).ok(), Some(0), "outside of jobs nothing is undone");
+            assert_eq!(elsewhere(1).ok(), Some(5));
+        });
+        let warnings: Vec<_> =
+            seen.iter().filter(|seen| seen.field("message").contains("rollback")).collect();
+        assert_eq!(warnings.len(), 1, "{seen:#?}");
+        assert_eq!((warnings[0].level, warnings[0].field("job")), (Level::WARN, "elsewhere:1"));
+        assert!(warnings[0].field("point").ends_with("kept"), "{seen:#?}");
     }
 }
 

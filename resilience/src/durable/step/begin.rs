@@ -16,6 +16,7 @@
 //! 4. Which store: the one of the attribute, of the job, or the default one.
 //! 5. Whether the running code is part of this very step: waiting for itself would never end.
 
+use super::namesakes::could_be_undone;
 use super::policy::{Checkpoint, OnStoreError};
 use super::running::{RunningStep, warn_unprotected};
 use crate::base::block_on::Mode;
@@ -126,7 +127,9 @@ impl Checkpoint {
             if self.config().in_job {
                 return Err(CheckpointError::OutsideJob { at: place(&key) });
             }
-            warn_outside(&identity.point);
+            if scope::running_jobs() > 0 {
+                warn_once(&identity.point, OUTSIDE);
+            }
         }
         check_key(place(&key))?;
         let inputs = ask.inputs.transpose();
@@ -144,6 +147,9 @@ impl Checkpoint {
         }
         // A step in another store than its job's is not under the job's lease.
         let job = scope.job.as_ref().filter(|job| store::same(job.store(), &store));
+        if scope.job.is_some() && job.is_none() && could_be_undone(&ask.note) {
+            warn_once(&identity.point, NOT_UNDONE);
+        }
         let claim = Claim {
             lease: self.config().lease,
             was: earlier(&identity.name, self.was),
@@ -204,27 +210,23 @@ pub(crate) fn check_key(at: Box<Subject>) -> Result<Box<Subject>, CheckpointErro
     }
 }
 
-/// Reports once for each function that its step runs outside of every job while jobs run: its result belongs to none
-/// of them.
-fn warn_outside(point: &PointName) {
-    static WARNED: OfProcess<Mutex<BTreeSet<String>>> = OfProcess::locked(BTreeSet::new());
-    if scope::running_jobs() == 0 {
-        return;
-    }
-    let is_first = {
-        let mut warned = locked(&WARNED);
-        !warned.contains(&**point) && warned.insert(point.to_string())
-    };
+/// The warning of a step that runs outside of every job while jobs run: its result belongs to none of them.
+const OUTSIDE: &str = "a step runs outside of every job while jobs run: make the task that calls it part of its job with \
+                       `resilience::in_scope(..)`; `in_job` makes this an error";
+/// The warning of a step with a `rollback` in another store than its job's.
+const NOT_UNDONE: &str =
+    "a step in another store than its job's is not undone with the job: its `rollback` never runs";
+
+/// Logs a warning once for each function.
+fn warn_once(point: &PointName, warning: &'static str) {
+    static WARNED: OfProcess<Mutex<BTreeSet<(&str, String)>>> = OfProcess::locked(BTreeSet::new());
+    let is_first = locked(&WARNED).insert((warning, point.to_string()));
     #[cfg(not(feature = "tracing"))]
     let _ = is_first;
     #[cfg(feature = "tracing")]
     if is_first {
         crate::base::guarded::guarded(|| {
-            tracing::warn!(
-                target: "resilience::checkpoint", point = &**point,
-                "a step runs outside of every job while jobs run: make the task that calls it part of its job with \
-                 `resilience::in_scope(..)`; `in_job` makes this an error"
-            );
+            tracing::warn!(target: "resilience::checkpoint", point = &**point, job = scope::job(), "{warning}");
         });
     }
 }
