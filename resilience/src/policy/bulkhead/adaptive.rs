@@ -8,6 +8,7 @@
 //! of slots low until then. A number that was lowered several times without any call getting faster proves that the
 //! load is not the reason: then the present latency becomes the usual one.
 
+use super::BulkheadConfig;
 use crate::base::sync::{AtomicU64, Mutex, Ordering};
 
 /// The number of slots at the start, unless one is set.
@@ -41,31 +42,6 @@ pub(super) struct Adaptive {
     course: Mutex<LimitState>,
 }
 
-/// The bounds of the number of slots, and the number at the start.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    pub(super) floor: u32,
-    pub(super) cap: u32,
-    pub(super) start: u32,
-}
-
-impl Bounds {
-    fn start(self) -> u32 {
-        self.start.clamp(self.floor, self.cap)
-    }
-}
-
-/// The end of a call.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CallEnd {
-    /// The time that the call had its slot, in nanoseconds; `None` if it failed of overload.
-    pub(super) latency: Option<u64>,
-    /// The number of slots in use.
-    pub(super) in_use: u64,
-    /// The end of the call, in nanoseconds.
-    pub(super) now: u64,
-}
-
 #[derive(Debug, Default)]
 struct LimitState {
     /// The slots, with a fraction; nothing before the first change.
@@ -76,7 +52,8 @@ struct LimitState {
     window: Window,
     /// The time at which an overload last lowered the number.
     overloaded: Option<u64>,
-    slow: Option<BeforeSlowdown>,
+    /// When calls became slower: the most slots that were in use, and the mean.
+    slow: Option<(u64, f64)>,
 }
 
 #[derive(Debug, Default)]
@@ -106,14 +83,6 @@ impl Window {
     }
 }
 
-/// The state at the moment at which calls became slower.
-#[derive(Clone, Copy, Debug)]
-struct BeforeSlowdown {
-    /// The most slots that were in use.
-    most: u64,
-    mean: f64,
-}
-
 impl Adaptive {
     pub(super) const fn new() -> Self {
         Self { slots: AtomicU64::new(0), course: Mutex::new(LimitState::NEW) }
@@ -121,23 +90,24 @@ impl Adaptive {
 
     /// Returns how many calls may run.
     #[inline]
-    pub(super) fn slots(&self, bounds: Bounds) -> u64 {
+    pub(super) fn slots(&self, config: &BulkheadConfig) -> u64 {
         match self.slots.load(Ordering::Relaxed) {
-            0 => bounds.start().into(),
+            0 => config.start().into(),
             slots => slots,
         }
     }
 
-    /// Counts the end of a call; returns whether the number of slots has changed.
-    pub(super) fn ended(&self, bounds: Bounds, end: CallEnd) -> bool {
+    /// Counts the end of a call at the moment `now`, with `in_use` slots in use; returns whether the number of slots has
+    /// changed. The call had its slot for `latency`, in nanoseconds; `None` if it failed of overload.
+    pub(super) fn ended(&self, config: &BulkheadConfig, latency: Option<u64>, in_use: u64, now: u64) -> bool {
         let mut course = self.course.lock();
-        let changes = match end.latency {
-            Some(latency) => course.succeeded(bounds, latency, end),
-            None => course.overloaded(bounds, end.now),
+        let changes = match latency {
+            Some(latency) => course.succeeded(config, latency, in_use, now),
+            None => course.overloaded(config, now),
         };
-        let before = self.slots(bounds);
+        let before = self.slots(config);
         let Some(limit) = changes else { return false };
-        let limit = limit.clamp(bounds.floor.into(), bounds.cap.into());
+        let limit = limit.clamp(config.floor.into(), config.cap.into());
         course.limit = Some(limit);
         #[expect(
             clippy::cast_possible_truncation,
@@ -167,36 +137,36 @@ impl LimitState {
     const NEW: Self =
         Self { limit: None, long: None, windows: 0, window: Window::NEW, overloaded: None, slow: None };
 
-    fn limit(&self, bounds: Bounds) -> f64 {
-        self.limit.unwrap_or_else(|| bounds.start().into())
+    fn limit(&self, config: &BulkheadConfig) -> f64 {
+        self.limit.unwrap_or_else(|| config.start().into())
     }
 
     /// Returns the number of slots after a success, if a window ends with it.
-    fn succeeded(&mut self, bounds: Bounds, latency: u64, end: CallEnd) -> Option<f64> {
-        if end.now.abs_diff(self.window.last) >= IDLE {
-            (self.window, self.slow) = (Window::from(end.now), None);
+    fn succeeded(&mut self, config: &BulkheadConfig, latency: u64, in_use: u64, now: u64) -> Option<f64> {
+        if now.abs_diff(self.window.last) >= IDLE {
+            (self.window, self.slow) = (Window::from(now), None);
         }
         let window = &mut self.window;
-        window.last = end.now;
+        window.last = now;
         window.count += 1;
         window.sum += latency as f64;
-        window.most = window.most.max(end.in_use);
-        if !window.is_over(end.now) {
+        window.most = window.most.max(in_use);
+        if !window.is_over(now) {
             return None;
         }
         let most = window.most;
         let recent = window.mean();
-        self.window = Window::from(end.now);
+        self.window = Window::from(now);
         self.overloaded = None;
         let usual = self.follow(recent);
-        let limit = self.limit(bounds);
+        let limit = self.limit(config);
         if (most as f64) < limit / 2.0 {
             self.slow = None;
             return None;
         }
         let gradient = (TOLERANCE * usual / recent.max(1.0)).clamp(0.5, 1.0);
         let gradient =
-            if gradient < 1.0 && self.accepts_slower(bounds, most, recent) { 1.0 } else { gradient };
+            if gradient < 1.0 && self.accepts_slower(config, most, recent) { 1.0 } else { gradient };
         if gradient >= 1.0 {
             self.slow = None;
         }
@@ -220,13 +190,13 @@ impl LimitState {
 
     /// Returns whether calls have stayed as slow while ever fewer ran: then the load is not the reason, and the present
     /// latency is the usual one.
-    fn accepts_slower(&mut self, bounds: Bounds, most: u64, recent: f64) -> bool {
-        let slow = *self.slow.get_or_insert(BeforeSlowdown { most, mean: recent });
-        let left = most as f64 / slow.most as f64;
+    fn accepts_slower(&mut self, config: &BulkheadConfig, most: u64, recent: f64) -> bool {
+        let (most_before, mean_before) = *self.slow.get_or_insert((most, recent));
+        let left = most as f64 / most_before as f64;
         // Half of what calls would gain if they waited for each other.
         let gain = (1.0 - left) / 2.0;
-        let is_lowered = left <= PROOF || (left < 1.0 && most <= bounds.floor.into());
-        let is_proven = is_lowered && recent >= slow.mean * (1.0 - gain);
+        let is_lowered = left <= PROOF || (left < 1.0 && most <= config.floor.into());
+        let is_proven = is_lowered && recent >= mean_before * (1.0 - gain);
         if is_proven {
             self.long = Some(recent);
         }
@@ -234,12 +204,12 @@ impl LimitState {
     }
 
     /// Returns the number of slots after a failure of overload, once in a window.
-    fn overloaded(&mut self, bounds: Bounds, now: u64) -> Option<f64> {
+    fn overloaded(&mut self, config: &BulkheadConfig, now: u64) -> Option<f64> {
         if self.overloaded.is_some_and(|at| now.abs_diff(at) < PAUSE) {
             return None;
         }
         self.overloaded = Some(now);
-        Some(self.limit(bounds) * OVERLOADED)
+        Some(self.limit(config) * OVERLOADED)
     }
 }
 
@@ -250,27 +220,27 @@ mod tests {
     use std::collections::BinaryHeap;
 
     const MS: u64 = 1_000_000;
-    const BOUNDS: Bounds = Bounds { floor: 1, cap: 200, start: START };
+    const CONFIG: BulkheadConfig = BulkheadConfig::of(START);
 
     /// Callers in a closed circle, as many as may run, of a service that takes `latency` of the number that it serves.
     struct Circle {
         adaptive: Adaptive,
-        bounds: Bounds,
+        config: BulkheadConfig,
         callers: usize,
         running: BinaryHeap<Reverse<(u64, u64)>>,
         now: u64,
     }
 
     impl Circle {
-        fn new(callers: usize, bounds: Bounds) -> Self {
-            Self { adaptive: Adaptive::new(), bounds, callers, running: BinaryHeap::new(), now: 1 }
+        fn new(callers: usize, config: BulkheadConfig) -> Self {
+            Self { adaptive: Adaptive::new(), config, callers, running: BinaryHeap::new(), now: 1 }
         }
 
         /// Ends `calls`; returns the slots after that.
         fn run(&mut self, calls: u32, latency: impl Fn(u64) -> u64) -> u64 {
             for _ in 0..calls {
                 while self.running.len() < self.callers
-                    && (self.running.len() as u64) < self.adaptive.slots(self.bounds)
+                    && (self.running.len() as u64) < self.adaptive.slots(&self.config)
                 {
                     let running = self.running.len() as u64 + 1;
                     self.running.push(Reverse((self.now + latency(running), self.now)));
@@ -278,24 +248,24 @@ mod tests {
                 let in_use = self.running.len() as u64;
                 let Reverse((end, since)) = self.running.pop().expect("a call that runs");
                 self.now = end;
-                let end = CallEnd { latency: Some(end - since), in_use, now: end };
-                self.adaptive.ended(self.bounds, end);
+                self.adaptive.ended(&self.config, Some(end - since), in_use, end);
             }
-            self.adaptive.slots(self.bounds)
+            self.adaptive.slots(&self.config)
         }
     }
 
-    fn ends(adaptive: &Adaptive, bounds: Bounds, calls: u32, in_use: u64, from: u64) -> u64 {
+    fn ends(adaptive: &Adaptive, calls: u32, in_use: u64, from: u64) -> u64 {
         for call in 0..calls {
             let now = from + u64::from(call) * 20 * MS;
-            adaptive.ended(bounds, CallEnd { latency: Some(100 * MS), in_use, now });
+            adaptive.ended(&CONFIG, Some(100 * MS), in_use, now);
         }
-        adaptive.slots(bounds)
+        adaptive.slots(&CONFIG)
     }
 
     #[test]
     fn the_initial_slots_are_twenty_within_the_bounds() {
-        let begins = |floor, cap, start| Adaptive::new().slots(Bounds { floor, cap, start });
+        let begins =
+            |floor, cap, slots| Adaptive::new().slots(&BulkheadConfig { slots, floor, cap, ..CONFIG });
         assert_eq!([begins(1, 200, START), begins(1, 8, START), begins(30, 200, START)], [20, 8, 30]);
         assert_eq!(begins(1, 200, 64), 64);
     }
@@ -303,16 +273,16 @@ mod tests {
     #[test]
     fn slots_stay_with_few_samples_or_low_usage() {
         let adaptive = Adaptive::new();
-        assert_eq!(ends(&adaptive, BOUNDS, 9, 20, MS), 20, "fewer than ten calls");
-        assert_eq!(ends(&adaptive, BOUNDS, 500, 9, 200 * MS), 20, "less than half in use");
-        assert!(ends(&adaptive, BOUNDS, 100, 20, 20_000 * MS) > 20);
+        assert_eq!(ends(&adaptive, 9, 20, MS), 20, "fewer than ten calls");
+        assert_eq!(ends(&adaptive, 500, 9, 200 * MS), 20, "less than half in use");
+        assert!(ends(&adaptive, 100, 20, 20_000 * MS) > 20);
     }
 
     #[test]
     fn a_pause_ends_the_window() {
         let adaptive = Adaptive::new();
-        ends(&adaptive, BOUNDS, 9, 20, MS);
-        assert_eq!(ends(&adaptive, BOUNDS, 9, 20, MS + IDLE + 1_000 * MS), 20, "nine before, nine after");
+        ends(&adaptive, 9, 20, MS);
+        assert_eq!(ends(&adaptive, 9, 20, MS + IDLE + 1_000 * MS), 20, "nine before, nine after");
         assert_eq!(adaptive.usual(), None);
     }
 
@@ -320,11 +290,11 @@ mod tests {
     fn on_a_clock(calls: u64, jumps: impl Fn(u64) -> u64) -> Vec<u64> {
         let adaptive = Adaptive::new();
         let end = |call: u64| {
-            let in_use = adaptive.slots(BOUNDS);
+            let in_use = adaptive.slots(&CONFIG);
             // One in fifty fails of overload.
             let latency = (call % 50 != 49).then_some(100 * MS);
-            adaptive.ended(BOUNDS, CallEnd { latency, in_use, now: jumps(1_000 * MS + call * 20 * MS) });
-            adaptive.slots(BOUNDS)
+            adaptive.ended(&CONFIG, latency, in_use, jumps(1_000 * MS + call * 20 * MS));
+            adaptive.slots(&CONFIG)
         };
         (0..calls).map(end).collect()
     }
@@ -355,21 +325,20 @@ mod tests {
     fn an_overload_removes_a_tenth_once_per_window() {
         let adaptive = Adaptive::new();
         let overload = |now| {
-            adaptive.ended(BOUNDS, CallEnd { latency: None, in_use: 20, now });
-            adaptive.slots(BOUNDS)
+            adaptive.ended(&CONFIG, None, 20, now);
+            adaptive.slots(&CONFIG)
         };
         assert_eq!([overload(MS), overload(2 * MS), overload(900 * MS)], [18, 18, 18]);
         assert_eq!(overload(1_001 * MS), 16);
-        let slots = ends(&adaptive, BOUNDS, 10, 16, 1_100 * MS);
+        let slots = ends(&adaptive, 10, 16, 1_100 * MS);
         assert!(overload(1_400 * MS) < slots, "a window has ended since");
         adaptive.reset();
-        assert_eq!((adaptive.slots(BOUNDS), adaptive.usual()), (20, None));
+        assert_eq!((adaptive.slots(&CONFIG), adaptive.usual()), (20, None));
     }
 
     #[test]
     fn slots_recover_within_100_calls_of_a_lasting_slowdown() {
-        let bounds = Bounds { cap: 20, ..BOUNDS };
-        let mut circle = Circle::new(40, bounds);
+        let mut circle = Circle::new(40, BulkheadConfig { cap: 20, ..CONFIG });
         assert_eq!(circle.run(2_000, |_| 100 * MS), 20);
         let slots: Vec<_> = (0..10).map(|_| circle.run(20, |_| 500 * MS)).collect();
         assert!(slots.iter().all(|slots| *slots >= 15), "{slots:?}");
@@ -381,14 +350,14 @@ mod tests {
     fn a_service_that_slows_down_under_load_gets_fewer_slots() {
         // Ten at once are as fast as one; more wait for each other.
         let latency = |running: u64| 10 * MS * running.max(10);
-        let mut circle = Circle::new(200, BOUNDS);
+        let mut circle = Circle::new(200, CONFIG);
         let slots = circle.run(10_000, latency);
         assert!((10..60).contains(&slots), "{slots}");
     }
 
     #[test]
     fn a_service_that_is_fast_again_gets_more_slots() {
-        let mut circle = Circle::new(200, BOUNDS);
+        let mut circle = Circle::new(200, CONFIG);
         let slow = circle.run(2_000, |running| 100 * MS * running);
         let fast = circle.run(5_000, |_| 10 * MS);
         assert!(fast > 2 * slow, "{slow} {fast}");

@@ -1,7 +1,6 @@
 //! The settings of a bulkhead, and the checks of their values.
 
 use super::Bulkhead;
-use super::adaptive::Bounds;
 use crate::base::setting::Complaint;
 use crate::base::settings::{Count, Flag, Time, settings};
 
@@ -45,13 +44,9 @@ settings! {
 }
 
 impl BulkheadConfig {
-    /// Returns the bounds of the slots, if they follow the latency.
-    #[inline]
-    pub(super) const fn bounds(&self) -> Option<Bounds> {
-        if self.adaptive {
-            return Some(Bounds { floor: self.floor, cap: self.cap, start: self.slots });
-        }
-        None
+    /// Returns the number of slots at which an adaptive bulkhead begins.
+    pub(super) fn start(&self) -> u32 {
+        self.slots.clamp(self.floor, self.cap)
     }
 
     const fn bounds_upside_down(&self) -> Complaint {

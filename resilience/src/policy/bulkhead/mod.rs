@@ -315,10 +315,8 @@ impl Bulkhead {
         if self.overridden().is_some_and(|changed| changed.is_off) {
             return gate::ALL;
         }
-        match self.config().bounds() {
-            Some(bounds) => self.live.adaptive.slots(bounds),
-            None => self.config().slots.into(),
-        }
+        let config = self.config();
+        if config.adaptive { self.live.adaptive.slots(config) } else { config.slots.into() }
     }
 
     #[inline]

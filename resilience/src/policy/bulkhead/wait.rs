@@ -8,7 +8,6 @@
 //! bulkhead is one for each world.
 
 use super::Bulkhead;
-use super::adaptive::CallEnd;
 use super::gate::{Capacity, GateAnswer};
 use crate::base::admission;
 use crate::base::block_on::block_on;
@@ -344,17 +343,15 @@ impl Bulkhead {
     /// Adapts the number of slots to the end of a call that had its slot since `since`.
     #[inline(never)]
     fn adapt(&self, since: u64, verdict: Verdict) {
-        let Some(bounds) = self.config().bounds() else { return };
-        let now = nanos(now());
+        let (config, now) = (self.config(), nanos(now()));
         let latency = match verdict {
             None => Some(now.saturating_sub(since)),
             Some(class) if is_overload(&class) => None,
             Some(_) => return,
         };
         let live = &*self.live;
-        let end = CallEnd { latency, in_use: live.gate.read().in_use, now };
-        if live.adaptive.ended(bounds, end) {
-            self.finish(live.gate.resize(|| live.adaptive.slots(bounds), now));
+        if live.adaptive.ended(config, latency, live.gate.read().in_use, now) {
+            self.finish(live.gate.resize(|| live.adaptive.slots(config), now));
         }
     }
 
