@@ -62,27 +62,17 @@ pub struct RetryInForce<'a> {
 #[derive(Debug)]
 struct State {
     budget: Budget,
-    counters: Site<Counters>,
+    /// One for each [`Counter`].
+    counters: Site<[AtomicU64; Counter::COUNT]>,
 }
 
 impl State {
     /// Made once, and not for every annotated function, to save compile time.
     #[expect(clippy::declare_interior_mutable_const, reason = "every site gets a copy of its own")]
-    const NEW: Self = Self { budget: Budget::new(), counters: Site::new(Counters::new(), Counters::new) };
-}
-
-/// The counts of a `with_retry`, one for each [`Counter`].
-#[derive(Debug)]
-struct Counters([AtomicU64; Counter::COUNT]);
-
-impl Counters {
-    const fn new() -> Self {
-        Self([const { AtomicU64::new(0) }; Counter::COUNT])
-    }
-
-    const fn of(&self, counter: Counter) -> &AtomicU64 {
-        &self.0[counter as usize]
-    }
+    const NEW: Self = Self {
+        budget: Budget::new(),
+        counters: Site::new([const { AtomicU64::new(0) }; Counter::COUNT], Default::default),
+    };
 }
 
 impl RetrySite {
@@ -205,7 +195,7 @@ impl RetrySite {
     }
 
     fn count(&self, counter: Counter) {
-        self.state.counters.of(counter).fetch_add(1, Ordering::Relaxed);
+        self.state.counters[counter as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Returns whether each key has a budget of its own.

@@ -51,7 +51,7 @@ impl Layer for RetrySite {
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        let count = |what| self.state.counters.of(what).load(Ordering::Relaxed);
+        let count = |what: Counter| self.state.counters[what as usize].load(Ordering::Relaxed);
         let (exhausted, out_of_time, server_wait, denied) = (
             count(Counter::Exhausted),
             count(Counter::OutOfTime),
