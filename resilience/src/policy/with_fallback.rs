@@ -416,33 +416,23 @@ pub struct FallbackSite {
     point: &'static PointSite,
     steps: &'static [&'static str],
     policy: Fallback,
-    counters: Site<Counters>,
-    pace: Site<LogPace>,
-}
-
-#[derive(Debug)]
-struct Counters {
     /// By step.
-    answered: [AtomicU64; STEPS.len()],
-    failed: AtomicU64,
+    answered: Site<[AtomicU64; STEPS.len()]>,
+    failed: Site<AtomicU64>,
+    pace: Site<LogPace>,
 }
 
 /// The steps that are counted apart; later ones count as the last.
 const STEPS: [&str; 4] = ["1", "2", "3", "4"];
 
-impl Counters {
-    const fn new() -> Self {
-        Self { answered: [const { AtomicU64::new(0) }; STEPS.len()], failed: AtomicU64::new(0) }
-    }
-}
-
 impl FallbackSite {
     /// Creates the site of the fallbacks `steps` in the stack of `point`.
     pub const fn new(point: &'static PointSite, steps: &'static [&'static str]) -> Self {
         let policy = Fallback::new("");
+        let answered = Site::new([const { AtomicU64::new(0) }; STEPS.len()], Default::default);
+        let failed = Site::new(AtomicU64::new(0), AtomicU64::default);
         let pace = Site::new(LogPace::new(), LogPace::new);
-        let counters = Site::new(Counters::new(), Counters::new);
-        Self { point, steps, policy, counters, pace }
+        Self { point, steps, policy, answered, failed, pace }
     }
 
     /// Limits it to errors of these categories.
@@ -473,7 +463,7 @@ impl FallbackSite {
     #[cold]
     pub fn answered(&self, class: &Classification, step: u32) {
         let at = (step.max(1) as usize).min(STEPS.len()) - 1;
-        self.counters.answered[at].fetch_add(1, Ordering::Relaxed);
+        self.answered[at].fetch_add(1, Ordering::Relaxed);
         #[cfg(feature = "ops")]
         self.point.calls().note_degraded();
         let log = Log { pace: Some(&self.pace), ..Log::default() };
@@ -483,7 +473,7 @@ impl FallbackSite {
     /// Counts that every fallback failed.
     #[cold]
     pub fn failed(&self) {
-        self.counters.failed.fetch_add(1, Ordering::Relaxed);
+        self.failed.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -503,8 +493,8 @@ impl Layer for FallbackSite {
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let answered = self.counters.answered.iter().map(count).sum();
-        vec![("answered", answered), ("failed", count(&self.counters.failed))]
+        let answered = self.answered.iter().map(count).sum();
+        vec![("answered", answered), ("failed", count(&self.failed))]
     }
 
     #[cfg(feature = "ops")]
@@ -514,9 +504,9 @@ impl Layer for FallbackSite {
             labels: vec![("result", result), ("step", step)],
             value: count.load(Ordering::Relaxed) as f64,
         };
-        let answered = STEPS.iter().zip(&self.counters.answered);
+        let answered = STEPS.iter().zip(self.answered.iter());
         let mut all: Vec<_> = answered.map(|(step, count)| reading("answered", *step, count)).collect();
-        all.push(reading("failed", "all", &self.counters.failed));
+        all.push(reading("failed", "all", &self.failed));
         all
     }
 }

@@ -24,27 +24,22 @@ pub struct DegradeSite {
     point: &'static PointSite,
     argument: &'static str,
     policy: Degrade,
-    counters: Site<Counters>,
-}
-
-#[derive(Debug)]
-struct Counters {
     /// Simpler calls that ran.
-    simplified: AtomicU64,
+    simplified: Site<AtomicU64>,
     /// Calls that one of them answered.
-    answered: AtomicU64,
-}
-
-impl Counters {
-    const fn new() -> Self {
-        Self { simplified: AtomicU64::new(0), answered: AtomicU64::new(0) }
-    }
+    answered: Site<AtomicU64>,
 }
 
 impl DegradeSite {
     /// Creates the site of `policy` for the argument called `argument` in the stack of `point`.
     pub const fn new(point: &'static PointSite, argument: &'static str, policy: Degrade) -> Self {
-        Self { point, argument, policy, counters: Site::new(Counters::new(), Counters::new) }
+        Self {
+            point,
+            argument,
+            policy,
+            simplified: Site::new(AtomicU64::new(0), AtomicU64::default),
+            answered: Site::new(AtomicU64::new(0), AtomicU64::default),
+        }
     }
 
     /// Sets after which categories it calls again.
@@ -80,7 +75,7 @@ impl DegradeSite {
     /// Reports that a call at `level` follows a failure of this class.
     #[cold]
     pub fn simplified(&self, class: Classification, level: u32) {
-        self.counters.simplified.fetch_add(1, Ordering::Relaxed);
+        self.simplified.fetch_add(1, Ordering::Relaxed);
         emit(&Event::Simplified { point: self.point.name(), class, level }, None);
     }
 
@@ -104,7 +99,7 @@ impl DegradeSite {
 
     #[cold]
     fn answered(&self) {
-        self.counters.answered.fetch_add(1, Ordering::Relaxed);
+        self.answered.fetch_add(1, Ordering::Relaxed);
         #[cfg(feature = "ops")]
         self.point.calls().note_degraded();
         #[cfg(feature = "cache")]
@@ -140,7 +135,7 @@ impl Layer for DegradeSite {
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        vec![("simplified", count(&self.counters.simplified)), ("answered", count(&self.counters.answered))]
+        vec![("simplified", count(&self.simplified)), ("answered", count(&self.answered))]
     }
 
     fn calls(&self) -> u64 {
