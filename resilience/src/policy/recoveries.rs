@@ -58,45 +58,33 @@ pub(crate) fn count(point: &PointName, strategy: &'static str, worked: bool) {
     points.entry(point).or_default().count(worked);
 }
 
-/// The counts besides the strategies.
-#[derive(Debug)]
-struct Sums {
-    /// The waits before retries, in nanoseconds, and their number.
-    waited: AtomicU64,
-    waits: AtomicU64,
-    /// The bytes of recorded values.
-    recorded: AtomicU64,
-}
+/// The waits before retries, in nanoseconds, and their number.
+static WAITED: Site<AtomicU64> = Site::new(AtomicU64::new(0), AtomicU64::default);
+static WAITS: Site<AtomicU64> = Site::new(AtomicU64::new(0), AtomicU64::default);
 
-impl Sums {
-    const fn new() -> Self {
-        Self { waited: AtomicU64::new(0), waits: AtomicU64::new(0), recorded: AtomicU64::new(0) }
-    }
-}
-
-static SUMS: Site<Sums> = Site::new(Sums::new(), Sums::new);
+/// The bytes of recorded values.
+static RECORDED: Site<AtomicU64> = Site::new(AtomicU64::new(0), AtomicU64::default);
 
 /// Counts the wait before a retry.
 pub(crate) fn count_wait(wait: Duration) {
-    let sums = &*SUMS;
-    sums.waited.fetch_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
-    sums.waits.fetch_add(1, Ordering::Relaxed);
+    WAITED.fetch_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    WAITS.fetch_add(1, Ordering::Relaxed);
 }
 
 /// Returns the mean wait before a retry; `None` before the first.
 pub(crate) fn mean_wait() -> Option<Duration> {
-    let waited = SUMS.waited.load(Ordering::Relaxed);
-    waited.checked_div(SUMS.waits.load(Ordering::Relaxed)).map(Duration::from_nanos)
+    let waited = WAITED.load(Ordering::Relaxed);
+    waited.checked_div(WAITS.load(Ordering::Relaxed)).map(Duration::from_nanos)
 }
 
 /// Counts the bytes of a value that a step has recorded.
 pub(crate) fn count_recorded(bytes: usize) {
-    SUMS.recorded.fetch_add(bytes as u64, Ordering::Relaxed);
+    RECORDED.fetch_add(bytes as u64, Ordering::Relaxed);
 }
 
 /// Returns the bytes of all values that steps have recorded.
 pub(crate) fn recorded() -> u64 {
-    SUMS.recorded.load(Ordering::Relaxed)
+    RECORDED.load(Ordering::Relaxed)
 }
 
 /// Returns the counts so far.
