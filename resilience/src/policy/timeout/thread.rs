@@ -48,9 +48,6 @@ pub(super) enum Stopped {
     Panicked(Box<dyn Any + Send>),
 }
 
-/// A body without its types: the code around it exists once, and not once for each annotated function.
-type Work = Box<dyn FnOnce() + Send>;
-
 /// Returns how many abandoned bodies of `group` still run.
 pub(super) fn abandoned(group: Group) -> u32 {
     locked(&ABANDONED).get(&group).copied().unwrap_or(0)
@@ -90,11 +87,12 @@ struct Call {
     ended: Condvar,
 }
 
+/// Runs `work` as [`run`] does: without the types of a body this code exists once, and not for each annotated function.
 fn run_boxed(
     (group, stack): (Group, Stack),
     helpers: Helpers,
     limit: Duration,
-    work: Work,
+    work: Box<dyn FnOnce() + Send>,
 ) -> Result<(), Stopped> {
     if limit.is_zero() {
         return Err(Stopped::TimedOut(limit, TimedOutCall::OnlyWaiting));
@@ -156,7 +154,7 @@ fn in_context(
     limit: Duration,
     watch: Watch,
     admitted: Option<LentAdmission>,
-    work: Work,
+    work: Box<dyn FnOnce() + Send>,
 ) -> impl FnOnce() + Send {
     let carried = Carried::here().within(limit);
     let mut watches = admission::watched();
