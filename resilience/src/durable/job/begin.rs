@@ -23,7 +23,6 @@ use crate::durable::scope::{self, JobScope};
 use crate::durable::store::{Claim, Mismatch, Otherwise, Store, StoreError};
 use crate::durable::under_way::{UnderWay, refusal};
 use std::sync::Arc;
-use std::time::Duration;
 
 impl Job {
     /// Looks the job `id` of `identity` up, and claims it if it has to run.
@@ -79,7 +78,7 @@ impl Job {
             Ok(args) => args,
             Err(message) => return Err(JobError::Codec { at, message }.into()),
         };
-        let claim = Claim {
+        let request = Claim {
             lease: self.config().lease,
             was: self.was.iter().map(|name| (*name).to_owned()).collect(),
             version: self.config().version,
@@ -90,11 +89,51 @@ impl Job {
             restart: self.config().rerun,
             ..Claim::new(key, store.owner(), identity.name.clone())
         };
-        let patience = patience(self.config().wait);
-        let request = Request { mode, store: &store, claim, sets, reads, patience };
-        let (key, answer) = request.answer(self.config().on_mismatch).await;
+        let (key, answer) = self.answer(mode, &store, request, sets, reads).await;
         let running = self.answered(at, store, key, answer, under_way)?;
         Ok(running.admitted(mode, self.config().max_recoveries).await?)
+    }
+
+    /// Returns the key, and the answer to the claim. The hash of the recorded arguments decides nothing by itself: the
+    /// code may have more or fewer of them by now.
+    ///
+    /// Claims can follow each other: with the recorded hash where the arguments do not differ after all, and with
+    /// `on_mismatch` only once it is certain that something does. Each of them may wait as long as a whole call.
+    async fn answer(
+        &self,
+        mode: Mode,
+        store: &Arc<dyn Store>,
+        mut request: Claim,
+        sets: UnorderedArgs,
+        reads: fn(&[u8]) -> bool,
+    ) -> (String, Result<ClaimResult, StoreError>) {
+        let patience = patience(self.config().wait);
+        let ask =
+            async |request: &Claim| claim(mode, store, request, Status::Interrupted, reads, patience).await;
+        let mut answer = ask(&request).await;
+        if let Ok(ClaimResult::Mismatch(contradiction)) = &mut answer
+            && contradiction.what == Mismatch::Inputs
+            && let Ok(Some(recorded)) = store.get(&request.key).await
+            && let before = sets.rewritten(&recorded.input)
+            && let sets = sets.names_in(&request.input)
+            && let Some(difference) = codec::difference(&before, &request.input, &sets)
+        {
+            contradiction.names = difference.changed;
+            if contradiction.names.is_empty() {
+                request.inputs = recorded.inputs;
+                answer = ask(&request).await;
+            }
+        }
+        let is_other = match &answer {
+            Ok(ClaimResult::Mismatch(_)) => true,
+            Ok(ClaimResult::Done(record)) => !reads(&record.value),
+            _ => false,
+        };
+        if is_other && self.config().on_mismatch == Otherwise::Rerun {
+            request.on_mismatch = Otherwise::Rerun;
+            answer = ask(&request).await;
+        }
+        (request.key, answer)
     }
 
     /// Returns the meaning of the answer to the claim of `key`.
@@ -176,55 +215,5 @@ fn check_key(at: Box<Subject>) -> Result<Box<Subject>, JobError> {
         0 => Err(JobError::EmptyKey { at }),
         bytes if bytes > KEY_LIMIT => Err(JobError::KeyTooLong { at, bytes }),
         _ => Ok(at),
-    }
-}
-
-/// A claim of a job, and how it is made.
-///
-/// Claims can follow each other: with the recorded hash where the arguments do not differ after all, and with
-/// `on_mismatch` only once it is certain that something does.
-struct Request<'a> {
-    mode: Mode,
-    store: &'a Arc<dyn Store>,
-    claim: Claim,
-    sets: UnorderedArgs,
-    reads: fn(&[u8]) -> bool,
-    patience: Duration,
-}
-
-impl Request<'_> {
-    /// Returns the key, and the answer to the claim. The hash of the recorded arguments decides nothing by itself: the
-    /// code may have more or fewer of them by now.
-    async fn answer(mut self, on_mismatch: Otherwise) -> (String, Result<ClaimResult, StoreError>) {
-        let mut answer = self.ask().await;
-        if let Ok(ClaimResult::Mismatch(contradiction)) = &mut answer
-            && contradiction.what == Mismatch::Inputs
-            && let Ok(Some(recorded)) = self.store.get(&self.claim.key).await
-            && let before = self.sets.rewritten(&recorded.input)
-            && let sets = std::mem::take(&mut self.sets).names_in(&self.claim.input)
-            && let Some(difference) = codec::difference(&before, &self.claim.input, &sets)
-        {
-            contradiction.names = difference.changed;
-            if contradiction.names.is_empty() {
-                self.claim.inputs = recorded.inputs;
-                answer = self.ask().await;
-            }
-        }
-        let is_other = match &answer {
-            Ok(ClaimResult::Mismatch(_)) => true,
-            Ok(ClaimResult::Done(record)) => !(self.reads)(&record.value),
-            _ => false,
-        };
-        if is_other && on_mismatch == Otherwise::Rerun {
-            self.claim.on_mismatch = on_mismatch;
-            answer = self.ask().await;
-        }
-        (self.claim.key, answer)
-    }
-
-    /// Claims once. The patience is that of the whole call: a second claim, after a contradiction, may wait as long
-    /// again.
-    async fn ask(&self) -> Result<ClaimResult, StoreError> {
-        claim(self.mode, self.store, &self.claim, Status::Interrupted, self.reads, self.patience).await
     }
 }
