@@ -45,8 +45,7 @@ linked! {
 }
 
 /// An undo of one recorded value, on its way; its error says why it failed.
-#[doc(hidden)]
-pub type Undoing = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+type Undoing = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
 /// The undo of one step.
 #[derive(Debug)]
