@@ -184,12 +184,6 @@ struct StoreChores {
 /// chores do not wait for those of the handle before.
 static CHORES: OfProcess<Mutex<BTreeMap<(String, String), StoreChores>>> = OfProcess::locked(BTreeMap::new());
 
-impl std::fmt::Debug for StoreChores {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Chores").field("waiting", &self.queue.len()).finish_non_exhaustive()
-    }
-}
-
 /// Runs `chore` on the thread for the chores of `store`: a drop must not wait for a store.
 ///
 /// Returns whether there is such a thread: without one, the chore waits for the next call of this function.
