@@ -10,8 +10,9 @@ use super::schema::connect;
 use super::version::check_version;
 use crate::durable::store::StoreError;
 use rusqlite::{Connection, OpenFlags};
+use std::fs;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// The time that a look waits for another process.
 const LOOK: Duration = Duration::from_secs(1);
@@ -27,9 +28,15 @@ pub(crate) fn look<T>(
 ) -> Result<T, StoreError> {
     const LOOKS: usize = 10;
     let mut last = Err(StoreError::Unavailable("it changes all the time".to_owned()));
+    let [_, log, _] = files_of(file);
+    let log_size = || fs::metadata(&log).ok().map(|log| log.len());
+    let state = || {
+        let found = fs::metadata(file).ok();
+        (found.map(|found| (found.len(), found.modified().ok())), log_size())
+    };
     for _ in 0..LOOKS {
-        let before = FileState::of(file);
-        if before.log.is_some() {
+        let before = state();
+        if let (_, Some(_)) = before {
             let looked = connect(file, LOOK, true).and_then(|connection| {
                 check_version(&connection)?;
                 read(&connection)
@@ -37,7 +44,7 @@ pub(crate) fn look<T>(
             let is_refused =
                 matches!(looked, Err(StoreError::Unavailable(_) | StoreError::ReadOnly | StoreError::Full));
             // The log's index cannot be made in this directory, or the log has gone away.
-            if !is_refused || has_log(file) {
+            if !is_refused || log_size().is_some_and(|bytes| bytes > 0) {
                 return looked;
             }
         }
@@ -48,32 +55,11 @@ pub(crate) fn look<T>(
             check_version(&connection)?;
             read(&connection)
         });
-        if FileState::of(file) == before {
+        if state() == before {
             return last;
         }
     }
     last
-}
-
-/// The state of a file and its log.
-#[derive(PartialEq, Eq)]
-struct FileState {
-    file: Option<(u64, Option<SystemTime>)>,
-    log: Option<u64>,
-}
-
-impl FileState {
-    fn of(file: &Path) -> Self {
-        let [_, log, _] = files_of(file);
-        let found = std::fs::metadata(file).ok();
-        let file = found.map(|found| (found.len(), found.modified().ok()));
-        Self { file, log: std::fs::metadata(log).ok().map(|log| log.len()) }
-    }
-}
-
-fn has_log(file: &Path) -> bool {
-    let [_, log, _] = files_of(file);
-    std::fs::metadata(log).is_ok_and(|log| log.len() > 0)
 }
 
 /// Returns a path in the form of a URI.
