@@ -133,21 +133,10 @@ pub struct Chaos {
     least: Duration,
     most: Duration,
     settings: Settings<ChaosConfig>,
-    state: Site<State>,
-}
-
-#[derive(Debug)]
-struct State {
     /// The number of injected faults of each kind.
-    injected: [AtomicU64; 4],
+    injected: Site<[AtomicU64; 4]>,
     /// The arming of the last call, and the number of calls since then.
-    turn: Mutex<(u64, u64)>,
-}
-
-impl State {
-    const fn new() -> Self {
-        Self { injected: [const { AtomicU64::new(0) }; 4], turn: Mutex::new((0, 0)) }
-    }
+    turn: Site<Mutex<(u64, u64)>>,
 }
 
 impl Chaos {
@@ -196,8 +185,15 @@ impl Chaos {
     }
 
     const fn with(owner: PointName, settings: Settings<ChaosConfig>, faults: &'static [Fault]) -> Self {
-        let state = Site::new(State::new(), State::new);
-        Self { owner, faults, least: Duration::ZERO, most: Duration::ZERO, settings, state }
+        Self {
+            owner,
+            faults,
+            least: Duration::ZERO,
+            most: Duration::ZERO,
+            settings,
+            injected: Site::new([const { AtomicU64::new(0) }; 4], Default::default),
+            turn: Site::new(Mutex::new((0, 0)), Mutex::default),
+        }
     }
 
     /// Sets how long a call waits that gets latency: at least and at most; default zero.
@@ -316,7 +312,7 @@ impl Chaos {
     ///
     /// It counts from the start of the program, over all times in which faults were armed.
     pub fn injected(&self, fault: Fault) -> u64 {
-        self.state.injected[fault as usize].load(Ordering::Relaxed)
+        self.injected[fault as usize].load(Ordering::Relaxed)
     }
 
     /// Returns the fault of the next call; a panic happens here.
@@ -347,7 +343,7 @@ impl Chaos {
     fn draw(&self) -> Injected {
         let Some(arming) = arming::of(&self.owner) else { return Injected::NOTHING };
         let call = {
-            let mut turn = locked(&self.state.turn);
+            let mut turn = locked(&self.turn);
             if turn.0 != arming.id {
                 *turn = (arming.id, 0);
             }
@@ -363,7 +359,7 @@ impl Chaos {
             None => None,
         };
         let Some(fault) = fault.filter(|fault| self.faults.contains(fault)) else { return Injected::NOTHING };
-        self.state.injected[fault as usize].fetch_add(1, Ordering::Relaxed);
+        self.injected[fault as usize].fetch_add(1, Ordering::Relaxed);
         emit(&Event::Injected { point: self.owner.clone(), fault: fault.as_str() }, None);
         assert!(fault != Fault::Panic, "a panic that `chaos` has injected into `{}`", &*self.owner);
         let delay = match fault {
