@@ -107,7 +107,10 @@ pub struct Failover {
     on: &'static [Category],
     settings: Settings<FailoverConfig>,
     listed: Option<ListedValues>,
-    state: Site<State>,
+    memories: Site<StickyStates>,
+    /// The number of calls that each value answered in place of the caller's own.
+    answered: Site<EntryMap<AtomicU64>>,
+    failed_over: Site<AtomicU64>,
 }
 
 /// The values that an attribute lists.
@@ -115,21 +118,6 @@ pub struct Failover {
 struct ListedValues {
     argument: &'static str,
     values: fn() -> Vec<String>,
-}
-
-/// The state in use; fresh in a test world.
-#[derive(Debug)]
-struct State {
-    memories: StickyStates,
-    /// The number of calls that each value answered in place of the caller's own.
-    answered: EntryMap<AtomicU64>,
-    failed_over: AtomicU64,
-}
-
-impl State {
-    const fn new() -> Self {
-        Self { memories: StickyStates::new(), answered: EntryMap::new(), failed_over: AtomicU64::new(0) }
-    }
 }
 
 /// How often a value has answered.
@@ -278,8 +266,15 @@ impl Failover {
     }
 
     const fn with(name: PointName, settings: Settings<FailoverConfig>) -> Self {
-        let state = Site::new(State::new(), State::new);
-        Self { name, on: MAY_DIFFER, settings, listed: None, state }
+        Self {
+            name,
+            on: MAY_DIFFER,
+            settings,
+            listed: None,
+            memories: Site::new(StickyStates::new(), StickyStates::new),
+            answered: Site::new(EntryMap::new(), EntryMap::new),
+            failed_over: Site::new(AtomicU64::new(0), AtomicU64::default),
+        }
     }
 
     /// Sets the categories after which the next value is called, in place of the default six.
@@ -410,13 +405,12 @@ impl Failover {
     ///
     /// The counts only grow; [`reset`](Self::reset) forgets `sticky` alone.
     pub fn snapshot(&self) -> FailoverSnapshot {
-        let state = &*self.state;
         let count = |(value, count): (String, Arc<AtomicU64>)| (value, count.load(Ordering::Relaxed));
         FailoverSnapshot {
             name: self.name.clone(),
-            failed_over: state.failed_over.load(Ordering::Relaxed),
-            answered: state.answered.all().into_iter().map(count).collect(),
-            sticky: state.memories.all(),
+            failed_over: self.failed_over.load(Ordering::Relaxed),
+            answered: self.answered.all().into_iter().map(count).collect(),
+            sticky: self.memories.all(),
         }
     }
 
@@ -439,12 +433,12 @@ impl Failover {
     /// assert!(chat.snapshot().sticky.is_empty());
     /// ```
     pub fn reset(&self) {
-        self.state.memories.reset();
+        self.memories.reset();
     }
 
     /// Reports that a call continues with the value called `value`, as its further one of this number.
     fn failed_over(&self, class: Classification, step: usize, value: impl FnOnce() -> Option<PointName>) {
-        self.state.failed_over.fetch_add(1, Ordering::Relaxed);
+        self.failed_over.fetch_add(1, Ordering::Relaxed);
         if is_heard() {
             let step = u32::try_from(step).unwrap_or(u32::MAX);
             emit(&Event::FailedOver { point: self.name.clone(), class, value: value(), step }, None);
@@ -453,7 +447,7 @@ impl Failover {
 
     /// Counts that a listed value has answered in place of the caller's own.
     fn answered(&self, value: KeyRef<'_>) {
-        let count = self.state.answered.get(&value, MAX_KEYS, &AtomicU64::default);
+        let count = self.answered.get(&value, MAX_KEYS, &AtomicU64::default);
         count.fetch_add(1, Ordering::Relaxed);
         #[cfg(feature = "ops")]
         crate::point::note_degraded(&self.name);

@@ -84,7 +84,7 @@ impl<'a> FailoverCall<'a> {
     /// Looks for a good value in the memory for `key`.
     #[inline]
     fn remember<E: Key>(&mut self, values: &[E], key: &(impl Key + ?Sized)) {
-        let memories = &self.failover.state.memories;
+        let memories = &self.failover.memories;
         self.began = memories.switches();
         self.memory = memories.find(key);
         if let Some(good) = self.begin() {
@@ -194,7 +194,7 @@ impl<'a> FailoverCall<'a> {
     }
 
     fn new_memory<E: Key>(&self, values: &[E]) -> Arc<StickyState> {
-        let memories = &self.failover.state.memories;
+        let memories = &self.failover.memories;
         match (&self.key, self.own.and_then(|own| values.get(own))) {
             (None, Some(own)) => own.read(|own| memories.get(own)),
             (key, _) => memories.get(key.as_deref().map_or(KeyRef::Text(""), OwnedKey::as_ref)),
