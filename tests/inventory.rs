@@ -339,6 +339,71 @@ fn the_snapshot_counts_failures_and_omits_unknown_counts() {
     assert_eq!(calls(&after), counted(1, vec![("unknown", 1)], 3));
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_counters_of_a_test_world_start_at_zero() {
+    #[timeout(1s, name = "worlds::cut")]
+    async fn cut() -> Result<u32, Rejected> {
+        std::future::pending().await
+    }
+    #[with_fallback(value = 1)]
+    #[with_retry(max = 1, base = 0s, name = "worlds::retried")]
+    async fn retried() -> Option<u32> {
+        None
+    }
+    #[resilience::checkpoint("part:{n}", name = "worlds::part")]
+    async fn part(n: u32) -> Result<u32, Rejected> {
+        Ok(n)
+    }
+    #[resilience::with_recovery(otherwise = skip)]
+    #[resilience::job("whole:{n}", name = "worlds::whole")]
+    async fn whole(n: u32) -> Result<u32, Rejected> {
+        part(n).await?;
+        part(n).await?;
+        cut().await
+    }
+    let counted = |name| {
+        let policies = point(name).unwrap().snapshot().policies.into_iter();
+        policies.map(|policy| policy.counters.iter().map(|(_, count)| count).sum()).collect::<Vec<u64>>()
+    };
+    let names = ["worlds::cut", "worlds::retried", "worlds::part", "worlds::whole"];
+    for _ in 0..2 {
+        let _world = testing::isolate();
+        for name in names {
+            assert!(counted(name).iter().all(|count| *count == 0), "{name}: {:?}", counted(name));
+        }
+        assert_eq!(retried().await, Some(1));
+        assert_eq!(whole(1).await.ok(), Some(0));
+        for name in names {
+            assert!(counted(name).iter().all(|count| *count > 0), "{name}: {:?}", counted(name));
+        }
+    }
+}
+
+#[test]
+fn the_values_that_calls_pass_are_not_known_in_another_test_world() {
+    #[with_retry(instance = retry, name = "worlds::retry")]
+    fn retries(retry: &resilience::Retry) -> Option<u32> {
+        Some(1)
+    }
+    #[circuit_breaker(instance = breaker, name = "worlds::breaker")]
+    fn guarded(breaker: &CircuitBreaker) -> Result<u32, Rejected> {
+        Ok(1)
+    }
+    let settings = |name| format!("{:?}", point(name).unwrap().info().stack);
+    let unknown = {
+        let _world = testing::isolate();
+        ["worlds::retry", "worlds::breaker"].map(settings)
+    };
+    for n in 1..3 {
+        let _world = testing::isolate();
+        assert_eq!(["worlds::retry", "worlds::breaker"].map(settings), unknown);
+        assert_eq!(retries(&resilience::Retry::new().max(n)), Some(1));
+        assert_eq!(guarded(&CircuitBreaker::new("own").threshold(n)).ok(), Some(1));
+        assert_ne!(settings("worlds::retry"), unknown[0]);
+        assert_ne!(settings("worlds::breaker"), unknown[1]);
+    }
+}
+
 #[test]
 fn handles_are_found_by_name() {
     let never = point("inventory::never_called").unwrap();

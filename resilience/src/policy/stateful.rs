@@ -399,13 +399,13 @@ pub(crate) fn rows<P: Stateful>(entries: &EntryMap<P>) -> Vec<KeySnapshot> {
 pub struct Instance<C> {
     point: &'static PointSite,
     /// The settings of the policy that was used first.
-    seen: OnceLock<C>,
+    seen: Site<OnceLock<C>>,
 }
 
-impl<C> Instance<C> {
+impl<C: Debug + Send + Sync + 'static> Instance<C> {
     /// Creates the place of a policy of the program in the stack of `point`.
     pub const fn of(point: &'static PointSite) -> Self {
-        Self { point, seen: OnceLock::new() }
+        Self { point, seen: Site::new(OnceLock::new(), OnceLock::new) }
     }
 
     /// Remembers the settings of the first policy that is used, and returns the name of the stack.

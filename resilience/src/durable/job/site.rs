@@ -19,6 +19,7 @@ use crate::base::linked::linked;
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
+use crate::base::site::Site;
 use crate::classify::Classification;
 use crate::durable::call::{Identity, NotRun};
 use crate::durable::record::args::{Args, RecordedValue};
@@ -49,8 +50,8 @@ pub struct JobSite {
     needs: fn(&Provided) -> Result<(), &'static str>,
     reads: fn(&mut Args) -> Result<(), String>,
     run: fn(&Provided, &mut Args) -> Result<Call, String>,
-    begun: AtomicU64,
-    reused: AtomicU64,
+    begun: Site<AtomicU64>,
+    reused: Site<AtomicU64>,
 }
 
 impl JobSite {
@@ -64,8 +65,9 @@ impl JobSite {
         reads: fn(&mut Args) -> Result<(), String>,
         run: fn(&Provided, &mut Args) -> Result<Call, String>,
     ) -> Self {
-        let (begun, reused) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { point, template, name: policy.name, policy, needs, reads, run, begun, reused }
+        #[expect(clippy::declare_interior_mutable_const, reason = "every counter is a copy of its own")]
+        const NONE: Site<AtomicU64> = Site::new(AtomicU64::new(0), AtomicU64::default);
+        Self { point, template, name: policy.name, policy, needs, reads, run, begun: NONE, reused: NONE }
     }
 
     /// Returns the job of this name; a job with this name goes before one that had it earlier.

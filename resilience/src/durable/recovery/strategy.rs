@@ -1,6 +1,7 @@
 //! The handling of a failure, by its category.
 
 use crate::base::setting::Effective;
+use crate::base::site::Site;
 use crate::classify::{Category, Classification, Severity};
 use crate::durable::record::alert::critical_at;
 use crate::durable::scope::{self, OnFailure};
@@ -205,13 +206,13 @@ pub struct RecoverySite {
     otherwise: Option<Recovery>,
     has_job: bool,
     has_undo: bool,
-    taken: AtomicU64,
+    taken: Site<AtomicU64>,
 }
 
 impl RecoverySite {
     /// Creates the site of the rules in the stack of `point`; the first that applies decides.
     pub const fn new(point: &'static PointSite, rules: &'static [(Condition, Recovery)]) -> Self {
-        let taken = AtomicU64::new(0);
+        let taken = Site::new(AtomicU64::new(0), AtomicU64::default);
         Self { point, rules, otherwise: None, has_job: false, has_undo: false, taken }
     }
 

@@ -15,6 +15,7 @@ use crate::base::change::{Change, Changed, judged};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
+use crate::base::site::Site;
 use crate::durable::call::{Identity, NotRun};
 use crate::durable::record::args::{Args, InputHashes, RecordedValue};
 use crate::durable::store::Store;
@@ -74,15 +75,16 @@ pub struct CheckpointSite {
     template: Option<&'static str>,
     policy: Checkpoint,
     can_undo: bool,
-    recorded: AtomicU64,
-    reused: AtomicU64,
+    recorded: Site<AtomicU64>,
+    reused: Site<AtomicU64>,
 }
 
 impl CheckpointSite {
     /// Creates the site of the step of `point`; `template` is its key as written, if it has one.
     pub const fn new(point: &'static PointSite, template: Option<&'static str>, policy: Checkpoint) -> Self {
-        let (recorded, reused) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { point, template, policy, can_undo: false, recorded, reused }
+        #[expect(clippy::declare_interior_mutable_const, reason = "every counter is a copy of its own")]
+        const NONE: Site<AtomicU64> = Site::new(AtomicU64::new(0), AtomicU64::default);
+        Self { point, template, policy, can_undo: false, recorded: NONE, reused: NONE }
     }
 
     /// Notes that the step can be undone.

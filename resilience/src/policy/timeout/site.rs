@@ -15,6 +15,7 @@ use crate::base::scope::{TimedOutCall, nanos};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
+use crate::base::site::Site;
 #[cfg(feature = "config")]
 use crate::point::{Facts, Override, Pinned};
 use crate::point::{Layer, PointName, PointSite};
@@ -38,8 +39,8 @@ pub struct TimeoutSite {
     limit: u64,
     is_on_thread: bool,
     /// The first timeout that was given, where each call is given one.
-    given: Option<OnceLock<Timeout>>,
-    timed_out: AtomicU64,
+    given: Option<Site<OnceLock<Timeout>>>,
+    timed_out: Site<AtomicU64>,
 }
 
 impl TimeoutSite {
@@ -48,7 +49,11 @@ impl TimeoutSite {
         Self::with(point, policy, None)
     }
 
-    const fn with(point: &'static PointSite, policy: Timeout, given: Option<OnceLock<Timeout>>) -> Self {
+    const fn with(
+        point: &'static PointSite,
+        policy: Timeout,
+        given: Option<Site<OnceLock<Timeout>>>,
+    ) -> Self {
         Self {
             owner: PointName::of(point),
             #[cfg(feature = "config")]
@@ -57,13 +62,17 @@ impl TimeoutSite {
             limit: nanos(policy.config().limit),
             is_on_thread: false,
             given,
-            timed_out: AtomicU64::new(0),
+            timed_out: Site::new(AtomicU64::new(0), AtomicU64::default),
         }
     }
 
     /// Creates the site in the stack of `point` of timeouts that the calls pass.
     pub const fn of_instance(point: &'static PointSite) -> Self {
-        Self::with(point, Timeout::of(TimeoutConfig::of(Duration::MAX)), Some(OnceLock::new()))
+        Self::with(
+            point,
+            Timeout::of(TimeoutConfig::of(Duration::MAX)),
+            Some(Site::new(OnceLock::new(), OnceLock::new)),
+        )
     }
 
     fn note(&self, timeout: &Timeout) {
@@ -78,7 +87,7 @@ impl TimeoutSite {
         if let Some(changed) = self.point.pinned().of(self) {
             return changed.get();
         }
-        self.given.as_ref().map_or(Some(&self.policy), OnceLock::get)
+        self.given.as_ref().map_or(Some(&self.policy), |given| given.get())
     }
 
     /// Makes it a site of a sync function, whose body runs on a helper thread.

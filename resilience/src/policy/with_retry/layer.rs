@@ -42,7 +42,7 @@ pub struct RetrySite {
     state: State,
     keyed: Option<&'static KeyedBudgets>,
     /// The first retry that was given, where each call is given one.
-    given: Option<OnceLock<Retry>>,
+    given: Option<Site<OnceLock<Retry>>>,
     /// Whether calls ask the throttle of their budget.
     is_throttled: bool,
     /// Whether its calls remember when they began.
@@ -81,7 +81,7 @@ impl RetrySite {
         Self::with(point, retry, None)
     }
 
-    const fn with(point: &'static PointSite, retry: Retry, given: Option<OnceLock<Retry>>) -> Self {
+    const fn with(point: &'static PointSite, retry: Retry, given: Option<Site<OnceLock<Retry>>>) -> Self {
         Self {
             retry,
             point,
@@ -96,7 +96,7 @@ impl RetrySite {
 
     /// Creates the site in the stack of `point` of retries that the calls pass.
     pub const fn of_instance(point: &'static PointSite) -> Self {
-        Self::with(point, Retry::new(), Some(OnceLock::new()))
+        Self::with(point, Retry::new(), Some(Site::new(OnceLock::new(), OnceLock::new)))
     }
 
     /// Returns the settings in the code.
@@ -125,7 +125,7 @@ impl RetrySite {
         if let Some(changed) = self.point.pinned().of(self) {
             return changed.get();
         }
-        self.given.as_ref().map_or(Some(&self.retry), OnceLock::get)
+        self.given.as_ref().map_or(Some(&self.retry), |given| given.get())
     }
 
     /// Sets that its calls remember when they began.
