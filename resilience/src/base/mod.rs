@@ -13,7 +13,7 @@
 //! | time | `clock` (the seam), `time`, `timer`, `real_clock` and `paused` (its implementations), `calendar` |
 //! | randomness and test worlds | `rng`, `world`, `site` (state that a world replaces) |
 //! | scopes of the running code | `scope` (limits), `admission`, `repeats`, `payers`, `marks`, `holding`, `handling`, `check`; `carry` takes it along to other tasks and threads, all but `admission`; `replaced` is their guard, `each_poll` a future that enters them |
-//! | threads | `sync`, `block_on`, `promise` (a value of another thread), `own_thread`, `repeating`, `runtime`, `shards`, `of_process` (forks), `guarded` (panics of the program) |
+//! | threads | `sync`, `block_on`, `promise` (a value of another thread), `own_thread`, `repeating`, `runtime`, `shards`, `of_process` (forks), `guarded` (panics of the program), `wakers` |
 //! | settings | `setting` (as data), `settings` (the declaration), `forms` (kinds of values), `change` (from a configuration) |
 //! | text | `name`, `template` (keys), `text` (without allocation), `scrub` (without secrets), `visible` (for terminals), `serialise` |
 //! | the rest | `linked` (tables that the linker fills), `files`, `regular_file` and `state_dir`, `percentile`, `stopping` (the flag of a shutdown), `alert_level` |
@@ -91,4 +91,5 @@ pub(crate) mod text;
 mod time;
 mod timer;
 pub(crate) mod visible;
+pub(crate) mod wakers;
 pub(crate) mod world;

@@ -4,11 +4,11 @@
 //! before the store is asked, under the lock under which the table is closed, so that a shutdown sees every claim that
 //! was not refused.
 
-use crate::base::clock;
 use crate::base::of_process::OfProcess;
 use crate::base::site::Site;
 use crate::base::stopping::PROBLEM;
 use crate::base::sync::locked;
+use crate::base::{clock, wakers};
 use crate::durable::lease::end;
 use crate::durable::lease::state::LeaseState;
 use crate::durable::record::Record;
@@ -174,9 +174,7 @@ pub(crate) fn close() {
 pub(crate) fn is_over(callers: &[Scope], waker: &Waker) -> bool {
     let running = {
         let mut table = locked(table());
-        if !table.waiting.iter().any(|waiting| waiting.will_wake(waker)) {
-            table.waiting.push(waker.clone());
-        }
+        wakers::add(&mut table.waiting, waker.clone());
         // It is asked after each end: most callers are part of nothing, and need no list.
         if !callers.iter().any(Scope::is_inside) {
             return table.running.is_empty();

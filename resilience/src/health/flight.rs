@@ -17,7 +17,7 @@ use crate::base::guarded::release;
 use crate::base::name::PointName;
 use crate::base::sync::locked;
 use crate::base::text::About;
-use crate::base::{calendar, clock};
+use crate::base::{calendar, clock, wakers};
 use crate::event::{Event, emit};
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -127,9 +127,7 @@ impl Flight {
         let now = clock::now();
         let mut state = locked(&self.state);
         if state.running.is_some_and(|running| running.number == number) {
-            if !state.waiting.iter().any(|waiting| waiting.will_wake(waker)) {
-                state.waiting.push(waker.clone());
-            }
+            wakers::add(&mut state.waiting, waker.clone());
             return None;
         }
         state.aged(now)

@@ -9,9 +9,9 @@ use crate::base::block_on::block_on;
 use crate::base::clock::{self, Timer, later};
 use crate::base::guarded::wake;
 use crate::base::site::Site;
-use crate::base::stopping;
 use crate::base::sync::locked;
 use crate::base::world::{World, run_in};
+use crate::base::{stopping, wakers};
 #[cfg(feature = "durable")]
 use crate::durable::ending;
 #[cfg(feature = "durable")]
@@ -257,9 +257,7 @@ impl Run {
 
     fn look(&self, cx: &Context<'_>, end: fn(&TimeLimits) -> Instant) -> (Vec<Caller>, Instant, bool) {
         let mut state = locked(&self.state);
-        if !state.waiting.iter().any(|waiting| waiting.will_wake(cx.waker())) {
-            state.waiting.push(cx.waker().clone());
-        }
+        wakers::add(&mut state.waiting, cx.waker().clone());
         (state.callers.clone(), end(&state.time()), state.is_done)
     }
 

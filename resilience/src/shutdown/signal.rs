@@ -7,6 +7,7 @@ use super::run::Run;
 use crate::base::block_on::block_on;
 use crate::base::guarded::wake;
 use crate::base::sync::locked;
+use crate::base::wakers;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::{emulate_default_handler, exit};
@@ -113,9 +114,7 @@ impl Future for Signal {
         if received.count > 0 {
             return Poll::Ready(());
         }
-        if !received.waiting.iter().any(|waiting| waiting.will_wake(cx.waker())) {
-            received.waiting.push(cx.waker().clone());
-        }
+        wakers::add(&mut received.waiting, cx.waker().clone());
         Poll::Pending
     }
 }

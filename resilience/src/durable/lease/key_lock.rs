@@ -14,8 +14,8 @@
 use crate::base::block_on::Mode;
 use crate::base::guarded::wake;
 use crate::base::of_process::OfProcess;
-use crate::base::stopping;
 use crate::base::sync::locked;
+use crate::base::{stopping, wakers};
 use crate::durable::store::Store;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -67,9 +67,7 @@ pub(crate) fn lock_key(
             // Looked at under the lock that `wake_all` takes afterwards.
             Some(_) if stopping::has_begun() => Poll::Ready(None),
             Some(LockEntry { waiting, .. }) => {
-                if !waiting.iter().any(|other| other.will_wake(cx.waker())) {
-                    waiting.push(waker);
-                }
+                wakers::add(waiting, waker);
                 Poll::Pending
             }
         }

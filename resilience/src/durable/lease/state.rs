@@ -5,6 +5,7 @@
 
 use crate::base::guarded::wake;
 use crate::base::sync::locked;
+use crate::base::wakers;
 use crate::durable::store::Store;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -69,13 +70,7 @@ impl LeaseLoss {
             return Poll::Ready(());
         }
         let waker = cx.waker().clone();
-        {
-            let mut waiting = locked(&self.waiting);
-            // Polled in a loop, it leaves one waker behind, not one for each poll.
-            if !waiting.iter().any(|other| other.will_wake(cx.waker())) {
-                waiting.push(waker);
-            }
-        }
+        wakers::add(&mut locked(&self.waiting), waker);
         if self.is_lost() { Poll::Ready(()) } else { Poll::Pending }
     }
 }

@@ -16,6 +16,7 @@
 //! This file decides only. It is called under the lock of the pool, and the wakers that it returns are to be called
 //! without that.
 
+use crate::base::wakers;
 use std::collections::{HashMap, VecDeque};
 use std::mem;
 use std::task::{Poll, Waker};
@@ -181,9 +182,7 @@ impl Places {
             }
             _ => {}
         }
-        if !sitting.waiting.iter().any(|other| other.will_wake(waker)) {
-            sitting.waiting.push(waker.clone());
-        }
+        wakers::add(&mut sitting.waiting, waker.clone());
         if mem::replace(&mut sitting.state, State::InLine) == State::Away {
             self.line.push_back(seat);
         }
