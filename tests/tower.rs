@@ -14,8 +14,8 @@ use resilience::tower::{
     HedgeLayer, RateLimitLayer, RetryLayer, TimeoutLayer,
 };
 use resilience::{
-    Bulkhead, Category, CircuitBreaker, CircuitBreakers, Classification, Fallback, Hedge, RateLimit,
-    Rejected, Retry, State, Timeout, classify, testing,
+    Budget, Bulkhead, Category, CircuitBreaker, CircuitBreakers, Classification, Event, Fallback, Hedge,
+    RateLimit, Rejected, Retry, Rule, State, Timeout, classify, testing,
 };
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -170,6 +170,29 @@ async fn a_body_that_cannot_be_cloned_is_sent_once() {
     };
     let answer = retry().repeated_by(copy).layer(service.clone()).oneshot(request(Method::POST)).await;
     assert_eq!((service.calls(), answer.unwrap().status()), (2, StatusCode::SERVICE_UNAVAILABLE));
+}
+
+#[tokio::test]
+async fn a_failed_retry_that_no_copy_follows_gives_up() {
+    static BUDGET: Budget = Budget::new();
+    const INVALID: &[Rule] = &[Rule::new(Category::Invalid).max(5).base(Duration::ZERO)];
+    // By its category or by a rule the retry would try again each time, but the second request is the last.
+    for (status, rules) in [(503, &[] as &[Rule]), (400, INVALID)] {
+        let world = testing::isolate();
+        let service = Scripted::new(&[Answer::Status(status); 3]);
+        let retry = Retry::new().max(2).base(Duration::ZERO).on(rules).budget(&BUDGET).name("shop");
+        let copies = Arc::new(AtomicU32::new(0));
+        let copy = move |request: &Request<String>| {
+            (copies.fetch_add(1, Ordering::Relaxed) < 1).then(|| request.clone())
+        };
+        let retried = RetryLayer::new(retry).repeated_by(copy).layer(service.clone());
+        let answer = retried.oneshot(request(Method::GET)).await.unwrap();
+        assert_eq!((service.calls(), answer.status().as_u16()), (2, status));
+        assert_eq!(BUDGET.tokens(), 495, "no token comes back without a success");
+        let events = world.events();
+        let Some(Event::GaveUp { attempt: 2, reason, .. }) = events.last() else { panic!("{events:?}") };
+        assert_eq!(*reason, "the request cannot be copied again");
+    }
 }
 
 #[tokio::test]

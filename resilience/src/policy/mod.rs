@@ -158,6 +158,8 @@ pub enum Ruling {
     No,
     /// `unless` is true: the policy leaves it alone, whatever else speaks for it.
     Exempt,
+    /// The category's rule decides, but the call cannot be made again.
+    Last,
 }
 
 impl Ruling {

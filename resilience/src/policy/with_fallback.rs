@@ -300,7 +300,7 @@ impl Fallback {
         let applies = match ruling {
             Ruling::Yes => true,
             Ruling::No | Ruling::Exempt => false,
-            Ruling::ByCategory => self.on.is_empty() || self.on.contains(&class.category),
+            Ruling::ByCategory | Ruling::Last => self.on.is_empty() || self.on.contains(&class.category),
         };
         applies && !refusals::is_by_job(class)
     }

@@ -68,7 +68,8 @@ impl Middleware for RetryLayer {
             let (next, mut extensions) = (next.clone(), extensions.clone());
             async move { Some(next.run(request?, &mut extensions).await) }
         };
-        let judge = |outcome: &Option<Result<Response>>| outcome.as_ref().and_then(judge);
+        let judge =
+            |outcome: &Option<Result<Response>>| (outcome.as_ref().and_then(judge), Ruling::ByCategory);
         let outcome = retry.run_layer(&self.budget, self.place, judge, attempt).await;
         outcome.unwrap_or_else(|| unreachable!("a body that was cloned once can be cloned again"))
     }

@@ -4,7 +4,7 @@ use super::judge::{ByStatus, Judge, JudgedBy, class_of};
 use super::repeat::{ClonedBodies, EmptyBodies, Repeat, RepeatedBy};
 use super::{Layered, ResponseFuture, ready, send};
 use crate::classify::{Category, Classify};
-use crate::policy::{Budget, Retry};
+use crate::policy::{Budget, Retry, Ruling};
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -167,7 +167,8 @@ where
                 async move { (send(service, is_ready, request).await, is_last) }
             };
             let judge = |(outcome, is_last): &(Result<S::Response, S::Error>, bool)| {
-                if *is_last { None } else { class_of(&judge, outcome) }
+                let ruling = if *is_last { Ruling::Last } else { Ruling::ByCategory };
+                (class_of(&judge, outcome), ruling)
             };
             retry.run_layer(&budget, place, judge, attempt).await.0
         })

@@ -563,7 +563,7 @@ impl CircuitBreaker {
         }
         let counts = match ruling {
             _ if class.is_refusal() => Counts::Nothing,
-            Ruling::ByCategory => class.counts(),
+            Ruling::ByCategory | Ruling::Last => class.counts(),
             Ruling::Yes => Counts::Failure,
             Ruling::No => Counts::Success,
             Ruling::Exempt => Counts::Nothing,

@@ -121,7 +121,7 @@ fn categories_and_rulings_decide_what_counts() {
         fail(&breaker);
         let call = || Err::<(), _>(Oops::Failed(category));
         let _ = match ruling {
-            Ruling::ByCategory => breaker.call_judged(call, |_| Some(category.into())),
+            Ruling::ByCategory | Ruling::Last => breaker.call_judged(call, |_| Some(category.into())),
             Ruling::Yes | Ruling::No => breaker.when(|_: &Oops| ruling == Ruling::Yes).call(call),
             Ruling::Exempt => breaker.unless(|_: &Oops| true).when(|_: &Oops| true).call(call),
         };

@@ -65,6 +65,7 @@ pub(super) enum GiveUpReason {
     Delivered,
     OnceUsed,
     NoneLeft,
+    NoCopy,
     ServerWait,
     GiveUpAfter,
     Remaining,
@@ -82,6 +83,7 @@ impl GiveUpReason {
             Self::Delivered => "the request may have been carried out, and is not idempotent",
             Self::OnceUsed => "an error of this kind is retried once",
             Self::NoneLeft => "no retry is left",
+            Self::NoCopy => "the request cannot be copied again",
             Self::ServerWait => "the server asks for a longer wait than `retry_after_cap`",
             Self::GiveUpAfter => "the wait would pass `give_up_after`",
             Self::Remaining => "the wait would outlast a timeout around the call",
@@ -141,6 +143,9 @@ pub(super) fn decide(
     if slot.retries >= schedule.max {
         return Err(GiveUpReason::NoneLeft);
     }
+    if ruling == Ruling::Last {
+        return Err(GiveUpReason::NoCopy);
+    }
     let moment = moment();
     let own = schedule.delay(slot.retries, slot.previous, moment.random);
     let wait = wait(retry, &schedule, own, class.retry_after, &moment)?;
@@ -158,7 +163,7 @@ fn is_once(
     match ruling {
         Ruling::Exempt => return Err(GiveUpReason::Exempt),
         Ruling::No => return Err(GiveUpReason::WhenIsFalse),
-        Ruling::ByCategory | Ruling::Yes => {}
+        Ruling::ByCategory | Ruling::Yes | Ruling::Last => {}
     }
     let words = match ruling {
         // Only a rule that names them asks for retries of our own policies' refusals.

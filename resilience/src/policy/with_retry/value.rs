@@ -279,11 +279,11 @@ impl Retry {
         &self,
         own: &Budget,
         place: &'static Location<'static>,
-        judge: impl Fn(&R) -> Option<Classification>,
+        judge: impl Fn(&R) -> (Verdict, Ruling),
         f: impl FnMut() -> Fut,
     ) -> R {
         let call = InlineCall { retry: self, place, own: Some(own) };
-        call.run_async(|outcome| (judge(outcome), Ruling::ByCategory), f).await
+        call.run_async(judge, f).await
     }
 }
 
