@@ -1,8 +1,8 @@
 //! Limits and windows that change while calls run and wait.
 
-use crate::support::load;
+use crate::support::{load, shown};
 use futures::executor::block_on;
-use resilience::{Rejected, State, bulkhead, circuit_breaker, hedge, point, rate_limit};
+use resilience::{Budget, Rejected, Retry, State, bulkhead, circuit_breaker, hedge, point, rate_limit};
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -168,6 +168,47 @@ fn a_hedge_can_be_delayed_and_disabled_at_run_time() {
     world.advance(Duration::from_secs(60));
     assert!(poll(&mut future).is_pending());
     assert_eq!(HEDGED.load(Ordering::SeqCst), 1);
+}
+
+static READS: Budget = Budget::new();
+
+#[hedge(after = p90, idempotent, budget = READS, name = "admission::measured")]
+async fn measured() -> Result<(), Rejected> {
+    let mut is_polled = false;
+    poll_fn(|_| if std::mem::replace(&mut is_polled, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+    Ok(())
+}
+
+#[test]
+fn a_disabled_hedge_keeps_its_settings_and_its_percentile() {
+    let world = resilience::testing::isolate();
+    let hedge = point("admission::measured").unwrap().hedge().unwrap();
+    let take = |time: Duration| {
+        let mut call = pin!(measured());
+        assert!(poll(&mut call).is_pending());
+        world.advance(time);
+        assert_eq!(poll(&mut call), Poll::Ready(Ok(())));
+    };
+    let (quick, slow) = (Duration::from_millis(10), Duration::from_secs(1));
+    let down = || -> Result<(), std::io::Error> { Err(std::io::ErrorKind::ConnectionReset.into()) };
+    drop(Retry::new().max(1).base(Duration::ZERO).budget(&READS).call(down));
+    load("[hedge]\nenabled = false\n").unwrap();
+    assert_eq!(shown("admission::measured", "hedge", "after"), "after = p90");
+    assert_eq!(shown("admission::measured", "hedge", "max"), "max = 1");
+    assert_eq!(
+        (hedge.snapshot().after, hedge.snapshot().tokens),
+        (None, 495),
+        "the budget is that of the code"
+    );
+    hedge.reset();
+    take(Duration::ZERO);
+    assert_eq!(READS.tokens(), 495, "no token comes back from a call without a hedge");
+    load("[hedge]\nenabled = true\n").unwrap();
+    (0..94).for_each(|_| take(quick));
+    (0..5).for_each(|_| take(slow));
+    assert_eq!(hedge.snapshot().after, None, "99 calls: none was measured while it was disabled");
+    take(slow);
+    assert_eq!(hedge.snapshot().after, Some(quick), "94 of 100 calls are as quick");
 }
 
 #[derive(Default)]

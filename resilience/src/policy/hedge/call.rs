@@ -47,7 +47,7 @@ impl<'b, H: Deref<Target = Hedge>> Hedging<'b, H> {
 
     /// Returns whether another extra call may follow.
     pub(super) fn has_next(&self) -> bool {
-        u32::from(self.tried) < self.hedge.config().max
+        u32::from(self.tried) < self.hedge.config().max && !self.hedge.is_off()
     }
 
     /// Ends the extra calls: no further one follows.
@@ -100,7 +100,7 @@ impl<'b, H: Deref<Target = Hedge>> Hedging<'b, H> {
     /// Returns what a success returns, unless a retry around the call does so.
     #[inline]
     fn deposit(&self) {
-        if self.budget.is_none() && !self.hedge.own_budget().is_full() {
+        if self.budget.is_none() && !self.hedge.own_budget().is_full() && !self.hedge.is_off() {
             self.hedge.own_budget().deposit_success();
         }
     }
@@ -119,6 +119,7 @@ impl<'b, H: Deref<Target = Hedge>> Hedging<'b, H> {
     pub(super) fn ended(&self, began: u64, verdict: &Verdict) {
         if let After::Percentile(_) = self.hedge.config().after
             && !verdict.is_some_and(|class| class.is_unmeasured())
+            && !self.hedge.is_off()
         {
             self.record(began);
         }

@@ -77,7 +77,7 @@ use crate::outcome::Outcome;
 use crate::point::{PointName, PointSite};
 use crate::policy::budget::Budget;
 use crate::policy::owner::Owner;
-use crate::policy::stateful::Stateful;
+use crate::policy::stateful::{Stateful, in_force};
 use crate::policy::{InvalidPolicy, Verdict, verdict_of};
 use std::fmt;
 use std::future::Future;
@@ -196,10 +196,6 @@ impl fmt::Display for HedgeSnapshot {
     }
 }
 
-/// A hedge that is switched off: no extra call follows.
-#[cfg(feature = "config")]
-static OFF: HedgeConfig = HedgeConfig { max: 0, ..HedgeConfig::of(After::Delay(Duration::MAX)) };
-
 impl Hedge {
     /// Creates a hedge that makes one extra call after `delay`.
     ///
@@ -314,14 +310,18 @@ impl Hedge {
     /// Returns the settings in force: the one place that reads them.
     #[inline]
     fn config(&self) -> &HedgeConfig {
+        in_force(self)
+    }
+
+    /// Returns whether a configuration has switched it off: then no extra call follows, and no call is
+    /// measured or returns tokens.
+    #[inline]
+    #[cfg_attr(not(feature = "config"), expect(clippy::unused_self, reason = "nothing switches it off"))]
+    fn is_off(&self) -> bool {
         #[cfg(feature = "config")]
-        if let Some(changed) = self.overridden() {
-            if changed.is_off {
-                return &OFF;
-            }
-            return changed.get().unwrap_or(&self.settings.config);
-        }
-        &self.settings.config
+        return self.overridden().is_some_and(|changed| changed.is_off);
+        #[cfg(not(feature = "config"))]
+        return false;
     }
 
     #[inline]
