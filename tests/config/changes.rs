@@ -2,7 +2,7 @@
 
 use crate::support::{Scratch, info, load, shown};
 use resilience::config::{Config, current, reload};
-use resilience::{Rejected, State, circuit_breaker, point, timeout, with_retry};
+use resilience::{Rejected, State, bulkhead, circuit_breaker, point, rate_limit, timeout, with_retry};
 use std::cell::Cell;
 use std::fs;
 use std::time::Duration;
@@ -223,6 +223,45 @@ fn one_key_of_a_function_may_have_its_own_settings() {
     assert!(shown("orders::by_host", "circuit_breaker", "threshold").starts_with("threshold = 2 from"));
     point("orders::by_host").unwrap().key("us").breaker().unwrap().force_open();
     assert_eq!(failures("us"), 0);
+}
+
+#[circuit_breaker(threshold = 1, key = tenant, name = "labels::breaker")]
+fn by_breaker(tenant: &str) -> Result<u32, Failure> {
+    let _ = tenant;
+    Err(Failure::Down)
+}
+
+#[rate_limit(1, per = 1h, key = tenant, name = "labels::limit")]
+fn by_limit(tenant: &str) -> Result<u32, Failure> {
+    let _ = tenant;
+    Ok(1)
+}
+
+#[bulkhead(1, key = tenant, name = "labels::bulkhead")]
+fn by_bulkhead(tenant: &str, is_nested: bool) -> Result<u32, Failure> {
+    if is_nested { Ok(1) } else { by_bulkhead(tenant, true) }
+}
+
+#[test]
+fn rejections_show_keys_while_a_configuration_says_so() {
+    let _world = resilience::testing::isolate();
+    drop((by_breaker("acme"), by_limit("acme")));
+    let texts = || {
+        let rejected = [by_breaker("acme"), by_limit("acme"), by_bulkhead("acme", false)];
+        rejected.map(|outcome| match outcome {
+            Err(Failure::Rejected(rejected)) => rejected.to_string(),
+            other => panic!("{other:?}"),
+        })
+    };
+    let show = |text: &String| text.contains("(key `acme`)");
+    let labels =
+        "[circuit_breaker]\nkey_label = true\n[rate_limit]\nkey_label = true\n[bulkhead]\nkey_label = true\n";
+    for _ in 0..2 {
+        assert!(!texts().iter().any(show), "{:?}", texts());
+        load(labels).unwrap();
+        assert!(texts().iter().all(show), "{:?}", texts());
+        load("# nothing\n").unwrap();
+    }
 }
 
 #[test]

@@ -247,6 +247,11 @@ impl Origin {
         self.0.key.as_deref()
     }
 
+    /// Returns whether texts show the key.
+    pub(crate) fn shows_key(&self) -> bool {
+        self.0.shows_key
+    }
+
     /// Returns the words for a call that was ended before it was admitted.
     fn unsent(&self) -> &'static str {
         self.0.unsent.unwrap_or_default()

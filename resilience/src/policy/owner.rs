@@ -46,10 +46,12 @@ impl<C> Owner<C> {
         self.totals.as_deref()
     }
 
-    /// Returns the origin of rejections; the first call decides whether it `shows_key`.
-    #[inline]
-    pub(crate) fn origin(&self, shows_key: impl FnOnce() -> bool) -> &Origin {
-        self.origin.get_or_init(|| Origin::new(self.name.clone(), self.key.clone(), shows_key()))
+    /// Returns the origin of rejections, whose texts show the key if it `shows_key`.
+    pub(crate) fn origin(&self, shows_key: bool) -> Origin {
+        let new = || Origin::new(self.name.clone(), self.key.clone(), shows_key);
+        let shared = self.origin.get_or_init(new);
+        // A configuration may have changed since the first rejection whether texts show the key.
+        if shared.shows_key() == shows_key { shared.clone() } else { new() }
     }
 }
 

@@ -126,9 +126,10 @@ pub(crate) trait Stateful: PerKey + Debug + 'static {
     }
 
     /// Returns the origin of rejections.
-    #[inline]
-    fn origin(&self) -> &Origin {
-        self.owner().origin(|| self.shows_key())
+    #[cold]
+    #[inline(never)]
+    fn origin(&self) -> Origin {
+        self.owner().origin(self.shows_key())
     }
 
     /// Returns whether the running code is an extra call of a hedge in `stack`, or in the policy's own.

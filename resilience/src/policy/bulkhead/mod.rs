@@ -337,7 +337,7 @@ impl Bulkhead {
                 self.report_rejection(self.on_reject, |counters| &counters.pace, None);
             }
         }
-        Rejected::bulkhead_full(self.origin().clone())
+        Rejected::bulkhead_full(self.origin())
     }
 }
 

@@ -488,8 +488,7 @@ impl CircuitBreaker {
         }
         // The error is made in place: returned by a call it would share memory with the token, and then every
         // outcome is copied piece by piece.
-        self.admit_unless_open(word, stack)
-            .map_err(|left| Rejected::circuit_open(self.origin().clone(), left))
+        self.admit_unless_open(word, stack).map_err(|left| Rejected::circuit_open(self.origin(), left))
     }
 
     /// Asks a breaker that is not closed; counts and reports a rejection.

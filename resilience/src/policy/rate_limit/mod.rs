@@ -406,7 +406,7 @@ impl RateLimit {
                 self.report_rejection(self.on_reject, |counters| &counters.pace, Some(wait.duration()));
             }
         }
-        Rejected::rate_limited(self.origin().clone(), wait)
+        Rejected::rate_limited(self.origin(), wait)
     }
 }
 
