@@ -3,11 +3,11 @@
 use resilience::policy::keyed::{Key, KeyRef};
 use resilience::testing::rejected;
 use resilience::{
-    Category, Classification, Classify, Event, Failover, Rejected, bulkhead, cached, circuit_breaker,
+    Category, Classification, Classify, Event, Failover, Point, Rejected, bulkhead, cached, circuit_breaker,
     failover, hedge, point, rate_limit, testing, timeout, with_fallback, with_retry,
 };
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 #[path = "failover/shapes.rs"]
@@ -263,6 +263,20 @@ fn each_failover_emits_an_event_and_is_counted() {
     assert!(shown.starts_with("failover: failed_over 3, answered 2"), "{shown}");
     let failover = point("failover::borrowed").unwrap().failover().unwrap();
     assert_eq!(failover.snapshot().answered.into_iter().collect::<Vec<_>>(), [("c".to_owned(), 2)]);
+}
+
+#[test]
+fn the_count_of_answers_includes_evicted_values() {
+    let _world = testing::isolate();
+    let pods = Arc::new(Failover::new("pods"));
+    Point::register(&pods);
+    for n in 0..1_500 {
+        let call = |pod: &String| if pod == "down" { fails(Category::Timeout, pod) } else { Ok(()) };
+        pods.call(&"down".to_owned(), &[format!("pod {n}")], call).unwrap();
+    }
+    let shown = point("pods").unwrap().snapshot().policies[0].to_string();
+    assert!(shown.starts_with("failover: failed_over 1500, answered 1500"), "{shown}");
+    assert_eq!(pods.snapshot().answered.len(), 1_024, "the values that answered last");
 }
 
 #[test]

@@ -108,7 +108,8 @@ pub struct Failover {
     settings: Settings<FailoverConfig>,
     listed: Option<ListedValues>,
     memories: Site<StickyStates>,
-    /// The number of calls that each value answered in place of the caller's own.
+    /// The number of calls that each value answered in place of the caller's own; the whole includes those of evicted
+    /// values.
     answered: Site<EntryMap<AtomicU64>>,
     failed_over: Site<AtomicU64>,
 }
@@ -447,8 +448,11 @@ impl Failover {
 
     /// Counts that a listed value has answered in place of the caller's own.
     fn answered(&self, value: KeyRef<'_>) {
-        let count = self.answered.get(&value, MAX_KEYS, &AtomicU64::default);
-        count.fetch_add(1, Ordering::Relaxed);
+        let answered = &self.answered;
+        answered.get(&value, MAX_KEYS, &AtomicU64::default).fetch_add(1, Ordering::Relaxed);
+        if let Some(all) = answered.whole() {
+            all.fetch_add(1, Ordering::Relaxed);
+        }
         #[cfg(feature = "ops")]
         crate::point::note_degraded(&self.name);
         #[cfg(feature = "cache")]
