@@ -1,7 +1,14 @@
 //! How long a retry waits.
 
 use crate::twins::{Script, always, fails, millis};
-use resilience::{Category, with_retry};
+use resilience::{Category, Retry, circuit_breaker, with_retry};
+use std::cell::Cell;
+use std::future::{Future, ready};
+use std::io::{Error, ErrorKind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Wake};
 use std::time::Duration;
 
 fn down() -> Script {
@@ -219,4 +226,51 @@ fn presets_have_their_own_caps() {
     let longest =
         |call: fn(&Script) -> crate::twins::Seen| call(&down()).waits.into_iter().max().unwrap().as_secs();
     assert_eq!([quick, local, network, external, slow, download].map(longest), [5, 1, 10, 120, 60, 300]);
+}
+
+#[test]
+fn a_retry_without_a_wait_lets_other_tasks_run_first() {
+    #[with_retry(max = 2, base = 0s)]
+    async fn alone(calls: &Cell<u32>) -> Option<()> {
+        calls.set(calls.get() + 1);
+        None
+    }
+    #[with_retry(max = 2, base = 0s)]
+    #[circuit_breaker(threshold = 9)]
+    async fn in_a_stack(calls: &Cell<u32>) -> Result<(), Error> {
+        calls.set(calls.get() + 1);
+        Err(ErrorKind::ConnectionReset.into())
+    }
+    let by_hand = Retry::new().max(2).base(Duration::ZERO);
+    let called = |calls: &Cell<u32>| {
+        calls.set(calls.get() + 1);
+        ready(None::<()>)
+    };
+    let calls = &Cell::new(0);
+    let all: [Pin<Box<dyn Future<Output = ()>>>; 3] = [
+        Box::pin(async { drop(alone(calls).await) }),
+        Box::pin(async { drop(in_a_stack(calls).await) }),
+        Box::pin(async { drop(by_hand.call_async(|| called(calls)).await) }),
+    ];
+    for mut call in all {
+        calls.set(0);
+        let woken = Arc::new(Woken::default());
+        let waker = woken.clone().into();
+        let mut poll = || call.as_mut().poll(&mut Context::from_waker(&waker));
+        for attempt in 1..=2 {
+            assert!(poll().is_pending());
+            assert_eq!((calls.get(), woken.0.load(Ordering::Relaxed)), (attempt, attempt));
+        }
+        assert!(poll().is_ready());
+        assert_eq!(calls.get(), 3);
+    }
+}
+
+#[derive(Default)]
+struct Woken(AtomicU32);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }

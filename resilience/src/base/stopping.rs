@@ -9,7 +9,7 @@ use super::site::Site;
 use super::sync::locked;
 use super::timer::wake_all;
 use super::world::World;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -75,8 +75,21 @@ pub(crate) fn sleep(wait: Duration) {
 }
 
 /// Waits as [`clock::pause`] does, at most until the shutdown begins.
-pub(crate) fn pause(wait: Duration) -> Wait {
-    Wait(clock::pause(wait))
+///
+/// Other tasks run in between, even if no time passes: a loop of attempts that are never pending would otherwise keep
+/// its thread, and no timeout around it would end it. The clock of a test world moves at once.
+pub(crate) async fn pause(wait: Duration) {
+    let mut timer = Wait(clock::pause(wait));
+    let mut is_first = World::here().is_none();
+    poll_fn(|cx| {
+        let polled = Pin::new(&mut timer).poll(cx);
+        if std::mem::take(&mut is_first) && polled.is_ready() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        polled
+    })
+    .await;
 }
 
 /// Goes off as [`clock::alarm`] does, at the latest when the shutdown begins.
