@@ -6,11 +6,12 @@ use resilience::{
     Category, Classification, Classify, Event, RateLimit, Rejected, circuit_breaker, point, rate_limit,
     timeout, with_fallback, with_retry,
 };
+use std::cell::RefCell;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -233,6 +234,38 @@ mod in_the_queue {
         // It would have to wait for another 100 ms, and may for 50.
         let Poll::Ready(refused) = poll(held.as_mut()) else { panic!("it waits") };
         assert_eq!(retry_after(refused), 100 * MILLI);
+    }
+
+    thread_local! {
+        /// The clock that a [`MovesClock`] moves.
+        static WORLD: RefCell<Option<testing::World>> = const { RefCell::new(None) };
+    }
+
+    /// A waker that moves the clock, as if its thread had been suspended there.
+    struct MovesClock(AtomicU32);
+
+    impl Wake for MovesClock {
+        fn wake(self: Arc<Self>) {
+            let millis = self.0.swap(0, Ordering::Relaxed);
+            WORLD.with_borrow(|world| world.as_ref().map(|world| world.advance(millis * MILLI)));
+        }
+    }
+
+    #[test]
+    fn a_caller_whose_turn_comes_while_it_is_queued_passes_at_once() {
+        let (world, moves) = (testing::isolate(), Arc::new(MovesClock(AtomicU32::new(0))));
+        let (mut first, mut held, mut behind) = (pin!(queued(0)), pin!(queued(1)), pin!(queued(2)));
+        assert!(poll(first.as_mut()).is_ready());
+        assert!(poll(held.as_mut()).is_pending());
+        assert!(behind.as_mut().poll(&mut Context::from_waker(&moves.clone().into())).is_pending());
+        world.advance(200 * MILLI);
+        WORLD.set(Some(world));
+        moves.0.store(150, Ordering::Relaxed);
+        // The caller takes the place of the one that is held, for 100 ms, and wakes the one behind that.
+        let mut last = pin!(queued(3));
+        assert_eq!(poll(last.as_mut()), Poll::Ready(Ok(3)));
+        assert_eq!(moves.0.load(Ordering::Relaxed), 0);
+        WORLD.set(None);
     }
 
     #[test]

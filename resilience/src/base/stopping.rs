@@ -4,7 +4,7 @@
 //! the flag first and wakes the timers afterwards, so that no wait misses it. Before a shutdown this costs a load for
 //! each poll of a call that waits, and nothing for a call that does not.
 
-use super::clock::{self, Timer};
+use super::clock::{self, Timer, nanos, now};
 use super::site::Site;
 use super::sync::locked;
 use super::timer::wake_all;
@@ -92,14 +92,18 @@ pub(crate) async fn pause(wait: Duration) {
     .await;
 }
 
-/// Goes off as [`clock::alarm`] does, at the latest when the shutdown begins.
-pub(crate) fn alarm(wait: Duration) -> Wait {
-    Wait(clock::alarm(wait))
+/// Goes off when the clock reads `at`, in nanoseconds, at the latest when the shutdown begins.
+///
+/// An `at` that was computed from a clock that was read earlier is right even if time has passed since: what has to
+/// happen first cannot make the wait longer.
+pub(crate) fn alarm(at: u64) -> Alarm {
+    let wait = Duration::from_nanos(at.saturating_sub(nanos(now())));
+    Alarm { timer: Wait(clock::alarm(wait)), at }
 }
 
 /// A wait that the shutdown ends.
 #[derive(Debug)]
-pub(crate) struct Wait(Timer);
+struct Wait(Timer);
 
 impl Future for Wait {
     type Output = ();
@@ -107,5 +111,22 @@ impl Future for Wait {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let polled = Pin::new(&mut self.0).poll(cx);
         if polled.is_pending() && has_begun() { Poll::Ready(()) } else { polled }
+    }
+}
+
+/// An alarm that the shutdown ends.
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    timer: Wait,
+    at: u64,
+}
+
+impl Future for Alarm {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let polled = Pin::new(&mut self.timer).poll(cx);
+        // A clock that was moved on while the timer was made has not set it off.
+        if polled.is_pending() && nanos(now()) >= self.at { Poll::Ready(()) } else { polled }
     }
 }

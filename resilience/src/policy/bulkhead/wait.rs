@@ -14,7 +14,7 @@ use crate::base::block_on::block_on;
 use crate::base::clock::{nanos, now};
 use crate::base::holding::Holds;
 use crate::base::scope::{self, Stack};
-use crate::base::stopping::{self, Wait, alarm};
+use crate::base::stopping::{self, Alarm, alarm};
 use crate::base::world::{World, run_in};
 use crate::classify::{Category, Classification, Classify};
 use crate::event::blocks;
@@ -172,7 +172,7 @@ pub struct Enter<B: Deref<Target = Bulkhead>> {
 struct Queued {
     number: u64,
     until: u64,
-    timer: Wait,
+    timer: Alarm,
     world: Option<World>,
 }
 
@@ -216,7 +216,7 @@ impl<B: Deref<Target = Bulkhead>> Enter<B> {
                 bulkhead.count(|counters| &counters.waited);
                 admission::waits(bulkhead.owner.stack_or(self.stack), self.attempt);
                 let until = now.saturating_add(patience);
-                let queued = Queued { number, until, timer: alarm(wait), world: World::here() };
+                let queued = Queued { number, until, timer: alarm(until), world: World::here() };
                 self.queued.insert(Box::new(queued)).rest(bulkhead, cx)
             }
         }

@@ -13,11 +13,12 @@ use super::{RateLimit, now};
 use crate::base::admission;
 use crate::base::block_on::block_on;
 use crate::base::scope::{self, Stack};
-use crate::base::stopping::{self, Wait, alarm};
+use crate::base::stopping::{self, Alarm, alarm};
 use crate::base::world::{World, run_in};
 use crate::event::blocks;
 use crate::policy::stateful::Stateful;
 use crate::rejected::Rejected;
+use std::cell::Cell;
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
@@ -44,8 +45,18 @@ struct Queued {
     deadline: u64,
     /// The time at which it is let through, unless a caller before it leaves.
     passes_at: u64,
-    timer: Wait,
+    timer: Alarm,
     world: Option<World>,
+}
+
+/// Asks the gate; returns its answer and the moment at which it read the clock, from which the answer counts.
+fn ask<T>(gate: impl FnOnce(&dyn Fn() -> u64) -> T) -> (T, u64) {
+    let at = Cell::new(0);
+    let clock = || {
+        at.set(now());
+        at.get()
+    };
+    (gate(&clock), at.get())
 }
 
 impl<L: Deref<Target = RateLimit>> Pass<L> {
@@ -69,7 +80,8 @@ impl<L: Deref<Target = RateLimit>> Pass<L> {
             return Poll::Ready(Err(wait));
         }
         let (patience, waker) = (scope::nanos(scope::at_most(config.wait)), cx.waker().clone());
-        let (arrival, after) = limit.live.gate.arrive(limit.rate(), patience, now, waker);
+        let gate = &limit.live.gate;
+        let ((arrival, after), at) = ask(|now| gate.arrive(limit.rate(), patience, now, waker));
         after.finish();
         match arrival {
             GateAnswer::Passes => Poll::Ready(Ok(())),
@@ -77,10 +89,9 @@ impl<L: Deref<Target = RateLimit>> Pass<L> {
             GateAnswer::Waits(number, wait) => {
                 limit.count(|counters| &counters.waited);
                 admission::waits(limit.owner.stack_or(self.stack), self.attempt);
-                let (now, world) = (now(), World::here());
-                let (passes_at, deadline) = (now.saturating_add(wait), now.saturating_add(patience));
-                let queued =
-                    Queued { number, deadline, passes_at, timer: alarm(Duration::from_nanos(wait)), world };
+                let (passes_at, deadline) = (at.saturating_add(wait), at.saturating_add(patience));
+                let timer = alarm(passes_at);
+                let queued = Queued { number, deadline, passes_at, timer, world: World::here() };
                 self.queued.insert(Box::new(queued)).wait_for_timer(limit, cx)
             }
         }
@@ -106,8 +117,9 @@ impl Queued {
         }
         let mut is_timer_over = false;
         loop {
-            let waker = cx.waker().clone();
-            let (arrival, after) = limit.live.gate.look(self.number, self.deadline, limit.rate(), now, waker);
+            let (gate, waker) = (&limit.live.gate, cx.waker().clone());
+            let ((arrival, after), at) =
+                ask(|now| gate.look(self.number, self.deadline, limit.rate(), now, waker));
             after.finish();
             let (number, wait) = match arrival {
                 GateAnswer::Passes => return Poll::Ready(Ok(())),
@@ -119,9 +131,9 @@ impl Queued {
                 return Poll::Ready(Err(wait));
             }
             self.number = number;
-            let passes_at = now().saturating_add(wait);
+            let passes_at = at.saturating_add(wait);
             if is_timer_over || passes_at < self.passes_at {
-                (self.passes_at, self.timer) = (passes_at, alarm(Duration::from_nanos(wait)));
+                (self.passes_at, self.timer) = (passes_at, alarm(passes_at));
             }
             if Pin::new(&mut self.timer).poll(cx).is_pending() {
                 return Poll::Pending;
