@@ -74,6 +74,27 @@ fn a_higher_limit_admits_the_next_call() {
     assert!(matches!(block_on(in_a_slot_or_not()), Err(Rejected::BulkheadFull { .. })));
 }
 
+#[bulkhead(adaptive, name = "admission::adaptive")]
+fn adaptively() -> Result<(), Rejected> {
+    Ok(())
+}
+
+#[test]
+fn an_adaptive_limit_keeps_within_changed_bounds_from_the_next_call_on() {
+    let _world = resilience::testing::isolate();
+    adaptively().unwrap();
+    let bulkhead = point("admission::adaptive").unwrap().bulkhead().unwrap();
+    let admitted = || (0..300).map_while(|_| bulkhead.acquire().ok()).collect::<Vec<_>>().len();
+    bulkhead.acquire().unwrap().failure(&std::io::Error::from(std::io::ErrorKind::TimedOut));
+    assert_eq!(admitted(), 18, "a tenth less than at the start");
+    load("[\"admission::adaptive\".bulkhead]\ncap = 5\n").unwrap();
+    assert_eq!((admitted(), bulkhead.snapshot().slots), (5, 5));
+    load("[\"admission::adaptive\".bulkhead]\nfloor = 30\n").unwrap();
+    assert_eq!((admitted(), bulkhead.snapshot().slots), (30, 30));
+    load("# nothing\n").unwrap();
+    assert_eq!(admitted(), 18, "what it has learned survives");
+}
+
 #[rate_limit(1, per = 1h, name = "admission::rate")]
 fn at_a_rate() -> Result<(), Rejected> {
     Ok(())

@@ -93,7 +93,7 @@ impl Adaptive {
     pub(super) fn slots(&self, config: &BulkheadConfig) -> u64 {
         match self.slots.load(Ordering::Relaxed) {
             0 => config.start().into(),
-            slots => slots,
+            slots => slots.clamp(config.floor.into(), config.cap.into()),
         }
     }
 
@@ -138,7 +138,8 @@ impl LimitState {
         Self { limit: None, long: None, windows: 0, window: Window::NEW, overloaded: None, slow: None };
 
     fn limit(&self, config: &BulkheadConfig) -> f64 {
-        self.limit.unwrap_or_else(|| config.start().into())
+        let limit = self.limit.unwrap_or_else(|| config.start().into());
+        limit.clamp(config.floor.into(), config.cap.into())
     }
 
     /// Returns the number of slots after a success, if a window ends with it.
