@@ -1,7 +1,7 @@
 //! The escalations: a record for each alert that waits for a person, until someone acknowledges it.
 //!
 //! The records are lines of a file of their own, which is not rotated: an alert of each, and a line for each
-//! acknowledgement. When the file is large, acknowledged escalations are removed.
+//! acknowledgement. Whenever the file has grown by a mebibyte, acknowledged escalations are removed.
 
 use super::alert::{Alert, ESCALATION};
 use super::file::{Lock, append_to};
@@ -21,8 +21,8 @@ use std::path::Path;
 const NAME: &str = "escalations.jsonl";
 /// The name of the new file while the file is rewritten.
 const REWRITTEN: &str = "escalations.jsonl.new";
-/// The size from which acknowledged escalations are removed.
-const LARGE: usize = 1 << 20;
+/// The growth after which acknowledged escalations are removed, in bytes.
+const GROWTH: u64 = 1 << 20;
 /// The most bytes of open escalations; beyond that the oldest lines are removed.
 const LARGEST: usize = 8 << 20;
 /// The most bytes of the name of a person.
@@ -105,7 +105,7 @@ pub fn escalate(component: &str, message: &str, details: &[(&str, &str)]) -> Rai
 
 /// Returns the escalations of this program, oldest first: all open ones, and those that were acknowledged recently.
 ///
-/// When the records take more than 1 MiB, acknowledged ones are removed; of open ones the last 8 MiB stay.
+/// When the records have grown by 1 MiB, acknowledged ones are removed; of open ones the last 8 MiB stay.
 ///
 /// The file is read whole, at most some 9 MiB; without one there are none. Lines that are no records are skipped.
 ///
@@ -236,7 +236,9 @@ fn line(value: &impl Serialize) -> Vec<u8> {
 /// Appends a line, under the lock.
 fn append(dir: &Path, line: &[u8]) -> io::Result<()> {
     let path = dir.join(NAME);
-    if fs::metadata(&path).is_ok_and(|found| found.len() > LARGE as u64) {
+    // Not for each line beyond a size: where most escalations are open, each would rewrite all of them.
+    let has_grown = |length: u64| (length + line.len() as u64) / GROWTH > length / GROWTH;
+    if fs::metadata(&path).is_ok_and(|found| has_grown(found.len())) {
         shrink(dir)?;
     }
     let (mut file, length) = append_to(&path)?;
@@ -294,16 +296,50 @@ fn parse(bytes: &[u8]) -> Vec<Escalation> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_large_file_keeps_the_latest_open_escalations() {
-        let dir = std::env::temp_dir().join(format!("resilience-shrink-{}", std::process::id()));
+    /// Makes a directory for a test, and an alert of some 1,000 bytes with a number as its id.
+    fn setting(name: &str) -> (std::path::PathBuf, impl Fn(u32) -> Alert) {
+        let dir = std::env::temp_dir().join(format!("resilience-{name}-{}", std::process::id()));
         fs::create_dir_all(&dir).expect("a directory");
         let first = Alert::new(AlertLevel::Critical, "a", "b", &[("text", &"x".repeat(900))], None);
-        let alert = |n: u32| {
+        let alert = move |n: u32| {
             let mut alert = first.clone();
             alert.set("id", n.to_string());
             alert
         };
+        (dir, alert)
+    }
+
+    #[test]
+    fn open_escalations_are_rewritten_once_per_mebibyte_of_growth() {
+        let (dir, alert) = setting("growth");
+        let mut lines = line(&alert(0));
+        lines.append(&mut line(&acknowledgement("0", "", "Ada")));
+        lines.extend((1..1_400).flat_map(|n| alert(n).line()));
+        fs::write(dir.join(NAME), &lines).expect("a file");
+        let size = || fs::metadata(dir.join(NAME)).expect("the file").len();
+        let knows_the_first = || {
+            escalations_in(&dir)
+                .expect("a look")
+                .first()
+                .is_some_and(|escalation| escalation.alert.id() == "0")
+        };
+
+        let mut next = 1_400..;
+        let mut add = || record(&dir, &alert(next.next().expect("a number"))).expect("a record");
+        (0..20).for_each(|_| add());
+        assert!(knows_the_first(), "it is not rewritten for each record");
+        let mut before = size();
+        while size() < 2 << 20 {
+            before = size();
+            add();
+        }
+        assert!(before > (2 << 20) - 3_000 && !knows_the_first(), "{before}");
+        fs::remove_dir_all(dir).expect("a directory");
+    }
+
+    #[test]
+    fn a_large_file_keeps_the_latest_open_escalations() {
+        let (dir, alert) = setting("shrink");
         let mut lines = Vec::new();
         for n in 0..2_000 {
             let alert = alert(n);
@@ -313,6 +349,7 @@ mod tests {
             }
         }
         fs::write(dir.join(NAME), &lines).expect("a file");
+        shrink(&dir).expect("a smaller file");
         record(&dir, &alert(2_000)).expect("a record");
         let all = escalations_in(&dir).expect("a look");
         assert!(all.iter().all(Escalation::is_open));
@@ -322,6 +359,7 @@ mod tests {
 
         let open: Vec<u8> = (0..9_000).flat_map(|n| alert(n).line()).collect();
         fs::write(dir.join(NAME), &open).expect("a file");
+        shrink(&dir).expect("a smaller file");
         record(&dir, &alert(9_000)).expect("a record");
         let kept = escalations_in(&dir).expect("a look");
         assert_eq!(kept.last().expect("one").alert.id(), "9000");
