@@ -7,7 +7,7 @@
 //! no longer waits for the body. The timeout also watches whether the body waits for admission ([`Watch`]): a body that
 //! is abandoned then is not admitted any more, so that nothing of it reaches the service.
 
-use super::clock::{nanos, now};
+use super::clock::now_nanos;
 use super::replaced::replace;
 use super::scope::{Stack, TimedOutCall};
 use std::cell::{Cell, RefCell};
@@ -84,12 +84,12 @@ pub(crate) struct AdmittedAt(AtomicU64);
 
 impl AdmittedAt {
     pub(crate) fn now() -> Self {
-        Self(AtomicU64::new(nanos(now())))
+        Self(AtomicU64::new(now_nanos()))
     }
 
     /// Returns the nanoseconds that the call has run since then; 0 while it waits.
     pub(crate) fn ran(&self) -> u64 {
-        nanos(now()).saturating_sub(self.0.load(Ordering::Relaxed))
+        now_nanos().saturating_sub(self.0.load(Ordering::Relaxed))
     }
 
     /// Makes it known to the running code, as part of a call of `stack`, until the guard is dropped.
@@ -156,7 +156,7 @@ pub(crate) fn waits(stack: Stack, attempt: u32) {
 #[must_use = "a call that was abandoned while it waited does not begin"]
 pub(crate) fn admitted(stack: Stack) -> bool {
     if INNERMOST.try_with(Cell::get).ok().flatten().is_some() {
-        set(stack, nanos(now()));
+        set(stack, now_nanos());
     }
     let mut is_wanted = true;
     watches(stack, |watch| {

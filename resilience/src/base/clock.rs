@@ -31,6 +31,11 @@ pub(crate) fn now() -> Instant {
     World::here().map_or_else(real_clock::real_now, |world| world.now())
 }
 
+/// Returns the present moment in [`nanos`].
+pub(crate) fn now_nanos() -> u64 {
+    nanos(now())
+}
+
 /// Returns whether the clock of this thread is that of a test world, which moves only when the test moves it.
 #[cfg(feature = "durable")]
 pub(crate) fn is_manual() -> bool {

@@ -4,7 +4,7 @@
 //! the flag first and wakes the timers afterwards, so that no wait misses it. Before a shutdown this costs a load for
 //! each poll of a call that waits, and nothing for a call that does not.
 
-use super::clock::{self, Timer, nanos, now};
+use super::clock::{self, Timer, now_nanos};
 use super::site::Site;
 use super::sync::locked;
 use super::timer::wake_all;
@@ -97,7 +97,7 @@ pub(crate) async fn pause(wait: Duration) {
 /// An `at` that was computed from a clock that was read earlier is right even if time has passed since: what has to
 /// happen first cannot make the wait longer.
 pub(crate) fn alarm(at: u64) -> Alarm {
-    let wait = Duration::from_nanos(at.saturating_sub(nanos(now())));
+    let wait = Duration::from_nanos(at.saturating_sub(now_nanos()));
     Alarm { timer: Wait(clock::alarm(wait)), at }
 }
 
@@ -127,6 +127,6 @@ impl Future for Alarm {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let polled = Pin::new(&mut self.timer).poll(cx);
         // A clock that was moved on while the timer was made has not set it off.
-        if polled.is_pending() && nanos(now()) >= self.at { Poll::Ready(()) } else { polled }
+        if polled.is_pending() && now_nanos() >= self.at { Poll::Ready(()) } else { polled }
     }
 }

@@ -36,7 +36,7 @@ impl LogPace {
     #[cfg(feature = "tracing")]
     pub(super) fn allows(&self, every: Duration) -> bool {
         use crate::base::clock;
-        let now = clock::nanos(clock::now()).max(1);
+        let now = clock::now_nanos().max(1);
         let last = self.0.load(Ordering::Relaxed);
         // A clock that reads earlier belongs to another test world.
         let is_due = last == 0 || now < last || u128::from(now - last) >= every.as_nanos();

@@ -248,6 +248,7 @@ impl Origin {
     }
 
     /// Returns whether texts show the key.
+    #[cfg(feature = "config")]
     pub(crate) fn shows_key(&self) -> bool {
         self.0.shows_key
     }

@@ -14,7 +14,7 @@
 use super::counts::CallCounts;
 use super::durations::{Durations, Measure, Outcome};
 use super::runs::Runs;
-use crate::base::clock::{nanos, now};
+use crate::base::clock::{now, now_nanos};
 use crate::base::shards::{SHARDS, here};
 use crate::base::sync::locked;
 use crate::failure::{Category, Classification, Severity};
@@ -229,13 +229,13 @@ impl Counters {
     #[inline(never)]
     fn start(&self) -> u64 {
         self.durations.get_or_init(|| Box::new(Durations::new()));
-        nanos(now()).max(1)
+        now_nanos().max(1)
     }
 
     /// Counts the end of a call that began at the moment `since`, if it is timed.
     fn record(&self, since: u64, outcome: Outcome) {
         if let (1.., Some(durations)) = (since, self.durations.get()) {
-            let took = nanos(now()).saturating_sub(since);
+            let took = now_nanos().saturating_sub(since);
             durations.record(Measure::Call(outcome), Duration::from_nanos(took));
         }
     }

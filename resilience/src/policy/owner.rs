@@ -46,12 +46,20 @@ impl<C> Owner<C> {
         self.totals.as_deref()
     }
 
-    /// Returns the origin of rejections, whose texts show the key if it `shows_key`.
+    /// Returns the origin of rejections as the first one made it, whose texts show the key if it `shows_key`.
+    #[inline]
+    pub(crate) fn first_origin(&self, shows_key: impl FnOnce() -> bool) -> &Origin {
+        self.origin.get_or_init(|| Origin::new(self.name.clone(), self.key.clone(), shows_key()))
+    }
+
+    /// Returns the origin of rejections whose texts show the key if it `shows_key`: a configuration may have changed
+    /// that since the first one.
+    #[cfg(feature = "config")]
+    #[cold]
     pub(crate) fn origin(&self, shows_key: bool) -> Origin {
-        let new = || Origin::new(self.name.clone(), self.key.clone(), shows_key);
-        let shared = self.origin.get_or_init(new);
-        // A configuration may have changed since the first rejection whether texts show the key.
-        if shared.shows_key() == shows_key { shared.clone() } else { new() }
+        let first = self.first_origin(|| shows_key);
+        let differs = first.shows_key() != shows_key;
+        if differs { Origin::new(self.name.clone(), self.key.clone(), shows_key) } else { first.clone() }
     }
 }
 

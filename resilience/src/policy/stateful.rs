@@ -126,10 +126,14 @@ pub(crate) trait Stateful: PerKey + Debug + 'static {
     }
 
     /// Returns the origin of rejections.
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "called, it takes more than it does")]
     fn origin(&self) -> Origin {
-        self.owner().origin(self.shows_key())
+        #[cfg(feature = "config")]
+        if self.owner().key.is_some() {
+            return self.owner().origin(self.shows_key());
+        }
+        self.owner().first_origin(|| self.shows_key()).clone()
     }
 
     /// Returns whether the running code is an extra call of a hedge in `stack`, or in the policy's own.

@@ -88,8 +88,8 @@ impl Adaptive {
         Self { slots: AtomicU64::new(0), course: Mutex::new(LimitState::NEW) }
     }
 
-    /// Returns how many calls may run.
-    #[inline]
+    /// Returns how many calls may run; called, so that a bulkhead of a fixed size does not pay for it.
+    #[inline(never)]
     pub(super) fn slots(&self, config: &BulkheadConfig) -> u64 {
         match self.slots.load(Ordering::Relaxed) {
             0 => config.start().into(),

@@ -11,7 +11,7 @@ use super::Bulkhead;
 use super::gate::{Capacity, GateAnswer};
 use crate::base::admission;
 use crate::base::block_on::block_on;
-use crate::base::clock::{nanos, now};
+use crate::base::clock::now_nanos;
 use crate::base::holding::Holds;
 use crate::base::scope::{self, Stack};
 use crate::base::stopping::{self, Alarm, alarm};
@@ -82,7 +82,7 @@ impl<B: Deref<Target = Bulkhead>> SlotOf<B> {
     #[inline]
     fn new(bulkhead: B, since: u64, stack: Option<Stack>) -> Self {
         let is_measured = bulkhead.config().adaptive && since == 0;
-        let since = if is_measured { nanos(now()) } else { since };
+        let since = if is_measured { now_nanos() } else { since };
         Self { bulkhead, since, stack, has_ended: AtomicBool::new(false), world: World::here() }
     }
 
@@ -205,7 +205,7 @@ impl<B: Deref<Target = Bulkhead>> Enter<B> {
         }
         let is_inside = scope::holds(bulkhead.number());
         let wait = if is_inside { std::time::Duration::ZERO } else { scope::at_most(config.wait) };
-        let (patience, now) = (scope::nanos(wait), nanos(now()));
+        let (patience, now) = (scope::nanos(wait), now_nanos());
         let (arrival, after) =
             bulkhead.live.gate.arrive(|| bulkhead.room(), patience, now, cx.waker().clone());
         bulkhead.finish(after);
@@ -225,7 +225,7 @@ impl<B: Deref<Target = Bulkhead>> Enter<B> {
 
 impl Queued {
     fn look(&mut self, bulkhead: &Bulkhead, cx: &mut Context<'_>) -> Poll<Option<u64>> {
-        match self.look_at(bulkhead, nanos(now()), cx) {
+        match self.look_at(bulkhead, now_nanos(), cx) {
             Poll::Pending => self.rest(bulkhead, cx),
             ready @ Poll::Ready(_) => ready,
         }
@@ -238,7 +238,7 @@ impl Queued {
         if Pin::new(&mut self.timer).poll(cx).is_pending() {
             return Poll::Pending;
         }
-        self.look_at(bulkhead, nanos(now()).max(self.until), cx)
+        self.look_at(bulkhead, now_nanos().max(self.until), cx)
     }
 
     fn look_at(&mut self, bulkhead: &Bulkhead, now: u64, cx: &Context<'_>) -> Poll<Option<u64>> {
@@ -301,7 +301,7 @@ impl Queued {
     #[cold]
     fn cancel(&self, bulkhead: &Bulkhead, stack: Stack, attempt: u32) {
         scope::dropped_waiting(stack, attempt);
-        let cancel = || bulkhead.finish(bulkhead.live.gate.cancel(self.number, nanos(now())));
+        let cancel = || bulkhead.finish(bulkhead.live.gate.cancel(self.number, now_nanos()));
         run_in(self.world.as_ref(), cancel);
     }
 }
@@ -343,7 +343,7 @@ impl Bulkhead {
     /// Adapts the number of slots to the end of a call that had its slot since `since`.
     #[inline(never)]
     fn adapt(&self, since: u64, verdict: Verdict) {
-        let (config, now) = (self.config(), nanos(now()));
+        let (config, now) = (self.config(), now_nanos());
         let latency = match verdict {
             None => Some(now.saturating_sub(since)),
             Some(class) if is_overload(&class) => None,
@@ -358,7 +358,7 @@ impl Bulkhead {
     /// Handles a change of the number of slots: callers that wait get those that are free now.
     #[cfg(feature = "config")]
     pub(super) fn slots_changed(&self) {
-        self.finish(self.live.gate.resize(|| self.slots(), nanos(now())));
+        self.finish(self.live.gate.resize(|| self.slots(), now_nanos()));
     }
 
     /// Does the work that remains after a look at the queue.
@@ -380,7 +380,7 @@ impl Bulkhead {
     #[inline(never)]
     fn leave_queue(&self, since: u64) {
         let since = (since > 0).then_some(since);
-        self.finish(self.live.gate.leave_queue(since, || nanos(now())));
+        self.finish(self.live.gate.leave_queue(since, now_nanos));
     }
 }
 

@@ -9,7 +9,7 @@
 //! another was set, does nothing.
 
 use super::gate::Queue;
-use crate::base::clock::{Timer, nanos, now, watch};
+use crate::base::clock::{Timer, now_nanos, watch};
 use crate::base::sync::{self, locked};
 use crate::base::world::{World, run_in};
 use std::future::Future;
@@ -56,7 +56,7 @@ impl Watch {
                 armed.number = Some(armed.last);
                 armed.last
             };
-            let mut timer = watch(Duration::from_nanos(at.saturating_sub(nanos(now()))));
+            let mut timer = watch(Duration::from_nanos(at.saturating_sub(now_nanos())));
             let alarm = Waker::from(Arc::new(Alarm { watch: Arc::downgrade(self), number }));
             let is_due = Pin::new(&mut timer).poll(&mut Context::from_waker(&alarm)) == Poll::Ready(());
             let unused = {
@@ -100,7 +100,7 @@ impl Watch {
 
     /// Takes back overdue turns; returns when the next one is due.
     fn look(&self) -> Option<u64> {
-        let after = self.queue.lock().look(nanos(now()));
+        let after = self.queue.lock().look(now_nanos());
         after.finish()
     }
 }

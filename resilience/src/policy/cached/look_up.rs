@@ -21,7 +21,7 @@ use super::flight::{NONE, Role};
 use super::key::{BorrowedKey, KeyShape, OwnedKey};
 use super::table::{Erased, Failed, Freshness, Stamp, Stored, Table, freshness};
 use super::wait::WaitForLeader;
-use crate::base::clock::{nanos, now};
+use crate::base::clock::now_nanos;
 use crate::base::marks;
 use crate::base::scope::{Stack, remaining};
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub(super) enum LookUpResult {
 pub(super) fn time_left() -> (u64, u64) {
     remaining().map_or((NONE, NONE), |left| {
         let left = crate::base::scope::nanos(left);
-        (left, nanos(now()).saturating_add(left))
+        (left, now_nanos().saturating_add(left))
     })
 }
 

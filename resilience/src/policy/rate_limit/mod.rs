@@ -54,7 +54,7 @@ pub use config::RateLimitConfig;
 #[doc(hidden)]
 pub use wait::Pass;
 
-use crate::base::clock;
+use crate::base::clock::now_nanos;
 use crate::base::scope::Stack;
 use crate::base::setting::enforce;
 use crate::base::settings::Settings;
@@ -72,12 +72,6 @@ use gate::{Gate, Rate};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-/// Returns the present moment in nanoseconds.
-#[inline]
-fn now() -> u64 {
-    clock::nanos(clock::now())
-}
 
 /// A limit on the number of calls per unit of time.
 ///
@@ -286,7 +280,7 @@ impl RateLimit {
         if self.is_off() {
             return Ok(());
         }
-        self.live.gate.pass(self.rate(), now)
+        self.live.gate.pass(self.rate(), now_nanos)
     }
 
     /// Returns whether the configuration has switched it off.
@@ -417,7 +411,7 @@ impl RateLimit {
     /// All values are read at the same moment; two callers may see the same `available`.
     pub fn snapshot(&self) -> RateLimitSnapshot {
         let config = self.config();
-        let reading = self.live.gate.read(self.rate(), now());
+        let reading = self.live.gate.read(self.rate(), now_nanos());
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         RateLimitSnapshot {
             name: self.owner.name.clone(),
@@ -453,7 +447,7 @@ impl RateLimit {
     /// assert!(refresh_now);
     /// ```
     pub fn is_available(&self) -> bool {
-        self.live.gate.read(self.rate(), now()).wait == 0
+        self.live.gate.read(self.rate(), now_nanos()).wait == 0
     }
 
     /// Forgets all calls that were let through: `burst` calls are admitted at once. Waiting calls come first.

@@ -8,10 +8,11 @@
 //! The wait is limited by `wait` and by the time that the enclosing timeouts leave. A call that is dropped while it
 //! waits releases its place.
 
+use super::RateLimit;
 use super::gate::GateAnswer;
-use super::{RateLimit, now};
 use crate::base::admission;
 use crate::base::block_on::block_on;
+use crate::base::clock::now_nanos;
 use crate::base::scope::{self, Stack};
 use crate::base::stopping::{self, Alarm, alarm};
 use crate::base::world::{World, run_in};
@@ -53,7 +54,7 @@ struct Queued {
 fn ask<T>(gate: impl FnOnce(&dyn Fn() -> u64) -> T) -> (T, u64) {
     let at = Cell::new(0);
     let clock = || {
-        at.set(now());
+        at.set(now_nanos());
         at.get()
     };
     (gate(&clock), at.get())
