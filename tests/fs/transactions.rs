@@ -249,6 +249,39 @@ fn access_lists_and_groups_are_kept_or_rejected() {
 }
 
 #[test]
+fn a_new_file_has_the_rights_that_its_directory_gives() {
+    let scratch = Scratch::new();
+    let shared = scratch.path("shared");
+    fs::create_dir(&shared).expect("a directory");
+    // Others get nothing here, whatever the mask of the process, and a user of the list may write.
+    if !can("setfacl", &["-d", "-m", "u:12345:rwx,o::---"], &shared) {
+        return;
+    }
+    for dir in [scratch.path(""), shared] {
+        let shown = |name: &str| {
+            let list =
+                Command::new("getfacl").args(["-cpn"]).arg(dir.join(name)).output().expect("a command");
+            assert!(list.status.success());
+            String::from_utf8_lossy(&list.stdout).into_owned()
+        };
+        fs::write(dir.join("usual"), "new").expect("a file");
+        Transaction::edit(dir.join("one"), |file| file.write("new")).expect("a transaction");
+        let several = Transaction::many([dir.join("two"), dir.join("three")]).keep(1);
+        several.run(|files| files.iter_mut().try_for_each(|file| file.write("new"))).expect("a transaction");
+        // It is made, taken back, and made again.
+        Transaction::edit(dir.join("again"), |file| {
+            file.write("newer")?;
+            file.remove();
+            file.write("new")
+        })
+        .expect("a transaction");
+        for name in ["one", "two", "three", "again"] {
+            assert_eq!(shown(name), shown("usual"), "{name}");
+        }
+    }
+}
+
+#[test]
 fn a_directory_scan_sees_only_hidden_temporary_files() {
     let scratch = Scratch::new();
     let path = scratch.path("a.conf");

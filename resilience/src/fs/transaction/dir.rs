@@ -85,6 +85,9 @@ impl fmt::Display for DirIdentity {
     }
 }
 
+/// The mode of a file of this library's.
+const OWN: Mode = Mode::RUSR.union(Mode::WUSR);
+
 impl Dir {
     /// Opens the directory at `path`, which has no links in it.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
@@ -156,13 +159,25 @@ impl Dir {
 
     /// Makes the file `name`, which must not be there, for this user alone.
     pub(super) fn create(&self, name: &str) -> io::Result<File> {
+        let file = self.made(name, OWN)?;
+        // Whatever the process's mask has left: it is opened again by its name.
+        fs::fchmod(&file, OWN)?;
+        Ok(file)
+    }
+
+    /// Makes the file `name`, which must not be there, for this user alone as well; returns it with the mode that any
+    /// new file gets here, by the process's mask or by the access list that the directory gives to its files.
+    pub(super) fn create_new(&self, name: &str) -> io::Result<(File, u32)> {
+        let file = self.made(name, Mode::from_raw_mode(0o666))?;
+        let mode = fs::fstat(&file)?.st_mode & 0o7777;
+        fs::fchmod(&file, OWN)?;
+        Ok((file, mode))
+    }
+
+    fn made(&self, name: &str, mode: Mode) -> io::Result<File> {
         reached("fs create");
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let mode = Mode::RUSR | Mode::WUSR;
-        let file: File = fs::openat(&self.file, name, flags, mode)?.into();
-        // Whatever the process's mask has left: it is opened again by its name.
-        fs::fchmod(&file, mode)?;
-        Ok(file)
+        Ok(fs::openat(&self.file, name, flags, mode)?.into())
     }
 
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {

@@ -41,12 +41,14 @@ fn value(file: &File, name: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
 }
 
 impl Meta {
-    /// Returns the metadata of a new file: readable and writable as far as the process's mask allows.
-    pub(super) fn of_new() -> Self {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
-        let mask = mask.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o077);
-        Self { owner: None, mode: 0o666 & !mask, attributes: Vec::new() }
+    /// Returns the metadata of a new file, to which its directory has given `mode`.
+    pub(super) fn of_new(mode: u32) -> Self {
+        Self { owner: None, mode, attributes: Vec::new() }
+    }
+
+    /// Returns whether it is that of a new file.
+    pub(super) fn is_of_new(&self) -> bool {
+        self.owner.is_none()
     }
 
     /// Returns whether this process may open a file with this metadata to read it.

@@ -160,7 +160,7 @@ impl Target {
     pub(super) fn copy(&self, temp: String, transaction: &Transaction) -> Result<Draft, TransactionError> {
         for _ in 0..TRIES {
             let Some(mut source) = self.checked(transaction)? else {
-                let (target, meta) = (self.clone(), Meta::of_new());
+                let (target, meta) = (self.clone(), Meta::default());
                 return Ok(Draft { target, temp, file: None, meta, old: None, seen: None });
             };
             let before = fstat(&source).map_err(|error| self.failed()(error.into()))?;
@@ -337,7 +337,8 @@ impl Draft {
 
     /// Replaces the whole content; makes the file if there is none.
     ///
-    /// Each call replaces what the one before has written. A new file gets the mode that the process's mask leaves.
+    /// Each call replaces what the one before has written. A new file gets the rights of any file
+    /// that this process makes in the directory.
     ///
     /// # Errors
     ///
@@ -361,7 +362,13 @@ impl Draft {
             file
         } else {
             self.target.dir.remove(&self.temp)?;
-            self.target.dir.create(&self.temp)?
+            if self.meta.is_of_new() {
+                let (file, mode) = self.target.dir.create_new(&self.temp)?;
+                self.meta = Meta::of_new(mode);
+                file
+            } else {
+                self.target.dir.create(&self.temp)?
+            }
         };
         let file = self.file.insert(file);
         file.rewind()?;
