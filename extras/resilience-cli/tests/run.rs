@@ -12,6 +12,8 @@ mod kinds;
 mod listing;
 #[path = "run/moments.rs"]
 mod moments;
+#[path = "run/orphans.rs"]
+mod orphans;
 #[path = "run/signals.rs"]
 mod signals;
 #[path = "run/unwritable.rs"]

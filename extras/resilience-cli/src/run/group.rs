@@ -65,9 +65,10 @@ pub(super) fn leftovers() -> usize {
     children().len()
 }
 
-/// Reaps the children that have ended, but for `command`: as process 1 there are those of others.
+/// Reaps the children that have ended, but for `command`: orphans have no other parent.
 pub(super) fn reap_others(command: Pid) {
-    if getpid().is_init() {
+    let ended = waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT);
+    if let Ok(Some(_)) = ended {
         children().into_iter().filter(|child| *child != command).for_each(reap);
     }
 }
