@@ -248,12 +248,12 @@ impl Attempt<'_> {
     /// Ends what a failed attempt has left behind. After a success it is left alone.
     fn clear(&self, end: &AttemptEnd) {
         if end.is_success() {
-            self.report.step_if(|| match group::leftovers() {
+            self.report.step_if(|| match self.group.leftovers() {
                 0 => None,
                 left => Some(format!("the command has left {left} processes behind, which go on")),
             });
         } else {
-            let killed = group::kill_leftovers();
+            let killed = self.group.kill_leftovers();
             self.report.step_if(|| {
                 (killed > 0).then(|| format!("killed {killed} processes that the command had left behind"))
             });

@@ -1,6 +1,34 @@
-//! The processes that a command leaves to its run.
+//! The processes of a run besides its command: those that it had before, and those that the command leaves to it.
 
-use super::{dir, ends, run};
+use super::hold::read;
+use super::{dir, ends, is_alive, run, unspoilt};
+use std::process::Command;
+
+#[test]
+fn processes_from_before_the_run_are_not_killed() {
+    let dir = dir();
+    // The shell becomes the run, and its jobs are the children of that; one of them leaves a child of its own behind.
+    let script = "exec > /dev/null 2>&1; sleep 60 & echo $! > job
+        { sleep 60 & echo $! > deep; until [ -e ready ]; do sleep 0.01; done; } &
+        until [ -s deep ]; do sleep 0.01; done
+        exec $RUN --retries 1 --base 1ms --timeout 30s -- sh -c 'touch ready
+            until [ \"$(cut -d \" \" -f 4 /proc/$(cat deep)/stat)\" = $PPID ]; do sleep 0.01; done
+            setsid sleep 60 & echo $! >> left; exit 3'";
+    let mut shell = unspoilt("sh");
+    shell.args(["-c", script]).current_dir(dir.path());
+    shell.env("RUN", format!("{} run", super::BINARY)).env("RESILIENCE_STATE", dir.path().join("state"));
+    assert_eq!(ends(&mut shell).1, 3);
+    for name in ["job", "deep"] {
+        let pid = read(dir.path(), name).unwrap();
+        assert!(is_alive(pid.trim()), "{name}");
+        assert!(Command::new("kill").arg(pid.trim()).status().unwrap().success());
+    }
+    let left = read(dir.path(), "left").unwrap();
+    assert_eq!(left.lines().count(), 2);
+    for pid in left.lines() {
+        assert!(!is_alive(pid), "what a failed attempt leaves behind is killed");
+    }
+}
 
 #[test]
 fn orphans_of_a_running_command_are_reaped() {
