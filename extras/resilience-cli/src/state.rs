@@ -93,6 +93,8 @@ fn named(place: &StateOptions) -> Result<Option<State>, Failure> {
     }
     // systemd writes several directories with colons between them.
     let of_unit = given("STATE_DIRECTORY").and_then(|dirs| env::split_paths(&dirs).next());
+    // With `DynamicUser=` it is a link that systemd makes, and stores and locks are not opened through links.
+    let of_unit = of_unit.map(|dir| fs::canonicalize(&dir).unwrap_or(dir));
     Ok(of_unit.map(|dir| State::at(dir, "STATE_DIRECTORY of its systemd unit names it")))
 }
 

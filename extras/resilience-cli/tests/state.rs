@@ -4,7 +4,7 @@ use resilience::alerts::{self, AlertLevel};
 use resilience::durable::{Progress, SqliteStore, use_store};
 use resilience::{Checkpoint, Job, Rejected};
 use std::fs;
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -189,6 +189,13 @@ fn the_named_state_directory_is_used() {
     let unit = dir.path().join("unit");
     run(&[("STATE_DIRECTORY", &unit), ("HOME", &home)], "run --checkpoint a");
     assert!(unit.join("store.sqlite").exists());
+    // As systemd makes it for a unit with `DynamicUser=yes`.
+    let (private, link) = (dir.path().join("private/unit"), dir.path().join("link"));
+    fs::create_dir(dir.path().join("private")).expect("a directory");
+    fs::DirBuilder::new().mode(0o700).create(&private).expect("a directory");
+    symlink("private/unit", &link).expect("a link");
+    run(&[("STATE_DIRECTORY", &link), ("HOME", &home)], "run --lock a --checkpoint a");
+    assert!(private.join("store.sqlite").exists());
     assert_eq!(said(&dir.path().join("nothing"), "jobs list"), "no jobs\n");
 }
 
@@ -296,7 +303,7 @@ fn doctor_fails_for_what_programs_refuse() {
         fs::set_permissions(&place, before).unwrap();
     }
     fs::rename(&state, &real).unwrap();
-    std::os::unix::fs::symlink(&real, &state).unwrap();
+    symlink(&real, &state).unwrap();
     fails(" is a link");
 }
 
