@@ -141,6 +141,17 @@ impl Process {
     fn is(&self, other: &Self) -> bool {
         (self.pid, &self.start) == (other.pid, &other.start)
     }
+
+    /// Returns the words by which [`lives`] finds it again.
+    pub(super) fn identity(&self) -> String {
+        format!("{}.{}", self.pid, self.start)
+    }
+}
+
+/// Returns whether the process with this identity has not ended.
+pub(super) fn lives(identity: &str) -> bool {
+    let number = identity.split('.').next().and_then(|number| number.parse::<i32>().ok());
+    number.and_then(|number| process(&number.to_string())).is_some_and(|found| found.identity() == identity)
 }
 
 /// Returns this process.

@@ -6,6 +6,7 @@
 
 use super::Run;
 use super::end::AttemptEnd;
+use super::group;
 use super::report::{Report, Result as Ended};
 use super::signals::undisturbed;
 use crate::Failure;
@@ -16,9 +17,9 @@ use resilience::fs::{
 };
 use resilience::lock;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::fs::canonicalize;
+use std::fs::{self, canonicalize};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
@@ -51,11 +52,13 @@ impl HeldLocks {
             .map(|name| Ok::<_, Failure>((name.clone(), file_lock(name, args.hold.shared, place)?)));
         let lock = lock.transpose()?;
         let inherited = std::env::var(HELD).unwrap_or_default();
-        let inherited: BTreeSet<String> =
-            inherited.split(':').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+        let inherited: BTreeMap<_, _> = inherited.split(':').filter_map(held_word).collect();
         let (kept, asked) = lock_words(args, place)?;
-        let is_nested = asked.union(&kept).any(|word| inherited.contains(word));
-        let words: Vec<_> = inherited.union(&kept).cloned().collect();
+        let is_nested = asked.union(&kept).any(|word| inherited.contains_key(word.as_str()));
+        let run = group::own().map(|run| run.identity()).unwrap_or_default();
+        let mut words = inherited;
+        words.extend(kept.iter().map(|word| (word.as_str(), run.as_str())));
+        let words: Vec<_> = words.into_iter().map(|(word, run)| format!("{word}@{run}")).collect();
         let words = (!words.is_empty()).then(|| words.join(":"));
         Ok(Self { lock, words, is_nested })
     }
@@ -63,6 +66,22 @@ impl HeldLocks {
     pub(super) fn words(&self) -> Option<&str> {
         self.words.as_deref()
     }
+}
+
+/// Returns a word of [`HELD`], and the run that holds its lock; `None` if that has ended: a daemon that its command has
+/// left behind still has the variable.
+fn held_word(entry: &str) -> Option<(&str, &str)> {
+    let (word, run) = entry.split_once('@').unwrap_or((entry, ""));
+    // The command of a run that was killed has the lock itself.
+    let is_held = run.is_empty() || group::lives(run) || inherits_lock();
+    (is_held && !word.is_empty()).then_some((word, run))
+}
+
+/// Returns whether this process has inherited the descriptor of a file that is still locked by it.
+fn inherits_lock() -> bool {
+    let files = fs::read_dir("/proc/self/fdinfo").into_iter().flatten().flatten();
+    let mut texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
+    texts.any(|text| text.contains("FLOCK"))
 }
 
 /// Returns the words for the locks that a run keeps while its command works, and for those that it has until then.
@@ -94,7 +113,7 @@ fn within(dir: &Path, name: &str) -> PathBuf {
     path.into()
 }
 
-/// Returns one entry of [`HELD`]: no character of it ends an entry.
+/// Returns one word of [`HELD`]: no character of it ends the word.
 fn word(kind: &str, name: &OsStr) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     let plain = |byte: u8| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };

@@ -88,7 +88,7 @@ fn readers_share_a_lock_and_a_path_names_one() {
 fn a_nested_run_for_the_same_lock_is_refused_at_once() {
     let dir = dir();
     let nested = |inner: &str| {
-        let script = format!("{BINARY} run {inner} -- true; echo $? $RESILIENCE_HELD");
+        let script = format!("{BINARY} run {inner} -- true; echo $? $RESILIENCE_HELD | sed 's/@[0-9.]*//g'");
         ends(&mut run(dir.path(), "--lock a --backup f --rollback", &script)).0
     };
     let file = dir.path().canonicalize().unwrap().join("f").display().to_string().replace('/', "%2F");
@@ -99,6 +99,39 @@ fn a_nested_run_for_the_same_lock_is_refused_at_once() {
     // What was left behind with the variable may take the lock once it is free.
     let mut left = run(dir.path(), "--lock a", "exit 0");
     assert_eq!(ends(left.env("RESILIENCE_HELD", "lock=a")).1, 0);
+}
+
+#[test]
+fn a_run_that_has_ended_or_was_killed_is_not_taken_for_one_that_holds_the_lock() {
+    let dir = dir();
+    let path = dir.path();
+    let waits = |lock: &str| {
+        format!(
+            "until [ -e go ]; do sleep 0.01; done; {BINARY} run --lock {lock} --wait 50ms -- true 2> new
+                mv new said"
+        )
+    };
+    let said = |name: &str| {
+        fs::write(path.join("go"), "").unwrap();
+        appears(&path.join("said"));
+        let said = read(path, "said").unwrap();
+        fs::remove_file(path.join("said")).unwrap();
+        fs::remove_file(path.join("go")).unwrap();
+        assert!(said.contains(&format!("the lock \"{name}\" was not free")), "{said}");
+        said.contains("a run around this one holds it")
+    };
+    // A daemon keeps the variable, and the descriptor of the lock.
+    let daemon = format!("{{ {}; }} > /dev/null 2>&1 &", waits("a"));
+    assert_eq!(ends(&mut run(path, "--lock a", &daemon)).1, 0);
+    let held = of_program(path, "a").acquire().expect("a lock");
+    assert!(!said("a"), "another process holds it");
+    drop(held);
+    // A command keeps the lock, too, when its run is killed.
+    let mut killed = spawn(&mut run(path, "--lock b", &format!("touch ready; {}", waits("b"))));
+    appears(&path.join("ready"));
+    signal(&killed, "KILL");
+    killed.wait().unwrap();
+    assert!(said("b"), "it would wait for itself");
 }
 
 #[test]
