@@ -122,3 +122,24 @@ fn a_heartbeat_outlasts_a_failed_read() {
     assert!(busy.is_err() && guard.still_ours(), "waited for longer than a lease");
     drop(held);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_heartbeat_is_written_into_its_own_marker_only() {
+    let scratch = Scratch::new();
+    let guard =
+        MarkerLock::at(scratch.path("x")).lease(Duration::from_millis(100)).acquire().expect("a lock");
+    let read = |name: &str| fs::read_to_string(scratch.path(name)).expect("an owner");
+    // Another marker takes the place. It looks like the old one, as that did when the heartbeat read it.
+    fs::rename(scratch.path("x"), scratch.path("away")).expect("a rename");
+    let own = read("away/owner");
+    let id = own.split_whitespace().next().expect("an id");
+    let foreign = format!("{id} 7 7\n");
+    fs::create_dir(scratch.path("x")).expect("a marker");
+    fs::write(scratch.path("x/owner"), &foreign).expect("an owner");
+    while read("away/owner") == own {
+        assert_eq!(read("x/owner"), foreign, "it is not of this holder");
+    }
+    assert_eq!(read("x/owner"), foreign);
+    drop(guard);
+}

@@ -85,8 +85,47 @@ impl MarkerContent {
         Self::read(path).is_ok_and(|marker| marker.id == self.id)
     }
 
-    fn write(&self, path: &Path) -> io::Result<()> {
-        replace(&path.join(OWNER), &format!("{} {} {}\n", self.id, self.fence, self.counter), &self.id)
+    fn text(&self) -> String {
+        format!("{} {} {}\n", self.id, self.fence, self.counter)
+    }
+}
+
+/// The marker that this process has made, wherever it is by now: another holder may have moved it away, and have made
+/// its own at the path.
+#[derive(Debug)]
+struct OwnMarker {
+    #[cfg(unix)]
+    dir: fs::File,
+    #[cfg(not(unix))]
+    path: PathBuf,
+}
+
+impl OwnMarker {
+    fn open(path: &Path) -> io::Result<Self> {
+        files::dir_for_owner(path)?;
+        #[cfg(unix)]
+        return Ok(Self { dir: fs::File::open(path)? });
+        #[cfg(not(unix))]
+        return Ok(Self { path: path.to_owned() });
+    }
+
+    #[cfg(unix)]
+    fn write(&self, owner: &MarkerContent) -> io::Result<()> {
+        use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
+        let new = format!("{OWNER}.new-{}", owner.id);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let mut file: fs::File = openat(&self.dir, &*new, flags, Mode::from_raw_mode(0o666))?.into();
+        let written = files::file_for_owner(&file)
+            .and_then(|()| file.write_all(owner.text().as_bytes()))
+            .and_then(|()| Ok(renameat(&self.dir, &*new, &self.dir, OWNER)?));
+        written.inspect_err(|_| {
+            let _ = unlinkat(&self.dir, &*new, AtFlags::empty());
+        })
+    }
+
+    #[cfg(not(unix))]
+    fn write(&self, owner: &MarkerContent) -> io::Result<()> {
+        replace(&self.path.join(OWNER), &owner.text(), &owner.id)
     }
 }
 
@@ -265,12 +304,15 @@ impl MarkerLock {
             .ok()
             .and_then(|text| text.trim().parse().ok());
         let owner = MarkerContent { fence: before.unwrap_or(0_u64) + 1, id, counter: 0 };
-        let entered = files::dir_for_owner(&self.path)
-            .and_then(|()| replace(&fence_file, &owner.fence.to_string(), &owner.id))
-            .and_then(|()| owner.write(&self.path));
+        let entered = OwnMarker::open(&self.path).and_then(|marker| {
+            replace(&fence_file, &owner.fence.to_string(), &owner.id)?;
+            marker.write(&owner)?;
+            Ok(marker)
+        });
         let is_over = Arc::new(AtomicBool::new(false));
-        let heart =
-            entered.and_then(|()| beat(self.path.clone(), owner.clone(), self.lease / 3, is_over.clone()));
+        let heart = entered.and_then(|marker| {
+            beat(self.path.clone(), marker, owner.clone(), self.lease / 3, is_over.clone())
+        });
         let heart = heart.inspect_err(|_| {
             remove(&self.path);
         })?;
@@ -331,6 +373,7 @@ fn sibling(path: &Path, end: &str) -> PathBuf {
 /// Starts the thread that raises the counter of the marker at `path` every `pause`, while it is that of `owner`.
 fn beat(
     path: PathBuf,
+    marker: OwnMarker,
     mut owner: MarkerContent,
     pause: Duration,
     is_over: Arc<AtomicBool>,
@@ -345,10 +388,10 @@ fn beat(
             }
             // A server that does not answer now may do so next time; otherwise the lease ends.
             match MarkerContent::read(&path) {
-                Ok(marker) if marker.id != owner.id => return,
+                Ok(found) if found.id != owner.id => return,
                 Ok(_) => {
                     owner.counter += 1;
-                    let _ = owner.write(&path);
+                    let _ = marker.write(&owner);
                 }
                 Err(_) => {}
             }
@@ -428,7 +471,11 @@ impl Drop for MarkerGuard {
         }
         let private = sibling(&self.path, &format!("left-{}", self.owner.id));
         // Renamed first: a marker that is removed file by file could look like one without an owner.
-        if self.still_ours() && fs::rename(&self.path, &private).is_ok() {
+        if !self.still_ours() || fs::rename(&self.path, &private).is_err() {
+            return;
+        }
+        // It may have been taken over since the look, as in `take_over`.
+        if self.owner.is_at(&private) || fs::rename(&private, &self.path).is_err() {
             remove(&private);
         }
     }
