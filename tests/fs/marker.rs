@@ -143,3 +143,17 @@ fn a_heartbeat_is_written_into_its_own_marker_only() {
     assert_eq!(read("x/owner"), foreign);
     drop(guard);
 }
+
+#[test]
+fn a_lock_that_no_marker_can_hold_leaves_nothing_behind() {
+    let scratch = Scratch::new();
+    // A directory in place of the file that keeps the fence: nothing can be renamed over it.
+    fs::create_dir(scratch.path("x.fence")).expect("a directory");
+    let refused = MarkerLock::at(scratch.path("x")).acquire();
+    assert!(matches!(refused, Err(LockError::Failed { .. })), "{refused:?}");
+    let left: Vec<_> = fs::read_dir(scratch.path(""))
+        .expect("a directory")
+        .map(|it| it.expect("an entry").file_name())
+        .collect();
+    assert_eq!(left, ["x.fence"]);
+}

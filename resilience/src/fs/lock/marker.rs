@@ -151,9 +151,12 @@ fn remove(path: &Path) {
 fn replace(path: &Path, text: &str, id: &str) -> io::Result<()> {
     let new = path.with_extension(format!("new-{id}"));
     let mut file = fs::File::create(&new)?;
-    files::file_for_owner(&file)?;
-    file.write_all(text.as_bytes())?;
-    fs::rename(&new, path)
+    let written = files::file_for_owner(&file)
+        .and_then(|()| file.write_all(text.as_bytes()))
+        .and_then(|()| fs::rename(&new, path));
+    written.inspect_err(|_| {
+        let _ = fs::remove_file(&new);
+    })
 }
 
 impl MarkerLock {
