@@ -140,6 +140,36 @@ fn is_rejected() {
     say("done");
 }
 
+/// Not a test of its own: takes a lock that was made in a directory of another user.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn locks_in_a_foreign_directory() {
+    let Some(dir) = given_dir() else { return };
+    let lock = FileLock::at(dir.join("x.lock")).wait(Duration::ZERO);
+    let held = lock.acquire().expect("it may be read");
+    assert!(is_busy(&lock) && held.still_ours());
+    assert!(is_busy(&FileLock::at(dir.join("held.lock")).wait(Duration::ZERO)));
+    let missing = FileLock::at(dir.join("missing.lock")).acquire().expect_err("it cannot be made");
+    assert!(
+        matches!(missing, LockError::Failed { kind: std::io::ErrorKind::PermissionDenied, .. }),
+        "{missing}"
+    );
+    say("done");
+}
+
+#[test]
+fn a_readable_lock_in_a_foreign_directory_is_usable() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("");
+    // As an administrator makes it in `/run/lock`.
+    scratch.write("x.lock", "");
+    let held = FileLock::at(dir.join("held.lock")).acquire().expect("a lock");
+    let Some(mut child) = as_other("given::locks_in_a_foreign_directory", &dir, "0022") else { return };
+    let output = child.output().expect("a child");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    drop(held);
+}
+
 #[test]
 fn a_directory_without_permissions_is_rejected_with_advice() {
     let scratch = Scratch::new();

@@ -29,6 +29,7 @@ use std::fs::File;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -138,15 +139,18 @@ impl AcquireState {
         let place = &self.place;
         let turn = match self.ticket.turn() {
             Some(turn) => Some(turn),
-            None => match try_lock(place, &place.turn, false)? {
-                Some(turn) => {
+            None => match try_lock(place, &place.turn, false) {
+                // A directory of others, in which only the lock was made: without a turn the waits are not fair.
+                Err(error) if place.may_lack_a_turn(&error) => None,
+                Err(error) => return Err(error),
+                Ok(Some(turn)) => {
                     let turn = self.ticket.keep(Locked::new(turn));
-                    place::once(place.dir(), DirCheck::Excludes, || excludes(place, &turn.file))?;
+                    place::once(place.dir(), DirCheck::Excludes, || excludes(place, &place.turn))?;
                     Some(turn)
                 }
                 // A stopped holder does not continue by itself: every caller passes it.
-                None if list::is_held_by_stopped(&place.turn) => None,
-                None => return Ok(None),
+                Ok(None) if list::is_held_by_stopped(&place.turn) => None,
+                Ok(None) => return Ok(None),
             },
         };
         let Some(file) = try_lock(place, &place.path, lock.is_shared)? else {
@@ -156,6 +160,9 @@ impl AcquireState {
             }
             return Ok(None);
         };
+        if turn.is_none() {
+            place::once(place.dir(), DirCheck::Excludes, || excludes(place, &place.path))?;
+        }
         // Several readers hold the lock: only the one with the turn writes.
         if turn.is_some() || !lock.is_shared {
             let journal = Text::read(&file).journal;
@@ -188,8 +195,8 @@ impl AcquireState {
     }
 }
 
-fn try_lock(place: &LockFiles, path: &std::path::Path, is_shared: bool) -> Result<Option<File>, LockError> {
-    let open = |path: &std::path::Path| place.open(path);
+fn try_lock(place: &LockFiles, path: &Path, is_shared: bool) -> Result<Option<File>, LockError> {
+    let open = |path: &Path| place.open(path);
     match files::try_lock(path, is_shared, open) {
         // The directory was removed: the next look makes it again, or fails with better words.
         Err(error) if error.kind() == io::ErrorKind::NotFound && place.make_again() => {
@@ -202,9 +209,9 @@ fn try_lock(place: &LockFiles, path: &std::path::Path, is_shared: bool) -> Resul
 /// Checks that a second descriptor cannot lock what the first one has locked.
 ///
 /// Some file systems answer that a lock is taken, and let the next one take it, too. The turn is the file that is
-/// tried, so that the lock itself is not disturbed.
-fn excludes(place: &LockFiles, _locked: &File) -> Result<(), LockError> {
-    let second = place.open(&place.turn).map_err(|error| LockError::io(&place.turn, &error))?;
+/// tried, so that the lock itself is not disturbed; where there is no turn, it is the lock at `path`.
+fn excludes(place: &LockFiles, path: &Path) -> Result<(), LockError> {
+    let second = place.open(path).map_err(|error| LockError::io(path, &error))?;
     if second.try_lock().is_ok() {
         let words = "is on a file system whose locks do not exclude each other: use a `MarkerLock`";
         return Err(LockError::refused(place.dir(), words));

@@ -106,8 +106,9 @@ impl FileLock {
     ///
     /// Use a file of its own, not one with data: a program that replaces a file by renaming leaves its lock behind. A
     /// file that has other content keeps it, and then the time since the lock was taken is not known. A second file,
-    /// `<path>.turn`, makes the waits fair. A link and a directory are refused when the lock is taken. Users who share
-    /// the lock need the right to read the file. Its directory has to exist.
+    /// `<path>.turn`, makes the waits fair; where it may not be made, the lock is taken without it. A link and a
+    /// directory are refused when the lock is taken. Users who share the lock need the right to read the file. Its
+    /// directory has to exist.
     ///
     /// # Examples
     ///

@@ -269,6 +269,11 @@ impl LockFiles {
         self.is_own && prepared(self.dir()).is_ok()
     }
 
+    /// Returns whether this error with its turn leaves the lock itself usable.
+    pub(super) fn may_lack_a_turn(&self, error: &LockError) -> bool {
+        !self.is_own && matches!(error, LockError::Failed { kind: io::ErrorKind::PermissionDenied, .. })
+    }
+
     /// Opens one of its files, made if it is not there.
     ///
     /// The files of a name are for this user alone. One at a path is made with the usual rights; who may only read it
