@@ -188,6 +188,22 @@ fn a_forked_child_that_drops_the_guard_does_not_free_the_lock() {
 }
 
 #[test]
+fn a_waiter_that_does_not_run_does_not_keep_a_free_lock_from_others() {
+    let scratch = Scratch::new();
+    let lock = x(&scratch.path("")).wait(Duration::from_secs(10));
+    let turn = lock.acquire().expect("a lock").path().with_extension("turn");
+    // As a process of another container has it that is frozen: nothing shows here that it does not run.
+    let turn = fs::File::open(turn).expect("the turn");
+    turn.lock().expect("the turn");
+    drop(lock.acquire().expect("nobody holds it"));
+    drop(futures::executor::block_on(lock.acquire_async()).expect("nobody holds it"));
+    // The holder of the turn may be a writer, before which no later reader goes.
+    let reader = lock.shared(true).wait(Duration::from_millis(1500)).acquire();
+    assert!(matches!(reader, Err(LockError::Timeout { .. })), "{reader:?}");
+    drop(turn);
+}
+
+#[test]
 fn stopped_and_unpolled_waiters_are_overtaken() {
     let scratch = Scratch::new();
     let dir = scratch.path("");

@@ -5,8 +5,9 @@
 //! 1. The caller queues behind the others of its process ([`queue`](super::queue)).
 //! 2. The first of them locks the *turn*, a file of its own. Its holder is the only one of all processes that tries to
 //!    lock the lock itself, and every caller takes the turn first: a process that releases the lock and wants it again
-//!    queues behind the waiting one. Only a stopped holder of the turn is passed by, and a future that is not polled
-//!    loses the turn.
+//!    queues behind the waiting one. A stopped holder of the turn is passed by, and a future that is not polled loses
+//!    the turn. Of a holder that is frozen with its container nothing shows that it does not run: a caller that asks
+//!    for the lock alone passes by any holder after a second, when one that runs has had its tries.
 //! 3. It tries to lock the file, again and again with pauses that grow to 20 ms, until it has it or its time is over.
 //!
 //! Nothing blocks: every try returns at once, and between two the caller waits for its timer or for a release in its
@@ -39,6 +40,9 @@ use std::time::{Duration, Instant};
 const AT_LEAST: Duration = Duration::from_millis(20);
 const FIRST_PAUSE: Duration = Duration::from_micros(200);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+/// The time for which the turn of others is waited for. A reader waits for longer: a writer that has the turn goes
+/// first.
+const TURN: Duration = Duration::from_secs(1);
 
 /// A caller on its way to a lock.
 ///
@@ -65,6 +69,8 @@ struct AcquireState {
     place: LockFiles,
     /// Whether the inode of the lock file was compared with those of the locks that the caller holds.
     is_compared: bool,
+    /// Since when another process has had the turn whenever this caller has asked for it.
+    refused: Option<Instant>,
 }
 
 impl Acquire {
@@ -87,7 +93,7 @@ impl Acquire {
             none => match self.lock.target.place() {
                 Ok(place) => {
                     let ticket = Ticket::new(&place.path);
-                    none.insert(AcquireState { ticket, place, is_compared: false })
+                    none.insert(AcquireState { ticket, place, is_compared: false, refused: None })
                 }
                 Err(error) => return Ok(Err(error)),
             },
@@ -144,13 +150,20 @@ impl AcquireState {
                 Err(error) if place.may_lack_a_turn(&error) => None,
                 Err(error) => return Err(error),
                 Ok(Some(turn)) => {
+                    self.refused = None;
                     let turn = self.ticket.keep(Locked::new(turn));
                     place::once(place.dir(), DirCheck::Excludes, || excludes(place, &place.turn))?;
                     Some(turn)
                 }
                 // A stopped holder does not continue by itself: every caller passes it.
                 Ok(None) if list::is_held_by_stopped(&place.turn) => None,
-                Ok(None) => return Ok(None),
+                Ok(None) => {
+                    let since = *self.refused.get_or_insert_with(Instant::now);
+                    if lock.is_shared || since.elapsed() < TURN {
+                        return Ok(None);
+                    }
+                    None
+                }
             },
         };
         let Some(file) = try_lock(place, &place.path, lock.is_shared)? else {
