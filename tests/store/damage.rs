@@ -1,7 +1,7 @@
 //! Bytes that were flipped and files that were cut: what is read is what was recorded, or an error; never an earlier
 //! state, and never anything else.
 
-use crate::common::{Error, Random, Scratch, block_on, quarantined};
+use crate::common::{Error, Random, Scratch, block_on, child, given_dir, quarantined};
 use resilience::durable::record::Corrupt;
 use resilience::durable::store::{Claim, Claimed, Completion, Query};
 use resilience::durable::{
@@ -157,6 +157,37 @@ fn flipped_bits_of_a_record_in_the_log_are_detected() {
         seen.judge(&dir, &format!("byte {at} of the log"));
     }
     assert!(seen.refused > 100, "{seen:?}");
+}
+
+/// Not a test of its own: opens a store with less memory than its log has bytes.
+#[cfg(unix)]
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn opens_a_store_in_little_memory() {
+    let Some(dir) = given_dir() else { return };
+    let refused = SqliteStore::open(dir.join("state-0")).expect_err("its log is damaged").to_string();
+    assert!(refused.contains("its log") && refused.contains("is damaged at frame"), "{refused}");
+}
+
+#[cfg(unix)]
+#[test]
+fn damage_is_found_in_a_log_larger_than_memory() {
+    let scratch = Scratch::new();
+    let image = Image::with_log();
+    let mut log = image.log.clone();
+    // In its first page.
+    log[200] ^= 1;
+    let dir = image.with(&image.tables, &log).placed(&scratch);
+    fs::rename(dir, scratch.path("state-0")).expect("a rename");
+    let log =
+        fs::OpenOptions::new().write(true).open(scratch.path("state-0/store.sqlite-wal")).expect("the log");
+    // It takes no room on the disk.
+    log.set_len(8 << 30).expect("a longer log");
+    let own = child("damage::opens_a_store_in_little_memory", &scratch.path(""));
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", "ulimit -v 2000000; exec \"$@\"", "sh"]).arg(own.get_program()).args(own.get_args());
+    let output = limited.env("TEST_DIR", scratch.path("")).output().expect("a child");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[test]

@@ -6,6 +6,8 @@
 //!
 //! The format is that of <https://www.sqlite.org/fileformat2.html#walformat>.
 
+use std::fs::File;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 /// Bytes of the log's header, and of the one before each page.
@@ -15,12 +17,15 @@ const FRAME_HEADER: usize = 24;
 /// Returns the number of the first damaged frame of the log at `path`, from 1; `None` for a sound log, or without a
 /// log.
 pub(super) fn damage(path: &Path) -> Option<usize> {
+    // Read part by part: while another program reads the store, its log grows beyond what memory holds.
+    let open = || Log::new(BufReader::with_capacity(1 << 20, File::open(path).ok()?));
     // Another process may restart the log while it is read: then the header has changed.
     for _ in 0..3 {
-        let log = std::fs::read(path).ok()?;
-        let found = Log::new(&log)?.damage()?;
-        let again = std::fs::read(path).ok()?;
-        if log.get(..HEADER) == again.get(..HEADER) && Log::new(&again)?.damage() == Some(found) {
+        let log = open()?;
+        let header = log.header;
+        let found = log.damage()?;
+        let again = open()?;
+        if again.header == header && again.damage() == Some(found) {
             return Some(found);
         }
     }
@@ -31,29 +36,30 @@ pub(super) fn damage(path: &Path) -> Option<usize> {
 type Sums = (u32, u32);
 
 /// A log as its header describes it: the pages that follow, and with what each frame is signed.
-struct Log<'a> {
-    frames: &'a [u8],
+struct Log<R> {
+    header: [u8; HEADER],
+    frames: R,
     page: usize,
-    salts: &'a [u8],
     first: Sums,
     big_endian: bool,
 }
 
-impl<'a> Log<'a> {
+impl<R: Read> Log<R> {
     /// Returns `None` if the header is none: SQLite treats such a log as empty, and so it is after it was moved into
     /// the tables.
-    fn new(log: &'a [u8]) -> Option<Self> {
-        let (header, frames) = log.split_at_checked(HEADER)?;
-        let magic = number(header, 0)?;
+    fn new(mut log: R) -> Option<Self> {
+        let mut header = [0; HEADER];
+        log.read_exact(&mut header).ok()?;
+        let magic = number(&header, 0)?;
         if magic & !1 != 0x377f_0682 {
             return None;
         }
-        let page = match number(header, 8)? {
+        let page = match number(&header, 8)? {
             1 => 65_536,
-            page => usize::try_from(page).ok()?,
+            page => usize::try_from(page).ok().filter(|page| *page <= 65_536)?,
         };
-        let first = (number(header, 24)?, number(header, 28)?);
-        let log = Self { frames, page, salts: header.get(16..24)?, first, big_endian: magic & 1 == 1 };
+        let first = (number(&header, 24)?, number(&header, 28)?);
+        let log = Self { header, frames: log, page, first, big_endian: magic & 1 == 1 };
         (log.sums((0, 0), header.get(..24)?) == first && page >= 512).then_some(log)
     }
 
@@ -70,32 +76,34 @@ impl<'a> Log<'a> {
         (one, other)
     }
 
+    fn is_signed(&self, frame: &[u8]) -> bool {
+        frame.get(8..16) == self.header.get(16..24)
+    }
+
     /// Returns whether `frame` follows one with the sums `before`.
     fn follows(&self, frame: &[u8], before: Sums) -> bool {
         let (Some(start), Some(page)) = (frame.get(..8), frame.get(FRAME_HEADER..)) else { return false };
-        let sums = self.sums(self.sums(before, start), page);
-        frame.get(8..16) == Some(self.salts) && Some(sums) == stored(frame)
+        // Nearly all frames behind the end of a log are signed otherwise.
+        self.is_signed(frame) && Some(self.sums(self.sums(before, start), page)) == stored(frame)
     }
 
-    fn damage(&self) -> Option<usize> {
-        let mut frames = self.frames.chunks_exact(FRAME_HEADER + self.page).enumerate();
-        let mut before = self.first;
-        let mut sound = |frame: &[u8]| {
-            let follows = self.follows(frame, before);
-            before = stored(frame).unwrap_or_default();
-            follows
-        };
-        let (at, damaged) = frames.find(|(_, frame)| !sound(frame))?;
-        // A process that dies after writing a transaction and before notifying the others leaves its frames behind, and
-        // the next writer overwrites the first of them. Such a rest ends with its transaction; in damage another one
-        // follows. What a damaged frame says of itself may be right.
-        let ends = |frame: &[u8]| frame.get(8..16) == Some(self.salts) && commits(frame);
-        let mut has_ended = ends(damaged);
-        for (_, frame) in frames {
-            if sound(frame) && has_ended {
-                return Some(at + 1);
+    fn damage(mut self) -> Option<usize> {
+        let mut frame = vec![0; FRAME_HEADER + self.page];
+        let (mut before, mut number, mut damaged, mut has_ended) = (self.first, 0, None, false);
+        while self.frames.read_exact(&mut frame).is_ok() {
+            number += 1;
+            let is_sound = self.follows(&frame, before);
+            before = stored(&frame).unwrap_or_default();
+            // A process that dies after writing a transaction and before notifying the others leaves its frames behind,
+            // and the next writer overwrites the first of them. Such a rest ends with its transaction; in damage another
+            // one follows. What a damaged frame says of itself may be right.
+            if is_sound && has_ended && damaged.is_some() {
+                return damaged;
             }
-            has_ended = ends(frame);
+            if !is_sound {
+                damaged = damaged.or(Some(number));
+            }
+            has_ended = damaged.is_some() && self.is_signed(&frame) && commits(&frame);
         }
         None
     }
@@ -146,7 +154,7 @@ mod tests {
     fn a_damaged_frame_is_found_and_a_torn_end_is_not_damage() {
         let log = log();
         assert_eq!(damage(&log), None);
-        let frame = FRAME_HEADER + Log::new(&log).unwrap().page;
+        let frame = FRAME_HEADER + Log::new(&*log).unwrap().page;
         let frames = (log.len() - HEADER) / frame;
         for number in 0..frames {
             for at in [0, 9, 17, FRAME_HEADER + 100] {
@@ -193,7 +201,7 @@ mod tests {
         let mut log = continued(&base, 10);
         drop(connection);
         std::fs::remove_dir_all(base).unwrap();
-        let frame = FRAME_HEADER + Log::new(&log).unwrap().page;
+        let frame = FRAME_HEADER + Log::new(&*log).unwrap().page;
         assert!(log.len() < longer.len() && longer.len() + 2 * frame <= longest.len());
         log.extend_from_slice(&longer[log.len()..]);
         log.extend_from_slice(&longest[log.len()..]);
