@@ -227,8 +227,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Records how far the work of `cursor.holder` has come, if its lease is still held.
     ///
-    /// Fails with [`StoreError::Fenced`] if it is not, and with [`StoreError::Cancelled`] if the job was asked to
-    /// stop.
+    /// A cursor that equals the last one is no progress. Fails with [`StoreError::Fenced`] if the lease is not held, and
+    /// with [`StoreError::Cancelled`] if the job was asked to stop.
     fn put_cursor(&self, cursor: Cursor) -> Work<'_, ()>;
 
     /// Ends a lease without a result; its fence stays used, so that a late write under it is refused.

@@ -625,7 +625,8 @@ fn complete_step(
 
 /// Records how far the work of `cursor.holder` has come.
 ///
-/// The last one counts; an earlier one is overwritten. A holder that was asked to stop gets
+/// The last one counts; an earlier one is overwritten. One that equals the last changes nothing, so that it is no
+/// progress of a job that dies again and again. A holder that was asked to stop gets
 /// [`StoreError::Cancelled`], so that a loop that saves its position ends there.
 ///
 /// # Errors
@@ -634,7 +635,11 @@ fn complete_step(
 pub fn put_cursor(rows: &mut impl Rows, cursor: &Cursor) -> Result<(), StoreError> {
     sized(&cursor.value)?;
     held(rows, Some(&cursor.holder), true)?;
-    let record = rows.get(&cursor.key)?.unwrap_or_else(|| Record::new(cursor.key.clone()));
+    let stored = rows.get(&cursor.key)?;
+    if stored.as_ref().is_some_and(|stored| stored.value == cursor.value) {
+        return Ok(());
+    }
+    let record = stored.unwrap_or_else(|| Record::new(cursor.key.clone()));
     write(rows, Record { value: cursor.value.clone(), ..record }).map(drop)
 }
 
