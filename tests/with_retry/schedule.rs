@@ -248,9 +248,9 @@ fn a_retry_without_a_wait_lets_other_tasks_run_first() {
     };
     let calls = &Cell::new(0);
     let all: [Pin<Box<dyn Future<Output = ()>>>; 3] = [
-        Box::pin(async { drop(alone(calls).await) }),
+        Box::pin(async { assert_eq!(alone(calls).await, None) }),
         Box::pin(async { drop(in_a_stack(calls).await) }),
-        Box::pin(async { drop(by_hand.call_async(|| called(calls)).await) }),
+        Box::pin(async { assert_eq!(by_hand.call_async(|| called(calls)).await, None) }),
     ];
     for mut call in all {
         calls.set(0);
