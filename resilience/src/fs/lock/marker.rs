@@ -94,22 +94,22 @@ impl MarkerContent {
 /// its own at the path.
 #[derive(Debug)]
 struct OwnMarker {
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     dir: fs::File,
-    #[cfg(not(unix))]
+    #[cfg(not(target_os = "linux"))]
     path: PathBuf,
 }
 
 impl OwnMarker {
     fn open(path: &Path) -> io::Result<Self> {
         files::dir_for_owner(path)?;
-        #[cfg(unix)]
+        #[cfg(target_os = "linux")]
         return Ok(Self { dir: fs::File::open(path)? });
-        #[cfg(not(unix))]
+        #[cfg(not(target_os = "linux"))]
         return Ok(Self { path: path.to_owned() });
     }
 
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     fn write(&self, owner: &MarkerContent) -> io::Result<()> {
         use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
         let new = format!("{OWNER}.new-{}", owner.id);
@@ -123,7 +123,7 @@ impl OwnMarker {
         })
     }
 
-    #[cfg(not(unix))]
+    #[cfg(not(target_os = "linux"))]
     fn write(&self, owner: &MarkerContent) -> io::Result<()> {
         replace(&self.path.join(OWNER), &owner.text(), &owner.id)
     }
