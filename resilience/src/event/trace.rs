@@ -17,9 +17,10 @@
 //!
 //! # Fields
 //!
-//! `point` is in every line, and `job` in every line of a call that a job makes. A class is three fields: `category`, `severity` and, where the error had one, `code`.
-//! Durations are whole milliseconds, in fields that end with `_ms`. `key` is there where the policy has `key_label`,
-//! or `RESILIENCE_KEY_LABELS=1` is in the environment. A field without a value is left out.
+//! `point` is in every line, and `job` in every line of a call that a job makes. A class is three fields: `category`,
+//! `severity` and, where the error had one, `code`. Durations are whole milliseconds, in fields that end with `_ms`.
+//! `key` is there where the policy has `key_label`, or `RESILIENCE_KEY_LABELS=1` is in the environment. A field without
+//! a value is left out.
 //!
 //! Rejections of one policy are logged at most once a second, warnings of one fallback at most once a minute. A
 //! subscriber that panics costs its own line only.
