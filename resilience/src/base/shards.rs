@@ -1,9 +1,9 @@
 //! The choice of one of several counters for a thread.
 //!
 //! A counter that all threads write is a cache line that they take from each other. So events of every call are counted
-//! in one of [`SHARDS`] lines, and read as their sum. Threads are told apart by where their stacks are, which takes fewer
-//! instructions than a thread-local variable: in code that may be part of a shared library, its address is a call. Two
-//! threads may have the same counter, and one that is deep in its stack has another: each sum is right all the same.
+//! in one of [`SHARDS`] lines, and read as their sum. The address of a thread's stack selects the line. That takes fewer
+//! instructions than a thread-local variable, whose address is a call in code that may be part of a shared library. Two
+//! threads may have the same line, and a thread that is deep in its stack has another: each sum is exact all the same.
 
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -14,7 +14,7 @@ pub(crate) const SHARDS: usize = if cfg!(loom) { 1 } else { 8 };
 /// The part of a stack that has one counter, as a power of two: 64 KiB.
 const PART: u32 = 16;
 /// A factor, found by trial, that gives stacks in a row counters of their own: they are as far apart as they are long,
-/// nearly always a power of two and a page. No power of two is divided by seven, and this is near 2^32 / 14.
+/// nearly always a power of two and a page. Seven divides no power of two, and this is near 2^32 / 14.
 const SPREAD: u32 = 0x1248_45f9;
 
 /// An address in the stack of this thread.
