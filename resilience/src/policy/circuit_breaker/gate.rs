@@ -286,7 +286,7 @@ impl Gate {
             results.record(result, now);
         }
         let shares = results.shares(now, config);
-        results.record_each(shares.calls < config.fewest_calls(), successes, now, config);
+        results.record_each(shares.calls < config.fewest_calls(), successes, now);
         shares
     }
 

@@ -55,19 +55,19 @@ impl Successes {
         self.set(NOTHING);
     }
 
-    /// Returns the sum of what the shards have left.
-    fn left(&self) -> u64 {
-        self.0.iter().map(|shard| shard.0.load(Ordering::Relaxed)).fold(0, u64::wrapping_add)
-    }
-
-    /// Gives `more` to each shard that has nothing left; returns what they got together.
-    fn refill(&self, more: u64) -> u64 {
-        let is_empty = |shard: &&Shard| shard.0.load(Ordering::Relaxed).cast_signed() <= 0;
-        let refill = |shard: &Shard| {
-            shard.0.fetch_add(more, Ordering::Relaxed);
-            more
-        };
-        self.0.iter().filter(is_empty).map(refill).sum()
+    /// Returns the sum of what the shards have left, and gives `more` to each that has nothing left: the second number
+    /// is what they got together.
+    fn refill(&self, more: u64) -> (u64, u64) {
+        let mut sums = (0_u64, 0);
+        for Shard(shard) in &self.0 {
+            let left = shard.load(Ordering::Relaxed);
+            sums.0 = sums.0.wrapping_add(left);
+            if left.cast_signed() <= 0 {
+                shard.fetch_add(more, Ordering::Relaxed);
+                sums.1 += more;
+            }
+        }
+        sums
     }
 }
 
@@ -181,11 +181,16 @@ impl Results {
         self.left.is_none()
     }
 
+    /// Returns the number of successes of a thread after which the window is looked at.
+    fn mark(&self) -> u64 {
+        if self.size.0.is_some() { MARK } else { NO_MARK }
+    }
+
     /// Takes over the successes that were counted since the last look.
     pub(super) fn take(&mut self, successes: &Successes, now: Instant) {
         if let Some(before) = self.left {
-            let left = successes.left();
-            self.left = Some(left);
+            let (left, refilled) = successes.refill(self.mark());
+            self.left = Some(left.wrapping_add(refilled));
             self.taken(before.wrapping_sub(left), now);
         } else {
             self.looked = self.latest(now);
@@ -202,25 +207,17 @@ impl Results {
     }
 
     /// Sets whether each success is recorded with its time from now on.
-    pub(super) fn record_each(
-        &mut self,
-        is_exact: bool,
-        successes: &Successes,
-        now: Instant,
-        config: &CircuitBreakerConfig,
-    ) {
-        let most = if config.window.is_some() { MARK } else { NO_MARK };
+    pub(super) fn record_each(&mut self, is_exact: bool, successes: &Successes, now: Instant) {
         match (is_exact, self.left) {
-            (true, None) => {}
+            (true, None) | (false, Some(_)) => {}
             (true, Some(before)) => {
                 self.left = None;
                 self.taken(before.wrapping_sub(successes.set(NOTHING)), now);
             }
             (false, None) => {
-                successes.set(most);
-                self.left = Some(most.wrapping_mul(SHARDS as u64));
+                successes.set(self.mark());
+                self.left = Some(self.mark().wrapping_mul(SHARDS as u64));
             }
-            (false, Some(before)) => self.left = Some(before.wrapping_add(successes.refill(most))),
         }
     }
 
@@ -329,14 +326,15 @@ impl Runs {
 
     /// Returns the results that are younger than `window` at `now`; forgets older runs.
     fn inside(&mut self, now: Instant, window: Duration, fewest: u64) -> Shares {
-        let is_over = |at: Instant| now.saturating_duration_since(at) >= window;
+        let cut = now.checked_sub(window);
+        let is_over = |at: Instant| cut.is_some_and(|cut| at <= cut);
         while let Some(run) = self.all.front().filter(|run| is_over(run.to)) {
             self.sum -= run.counts;
             self.all.pop_front();
         }
         let mut inside = self.sum;
         if let Some(run) = self.all.front().filter(|run| is_over(run.from))
-            && let Some(cut) = now.checked_sub(window)
+            && let Some(cut) = cut
         {
             // The last few results are inside until as many have ended after them as it takes to judge.
             inside -= run.counts;
@@ -388,7 +386,7 @@ mod tests {
             let config = config(None, Some(u32::try_from(size).expect("small")), 1);
             let successes = Successes::new();
             let mut results = Results::new(&successes, now, &config);
-            results.record_each(false, &successes, now, &config);
+            results.record_each(false, &successes, now);
             let mut all: VecDeque<Shares> = VecDeque::new();
             for _ in 0..200 {
                 let is_failure = random(3) == 0;
@@ -498,7 +496,7 @@ mod tests {
             let mut model = Model { clock: 1_000, ..Model::default() };
             model.pass(0);
             let mut results = Results::new(&successes, at(model.clock), &config);
-            results.record_each(false, &successes, at(model.clock), &config);
+            results.record_each(false, &successes, at(model.clock));
             // From, to, and how many; a failure is of one moment.
             let (mut runs, mut looked) = (Vec::<(i64, i64, u64, u64)>::new(), model.latest);
             for n in 0..100 {
@@ -537,7 +535,7 @@ mod tests {
         let (start, config) = (Instant::now(), config(Some(10 * SECOND), None, 20));
         let successes = Successes::new();
         let mut results = Results::new(&successes, start, &config);
-        results.record_each(false, &successes, start, &config);
+        results.record_each(false, &successes, start);
         for _ in 0..40 {
             successes.count(here());
         }
@@ -577,7 +575,7 @@ mod tests {
         let successes = Successes::new();
         let results = std::sync::Mutex::new(Results::new(&successes, start, &config));
         assert!(!is_counted(successes.count(here())), "recorded with its time");
-        results.lock().unwrap().record_each(false, &successes, start, &config);
+        results.lock().unwrap().record_each(false, &successes, start);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
@@ -587,7 +585,7 @@ mod tests {
                         if left <= 0 {
                             let mut results = results.lock().unwrap();
                             results.take(&successes, start);
-                            results.record_each(false, &successes, start, &config);
+                            results.record_each(false, &successes, start);
                         }
                     }
                 });
@@ -603,14 +601,14 @@ mod tests {
         let (now, config) = (Instant::now(), config(None, None, 1));
         let successes = Successes::new();
         let mut results = Results::new(&successes, now, &config);
-        results.record_each(false, &successes, now, &config);
+        results.record_each(false, &successes, now);
         (0..3).for_each(|_| _ = successes.count(here()));
         results.take(&successes, now);
         (0..2).for_each(|_| _ = successes.count(here()));
-        results.record_each(true, &successes, now, &config);
+        results.record_each(true, &successes, now);
         assert!(!is_counted(successes.count(here())), "recorded from now on");
         results.take(&successes, now);
-        results.record_each(false, &successes, now, &config);
+        results.record_each(false, &successes, now);
         assert!(successes.count(here()) > 0);
         results.take(&successes, now);
         assert_eq!(results.shares(now, &config), Shares { calls: 6, failures: 0, slow: 0 });
@@ -621,7 +619,7 @@ mod tests {
         let (now, config) = (Instant::now(), config(None, None, 1));
         let successes = Successes::new();
         let mut results = Results::new(&successes, now, &config);
-        results.record_each(false, &successes, now, &config);
+        results.record_each(false, &successes, now);
         assert!((0..10_000).all(|_| successes.count(here()) > 0));
     }
 }
