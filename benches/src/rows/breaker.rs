@@ -16,11 +16,13 @@ pub(super) fn closed() -> Vec<Row> {
             .sync(sync!(|x| guarded(x)))
             .future(future!(|x| guarded_async(x)))
             .at_most(Some(42), Some(67)),
+        by_hand::begins_and_ends(),
         by_hand::successes_per_thread(),
         Row::new("`#[circuit_breaker(rate = 50%)]`, the last 100 calls")
             .sync(sync!(|x| by_rate(x)))
             .future(future!(|x| by_rate_async(x)))
             .at_most(Some(55), Some(80)),
+        by_hand::successes_in_time(),
         Row::new("`#[circuit_breaker(rate = 50%, window = 60s)]`")
             .sync(sync!(|x| by_rate_in_time(x)))
             .at_most(Some(55), None),

@@ -2,9 +2,12 @@
 
 use super::{Row, bare, future, sync};
 use crate::op::{CallError, Failed, call, op};
+use std::collections::VecDeque;
 use std::fmt;
+use std::hint::black_box;
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A breaker that counts failures in a row: every call reads the counter, only a failure writes it.
@@ -17,6 +20,19 @@ pub(super) fn successes_per_thread() -> Row {
     Row::new("counter by hand, and one of successes for each thread")
         .sync(sync!(|x| shared(x)))
         .future(future!(|x| shared_async(x)))
+}
+
+/// The same in a window of time, which reads the clock after each 32 successes of a thread.
+pub(super) fn successes_in_time() -> Row {
+    Row::new("the same, with the time of each 32 successes").sync(sync!(|x| timed(x)))
+}
+
+/// A breaker whose calls are counted when they begin and when they end, for each thread apart; a call that is dropped
+/// in between is counted, too.
+pub(super) fn begins_and_ends() -> Row {
+    Row::new("counter by hand, and the begin and the end of each call")
+        .sync(sync!(|x| begun_and_ended(x)))
+        .future(future!(|x| begun_and_ended_async(x)))
 }
 
 /// A breaker that is open.
@@ -84,20 +100,48 @@ static THREADS: AtomicUsize = AtomicUsize::new(0);
 
 thread_local!(static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed) % 8);
 
-/// Counts a success of this thread, and looks at the counters of all threads after each 32.
+/// Counts a success of this thread, and calls `look` after each 32.
 #[inline]
-fn count_success() {
+fn count_success(look: impl FnOnce()) {
     let own = THREAD.with(|thread| *thread);
     if SUCCESSES[own].0.fetch_add(1, Ordering::Relaxed) % 32 == 31 {
-        let sum = SUCCESSES.iter().fold(0, |sum, own| sum ^ own.0.load(Ordering::Relaxed));
-        std::hint::black_box(sum);
+        look();
     }
+}
+
+/// Looks at the counters of all threads.
+fn look() {
+    black_box(SUCCESSES.iter().fold(0, |sum, own| sum ^ own.0.load(Ordering::Relaxed)));
+}
+
+/// The moments of the last minute at which 32 successes were counted.
+static MOMENTS: Mutex<VecDeque<Instant>> = Mutex::new(VecDeque::new());
+
+/// Remembers the moment, and forgets those that are older than a minute.
+#[cold]
+#[inline(never)]
+fn remember() {
+    look();
+    let now = Instant::now();
+    let mut moments = MOMENTS.lock().unwrap_or_else(PoisonError::into_inner);
+    while moments.front().is_some_and(|at| now.duration_since(*at) >= Duration::from_secs(60)) {
+        moments.pop_front();
+    }
+    moments.push_back(now);
 }
 
 fn shared(x: u64) -> Result<u64, CallError> {
     let outcome = counted(x);
     if outcome.is_ok() {
-        count_success();
+        count_success(look);
+    }
+    outcome
+}
+
+fn timed(x: u64) -> Result<u64, CallError> {
+    let outcome = counted(x);
+    if outcome.is_ok() {
+        count_success(remember);
     }
     outcome
 }
@@ -105,8 +149,65 @@ fn shared(x: u64) -> Result<u64, CallError> {
 async fn shared_async(x: u64) -> Result<u64, CallError> {
     let outcome = counted_async(x).await;
     if outcome.is_ok() {
-        count_success();
+        count_success(look);
     }
+    outcome
+}
+
+/// The calls of some of the threads, in a cache line of their own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Calls {
+    begun: AtomicU64,
+    succeeded: AtomicU64,
+    others: AtomicU64,
+}
+
+static CALLS: LazyLock<[Calls; 8]> = LazyLock::new(Default::default);
+
+/// A call that has begun; dropped before its end, it counts as another end.
+struct Running(&'static Calls);
+
+impl Running {
+    /// Counts the begin, in the counter that the address of the stack selects.
+    #[inline]
+    fn begin() -> Self {
+        let local = MaybeUninit::<u8>::uninit();
+        // A loop around the calls must not select it once for all.
+        let part = (black_box(std::ptr::from_ref(&local).addr()) >> 16) as u32;
+        let calls = &CALLS[(part.wrapping_mul(0x1248_45f9) >> 29) as usize];
+        calls.begun.fetch_add(1, Ordering::Relaxed);
+        Self(calls)
+    }
+
+    #[inline]
+    fn end<T>(self, outcome: &Result<T, CallError>) {
+        if outcome.is_ok() {
+            self.0.succeeded.fetch_add(1, Ordering::Relaxed);
+            std::mem::forget(self);
+        }
+    }
+}
+
+impl Drop for Running {
+    #[cold]
+    #[inline(never)]
+    fn drop(&mut self) {
+        self.0.others.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn begun_and_ended(x: u64) -> Result<u64, CallError> {
+    let running = Running::begin();
+    let outcome = counted(x);
+    running.end(&outcome);
+    outcome
+}
+
+async fn begun_and_ended_async(x: u64) -> Result<u64, CallError> {
+    let running = Running::begin();
+    let outcome = counted_async(x).await;
+    running.end(&outcome);
     outcome
 }
 
