@@ -137,7 +137,7 @@ async fn uses(dir: &Path, store: Arc<SqliteStore>) -> Result<usize, Failure> {
     let counted = jobs::count().await?.total();
     row(&format!("counting by state: {counted} jobs"), begun.elapsed());
     let listed = peak()?;
-    println!("| peak memory before listing | {} KiB |", before);
+    println!("| peak memory before listing | {before} KiB |");
     println!("| added by listing | {} KiB |", listed - before);
 
     let begun = Instant::now();
