@@ -268,9 +268,41 @@ fn the_line_that_reads_the_value_comes_first() {
         ("circuit_breaker", "policy", "reader.value(\"policy\""),
         ("circuit_breaker", "instance", "reader.value(\"instance\""),
         ("with_fallback", "on", "reader.take_all(\"on\")"),
+        ("checkpoint", "on_store_error", "choice(&mut reader, \"on_store_error\""),
+        ("job", "on_mismatch", "choice(&mut reader, \"on_mismatch\""),
     ] {
         let read = section(attr, key, "read by the macro");
         assert!(read[0].contains(reader), "{attr} {key}: {read:#?}");
+    }
+}
+
+#[test]
+fn an_argument_without_a_key_is_found_even_where_a_shared_key_has_its_name() {
+    for (attr, key) in [
+        ("job", "key"),
+        ("checkpoint", "key"),
+        ("with_lock", "name"),
+        ("health_check", "name"),
+        ("degrade", "argument"),
+        ("failover", "argument"),
+        ("with_fallback", "steps"),
+    ] {
+        for title in ["read by the macro", "read at run time"] {
+            let found = section(attr, key, title);
+            let own = format!("resilience-macros/src/attr/{attr}");
+            assert!(found.iter().any(|line| line.starts_with(&own)), "{attr} {key}, {title}: {found:#?}");
+            assert!(
+                !found.iter().any(|line| line.contains("options.rs:")),
+                "{attr} {key}, {title}: {found:#?}"
+            );
+        }
+        let documented = section(attr, key, "documented");
+        assert_eq!(documented.len(), 1, "{attr} {key}: {documented:#?}");
+        for title in ["examples", "tests"] {
+            let written = section(attr, key, title);
+            let is_of = |line: &String| line.contains(&format!("#[{attr}("));
+            assert!(!written.is_empty() && written.iter().all(is_of), "{attr} {key}, {title}: {written:#?}");
+        }
     }
 }
 

@@ -39,7 +39,7 @@ fn places(attr: &str) -> (Vec<String>, &'static [&'static str]) {
 /// How a key is written, which decides by which words it is found.
 #[derive(Clone, Copy, Default)]
 struct Form {
-    /// Comes first in the attribute, without a key; its row of the page begins with "the".
+    /// Comes first in the attribute, without a key; its row of the page begins with "the" or "one or more".
     is_first: bool,
     /// May be a word alone, without a value.
     is_switch: bool,
@@ -48,13 +48,17 @@ struct Form {
 impl Form {
     /// Returns the form of a key.
     fn of(attr: &str, key: &str) -> Result<Self> {
-        let macros = || vec![format!("resilience-macros/src/attr/{attr}*")];
-        let is_first = !grep(&format!("^ +{key}: .* = required"), places(attr).0)?.is_empty()
-            && grep(&format!("(setting|key)\\(\"{key}\""), macros())?.is_empty();
+        let row = grep(&first_row(key), vec![format!("resilience-macros/src/docs/{attr}.md")])?;
         // The example of a switch is one of its two values.
         let switch = format!("(switch|take)\\(\"{key}\"\\)|\"{key}\", \"(true|false)\"");
-        Ok(Self { is_first, is_switch: !grep(&switch, macros())?.is_empty() })
+        let switch = grep(&switch, vec![format!("resilience-macros/src/attr/{attr}*")])?;
+        Ok(Self { is_first: !row.is_empty(), is_switch: !switch.is_empty() })
     }
+}
+
+/// Returns the expression of the row of what comes first without a key.
+fn first_row(key: &str) -> String {
+    format!("^\\| (the|one or more) {key} \\|")
 }
 
 /// Returns the titles of the sections, each with an extended regular expression and the paths to search.
@@ -63,15 +67,20 @@ fn sections(attr: &str, key: &str, form: Form) -> [(&'static str, String, Vec<St
     // A health check is not a layer of a stack, and has none of the keys about the function.
     let shared =
         ["stack/mod.rs", "value/state_options.rs", "value/rules.rs", "value/category.rs", "options.rs"];
-    let mut parsers = if attr == "health_check" { Vec::new() } else { shared.to_vec() };
-    if ["checkpoint", "job"].contains(&attr) {
+    // What comes first has the name of a shared key in some attributes: the `name` of a lock, the `key` of a job.
+    let has_shared = attr != "health_check" && !form.is_first;
+    let mut parsers = if has_shared { shared.to_vec() } else { Vec::new() };
+    if ["checkpoint", "job"].contains(&attr) || (attr, key) == ("with_lock", "name") {
         parsers.push("attr/recorded.rs");
     }
     let parsers = parsers.iter().map(|file| format!("resilience-macros/src/{file}"));
     let page = format!("resilience-macros/src/docs/{attr}.md");
     let type_name = key[..1].to_uppercase() + &key[1..];
     let (read, written) = if form.is_first {
-        (format!("\"{key}\"|positional"), format!("#\\[{attr}\\([^=]*[,)]"))
+        let read = "reader\\.rest\\(|fn first_key|= (first_key|take_name|take_listed)\\(|positional";
+        // The values of `failover` follow the name of the argument.
+        let written = if attr == "failover" { "" } else { "[^=]*[,)]" };
+        (read.to_owned(), format!("^ *#\\[{attr}\\({written}"))
     } else {
         // Some keys are also words of lists, such as the category in `on(.., rejected)`.
         let end = if form.is_switch { "( =|[,)(])" } else { "( =|\\()" };
@@ -80,6 +89,7 @@ fn sections(attr: &str, key: &str, form: Form) -> [(&'static str, String, Vec<St
     let tests =
         [format!("tests/{attr}*"), ":!tests/ui".to_owned(), ":!*.stderr".to_owned(), EXPANSIONS.to_owned()];
     let row = format!("^ +{key}: .* = .*\"");
+    let shared_page = (!form.is_first).then(|| "resilience-macros/src/docs/shared_keys.md".to_owned());
     [
         (
             "read by the macro",
@@ -106,8 +116,8 @@ fn sections(attr: &str, key: &str, form: Form) -> [(&'static str, String, Vec<St
         ),
         (
             "documented",
-            format!("^\\| ([^|]*`{key}[`(]|the {key} \\|)"),
-            vec![page.clone(), "resilience-macros/src/docs/shared_keys.md".to_owned()],
+            if form.is_first { first_row(key) } else { format!("^\\| [^|]*`{key}[`(]") },
+            [page.clone()].into_iter().chain(shared_page).collect(),
         ),
         ("examples", written.clone(), vec!["examples".to_owned(), page]),
         (
@@ -150,28 +160,31 @@ pub(crate) fn lines(attr: &str, key: &str) -> Result<Vec<(&'static str, Vec<Stri
             // What reads the value comes before the list of keys.
             "read by the macro" => {
                 let is_listed = |line: &str| line.contains(": setting(") || line.contains("key(\"");
-                let is_reader = |line: &str| line.contains(".value(\"") || line.contains(".is(\"");
+                let is_reader = |line: &str| {
+                    line.contains(".value(\"") || line.contains(".is(\"") || line.contains("reader, \"")
+                };
                 lines.sort_by_key(|line| (is_listed(line), !is_reader(line)));
                 lines.extend(readers(&lines)?);
             }
             // Several policies share the default of a key that is no setting.
-            DECLARED if lines.is_empty() => {
+            DECLARED if lines.is_empty() && !form.is_first => {
                 let default = format!("^pub\\(crate\\) const {}: .* = ", key.to_uppercase());
                 lines = grep(&default, places(attr).0)?;
             }
             // A function that takes `&self` returns the value, one of an outcome judges that; recovery has a setter
-            // called `store`, too.
+            // called `store`, too, and records have constructors.
             "set on a value by" => lines.retain(|line| {
                 !line.contains("(&self")
                     && !line.contains("(outcome: ")
+                    && !line.contains("/durable/record/")
                     && (attr == "with_recovery" || !line.contains("/durable/recovery/mod.rs"))
             }),
             READ => {
                 let setters = all.last().map_or(&[][..], |(_, lines)| lines);
-                lines = at_run_time(attr, key, lines, setters)?;
+                lines = at_run_time(attr, key, form, lines, setters)?;
             }
             "examples" | "tests" => {
-                if lines.is_empty() {
+                if lines.is_empty() && !form.is_first {
                     lines = written_elsewhere(attr, key, title == "tests")?;
                 }
                 // Some switches are also values of other keys, `on_corrupt = rerun`, and some keys attributes.
@@ -241,14 +254,23 @@ const READ: &str = "read at run time, or made into code";
 
 /// Returns the lines that act on a key: those of `found` that are not tests, those that read the fields which its
 /// `setters` write, or, without a setter, those of the macro and the functions that its code calls.
-fn at_run_time(attr: &str, key: &str, mut found: Vec<String>, setters: &[String]) -> Result<Vec<String>> {
-    if IN_CODE.contains(&key) {
+fn at_run_time(
+    attr: &str,
+    key: &str,
+    form: Form,
+    mut found: Vec<String>,
+    setters: &[String],
+) -> Result<Vec<String>> {
+    if IN_CODE.contains(&key) && !form.is_first {
         return in_code(key);
     }
-    if setters.is_empty() && !found.iter().any(|line| line.contains("/config.rs:")) {
+    let is_setting = found.iter().any(|line| line.contains("/config.rs:"));
+    if !is_setting && (setters.is_empty() || form.is_first) {
         let type_name = format!("{}{}<", key[..1].to_uppercase(), &key[1..]);
-        found.retain(|line| line.contains(&type_name));
-        found.extend(made_into_code(attr, key)?);
+        found.retain(|line| form.is_first || line.contains(&type_name));
+        let code = made_into_code(attr, key, form)?;
+        found.splice(..0, code);
+        found.truncate(8);
         return Ok(found);
     }
     for setter in setters {
@@ -298,10 +320,12 @@ fn fields(setter: &str, key: &str) -> Vec<String> {
 }
 
 /// Returns the lines of the macro that put a value into code, and the functions of the runtime that this code calls.
-fn made_into_code(attr: &str, key: &str) -> Result<Vec<String>> {
+fn made_into_code(attr: &str, key: &str, form: Form) -> Result<Vec<String>> {
     let mut files = vec![format!("resilience-macros/src/attr/{attr}*")];
-    let shared = ["value/state_options.rs", "attr/recorded.rs"];
-    files.extend(shared.map(|file| format!("resilience-macros/src/{file}")));
+    if !form.is_first {
+        let shared = ["value/state_options.rs", "attr/recorded.rs"];
+        files.extend(shared.map(|file| format!("resilience-macros/src/{file}")));
+    }
     let bound = grep(&format!("let [a-z_]+(: .*)? = reader\\.[a-z_]+\\(\"{key}\""), files.clone())?;
     let bound = bound.iter().filter(|line| !line.contains("span_of") && !line.contains("has_any"));
     let bound = bound.filter_map(|line| line.split_once("let ")?.1.split([' ', ':']).next());
@@ -366,6 +390,10 @@ fn readers(lines: &[String]) -> Result<Vec<String>> {
     for line in lines.iter().filter(|line| line.contains(": setting(")) {
         let Some((_, kind)) = line.split_once("Setting::") else { continue };
         let kind: String = kind.chars().take_while(char::is_ascii_alphanumeric).collect();
+        // Its value has a form of its own, which the attribute reads.
+        if kind == "Own" {
+            continue;
+        }
         let arms = grep(&format!("Setting::{kind}\\b.*=>"), vec![format!("{value}/settings.rs")])?;
         let words: Vec<&str> = arms
             .iter()
@@ -386,7 +414,9 @@ fn readers(lines: &[String]) -> Result<Vec<String>> {
 fn is_foreign(line: &str, key: &str) -> bool {
     let is_value = format!(", \"{key}\"");
     line.contains(&format!(": (\"{key}\", "))
-        || line.contains(&is_value) && !line.contains(&format!("(\"{key}\""))
+        || line.contains(&is_value)
+            && !line.contains(&format!("(\"{key}\""))
+            && !line.contains(&format!("reader, \"{key}\""))
 }
 
 /// Prints the keys of an attribute.
@@ -398,8 +428,10 @@ pub(crate) fn print_keys(attr: &str) -> Result<()> {
 pub(crate) fn print(attr: &str, key: &str) -> Result<()> {
     for (title, lines) in lines(attr, key)? {
         println!("{title}:");
-        if lines.is_empty() {
-            println!("  (none)");
+        match (lines.is_empty(), title) {
+            (true, DECLARED) => println!("  (no row of `settings!`: the row of the page has them)"),
+            (true, _) => println!("  (none)"),
+            (false, _) => {}
         }
         for line in lines {
             println!("  {line}");
