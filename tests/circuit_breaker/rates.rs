@@ -192,6 +192,41 @@ fn a_snapshot_has_the_calls_and_the_rate() {
     assert_eq!(breaker.snapshot().calls, None, "it does not count");
 }
 
+#[circuit_breaker(rate = 50%, min_calls = 150, name = "more than the default window")]
+fn more_than_the_window(result: Result<u32, Failure>) -> Result<u32, Failure> {
+    result
+}
+
+#[test]
+fn the_default_window_has_at_least_min_calls() {
+    let _world = testing::isolate();
+    let point = resilience::point("more than the default window").expect("a point");
+    let breaker = point.breaker().expect("a breaker");
+    for _ in 0..149 {
+        let _ = more_than_the_window(Err(Failure::Own(down().into())));
+    }
+    assert_eq!(breaker.state(), State::Closed, "149 calls are too few");
+    assert!(point.to_string().contains("min_calls = 150,"), "{point}");
+    let _ = more_than_the_window(Err(Failure::Own(down().into())));
+    assert_eq!(breaker.state(), State::Open);
+}
+
+#[circuit_breaker(rate = 50%, window_calls = 10, name = "fewer than min_calls")]
+fn fewer_than_min_calls(result: Result<u32, Failure>) -> Result<u32, Failure> {
+    result
+}
+
+#[test]
+fn the_inventory_shows_the_lowered_default_of_min_calls() {
+    let _world = testing::isolate();
+    let point = resilience::point("fewer than min_calls").expect("a point");
+    assert!(point.to_string().contains("window_calls = 10, min_calls = 10,"), "{point}");
+    for _ in 0..10 {
+        let _ = fewer_than_min_calls(Err(Failure::Own(down().into())));
+    }
+    assert_eq!(point.breaker().expect("a breaker").state(), State::Open);
+}
+
 #[test]
 fn a_metrics_only_breaker_counts_and_never_opens() {
     let _world = testing::isolate();

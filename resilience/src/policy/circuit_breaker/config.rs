@@ -27,7 +27,7 @@ settings! {
             /// as not set.
             threshold: Count from 1 to 2147483647 = 5, "how many failures open the breaker";
             /// Of the calls inside the window, once there are [`min_calls`](Self::min_calls) of them: `0.5` is half.
-            /// The window is that of time, if one is set, or else the last 100 calls. It is for more than about 100
+            /// The window is that of time, if one is set, or else the last calls, by default 100. It is for more than about 100
             /// calls a second, where failures in a row say little.
             rate: Ratio above 0.0 to 1.0 = off, "the share of failures that opens the breaker";
             /// Without it the failures in a row count; with it successes clear nothing. The times of the last
@@ -35,10 +35,11 @@ settings! {
             /// share is of; successes are then spread evenly over the time between two looks at the clock, of which
             /// there is one at each failure and at every 32nd success of a thread.
             window: Time above 0s = off, "the time within which failures are counted";
-            /// In place of a time; needs a [`rate`](Self::rate) or [`slow`](Self::slow), for which the default is 100.
+            /// In place of a time; needs a [`rate`](Self::rate) or [`slow`](Self::slow), for which the default is 100, or
+            /// [`min_calls`](Self::min_calls) if that is larger.
             /// The attribute accepts `window = 100`, too.
             window_calls: Count from 1 to 1000000 = off, "the number of last calls over which the share is computed";
-            /// At most as many as the window has calls.
+            /// At most [`window_calls`](Self::window_calls); the default is lowered to it.
             min_calls: Count from 1 to 1000000 = 20, "how many calls must be inside the window before their share is judged";
             /// Strictly longer, from the end of all waits for admission below. A slow call counts as such whether it
             /// succeeds or fails, and needs the times of two moments. A slow probe opens the breaker again.
@@ -122,7 +123,7 @@ impl CircuitBreakerConfig {
 
     /// Returns the number of the last calls for a rate, if it is not of a time.
     pub(super) fn call_window(&self) -> u64 {
-        self.window_calls.unwrap_or(CALLS).into()
+        self.window_calls.unwrap_or(CALLS.max(self.min_calls)).into()
     }
 
     /// Returns how many calls must be inside the window before their share is judged.

@@ -7,7 +7,7 @@
 use super::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, Counters, OwnedPermit, Permit, PermitOf};
 #[cfg(feature = "config")]
 use crate::base::change::{Change, Changed, together};
-use crate::base::setting::Effective;
+use crate::base::setting::{Effective, Value};
 use crate::base::settings::Settings;
 #[cfg(feature = "ops")]
 use crate::point::MetricReading;
@@ -32,6 +32,9 @@ impl Described for CircuitBreakerConfig {
             "slow_rate" => self.slow.is_some(),
             _ => true,
         });
+        for setting in all.iter_mut().filter(|setting| setting.name == "min_calls") {
+            setting.value = Value::Count(self.fewest_calls());
+        }
         all
     }
 
