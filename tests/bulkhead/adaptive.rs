@@ -83,6 +83,8 @@ async fn cut() -> Outcome {
 async fn a_call_dropped_by_its_own_timeout_is_an_overload() {
     let _world = testing::isolate();
     assert_eq!(slots("cut"), 10, "20, within its bounds");
+    let point = resilience::point("cut").expect("a point").to_string();
+    assert!(point.contains("bulkhead(slots = 10,"), "{point}");
     assert!(matches!(cut().await, Err(Failure::Rejected(Rejected::TimedOut { .. }))));
     assert_eq!(slots("cut"), 9);
     let mut dropped = Box::pin(cut());

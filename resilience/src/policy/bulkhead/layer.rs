@@ -2,7 +2,7 @@
 
 use super::wait::{Enter, OwnedSlot, Slot, enter};
 use super::{Bulkhead, BulkheadConfig};
-use crate::base::setting::Effective;
+use crate::base::setting::{Effective, Value};
 use crate::base::settings::Settings;
 #[cfg(feature = "ops")]
 use crate::point::MetricReading;
@@ -46,6 +46,8 @@ impl Described for BulkheadConfig {
         }
         if !self.adaptive {
             all.retain(|setting| !["floor", "cap"].contains(&setting.name));
+        } else if let Some(slots) = all.iter_mut().find(|setting| setting.name == "slots") {
+            slots.value = Value::Count(self.start().into());
         }
         all
     }
