@@ -13,7 +13,7 @@
 //! | `#[classify(..)]` | the class is |
 //! |---|---|
 //! | `timeout`, `rate_limited`, .. | the row of that [`Category`], by its name in snake case |
-//! | `status = .field`, `status = .0` | the row of the HTTP status in that field: `u16`, `u32`, `u64`, `u128`, `usize`, `i32`, `i64`, or `http::StatusCode` |
+//! | `status = .field`, `status = .0` | the row of the HTTP status in that field, of an integer type other than `u8` and `i8`, or `http::StatusCode` (feature `http`) |
 //! | `status = 503` | the row of that HTTP status |
 //! | `transparent` | that of the only field, or of the one marked `#[source]` or `#[from]` or called `source`; its type must implement [`trait@Classify`] |
 //! | `with = path` | what the function returns, a `Classification` or a `Category`: it gets a reference to the only field of a variant, else to the whole error; a closure works, too |

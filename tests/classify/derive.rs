@@ -252,6 +252,9 @@ fn generic_types_are_supported() {
     assert_eq!(category(&again), Category::Invalid);
     let answer = of(&Answer { status: 503_u32, wait: Some(SECOND) });
     assert_eq!((answer.category, answer.retry_after), (Category::Unavailable, Some(SECOND)));
+    assert_eq!(category(&Answer { status: 503_i16, wait: Some(SECOND) }), Category::Unavailable);
+    assert_eq!(category(&Answer { status: -503_i128, wait: Some(SECOND) }), Category::Unknown);
+    assert_eq!(category(&Answer { status: 503_isize, wait: Some(SECOND) }), Category::Unavailable);
     assert_eq!(category(&Says("connection reset")), Category::Connection);
 }
 

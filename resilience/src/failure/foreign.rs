@@ -202,7 +202,7 @@ impl Classify for serde_json::Error {
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an HTTP status",
-    label = "`status` takes a field of an integer type or `http::StatusCode` (feature `http`)"
+    label = "`status` takes a field of an integer type of at least 16 bits, or `http::StatusCode` (feature `http`)"
 )]
 pub trait AsStatus {
     /// Returns the status code; `u16::MAX`, which is not a status, for a number that does not fit.
@@ -221,7 +221,7 @@ macro_rules! statuses {
     };
 }
 
-statuses!(u16, u32, u64, u128, usize, i32, i64);
+statuses!(u16, u32, u64, u128, usize, i16, i32, i64, i128, isize);
 
 #[cfg(feature = "http")]
 impl AsStatus for http::StatusCode {
