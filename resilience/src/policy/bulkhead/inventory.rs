@@ -17,7 +17,7 @@ impl Registrable for Bulkhead {
 impl Point {
     /// Returns the bulkhead of the outermost `bulkhead` that has no key.
     ///
-    /// `None` for a point without one, and for a keyed bulkhead: [`key`](Self::key) leads to those.
+    /// `None` for a point without one, and for a keyed bulkhead: for those, use [`key`](Self::key).
     ///
     /// # Examples
     ///

@@ -16,7 +16,7 @@ impl Registrable for Hedge {
 impl Point {
     /// Returns the hedge of the function, if it has one without a key.
     ///
-    /// `None` for a point without one, and for a keyed hedge: [`key`](Self::key) leads to those.
+    /// `None` for a point without one, and for a keyed hedge: for those, use [`key`](Self::key).
     ///
     /// # Examples
     ///

@@ -362,7 +362,7 @@ impl Hedge {
 
 /// Calls.
 impl Hedge {
-    /// Runs the future of `body`, and if that is slow the one of a further call of `body`; returns the first success.
+    /// Calls `body`, calls it once more if the first call is slow, and returns the first success.
     ///
     /// `body` is an async closure without `move`, or a closure that returns a future. The futures run in this task, one
     /// poll of each in turn, and may borrow. What `body` does must be idempotent.

@@ -16,7 +16,7 @@ impl Registrable for RateLimit {
 impl Point {
     /// Returns the rate limit of the outermost `rate_limit` that has no key.
     ///
-    /// `None` for a point without one, and for a keyed limit: [`key`](Self::key) leads to those.
+    /// `None` for a point without one, and for a keyed limit: for those, use [`key`](Self::key).
     ///
     /// # Examples
     ///

@@ -17,7 +17,7 @@ impl Registrable for AdaptiveTimeout {
 impl Point {
     /// Returns the timeout of the outermost `timeout(adaptive, ..)` that has no key.
     ///
-    /// `None` for a point without one, and for a keyed one: [`key`](Self::key) leads to those.
+    /// `None` for a point without one, and for a keyed one: for those, use [`key`](Self::key).
     ///
     /// # Examples
     ///
