@@ -21,58 +21,17 @@ fn entries() -> Vec<&'static str> {
     attributes.chain(["__stack", "Classify", "health_check"]).collect()
 }
 
-/// Words that the macros look for, and some that they do not.
-const WORDS: [&str; 113] = [
-    "max",
-    "backoff",
-    "base",
-    "cap",
-    "jitter",
-    "give_up_after",
-    "retry_after_cap",
-    "idempotent",
-    "budget",
-    "on",
-    "when",
-    "unless",
-    "policy",
-    "on_retry",
-    "threshold",
-    "window",
-    "recovery",
-    "growth",
-    "probes",
-    "successes",
-    "probe_timeout",
-    "ttl",
-    "stale_if_error",
-    "sticky",
-    "wait",
-    "weight",
-    "degraded",
-    "key",
-    "max_keys",
-    "instance",
-    "strict",
-    "thread",
-    "threads",
-    "stack",
-    "value",
-    "name",
-    "classify",
-    "rejected",
-    "clone",
-    "timed",
-    "when_ok",
-    "context",
-    "crate",
+/// Words that the macros look for beside the keys, and some that they do not.
+const WORDS: [&str; 61] = [
     "full",
     "none",
     "constant",
     "linear",
     "decorrelated",
+    "fibonacci",
+    "equal",
+    "p95",
     "per_key",
-    "timeout",
     "rate_limited",
     "unavailable",
     "error",
@@ -115,27 +74,16 @@ const WORDS: [&str; 113] = [
     "true",
     "false",
     "where",
-    "version",
-    "ttl",
-    "lease",
-    "wait",
-    "on_mismatch",
-    "on_corrupt",
-    "on_store_error",
-    "rerun",
     "run",
     "fail",
-    "inputs",
-    "store",
-    "rollback",
-    "was",
-    "provided",
-    "max_recoveries",
-    "otherwise",
     "skip",
     "escalate",
     "manual",
     ">=",
+    "critical",
+    "each",
+    "timeout",
+    "crate",
 ];
 const LITERALS: [&str; 32] = [
     "3",
@@ -193,12 +141,25 @@ const ITEMS: [&str; 14] = [
 ];
 
 /// A small generator: the same numbers for the same seed, everywhere.
-struct Random(u64);
+struct Random {
+    state: u64,
+    words: Vec<&'static str>,
+}
 
 impl Random {
+    /// Creates a generator of the words above and the keys of all attributes.
+    fn new(seed: u64) -> Self {
+        let keys = attr::ATTRIBUTES.iter().flat_map(|definition| definition.spec.names());
+        let mut words: Vec<_> = keys.chain(WORDS).collect();
+        words.sort_unstable();
+        words.dedup();
+        Self { state: seed, words }
+    }
+
     fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap_or(0) % n
+        self.state =
+            self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.state >> 33).unwrap_or(0) % n
     }
 
     fn pick(&mut self, from: &[&'static str]) -> &'static str {
@@ -209,7 +170,10 @@ impl Random {
         let mut text = String::new();
         for _ in 0..self.below(9) {
             match self.below(10) {
-                0..4 => text.push_str(self.pick(&WORDS)),
+                0..4 => {
+                    let at = self.below(self.words.len());
+                    text.push_str(self.words[at]);
+                }
                 4..6 => text.push_str(self.pick(&LITERALS)),
                 6..9 => text.push_str(self.pick(&PUNCTS)),
                 _ if depth > 0 => {
@@ -290,7 +254,7 @@ fn random_tokens_do_not_panic() {
     let seconds = std::env::var("FUZZ_SECONDS").ok().and_then(|text| text.parse::<u64>().ok());
     let seed = if seconds.is_some() { RandomState::new().hash_one(0) } else { 7 };
     let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let (mut played, mut tried) = (0_u64, 0_u64);
     while end.map_or(tried < 3_000, |end| Instant::now() < end) {
         let case = random.case();
