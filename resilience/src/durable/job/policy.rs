@@ -86,6 +86,8 @@ settings! {
         for policy Job(settings) {
             /// A record of another version contradicts the code.
             version: Count = 1, "the version of what the job does";
+            /// Only deaths of its process count; a dropped call or a shutdown does not. With zero the first recovery makes
+            /// the job `Dead` without running it.
             max_recoveries: Count = 10, "how often a job is recovered without progress before it is `Dead`";
             /// A job that waits for a person is kept until it is removed.
             ttl: Ttl = 30d, "how long a job that is done or undone is kept, with its steps";
