@@ -50,7 +50,7 @@ use std::sync::Arc;
 /// borrowed part where there is one; a text that is made for it is dropped after the look-up.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the key of a policy",
-    label = "is not text, an integer, a `bool` or a `char`",
+    label = "is not text, an integer other than `u128`, a `bool` or a `char`",
     note = "write an expression that distinguishes the calls, for instance `key = self.id.to_string()`, or implement `Key`"
 )]
 pub trait Key {
