@@ -206,7 +206,7 @@ fn the_default_window_has_at_least_min_calls() {
         let _ = more_than_the_window(Err(Failure::Own(down().into())));
     }
     assert_eq!(breaker.state(), State::Closed, "149 calls are too few");
-    assert!(point.to_string().contains("min_calls = 150,"), "{point}");
+    assert!(point.to_string().contains("rate = 0.5, window_calls = 150, min_calls = 150,"), "{point}");
     let _ = more_than_the_window(Err(Failure::Own(down().into())));
     assert_eq!(breaker.state(), State::Open);
 }

@@ -32,14 +32,31 @@ impl Described for CircuitBreakerConfig {
             "slow_rate" => self.slow.is_some(),
             _ => true,
         });
-        for setting in all.iter_mut().filter(|setting| setting.name == "min_calls") {
-            setting.value = Value::Count(self.fewest_calls());
+        let mut numbered = all.iter_mut().enumerate();
+        if let Some((at, fewest)) = numbered.find(|(_, setting)| setting.name == "min_calls") {
+            fewest.value = Value::Count(self.fewest_calls());
+            if self.window.is_none() && self.window_calls.is_none() {
+                all.insert(at, self.default_window());
+            }
         }
         all
     }
 
     fn key_label(&self) -> Option<bool> {
         Some(self.key_label)
+    }
+}
+
+impl CircuitBreakerConfig {
+    /// Returns the window of calls that applies to a share where no window is set.
+    fn default_window(&self) -> Effective {
+        let name = "window_calls";
+        Effective {
+            value: Value::Count(self.call_window()),
+            is_default: true,
+            setting: Self::TABLE.iter().find(|row| row.name == name),
+            ..Effective::text(name, "")
+        }
     }
 }
 
