@@ -18,7 +18,7 @@ use crate::durable::record::args::{Args, UnorderedArgs};
 use crate::durable::record::codec;
 use crate::durable::record::error::{JobError, Subject};
 use crate::durable::record::history::JobHistory;
-use crate::durable::record::key::{KEY_LIMIT, place};
+use crate::durable::record::key::{check_key, place};
 use crate::durable::scope::{self, JobScope};
 use crate::durable::store::{Claim, Mismatch, Otherwise, Store, StoreError};
 use crate::durable::under_way::{UnderWay, refusal};
@@ -55,7 +55,11 @@ impl Job {
         store: Option<Arc<dyn Store>>,
         reads: fn(&[u8]) -> bool,
     ) -> Result<RunningJob, NotRun> {
-        let at = check_key(Subject::new(identity.point.clone(), id))?;
+        let at = check_key(
+            Subject::new(identity.point.clone(), id),
+            |at| JobError::EmptyKey { at },
+            |at, bytes| JobError::KeyTooLong { at, bytes },
+        )?;
         let store = match store.map_or_else(crate::durable::default_store, Ok) {
             Ok(store) => store,
             Err(error) => return Err(JobError::store(at, error).into()),
@@ -206,14 +210,5 @@ impl Job {
         let name = stored.function.as_str();
         let is_own = name == self.name || self.was.contains(&name);
         Ok(is_own && !stored.is_expired(store.now().await?))
-    }
-}
-
-/// Returns the place, if a job can be recorded under its key.
-fn check_key(at: Box<Subject>) -> Result<Box<Subject>, JobError> {
-    match at.key.len() {
-        0 => Err(JobError::EmptyKey { at }),
-        bytes if bytes > KEY_LIMIT => Err(JobError::KeyTooLong { at, bytes }),
-        _ => Ok(at),
     }
 }

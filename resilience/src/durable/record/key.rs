@@ -14,11 +14,26 @@
 //! All that belongs to a job begins with the same few prefixes, and goes with it in one transaction.
 
 pub(crate) use crate::base::template::{Key, part, whole};
+use crate::durable::record::error::Subject;
 
 /// The most bytes that a key may have.
 ///
 /// It bounds what a person writes: the key in the store is longer by its prefix and the escaped id of the job.
-pub(crate) const KEY_LIMIT: usize = 512;
+const KEY_LIMIT: usize = 512;
+
+/// Returns the place, if something can be recorded under its key; `empty` and `too_long` make the error of a key that
+/// is, the latter with its bytes.
+pub(crate) fn check_key<E>(
+    at: Box<Subject>,
+    empty: fn(Box<Subject>) -> E,
+    too_long: fn(Box<Subject>, usize) -> E,
+) -> Result<Box<Subject>, E> {
+    match at.key.len() {
+        0 => Err(empty(at)),
+        bytes if bytes > KEY_LIMIT => Err(too_long(at, bytes)),
+        _ => Ok(at),
+    }
+}
 
 /// The places of the records of jobs, steps and cursors in a store.
 pub(crate) mod place {

@@ -27,8 +27,7 @@ use crate::durable::lease::acquire::{ClaimResult, claim, patience};
 use crate::durable::record::args::InputHashes;
 use crate::durable::record::codec;
 use crate::durable::record::error::{CheckpointError, Subject};
-use crate::durable::record::key::KEY_LIMIT;
-use crate::durable::record::{Record, Status};
+use crate::durable::record::{Record, Status, key};
 use crate::durable::scope::{self, Occurrence, Scope};
 use crate::durable::store::{self, Claim, Store, StoreError};
 use crate::durable::under_way::UnderWay;
@@ -203,11 +202,11 @@ impl PreparedStep {
 
 /// Returns the place, if a step or cursor can be recorded under its key.
 pub(crate) fn check_key(at: Box<Subject>) -> Result<Box<Subject>, CheckpointError> {
-    match at.key.len() {
-        0 => Err(CheckpointError::EmptyKey { at }),
-        bytes if bytes > KEY_LIMIT => Err(CheckpointError::KeyTooLong { at, bytes }),
-        _ => Ok(at),
-    }
+    key::check_key(
+        at,
+        |at| CheckpointError::EmptyKey { at },
+        |at, bytes| CheckpointError::KeyTooLong { at, bytes },
+    )
 }
 
 /// The warning of a step that runs outside of every job while jobs run: its result belongs to none of them.
