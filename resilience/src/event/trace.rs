@@ -39,6 +39,13 @@ use std::time::Duration;
 use tracing::field::{DisplayValue, display};
 use tracing::{debug, error, info, trace, warn};
 
+/// Logs a line about a call: the fields that each has, and then its own.
+macro_rules! call_line {
+    ($level:ident, target: $target:literal, $point:expr, $($fields:tt)+) => {
+        $level!(target: $target, point = &**$point, job = job_id(), $($fields)+)
+    };
+}
+
 fn delay_ms(wait: Duration) -> u64 {
     u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
 }
@@ -67,7 +74,7 @@ pub(crate) fn started(point: &PointName, attempt: u32, attempts_max: u32) {
     guarded(|| {
         let around = repeats::around();
         let (depth, inside) = (depth(&around), inside(&around));
-        trace!(target: "resilience::retry", point = &**point, job = job_id(), attempt, attempts_max, depth, inside, "attempt started");
+        call_line!(trace, target: "resilience::retry", point, attempt, attempts_max, depth, inside, "attempt started");
     });
 }
 
@@ -113,38 +120,38 @@ pub(super) fn event(event: &Event, log: Log<'_>) {
             breaker(event, log);
         }
         Event::TimedOut { point, limit } => {
-            debug!(target: "resilience::timeout", point = &**point, job = job_id(), limit_ms = delay_ms(*limit), "timed out");
+            call_line!(debug, target: "resilience::timeout", point, limit_ms = delay_ms(*limit), "timed out");
         }
         Event::FellBack { point, class, step } => fell_back(point, class, *step, log),
         Event::FailedOver { point, class, value, step } => {
             let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
-            debug!(target: "resilience::failover", point = &**point, job = job_id(), category, severity, code, value = value.as_deref(), step, "failed over");
+            call_line!(debug, target: "resilience::failover", point, category, severity, code, value = value.as_deref(), step, "failed over");
         }
         Event::Simplified { point, class, level } => {
             let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
-            debug!(target: "resilience::degrade", point = &**point, job = job_id(), category, severity, code, level, "simplified");
+            call_line!(debug, target: "resilience::degrade", point, category, severity, code, level, "simplified");
         }
         Event::Hedged { point, key, number, after } => {
             let key = key.as_ref().filter(|_| log.shows_key).map(ToString::to_string);
-            debug!(target: "resilience::hedge", point = &**point, job = job_id(), key, number, after_ms = delay_ms(*after), "hedged");
+            call_line!(debug, target: "resilience::hedge", point, key, number, after_ms = delay_ms(*after), "hedged");
         }
         Event::Injected { point, fault } => {
-            debug!(target: "resilience::chaos", point = &**point, job = job_id(), fault, "injected a fault");
+            call_line!(debug, target: "resilience::chaos", point, fault, "injected a fault");
         }
         Event::ChaosArmed { point, limit } => {
             warn!(target: "resilience::chaos", point = &**point, limit_ms = delay_ms(*limit), "faults are armed");
         }
         Event::ServedStale { point, class, age } => {
             let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
-            debug!(target: "resilience::cache", point = &**point, job = job_id(), category, severity, code, age_ms = delay_ms(*age), "served a stale value");
+            call_line!(debug, target: "resilience::cache", point, category, severity, code, age_ms = delay_ms(*age), "served a stale value");
         }
         Event::Locked { point, key, waited } => {
             let key = log.shows_key.then(|| key.to_string());
-            debug!(target: "resilience::lock", point = &**point, job = job_id(), key, waited_ms = delay_ms(*waited), "locked");
+            call_line!(debug, target: "resilience::lock", point, key, waited_ms = delay_ms(*waited), "locked");
         }
         Event::Lost { point, key, reason } => {
             let key = log.shows_key.then(|| key.to_string());
-            warn!(target: "resilience::lock", point = &**point, job = job_id(), key, reason, "a lock was lost while a call held it");
+            call_line!(warn, target: "resilience::lock", point, key, reason, "a lock was lost while a call held it");
         }
         Event::StepRecorded { .. } | Event::StepReused { .. } | Event::StepRefused { .. } => step(event),
         Event::JobStarted { .. }
@@ -187,16 +194,16 @@ fn retry(event: &Event) {
             let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
             let delay_ms = delay.map(delay_ms);
             let (depth, inside) = (depth(around), inside(around));
-            debug!(target: "resilience::retry", point = &**point, job = job_id(), attempt, attempts_max, category, severity, code, delay_ms, reason, depth, inside, "attempt failed");
+            call_line!(debug, target: "resilience::retry", point, attempt, attempts_max, category, severity, code, delay_ms, reason, depth, inside, "attempt failed");
         }
         Event::Recovered { point, attempt, attempts_max, inside: around } => {
             let (depth, inside) = (depth(around), inside(around));
-            info!(target: "resilience::retry", point = &**point, job = job_id(), attempt, attempts_max, depth, inside, "succeeded after retries");
+            call_line!(info, target: "resilience::retry", point, attempt, attempts_max, depth, inside, "succeeded after retries");
         }
         Event::GaveUp { point, attempt, attempts_max, class, reason, inside: around } => {
             let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
             let (depth, inside) = (depth(around), inside(around));
-            warn!(target: "resilience::retry", point = &**point, job = job_id(), attempt, attempts_max, category, severity, code, reason, depth, inside, "gave up");
+            call_line!(warn, target: "resilience::retry", point, attempt, attempts_max, category, severity, code, reason, depth, inside, "gave up");
         }
         _ => {}
     }
@@ -212,31 +219,31 @@ fn breaker(event: &Event, log: Log<'_>) {
             let code = class.as_ref().and_then(code);
             let delay_ms = recovery.map(delay_ms);
             let slow = (*slow > 0).then_some(slow);
-            warn!(target: "resilience::breaker", point = &**point, job = job_id(), key, category, severity, code, failures, slow, delay_ms, "opened");
+            call_line!(warn, target: "resilience::breaker", point, key, category, severity, code, failures, slow, delay_ms, "opened");
         }
         Event::HalfOpened { point, key } => {
-            info!(target: "resilience::breaker", point = &**point, job = job_id(), key = shown(key), "half-open");
+            call_line!(info, target: "resilience::breaker", point, key = shown(key), "half-open");
         }
         Event::Closed { point, key } => {
-            info!(target: "resilience::breaker", point = &**point, job = job_id(), key = shown(key), "closed");
+            call_line!(info, target: "resilience::breaker", point, key = shown(key), "closed");
         }
         Event::Rejected { point, key, policy, retry_after } if log.is_due(Duration::from_secs(1)) => {
             let (key, delay_ms) = (shown(key), retry_after.map(delay_ms));
             match *policy {
                 "rate_limit" => {
-                    debug!(target: "resilience::rate_limit", point = &**point, job = job_id(), key, policy, delay_ms, "rejected");
+                    call_line!(debug, target: "resilience::rate_limit", point, key, policy, delay_ms, "rejected");
                 }
                 "with_lock" => {
-                    debug!(target: "resilience::lock", point = &**point, job = job_id(), key, policy, "rejected");
+                    call_line!(debug, target: "resilience::lock", point, key, policy, "rejected");
                 }
                 "bulkhead" => {
-                    debug!(target: "resilience::bulkhead", point = &**point, job = job_id(), key, policy, delay_ms, "rejected");
+                    call_line!(debug, target: "resilience::bulkhead", point, key, policy, delay_ms, "rejected");
                 }
                 "with_retry" => {
-                    debug!(target: "resilience::retry", point = &**point, job = job_id(), key, policy, delay_ms, "rejected");
+                    call_line!(debug, target: "resilience::retry", point, key, policy, delay_ms, "rejected");
                 }
                 _ => {
-                    debug!(target: "resilience::breaker", point = &**point, job = job_id(), key, policy, delay_ms, "rejected");
+                    call_line!(debug, target: "resilience::breaker", point, key, policy, delay_ms, "rejected");
                 }
             }
         }
@@ -251,9 +258,9 @@ fn fell_back(point: &PointName, class: &Classification, step: u32, log: Log<'_>)
     let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
     let hides = matches!(class.category, Auth | Invalid | Permanent);
     if hides && log.is_due(Duration::from_secs(60)) {
-        warn!(target: "resilience::fallback", point = &**point, job = job_id(), category, severity, code, step, "fallback hides an error that will not pass by itself");
+        call_line!(warn, target: "resilience::fallback", point, category, severity, code, step, "fallback hides an error that will not pass by itself");
     } else {
-        debug!(target: "resilience::fallback", point = &**point, job = job_id(), category, severity, code, step, "fell back");
+        call_line!(debug, target: "resilience::fallback", point, category, severity, code, step, "fell back");
     }
 }
 
