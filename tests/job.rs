@@ -386,9 +386,10 @@ fn a_job_recovered_too_often_is_dead() {
     futures::executor::block_on(store.cas(None, often)).unwrap();
     assert_eq!(jobs::blocking::sweep().unwrap().count(Status::Dead), 1);
     assert!(world.events().iter().any(|event| format!("{event:?}").contains("the job is dead")));
-    let events = jobs::blocking::get("dies:1").unwrap().expect("a dead job").events;
-    let last = events.last().expect("an event");
+    let job = jobs::blocking::get("dies:1").unwrap().expect("a dead job");
+    let last = job.events.last().expect("an event");
     assert_eq!((&*last.strategy, &*last.result), ("dead", "failed"));
+    assert_eq!((job.attempts, last.attempt), (4, 4), "its body did not begin again");
 }
 
 #[test]

@@ -315,6 +315,11 @@ fn a_job_that_cannot_restart_is_reported_once_recorded() {
                 if fault == Fault::Taken { (LOST, vec![]) } else { (ended_as.as_str(), vec![alert]) };
             assert_eq!(ends(&world), ["failed", reported], "{fault:?}");
             assert_eq!((alerts(&world), counts()), (raised, vec![]), "{fault:?}");
+            let job = jobs::blocking::get("once:1").unwrap().expect("the job");
+            let last = job.events.last().expect("an event");
+            if fault != Fault::Taken {
+                assert_eq!((job.attempts, last.attempt), (1, 1), "{fault:?}: its body did not begin again");
+            }
         }
     }
 }

@@ -57,13 +57,14 @@ impl RunningJob {
         let stopped = |status| JobError::Stopped { at: at.clone(), status, class: class.map(Box::new), text };
         if self.record.recoveries > max_recoveries {
             let reason = "recovered too often";
-            let job = self.reporting(EndReport::alert("the job is dead", reason));
+            let job = self.not_begun().reporting(EndReport::alert("the job is dead", reason));
             job.stop(mode, Status::Dead, None, reason).await?;
             return Err(stopped(Status::Dead));
         }
         if let Some((recorded, found)) = self.lost().await? {
             let report = EndReport::alert("records of the job are lost", "steps that were done are missing");
-            self.reporting(report).stop(mode, Status::Manual, None, "records of steps are lost").await?;
+            let job = self.not_begun().reporting(report);
+            job.stop(mode, Status::Manual, None, "records of steps are lost").await?;
             return Err(JobError::Lost { at, recorded, found });
         }
         if self.record.status == Status::RollingBack {

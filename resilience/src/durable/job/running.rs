@@ -74,6 +74,12 @@ impl RunningJob {
         self
     }
 
+    /// Returns the job whose body does not begin: its claim is no attempt.
+    pub(super) fn not_begun(mut self) -> Self {
+        self.record.attempts = self.record.attempts.saturating_sub(1);
+        self
+    }
+
     /// Ends the job without a result.
     pub(crate) async fn stop(
         self,
@@ -116,8 +122,9 @@ impl RunningJob {
         let key = self.lease.state().key.clone();
         // Steps that are undone are done again if the job starts again: from the beginning.
         let removes = (self.record.status == Status::RollingBack).then(|| place::cursors(self.id()));
+        let attempts = Some(self.record.attempts);
         let completion =
-            Completion { note: note.write(), removes, ..Completion::of(key, self.fence(), status) };
+            Completion { note: note.write(), attempts, removes, ..Completion::of(key, self.fence(), status) };
         match self.complete(mode, &Arc::new(completion), note.class).await {
             Ok(record) => Ok((self, record)),
             Err(StoreError::Fenced { .. }) => Err(self.fenced()),

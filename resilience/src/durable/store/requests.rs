@@ -281,6 +281,8 @@ pub struct Completion {
     pub value: Vec<u8>,
     /// The text that replaces the record's note, unless it is empty.
     pub note: Vec<u8>,
+    /// The number of attempts that were begun; `None` if the last claim has begun one. Of a step it is not read.
+    pub attempts: Option<u32>,
     /// The lease of the job that this is a step of.
     pub holder: Option<Holder>,
     /// The record of a step, as [`Claimed::Held`] gave it: a step of a job has none before its end.
@@ -319,6 +321,7 @@ impl Completion {
             status,
             value: Vec::new(),
             note: Vec::new(),
+            attempts: None,
             holder: None,
             record: None,
             tally: None,

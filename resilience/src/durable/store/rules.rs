@@ -572,6 +572,7 @@ pub fn complete(rows: &mut impl Rows, completion: &Completion) -> Result<Record,
         completed: if is_held { 0 } else { now },
         note: if completion.note.is_empty() { record.note } else { completion.note.clone() },
         value: completion.value.clone(),
+        attempts: completion.attempts.unwrap_or(record.attempts),
         ..record
     };
     write(rows, record)
