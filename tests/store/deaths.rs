@@ -45,10 +45,27 @@ async fn page_async(n: u32) -> Result<u32, Error> {
     Ok(n)
 }
 
+#[checkpoint("again", inputs(n), on_mismatch = rerun)]
+fn again(n: u32) -> Result<u32, Error> {
+    Ok(n)
+}
+
+#[checkpoint("again", inputs(n), on_mismatch = rerun)]
+async fn again_async(n: u32) -> Result<u32, Error> {
+    Ok(n)
+}
+
 #[job("sync:{id}", max_recoveries = 1)]
 fn dies(id: u32) -> Result<u32, Error> {
     if records("a step") {
         page(run())?;
+    }
+    if records("a step again") {
+        again(run())?;
+    }
+    if records("the same cursors") {
+        Progress::open("rows").save_blocking(&0)?;
+        Progress::open("rows").save_blocking(&id)?;
     }
     if records("a cursor") {
         Progress::open("rows").save_blocking(&(run() + id))?;
@@ -60,6 +77,13 @@ fn dies(id: u32) -> Result<u32, Error> {
 async fn dies_async(id: u32) -> Result<u32, Error> {
     if records("a step") {
         page_async(run()).await?;
+    }
+    if records("a step again") {
+        again_async(run()).await?;
+    }
+    if records("the same cursors") {
+        Progress::open("rows").save(&0).await?;
+        Progress::open("rows").save(&id).await?;
     }
     if records("a cursor") {
         Progress::open("rows").save(&(run() + id)).await?;
@@ -124,6 +148,9 @@ fn only_recoveries_without_progress_count() {
             Some(4),
             "{job}: it gets no further"
         );
+        for again in ["a step again", "the same cursors"] {
+            assert_eq!(given_up_by(job, &[again; 3]), Some(3), "{job}: it records {again}");
+        }
     }
 }
 

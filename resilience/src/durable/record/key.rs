@@ -128,7 +128,7 @@ pub(crate) mod place {
 
     /// Returns the prefixes under which a job with the key `key` records its progress; none for other keys.
     ///
-    /// The sum of their revisions changes with each step that is recorded, each cursor that is saved, and each undo.
+    /// [`Record::progress_part`](super::super::Record::progress_part) says what each record there adds.
     pub(crate) fn progress_of(key: &str) -> Vec<String> {
         match key.strip_prefix(JOBS) {
             Some(id) => ["n", "p", "u"].map(|kind| format!("{kind}/{}/", part(id))).to_vec(),

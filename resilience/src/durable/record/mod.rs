@@ -33,6 +33,7 @@ pub(crate) use crate::failure::durable as error;
 pub use crate::failure::durable::{Corrupt, Millis, Status};
 
 use crc::{CRC_32_ISCSI, Crc, Table};
+use key::place;
 
 /// The first bytes of every record, in every format.
 const MAGIC: &[u8; 4] = b"RSLR";
@@ -104,8 +105,8 @@ pub struct Record {
     pub attempts: u32,
     /// How often its owner died since it last made progress.
     pub recoveries: u32,
-    /// For a job, the amount that it had recorded when its owner last died; for the count of a job's steps, how many
-    /// steps have a record.
+    /// For a job, the sum of [`progress_part`](Self::progress_part) of its records when its owner last died; for the
+    /// count of a job's steps, how many steps have a record.
     pub progress: u64,
     /// When this incarnation was first claimed.
     pub created: Millis,
@@ -242,6 +243,36 @@ impl Record {
     pub fn expires(&self) -> Option<Millis> {
         let ends = matches!(self.status, Status::Done | Status::RolledBack) && self.ttl > 0;
         ends.then(|| self.completed.saturating_add(self.ttl))
+    }
+
+    /// Returns what this record adds to the progress of its job; a job whose sum is the same at two deaths has got no
+    /// further between them.
+    ///
+    /// A cursor counts by its value, however often it was written; an undo, and a step of one, once it is done; the count
+    /// of a job's steps, and any other record, by its revision.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::Record;
+    ///
+    /// let mut cursor = Record::new("p/import%3A7/rows");
+    /// cursor.value = b"100".to_vec();
+    /// let before = cursor.progress_part();
+    /// cursor.revision += 1;
+    /// assert_eq!(cursor.progress_part(), before, "the same value again");
+    /// cursor.value = b"200".to_vec();
+    /// assert_ne!(cursor.progress_part(), before);
+    /// ```
+    pub fn progress_part(&self) -> u64 {
+        if place::is_cursor(&self.key) {
+            let [key, value] = [self.key.as_bytes(), &self.value].map(|bytes| CHECKSUM.checksum(bytes));
+            u64::from(key) << 32 | u64::from(value)
+        } else if place::is_of_undo(&self.key) {
+            u64::from(self.status == Status::Done)
+        } else {
+            self.revision
+        }
     }
 
     /// Returns the bytes to keep: the head and the body, in one.
@@ -488,7 +519,7 @@ impl Record {
         };
         match from.0 {
             // The places of a job's steps had no gaps.
-            [] if record.key == key && key::place::is_tally(key) => {
+            [] if record.key == key && place::is_tally(key) => {
                 Ok(Self { progress: record.order, ..record })
             }
             [] if record.key == key => Ok(record),

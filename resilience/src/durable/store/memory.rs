@@ -170,10 +170,10 @@ impl Rows for Tables {
         Ok(())
     }
 
-    fn revisions(&mut self, prefix: &str) -> Result<u64, StoreError> {
+    fn progress(&mut self, prefix: &str) -> Result<u64, StoreError> {
         let keys = self.keys(prefix);
-        let revision = |key: &String| self.read(key).ok().flatten().map_or(0, |record| record.revision);
-        Ok(keys.iter().map(revision).sum())
+        let part = |key: &String| self.read(key).ok().flatten().map_or(0, |record| record.progress_part());
+        Ok(keys.iter().map(part).fold(0, u64::wrapping_add))
     }
 }
 

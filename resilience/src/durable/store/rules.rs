@@ -134,9 +134,10 @@ pub fn is_kept_for_a_time(key: &str) -> bool {
 ///         Ok(())
 ///     }
 ///
-///     fn revisions(&mut self, prefix: &str) -> Result<u64, StoreError> {
+///     fn progress(&mut self, prefix: &str) -> Result<u64, StoreError> {
 ///         let keys: Vec<_> = self.rows.keys().filter(|key| key.starts_with(prefix)).cloned().collect();
-///         keys.iter().try_fold(0, |sum, key| Ok(sum + self.get(key)?.map_or(0, |record| record.revision)))
+///         let part = |record: Option<Record>| record.map_or(0, |record| record.progress_part());
+///         keys.iter().try_fold(0, |sum: u64, key| Ok(sum.wrapping_add(part(self.get(key)?))))
 ///     }
 /// }
 ///
@@ -223,15 +224,15 @@ pub trait Rows {
     /// Whatever the store itself fails with.
     fn forget_owner(&mut self, owner: &str) -> Result<(), StoreError>;
 
-    /// Returns the sum of the revisions of all records under keys that begin with `prefix`.
+    /// Returns the sum, with wrap-around, of [`Record::progress_part`] of all records under keys that begin with
+    /// `prefix`. A damaged record adds nothing.
     ///
-    /// It only has to change when one of them was written: recovery compares it with the sum at the death before, to
-    /// see whether a job made progress in between. Saturates.
+    /// Recovery compares it with the sum at the death before, to see whether a job made progress in between.
     ///
     /// # Errors
     ///
     /// Whatever the store itself fails with.
-    fn revisions(&mut self, prefix: &str) -> Result<u64, StoreError>;
+    fn progress(&mut self, prefix: &str) -> Result<u64, StoreError>;
 
     /// Returns the state of `key` as a lease: its status, its fence, and whether it was asked to stop.
     ///
@@ -463,11 +464,11 @@ fn life(rows: &mut impl Rows, record: &Record) -> Result<Life, StoreError> {
 /// Returns the record of an owner that died: one more recovery, or the first one since the job made progress.
 ///
 /// A job that gets a step further between two deaths is not one that kills its process each time: only recoveries
-/// without progress add up to the limit.
+/// without progress add up to the limit. What it records after each recovery in the same way is no progress.
 fn recovered(rows: &mut impl Rows, record: Record) -> Result<Record, StoreError> {
     let mut progress: u64 = 0;
     for prefix in place::progress_of(&record.key) {
-        progress = progress.saturating_add(rows.revisions(&prefix)?);
+        progress = progress.wrapping_add(rows.progress(&prefix)?);
     }
     let recoveries = if progress == record.progress { record.recoveries.saturating_add(1) } else { 1 };
     Ok(Record { recoveries, progress, ..record })
@@ -571,8 +572,8 @@ pub fn complete(rows: &mut impl Rows, completion: &Completion) -> Result<Record,
         status: completion.status,
         completed: if is_held { 0 } else { now },
         note: if completion.note.is_empty() { record.note } else { completion.note.clone() },
-        value: completion.value.clone(),
         attempts: completion.attempts.unwrap_or(record.attempts),
+        value: completion.value.clone(),
         ..record
     };
     write(rows, record)
@@ -601,11 +602,15 @@ fn complete_step(
             _ => {}
         }
     }
+    let is_repeated = stored.as_ref().is_some_and(|stored| stored.status == Status::Done);
     let (revision, place) = stored.map_or((0, 0), |stored| (stored.revision, stored.order));
     let order = match tally {
         Some(tally) => {
-            let progress = tally.progress.saturating_add(u64::from(place == 0));
-            write(rows, Record { progress, ..tally })?;
+            // A step that was done before gets its job no further: the count and its revision stay as they are.
+            if !is_repeated {
+                let progress = tally.progress.saturating_add(u64::from(place == 0));
+                write(rows, Record { progress, ..tally })?;
+            }
             rows.next_fence()?
         }
         None => place,

@@ -2,14 +2,13 @@
 //!
 //! A cursor is written only under the lease of its job, or its own; one of an earlier holder is refused by its fence.
 
-use super::{Verdict, cases, claim, fenced, hold, lapsed, ok, present, same, short, watch};
+use super::{Verdict, cases, claim, fenced, hold, lapsed, ok, present, same};
 use crate::durable::Record;
 use crate::durable::store::rules::VALUE_LIMIT;
 use crate::durable::store::{Cursor, Holder, Store, StoreError};
 
 cases![
     a_cursor_is_recorded_and_updated,
-    an_equal_cursor_is_no_progress,
     a_cursor_of_a_lost_lease_is_refused,
     a_cursor_that_is_too_large_is_refused,
 ];
@@ -28,16 +27,6 @@ async fn a_cursor_is_recorded_and_updated(store: &dyn Store) -> Verdict {
         same(present(store, "p/job/rows").await?.value, value.to_vec(), "the cursor")?;
     }
     same(present(store, "job").await?.status, job.status, "the job goes on")
-}
-
-/// A job that saves its position before it kills its process, each time the same one, would never be dead.
-async fn an_equal_cursor_is_no_progress(store: &dyn Store) -> Verdict {
-    let job = lapsed(store, "j/job").await?;
-    ok(store.put_cursor(cursor(&job, b"1")).await, "a cursor")?;
-    let again = hold(store, short(store, "j/job")).await?;
-    ok(store.put_cursor(cursor(&again, b"1")).await, "the same cursor")?;
-    watch(store, "j/job").await?;
-    same(hold(store, short(store, "j/job")).await?.recoveries, 2, "the recoveries without progress")
 }
 
 /// An earlier holder would set the work back, and its successor would repeat finished work.

@@ -11,6 +11,7 @@
 //! | results | one recorded result a key, what a release leaves behind, limits on sizes |
 //! | mismatch | other functions, versions and inputs are reported, never returned as values |
 //! | cursors | recorded progress is written by the holder only |
+//! | progress | which of a job's records show that it got further |
 //! | listings | the order of bytes, literal prefixes, pages that show each record once |
 //! | deletion | the records that are removed with a job, and those that must not be |
 //!
@@ -41,6 +42,7 @@ mod deletion;
 mod leases;
 mod listings;
 mod mismatch;
+mod progress;
 mod results;
 
 use crate::base::clock;
@@ -133,8 +135,15 @@ impl std::error::Error for Violations {}
 /// # });
 /// ```
 pub async fn conformance<S: Store>(mut fresh: impl FnMut() -> Arc<S>) -> Result<usize, Violations> {
-    let tables =
-        [leases::CASES, results::CASES, mismatch::CASES, cursors::CASES, listings::CASES, deletion::CASES];
+    let tables = [
+        leases::CASES,
+        results::CASES,
+        mismatch::CASES,
+        cursors::CASES,
+        progress::CASES,
+        listings::CASES,
+        deletion::CASES,
+    ];
     let mut violations = Violations { failed: Vec::new(), cases: 0 };
     for (name, case) in tables.into_iter().flatten() {
         violations.cases += 1;

@@ -199,17 +199,17 @@ impl Rows for Table<'_> {
         self.write("DELETE FROM owners WHERE name = ?1", [owner]).map(drop)
     }
 
-    fn revisions(&mut self, prefix: &str) -> Result<u64, StoreError> {
+    fn progress(&mut self, prefix: &str) -> Result<u64, StoreError> {
         if place::is_tally(prefix) {
-            return Ok(tally(self.tx()?, prefix)?.map_or(0, |tally| tally.revision));
+            return Ok(tally(self.tx()?, prefix)?.map_or(0, |tally| tally.progress_part()));
         }
-        let sql = "SELECT key, status, fence, head, NULL FROM records WHERE key >= ?1 AND key < ?2";
+        let sql = "SELECT key, status, fence, head, body FROM records WHERE key >= ?1 AND key < ?2";
         let mut select = self.tx()?.prepare_cached(sql).map_err(failed)?;
         let rows = select.query_map([prefix, &end_of(prefix)], Row::read).map_err(failed)?;
         let mut sum: u64 = 0;
         for row in rows {
-            let revision = row.map_err(failed)?.record().map_or(0, |record| record.revision);
-            sum = sum.saturating_add(revision);
+            let part = row.map_err(failed)?.record().map_or(0, |record| record.progress_part());
+            sum = sum.wrapping_add(part);
         }
         Ok(sum)
     }
