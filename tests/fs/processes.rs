@@ -197,10 +197,29 @@ fn a_waiter_that_does_not_run_does_not_keep_a_free_lock_from_others() {
     turn.lock().expect("the turn");
     drop(lock.acquire().expect("nobody holds it"));
     drop(futures::executor::block_on(lock.acquire_async()).expect("nobody holds it"));
-    // The holder of the turn may be a writer, before which no later reader goes.
-    let reader = lock.shared(true).wait(Duration::from_millis(1500)).acquire();
-    assert!(matches!(reader, Err(LockError::Timeout { .. })), "{reader:?}");
+    let reads = lock.shared(true);
+    let reader = reads.acquire().expect("nobody holds it");
+    drop(futures::executor::block_on(reads.acquire_async()).expect("only a reader holds it"));
+    drop(reader);
     drop(turn);
+}
+
+#[test]
+fn a_reader_waits_behind_a_writer_that_runs() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("");
+    let reads = x(&dir).shared(true);
+    let held = reads.acquire().expect("a lock");
+    let mut writer = Speaking::start(&mut child("processes::holds", &dir));
+    let waiter = || lock::list_in(dir.join("locks")).expect("a listing").remove(0).waiter;
+    while waiter().is_none_or(|waiter| waiter.pid != writer.pid()) {
+        std::thread::yield_now();
+    }
+    let late = reads.wait(Duration::from_millis(1500)).acquire();
+    assert!(matches!(late, Err(LockError::Timeout { .. })), "{late:?}");
+    drop(held);
+    writer.wait_for("held");
+    writer.end();
 }
 
 #[test]

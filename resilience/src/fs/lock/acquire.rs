@@ -6,8 +6,9 @@
 //! 2. The first of them locks the *turn*, a file of its own. Its holder is the only one of all processes that tries to
 //!    lock the lock itself, and every caller takes the turn first: a process that releases the lock and wants it again
 //!    queues behind the waiting one. A stopped holder of the turn is passed by, and a future that is not polled loses
-//!    the turn. Of a holder that is frozen with its container nothing shows that it does not run: a caller that asks
-//!    for the lock alone passes by any holder after a second, when one that runs has had its tries.
+//!    the turn. The state of a holder that is frozen with its container does not show that it does not run: a caller
+//!    that asks for the lock alone passes by any holder after a second, when one that runs has had its tries; a reader,
+//!    which lets waiting writers go first, passes by one that has written no text in that time, as each try does.
 //! 3. It tries to lock the file, again and again with pauses that grow to 20 ms, until it has it or its time is over.
 //!
 //! Nothing blocks: every try returns at once, and between two the caller waits for its timer or for a release in its
@@ -26,21 +27,21 @@ use crate::base::clock::{Timer, real_time};
 use crate::base::files;
 use crate::base::scope;
 use crate::base::stopping;
-use std::fs::File;
+use std::fs::{self, File};
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A caller that does not wait tries for this long: a look at the lock, or the moment between fork and exec of a child,
 /// may hold it for an instant.
 const AT_LEAST: Duration = Duration::from_millis(20);
 const FIRST_PAUSE: Duration = Duration::from_micros(200);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
-/// The time for which the turn of others is waited for. A reader waits for longer: a writer that has the turn goes
+/// The time for which the turn of others is waited for. A reader waits for as long as its holder tries: a writer goes
 /// first.
 const TURN: Duration = Duration::from_secs(1);
 
@@ -69,8 +70,9 @@ struct AcquireState {
     place: LockFiles,
     /// Whether the inode of the lock file was compared with those of the locks that the caller holds.
     is_compared: bool,
-    /// Since when another process has had the turn whenever this caller has asked for it.
-    refused: Option<Instant>,
+    /// Since when another process has had the turn whenever this caller has asked for it; for a reader, without a
+    /// sign that it runs: the time of its text.
+    refused: Option<(Instant, Option<SystemTime>)>,
 }
 
 impl Acquire {
@@ -158,8 +160,10 @@ impl AcquireState {
                 // A stopped holder does not continue by itself: every caller passes it.
                 Ok(None) if list::is_held_by_stopped(&place.turn) => None,
                 Ok(None) => {
-                    let since = *self.refused.get_or_insert_with(Instant::now);
-                    if lock.is_shared || since.elapsed() < TURN {
+                    let written = lock.is_shared.then(|| written(&place.turn)).flatten();
+                    let refused = self.refused.filter(|(_, before)| *before == written);
+                    let (since, _) = *self.refused.insert(refused.unwrap_or((Instant::now(), written)));
+                    if since.elapsed() < TURN {
                         return Ok(None);
                     }
                     None
@@ -206,6 +210,11 @@ impl AcquireState {
         held::warn_of_order(&held, &wanted);
         Ok(())
     }
+}
+
+/// Returns when the file at `path` was last written.
+fn written(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|found| found.modified()).ok()
 }
 
 fn try_lock(place: &LockFiles, path: &Path, is_shared: bool) -> Result<Option<File>, LockError> {
