@@ -1,7 +1,7 @@
 //! Paths that a program gives or its environment names, in processes that change their working directory, have an unusual mask, or
 //! act for another user.
 
-use crate::common::{Scratch, child, given_dir, say};
+use crate::common::{Scratch, child, given_dir, pipe, say};
 use resilience::fs::{DirLock, FileLock, LockError, MarkerLock, Transaction, TransactionError};
 use resilience::{Event, lock};
 use std::fs;
@@ -149,6 +149,7 @@ fn locks_in_a_foreign_directory() {
     let held = lock.acquire().expect("it may be read");
     assert!(is_busy(&lock) && held.still_ours());
     assert!(is_busy(&FileLock::at(dir.join("held.lock")).wait(Duration::ZERO)));
+    drop(FileLock::at(dir.join("piped.lock")).acquire().expect("it needs no turn"));
     let missing = FileLock::at(dir.join("missing.lock")).acquire().expect_err("it cannot be made");
     assert!(
         matches!(missing, LockError::Failed { kind: std::io::ErrorKind::PermissionDenied, .. }),
@@ -163,6 +164,10 @@ fn a_readable_lock_in_a_foreign_directory_is_usable() {
     let dir = scratch.path("");
     // As an administrator makes it in `/run/lock`.
     scratch.write("x.lock", "");
+    scratch.write("piped.lock", "");
+    pipe(&dir.join("piped.lock.turn"));
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    fs::set_permissions(dir.join("piped.lock.turn"), mode).expect("its mode");
     let held = FileLock::at(dir.join("held.lock")).acquire().expect("a lock");
     let Some(mut child) = as_other("given::locks_in_a_foreign_directory", &dir, "0022") else { return };
     let output = child.output().expect("a child");

@@ -9,6 +9,7 @@ use resilience::fs::{
 use resilience::{Category, Classify as _, Rejected, in_scope, lock, testing};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -419,6 +420,28 @@ fn an_unpolled_future_does_not_block_other_waiters() {
 }
 
 #[test]
+fn a_lock_names_the_kind_of_file_that_it_cannot_open() {
+    let (_world, scratch) = (testing::isolate(), Scratch::new());
+    let kinds: [(&str, fn(&Path)); 2] = [
+        ("a directory", |path| fs::create_dir(path).expect("a directory")),
+        ("a socket", |path| drop(UnixListener::bind(path).expect("a socket"))),
+    ];
+    for (kind, make) in kinds {
+        for extension in ["lock", "turn"] {
+            let dir = scratch.path(kind);
+            let path = lock::in_dir(&dir, "x").acquire().expect("a lock").path().to_owned();
+            let path = if extension == "turn" { path.with_extension(extension) } else { path };
+            fs::remove_file(&path).expect("a file");
+            make(&path);
+            let refused = lock::in_dir(&dir, "x").acquire().expect_err(kind).to_string();
+            let told = format!("{}: it is {kind}, not a regular file", path.display());
+            assert!(refused.contains(&told), "{refused}");
+            fs::remove_dir_all(&dir).expect("a directory");
+        }
+    }
+}
+
+#[test]
 fn a_pipe_instead_of_a_file_does_not_block() {
     let (_world, scratch) = (testing::isolate(), Scratch::new());
     let lock = lock::named("pipe").acquire().expect("a lock");
@@ -431,6 +454,10 @@ fn a_pipe_instead_of_a_file_does_not_block() {
     drop(now(&lock::named("pipe")));
     let _ = lock::prune();
     let marker = scratch.path("marker");
+    fs::create_dir(marker.with_extension("fence")).expect("a directory");
+    let refused = MarkerLock::at(&marker).acquire().expect_err("it has no place for its fence").to_string();
+    assert!(refused.contains("marker.fence: "), "{refused}");
+    fs::remove_dir(marker.with_extension("fence")).expect("a directory");
     pipe(&marker.with_extension("fence"));
     fs::create_dir(&marker).expect("a directory");
     pipe(&marker.join("owner"));

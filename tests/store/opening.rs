@@ -2,32 +2,25 @@
 
 use crate::common::{Scratch, pipe};
 use resilience::durable::{SqliteStore, StoreError};
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::cell::Cell;
+use std::fs;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-/// `open(2)` of Linux: do not wait for a reader.
-const O_NONBLOCK: i32 = 0o4000;
-
-/// Puts a pipe in the place of the log of the store in `dir`: who reads the log waits for what is written to it.
-fn endless_log(dir: &Path) {
-    pipe(&dir.join("store.sqlite-wal"));
+thread_local! {
+    /// The test that this thread tells when it reads a log, and waits for then.
+    static READS: Cell<Option<(Sender<()>, Receiver<()>)>> = const { Cell::new(None) };
 }
 
-/// The log's other end, once another thread reads it. The pipe is removed: it is no log for SQLite.
-fn being_read(dir: &Path) -> File {
-    let log = dir.join("store.sqlite-wal");
-    loop {
-        match OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(&log) {
-            Ok(end) => {
-                fs::remove_file(&log).expect("the pipe");
-                return end;
-            }
-            // No one reads yet.
-            Err(_) => std::thread::yield_now(),
-        }
+/// Lets a thread of the test wait where it begins to read a log, as it does where that is large.
+fn waits_in_log(moment: &'static str) {
+    if moment == "in log"
+        && let Some((reads, goes_on)) = READS.take()
+    {
+        reads.send(()).expect("the test");
+        let _ = goes_on.recv();
     }
 }
 
@@ -43,11 +36,15 @@ fn scanning_a_large_log_does_not_block_other_stores() {
         ("integrity", &|| looked.integrity_blocking().map(|found| assert_eq!(found, [""; 0]))),
         ("open", &|| SqliteStore::open(&large).map(drop)),
     ];
+    resilience::testing::on_moment(waits_in_log);
     for (name, look) in looks {
-        endless_log(&large);
         std::thread::scope(|threads| {
-            let look = threads.spawn(look);
-            let log = being_read(&large);
+            let ((begins, reads), (go_on, goes_on)) = (channel(), channel());
+            let look = threads.spawn(move || {
+                READS.set(Some((begins, goes_on)));
+                look()
+            });
+            reads.recv().expect("it reads the log");
             let (opened, is_open) = channel();
             let other = &other;
             threads.spawn(move || {
@@ -55,12 +52,56 @@ fn scanning_a_large_log_does_not_block_other_stores() {
                 drop(SqliteStore::inspect(other).expect("a store"));
                 let _ = opened.send(());
             });
-            // The time is for one that waits; it would go on when the log ends.
+            // The time is for one that waits; it would go on when the look does.
             let is_open = is_open.recv_timeout(Duration::from_secs(30)).is_ok();
-            drop(log);
+            drop(go_on);
             look.join().expect("its thread").expect("a store");
             assert!(is_open, "{name}");
         });
+    }
+}
+
+/// Opens or inspects the store in `dir`, on a thread of its own, which may hang.
+fn looks(dir: &Path, look: fn(&Path) -> Result<SqliteStore, StoreError>) -> Option<Result<(), StoreError>> {
+    let (ended, end) = channel();
+    let dir = dir.to_owned();
+    std::thread::spawn(move || ended.send(look(&dir).map(drop)));
+    end.recv_timeout(Duration::from_secs(30)).ok()
+}
+
+#[test]
+fn a_pipe_directory_or_socket_instead_of_a_file_is_refused_without_blocking() {
+    type Kind = (&'static str, fn(&Path));
+    let kinds: [Kind; 3] = [
+        ("a pipe", pipe),
+        ("a directory", |path| fs::create_dir(path).expect("a directory")),
+        ("a socket", |path| drop(UnixListener::bind(path).expect("a socket"))),
+    ];
+    for name in
+        ["store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "store.sqlite-journal", "acknowledged"]
+    {
+        for (kind, make) in kinds {
+            let scratch = Scratch::new();
+            let dir = scratch.path("state");
+            drop(SqliteStore::open(&dir).expect("a store"));
+            let file = dir.join(name);
+            let _ = fs::remove_file(&file);
+            make(&file);
+            let ends = [
+                ("open", looks(&dir, |dir| SqliteStore::open(dir))),
+                ("inspect", looks(&dir, |dir| SqliteStore::inspect(dir))),
+            ];
+            for (look, end) in ends {
+                let end = end.unwrap_or_else(|| panic!("{look}: {name}, {kind}: it blocks"));
+                if look == "inspect" && name == "acknowledged" {
+                    end.expect("it is only read");
+                    continue;
+                }
+                let words = end.expect_err(name).to_string();
+                let told = format!("{} is {kind}, not a regular file", file.display());
+                assert!(words.contains(&told), "{look}: {words}");
+            }
+        }
     }
 }
 

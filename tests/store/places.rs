@@ -63,7 +63,7 @@ fn symlinks_and_files_are_rejected() {
     symlink(scratch.path("real"), scratch.path("link")).expect("a link");
     assert!(refused(&scratch.path("link")).contains("link"));
     symlink(scratch.path("elsewhere"), scratch.path("real/store.sqlite")).expect("a link");
-    assert!(refused(&scratch.path("real")).contains("store.sqlite is a link or a directory, not a file"));
+    assert!(refused(&scratch.path("real")).contains("store.sqlite is a link, not a regular file"));
     fs::write(scratch.path("file"), "").expect("a file");
     assert!(SqliteStore::open(scratch.path("file")).is_err());
 }

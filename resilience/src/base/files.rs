@@ -6,6 +6,8 @@
 //!
 //! Every refusal names the file, its owner and mode, and what to do.
 
+#[cfg(feature = "sqlite")]
+use super::regular_file::other_kind;
 use std::fs::{self, DirBuilder, File};
 #[cfg(any(feature = "sqlite", feature = "fs"))]
 use std::fs::{OpenOptions, TryLockError};
@@ -334,8 +336,15 @@ pub(crate) fn is_at(file: &File, path: &Path) -> bool {
 }
 
 /// Opens `file` for writing, made for this user alone if it is not there.
+///
+/// # Errors
+///
+/// Also for a pipe, which waits for a reader, and for whatever else is not a regular file.
 #[cfg(feature = "sqlite")]
 pub(crate) fn open_file(file: &Path) -> io::Result<File> {
+    if let Some(kind) = fs::metadata(file).ok().and_then(|found| other_kind(&found)) {
+        return Err(io::Error::other(format!("it is {kind}, not a regular file")));
+    }
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]

@@ -64,7 +64,7 @@ pub(crate) mod percentile;
 #[cfg(any(feature = "durable", all(feature = "fs", target_os = "linux")))]
 pub(crate) mod promise;
 mod real_clock;
-#[cfg(any(feature = "config", feature = "fs", feature = "ops"))]
+#[cfg(any(feature = "config", feature = "fs", feature = "ops", feature = "sqlite"))]
 pub(crate) mod regular_file;
 #[cfg(any(feature = "config", feature = "ops"))]
 pub(crate) mod repeating;

@@ -11,6 +11,7 @@ use crate::base::files::{self as base, Unusable};
 pub(crate) use crate::base::files::{
     Inode, inode, inode_of, is_at, is_volatile, open_file, remove_unlocked, seen, size, try_lock,
 };
+use crate::base::regular_file::other_kind;
 use crate::durable::store::StoreError;
 use std::fs;
 use std::io;
@@ -54,6 +55,19 @@ pub(crate) fn prepare(dir: &Path, allow_network: bool) -> Result<(), StoreError>
     base::prepare(dir, (!allow_network).then_some(ADVICE)).map_err(of_unusable)
 }
 
+/// Refuses the place of a file of the store, if something else than a regular file is there: opening or reading that
+/// could wait for ever, and the words of SQLite would not name it.
+///
+/// # Errors
+///
+/// What is there.
+pub(crate) fn check_regular(path: &Path) -> Result<(), StoreError> {
+    match fs::metadata(path).ok().and_then(|found| other_kind(&found)) {
+        Some(kind) => refused(path, &format!("is {kind}, not a regular file: move it away")),
+        None => Ok(()),
+    }
+}
+
 /// Looks whether the store's file at `file` is safe, without opening it; whether it is there.
 ///
 /// # Errors
@@ -61,8 +75,11 @@ pub(crate) fn prepare(dir: &Path, allow_network: bool) -> Result<(), StoreError>
 /// That it is a link, belongs to another user, can be written to by others, or is empty: a new store is made under
 /// another name first, so that an empty file is the remains of a store.
 pub(crate) fn check(file: &Path) -> Result<bool, StoreError> {
-    match fs::symlink_metadata(file) {
-        Ok(found) if !found.is_file() => refused(file, "is a link or a directory, not a file"),
+    let found = fs::symlink_metadata(file);
+    if let Some(kind) = found.as_ref().ok().and_then(other_kind) {
+        return refused(file, &format!("is {kind}, not a regular file"));
+    }
+    match found {
         Ok(found) if found.len() == 0 => Err(StoreError::Lost(format!(
             "{} is empty: what was in it is gone. Restore the directory from a backup, or remove it to start over",
             file.display()

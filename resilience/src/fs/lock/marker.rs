@@ -308,7 +308,9 @@ impl MarkerLock {
             .and_then(|text| text.trim().parse().ok());
         let owner = MarkerContent { fence: before.unwrap_or(0_u64) + 1, id, counter: 0 };
         let entered = OwnMarker::open(&self.path).and_then(|marker| {
-            replace(&fence_file, &owner.fence.to_string(), &owner.id)?;
+            let named =
+                |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", fence_file.display()));
+            replace(&fence_file, &owner.fence.to_string(), &owner.id).map_err(named)?;
             marker.write(&owner)?;
             Ok(marker)
         });

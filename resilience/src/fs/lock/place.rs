@@ -4,6 +4,7 @@ use super::super::LockError;
 use crate::base::digest::hash;
 use crate::base::files::{self, Inode};
 use crate::base::of_process::OfProcess;
+use crate::base::regular_file::other_kind;
 use crate::base::site::Site;
 use crate::base::state_dir::{self, ChosenDir};
 use crate::base::sync::locked;
@@ -277,8 +278,17 @@ impl LockFiles {
     /// Opens one of its files, made if it is not there.
     ///
     /// The files of a name are for this user alone. One at a path is made with the usual rights; who may only read it
-    /// can lock it as well.
+    /// can lock it as well. What is there and is no regular file is named in the error, where it cannot be opened.
     pub(super) fn open(&self, path: &Path) -> io::Result<File> {
+        self.opened(path).map_err(|error| {
+            match fs::symlink_metadata(path).ok().and_then(|found| other_kind(&found)) {
+                Some(kind) => io::Error::new(error.kind(), format!("it is {kind}, not a regular file")),
+                None => error,
+            }
+        })
+    }
+
+    fn opened(&self, path: &Path) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.read(true).write(true);
         #[cfg(target_os = "linux")]
@@ -303,10 +313,17 @@ impl LockFiles {
                     Err(error) => Err(error),
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !self.is_own => {
+            // A pipe that may only be read would wait for a writer.
+            Err(error)
+                if error.kind() == io::ErrorKind::PermissionDenied && !self.is_own && is_file(path) =>
+            {
                 options.write(false).open(path)
             }
             opened => opened,
         }
     }
+}
+
+fn is_file(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }

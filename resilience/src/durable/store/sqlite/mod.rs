@@ -46,7 +46,7 @@ use crate::base::sync::locked;
 use crate::durable::record::{Millis, Record};
 use crate::durable::store::owners::Owners;
 use commit::Committer;
-use place::{Clocks, FILE, FenceFile, OWNERS, StorePlace, files_of, missing};
+use place::{Clocks, FILE, FenceFile, MARK, OWNERS, StorePlace, files_of, missing};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::fs;
@@ -108,7 +108,8 @@ impl SqliteOptions {
     /// # Errors
     ///
     /// [`StoreError::Refused`] if the directory belongs to another user, others may write to it, it is a link or
-    /// on a network file system, or the file is of a later release; [`StoreError::Lost`] if the file is empty or
+    /// on a network file system or one that is mounted read-only, something else than a file is in the place of one of
+    /// its files, or the file is of a later release; [`StoreError::Lost`] if the file is empty or
     /// missing beside its log; [`StoreError::Unavailable`] if the file or its log is damaged; else what SQLite
     /// says.
     pub fn open(self, dir: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
@@ -123,6 +124,8 @@ impl SqliteOptions {
         }
         let [_, log, _] = files_of(&file);
         let mut is_there = files::check(&file)?;
+        let mark = dir.join(MARK);
+        [&log, &mark].into_iter().try_for_each(|file| files::check_regular(file))?;
         if !is_there && (fs::metadata(&log).is_ok_and(|log| log.len() > 0) || FenceFile::is_in(&dir)) {
             // Another process may have made it since, and used it.
             is_there = files::check(&file)?;
@@ -286,9 +289,11 @@ impl Inner {
     }
 }
 
-/// Checks the log of `file` for damage.
+/// Checks that the files of the store in `file` are files, and its log for damage.
 fn sound_log(file: &Path) -> Result<(), StoreError> {
-    let [_, log, _] = files_of(file);
+    let [_, log, index] = files_of(file);
+    let journal = file.with_extension("sqlite-journal");
+    [file, &log, &index, &journal].into_iter().try_for_each(files::check_regular)?;
     match wal::damage(&log) {
         None => Ok(()),
         Some(frame) => Err(StoreError::Unavailable(format!(
@@ -339,6 +344,7 @@ impl SqliteStore {
     pub fn inspect(dir: impl AsRef<Path>) -> Result<Self, StoreError> {
         let dir = absolute(dir.as_ref())?;
         let file = dir.join(FILE);
+        files::check_regular(&file)?;
         match fs::metadata(&file) {
             Ok(found) if found.len() == 0 => {
                 return Err(StoreError::Lost(format!("{} is empty: what was in it is gone", file.display())));

@@ -7,6 +7,7 @@
 //! The turn to write ([`WriteTurn`]) makes the queue between processes fair: SQLite's own wait polls, and a process
 //! that commits without pause would keep the others out.
 
+use crate::base::regular_file::open_to_read;
 use crate::base::sync::locked;
 use crate::durable::record::Millis;
 use crate::durable::store::StoreError;
@@ -98,7 +99,7 @@ pub(super) struct FenceFile {
     file: Mutex<File>,
 }
 
-const MARK: &str = "acknowledged";
+pub(super) const MARK: &str = "acknowledged";
 
 impl FenceFile {
     /// Opens the mark of the store in `dir`, made if it does not exist.
@@ -125,9 +126,7 @@ impl FenceFile {
 
     /// Returns how far the store in `dir` was acknowledged, without making the file.
     pub(super) fn look(dir: &Path) -> Option<u64> {
-        let path = dir.join(MARK);
-        let is_file = std::fs::metadata(&path).is_ok_and(|found| found.is_file());
-        is_file.then(|| File::open(path).ok()).flatten().and_then(|mut file| number_in(&mut file))
+        open_to_read(&dir.join(MARK)).ok().and_then(|mut file| number_in(&mut file))
     }
 
     fn write(&self, fence: u64) {

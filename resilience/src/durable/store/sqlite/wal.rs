@@ -6,7 +6,7 @@
 //!
 //! The format is that of <https://www.sqlite.org/fileformat2.html#walformat>.
 
-use std::fs::File;
+use crate::base::regular_file::open_to_read;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
@@ -17,8 +17,9 @@ const FRAME_HEADER: usize = 24;
 /// Returns the number of the first damaged frame of the log at `path`, from 1; `None` for a sound log, or without a
 /// log.
 pub(super) fn damage(path: &Path) -> Option<usize> {
+    crate::durable::moment::reached("in log");
     // Read part by part: while another program reads the store, its log grows beyond what memory holds.
-    let open = || Log::new(BufReader::with_capacity(1 << 20, File::open(path).ok()?));
+    let open = || Log::new(BufReader::with_capacity(1 << 20, open_to_read(path).ok()?));
     // Another process may restart the log while it is read: then the header has changed.
     for _ in 0..3 {
         let log = open()?;
