@@ -68,7 +68,11 @@ impl Group {
     }
 
     fn left(&self) -> Vec<Pid> {
-        let is_earlier = |child: &Process| self.earlier.iter().any(|earlier| earlier.is(child));
+        // What an earlier process began since then is in its group, where the group of a command is another one.
+        let begun_by = |earlier: &Process, child: &Process| !self.is_shared && earlier.group == child.group;
+        let is_earlier = |child: &Process| {
+            self.earlier.iter().any(|earlier| earlier.is(child) || begun_by(earlier, child))
+        };
         pids(children().into_iter().filter(|child| !is_earlier(child)))
     }
 }

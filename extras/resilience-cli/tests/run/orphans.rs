@@ -31,6 +31,26 @@ fn processes_from_before_the_run_are_not_killed() {
 }
 
 #[test]
+fn orphans_of_earlier_processes_are_not_killed() {
+    let dir = dir();
+    // A job of the shell begins another process during the run, and ends: the run is the parent of that then.
+    let script = "exec > /dev/null 2>&1
+        { until [ -e ready ]; do sleep 0.01; done; sleep 60 & echo $! > new; mv new late; } &
+        exec $RUN --retries 1 --base 1ms --timeout 30s -- sh -c 'touch ready; until [ -s late ]; do sleep 0.01; done
+            until [ \"$(cut -d \" \" -f 4 /proc/$(cat late)/stat || echo $PPID)\" = $PPID ]; do sleep 0.01; done
+            sleep 60 & echo $! >> left; exit 3'";
+    let mut shell = unspoilt("sh");
+    shell.args(["-c", script]).current_dir(dir.path());
+    shell.env("RUN", format!("{} run", super::BINARY)).env("RESILIENCE_STATE", dir.path().join("state"));
+    assert_eq!(ends(&mut shell).1, 3);
+    let late = read(dir.path(), "late").unwrap();
+    assert!(is_alive(late.trim()), "it is none of the command's");
+    assert!(Command::new("kill").arg(late.trim()).status().unwrap().success());
+    let left = read(dir.path(), "left").unwrap();
+    assert!(left.lines().count() == 2 && !left.lines().any(is_alive), "those of the command are killed");
+}
+
+#[test]
 fn orphans_of_a_running_command_are_reaped() {
     let dir = dir();
     let script = "(sh -c 'echo $$ > new; mv new orphan' &); until [ -e orphan ]; do sleep 0.01; done
