@@ -86,6 +86,35 @@ fn a_directory_of_another_user_is_refused() {
     }
 }
 
+/// Not a test of its own: it sets the subscriber of its process.
+#[test]
+#[ignore = "run by the other, in a process of its own"]
+fn uses_the_home_of_another_user() {
+    let Some(home) = given_dir() else { return };
+    let warnings = Warnings::of("resilience::store");
+    tracing::subscriber::set_global_default(warnings.clone()).expect("the only one");
+    for name in ["importer", "exporter"] {
+        SqliteStore::open(home.join(".local/state/resilience").join(name)).expect("a store");
+    }
+    assert_eq!(warnings.count(), 1, "when the first directory is made");
+    println!("all seen");
+}
+
+#[test]
+fn a_directory_made_in_the_home_of_another_user_is_reported() {
+    let scratch = Scratch::new();
+    let home = scratch.path("home");
+    fs::create_dir(&home).expect("a directory");
+    set_mode(&home, 0o755);
+    if let Err(error) = std::os::unix::fs::chown(&home, Some(12_345), None) {
+        eprintln!("SKIPPED: only root can give a directory away ({error})");
+        return;
+    }
+    let output = child("places::uses_the_home_of_another_user", &home).output().expect("a process");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("all seen"), "{text}\n{output:?}");
+}
+
 #[test]
 fn tables_of_a_later_release_are_not_changed() {
     let scratch = Scratch::new();

@@ -436,6 +436,30 @@ fn runs_a_job_until_it_is_killed() {
 }
 
 #[test]
+fn state_in_the_home_of_another_user_is_reported() {
+    for words in ["--lock x", "--checkpoint x"] {
+        let home = tempfile::tempdir().expect("a directory");
+        if let Err(error) = std::os::unix::fs::chown(home.path(), Some(12_345), None) {
+            eprintln!("SKIPPED: only root can give a directory away ({error})");
+            return;
+        }
+        let said = || {
+            let mut run = Command::new(env!("CARGO_BIN_EXE_resilience"));
+            run.arg("run").args(words.split(' ')).args(["--", "true"]).env_clear();
+            let output =
+                run.env("PATH", "/usr/bin:/bin").env("HOME", home.path()).output().expect("the binary");
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8_lossy(&output.stderr).into_owned()
+        };
+        let first = said();
+        let expected =
+            format!("in {}, which belongs to user 12345, who cannot use it", home.path().display());
+        assert!(first.lines().count() == 1 && first.contains(&expected), "{first}");
+        assert_eq!(said(), "", "it is there by then");
+    }
+}
+
+#[test]
 fn a_running_job_whose_process_has_ended_is_shown_as_such() {
     let home = tempfile::tempdir().expect("a directory");
     let dir = home.path().join("resilience/importer");

@@ -70,12 +70,36 @@ fn make(dir: &Path) -> Result<(), Unusable> {
     match private_dir().create(dir) {
         Ok(()) => {
             dir_for_owner(dir).map_err(failed(dir))?;
+            #[cfg(all(unix, feature = "tracing"))]
+            warn_of_owner(dir, above);
             sync_dir(above)
         }
         // Another process was faster; what else is there is looked at next.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(not_made(dir, above, &error)),
     }
+}
+
+/// Warns that `dir` was made in a directory that another user has alone, who cannot use it: as root with the `HOME` of
+/// that user.
+///
+/// Nothing is refused: in a container the home directory may belong to a user that does not matter there. The user root
+/// has the directories of the system, and those that others may write to are shared on purpose.
+#[cfg(all(unix, feature = "tracing"))]
+fn warn_of_owner(dir: &Path, above: &Path) {
+    use std::os::unix::fs::MetadataExt;
+    let Some((found, own)) = fs::metadata(above).ok().zip(own_user()) else { return };
+    if [own, 0].contains(&found.uid()) || found.mode() & 0o022 != 0 {
+        return;
+    }
+    crate::base::guarded::guarded(|| {
+        tracing::warn!(
+            target: "resilience::store",
+            "{} was made for user {own} in {}, which belongs to user {}, who cannot use it: give it to that user with \
+             `chown`, and set HOME (`sudo -H`) or RESILIENCE_STATE to a directory of user {own}",
+            dir.display(), above.display(), found.uid()
+        );
+    });
 }
 
 /// Returns a builder of directories for this user alone, where the system has modes.

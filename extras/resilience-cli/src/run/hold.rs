@@ -134,7 +134,11 @@ fn file_lock(name: &str, is_shared: bool, place: &StateOptions) -> Result<FileLo
     let lock = match Path::new(name) {
         dir if name.contains('/') && dir.is_dir() => DirLock::at(dir).into(),
         file if name.contains('/') => FileLock::at(file),
-        _ => lock::in_dir(state::locks_of_run(place)?, name),
+        _ => {
+            let dir = state::locks_of_run(place)?;
+            state::warn_of_owner(&dir);
+            lock::in_dir(dir, name)
+        }
     };
     Ok(lock.shared(is_shared))
 }

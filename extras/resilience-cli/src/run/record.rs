@@ -39,6 +39,7 @@ impl RunCheckpoint {
     /// Opens the store of the checkpoint with this key.
     pub(super) fn open(key: &str, place: &StateOptions) -> Result<Self, Failure> {
         let state = state::of_run(place)?;
+        state::warn_of_owner(&state.dir);
         let store =
             SqliteStore::open(&state.dir).map_err(|error| format!("{}: {error}", state.dir.display()))?;
         use_store(Arc::new(store));

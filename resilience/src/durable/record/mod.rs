@@ -519,9 +519,7 @@ impl Record {
         };
         match from.0 {
             // The places of a job's steps had no gaps.
-            [] if record.key == key && place::is_tally(key) => {
-                Ok(Self { progress: record.order, ..record })
-            }
+            [] if record.key == key && place::is_tally(key) => Ok(Self { progress: record.order, ..record }),
             [] if record.key == key => Ok(record),
             [] => Err(Corrupt::OtherKey),
             _ => Err(Corrupt::Field),
