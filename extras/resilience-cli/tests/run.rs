@@ -2,6 +2,8 @@
 
 #[path = "run/alike.rs"]
 mod alike;
+#[path = "run/checkpoint.rs"]
+mod checkpoint;
 #[path = "run/example.rs"]
 mod example;
 #[path = "run/hold.rs"]
@@ -16,6 +18,8 @@ mod moments;
 mod orphans;
 #[path = "run/signals.rs"]
 mod signals;
+#[path = "run/terminal.rs"]
+mod terminal;
 #[path = "run/unwritable.rs"]
 mod unwritable;
 
@@ -414,145 +418,4 @@ fn a_closed_stdout_is_not_a_failure() {
         assert_eq!(fs::read_to_string(dir.path().join("f")).unwrap(), left);
     }
     assert_eq!(calls(dir.path()), 2, "an output that was passed on is not repeated");
-}
-
-#[test]
-fn a_recorded_success_is_not_repeated() {
-    let dir = dir();
-    let script = "echo >> calls; echo result $(wc -l < calls)";
-    for _ in 0..2 {
-        let (said, code) = ends(&mut run(dir.path(), "--checkpoint import:7", script));
-        assert_eq!((said.as_str(), code), ("result 1\n", 0));
-    }
-    assert_eq!(calls(dir.path()), 1);
-
-    // A failure is not recorded, a fallback's success neither.
-    for _ in 0..2 {
-        assert_eq!(
-            ends(&mut run(dir.path(), "--checkpoint import:8 --fallback true", "echo >> calls; exit 1")).1,
-            0
-        );
-    }
-    assert_eq!(calls(dir.path()), 3);
-
-    // Another command under the same key is a mistake.
-    let other = output(&mut run(dir.path(), "--checkpoint import:7", "echo other"));
-    assert_eq!(other.status.code(), Some(125));
-    assert!(text(&other.stderr).contains("was recorded for `sh -c echo >> calls"), "{}", text(&other.stderr));
-
-    let quiet = "--checkpoint import:9 --checkpoint-output none";
-    let said: Vec<_> = (0..2).map(|_| ends(&mut run(dir.path(), quiet, "echo once")).0).collect();
-    assert_eq!(said, ["once\n", ""]);
-}
-
-#[test]
-fn arguments_that_are_not_utf8_are_distinguished() {
-    use std::os::unix::ffi::OsStrExt as _;
-    let dir = dir();
-    let [one, other] = [b"a\xffb", b"a\xfeb"].map(|bytes| std::ffi::OsStr::from_bytes(bytes));
-    let recorded = |word| {
-        let mut command = run(dir.path(), "--checkpoint import:7", "echo ran; printf %s \"$0\"");
-        output(command.arg(word))
-    };
-    assert_eq!(recorded(one).stdout, b"ran\na\xffb");
-    assert_eq!(recorded(one).stdout, b"ran\na\xffb");
-    let refused = recorded(other);
-    assert_eq!((refused.status.code(), text(&refused.stdout).as_str()), (Some(125), ""));
-    let said = text(&refused.stderr);
-    assert!(said.contains(r"a\xffb`, and this is") && said.contains(r"a\xfeb`: use another key"), "{said}");
-
-    // A lock in one directory is not that in another one.
-    for name in [one, other] {
-        fs::create_dir(dir.path().join(name)).unwrap();
-    }
-    let inner = format!("cd \"../$1\" && exec {BINARY} run --lock ./x -- echo inner");
-    let nested = |to| {
-        let mut command = run(&dir.path().join(one), "--lock ./x", &inner);
-        ends(command.arg("sh").arg(to).env("RESILIENCE_STATE", dir.path().join("state")))
-    };
-    assert_eq!(nested(other), ("inner\n".to_owned(), 0));
-    assert_eq!(nested(one), (String::new(), 75));
-}
-
-#[test]
-fn output_too_large_for_a_record_is_printed_and_reported() {
-    let dir = dir();
-    let output = output(&mut run(dir.path(), "--checkpoint big", "yes | head -c 2000000"));
-    assert_eq!((output.stdout.len(), output.status.code()), (2_000_000, Some(125)));
-    assert!(text(&output.stderr).contains("--checkpoint-output none"), "{}", text(&output.stderr));
-}
-
-#[test]
-fn an_unusable_store_is_reported_before_the_command_runs() {
-    let dir = dir();
-    fs::write(dir.path().join("state"), "not a directory").unwrap();
-    let output = output(&mut run(dir.path(), "--checkpoint key", "echo >> calls"));
-    assert_eq!((output.status.code(), calls(dir.path())), (Some(125), 0), "{}", text(&output.stderr));
-}
-
-#[test]
-fn only_one_of_two_concurrent_runs_executes_the_command() {
-    let dir = dir();
-    let script = "echo >> calls; sleep 0.3; echo result";
-    let mut both = [0, 1].map(|_| run(dir.path(), "--checkpoint shared", script));
-    let both = both.each_mut().map(|command| command.stdout(Stdio::piped()).spawn().unwrap());
-    let both = both.map(|child| text(&child.wait_with_output().unwrap().stdout));
-    assert_eq!((both, calls(dir.path())), (["result\n".to_owned(), "result\n".to_owned()], 1));
-}
-
-/// Types `keys` into a terminal in which `shell` runs, once the file `ready` is there, and returns what is on the screen.
-fn in_terminal(dir: &Path, shell: &str, keys: &[u8]) -> String {
-    typed(dir, shell, keys, || dir.join("ready").exists())
-}
-
-/// The same, once `is_time`, if there are any keys.
-fn typed(dir: &Path, shell: &str, keys: &[u8], is_time: impl Fn() -> bool) -> String {
-    let mut command = unspoilt("script");
-    command.args(["-qfec", shell, "/dev/null"]).env("RUN", format!("{BINARY} run")).current_dir(dir);
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("`script` of util-linux");
-    let mut stdin = child.stdin.take().unwrap();
-    if !keys.is_empty() {
-        while !is_time() && child.try_wait().unwrap().is_none() {
-            std::thread::yield_now();
-        }
-        // It may have ended.
-        let _ = stdin.write_all(keys);
-    }
-    let output = child.wait_with_output().unwrap();
-    drop(stdin);
-    text(&output.stdout).replace('\r', "")
-}
-
-#[test]
-fn a_foreground_command_shares_the_process_group() {
-    let dir = dir();
-    let groups = in_terminal(dir.path(), "ps -o pgid= -p $$; $RUN -- sh -c 'ps -o pgid= -p $$'", b"");
-    let groups: Vec<_> = groups.split_whitespace().collect();
-    assert_eq!(groups.len(), 2, "{groups:?}");
-    assert_eq!(groups[0], groups[1]);
-}
-
-#[test]
-fn ctrl_c_reaches_the_command_once() {
-    let dir = dir();
-    let script = "trap \"echo >> calls; exit 1\" INT; touch ready; while :; do sleep 0.01; done";
-    let screen = in_terminal(
-        dir.path(),
-        &format!("$RUN --retries 3 --base 1ms -- sh -c '{script}'; echo code $?"),
-        b"\x03",
-    );
-    assert_eq!(calls(dir.path()), 1, "{screen}");
-    assert!(!screen.contains("code 0"), "{screen}");
-}
-
-#[test]
-fn a_background_command_that_reads_the_terminal_is_ended() {
-    let dir = dir();
-    // `set -m` gives the background its own group, as an interactive shell does.
-    let shell = "set -m; $RUN -- sh -c 'read line < /dev/tty' & wait $!; echo code $?";
-    let script: PathBuf = dir.path().join("script.sh");
-    fs::write(&script, shell).unwrap();
-    let screen = in_terminal(dir.path(), &format!("sh {}", script.display()), b"");
-    assert!(screen.contains("wants the terminal") && screen.contains("code 125"), "{screen}");
 }

@@ -420,10 +420,10 @@ fn a_long_wait_is_shown_only_on_a_terminal() {
     let held = of_program(path, "deploy").acquire().expect("a lock");
     let home = path.join("home").display().to_string();
     let shell = format!("XDG_STATE_HOME={home} $RUN --lock deploy --wait 1500ms -- true; echo code $?");
-    let screen = super::in_terminal(path, &shell, b"");
+    let screen = super::terminal::in_terminal(path, &shell, b"");
     assert!(screen.contains("waiting for the lock deploy, for 1s") && screen.contains("code 75"), "{screen}");
     let shell = "$RUN --retries 1 --base 1500ms --no-jitter -- false; echo code $?";
-    let screen = super::in_terminal(path, shell, b"");
+    let screen = super::terminal::in_terminal(path, shell, b"");
     assert!(screen.contains("waiting for attempt 2 of 2, for 1s") && screen.contains("code 1"), "{screen}");
     let quiet = output(&mut run(path, "--lock deploy --wait 1500ms", "true"));
     assert_eq!(text(&quiet.stderr).lines().count(), 1, "{}", text(&quiet.stderr));

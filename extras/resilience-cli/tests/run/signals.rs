@@ -1,7 +1,8 @@
 //! Signals during a wait for a lock and during a rollback: of other processes, and of keys in a terminal.
 
 use super::hold::{LONG, is_waiting, of_program, read, spawn};
-use super::{appears, dir, ends, run, signal, text, typed};
+use super::terminal::typed;
+use super::{appears, dir, ends, run, signal, text};
 use std::fs;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
