@@ -12,6 +12,8 @@ mod formats;
 mod full;
 #[path = "fs/given.rs"]
 mod given;
+#[path = "fs/kills.rs"]
+mod kills;
 #[path = "fs/locks.rs"]
 mod locks;
 #[path = "fs/marker.rs"]
@@ -22,6 +24,8 @@ mod moved;
 mod power;
 #[path = "fs/processes.rs"]
 mod processes;
+#[path = "fs/rights.rs"]
+mod rights;
 #[path = "fs/rollback.rs"]
 mod rollback;
 #[path = "store/shim.rs"]

@@ -6,14 +6,24 @@ mod cursors;
 mod deploys;
 #[path = "job/ends.rs"]
 mod ends;
+#[path = "job/forms.rs"]
+mod forms;
 #[path = "shared/forward.rs"]
 mod forward;
+#[path = "job/keys.rs"]
+mod keys;
 #[path = "job/lossy.rs"]
 mod lossy;
+#[path = "job/names.rs"]
+mod names;
 #[path = "job/panics.rs"]
 mod panics;
 #[path = "job/refused.rs"]
 mod refused;
+#[path = "job/steps.rs"]
+mod steps;
+#[path = "job/stores.rs"]
+mod stores;
 #[path = "job/undo.rs"]
 mod undo;
 #[path = "job/values.rs"]
@@ -199,125 +209,6 @@ fn steps_without_keys_are_identified_by_their_order() {
     assert_eq!(logged().len(), 1);
 }
 
-/// What a step sees of itself: its attempt, whether it may repeat an earlier one, and its idempotency key.
-type Seen = (u32, bool, String);
-
-fn seen() -> Seen {
-    let step = step().expect("inside of a step");
-    (step.attempt(), step.may_repeat(), step.idempotency_key())
-}
-
-static SEEN: std::sync::Mutex<Vec<Seen>> = std::sync::Mutex::new(Vec::new());
-
-fn note_seen() {
-    SEEN.lock().unwrap().push(seen());
-}
-
-#[checkpoint("flaky:{n}")]
-fn flaky(n: u32) -> Result<u32, Error> {
-    note_seen();
-    if n == 1 { Err(Error::Broken) } else { Ok(n) }
-}
-
-#[checkpoint("flaky:{n}")]
-async fn flaky_async(n: u32) -> Result<u32, Error> {
-    note_seen();
-    if n == 1 { Err(Error::Broken) } else { Ok(n) }
-}
-
-#[job("repeats:{id}")]
-async fn repeats(id: u32, is_async: bool) -> Result<u32, Error> {
-    let _ = id;
-    for n in [0, 1, 1] {
-        let _ = if is_async { flaky_async(n).await } else { flaky(n) };
-    }
-    if jobs::get(&resilience::durable::job().expect("this job")).await?.is_some_and(|job| job.attempts < 2) {
-        std::future::pending::<()>().await;
-    }
-    flaky(2)
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_step_knows_whether_an_earlier_run_may_have_executed_it() {
-    let _world = isolate();
-    for is_async in [false, true] {
-        let id = u32::from(is_async);
-        {
-            let mut call = Box::pin(repeats(id, is_async));
-            assert!(futures::poll!(&mut call).is_pending());
-        }
-        let first = std::mem::take(&mut *SEEN.lock().unwrap());
-        let marks = |seen: &[Seen]| seen.iter().map(|seen| (seen.0, seen.1)).collect::<Vec<_>>();
-        assert_eq!(marks(&first), [(1, false), (1, false), (2, true)]);
-        assert_eq!(recover().until_done().await.unwrap().count(Status::Done), 1);
-        let second = std::mem::take(&mut *SEEN.lock().unwrap());
-        assert_eq!(marks(&second), [(1, true), (2, true), (1, true)], "recovered, without records");
-        assert_eq!((&first[1].2, &first[2].2), (&second[0].2, &second[1].2), "one and the same step");
-        assert_ne!(first[0].2, first[1].2);
-    }
-    assert!(step().is_none());
-}
-
-#[test]
-fn a_step_outside_jobs_knows_whether_it_was_started_before() {
-    let _world = isolate();
-    let seen = std::cell::RefCell::new(Vec::new());
-    let call = |fails: bool| {
-        resilience::Checkpoint::new("alone").call("alone", || {
-            seen.borrow_mut().push(self::seen());
-            if fails { Err(Error::Broken) } else { Ok(1) }
-        })
-    };
-    assert_eq!((call(true), call(false), call(false)), (Err(Error::Broken), Ok(1), Ok(1)));
-    let seen = seen.into_inner();
-    assert_eq!(seen.iter().map(|seen| (seen.0, seen.1)).collect::<Vec<_>>(), [(1, false), (2, true)]);
-    assert_eq!(seen[0].2, seen[1].2);
-}
-
-#[job("{name}", name = "named")]
-fn named(name: &str) -> Result<(), Error> {
-    panic!("`{name}` must not run")
-}
-
-#[job("{name}", name = "named async")]
-async fn named_async(name: &str) -> Result<(), Error> {
-    panic!("`{name}` must not run")
-}
-
-#[tokio::test]
-async fn a_job_whose_key_is_empty_is_refused() {
-    let _world = isolate();
-    let body = |()| -> Result<(), Error> { panic!("it must not run") };
-    for refused in [
-        named(""),
-        named_async("").await,
-        resilience::Job::run_blocking("", (), body),
-        resilience::Job::run("", (), async |()| body(())).await,
-    ] {
-        let error = refused.unwrap_err().job();
-        assert!(matches!(error, JobError::EmptyKey { .. }), "{error}");
-        assert!(error.to_string().contains("is empty"), "{error}");
-    }
-    assert!(jobs::list(Filter::new()).await.unwrap().items.is_empty());
-}
-
-#[tokio::test]
-async fn a_job_whose_key_is_too_long_is_refused() {
-    let _world = isolate();
-    let key = "x".repeat(513);
-    let body = |()| -> Result<(), Error> { panic!("it must not run") };
-    for refused in [
-        named(&key),
-        named_async(&key).await,
-        resilience::Job::run_blocking(&key, (), body),
-        resilience::Job::run(&key, (), async |()| body(())).await,
-    ] {
-        let error = refused.unwrap_err().job();
-        assert!(matches!(error, JobError::KeyTooLong { bytes: 513, .. }), "{error}");
-    }
-    assert!(jobs::list(Filter::new()).await.unwrap().items.is_empty());
-}
-
 #[checkpoint("key:{n}")]
 fn keyed(n: u32) -> Result<(String, u64, u32), Error> {
     let _ = n;
@@ -392,53 +283,6 @@ fn a_job_recovered_too_often_is_dead() {
     assert_eq!((job.attempts, last.attempt), (4, 4), "its body did not begin again");
 }
 
-#[test]
-fn a_job_can_be_forked_from_a_step() {
-    let _world = isolate();
-    assert_eq!(undo::order(7, 0).unwrap(), 7);
-    assert_eq!(logged(), ["reserve", "charge"]);
-    let steps = jobs::blocking::steps("order:7").unwrap();
-    let keys: Vec<_> = steps.iter().map(|step| (step.job.as_deref(), step.key.as_str())).collect();
-    assert_eq!(keys, ["reserve", "note", "charge"].map(|key| (Some("order:7"), key)), "in their order");
-    let unknown = jobs::blocking::fork_from("order:7", "pay").unwrap_err();
-    let is_unknown = |error: &JobError| matches!(error, JobError::UnknownStep { .. });
-    assert!(matches!(&unknown, Rejected::Job(error) if is_unknown(error)), "{unknown}");
-    assert!(unknown.to_string().contains("has recorded no step `pay`"), "{unknown}");
-    let unknown = jobs::blocking::fork_from("order:8", "charge").unwrap_err();
-    assert_eq!(unknown.to_string(), "there is no job `order:8`");
-    jobs::blocking::fork_from("order:7", "charge").unwrap();
-    assert_eq!(undo::order(7, 0).unwrap(), 7);
-    assert_eq!(logged(), ["charge"]);
-}
-
-struct App {
-    name: &'static str,
-}
-
-impl App {
-    #[job("app:{id}", on = App)]
-    async fn run(&self, id: u32) -> Result<String, Error> {
-        may_crash(id).await;
-        Ok(format!("{}{id}", self.name))
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_recovered_method_uses_the_provided_value() {
-    let _world = isolate();
-    CRASH.set(3);
-    {
-        let mut call = Box::pin(async { App { name: "a" }.run(3).await });
-        assert!(futures::poll!(&mut call).is_pending());
-    }
-    CRASH.set(0);
-    assert_eq!(
-        recover().provide(Arc::new(App { name: "b" })).until_done().await.unwrap().count(Status::Done),
-        1
-    );
-    assert_eq!(App { name: "c" }.run(3).await.unwrap(), "b3");
-}
-
 #[tokio::test(start_paused = true)]
 async fn spawned_work_joins_the_job() {
     let _world = isolate();
@@ -468,27 +312,6 @@ fn a_recursive_job_is_rejected_at_once() {
     assert_eq!(jobs::blocking::get("inside:1").unwrap().unwrap().status, Status::Failed);
 }
 
-#[checkpoint]
-async fn slow_tick() -> Result<u32, Error> {
-    tokio::task::yield_now().await;
-    Ok(1)
-}
-
-#[job("overlapping:{id}")]
-async fn overlapping(id: u32) -> Result<u32, Error> {
-    let (one, other) = tokio::join!(slow_tick(), slow_tick());
-    Ok(id + one? + other?)
-}
-
-#[tokio::test(start_paused = true)]
-async fn steps_without_keys_may_not_overlap() {
-    let _world = isolate();
-    let error = overlapping(1).await.unwrap_err();
-    let Error::Rejected(Rejected::Checkpoint(error)) = error else { panic!("{error:?}") };
-    assert!(matches!(*error, resilience::durable::CheckpointError::Overlap { .. }), "{error}");
-    assert!(error.to_string().contains("give it a key"), "{error}");
-}
-
 #[job("again:{id}", rerun, max_recoveries = 50)]
 fn again(id: u32) -> Result<u32, Error> {
     log(format!("again {id}"));
@@ -507,57 +330,6 @@ fn calling_a_failed_job_with_rerun_runs_it_again() {
     assert_eq!(again(1).unwrap(), 1);
     assert_eq!(again(1).unwrap(), 1);
     assert_eq!(logged(), ["again 1", "tick", "again 1", "again 1"], "what was recorded is kept");
-}
-
-mod earlier {
-    use super::{Error, may_crash};
-    use resilience::job;
-
-    #[job("renamed:{id}", name = "the old name")]
-    pub(super) async fn old_name(id: u32) -> Result<u32, Error> {
-        may_crash(id).await;
-        Ok(id)
-    }
-}
-
-#[job("renamed:{id}", was = "the old name")]
-async fn new_name(id: u32) -> Result<u32, Error> {
-    Ok(id + 1)
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_renamed_job_is_found_under_its_earlier_name() {
-    let _world = isolate();
-    CRASH.set(4);
-    {
-        let mut call = Box::pin(earlier::old_name(4));
-        assert!(futures::poll!(&mut call).is_pending());
-    }
-    CRASH.set(0);
-    assert_eq!(new_name(4).await.unwrap(), 5, "called by its new name");
-    let info = jobs::get("renamed:4").await.unwrap().unwrap();
-    assert_eq!((info.status, info.attempts), (Status::Done, 2));
-}
-
-#[test]
-fn a_job_without_a_function_is_reported_and_kept() {
-    let _world = isolate();
-    let store = Arc::new(MemoryStore::new());
-    resilience::durable::use_store(store.clone());
-    let mut stranger = Record::new("j/gone:1");
-    stranger.function = "gone:{id}".to_owned();
-    stranger.status = Status::Interrupted;
-    stranger.input = b"{}".to_vec();
-    futures::executor::block_on(store.cas(None, stranger)).unwrap();
-    for _ in 0..2 {
-        let recovered = recover().until_done().blocking().unwrap();
-        assert!(
-            recovered.to_string().contains("`gone:{id}`, which no function of this program has"),
-            "{recovered}"
-        );
-        assert_eq!(recovered.count(Status::Interrupted), 1);
-    }
-    assert!(jobs::blocking::get("gone:1").unwrap().is_some());
 }
 
 #[test]
@@ -660,131 +432,6 @@ async fn a_job_ended_by_a_timeout_continues_at_the_next_call() {
     CRASH.set(0);
     assert_eq!(limited(8).await.unwrap(), 8);
     assert_eq!(logged(), ["tick"]);
-}
-
-#[test]
-fn a_job_with_its_own_store_is_recovered_from_it() {
-    let _world = isolate();
-    CRASHES.store(true, Ordering::Relaxed);
-    assert!(std::panic::catch_unwind(|| elsewhere(1)).is_err());
-    CRASHES.store(false, Ordering::Relaxed);
-    let mut failed = futures::executor::block_on(STORE.get("j/elsewhere:1")).unwrap().unwrap();
-    failed.status = Status::Interrupted;
-    futures::executor::block_on(STORE.cas(Some(failed.revision), failed)).unwrap();
-    assert_eq!(recover().until_done().blocking().unwrap().jobs.len(), 0, "not in the default store");
-    let recovered = recover().store(STORE.clone()).until_done().blocking().unwrap();
-    let found = recovered.jobs.iter().find(|job| job.id == "elsewhere:1").unwrap();
-    assert_eq!((found.status, &found.problem), (Status::Done, &None));
-}
-
-static CRASHES: AtomicBool = AtomicBool::new(false);
-
-#[job("elsewhere:{id}", store = &*STORE)]
-fn elsewhere(id: u32) -> Result<u32, Error> {
-    tick()?;
-    assert!(!CRASHES.load(Ordering::Relaxed), "crash");
-    Ok(id)
-}
-
-static SCRATCH: LazyLock<Arc<MemoryStore>> = LazyLock::new(|| Arc::new(MemoryStore::new()));
-
-#[checkpoint("apart:{n}", store = &*SCRATCH)]
-fn apart(n: u32) -> Result<String, Error> {
-    log(format!("apart {n}"));
-    Ok(step().expect("a step").idempotency_key())
-}
-
-#[job("uses both:{id}", on_mismatch = rerun)]
-fn uses_both(id: u32, amount: u32) -> Result<String, Error> {
-    tick()?;
-    let apart = apart(id)?;
-    Ok(format!("{amount} {apart}"))
-}
-
-#[test]
-fn a_step_in_another_store_belongs_to_one_incarnation_of_its_job() {
-    let _world = isolate();
-    let first = uses_both(1, 10).unwrap();
-    assert_eq!(uses_both(1, 10).unwrap(), first);
-    assert_eq!(logged(), ["tick", "apart 1"]);
-    // Other arguments, with `rerun`: nothing of the earlier job is used.
-    let second = uses_both(1, 20).unwrap();
-    assert_eq!(logged(), ["tick", "apart 1"]);
-    assert!(jobs::blocking::remove("uses both:1").unwrap());
-    let third = uses_both(1, 20).unwrap();
-    assert_eq!(logged(), ["tick", "apart 1"]);
-    // A job with the same id in another store is another job.
-    use_store(Arc::new(MemoryStore::new()));
-    let fourth = uses_both(1, 20).unwrap();
-    assert_eq!(logged(), ["tick", "apart 1"]);
-    let keys: HashSet<_> =
-        [&first, &second, &third, &fourth].map(|text| text.split(' ').nth(1).unwrap()).into();
-    assert_eq!(keys.len(), 4, "each has an idempotency key of its own");
-    let scratch = checkpoints::blocking::of(SCRATCH.clone());
-    let listed = scratch.list("uses both:1/").unwrap();
-    assert!(listed.items.iter().all(|step| step.key.ends_with("/apart:1")), "{listed:?}");
-    assert_eq!(listed.items.len(), 4, "{listed:?}");
-    for step in &listed {
-        assert!(scratch.remove(&step.key).unwrap(), "{step:?}");
-    }
-    assert_eq!(scratch.list("uses both:1/").unwrap().items.len(), 0);
-}
-
-#[job("crashes apart:{id}")]
-async fn crashes_apart(id: u32) -> Result<u32, Error> {
-    apart(id)?;
-    may_crash(id).await;
-    Ok(id)
-}
-
-#[tokio::test]
-async fn a_recovered_job_reuses_its_step_in_another_store() {
-    let _world = isolate();
-    CRASH.set(2);
-    assert!(futures::poll!(Box::pin(crashes_apart(2))).is_pending());
-    CRASH.set(0);
-    assert_eq!(crashes_apart(2).await.unwrap(), 2);
-    assert_eq!(logged(), ["apart 2"]);
-}
-
-/// A type that is no `&mut`, whatever its letters.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-struct Permut(u32);
-
-macro_rules! jobs {
-    ($($name:ident $key:literal ($($argument:ident: $ty:ty),*) $lent:ident: $lends:ty;)*) => {
-        $(
-            #[job($key, provided($lent), max_recoveries = 1 + 1)]
-            async fn $name($($argument: $ty,)* $lent: $lends) -> Result<String, Error> {
-                may_crash(9).await;
-                Ok(format!("{:?} {}", ($(&$argument,)*), $lent.name))
-            }
-        )*
-    };
-}
-
-jobs! {
-    by_macro "macro:{id}" (id: u32, names: &[String], part: &Permut) client: &Client;
-    in_arc "arc:{id}" (id: String) client: Arc<Client>;
-}
-
-#[tokio::test(start_paused = true)]
-async fn macro_generated_jobs_are_recovered_with_borrowed_arguments() {
-    let _world = isolate();
-    CRASH.set(9);
-    {
-        let (names, part) = (["a".to_owned()], Permut(5));
-        let mut call = Box::pin(by_macro(1, &names, &part, &CLIENT));
-        assert!(futures::poll!(&mut call).is_pending());
-        let mut call = Box::pin(in_arc("x".to_owned(), Arc::new(CLIENT)));
-        assert!(futures::poll!(&mut call).is_pending());
-    }
-    CRASH.set(0);
-    let recovered = recover().provide(Arc::new(Client { name: "other" })).until_done().await.unwrap();
-    assert_eq!(recovered.count(Status::Done), 2, "{recovered}");
-    let done = by_macro(1, &["a".to_owned()], &Permut(5), &CLIENT).await.unwrap();
-    assert_eq!(done, r#"(1, ["a"], Permut(5)) other"#);
-    assert_eq!(in_arc("x".to_owned(), Arc::new(CLIENT)).await.unwrap(), r#"("x",) other"#);
 }
 
 async fn info_async(id: &str) -> resilience::durable::JobInfo {

@@ -16,6 +16,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+#[path = "recovery/changes.rs"]
+mod changes;
 #[path = "shared/forward.rs"]
 mod forward;
 #[cfg(target_os = "linux")]
@@ -35,6 +37,10 @@ mod shim;
 mod sleepers;
 #[path = "recovery/stumbles.rs"]
 mod stumbles;
+#[path = "recovery/undo.rs"]
+mod undo;
+#[path = "recovery/unkeyed.rs"]
+mod unkeyed;
 
 #[derive(Debug, Classify)]
 enum Error {
@@ -74,6 +80,7 @@ thread_local! {
     static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static CRASH: Cell<bool> = const { Cell::new(false) };
     static FAILS: Cell<bool> = const { Cell::new(false) };
+    static ORDER: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
 }
 
 fn log(text: impl Into<String>) {
@@ -128,46 +135,6 @@ fn unreserve(_: u32) {
 fn note(order: u32) -> Result<u32, Error> {
     log("note");
     Ok(order)
-}
-
-#[with_recovery(on(corrupt, rollback))]
-#[job("undone:{id}")]
-fn undone(id: u32) -> Result<u32, Error> {
-    note(id)?;
-    reserve(id)?;
-    if FAILS.get() { Err(Error::Corrupt) } else { Ok(id) }
-}
-
-#[with_recovery(on(corrupt, rollback))]
-#[job("again:{id}", rerun)]
-fn again(id: u32) -> Result<u32, Error> {
-    note(id)?;
-    reserve(id)?;
-    if FAILS.get() { Err(Error::Corrupt) } else { Ok(id) }
-}
-
-#[test]
-fn an_undone_step_runs_again_and_can_be_undone_again() {
-    let _world = isolate();
-    FAILS.set(true);
-    undone(1).unwrap_err();
-    assert_eq!(logged(), ["note", "reserve", "unreserve"]);
-    jobs::blocking::resume("undone:1").unwrap();
-    undone(1).unwrap_err();
-    assert_eq!(logged(), ["reserve", "unreserve"], "a step that has no undo stays done");
-    assert_eq!(status("undone:1"), Some(Status::RolledBack));
-    FAILS.set(false);
-    assert!(matches!(undone(1).unwrap_err().job(), JobError::Stopped { status: Status::RolledBack, .. }));
-    jobs::blocking::resume("undone:1").unwrap();
-    assert_eq!(undone(1).unwrap(), 1);
-    assert_eq!(logged(), ["reserve"]);
-
-    FAILS.set(true);
-    again(1).unwrap_err();
-    again(1).unwrap_err();
-    FAILS.set(false);
-    assert_eq!(again(1).unwrap(), 1);
-    assert_eq!(logged(), ["note", "reserve", "unreserve", "reserve", "unreserve", "reserve"]);
 }
 
 fn fresh_store() -> Arc<MemoryStore> {
@@ -232,62 +199,6 @@ fn a_call_continues_the_record_of_an_earlier_key() {
 
 thread_local! {
     static KEYS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-}
-
-#[checkpoint("row:{n}", rollback = unrow)]
-fn row(n: u32) -> Result<u32, Error> {
-    log(format!("row {n}"));
-    KEYS.with(|keys| keys.borrow_mut().push(resilience::step().unwrap().idempotency_key()));
-    Ok(n)
-}
-
-fn unrow(n: u32) {
-    log(format!("unrow {n}"));
-}
-
-#[with_recovery(on(corrupt, rollback))]
-#[job("rows:{id}")]
-fn rows(id: u32) -> Result<u32, Error> {
-    let mut progress = Progress::<u32>::open("rows");
-    let from = progress.restore_blocking()?.unwrap_or(0);
-    for n in from..2 {
-        row(n)?;
-        progress.save_blocking(&(n + 1))?;
-    }
-    if FAILS.get() { Err(Error::Corrupt) } else { Ok(id) }
-}
-
-#[test]
-fn rollback_resets_cursors_and_the_idempotency_key() {
-    let _world = isolate();
-    FAILS.set(true);
-    rows(1).unwrap_err();
-    FAILS.set(false);
-    jobs::blocking::resume("rows:1").unwrap();
-    assert_eq!(rows(1).unwrap(), 1);
-    assert_eq!(logged(), ["row 0", "row 1", "unrow 1", "unrow 0", "row 0", "row 1"]);
-    let keys: HashSet<String> = KEYS.take().into_iter().collect();
-    assert_eq!(keys.len(), 4, "a service that knows the first two would not do the others");
-}
-
-#[with_recovery(on(corrupt, rollback))]
-#[job("turned:{id}")]
-fn turned(id: u32) -> Result<u32, Error> {
-    ORDER.with(|order| order.borrow().clone()).into_iter().try_for_each(|n| row(n).map(drop))?;
-    let _ = id;
-    Err(Error::Corrupt)
-}
-
-#[test]
-fn steps_are_undone_in_reverse_order_of_their_last_run() {
-    let _world = isolate();
-    ORDER.set(vec![1, 2]);
-    turned(1).unwrap_err();
-    assert_eq!(logged(), ["row 1", "row 2", "unrow 2", "unrow 1"]);
-    jobs::blocking::resume("turned:1").unwrap();
-    ORDER.set(vec![3, 2, 1]);
-    turned(1).unwrap_err();
-    assert_eq!(logged(), ["row 3", "row 2", "row 1", "unrow 1", "unrow 2", "unrow 3"]);
 }
 
 #[test]
@@ -359,61 +270,6 @@ async fn blocking_inside_a_runtime_does_not_deadlock() {
 
 struct Client;
 
-struct Pair {
-    left: u32,
-    right: u32,
-}
-
-/// Names of the expansion, and patterns.
-#[checkpoint]
-fn awkward(args: Vec<u32>, Pair { left, right: other }: Pair) -> Result<usize, Error> {
-    Ok(args.len() + (left + other) as usize)
-}
-
-#[job("awkward:{id}")]
-fn awkwardly(id: u32) -> Result<usize, Error> {
-    let _ = id;
-    awkward(vec![1], Pair { left: 1, right: 2 })
-}
-
-#[test]
-fn a_step_without_a_key_may_have_any_argument_patterns() {
-    let _world = isolate();
-    assert_eq!(awkwardly(1).unwrap(), 4);
-}
-
-#[checkpoint]
-fn unkeyed(client: &Client, n: u32) -> Result<u32, Error> {
-    let _ = client;
-    Ok(n * 10)
-}
-
-thread_local! {
-    static ORDER: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
-}
-
-#[job("ordered:{id}")]
-fn ordered(id: u32) -> Result<Vec<u32>, Error> {
-    let _ = id;
-    let order = ORDER.with(|order| order.borrow().clone());
-    let done = order.into_iter().map(|n| unkeyed(&Client, n)).collect::<Result<_, _>>();
-    may_crash();
-    done
-}
-
-#[test]
-fn a_step_without_a_key_never_gets_another_steps_value() {
-    let _world = isolate();
-    ORDER.set(vec![1, 2]);
-    crashed("ordered:1", || ordered(1));
-    ORDER.set(vec![2, 1]);
-    let error = ordered(1).unwrap_err();
-    assert!(error.to_string().contains("inputs"), "{error}");
-    assert_eq!(status("ordered:1"), Some(Status::Interrupted), "it goes on when the order is right again");
-    ORDER.set(vec![1, 2, 3]);
-    assert_eq!(ordered(1).unwrap(), [10, 20, 30]);
-}
-
 struct Host(&'static str);
 
 #[job("host:{host.0}", name = "by host", provided(host))]
@@ -446,153 +302,6 @@ fn recovery_does_not_compare_recorded_arguments() {
     crashed("set:1", || tagged(1, tags));
     let recovered = recover_all();
     assert_eq!(recovered.count(Status::Done), 1, "sets are written in another order each time: {recovered}");
-}
-
-#[job("raised:{id}", version = 2)]
-fn raised(id: u32) -> Result<u32, Error> {
-    Ok(id)
-}
-
-static ANSWERS: AtomicU32 = AtomicU32::new(0);
-
-fn answer(_: u32) -> Result<u32, Error> {
-    Ok(ANSWERS.fetch_add(1, Ordering::SeqCst))
-}
-
-#[with_fallback(answer)]
-#[job("answered:{id}", version = 2)]
-fn answered(id: u32) -> Result<u32, Error> {
-    Ok(id)
-}
-
-static LOOKED: OnceLock<Mutex<Sender<()>>> = OnceLock::new();
-
-/// Of a later id than the refused one: when it is run, that has been looked at.
-#[job("behind:{id}")]
-fn behind(id: u32) -> Result<u32, Error> {
-    if let Some(looked) = LOOKED.get() {
-        let _ = looked.lock().unwrap().send(());
-    }
-    Ok(id)
-}
-
-#[test]
-fn policies_above_a_refused_job_do_not_run_at_every_sweep() {
-    let (send, looked) = channel();
-    LOOKED.set(Mutex::new(send)).unwrap();
-    let store = left_elsewhere("answered:1", "answered:{id}", r#"{"id":1}"#);
-    let every = Duration::from_millis(10);
-    let recovered = recover().store(store.clone()).every(every).until_done().blocking().unwrap();
-    assert!(matches!(recovered.jobs[0].problem, Some(JobError::Mismatch { .. })), "{recovered}");
-    for n in 1..=3 {
-        interrupted(&*store, &format!("behind:{n}"), "behind:{id}", &format!(r#"{{"id":{n}}}"#));
-        looked.recv_timeout(Duration::from_secs(60)).expect("the sweep looks again");
-    }
-    assert_eq!(ANSWERS.load(Ordering::SeqCst), 1);
-}
-
-#[job("fewer:{id}")]
-fn fewer(id: u32) -> Result<u32, Error> {
-    Ok(id)
-}
-
-#[test]
-fn a_mismatched_job_is_reported_and_not_run() {
-    let _world = isolate();
-    left_by_earlier_code("raised:1", "raised:{id}", r#"{"id":1}"#);
-    let recovered = recover_all();
-    let [job] = &*recovered.jobs else { panic!("{recovered}") };
-    assert_eq!(job.status, Status::Interrupted);
-    assert!(matches!(job.problem, Some(JobError::Mismatch { .. })), "{recovered}");
-    let told = "version: recorded 1, now 2 (recorded at 20";
-    assert!(recovered.to_string().contains(told), "{recovered}");
-    let advice = "to continue it, write `version = 1`; to start over, `on_mismatch = rerun`";
-    assert!(recovered.to_string().contains(advice), "{recovered}");
-    assert!(problem("raised:1").contains(advice), "{}", problem("raised:1"));
-    assert_eq!(attempts("raised:1"), 1);
-
-    left_by_earlier_code("fewer:1", "fewer:{id}", r#"{"id":1,"path":"/a"}"#);
-    let recovered = recover_all();
-    assert_eq!(recovered.count(Status::Done), 1, "an argument that the code no longer has: {recovered}");
-}
-
-#[job("grown:{id}")]
-fn grown(id: u32, page: Option<u32>, tags: Option<Vec<String>>) -> Result<u32, Error> {
-    Ok(id + page.unwrap_or(100) + tags.map_or(100, |tags| tags.len() as u32))
-}
-
-#[job("grown-async:{id}")]
-async fn grown_async(id: u32, page: Option<String>, tag: String) -> Result<u32, Error> {
-    let (_, _) = (page, tag);
-    Ok(id)
-}
-
-#[test]
-fn an_added_argument_is_none_or_is_reported() {
-    let _world = isolate();
-    left_by_earlier_code("grown:1", "grown:{id}", r#"{"id":1,"path":"/a"}"#);
-    let recovered = recover_all();
-    assert_eq!(recovered.count(Status::Done), 1, "{recovered}");
-    assert_eq!(grown(1, None, None).unwrap(), 201, "the same call by hand");
-    left_by_earlier_code("grown:2", "grown:{id}", r#"{"id":2,"page":7}"#);
-    assert_eq!(grown(2, Some(7), None).unwrap(), 109, "and one that was interrupted");
-    left_by_earlier_code("grown:3", "grown:{id}", r#"{"id":3}"#);
-    let error = grown(3, Some(1), Some(vec![])).unwrap_err().job();
-    assert!(matches!(error, JobError::Mismatch { .. }), "{error}");
-    assert!(error.to_string().contains("other inputs: `page`, `tags` differ"), "{error}");
-    assert_eq!(attempts("grown:3"), 1);
-
-    left_by_earlier_code("grown-async:1", "grown-async:{id}", r#"{"id":1}"#);
-    let recovered = recover_all();
-    assert_eq!(recovered.count(Status::Interrupted), 1);
-    let told = "the record has no argument `tag`: take it as an `Option`";
-    assert!(recovered.to_string().contains(told), "{recovered}");
-    assert!(problem("grown-async:1").contains(told), "{}", problem("grown-async:1"));
-}
-
-#[job("retyped:{id}")]
-fn retyped(id: u32) -> Result<u32, Error> {
-    Ok(id)
-}
-
-#[job("changed:{id}", on_mismatch = rerun)]
-fn changed(id: u32, path: &str, page: Option<u32>) -> Result<u32, Error> {
-    log(format!("{path} {page:?}"));
-    note(id)
-}
-
-#[test]
-fn an_argument_of_another_type_or_name_is_reported() {
-    let _world = isolate();
-    left_by_earlier_code("retyped:1", "retyped:{id}", r#"{"id":"one"}"#);
-    let recovered = recover_all();
-    assert_eq!(recovered.count(Status::Interrupted), 1);
-    assert!(
-        recovered.to_string().contains("the recorded argument `id` cannot be read as `u32`"),
-        "{recovered}"
-    );
-
-    left_by_earlier_code("conditional:1", "conditional:{id}", r#"{"id":1,"file":"a"}"#);
-    let error = conditional(1, "a", &7).unwrap_err().job();
-    assert!(error.to_string().contains("other inputs: `path` differs"), "{error}");
-
-    left_by_earlier_code("gone:1", "gone:{id}", "{}");
-    let recovered = recover_all();
-    let told = "if it was renamed, write `was = \"gone:{id}\"`";
-    assert!(recovered.to_string().contains(told), "{recovered}");
-    assert!(problem("gone:1").contains(told), "{}", problem("gone:1"));
-}
-
-#[test]
-fn changed_arguments_restart_a_job_with_on_mismatch_rerun() {
-    let _world = isolate();
-    left_by_earlier_code("changed:1", "changed:{id}", r#"{"id":1,"path":"/a"}"#);
-    assert_eq!(changed(1, "/a", None).unwrap(), 1);
-    assert_eq!((attempts("changed:1"), logged()), (2, vec!["/a None".to_owned(), "note".to_owned()]));
-    assert_eq!(changed(1, "/a", None).unwrap(), 1);
-    assert_eq!(logged(), [""; 0], "it is done");
-    assert_eq!(changed(1, "/b", None).unwrap(), 1);
-    assert_eq!((attempts("changed:1"), logged().first().map(String::as_str)), (1, Some("/b None")));
 }
 
 #[job("panics:{id}")]

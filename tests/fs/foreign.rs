@@ -1,7 +1,8 @@
 //! A program that takes no lock changes one of the files at each moment of a transaction.
 
 use crate::common::{Scratch, child, given_dir, say};
-use crate::transactions::{files, is_content, plain, prepare, text};
+use crate::kills::{files, is_content, prepare};
+use crate::transactions::{plain, text};
 use resilience::fs::{Transaction, TransactionError, backups};
 use resilience::{Event, testing};
 use std::fs;

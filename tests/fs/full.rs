@@ -2,9 +2,9 @@
 //! finished when there is room again.
 
 use crate::common::{Scratch, child, given_dir, say};
+use crate::kills::{files, is_after, prepare};
 use crate::rollback::change;
 use crate::shim::compiled;
-use crate::transactions::{files, is_after, prepare};
 use resilience::fs::{Rollback, Transaction, TransactionError, recover};
 use resilience::testing;
 use std::fs;

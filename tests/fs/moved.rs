@@ -2,10 +2,9 @@
 //! another path.
 
 use crate::common::Scratch;
+use crate::kills::{at_each_change, files, is_after, killed_at, open, prepare, run, settle};
 use crate::rollback;
-use crate::transactions::{
-    at_each_change, files, is_after, killed_at, open, plain, prepare, run, settle, text,
-};
+use crate::transactions::{plain, text};
 use resilience::fs::{Transaction, TransactionError, recover};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};

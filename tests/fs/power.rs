@@ -4,8 +4,8 @@
 
 use crate::common::{Scratch, child};
 use crate::foreign::{change, is_kept};
+use crate::kills::{files, is_after, is_after_but, killed_at, open, prepare, run};
 use crate::shim::compiled;
-use crate::transactions::{files, is_after, is_after_but, killed_at, open, prepare, run};
 use crate::two_disks::InMemory;
 use resilience::fs::recover;
 use std::collections::HashMap;
@@ -189,7 +189,7 @@ fn cut(name: &str, variables: &[(&str, &str)], other: Option<&InMemory>, dir: &P
 fn a_transaction_in_three_directories_survives_a_power_cut() {
     for keep in [&[][..], &[("FS_TEST_KEEP", "")]] {
         let scratch = Scratch::new();
-        let (befores, afters) = cut("transactions::changes", keep, None, &scratch.path(""));
+        let (befores, afters) = cut("kills::changes", keep, None, &scratch.path(""));
         assert!(befores > 100 / stride() && afters > 100 / stride(), "{befores} {afters}");
     }
 }
@@ -199,7 +199,7 @@ fn a_transaction_on_two_file_systems_survives_a_power_cut() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     let Some(other) = InMemory::beside(&dir) else { return };
-    let (befores, afters) = cut("transactions::changes", &[], Some(&other), &dir);
+    let (befores, afters) = cut("kills::changes", &[], Some(&other), &dir);
     assert!(befores > 200 / stride() && afters > 200 / stride(), "{befores} {afters}");
 }
 

@@ -1,9 +1,8 @@
 //! Files that other code changes in place: put back when it fails, whoever is killed at which moment.
 
 use crate::common::{Scratch, given_dir, say};
-use crate::transactions::{
-    Variable, at_each_change, end_at, files, has_ended, is_after, killed_at, open, plain, prepare, text,
-};
+use crate::kills::{Variable, at_each_change, end_at, files, has_ended, is_after, killed_at, open, prepare};
+use crate::transactions::{plain, text};
 use resilience::fs::{Rollback, Transaction, TransactionError, backups, recover, restore};
 use resilience::{Event, testing};
 use std::fs::{self, Permissions};

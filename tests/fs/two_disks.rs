@@ -1,7 +1,8 @@
 //! The files of one transaction on two file systems, and processes that want them in opposite order.
 
 use crate::common::{Scratch, Speaking, child, given_dir, listen, say};
-use crate::transactions::{Variable, at_each_change, files, open, prepare, run, settle, text};
+use crate::kills::{Variable, at_each_change, files, open, prepare, run, settle};
+use crate::transactions::text;
 use resilience::fs::{Transaction, TransactionError};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};

@@ -408,3 +408,22 @@ fn a_step_of_an_undo_runs_once_for_each_undo() {
     assert_eq!(info("paid:2").status, Status::RolledBack);
     assert_eq!(logged(), Vec::<String>::new(), "it is recorded");
 }
+
+#[test]
+fn a_job_can_be_forked_from_a_step() {
+    let _world = isolate();
+    assert_eq!(undo::order(7, 0).unwrap(), 7);
+    assert_eq!(logged(), ["reserve", "charge"]);
+    let steps = jobs::blocking::steps("order:7").unwrap();
+    let keys: Vec<_> = steps.iter().map(|step| (step.job.as_deref(), step.key.as_str())).collect();
+    assert_eq!(keys, ["reserve", "note", "charge"].map(|key| (Some("order:7"), key)), "in their order");
+    let unknown = jobs::blocking::fork_from("order:7", "pay").unwrap_err();
+    let is_unknown = |error: &JobError| matches!(error, JobError::UnknownStep { .. });
+    assert!(matches!(&unknown, Rejected::Job(error) if is_unknown(error)), "{unknown}");
+    assert!(unknown.to_string().contains("has recorded no step `pay`"), "{unknown}");
+    let unknown = jobs::blocking::fork_from("order:8", "charge").unwrap_err();
+    assert_eq!(unknown.to_string(), "there is no job `order:8`");
+    jobs::blocking::fork_from("order:7", "charge").unwrap();
+    assert_eq!(undo::order(7, 0).unwrap(), 7);
+    assert_eq!(logged(), ["charge"]);
+}
