@@ -17,6 +17,9 @@ use tokio::runtime::Runtime;
 const PATIENCE: Duration = Duration::from_secs(60);
 const NEVER: Duration = Duration::from_secs(3_600);
 
+/// Held by a test whose jobs keep their places until more of them have begun: two of these would wait for each other.
+static KEEPS_PLACES: Mutex<()> = Mutex::new(());
+
 /// Where bodies say that they run.
 struct Said(OnceLock<Mutex<Sender<u32>>>);
 
@@ -115,6 +118,7 @@ fn sync_crowd(id: u32) -> Result<u32, Error> {
 
 #[test]
 fn at_most_sixteen_jobs_run_at_once_across_recoveries() {
+    let _alone = KEEPS_PLACES.lock();
     let begun = IN_CROWD.listen();
     let stores = [many("crowd:{id}", 0..50), many("sync crowd:{id}", 0..50)];
     let runtime = Runtime::new().unwrap();
@@ -239,6 +243,7 @@ impl Drop for Directory {
 
 #[test]
 fn a_job_whose_runtime_is_dropped_continues_on_another() {
+    let _alone = KEEPS_PLACES.lock();
     let begun = CUT.listen();
     let directory = Directory::new("cut");
     let stores: [Arc<dyn Store>; 2] =
