@@ -290,8 +290,15 @@ impl Doctor<'_> {
 
 /// Returns the first of the places of a store that the programs of the user `owner` refuse, in words, with the remedy.
 fn unsafe_places(dir: &Path, owner: u32) -> Option<(String, &'static str)> {
+    let misplaced = |(name, is_dir, kind)| {
+        let place = dir.join(name);
+        let found = fs::metadata(&place).ok()?;
+        let is_kind = if is_dir { found.is_dir() } else { found.is_file() };
+        (!is_kind).then(|| (format!("{} is not a {kind}", place.display()), "move it away"))
+    };
+    let kinds = [("owners", true, "directory"), ("acknowledged", false, "file")];
     let places = [dir.to_owned(), dir.join("owners"), dir.join("store.sqlite")];
-    places.iter().find_map(|place| {
+    let unsafe_place = places.iter().find_map(|place| {
         let found = fs::symlink_metadata(place).ok()?;
         let (words, action) = if found.is_symlink() {
             ("is a link".to_owned(), "programs do not follow it: name the place it leads to")
@@ -303,5 +310,6 @@ fn unsafe_places(dir: &Path, owner: u32) -> Option<(String, &'static str)> {
             return None;
         };
         Some((format!("{} {words}", place.display()), action))
-    })
+    });
+    unsafe_place.or_else(|| kinds.into_iter().find_map(misplaced))
 }

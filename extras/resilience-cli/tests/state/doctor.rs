@@ -95,6 +95,17 @@ fn doctor_fails_for_what_programs_refuse() {
         fails(words);
         fs::set_permissions(&place, before).unwrap();
     }
+    for (name, words) in
+        [("acknowledged", "/acknowledged is not a file"), ("owners", "/owners is not a directory")]
+    {
+        let (place, before) = (state.join(name), state.join("before"));
+        fs::rename(&place, &before).unwrap();
+        if before.is_dir() { fs::write(&place, "") } else { fs::create_dir(&place) }.unwrap();
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).unwrap();
+        fails(words);
+        if before.is_dir() { fs::remove_file(&place) } else { fs::remove_dir(&place) }.unwrap();
+        fs::rename(&before, &place).unwrap();
+    }
     fs::rename(&state, &real).unwrap();
     symlink(&real, &state).unwrap();
     fails(" is a link");
