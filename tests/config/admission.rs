@@ -74,6 +74,38 @@ fn a_higher_limit_admits_the_next_call() {
     assert!(matches!(block_on(in_a_slot_or_not()), Err(Rejected::BulkheadFull { .. })));
 }
 
+#[bulkhead(3, key = tenant, name = "admission::slots_by_tenant")]
+fn in_a_slot_of(tenant: &str) -> Result<u32, Rejected> {
+    let _ = tenant;
+    Ok(point("admission::slots_by_tenant").unwrap().key("acme").bulkhead().unwrap().snapshot().slots)
+}
+
+#[test]
+fn a_disabled_bulkhead_shows_the_slots_that_it_has_while_enabled() {
+    let _world = resilience::testing::isolate();
+    let bulkhead = |name| point(name).unwrap().bulkhead().unwrap();
+    let slots = || (bulkhead("admission::refused").snapshot().slots, in_a_slot_of("acme").unwrap());
+    load("[bulkhead]\nslots = 5\n[\"admission::refused\".bulkhead]\nenabled = false\n").unwrap();
+    assert_eq!(slots(), (5, 5));
+    let texts = ["admission::refused", "admission::slots_by_tenant", "admission::adaptive"].map(|name| {
+        load(&format!("[\"{name}\".bulkhead]\nenabled = false\n")).unwrap();
+        if name.ends_with("adaptive") {
+            adaptively().unwrap()
+        }
+        format!("{:?} {:?}", point(name).unwrap().snapshot(), slots())
+    });
+    for text in texts {
+        assert!(!text.contains(&u32::MAX.to_string()), "{text}");
+    }
+    let adaptive = bulkhead("admission::adaptive");
+    let held: Vec<_> = (0..50).map(|_| adaptive.acquire().unwrap()).collect();
+    assert_eq!(
+        adaptive.snapshot().to_string(),
+        "admission::adaptive: in use 50 of 20, waiting 0, rejected 0"
+    );
+    drop(held);
+}
+
 #[bulkhead(adaptive, name = "admission::adaptive")]
 fn adaptively() -> Result<(), Rejected> {
     Ok(())

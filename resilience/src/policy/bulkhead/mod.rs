@@ -159,7 +159,8 @@ pub struct BulkheadSnapshot {
     pub name: PointName,
     /// The key, on a keyed bulkhead.
     pub key: Option<PointName>,
-    /// How many calls may run at once; in an adaptive bulkhead, now.
+    /// How many calls may run at once; in an adaptive bulkhead, now. A bulkhead that a configuration has switched off
+    /// keeps the number, and admits every call.
     pub slots: u32,
     /// How many slots are in use: by calls that run, and by those whose turn has just come.
     pub in_use: u32,
@@ -315,6 +316,12 @@ impl Bulkhead {
         if self.overridden().is_some_and(|changed| changed.is_off) {
             return gate::ALL;
         }
+        self.limit()
+    }
+
+    /// Returns the number of slots, which a bulkhead that is switched off does not apply.
+    #[inline]
+    fn limit(&self) -> u64 {
         let config = self.config();
         if config.adaptive { self.live.adaptive.slots(config) } else { config.slots.into() }
     }
@@ -353,7 +360,7 @@ impl Bulkhead {
         BulkheadSnapshot {
             name: self.owner.name.clone(),
             key: self.owner.key.clone(),
-            slots: u32::try_from(self.slots()).unwrap_or(u32::MAX),
+            slots: u32::try_from(self.limit()).unwrap_or(u32::MAX),
             in_use: u32::try_from(reading.in_use).unwrap_or(u32::MAX),
             waiting: reading.waiting,
             rejected: count(&self.live.counters.rejected),
