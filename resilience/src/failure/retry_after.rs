@@ -24,6 +24,7 @@ const MONTHS: [&str; 12] =
 /// | `Sun, 06 Nov 1994 08:49:37 GMT` | until then; zero if that is past |
 /// | `Sunday, 06-Nov-94 08:49:37 GMT` | the same; a year more than 50 years ahead is one of the century before |
 /// | `Sun Nov  6 08:49:37 1994` | the same, in GMT |
+/// | `sun, 06 nov 1994 08:49:37 gmt` | the same: the case of a date does not matter |
 /// | `-2`, `+1`, `1.`, `1e3`, `soon`, `30 Feb`, an empty header | `None` |
 ///
 /// # Examples
@@ -58,8 +59,8 @@ fn date(text: &str, now: SystemTime) -> Option<Duration> {
 /// Reads `Sun, 06 Nov 1994 08:49:37 GMT`.
 fn imf_fixdate(text: &str) -> Option<DateTime> {
     let (weekday, rest) = text.split_once(", ")?;
-    let [day, month, year, time, "GMT"] = words(rest)? else { return None };
-    if !DAYS.iter().any(|name| name.get(..3) == Some(weekday)) {
+    let [day, month, year, time, zone] = words(rest)?;
+    if !(is_short_day(weekday) && is_gmt(zone)) {
         return None;
     }
     DateTime::new(digits(year, 4)?, month_number(month)?, digits(day, 2)?, second_of_day(time)?)
@@ -68,9 +69,9 @@ fn imf_fixdate(text: &str) -> Option<DateTime> {
 /// Reads `Sunday, 06-Nov-94 08:49:37 GMT`.
 fn rfc_850(text: &str, now: SystemTime) -> Option<DateTime> {
     let (weekday, rest) = text.split_once(", ")?;
-    let [date, time, "GMT"] = words(rest)? else { return None };
+    let [date, time, zone] = words(rest)?;
     let [day, month, year] = split(date, '-')?;
-    if !DAYS.contains(&weekday) {
+    if !(DAYS.iter().any(|name| name.eq_ignore_ascii_case(weekday)) && is_gmt(zone)) {
         return None;
     }
     let (year, month, day) = (digits(year, 2)?, month_number(month)?, digits(day, 2)?);
@@ -88,7 +89,7 @@ fn asctime(text: &str) -> Option<DateTime> {
     let (month, rest) = rest.split_once(' ')?;
     let (day, rest) = rest.split_at_checked(2)?;
     let ["", time, year] = words(rest)? else { return None };
-    if !DAYS.iter().any(|name| name.get(..3) == Some(weekday)) {
+    if !is_short_day(weekday) {
         return None;
     }
     let day = match day.strip_prefix(' ') {
@@ -103,6 +104,15 @@ fn second_of_day(time: &str) -> Option<i64> {
     let [hour, minute, second] = split(time, ':')?;
     let (hour, minute, second) = (digits(hour, 2)?, digits(minute, 2)?, digits(second, 2)?);
     (hour < 24 && minute < 60 && second <= 60).then_some(hour * 3600 + minute * 60 + second)
+}
+
+/// Returns whether `name` is the first three letters of a day, in any case: not every server keeps to the standard's.
+fn is_short_day(name: &str) -> bool {
+    DAYS.iter().any(|day| day.get(..3).is_some_and(|day| day.eq_ignore_ascii_case(name)))
+}
+
+const fn is_gmt(zone: &str) -> bool {
+    zone.eq_ignore_ascii_case("GMT")
 }
 
 fn words<const N: usize>(text: &str) -> Option<[&str; N]> {
@@ -123,7 +133,7 @@ fn digits(text: &str, length: usize) -> Option<i64> {
 }
 
 fn month_number(name: &str) -> Option<i64> {
-    (1..).zip(MONTHS).find(|(_, month)| *month == name).map(|(number, _)| number)
+    (1..).zip(MONTHS).find(|(_, month)| month.eq_ignore_ascii_case(name)).map(|(number, _)| number)
 }
 
 #[cfg(test)]
@@ -147,6 +157,23 @@ mod tests {
             "Sunday, 06-Nov-94 08:49:37 GMT",
             "Sun Nov  6 08:49:37 1994",
             "  Sun, 06 Nov 1994 08:49:37 GMT\t",
+        ] {
+            assert_eq!(retry_after(date, now), Some(Duration::from_secs(90)), "{date}");
+        }
+    }
+
+    #[test]
+    fn the_case_of_a_date_does_not_matter() {
+        let now = at(RFC_EXAMPLE - 90);
+        for date in [
+            "sun, 06 nov 1994 08:49:37 gmt",
+            "SUN, 06 NOV 1994 08:49:37 GMT",
+            "Sun, 06 nOV 1994 08:49:37 Gmt",
+            "sunday, 06-nov-94 08:49:37 gmt",
+            "SUNDAY, 06-NOV-94 08:49:37 GMT",
+            "sun nov  6 08:49:37 1994",
+            "SUN NOV  6 08:49:37 1994",
+            "\t sunday, 06-nov-94 08:49:37 gmt  ",
         ] {
             assert_eq!(retry_after(date, now), Some(Duration::from_secs(90)), "{date}");
         }
