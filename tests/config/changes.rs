@@ -1,8 +1,11 @@
 //! What a configuration changes in a running program, and how it goes back.
 
 use crate::support::{Scratch, info, load, shown};
+use futures::executor::block_on;
 use resilience::config::{Config, current, reload};
-use resilience::{Rejected, State, bulkhead, circuit_breaker, point, rate_limit, timeout, with_retry};
+use resilience::{
+    Budget, Rejected, Retry, State, bulkhead, circuit_breaker, point, rate_limit, timeout, with_retry,
+};
 use std::cell::Cell;
 use std::fs;
 use std::time::Duration;
@@ -126,6 +129,66 @@ fn a_retry_can_be_disabled_and_enabled() {
     assert_eq!(calls_of(|| drop(orders::retried())), 1);
     Config::new().load().unwrap();
     assert_eq!(calls_of(|| drop(orders::retried())), 3);
+}
+
+static SHARED: Budget = Budget::new().refill(0);
+
+mod shared {
+    use super::*;
+
+    #[with_retry(max = 2, base = 0s, budget = SHARED, name = "shared::outer")]
+    pub fn outer(calls_inside: bool) -> Result<u32, Failure> {
+        if calls_inside { inner() } else { Ok(7) }
+    }
+
+    #[with_retry(max = 2, base = 0s, budget = SHARED, name = "shared::inner")]
+    pub fn inner() -> Result<u32, Failure> {
+        Ok(7)
+    }
+
+    #[with_retry(max = 2, base = 0s, budget = SHARED, name = "shared::awaited")]
+    pub async fn awaited(calls_inside: bool) -> Result<u32, Failure> {
+        if calls_inside { inner() } else { Ok(7) }
+    }
+
+    #[with_retry(policy = PATIENT, name = "shared::policy")]
+    pub fn policy() -> Result<u32, Failure> {
+        Ok(7)
+    }
+
+    const PATIENT: Retry = Retry::new().max(2).base(Duration::ZERO).budget(&SHARED);
+}
+
+#[test]
+fn a_disabled_retry_still_returns_tokens_to_a_shared_budget() {
+    let world = resilience::testing::isolate();
+    let returned = |call: &dyn Fn()| {
+        SHARED.reset();
+        let retry = Retry::new().max(2).base(Duration::ZERO).budget(&SHARED);
+        let _: Result<(), Failure> = retry.call(|| Err(Failure::Down));
+        let before = SHARED.tokens();
+        call();
+        SHARED.tokens() - before
+    };
+    let all: [(&str, &dyn Fn()); 5] = [
+        ("outer", &|| drop(shared::outer(false))),
+        ("awaited", &|| drop(block_on(shared::awaited(false)))),
+        ("policy", &|| drop(shared::policy())),
+        ("outer around inner", &|| drop(shared::outer(true))),
+        ("awaited around inner", &|| drop(block_on(shared::awaited(true)))),
+    ];
+    let each = || all.map(|(name, call)| (name, returned(call)));
+    let enabled = each();
+    assert_eq!(enabled.map(|(_, tokens)| tokens), [1; 5], "the innermost returns one");
+    for point in ["outer", "inner", "awaited", "policy"] {
+        load(&format!("[\"shared::{point}\".with_retry]\nenabled = false\n")).unwrap();
+        assert_eq!(each(), enabled, "{point} is disabled");
+        let listed = info(&format!("shared::{point}"));
+        assert!(listed.to_string().contains("budget = shared"), "{listed}");
+    }
+    load("[with_retry]\nenabled = false\n").unwrap();
+    assert_eq!(each(), enabled);
+    drop(world);
 }
 
 #[test]

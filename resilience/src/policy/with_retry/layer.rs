@@ -64,6 +64,9 @@ struct State {
     budget: Budget,
     /// One for each [`Counter`].
     counters: Site<[AtomicU64; Counter::COUNT]>,
+    /// The retry while a configuration has switched it off; made when that is first so.
+    #[cfg(feature = "config")]
+    off: OnceLock<Box<Retry>>,
 }
 
 impl State {
@@ -72,6 +75,8 @@ impl State {
     const NEW: Self = Self {
         budget: Budget::new(),
         counters: Site::new([const { AtomicU64::new(0) }; Counter::COUNT], Default::default),
+        #[cfg(feature = "config")]
+        off: OnceLock::new(),
     };
 }
 
@@ -139,8 +144,22 @@ impl RetrySite {
     #[cfg(feature = "config")]
     #[inline]
     pub fn pinned(&'static self, settings: Pinned) -> RetryInForce<'static> {
-        let changed = settings.of(self).and_then(in_force);
+        let changed = settings.of(self).and_then(|changed| self.changed_by(changed));
         changed.map_or(self.in_code(), |retry| RetryInForce { site: self, retry })
+    }
+
+    /// Returns the retry of a call that began with these settings.
+    ///
+    /// One that is switched off makes no retries, and has the budget of the code: a success returns a token to it, once
+    /// for all functions that share it.
+    #[cfg(feature = "config")]
+    #[cold]
+    fn changed_by(&'static self, changed: &'static Override) -> Option<&'static Retry> {
+        if !changed.is_off {
+            return changed.get();
+        }
+        let make = || Box::new(Retry::new().max(0).budget_of(self.retry.config().budget));
+        Some(&**self.state.off.get_or_init(make))
     }
 
     /// Sets the budgets of the stack's keys: they pay unless the settings name another budget.
@@ -325,17 +344,6 @@ impl<'a> RetryInForce<'a> {
     pub const fn budget_or(self, own: &Budget) -> Option<&Budget> {
         budget_of(self.retry, own)
     }
-}
-
-/// A retry that is switched off.
-#[cfg(feature = "config")]
-static OFF: Retry = Retry::new().max(0);
-
-/// Returns the retry of a call that began with these settings.
-#[cfg(feature = "config")]
-#[cold]
-fn in_force(changed: &'static Override) -> Option<&'static Retry> {
-    if changed.is_off { Some(&OFF) } else { changed.get() }
 }
 
 impl PerKey for Budget {
