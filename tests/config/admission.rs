@@ -74,6 +74,36 @@ fn a_higher_limit_admits_the_next_call() {
     assert!(matches!(block_on(in_a_slot_or_not()), Err(Rejected::BulkheadFull { .. })));
 }
 
+#[test]
+fn a_refused_load_changes_nothing() {
+    let _world = resilience::testing::isolate();
+    let (mut one, mut other) = (pin!(in_a_slot()), pin!(in_a_slot()));
+    assert!(poll(&mut one).is_pending());
+    let text = "[\"admission::slots\".bulkhead]\nslots = 1\n[\"admission::slot\".bulkhead]\nslots = 3\n";
+    assert_eq!(load(text).unwrap().warnings.len(), 1, "no function has the second name");
+    assert!(poll(&mut other).is_pending(), "it waits");
+    let seen = || {
+        let now = resilience::snapshot();
+        let listed: Vec<_> = resilience::points().iter().map(|point| format!("{point:?}")).collect();
+        (resilience::config::current(), now.notes.clone(), format!("{:?}", now.points), listed)
+    };
+    let before = seen();
+    for refused in [
+        "[\"admission::slots\".bulkhead]\nslots = 0\n[\"admission::refused\".bulkhead]\nslots = 1\n",
+        "[\"admission::refused\".bulkhead]\nslots = 1\n[retry",
+        "[\"admission::no_name\".bulk_head]\nslots = 1\n",
+        "",
+    ] {
+        load(refused).unwrap_err();
+        assert!(seen() == before, "{refused}");
+        assert!(poll(&mut other).is_pending(), "{refused}");
+    }
+    // The functions that the settings in force change are still known.
+    load("# nothing\n").unwrap();
+    ENDS.set(1);
+    assert_eq!(poll(&mut other), Poll::Ready(Ok(())));
+}
+
 #[bulkhead(3, key = tenant, name = "admission::slots_by_tenant")]
 fn in_a_slot_of(tenant: &str) -> Result<u32, Rejected> {
     let _ = tenant;

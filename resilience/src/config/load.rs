@@ -297,9 +297,7 @@ impl State {
         let changed = entries != self.entries;
         let report = Report { changed, settings: entries.len(), warnings: resolved.warnings };
         if changed {
-            let mut affected = std::mem::take(&mut self.places);
-            self.places = resolved.points.keys().copied().collect();
-            affected.extend(&self.places);
+            let places: BTreeSet<_> = resolved.points.keys().copied().collect();
             let known =
                 self.known.iter().find(|(known, _)| *known == entries).map(|(_, generation)| *generation);
             match known {
@@ -312,6 +310,8 @@ impl State {
                 }
             }
             self.entries = entries;
+            let affected = &self.places | &places;
+            self.places = places;
             names.apply_changes(&affected);
         }
         notes::of_configuration(report.warnings.iter().map(ToString::to_string).collect());
