@@ -10,6 +10,8 @@ use std::time::Duration;
 
 #[path = "load/drops.rs"]
 mod drops;
+#[path = "load/idle.rs"]
+mod idle;
 #[path = "load/overload.rs"]
 mod overload;
 #[path = "load/panics.rs"]

@@ -316,7 +316,9 @@ impl Budget {
         if word == FULL {
             return self.settings.config.capacity;
         }
-        let missing = missing(word, bucket.ticks(), self.settings.config.refill);
+        let ticks = bucket.ticks();
+        let word = bucket.unless_idle(word, ticks, self.settings.config.refill);
+        let missing = missing(word, ticks, self.settings.config.refill);
         self.settings
             .config
             .capacity
@@ -405,6 +407,8 @@ impl Budget {
 #[derive(Debug)]
 struct Bucket {
     word: AtomicU64,
+    /// The millisecond in the word, of which the word has the low bits only.
+    reckoned: AtomicU64,
     denied: AtomicU64,
     origin: OnceLock<Instant>,
     /// Made when a call first asks it.
@@ -423,6 +427,9 @@ const _: () = {
     let too_many = BudgetConfig { capacity: (MISSING / MILLI) as u32 + 1, ..BudgetConfig::DEFAULT };
     assert!(too_many.complaint().is_some());
 };
+
+/// The time in which every bucket is full again, with the largest capacity and one token a second.
+const _: () = assert!(MISSING < TICKS / 2);
 
 /// Returns the thousandths missing at `ticks`, after the refill until then.
 fn missing(word: u64, ticks: u64, refill: u32) -> u64 {
@@ -443,6 +450,7 @@ impl Bucket {
     const fn new() -> Self {
         Self {
             word: AtomicU64::new(FULL),
+            reckoned: AtomicU64::new(0),
             denied: AtomicU64::new(0),
             origin: OnceLock::new(),
             throttle: OnceLock::new(),
@@ -453,7 +461,14 @@ impl Bucket {
     fn ticks(&self) -> u64 {
         let now = now();
         let origin = *self.origin.get_or_init(|| now);
-        u64::try_from(now.saturating_duration_since(origin).as_millis()).unwrap_or(u64::MAX) & TICKS
+        u64::try_from(now.saturating_duration_since(origin).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Returns the word; that of a full bucket after an idle time that the word has no room for, in which `refill` has
+    /// filled every bucket.
+    fn unless_idle(&self, word: u64, ticks: u64, refill: u32) -> u64 {
+        let passed = ticks.saturating_sub(self.reckoned.load(Ordering::Relaxed));
+        if refill > 0 && passed > TICKS / 2 { FULL } else { word }
     }
 
     /// Takes the tokens for one retry; returns how many thousandths, or `None` if there is too little.
@@ -479,15 +494,21 @@ impl Bucket {
         let cost = (u64::from(cost) * MILLI).min(capacity);
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            let before = missing(word, ticks, settings.refill);
+            let known = self.unless_idle(word, ticks, settings.refill);
+            let before = missing(known, ticks, settings.refill);
             let missing = before + cost;
             if missing > capacity || !may(before) {
                 return None;
             }
-            let new = (latest(word, ticks) << MISSING_BITS) | missing;
+            let new = (latest(known, ticks) << MISSING_BITS) | missing;
             // Relaxed: the word is all there is; it guards no other memory.
             match self.word.compare_exchange_weak(word, new, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Some(cost),
+                Ok(_) => {
+                    // Not in one step with the word: a thread that takes meanwhile, after more than a year, finds the
+                    // bucket full once more.
+                    self.reckoned.store(ticks, Ordering::Relaxed);
+                    return Some(cost);
+                }
                 Err(current) => word = current,
             }
         }
@@ -581,6 +602,41 @@ mod tests {
             let budget = Budget::new().capacity(3).refill(0);
             assert_eq!(drawn(&budget), 1);
             assert_eq!(budget.tokens(), 0);
+        }
+
+        #[test]
+        fn an_empty_bucket_is_full_after_any_idle_time() {
+            let days = |days: u64| Duration::from_secs(days * 24 * 3_600);
+            // The word counts milliseconds up to 795 days, and begins again.
+            let spans = [1, 30, 365, 397, 398, 399, 700, 795, 796, 1_000, 1_591, 3_650, 36_500].map(days);
+            for idle in spans {
+                let world = isolate();
+                let budget = Budget::new();
+                assert_eq!((drawn(&budget), budget.tokens()), (100, 0));
+                world.advance(idle);
+                assert_eq!(budget.tokens(), 500, "{idle:?}");
+                assert_eq!(drawn(&budget), 100, "{idle:?}");
+                world.advance(Duration::from_secs(2));
+                assert_eq!((budget.tokens(), drawn(&budget)), (10, 2), "{idle:?}");
+                world.advance(idle);
+                budget.deposit_success();
+                let extra = budget.withdraw_extra().is_some();
+                assert!(extra, "{idle:?}");
+            }
+        }
+
+        #[test]
+        fn looks_and_successes_do_not_delay_the_refill_of_an_idle_bucket() {
+            let world = isolate();
+            let (refilled, never) = (Budget::new(), Budget::new().refill(0));
+            drawn(&refilled);
+            drawn(&never);
+            for _ in 0..40 {
+                world.advance(Duration::from_secs(30 * 24 * 3_600));
+                assert_eq!((refilled.tokens(), never.tokens()), (500, 0));
+            }
+            never.deposit_success();
+            assert_eq!((drawn(&refilled), never.tokens(), drawn(&never)), (100, 1, 0));
         }
 
         #[test]
@@ -687,6 +743,7 @@ mod tests {
     fn shared() -> loom::sync::Arc<Bucket> {
         let bucket = Bucket::new();
         bucket.word.load(Ordering::Relaxed);
+        bucket.reckoned.load(Ordering::Relaxed);
         bucket.denied.load(Ordering::Relaxed);
         loom::sync::Arc::new(bucket)
     }
