@@ -43,6 +43,29 @@ fn io_errors_are_classified_by_kind() {
 }
 
 #[test]
+fn a_host_that_std_cannot_look_up_is_an_undelivered_connection_failure() {
+    // No name server is asked for a name that cannot be sent to one.
+    let host = "x".repeat(64);
+    let real = std::net::ToSocketAddrs::to_socket_addrs(&(&*host, 80)).expect_err("no such name");
+    let kind = io::Error::from_raw_os_error(i32::MAX).kind();
+    let of_text =
+        |reason: &str| io::Error::new(kind, format!("failed to lookup address information: {reason}"));
+    let unknown = of_text("Name or service not known");
+    let temporary = of_text("Temporary failure in name resolution");
+    let boxed: Box<dyn Error> = of_text("Der Name oder der Dienst ist nicht bekannt").into();
+    let wrapped = io::Error::other(of_text("No address associated with hostname"));
+    for class in [of(&real), of(&unknown), of(&temporary), of_dyn(&*boxed), of(&wrapped)] {
+        assert_eq!((class.category, class.delivered), (Category::Connection, Delivered::No), "{real:?}");
+        assert!(class.is_retryable());
+    }
+    // A text alone says nothing where its kind does, or where a program has written it.
+    let text = "failed to lookup address information: Name or service not known";
+    assert_eq!(category(&io::Error::new(ErrorKind::NotFound, text)), Category::NotFound);
+    assert_eq!(category(&io::Error::other(text)), Category::Unknown);
+    assert_eq!(category(&io::Error::new(kind, "no such device")), Category::Unknown);
+}
+
+#[test]
 fn parse_errors_are_invalid() {
     let bytes = vec![0xff];
     let errors: [Box<dyn Error>; 9] = [

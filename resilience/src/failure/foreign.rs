@@ -128,12 +128,16 @@ impl Classify for anyhow::Error {
 /// | `InvalidInput`, `InvalidFilename`, `ArgumentListTooLong`, `IsADirectory`, `NotADirectory`, `DirectoryNotEmpty`, `NotSeekable`, `CrossesDevices`, `TooManyLinks` | `Invalid` |
 /// | `Unsupported`, `ReadOnlyFilesystem` | `Permanent` |
 /// | `Other` | by the sources of the error that it wraps, else `Unknown` |
-/// | any further kind | `Unknown` |
+/// | any further kind | `Connection`, not delivered, if std could not look up the address of a host, else `Unknown` |
 ///
 /// The operating system's number, where there is one, is the code.
 impl Classify for io::Error {
     fn classify(&self) -> Classification {
-        let class = known_inside(self).map_or_else(|| by_kind(self.kind()), Classify::classify);
+        let class = match known_inside(self) {
+            Some(known) => known.classify(),
+            None if is_lookup(self) => refused(),
+            None => by_kind(self.kind()),
+        };
         self.raw_os_error().map_or(class, |number| class.code(Code::Os(number)))
     }
 
@@ -150,6 +154,20 @@ fn known_inside(error: &io::Error) -> Option<&dyn Classify> {
         ErrorKind::Other => dynamic::first_known(wrapped),
         _ => wrapped.and_then(dynamic::known_itself),
     }
+}
+
+/// Returns whether std could not look up the address of a host, whatever the reason: nothing was sent. HTTP clients say
+/// the same of it.
+///
+/// Such an error has a kind that cannot be named, and on Unix only the text distinguishes it from others of that kind.
+/// The reason after it is in the language of the user.
+fn is_lookup(error: &io::Error) -> bool {
+    // `WSAHOST_NOT_FOUND`, `WSATRY_AGAIN`, `WSANO_RECOVERY` and `WSANO_DATA`.
+    let is_of_windows = || cfg!(windows) && matches!(error.raw_os_error(), Some(11_001..=11_004));
+    let has_text = |text: &dyn Error| text.to_string().starts_with("failed to lookup address information");
+    error.kind() != ErrorKind::Other
+        && by_kind(error.kind()).category == Category::Unknown
+        && (is_of_windows() || error.get_ref().is_some_and(|text| has_text(text)))
 }
 
 #[expect(clippy::match_same_arms, reason = "one line for kinds of one sort")]
