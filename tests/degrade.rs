@@ -4,9 +4,12 @@ use resilience::{
     Category, Classification, Classify, Degrade, Event, Simplify, Timeout, cached, circuit_breaker, degrade,
     point, testing, timeout, with_retry,
 };
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake};
 use std::time::Duration;
 
 #[derive(Debug, PartialEq)]
@@ -266,6 +269,77 @@ async fn a_degrade_value_runs_sync_and_async_calls() {
     assert_eq!(FEWER.call(&Plan(100), |plan| step(plan, 20, &seen)), Err(Fails(Category::Timeout, 100)));
     let answer = FEWER.call_async(&Plan(100), async |plan| step(plan, 50, &seen)).await;
     assert_eq!((answer, world.events().len()), (Ok(50), 5));
+}
+
+#[derive(Default)]
+struct Woken(AtomicU32);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_simpler_call_lets_other_tasks_run_first() {
+    #[derive(Debug)]
+    struct AsMuch;
+    impl Simplify for AsMuch {
+        fn simplify(&self, _: u32) -> Option<Self> {
+            Some(AsMuch)
+        }
+    }
+    fn fails(calls: &Cell<u32>) -> Result<(), Fails> {
+        calls.set(calls.get() + 1);
+        Err(Fails(Category::Timeout, calls.get()))
+    }
+    #[degrade(plan, max = 2)]
+    async fn borrowed(plan: &AsMuch, calls: &Cell<u32>) -> Result<(), Fails> {
+        let _ = plan;
+        fails(calls)
+    }
+    #[degrade(plan, max = 2)]
+    async fn owned(plan: AsMuch, calls: &Cell<u32>) -> Result<(), Fails> {
+        let _ = &plan;
+        fails(calls)
+    }
+    const BY_HAND: Degrade = Degrade::new("by hand").max(2);
+    let calls = &Cell::new(0);
+    let all: [Pin<Box<dyn Future<Output = Result<(), Fails>>>>; 3] = [
+        Box::pin(borrowed(&AsMuch, calls)),
+        Box::pin(owned(AsMuch, calls)),
+        Box::pin(BY_HAND.call_async(&AsMuch, async |_| fails(calls))),
+    ];
+    for mut call in all {
+        calls.set(0);
+        let woken = Arc::new(Woken::default());
+        let waker = woken.clone().into();
+        let mut poll = || call.as_mut().poll(&mut Context::from_waker(&waker));
+        for level in 1..=2 {
+            assert!(poll().is_pending());
+            assert_eq!((calls.get(), woken.0.load(Ordering::Relaxed)), (level, level));
+        }
+        assert!(poll().is_ready());
+        assert_eq!(calls.get(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_timeout_ends_simpler_calls_that_are_never_pending() {
+    struct AsMuch;
+    impl Simplify for AsMuch {
+        fn simplify(&self, level: u32) -> Option<Self> {
+            assert!(level < 1_000_000, "no timeout has ended the calls");
+            Some(AsMuch)
+        }
+    }
+    #[timeout(1ms)]
+    #[degrade(plan, max = 4294967295)]
+    async fn endless(plan: &AsMuch) -> Result<(), Fails> {
+        let _ = plan;
+        Err(Fails(Category::Unavailable, 0))
+    }
+    assert!(matches!(endless(&AsMuch).await, Err(Fails(_, 0))));
 }
 
 #[tokio::test]

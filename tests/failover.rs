@@ -6,8 +6,10 @@ use resilience::{
     Category, Classification, Classify, Event, Failover, Point, Rejected, bulkhead, cached, circuit_breaker,
     failover, hedge, point, rate_limit, testing, timeout, with_fallback, with_retry,
 };
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake};
 use std::time::Duration;
 
 #[path = "failover/shapes.rs"]
@@ -318,4 +320,44 @@ async fn a_failover_value_runs_sync_and_async_calls() {
     assert_eq!(numbers, Ok(4));
     let futures = async { BY_HAND.call_async(&"a", &["a"], async |value| ok(value)).await };
     assert_eq!(tokio::spawn(futures).await.unwrap(), ok("a"));
+}
+
+#[derive(Default)]
+struct Woken(AtomicU32);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn the_call_with_the_next_value_lets_other_tasks_run_first() {
+    #[failover(value = ["a", "b", "c"])]
+    async fn borrowed(value: &str, seen: &Mutex<String>) -> Result<String, Fails> {
+        ask(value, "abc", seen)
+    }
+    #[failover(value = ["a", "b", "c"])]
+    async fn owned(value: String, seen: &Mutex<String>) -> Result<String, Fails> {
+        ask(&value, "abc", seen)
+    }
+    static BY_HAND: Failover = Failover::new("by hand");
+    let seen = &Mutex::<String>::default();
+    let all: [Pin<Box<dyn Future<Output = Result<String, Fails>>>>; 3] = [
+        Box::pin(borrowed("a", seen)),
+        Box::pin(owned("a".into(), seen)),
+        Box::pin(BY_HAND.call_async(&"a", &["b", "c"], |value| std::future::ready(ask(value, "abc", seen)))),
+    ];
+    for mut call in all {
+        seen.lock().unwrap().clear();
+        let woken = Arc::new(Woken::default());
+        let waker = woken.clone().into();
+        let mut poll = || call.as_mut().poll(&mut Context::from_waker(&waker));
+        for (asked, n) in [("a", 1), ("ab", 2)] {
+            assert!(poll().is_pending());
+            assert_eq!((&**seen.lock().unwrap(), woken.0.load(Ordering::Relaxed)), (asked, n));
+        }
+        assert!(poll().is_ready());
+        assert_eq!(&**seen.lock().unwrap(), "abc");
+    }
 }

@@ -39,6 +39,7 @@ pub use crate::policy::with_retry::{Budget, KeyedBudgets, attempt, check_waits};
 // Every policy's own module, so that an expansion can name its items.
 pub use crate::base::repeats::Repeated;
 pub use crate::base::site::Site;
+pub use crate::base::stopping::let_others_run;
 pub use crate::base::template::Key;
 // Items for the command `resilience`.
 pub use crate::base::visible::Visible;

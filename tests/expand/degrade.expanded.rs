@@ -129,6 +129,7 @@ async fn owned(plan: Plan, id: u32) -> Result<String, Error> {
                     __level += 1;
                     __first = __first.or(__rt::Some((__outcome, __verdict)));
                     (&__DEGRADE).simplified(__class, __level);
+                    __rt::let_others_run().await;
                     continue;
                 }
             }

@@ -182,6 +182,7 @@ async fn owned(endpoint: Endpoint, tenant: u32) -> Result<String, Error> {
                 __kept = __rt::Some(
                     __rt::failover::keep(__kept, (__outcome, __verdict)),
                 );
+                __rt::let_others_run().await;
                 continue;
             }
             let (__outcome, __verdict) = __walk

@@ -136,6 +136,7 @@ impl Layer for Checked {
         let ArgumentCode { start, level, back, original } = self.argument_code(at);
         let simplify = quote_spanned!(at=> #original.and_then(|__original| __rt::Simplify::simplify(__original, __level + 1)));
         let returned = here.located_at(cx.return_at);
+        let others = cx.is_async.then(|| quote_spanned!(here=> __rt::let_others_run().await;));
         let ended = quote_spanned!(returned=> (&#site).ended(__first, __outcome, __verdict));
         let calls = position.looped(quote_spanned! {here=>
             let (__outcome, __verdict) = {
@@ -151,6 +152,7 @@ impl Layer for Checked {
                     __level += 1;
                     __first = __first.or(__rt::Some((__outcome, __verdict)));
                     (&#site).simplified(__class, __level);
+                    #others
                     continue;
                 }
             }

@@ -278,6 +278,7 @@ impl Layer for Checked {
         let (keep, value) = self.own_and_next();
         let listed = quote_spanned!(value::own_span_of(list)=> &#list);
         let at = here.located_at(cx.return_at);
+        let others = cx.is_async.then(|| quote_spanned!(here=> __rt::let_others_run().await;));
         let ended = quote_spanned!(at=> __walk.ended(__values, __kept, __outcome, __verdict));
         let calls = position.looped(quote_spanned! {here=>
             let (__outcome, __verdict) = {
@@ -288,6 +289,7 @@ impl Layer for Checked {
             };
             if (&mut __walk).continues(__values, &__verdict) {
                 __kept = __rt::Some(__rt::failover::keep(__kept, (__outcome, __verdict)));
+                #others
                 continue;
             }
             let (__outcome, __verdict) = #ended;

@@ -92,6 +92,20 @@ pub(crate) async fn pause(wait: Duration) {
     .await;
 }
 
+/// Lets other tasks run before the next of several calls, so that calls which are never pending do not keep the thread,
+/// and a timeout around them can end them. In a test world it is ready at once, like [`pause`].
+pub async fn let_others_run() {
+    let mut is_first = World::here().is_none();
+    poll_fn(|cx| {
+        if std::mem::take(&mut is_first) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    })
+    .await;
+}
+
 /// Goes off when the clock reads `at`, in nanoseconds, at the latest when the shutdown begins.
 ///
 /// An `at` that was computed from a clock that was read earlier is right even if time has passed since: what has to

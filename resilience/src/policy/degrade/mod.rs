@@ -55,6 +55,7 @@ pub use site::{DegradeSite, either};
 use crate::base::scope::remaining;
 use crate::base::setting::enforce;
 use crate::base::settings::Settings;
+use crate::base::stopping::let_others_run;
 use crate::classify::{Category, Classification, Classify};
 use crate::event::{Event, emit};
 use crate::outcome::Outcome;
@@ -322,6 +323,7 @@ impl Degrade {
         {
             level += 1;
             emit(&Event::Simplified { point: PointName::new(self.name), class: failed, level }, None);
+            let_others_run().await;
             let outcome = run(&mut body, &simpler).await;
             class = verdict_of(&outcome);
             if class.is_none() {

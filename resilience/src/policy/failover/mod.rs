@@ -67,6 +67,7 @@ use crate::base::name::PointName;
 use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
+use crate::base::stopping::let_others_run;
 use crate::base::visible::Visible;
 use crate::classify::{Category, Classification, Classify};
 use crate::event::{Event, emit, is_heard};
@@ -396,6 +397,7 @@ impl Failover {
             let verdict = verdict_of(&outcome);
             if walk.continues(values, &verdict) {
                 kept = Some(keep(kept, (outcome, verdict)));
+                let_others_run().await;
                 continue;
             }
             return walk.ended(values, kept, outcome, verdict).0;
