@@ -173,6 +173,31 @@ async fn a_body_that_cannot_be_cloned_is_sent_once() {
 }
 
 #[tokio::test]
+async fn a_request_is_not_copied_for_an_attempt_that_cannot_follow() {
+    const LIMITED: &[Rule] = &[Rule::new(Category::RateLimited).max(1).base(Duration::ZERO)];
+    let at_once = Retry::new().base(Duration::ZERO);
+    let busy = Answer::Status(429);
+    for (retry, answers, calls, copies) in [
+        (at_once.max(0), [DOWN, DOWN, DOWN], 1, 0),
+        (at_once.max(1), [DOWN, DOWN, DOWN], 2, 1),
+        (at_once.max(2), [DOWN, DOWN, DOWN], 3, 2),
+        (at_once.max(1), [Answer::Status(200), DOWN, DOWN], 1, 1),
+        (at_once.max(1).on(LIMITED), [DOWN, busy, DOWN], 3, 2),
+    ] {
+        let _world = testing::isolate();
+        let (service, copied) = (Scripted::new(&answers), Arc::new(AtomicU32::new(0)));
+        let counted = Arc::clone(&copied);
+        let copy = move |request: &Request<String>| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Some(request.clone())
+        };
+        let retried = RetryLayer::new(retry).repeated_by(copy).layer(service.clone());
+        let _ = retried.oneshot(request(Method::GET)).await;
+        assert_eq!((service.calls(), copied.load(Ordering::Relaxed)), (calls, copies), "{answers:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_failed_retry_that_no_copy_follows_gives_up() {
     static BUDGET: Budget = Budget::new();
     const INVALID: &[Rule] = &[Rule::new(Category::Invalid).max(5).base(Duration::ZERO)];
@@ -383,6 +408,26 @@ async fn a_slow_request_is_hedged() {
     let hedged = hedge(2).layer(service.clone());
     assert_eq!(hedged.oneshot(request(Method::PUT)).await.unwrap().status(), 204);
     assert_eq!(service.calls(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hedged_request_is_not_copied_for_one_that_cannot_follow() {
+    for (max, answers, calls, copies) in [
+        (1, [Answer::Hangs, Answer::Status(200), DOWN], 2, 1),
+        (1, [Answer::Status(200), DOWN, DOWN], 1, 1),
+        (2, [Answer::Hangs, Answer::Hangs, Answer::Status(200)], 3, 2),
+    ] {
+        let _world = testing::isolate();
+        let (service, copied) = (Scripted::new(&answers), Arc::new(AtomicU32::new(0)));
+        let counted = Arc::clone(&copied);
+        let copy = move |request: &Request<String>| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Some(request.clone())
+        };
+        let hedged = hedge(max).repeated_by(copy).layer(service.clone());
+        assert_eq!(hedged.oneshot(request(Method::GET)).await.unwrap().status(), 200);
+        assert_eq!((service.calls(), copied.load(Ordering::Relaxed)), (calls, copies), "{answers:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

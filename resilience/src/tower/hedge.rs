@@ -108,8 +108,8 @@ where
             return Box::pin(async move { service.call(request).await });
         }
         Box::pin(async move {
-            let sender = Sender { spare: service.clone(), first: Some((service, request)), copy, repeat };
-            let sender = Mutex::new(sender);
+            let (spare, first, left) = (service.clone(), Some((service, request)), hedge.max_extra());
+            let sender = Mutex::new(Sender { first, spare, copy, left, repeat });
             let send_once = move || {
                 let next = locked(&sender).next();
                 async move {
@@ -139,6 +139,8 @@ struct Sender<S, Req, C> {
     first: Option<(S, Req)>,
     spare: S,
     copy: Option<Req>,
+    /// How many further requests may follow.
+    left: u32,
     repeat: C,
 }
 
@@ -149,7 +151,10 @@ impl<S: Clone, Req, C: Repeat<Req>> Sender<S, Req, C> {
             return Some((service, true, request));
         }
         let request = self.copy.take()?;
-        self.copy = self.repeat.copy(&request);
+        self.left = self.left.saturating_sub(1);
+        if self.left > 0 {
+            self.copy = self.repeat.copy(&request);
+        }
         Some((self.spare.clone(), false, request))
     }
 }

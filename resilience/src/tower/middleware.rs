@@ -55,7 +55,11 @@ impl Middleware for RetryLayer {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
-        let Some(copy) = request.try_clone() else { return next.run(request, extensions).await };
+        let mut left = self.retry.max_attempts();
+        let mut copy = if left > 1 { request.try_clone() } else { None };
+        if left > 1 && copy.is_none() {
+            return next.run(request, extensions).await;
+        }
         let retry = if is_repeatable(request.method(), request.headers()) {
             self.retry
         } else {
@@ -63,8 +67,10 @@ impl Middleware for RetryLayer {
         };
         let mut first = Some(request);
         let attempt = || {
-            // A body that was cloned once can be cloned again.
-            let request = first.take().or_else(|| copy.try_clone());
+            left = left.saturating_sub(1);
+            // A body that was cloned once can be cloned again. The last attempt takes the copy itself.
+            let again = || if left > 0 { copy.as_ref()?.try_clone() } else { copy.take() };
+            let request = first.take().or_else(again);
             let (next, mut extensions) = (next.clone(), extensions.clone());
             async move { Some(next.run(request?, &mut extensions).await) }
         };

@@ -43,7 +43,8 @@ use http_body::Body;
 pub trait Repeat<Req> {
     /// Returns a copy of a request to send it again; `None` if there can be none: then it is sent once.
     ///
-    /// It is asked before the request is sent, also where no retry follows, so it should be cheap: share a large body.
+    /// It is asked before the request is sent if another attempt may follow, also where none does, so it should be cheap:
+    /// share a large body.
     fn copy(&self, request: &Req) -> Option<Req>;
 
     /// Returns whether a request may be sent again that may have been carried out.

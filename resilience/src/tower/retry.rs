@@ -147,23 +147,28 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         let mut service = ready(&mut self.inner);
         let RetryLayer { mut retry, budget, place, repeat, judge } = self.layer.clone();
-        let Some(copy) = repeat.copy(&request) else {
+        let mut left = retry.max_attempts();
+        let copy = if left > 1 { repeat.copy(&request) } else { None };
+        if left > 1 && copy.is_none() {
             return Box::pin(async move { service.call(request).await });
-        };
+        }
         if !repeat.is_idempotent(&request) {
             retry = retry.idempotent(false);
         }
         Box::pin(async move {
             let spare = service.clone();
-            let (mut first, mut copy) = (Some((service, request)), Some(copy));
+            let (mut first, mut copy) = (Some((service, request)), copy);
             let attempt = move || {
                 let is_ready = first.is_some();
                 let (service, request) = first
                     .take()
                     .or_else(|| Some((spare.clone(), copy.take()?)))
                     .unwrap_or_else(|| unreachable!("no attempt follows one without a copy"));
-                copy = copy.take().or_else(|| repeat.copy(&request));
-                let is_last = copy.is_none();
+                left = left.saturating_sub(1);
+                if left > 0 && copy.is_none() {
+                    copy = repeat.copy(&request);
+                }
+                let is_last = left > 0 && copy.is_none();
                 async move { (send(service, is_ready, request).await, is_last) }
             };
             let judge = |(outcome, is_last): &(Result<S::Response, S::Error>, bool)| {

@@ -313,6 +313,12 @@ impl Hedge {
         in_force(self)
     }
 
+    /// Returns how many extra calls may follow a call.
+    #[cfg(feature = "tower")]
+    pub(crate) fn max_extra(&self) -> u32 {
+        self.config().max
+    }
+
     /// Returns whether a configuration has switched it off: then no extra call follows, and no call is
     /// measured or returns tokens.
     #[inline]
