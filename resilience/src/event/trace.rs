@@ -85,11 +85,12 @@ pub(crate) fn started(point: &PointName, attempt: u32, attempts_max: u32) {
 #[cfg(feature = "tokio")]
 pub(super) fn blocks(point: &PointName) {
     use crate::base::scope::Stack;
+    use crate::base::site::Site;
     use crate::base::sync::locked;
     use std::collections::BTreeSet;
     use std::sync::Mutex;
     /// The points of which it has been said; the values without a point count as one.
-    static SAID: Mutex<BTreeSet<Stack>> = Mutex::new(BTreeSet::new());
+    static SAID: Site<Mutex<BTreeSet<Stack>>> = Site::new(Mutex::new(BTreeSet::new()), Mutex::default);
     let said = || locked(&SAID);
     if said().contains(&point.stack()) || !crate::base::clock::is_polled() || !said().insert(point.stack()) {
         return;

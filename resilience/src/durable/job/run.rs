@@ -19,6 +19,7 @@
 //! A job that was asked to stop has failed with the category `Cancelled`, whatever its body made of it.
 
 use crate::base::block_on::{Mode, block_on};
+use crate::base::site::Site;
 use crate::base::stopping::{self, PROBLEM, RETURNED};
 use crate::classify::{Category, Classification};
 use crate::durable::call::{note_end, report_refusal};
@@ -382,10 +383,10 @@ impl RunningJob {
     }
 }
 
-/// Whether this process recovers jobs.
+/// Whether this process or test world recovers jobs.
 ///
 /// Set by `recover()`, and never reset.
-static ARE_RECOVERED: AtomicBool = AtomicBool::new(false);
+static ARE_RECOVERED: Site<AtomicBool> = Site::new(AtomicBool::new(false), AtomicBool::default);
 
 /// Notes that this process recovers its jobs.
 pub(crate) fn jobs_are_recovered() {
@@ -394,9 +395,9 @@ pub(crate) fn jobs_are_recovered() {
 
 /// Warns once that nothing will find this process's jobs after a crash.
 ///
-/// Once in a process, at its first job: with one call at the start of the program the warning is gone.
+/// Once in a process or a test world, at its first job: with one call at the start of the program the warning is gone.
 fn remind() {
-    static SAID: AtomicBool = AtomicBool::new(false);
+    static SAID: Site<AtomicBool> = Site::new(AtomicBool::new(false), AtomicBool::default);
     let is_first = !ARE_RECOVERED.load(Ordering::Relaxed) && !SAID.swap(true, Ordering::Relaxed);
     #[cfg(not(feature = "tracing"))]
     let _ = is_first;

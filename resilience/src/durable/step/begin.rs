@@ -21,6 +21,7 @@ use super::policy::{Checkpoint, OnStoreError};
 use super::running::{RunningStep, warn_unprotected};
 use crate::base::block_on::Mode;
 use crate::base::of_process::OfProcess;
+use crate::base::site::Site;
 use crate::base::sync::locked;
 use crate::durable::call::{Identity, NotRun, record_begin};
 use crate::durable::lease::acquire::{ClaimResult, claim, patience};
@@ -218,7 +219,9 @@ const NOT_UNDONE: &str =
 
 /// Logs a warning once for each function.
 fn warn_once(point: &PointName, warning: &'static str) {
-    static WARNED: OfProcess<Mutex<BTreeSet<(&str, String)>>> = OfProcess::locked(BTreeSet::new());
+    type Warned = BTreeSet<(&'static str, String)>;
+    static WARNED: Site<OfProcess<Mutex<Warned>>> =
+        Site::new(OfProcess::locked(BTreeSet::new()), || OfProcess::locked(BTreeSet::new()));
     let is_first = locked(&WARNED).insert((warning, point.to_string()));
     #[cfg(not(feature = "tracing"))]
     let _ = is_first;

@@ -6,6 +6,7 @@
 use crate::base::files::Inode;
 use crate::base::of_process::OfProcess;
 use crate::base::scope;
+use crate::base::site::Site;
 use crate::base::sync::locked;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -61,9 +62,11 @@ pub(crate) fn here_quoted() -> Vec<String> {
 /// Warns once for two places that take two locks against the order of `lock_all`.
 ///
 /// The order is that of the inodes. It is a warning and no error: whether two calls ever do so at the same time is not
-/// known here. Each pair of places is named once in the life of the process, and only with the feature `tracing`.
+/// known here. Each pair of places is named once in the life of the process or of a test world, and only with the
+/// feature `tracing`.
 pub(super) fn warn_of_order(held: &[HeldLock], wanted: &HeldLock) {
-    static SAID: Mutex<BTreeSet<(String, String)>> = Mutex::new(BTreeSet::new());
+    static SAID: Site<Mutex<BTreeSet<(String, String)>>> =
+        Site::new(Mutex::new(BTreeSet::new()), Mutex::default);
     for outer in held.iter().filter(|outer| outer.inode > wanted.inode && wanted.inode.is_some()) {
         let is_new = locked(&SAID).insert((outer.taken_at.clone(), wanted.taken_at.clone()));
         #[cfg(feature = "tracing")]
