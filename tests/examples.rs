@@ -199,7 +199,7 @@ fn events_are_written_as_json_lines() {
     check(
         &text,
         &[
-            r#""kind":"attempt_failed","point":"price","attempt":1,"#,
+            r#""kind":"attempt_failed","point":"price","key":null,"attempt":1,"#,
             r#""kind":"opened","point":"price","#,
             "ACME: Some(0)",
             r#""kind":"rejected","point":"price","key":null,"policy":"circuit_breaker","#,

@@ -70,6 +70,24 @@ fn an_empty_budget_is_a_warning() {
     let alert = written().remove(0);
     assert_eq!((&*alert.component, &*alert.message), ("quote", "the retry budget is used up"));
     assert!(alert.details["attempt"].is_u64(), "{alert}");
+    assert!(alert.details["key"].is_null(), "{alert}");
+}
+
+#[test]
+fn the_warning_of_an_empty_budget_has_the_hash_of_its_key() {
+    #[with_retry(max = 3, base = 1ms, name = "quote of")]
+    #[resilience::circuit_breaker(threshold = 1_000_000, key = host)]
+    fn quote_of(host: &str) -> Result<(), Error> {
+        let _ = host;
+        Err(ErrorKind::ConnectionReset.into())
+    }
+    let (_world, scratch) = (testing::isolate(), Scratch::new());
+    alerts::use_dir(scratch.path(""));
+    (0..1000).for_each(|_| assert!(quote_of("a.example").is_err()));
+    let alert = written().remove(0);
+    assert_eq!((&*alert.component, &*alert.message), ("quote of", "the retry budget is used up"));
+    assert_eq!(alert.details["key"].as_str().map(str::len), Some(8), "{alert}");
+    assert!(!alert.to_string().contains("a.example"), "{alert}");
 }
 
 #[derive(Debug)]

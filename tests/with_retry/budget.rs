@@ -3,7 +3,8 @@
 use crate::twins::{always, fails};
 use resilience::policy::BudgetOf;
 use resilience::{
-    Budget, Category, Classification, Classify, Jitter, Retry, circuit_breaker, point, testing, with_retry,
+    Budget, Category, Classification, Classify, Event, Jitter, Retry, circuit_breaker, point, testing,
+    with_retry,
 };
 use std::cell::Cell;
 use std::future::Future;
@@ -237,6 +238,51 @@ fn each_key_of_a_stack_has_its_own_budget() {
         }
         assert_eq!(shown(&format!("with_retry::budget::{name}")), "per_key");
     }
+}
+
+#[test]
+fn the_events_of_a_retry_have_the_key_of_its_budget() {
+    const KEY: Option<&str> = Some("a.example");
+    #[with_retry(max = 1, base = 0s, name = "key in events")]
+    #[circuit_breaker(threshold = 1000, key = host, rejected = |r| Error(r.classify().category))]
+    fn by_host(host: &str, works: &Cell<bool>) -> Result<(), Error> {
+        let _ = host;
+        if works.replace(true) { Ok(()) } else { Err(Error(Category::Transient)) }
+    }
+    #[with_retry(max = 1, base = 0s, name = "key in async events")]
+    #[circuit_breaker(threshold = 1000, key = host, rejected = |r| Error(r.classify().category))]
+    async fn by_host_async(host: &str, works: &Cell<bool>) -> Result<(), Error> {
+        let _ = host;
+        if works.replace(true) { Ok(()) } else { Err(Error(Category::Transient)) }
+    }
+    #[with_retry(max = 1, base = 0s, budget = shared)]
+    #[circuit_breaker(threshold = 1000, key = host, rejected = |r| Error(r.classify().category))]
+    fn with_one_budget(host: &str) -> Result<(), Error> {
+        let _ = host;
+        Err(Error(Category::Transient))
+    }
+    type Call = fn(&Cell<bool>) -> Result<(), Error>;
+    let calls: [(&str, Call); 2] = [
+        ("key in events", |works| by_host("a.example", works)),
+        ("key in async events", |works| futures::executor::block_on(by_host_async("a.example", works))),
+    ];
+    for (name, call) in calls {
+        let world = testing::isolate();
+        assert!(call(&Cell::new(true)).is_ok());
+        assert!(call(&Cell::new(false)).is_ok());
+        let keys = || world.events().iter().map(|event| event.key().map(str::to_owned)).collect::<Vec<_>>();
+        assert_eq!(keys(), [(); 3].map(|()| KEY.map(str::to_owned)), "failed, retried, recovered: {name}");
+        let budget = point(name).unwrap().key("a.example").budget().unwrap();
+        while budget.denied() == 0 {
+            let _ = call(&Cell::new(false));
+        }
+        let events = world.events();
+        assert!(matches!(events.last(), Some(Event::GaveUp { .. })));
+        assert!(events.iter().all(|event| event.key() == KEY));
+    }
+    let world = testing::isolate();
+    assert!(with_one_budget("a.example").is_err());
+    assert!(world.events().iter().all(|event| event.key().is_none()), "one budget for all keys");
 }
 
 #[test]

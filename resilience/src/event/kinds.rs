@@ -84,6 +84,8 @@ pub enum Event {
     AttemptFailed {
         /// The point that was called.
         point: PointName,
+        /// The key, where each key has a budget of its own.
+        key: Option<PointName>,
         /// The attempt that failed, counted from 1.
         attempt: u32,
         /// How many attempts the call may make, those under `on(category, ..)` included.
@@ -109,6 +111,8 @@ pub enum Event {
     Retrying {
         /// The point that was called.
         point: PointName,
+        /// The key, where each key has a budget of its own.
+        key: Option<PointName>,
         /// The attempt that failed, counted from 1.
         attempt: u32,
         /// How many attempts the call may make, those under `on(category, ..)` included.
@@ -129,6 +133,8 @@ pub enum Event {
     Recovered {
         /// The point that was called.
         point: PointName,
+        /// The key, where each key has a budget of its own.
+        key: Option<PointName>,
         /// The attempt that succeeded, counted from 1.
         attempt: u32,
         /// How many attempts the call may make, those under `on(category, ..)` included.
@@ -146,6 +152,8 @@ pub enum Event {
     GaveUp {
         /// The point that was called.
         point: PointName,
+        /// The key, where each key has a budget of its own.
+        key: Option<PointName>,
         /// The number of attempts that were made.
         attempt: u32,
         /// How many attempts the call may make, those under `on(category, ..)` included.
@@ -553,7 +561,11 @@ impl Event {
     /// ```
     pub fn key(&self) -> Option<&str> {
         match self {
-            Self::Opened { key, .. }
+            Self::AttemptFailed { key, .. }
+            | Self::Retrying { key, .. }
+            | Self::Recovered { key, .. }
+            | Self::GaveUp { key, .. }
+            | Self::Opened { key, .. }
             | Self::HalfOpened { key, .. }
             | Self::Closed { key, .. }
             | Self::Hedged { key, .. }

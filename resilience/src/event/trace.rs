@@ -114,7 +114,7 @@ impl Log<'_> {
 /// Logs an event. Each policy has a target of its own, such as `resilience::retry`, so that a filter can silence one.
 pub(super) fn event(event: &Event, log: Log<'_>) {
     match event {
-        Event::AttemptFailed { .. } | Event::Recovered { .. } | Event::GaveUp { .. } => retry(event),
+        Event::AttemptFailed { .. } | Event::Recovered { .. } | Event::GaveUp { .. } => retry(event, log),
         // One line for a failed attempt and the wait after it: that of `AttemptFailed`.
         Event::Retrying { .. } => {}
         Event::Opened { .. } | Event::HalfOpened { .. } | Event::Closed { .. } | Event::Rejected { .. } => {
@@ -133,7 +133,7 @@ pub(super) fn event(event: &Event, log: Log<'_>) {
             call_line!(debug, target: "resilience::degrade", point, category, severity, code, level, "simplified");
         }
         Event::Hedged { point, key, number, after } => {
-            let key = key.as_ref().filter(|_| log.shows_key).map(ToString::to_string);
+            let key = shown(key.as_ref(), log);
             call_line!(debug, target: "resilience::hedge", point, key, number, after_ms = delay_ms(*after), "hedged");
         }
         Event::Injected { point, fault } => {
@@ -189,29 +189,36 @@ fn operation(event: &Event) {
     }
 }
 
-fn retry(event: &Event) {
+/// Returns the key, if the line shows it.
+fn shown(key: Option<&PointName>, log: Log<'_>) -> Option<String> {
+    key.filter(|_| log.shows_key).map(ToString::to_string)
+}
+
+fn retry(event: &Event, log: Log<'_>) {
     match event {
-        Event::AttemptFailed { point, attempt, attempts_max, class, delay, reason, inside: around } => {
+        Event::AttemptFailed { point, key, attempt, attempts_max, class, delay, reason, inside: around } => {
             let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
-            let delay_ms = delay.map(delay_ms);
+            let (key, delay_ms) = (shown(key.as_ref(), log), delay.map(delay_ms));
             let (depth, inside) = (depth(around), inside(around));
-            call_line!(debug, target: "resilience::retry", point, attempt, attempts_max, category, severity, code, delay_ms, reason, depth, inside, "attempt failed");
+            call_line!(debug, target: "resilience::retry", point, key, attempt, attempts_max, category, severity, code, delay_ms, reason, depth, inside, "attempt failed");
         }
-        Event::Recovered { point, attempt, attempts_max, inside: around } => {
+        Event::Recovered { point, key, attempt, attempts_max, inside: around } => {
+            let key = shown(key.as_ref(), log);
             let (depth, inside) = (depth(around), inside(around));
-            call_line!(info, target: "resilience::retry", point, attempt, attempts_max, depth, inside, "succeeded after retries");
+            call_line!(info, target: "resilience::retry", point, key, attempt, attempts_max, depth, inside, "succeeded after retries");
         }
-        Event::GaveUp { point, attempt, attempts_max, class, reason, inside: around } => {
+        Event::GaveUp { point, key, attempt, attempts_max, class, reason, inside: around } => {
+            let key = shown(key.as_ref(), log);
             let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
             let (depth, inside) = (depth(around), inside(around));
-            call_line!(warn, target: "resilience::retry", point, attempt, attempts_max, category, severity, code, reason, depth, inside, "gave up");
+            call_line!(warn, target: "resilience::retry", point, key, attempt, attempts_max, category, severity, code, reason, depth, inside, "gave up");
         }
         _ => {}
     }
 }
 
 fn breaker(event: &Event, log: Log<'_>) {
-    let shown = |key: &Option<PointName>| key.as_ref().filter(|_| log.shows_key).map(ToString::to_string);
+    let shown = |key: &Option<PointName>| shown(key.as_ref(), log);
     match event {
         Event::Opened { point, key, class, failures, slow, recovery } => {
             let key = shown(key);

@@ -15,6 +15,7 @@ use crate::base::setting::{Complaint, InvalidPolicy};
 use crate::base::settings::{Count, Factor, Settings, settings};
 use crate::base::site::Site;
 use crate::base::sync::{AtomicU64, Ordering};
+use crate::point::PointName;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -356,6 +357,12 @@ impl Budget {
     /// Makes it the budget of `key`.
     pub(super) fn of_key(self, key: &str) -> Self {
         Self { key: Some(key.into()), ..self }
+    }
+
+    /// Returns the key that it is for.
+    #[cold]
+    pub(super) fn key(&self) -> Option<PointName> {
+        self.key.as_deref().map(|key| PointName::from(key.to_owned()))
     }
 
     #[inline]

@@ -242,7 +242,7 @@ impl Budget {
     fn refused(&self, throttle: &Throttle, point: PointName) -> Rejected {
         self.note_counted();
         let shows_key = self.key.is_some() && shows_all_keys();
-        let key = self.key.as_deref().map(|key| PointName::from(key.to_owned()));
+        let key = self.key();
         if is_rejection_heard(None) {
             let (point, key) = (point.clone(), key.clone());
             let event = Event::Rejected { point, key, policy: "with_retry", retry_after: None };

@@ -20,7 +20,7 @@ use super::decide::{DecisionInput, GiveUpReason, decide};
 use crate::base::clock::now;
 use crate::base::{repeats, rng, scope, stopping};
 use crate::classify::{Category, Classification};
-use crate::event::{Event, blocks, emit, is_heard};
+use crate::event::{Event, Hook, Log, blocks, emit_as, is_heard, shows_all_keys};
 use crate::point::PointName;
 use crate::policy::budget::{Budget, PaidBy, Pays, Withdrawal};
 use crate::policy::{Ruling, Verdict};
@@ -197,10 +197,17 @@ fn succeeded<S: CallSite + Copy>(site: S, mut call: CallState, budget: Option<&B
     }
     if failed > 0 {
         site.count(Counter::Recovered);
-        let (point, attempt) = (site.name(), failed.saturating_add(1));
+        let (point, key) = (site.name(), budget.and_then(Budget::key));
+        let (attempt, attempts_max) = (failed.saturating_add(1), attempts_max(site.retry()));
         let inside = repeats::around();
-        emit(&Event::Recovered { point, attempt, attempts_max: attempts_max(site.retry()), inside }, None);
+        report(&Event::Recovered { point, key, attempt, attempts_max, inside }, None);
     }
+}
+
+/// Emits an event of a call; no attribute of a retry shows its key in `tracing`, only the environment does.
+fn report(event: &Event, hook: Option<Hook>) {
+    let shows_key = event.key().is_some() && shows_all_keys();
+    emit_as(event, hook, Log { pace: None, shows_key });
 }
 
 /// Returns whether a policy below rejected the call. That policy emitted the event; a retry adds none, so that an
@@ -243,29 +250,31 @@ fn judged<'b>(
         return None;
     }
     let attempts_max = attempts_max(retry);
+    let key = || match paid_by {
+        PaidBy::Budget(budget) => budget.key(),
+        PaidBy::Nothing | PaidBy::Denied => None,
+    };
     let next = next(retry, history, &class, ruling, paid_by);
     if is_heard() {
         let delay = next.as_ref().ok().map(|wait| wait.delay);
         let reason = next.as_ref().err().map(|stop| stop.reason());
-        let (point, inside) = (site.name(), repeats::around());
-        emit(&Event::AttemptFailed { point, attempt, attempts_max, class, delay, reason, inside }, None);
+        let (point, key, inside) = (site.name(), key(), repeats::around());
+        let failed = Event::AttemptFailed { point, key, attempt, attempts_max, class, delay, reason, inside };
+        report(&failed, None);
     }
     match next {
         Ok(wait) => {
-            let (point, delay, inside) = (site.name(), wait.delay, repeats::around());
-            emit(
-                &Event::Retrying { point, attempt, attempts_max, class, delay, inside },
-                retry.config().on_retry,
-            );
+            let (point, key, delay, inside) = (site.name(), key(), wait.delay, repeats::around());
+            let retrying = Event::Retrying { point, key, attempt, attempts_max, class, delay, inside };
+            report(&retrying, retry.config().on_retry);
             Some(wait)
         }
         Err(stop) => {
             if count_end(site, attempt, stop) {
-                let (point, reason, inside) = (site.name(), stop.reason(), repeats::around());
-                emit(
-                    &Event::GaveUp { point, attempt, attempts_max, class, reason, inside },
-                    retry.config().on_give_up,
-                );
+                let (point, key, inside) = (site.name(), key(), repeats::around());
+                let reason = stop.reason();
+                let gave_up = Event::GaveUp { point, key, attempt, attempts_max, class, reason, inside };
+                report(&gave_up, retry.config().on_give_up);
             }
             None
         }

@@ -76,6 +76,7 @@ fn events_are_emitted_in_order() {
     let point = || "quotes".into();
     let failed = |attempt, delay, reason| Event::AttemptFailed {
         point: point(),
+        key: None,
         attempt,
         attempts_max: 2,
         class,
@@ -87,6 +88,7 @@ fn events_are_emitted_in_order() {
     let inside = Vec::new;
     let waited = Event::Retrying {
         point: point(),
+        key: None,
         attempt: 1,
         attempts_max: 2,
         class,
@@ -99,11 +101,19 @@ fn events_are_emitted_in_order() {
         [
             first.clone(),
             waited.clone(),
-            Event::Recovered { point: point(), attempt: 2, attempts_max: 2, inside: inside() },
+            Event::Recovered { point: point(), key: None, attempt: 2, attempts_max: 2, inside: inside() },
             first,
             waited,
             failed(2, None, Some(reason)),
-            Event::GaveUp { point: point(), attempt: 2, attempts_max: 2, class, reason, inside: inside() },
+            Event::GaveUp {
+                point: point(),
+                key: None,
+                attempt: 2,
+                attempts_max: 2,
+                class,
+                reason,
+                inside: inside()
+            },
         ]
     );
 }
