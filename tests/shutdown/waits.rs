@@ -5,8 +5,9 @@ use super::{Error, LONG};
 use resilience::durable::{SqliteStore, use_store};
 use resilience::events;
 use resilience::fs::FileLock;
+use resilience::testing::isolate;
 use resilience::{
-    Event, Rejected, Retry, bulkhead, checkpoint, job, rate_limit, shutdown_blocking, with_retry,
+    Event, Rejected, Retry, bulkhead, checkpoint, job, rate_limit, shutdown, shutdown_blocking, with_retry,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -224,4 +225,30 @@ fn every_wait_ends_at_a_shutdown() {
     let mut waiting = Speaking::start(&mut child("waits::waiting", &scratch.path("")));
     waiting.wait_for("over");
     waiting.end();
+}
+
+#[test]
+fn waits_on_a_paused_clock_of_tokio_end_with_the_shutdown() {
+    let _world = isolate();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let started = tokio::time::Instant::now();
+        permit_async().await.unwrap();
+        let holds_slot = tokio::spawn(slot_async(true));
+        tokio::task::yield_now().await;
+        let calls = [
+            ("retry", tokio::spawn(sleeps_async())),
+            ("slot", tokio::spawn(slot_async(false))),
+            ("permit", tokio::spawn(permit_async())),
+        ];
+        tokio::task::yield_now().await;
+        assert!(shutdown(LONG).await.is_complete());
+        for (name, call) in calls {
+            let ended = call.await.unwrap();
+            assert!(ended.is_err(), "{name}: {ended:?}");
+        }
+        assert!(started.elapsed() < Duration::from_secs(3600), "{:?}", started.elapsed());
+        holds_slot.abort();
+    });
 }

@@ -55,10 +55,11 @@ pub(crate) fn begin() -> bool {
     }
     drop(locked(&stopping.sleepers));
     stopping.begins.notify_all();
-    match World::here() {
-        Some(world) => world.advance(Duration::ZERO),
-        None => wake_all(),
+    if let Some(world) = World::here() {
+        world.advance(Duration::ZERO);
     }
+    // In a world, too: a wait may be on a clock that tokio has paused.
+    wake_all();
     true
 }
 

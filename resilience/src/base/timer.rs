@@ -60,13 +60,16 @@ pub(crate) enum Timer {
     Thread(Alarm),
     /// On tokio's paused clock; boxed, because it is large and only tests have it.
     #[cfg(feature = "tokio")]
-    Tokio(Pin<Box<tokio::time::Sleep>>),
+    Tokio(Box<PausedAlarm>),
     /// On tokio's paused clock, which may stand still for as long as this thread blocks.
     #[cfg(feature = "tokio")]
     Blocked(Box<BlockedAlarm>),
     /// On the clock of a test world.
     World(WorldAlarm<Box<Self>>),
 }
+
+/// A wait that ends only for another reason.
+const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
 /// Returns a pause between two attempts. In a test world whose runtime has no paused clock it moves the world's
 /// clock and ends at once.
@@ -88,7 +91,6 @@ pub(crate) fn alarm(wait: Duration) -> Timer {
 
 /// Returns an alarm like [`alarm`], but in a test world whose clock the test moves it goes off only by that clock.
 pub(crate) fn watch(wait: Duration) -> Timer {
-    const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
     match World::here() {
         Some(world) if world.is_manual() => Timer::World(world.alarm(wait, Box::new(real(NEVER)))),
         _ => alarm(wait),
@@ -112,7 +114,8 @@ fn real(wait: Duration) -> Timer {
     if super::real_clock::paused_clock().is_some()
         && let Some(sleep) = tokio_sleep(wait)
     {
-        let sleep = Timer::Tokio(sleep);
+        let entry = Alarm::new(&THREAD, later(Instant::now(), NEVER));
+        let sleep = Timer::Tokio(Box::new(PausedAlarm { sleep, entry }));
         return if super::paused::is_blocked() {
             Timer::Blocked(Box::new(BlockedAlarm::new(sleep, wait)))
         } else {
@@ -142,7 +145,7 @@ impl Timer {
         match self {
             Self::Thread(alarm) => on_this_clock(alarm.at),
             #[cfg(feature = "tokio")]
-            Self::Tokio(sleep) => on_this_clock(super::paused::moved_on(sleep.deadline().into_std())),
+            Self::Tokio(alarm) => on_this_clock(super::paused::moved_on(alarm.sleep.deadline().into_std())),
             #[cfg(feature = "tokio")]
             Self::Blocked(alarm) => alarm.at,
             Self::World(alarm) => alarm.ends(),
@@ -157,9 +160,13 @@ impl Future for Timer {
         match &mut *self {
             Self::Thread(alarm) => alarm.poll(cx.waker()),
             #[cfg(feature = "tokio")]
-            Self::Tokio(sleep) => {
+            Self::Tokio(alarm) => {
+                let PausedAlarm { sleep, entry } = &mut **alarm;
                 let polled = std::pin::pin!(tokio::task::unconstrained(sleep.as_mut()));
                 if let Ok(polled) = catch_unwind(AssertUnwindSafe(|| polled.poll(cx))) {
+                    if polled.is_pending() {
+                        entry.register(cx.waker());
+                    }
                     return polled;
                 }
                 // The runtime shuts down, and its clock stops: the rest of the wait passes in real time.
@@ -173,6 +180,14 @@ impl Future for Timer {
             Self::World(alarm) => alarm.poll(cx),
         }
     }
+}
+
+/// A wait on tokio's paused clock. The timer thread has an entry for it, too, by which [`wake_all`] reaches its task.
+#[cfg(feature = "tokio")]
+#[derive(Debug)]
+pub(crate) struct PausedAlarm {
+    sleep: Pin<Box<tokio::time::Sleep>>,
+    entry: Alarm,
 }
 
 /// A wait of sync code on tokio's paused clock. This thread may be the only one that moves that clock, so it ends in
@@ -241,20 +256,24 @@ impl Alarm {
         if Instant::now() >= self.at {
             return Poll::Ready(());
         }
-        // The thread takes the entry out only when its moment has passed, so it is still registered.
-        if self.waker.as_ref().is_some_and(|registered| registered.will_wake(waker)) {
-            return Poll::Pending;
-        }
-        match self.timers.register(self.at, self.number, waker.clone()) {
-            Ok(number) => {
-                self.number = Some(number);
-                discard(self.waker.replace(waker.clone()));
-            }
-            // Without a thread the task looks at the clock itself, and tries again to start the thread each
-            // time: it is polled all the time, but the executor is not blocked and the verdict is right.
-            Err(_) => waker.wake_by_ref(),
+        // Without a thread the task looks at the clock itself, and tries again to start the thread each
+        // time: it is polled all the time, but the executor is not blocked and the verdict is right.
+        if !self.register(waker) {
+            waker.wake_by_ref();
         }
         Poll::Pending
+    }
+
+    /// Registers `waker`, unless it is registered; returns whether there is a thread to call it.
+    fn register(&mut self, waker: &Waker) -> bool {
+        // The thread takes the entry out only when its moment has passed, so it is still registered.
+        if self.waker.as_ref().is_some_and(|registered| registered.will_wake(waker)) {
+            return true;
+        }
+        let Ok(number) = self.timers.register(self.at, self.number, waker.clone()) else { return false };
+        self.number = Some(number);
+        discard(self.waker.replace(waker.clone()));
+        true
     }
 }
 
@@ -267,7 +286,8 @@ impl Drop for Alarm {
     }
 }
 
-/// Wakes all that wait in real time, before their moments: each looks at what has changed, and waits on.
+/// Wakes all that wait in real time or on a paused clock of tokio's, before their moments: each looks at what has
+/// changed, and waits on.
 pub(super) fn wake_all() {
     let wakers: Vec<_> = locked(&THREAD.entries).wakers.values().cloned().collect();
     wakers.into_iter().for_each(wake);
