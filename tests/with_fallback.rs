@@ -1,6 +1,6 @@
 //! `#[with_fallback]`: what the caller gets when everything below has failed.
 
-use resilience::{Category, Event, testing, with_fallback};
+use resilience::{Category, Event, testing, with_fallback, with_retry};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -133,6 +133,44 @@ async fn methods_pass_self_first() {
     }
     let quotes = Quotes { last: AtomicU32::new(40) };
     assert_eq!(quotes.quote(2).await.unwrap(), 42);
+}
+
+#[test]
+fn an_argument_moved_by_a_step_is_kept_by_clone() {
+    fn none(_: String, _: &str) -> Option<usize> {
+        None
+    }
+    async fn none_later(text: String, _: &str) -> Option<usize> {
+        tokio::task::yield_now().await;
+        drop(text);
+        None
+    }
+    #[with_fallback(none, |text: String, _: &str| text.is_empty().then_some(0), none, value = text.len(), clone(text))]
+    fn sync(text: String, _also: &str) -> Result<usize, io::Error> {
+        drop(text);
+        Err(broken())
+    }
+    #[with_fallback(none_later, none, value = text.len())]
+    #[with_retry(max = 1, base = 0s, clone(text))]
+    async fn later(text: String, _also: &str) -> Result<usize, io::Error> {
+        drop(text);
+        Err(broken())
+    }
+    #[with_fallback(none, none, clone(text))]
+    fn kept(text: String, _also: &str) -> Result<usize, io::Error> {
+        if text.is_empty() { Ok(0) } else { Err(broken()) }
+    }
+    #[with_fallback(|text: String, _: &str| Some(text.len()))]
+    #[with_fallback(none, on(connection), clone(text))]
+    fn by_the_upper(text: String, _also: &str) -> Result<usize, io::Error> {
+        drop(text);
+        Err(broken())
+    }
+    let _world = testing::isolate();
+    assert_eq!(by_the_upper("seven".to_owned(), "").unwrap(), 5);
+    assert_eq!(sync("seven".to_owned(), "").unwrap(), 5);
+    assert_eq!(futures::executor::block_on(later("seven".to_owned(), "")).unwrap(), 5);
+    assert!(kept("seven".to_owned(), "").is_err());
 }
 
 #[test]

@@ -133,6 +133,22 @@ async fn later(name: &str, error: Option<Error>) -> Result<Vec<String>, Error> {
 }
 
 #[test]
+fn an_argument_moved_by_the_undo_is_kept_by_clone() {
+    fn undone(name: String) {
+        log(format!("undo {name}"));
+    }
+    #[with_fallback(|name: String| Some(name.len()))]
+    #[with_recovery(otherwise = rollback, rollback = undone, clone(name))]
+    fn answered(name: String) -> Result<usize, Error> {
+        drop(name);
+        Err(Error::Broken)
+    }
+    let _world = isolate();
+    assert_eq!(answered("seven".to_owned()).unwrap(), 5);
+    assert_eq!(logged(), ["undo seven"]);
+}
+
+#[test]
 fn the_first_rule_that_applies_decides() {
     let world = isolate();
     assert_eq!(sync("a", None), Ok(vec!["a".to_owned()]));

@@ -2,7 +2,7 @@
 
 use crate::function::item::{Item, MutableBinding};
 use crate::options::FunctionOptions;
-use crate::value;
+use crate::value::{self, Call};
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
@@ -109,6 +109,8 @@ pub(crate) struct Context<'a> {
     pub(crate) share: Option<Ident>,
     /// Whether a layer uses the arguments after the body has run.
     pub(crate) keeps_arguments: bool,
+    /// How many layers are above the highest one that answers with a call or a value.
+    pub(crate) fallback: Option<usize>,
     /// The number of layers above the one that moves the layers below it to another thread.
     pub(crate) thread: Option<usize>,
     /// The place of errors about the outcome's type.
@@ -235,15 +237,29 @@ impl Context<'_> {
         quote!(#(#clone_cells)*)
     }
 
-    /// Returns the code that clones the arguments for the fallback, before they move to another thread.
-    pub(crate) fn copies(&self) -> TokenStream {
-        let names = self.cloned.iter().filter(|_| self.keeps_arguments);
+    /// Returns the code that clones the arguments that are `wanted` later, by the fallback, before they are moved.
+    pub(crate) fn copies(&self, wanted: impl Fn(&Ident) -> bool) -> TokenStream {
+        let names = self.cloned.iter().filter(|cloned| self.keeps_arguments && wanted(&cloned.name));
         let shadows = shadows();
         let clones = names.map(|Cloned { name, cfgs }| {
             let clone = cloned(name);
             quote!(#(#cfgs)* #shadows let #name = #clone;)
         });
         clones.collect()
+    }
+
+    /// Returns `call` in the layer at `position`, with clones of the arguments that are used after it: those of which
+    /// `later` says so, and all where a fallback above may answer.
+    pub(crate) fn call(
+        &self,
+        call: &Call,
+        position: &Position,
+        later: impl Fn(&Ident) -> bool,
+    ) -> TokenStream {
+        let Call { tokens, takes_all, .. } = call;
+        let is_answered_above = self.fallback.is_some_and(|at| at < position.above);
+        let copies = self.copies(|name| *takes_all && (is_answered_above || later(name)));
+        if copies.is_empty() { tokens.clone() } else { quote!({ #copies #tokens }) }
     }
 
     /// Returns the code before an attempt of several moves its arguments to another thread: an argument that would be

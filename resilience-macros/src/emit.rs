@@ -102,6 +102,7 @@ fn context<'a>(
         share: find(|traits| traits.shares_budget).map(|_| share_local()),
         varied: varied.clone(),
         keeps_arguments: find(|traits| traits.keeps_arguments).is_some(),
+        fallback: find(|traits| traits.hides_failures).map(|(_, position)| position.above),
         thread: layers.iter().rposition(|stacked| stacked.traits().moves_thread),
     }
 }
@@ -175,7 +176,11 @@ fn stack(
         before.extend(held().map(
             |held| quote_spanned!(Span::mixed_site()=> let #held = ::core::clone::Clone::clone(&#held);),
         ));
-        before.extend(if moved == Some(position.above) { reset_arguments.clone() } else { cx.copies() });
+        before.extend(if moved == Some(position.above) {
+            reset_arguments.clone()
+        } else {
+            cx.copies(|_| true)
+        });
         scoped(&before, wrapped, &position.bound())
     })
 }

@@ -54,6 +54,14 @@ enum Step {
     Value(TokenStream),
 }
 
+impl Step {
+    fn uses(&self, name: &Ident) -> bool {
+        let (Self::Call { call: Call { tokens, .. }, .. } | Self::Value(tokens)) = self;
+        let expr = syn::parse2::<Expr>(tokens.clone());
+        expr.is_ok_and(|expr| uses::used(&expr, &name.to_string()).is_some())
+    }
+}
+
 /// Reads the arguments.
 fn check(input: Input<'_>) -> Checked {
     let Input { attr, entries, options, item, errors } = input;
@@ -119,12 +127,7 @@ impl Layer for Checked {
     }
 
     fn uses(&self, name: &Ident) -> bool {
-        let name = name.to_string();
-        self.steps.iter().any(|step| {
-            let (Step::Call { call: Call { tokens, .. }, .. } | Step::Value(tokens)) = step;
-            let expr = syn::parse2::<Expr>(tokens.clone());
-            expr.is_ok_and(|expr| uses::used(&expr, &name).is_some())
-        })
+        self.steps.iter().any(|step| step.uses(name))
     }
 
     fn site(&self, position: &Position, _: Stack<'_>) -> TokenStream {
@@ -145,8 +148,11 @@ impl Layer for Checked {
         let site = &position.site;
         let ruling = self.rules.ruling();
         let label = position.label();
-        let steps =
-            self.steps.iter().zip(1_u32..).map(|(step, number)| expand_step(step, cx, position, number));
+        let mut later = self.steps.as_slice();
+        let steps = self.steps.iter().zip(1_u32..).map(|(step, number)| {
+            later = later.get(1..).unwrap_or_default();
+            expand_step(step, later, cx, position, number)
+        });
         let (bound, ended) = (position.bound(), position.ended());
         let none_answered = if let Some(Step::Value(_)) = self.steps.last() {
             TokenStream::new()
@@ -171,7 +177,14 @@ impl Layer for Checked {
     }
 }
 
-fn expand_step(step: &Step, cx: &Context<'_>, position: &Position, number: u32) -> TokenStream {
+/// Returns the code of a step; `later` are those after it.
+fn expand_step(
+    step: &Step,
+    later: &[Step],
+    cx: &Context<'_>,
+    position: &Position,
+    number: u32,
+) -> TokenStream {
     let (site, label) = (&position.site, position.label());
     let here = Span::mixed_site();
     let returned = here.located_at(cx.return_at);
@@ -197,7 +210,8 @@ fn expand_step(step: &Step, cx: &Context<'_>, position: &Position, number: u32) 
                 #success
             }
         }
-        Step::Call { call: Call { tokens, error }, .. } => {
+        Step::Call { call: call @ Call { tokens, error, .. }, .. } => {
+            let call = cx.call(call, position, |name| later.iter().any(|step| step.uses(name)));
             // At the step itself: mistakes in its answer are reported there.
             let at = Span::mixed_site().located_at(value::span_of(tokens));
             let settle = if cx.is_async {
@@ -208,7 +222,7 @@ fn expand_step(step: &Step, cx: &Context<'_>, position: &Position, number: u32) 
             let like = quote_spanned!(returned=> &__outcome);
             let instead = quote_spanned!(at=> __rt::instead(#like, #settle));
             let attempt = quote_spanned! {Span::mixed_site()=>
-                let __answer = #tokens;
+                let __answer = #call;
                 if let __rt::Some(__value) = #instead #taken
             };
             if let Some(error) = error {

@@ -231,15 +231,16 @@ impl Layer for Checked {
                 }
             }
         });
-        let rollback = self.rollback.as_ref().map(|Call { tokens, error }| {
+        let rollback = self.rollback.as_ref().map(|call @ Call { tokens, error, .. }| {
             let at = Span::mixed_site().located_at(value::span_of(tokens));
             let settle = if cx.is_async {
                 quote_spanned!(at=> __rt::Step(__answer).__settle().await)
             } else {
                 quote_spanned!(at=> __answer)
             };
+            let call = cx.call(call, position, |_| false);
             let undo = quote_spanned! {Span::mixed_site()=>
-                let __answer = #tokens;
+                let __answer = #call;
                 let __worked = ::core::option::Option::is_none(&__rt::Undone::error(#settle));
                 (&#site).undone(__worked);
             };

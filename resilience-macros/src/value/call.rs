@@ -12,6 +12,8 @@ pub(crate) struct Call {
     pub(crate) tokens: TokenStream,
     /// The first place that names the error of the outcome.
     pub(crate) error: Option<Ident>,
+    /// Whether the arguments are all those of the annotated function, because none are written.
+    pub(crate) takes_all: bool,
 }
 
 /// Returns a call of the function that `tokens` name, with the function's arguments unless they are listed.
@@ -34,7 +36,7 @@ pub(crate) fn call(tokens: &TokenStream, item: &Item) -> Result<Call> {
                 let given = quote_spanned!(Span::mixed_site().located_at(at)=> (#(#arguments),*));
                 quote!(#tokens #given)
             })?;
-            Ok(Call { tokens, error })
+            Ok(Call { tokens, error, takes_all: true })
         }
         Expr::Closure(closure) => {
             check_parameters(&closure, item, span_of(&tokens))?;
@@ -45,9 +47,9 @@ pub(crate) fn call(tokens: &TokenStream, item: &Item) -> Result<Call> {
                 let call = Ident::new(&format!("call{}", arguments.len()), at);
                 quote_spanned!(at=> __rt::#call(#tokens, #(#arguments),*))
             })?;
-            Ok(Call { tokens, error })
+            Ok(Call { tokens, error, takes_all: true })
         }
-        Expr::Call(_) | Expr::MethodCall(_) | Expr::Macro(_) => Ok(Call { tokens, error }),
+        Expr::Call(_) | Expr::MethodCall(_) | Expr::Macro(_) => Ok(Call { tokens, error, takes_all: false }),
         Expr::Field(field) => Err(Error::new(span_of(&tokens), without_arguments(&field, &tokens, item))),
         other => {
             let words =
