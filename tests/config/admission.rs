@@ -221,6 +221,49 @@ fn only_a_changed_window_resets_the_statistics() {
     assert_eq!(breaker.state(), State::Open);
 }
 
+#[circuit_breaker(rate = 50%, name = "admission::default_window")]
+fn by_default_window(fails: bool) -> std::io::Result<()> {
+    if fails { Err(std::io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+}
+
+#[test]
+fn a_minimum_over_the_default_window_resets_the_statistics() {
+    let _world = resilience::testing::isolate();
+    let breaker = point("admission::default_window").unwrap().breaker().unwrap();
+    let state = || (breaker.snapshot().calls, breaker.state());
+    (0..15).for_each(|_| drop(by_default_window(true)));
+    load("[\"admission::default_window\".circuit_breaker]\nmin_calls = 100\n").unwrap();
+    assert_eq!(state(), (Some(15), State::Closed), "the window still has 100 calls");
+    load("[\"admission::default_window\".circuit_breaker]\nmin_calls = 200\n").unwrap();
+    (0..199).for_each(|_| drop(by_default_window(true)));
+    assert_eq!(state(), (Some(199), State::Closed));
+    load("# nothing\n").unwrap();
+    (0..19).for_each(|_| drop(by_default_window(true)));
+    assert_eq!(state(), (Some(19), State::Closed));
+    drop(by_default_window(true));
+    assert_eq!(breaker.state(), State::Open);
+}
+
+#[circuit_breaker(threshold = 3, window = 60s, name = "admission::times")]
+fn by_times() -> std::io::Result<()> {
+    Err(std::io::ErrorKind::ConnectionReset.into())
+}
+
+#[test]
+fn a_changed_window_of_a_threshold_keeps_the_times_of_failures() {
+    let world = resilience::testing::isolate();
+    let breaker = point("admission::times").unwrap().breaker().unwrap();
+    let fail_twice = || (0..2).for_each(|_| drop(by_times()));
+    fail_twice();
+    world.advance(Duration::from_secs(30));
+    load("[\"admission::times\".circuit_breaker]\nwindow = \"10s\"\n").unwrap();
+    fail_twice();
+    assert_eq!(breaker.state(), State::Closed, "two are older than 10 s");
+    load("[\"admission::times\".circuit_breaker]\nwindow = \"20s\"\n").unwrap();
+    drop(by_times());
+    assert_eq!(breaker.state(), State::Open);
+}
+
 static HEDGED: AtomicU32 = AtomicU32::new(0);
 
 #[hedge(after = 1s, idempotent, name = "admission::hedged")]
