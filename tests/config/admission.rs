@@ -250,18 +250,21 @@ fn by_times() -> std::io::Result<()> {
 }
 
 #[test]
-fn a_changed_window_of_a_threshold_keeps_the_times_of_failures() {
-    let world = resilience::testing::isolate();
+fn a_changed_window_of_a_threshold_forgets_the_failures() {
+    let _world = resilience::testing::isolate();
     let breaker = point("admission::times").unwrap().breaker().unwrap();
     let fail_twice = || (0..2).for_each(|_| drop(by_times()));
-    fail_twice();
-    world.advance(Duration::from_secs(30));
-    load("[\"admission::times\".circuit_breaker]\nwindow = \"10s\"\n").unwrap();
-    fail_twice();
-    assert_eq!(breaker.state(), State::Closed, "two are older than 10 s");
-    load("[\"admission::times\".circuit_breaker]\nwindow = \"20s\"\n").unwrap();
-    drop(by_times());
-    assert_eq!(breaker.state(), State::Open);
+    for window in ["10s", "2m"] {
+        load("# nothing\n").unwrap();
+        fail_twice();
+        assert_eq!(breaker.snapshot().failures, 2);
+        load(&format!("[\"admission::times\".circuit_breaker]\nwindow = \"{window}\"\n")).unwrap();
+        assert_eq!(breaker.snapshot().failures, 0);
+        fail_twice();
+        assert_eq!((breaker.snapshot().failures, breaker.state()), (2, State::Closed));
+    }
+    load("[\"admission::times\".circuit_breaker]\nwindow = \"2m\"\nthreshold = 4\n").unwrap();
+    assert_eq!(breaker.snapshot().failures, 2, "of the same window");
 }
 
 static HEDGED: AtomicU32 = AtomicU32::new(0);

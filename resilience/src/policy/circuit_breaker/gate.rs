@@ -337,7 +337,7 @@ impl Gate {
             State::Closed => self.failed_closed(&mut memory, word, class, config),
             State::MetricsOnly => {
                 if let Some(window) = config.window {
-                    memory.failure_times.push(now(), window, config.threshold);
+                    memory.failure_times(window).push(now(), config.threshold);
                 }
                 None
             }
@@ -370,7 +370,7 @@ impl Gate {
         config: &CircuitBreakerConfig,
     ) -> Option<Transition> {
         if let Some(window) = config.window {
-            let failures = memory.failure_times.push(now(), window, config.threshold);
+            let failures = memory.failure_times(window).push(now(), config.threshold);
             let opening = Opening::of_failures(failures, class);
             return (failures >= config.threshold).then(|| self.open(memory, opening, config));
         }
@@ -427,7 +427,7 @@ impl Gate {
         let shares = (counts && config.has_shares()).then(|| self.shares(&mut memory, now, config, None));
         let failures = match (counts, shares, config.window) {
             (true, Some(shares), _) => failures_in(shares),
-            (true, None, Some(window)) => memory.failure_times.inside(now, window),
+            (true, None, Some(window)) => memory.failure_times(window).inside(now),
             (true, None, None) => word.failures(),
             _ => memory.failures,
         };

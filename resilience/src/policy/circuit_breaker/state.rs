@@ -173,8 +173,8 @@ pub(super) struct LockedState {
     /// The time in each state before, in nanoseconds; made with the first transition.
     #[cfg(feature = "ops")]
     past: Option<Box<[u64; State::ALL.len()]>>,
-    /// The failures inside the time window.
-    pub(super) failure_times: Times,
+    /// The failures inside the time window, from the first one on.
+    failure_times: Option<Box<Times>>,
     /// The probes, while it is half-open.
     pub(super) probes: Option<Box<Probes>>,
 }
@@ -189,9 +189,15 @@ impl LockedState {
             results: None,
             #[cfg(feature = "ops")]
             past: None,
-            failure_times: Times::new(),
+            failure_times: None,
             probes: None,
         }
+    }
+
+    /// Returns the failures inside `window`; those of another one are forgotten.
+    pub(super) fn failure_times(&mut self, window: Duration) -> &mut Times {
+        self.failure_times = self.failure_times.take().filter(|times| times.are_of(window));
+        self.failure_times.get_or_insert_with(|| Box::new(Times::new(window)))
     }
 
     /// Ends the state `from` at `now`.
@@ -235,7 +241,7 @@ impl LockedState {
         self.is_by_operator = false;
         match state {
             State::Open | State::HalfOpen => {
-                self.failure_times = Times::new();
+                self.failure_times = None;
                 self.probes = (state == State::HalfOpen).then(|| Box::new(Probes::since(token)));
             }
             _ => {

@@ -13,42 +13,50 @@ use std::time::{Duration, Instant};
 /// The times of the last failures, oldest first; takes no memory before the first one.
 ///
 /// A thread may read the clock before another one and arrive after it: a moment before the last one counts as that.
-#[derive(Debug, Default)]
-pub(super) struct Times(VecDeque<Instant>);
+#[derive(Debug)]
+pub(super) struct Times {
+    window: Duration,
+    times: VecDeque<Instant>,
+}
 
 impl Times {
-    pub(super) const fn new() -> Self {
-        Self(VecDeque::new())
+    pub(super) const fn new(window: Duration) -> Self {
+        Self { window, times: VecDeque::new() }
     }
 
-    /// Adds a failure at `now` and returns how many are now inside `window`, at most `threshold`.
+    /// Returns whether the failures count inside this `window`.
+    pub(super) fn are_of(&self, window: Duration) -> bool {
+        self.window == window
+    }
+
+    /// Adds a failure at `now` and returns how many are now inside the window, at most `threshold`.
     ///
-    /// A failure leaves the window once it is `window` old.
+    /// A failure leaves the window once it is as old as that is long.
     ///
     /// It may forget those outside, and the oldest if there would be more than `threshold`: one more would open the
     /// breaker anyway.
-    pub(super) fn push(&mut self, now: Instant, window: Duration, threshold: u32) -> u32 {
-        let now = self.latest(now);
-        while self.0.front().is_some_and(|at| !is_inside(*at, now, window)) || self.count() >= threshold {
-            self.0.pop_front();
+    pub(super) fn push(&mut self, now: Instant, threshold: u32) -> u32 {
+        let (now, window) = (self.latest(now), self.window);
+        while self.times.front().is_some_and(|at| !is_inside(*at, now, window)) || self.count() >= threshold {
+            self.times.pop_front();
         }
-        self.0.push_back(now);
+        self.times.push_back(now);
         self.count()
     }
 
-    /// Returns how many failures are inside `window` at `now`.
-    pub(super) fn inside(&self, now: Instant, window: Duration) -> u32 {
+    /// Returns how many failures are inside the window at `now`.
+    pub(super) fn inside(&self, now: Instant) -> u32 {
         let now = self.latest(now);
-        let outside = self.0.partition_point(|at| !is_inside(*at, now, window));
+        let outside = self.times.partition_point(|at| !is_inside(*at, now, self.window));
         self.count().saturating_sub(u32::try_from(outside).unwrap_or(u32::MAX))
     }
 
     fn latest(&self, now: Instant) -> Instant {
-        self.0.back().map_or(now, |last| now.max(*last))
+        self.times.back().map_or(now, |last| now.max(*last))
     }
 
     fn count(&self) -> u32 {
-        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.times.len()).unwrap_or(u32::MAX)
     }
 }
 
@@ -63,20 +71,20 @@ mod tests {
     #[test]
     fn a_failure_expires_at_the_age_of_the_window() {
         let (start, second) = (Instant::now(), Duration::from_secs(1));
-        let mut times = Times::new();
-        assert_eq!(times.push(start, 10 * second, 5), 1);
-        assert_eq!(times.push(start + 9 * second, 10 * second, 5), 2);
-        assert_eq!(times.inside(start + 9 * second, 10 * second), 2);
-        assert_eq!(times.inside(start + 10 * second, 10 * second), 1);
-        assert_eq!(times.push(start + 10 * second, 10 * second, 5), 2);
+        let mut times = Times::new(10 * second);
+        assert_eq!(times.push(start, 5), 1);
+        assert_eq!(times.push(start + 9 * second, 5), 2);
+        assert_eq!(times.inside(start + 9 * second), 2);
+        assert_eq!(times.inside(start + 10 * second), 1);
+        assert_eq!(times.push(start + 10 * second, 5), 2);
     }
 
     #[test]
     fn no_more_than_the_threshold_is_remembered() {
         let now = Instant::now();
-        let mut times = Times::new();
+        let mut times = Times::new(Duration::from_secs(1));
         for n in 1..=10 {
-            assert_eq!(times.push(now, Duration::from_secs(1), 3), n.min(3));
+            assert_eq!(times.push(now, 3), n.min(3));
         }
     }
 
@@ -97,7 +105,7 @@ mod tests {
             #[test]
             fn the_count_equals_the_failures_inside_the_window(threshold in 1..8_u32, steps in steps()) {
                 let (start, window) = (Instant::now(), Duration::from_millis(10));
-                let (mut times, mut failures, mut clock) = (Times::new(), Vec::new(), 1_000_i64);
+                let (mut times, mut failures, mut clock) = (Times::new(window), Vec::new(), 1_000_i64);
                 for (is_failure, passes) in steps {
                     clock += passes;
                     let now = start + Duration::from_millis(clock.unsigned_abs());
@@ -108,7 +116,7 @@ mod tests {
                     let inside = failures.iter().filter(|at| latest - **at < 10).count();
                     let expected = u32::try_from(inside).unwrap().min(threshold);
                     let counted =
-                        if is_failure { times.push(now, window, threshold) } else { times.inside(now, window) };
+                        if is_failure { times.push(now, threshold) } else { times.inside(now) };
                     prop_assert_eq!(counted, expected, "at {} ms", clock);
                 }
             }
