@@ -305,7 +305,8 @@ fn a_simpler_call_lets_other_tasks_run_first() {
     }
     const BY_HAND: Degrade = Degrade::new("by hand").max(2);
     let calls = &Cell::new(0);
-    let all: [Pin<Box<dyn Future<Output = Result<(), Fails>>>>; 3] = [
+    type Call<'a> = Pin<Box<dyn Future<Output = Result<(), Fails>> + 'a>>;
+    let all: [Call<'_>; 3] = [
         Box::pin(borrowed(&AsMuch, calls)),
         Box::pin(owned(AsMuch, calls)),
         Box::pin(BY_HAND.call_async(&AsMuch, async |_| fails(calls))),

@@ -343,7 +343,8 @@ fn the_call_with_the_next_value_lets_other_tasks_run_first() {
     }
     static BY_HAND: Failover = Failover::new("by hand");
     let seen = &Mutex::<String>::default();
-    let all: [Pin<Box<dyn Future<Output = Result<String, Fails>>>>; 3] = [
+    type Call<'a> = Pin<Box<dyn Future<Output = Result<String, Fails>> + 'a>>;
+    let all: [Call<'_>; 3] = [
         Box::pin(borrowed("a", seen)),
         Box::pin(owned("a".into(), seen)),
         Box::pin(BY_HAND.call_async(&"a", &["b", "c"], |value| std::future::ready(ask(value, "abc", seen)))),
