@@ -94,7 +94,7 @@ pub(crate) async fn pause(wait: Duration) {
 }
 
 /// Lets other tasks run before the next of several calls, so that calls which are never pending do not keep the thread,
-/// and a timeout around them can end them. In a test world it is ready at once, like [`pause`].
+/// and a timeout around them can end them. In a test world it is ready at once, like a pause.
 pub async fn let_others_run() {
     let mut is_first = World::here().is_none();
     poll_fn(|cx| {
