@@ -1,5 +1,8 @@
 //! `#[degrade]`: after a call that was too much, a simpler one.
 
+#[path = "shared/woken.rs"]
+mod woken;
+
 use resilience::{
     Category, Classification, Classify, Degrade, Event, Simplify, Timeout, cached, circuit_breaker, degrade,
     point, testing, timeout, with_retry,
@@ -9,8 +12,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Wake};
+use std::task::Context;
 use std::time::Duration;
+use woken::Woken;
 
 #[derive(Debug, PartialEq)]
 struct Fails(Category, u32);
@@ -269,15 +273,6 @@ async fn a_degrade_value_runs_sync_and_async_calls() {
     assert_eq!(FEWER.call(&Plan(100), |plan| step(plan, 20, &seen)), Err(Fails(Category::Timeout, 100)));
     let answer = FEWER.call_async(&Plan(100), async |plan| step(plan, 50, &seen)).await;
     assert_eq!((answer, world.events().len()), (Ok(50), 5));
-}
-
-#[derive(Default)]
-struct Woken(AtomicU32);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 #[test]

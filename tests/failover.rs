@@ -1,5 +1,8 @@
 //! `#[failover]`: after a failure, the same call with the next value of an argument.
 
+#[path = "shared/woken.rs"]
+mod woken;
+
 use resilience::policy::keyed::{Key, KeyRef};
 use resilience::testing::rejected;
 use resilience::{
@@ -9,8 +12,9 @@ use resilience::{
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Wake};
+use std::task::Context;
 use std::time::Duration;
+use woken::Woken;
 
 #[path = "failover/shapes.rs"]
 mod shapes;
@@ -320,15 +324,6 @@ async fn a_failover_value_runs_sync_and_async_calls() {
     assert_eq!(numbers, Ok(4));
     let futures = async { BY_HAND.call_async(&"a", &["a"], async |value| ok(value)).await };
     assert_eq!(tokio::spawn(futures).await.unwrap(), ok("a"));
-}
-
-#[derive(Default)]
-struct Woken(AtomicU32);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 #[test]

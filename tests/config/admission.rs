@@ -1,5 +1,8 @@
 //! Limits and windows that change while calls run and wait.
 
+#[path = "../shared/woken.rs"]
+mod woken;
+
 use crate::support::{load, shown};
 use futures::executor::block_on;
 use resilience::{Budget, Rejected, Retry, State, bulkhead, circuit_breaker, hedge, point, rate_limit};
@@ -8,8 +11,9 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use woken::Woken;
 
 thread_local! {
     /// How many calls of this test may end.
@@ -338,15 +342,6 @@ fn a_disabled_hedge_keeps_its_settings_and_its_percentile() {
     assert_eq!(hedge.snapshot().after, None, "99 calls: none was measured while it was disabled");
     take(slow);
     assert_eq!(hedge.snapshot().after, Some(quick), "94 of 100 calls are as quick");
-}
-
-#[derive(Default)]
-struct Woken(AtomicU32);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! How long a retry waits.
 
+#[path = "../shared/woken.rs"]
+mod woken;
+
 use crate::twins::{Script, always, fails, millis};
 use resilience::{Category, Retry, circuit_breaker, with_retry};
 use std::cell::Cell;
@@ -7,9 +10,10 @@ use std::future::{Future, ready};
 use std::io::{Error, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Wake};
+use std::sync::atomic::Ordering;
+use std::task::Context;
 use std::time::Duration;
+use woken::Woken;
 
 fn down() -> Script {
     always(Category::Transient)
@@ -263,14 +267,5 @@ fn a_retry_without_a_wait_lets_other_tasks_run_first() {
         }
         assert!(poll().is_ready());
         assert_eq!(calls.get(), 3);
-    }
-}
-
-#[derive(Default)]
-struct Woken(AtomicU32);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
