@@ -172,6 +172,15 @@ async fn a_body_that_cannot_be_cloned_is_sent_once() {
     assert_eq!((service.calls(), answer.unwrap().status()), (2, StatusCode::SERVICE_UNAVAILABLE));
 }
 
+/// Returns a function that copies a request, and counts in `copied`.
+fn counting(copied: &Arc<AtomicU32>) -> impl Fn(&Request<String>) -> Option<Request<String>> + Clone + use<> {
+    let copied = Arc::clone(copied);
+    move |request| {
+        copied.fetch_add(1, Ordering::Relaxed);
+        Some(request.clone())
+    }
+}
+
 #[tokio::test]
 async fn a_request_is_not_copied_for_an_attempt_that_cannot_follow() {
     const LIMITED: &[Rule] = &[Rule::new(Category::RateLimited).max(1).base(Duration::ZERO)];
@@ -186,12 +195,7 @@ async fn a_request_is_not_copied_for_an_attempt_that_cannot_follow() {
     ] {
         let _world = testing::isolate();
         let (service, copied) = (Scripted::new(&answers), Arc::new(AtomicU32::new(0)));
-        let counted = Arc::clone(&copied);
-        let copy = move |request: &Request<String>| {
-            counted.fetch_add(1, Ordering::Relaxed);
-            Some(request.clone())
-        };
-        let retried = RetryLayer::new(retry).repeated_by(copy).layer(service.clone());
+        let retried = RetryLayer::new(retry).repeated_by(counting(&copied)).layer(service.clone());
         let _ = retried.oneshot(request(Method::GET)).await;
         assert_eq!((service.calls(), copied.load(Ordering::Relaxed)), (calls, copies), "{answers:?}");
     }
@@ -419,12 +423,7 @@ async fn a_hedged_request_is_not_copied_for_one_that_cannot_follow() {
     ] {
         let _world = testing::isolate();
         let (service, copied) = (Scripted::new(&answers), Arc::new(AtomicU32::new(0)));
-        let counted = Arc::clone(&copied);
-        let copy = move |request: &Request<String>| {
-            counted.fetch_add(1, Ordering::Relaxed);
-            Some(request.clone())
-        };
-        let hedged = hedge(max).repeated_by(copy).layer(service.clone());
+        let hedged = hedge(max).repeated_by(counting(&copied)).layer(service.clone());
         assert_eq!(hedged.oneshot(request(Method::GET)).await.unwrap().status(), 200);
         assert_eq!((service.calls(), copied.load(Ordering::Relaxed)), (calls, copies), "{answers:?}");
     }
