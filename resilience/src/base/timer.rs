@@ -68,7 +68,7 @@ pub(crate) enum Timer {
     World(WorldAlarm<Box<Self>>),
 }
 
-/// A wait that ends only for another reason.
+/// The wait of an alarm that goes off only for another reason than its time.
 const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
 /// Returns a pause between two attempts. In a test world whose runtime has no paused clock it moves the world's

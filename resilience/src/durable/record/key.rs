@@ -21,8 +21,8 @@ use crate::durable::record::error::Subject;
 /// It bounds what a person writes: the key in the store is longer by its prefix and the escaped id of the job.
 const KEY_LIMIT: usize = 512;
 
-/// Returns the place, if something can be recorded under its key; `empty` and `too_long` make the error of a key that
-/// is, the latter with its bytes.
+/// Returns the place, if something can be recorded under its key; `empty` and `too_long` make the errors, the latter with
+/// the length of the key in bytes.
 pub(crate) fn check_key<E>(
     at: Box<Subject>,
     empty: fn(Box<Subject>) -> E,

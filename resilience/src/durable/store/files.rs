@@ -56,7 +56,7 @@ pub(crate) fn prepare(dir: &Path, allow_network: bool) -> Result<(), StoreError>
 }
 
 /// Refuses the place of a file of the store, if something else than a regular file is there: opening or reading that
-/// could wait for ever, and the words of SQLite would not name it.
+/// could block forever, and the error of SQLite would not name it.
 ///
 /// # Errors
 ///

@@ -281,7 +281,7 @@ pub struct Completion {
     pub value: Vec<u8>,
     /// The text that replaces the record's note, unless it is empty.
     pub note: Vec<u8>,
-    /// The number of attempts that were begun; `None` if the last claim has begun one. Of a step it is not read.
+    /// The number of attempts that were begun; `None` if the last claim has begun one. It is ignored for a step.
     pub attempts: Option<u32>,
     /// The lease of the job that this is a step of.
     pub holder: Option<Holder>,

@@ -64,7 +64,7 @@ struct State {
     budget: Budget,
     /// One for each [`Counter`].
     counters: Site<[AtomicU64; Counter::COUNT]>,
-    /// The retry while a configuration has switched it off; made when that is first so.
+    /// The retry while a configuration has switched it off; made on first use.
     #[cfg(feature = "config")]
     off: OnceLock<Box<Retry>>,
 }
