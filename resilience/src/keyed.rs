@@ -11,7 +11,7 @@
 //!
 //! # How it works
 //!
-//! The map has 1 to 64 parts, by `max_keys`, each behind a read-write lock; a part is a map from the hash of the key
+//! The map has 1 to 1,024 parts, by `max_keys`, each behind a read-write lock; a part is a map from the hash of the key
 //! to the entry, which has the key for comparison. The order of uses is not a list, but a number in each entry: the
 //! count of keys that had been added when the entry was used last. So a look-up writes nothing to shared memory while
 //! no new keys come.
@@ -20,6 +20,10 @@
 //! others, for an entry that is neither in use nor to be evicted last; then for one that is not in use. If
 //! every entry is in use it takes its own key out again and uses the shared one. Between these steps the map can hold
 //! a few entries more than `max_keys`, one for each thread that is adding a key.
+//!
+//! A flood of keys whose entries are all in use, such as those of a rate limit for each address, would make each call
+//! look at the whole map. So after a few searches in vain each further one looks at one more part only, in turn, until
+//! one of them finds an entry.
 //!
 //! With the feature `ops` an entry counts its first 20 uses, and the first 100 keys with as many are remembered for
 //! as long as the process lives: those are the keys that metrics show.
@@ -135,6 +139,8 @@ struct Table<T> {
     tick: AtomicU64,
     /// The shard of the entry that was added last, where an idle entry is likely.
     latest: AtomicU64,
+    /// The number of searches in a row that found no idle entry, and of those that found none that is not in use.
+    in_vain: [AtomicU64; 2],
     /// Stands for all keys.
     whole: T,
     /// Shared by the keys for which there is no room, because every entry is in use.
@@ -155,6 +161,9 @@ pub(crate) const OTHER_KEYS: &str = "_other";
 /// The longest key that becomes a label: a page with a longer one may be refused as a whole.
 #[cfg(feature = "ops")]
 const LONGEST_LABEL: usize = 1_024;
+
+/// The number of searches in vain, one after the other, that look at every part of the map.
+const THOROUGH: u64 = 16;
 
 /// The name of the entry for keys without space.
 const OVERFLOW: &str = "(overflow)";
@@ -473,7 +482,7 @@ impl<T: PerKey> EntryMap<T> {
 impl<T: PerKey> Table<T> {
     /// Creates a map. The more keys, the more parts, each with a lock of its own.
     fn new(max_keys: usize, make: &dyn Fn() -> T) -> Self {
-        let shards = (max_keys / 64).clamp(1, 64).next_power_of_two();
+        let shards = (max_keys / 64).clamp(1, 1_024).next_power_of_two();
         Self {
             shards: (0..shards).map(|_| RwLock::new(Entries::default())).collect(),
             hasher: RandomState::new(),
@@ -481,6 +490,7 @@ impl<T: PerKey> Table<T> {
             count: made(0),
             tick: made(0),
             latest: made(0),
+            in_vain: [made(0), made(0)],
             whole: make().whole(),
             overflow: OnceLock::new(),
             overflowed: made(0),
@@ -562,9 +572,10 @@ impl<T: PerKey> Table<T> {
         self.note_evicted(evicted.is_some() || replaced.is_some());
         if is_owed {
             let is_other = |value: &Arc<T>| !Arc::ptr_eq(value, &added);
+            let [no_idle, none_free] = &self.in_vain;
             let evicted = self
-                .evict(&|value| is_other(value) && is_idle(value))
-                .or_else(|| self.evict(&|value| is_other(value) && !is_in_use(value)));
+                .evict(no_idle, &|value| is_other(value) && is_idle(value))
+                .or_else(|| self.evict(none_free, &|value| is_other(value) && !is_in_use(value)));
             self.note_evicted(evicted.is_some());
             if evicted.is_none() {
                 if self.withdraw(hash, &added) {
@@ -575,7 +586,8 @@ impl<T: PerKey> Table<T> {
         }
         if self.reserve_eviction() {
             // One entry too many is left if an entry without space was used before it could be removed.
-            let evicted = self.evict(&|value| !Arc::ptr_eq(value, &added) && !is_in_use(value));
+            let is_free = |value: &Arc<T>| !Arc::ptr_eq(value, &added) && !is_in_use(value);
+            let evicted = self.evict(&self.in_vain[1], &is_free);
             self.note_evicted(evicted.is_some());
             if evicted.is_none() {
                 self.count.fetch_add(1, Ordering::Relaxed);
@@ -615,15 +627,22 @@ impl<T: PerKey> Table<T> {
         self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 
-    /// Takes out the least recently used of the `wanted` entries of the first part that has one.
-    fn evict(&self, wanted: &dyn Fn(&Arc<T>) -> bool) -> Option<Arc<T>> {
-        let (parts, latest) = (self.shards.len(), self.latest.load(Ordering::Relaxed) as usize);
-        let mut shards = (0..parts).map(|n| &self.shards[(latest + n) % parts]);
-        shards.find_map(|shard| {
+    /// Takes out the least recently used of the `wanted` entries of the first part that has one. `in_vain` counts the
+    /// searches in a row for such entries that found none: after [`THOROUGH`] of them only one part is searched.
+    fn evict(&self, in_vain: &AtomicU64, wanted: &dyn Fn(&Arc<T>) -> bool) -> Option<Arc<T>> {
+        let (parts, missed) = (self.shards.len(), in_vain.load(Ordering::Relaxed));
+        let (first, count) = match missed {
+            ..THOROUGH => (self.latest.load(Ordering::Relaxed) as usize, parts),
+            _ => (missed as usize, 1),
+        };
+        let mut shards = (0..count).map(|n| &self.shards[(first + n) % parts]);
+        let evicted = shards.find_map(|shard| {
             // Most parts have none, and are not to be locked for writing.
             let has_one = read(shard).values().any(|entry| wanted(&entry.value));
             if has_one { take(&mut write(shard), wanted) } else { None }
-        })
+        });
+        in_vain.store(if evicted.is_some() { 0 } else { missed.wrapping_add(1) }, Ordering::Relaxed);
+        evicted
     }
 }
 
@@ -652,12 +671,33 @@ mod loom;
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
 
     #[derive(Debug, Default)]
     struct Probe {
         key: Option<PointName>,
         busy: AtomicBool,
+    }
+
+    static LOOKS: AtomicUsize = AtomicUsize::new(0);
+
+    /// An entry that is always in use, or always evicted last, and counts how often that is asked.
+    #[derive(Debug, Default)]
+    struct Stays<const IN_USE: bool>;
+
+    impl<const IN_USE: bool> PerKey for Stays<IN_USE> {
+        fn for_key(self, _: PointName, _: &Self) -> Self {
+            self
+        }
+
+        fn evict_last(&self, _: Instant) -> bool {
+            true
+        }
+
+        fn is_in_use(&self, _: Instant) -> bool {
+            LOOKS.fetch_add(1, Ordering::Relaxed);
+            IN_USE
+        }
     }
 
     impl PerKey for Probe {
@@ -726,6 +766,39 @@ mod tests {
             map.get("newer");
             assert_eq!(map.keys().len(), max_keys);
             assert!(map.peek("newer").is_some());
+        }
+    }
+
+    #[test]
+    fn a_flood_of_keys_does_not_search_the_whole_map_for_each() {
+        fn looks_of_each<const IN_USE: bool>(max_keys: usize) -> usize {
+            let map = Keyed::new(Stays::<IN_USE>::default).max_keys(max_keys);
+            (0..max_keys + 100).for_each(|n| drop(map.get(&n)));
+            let before = LOOKS.load(Ordering::Relaxed);
+            (0..1_000).for_each(|n| drop(map.get(&format!("new {n}"))));
+            assert!(map.keys().len() <= max_keys);
+            (LOOKS.load(Ordering::Relaxed) - before) / 1_000
+        }
+        for max_keys in [1_024, 65_536] {
+            let looks = (looks_of_each::<true>(max_keys), looks_of_each::<false>(max_keys));
+            assert!(looks.0 < 500 && looks.1 < 500, "{looks:?} of {max_keys}");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_is_free_again_is_found_during_a_flood() {
+        for max_keys in [100, 1_024] {
+            let map = keyed(max_keys);
+            (0..max_keys).for_each(|n| map.get(&n).busy.store(true, Ordering::Relaxed));
+            for n in 0..50 {
+                map.get(&format!("new {n}")).busy.store(true, Ordering::Relaxed);
+            }
+            let idle = map.keys()[max_keys / 2].clone();
+            map.peek(&idle).unwrap().busy.store(false, Ordering::Relaxed);
+            for n in 50..200 {
+                map.get(&format!("new {n}")).busy.store(true, Ordering::Relaxed);
+            }
+            assert!(map.peek(&idle).is_none(), "{max_keys}");
         }
     }
 
