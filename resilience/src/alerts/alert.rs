@@ -30,6 +30,23 @@ const SHORTENED: &str = "shortened";
 /// The details that only the library sets.
 const OWN: [&str; 3] = ["id", "process", "suppressed"];
 
+/// What alerts are limited by, before one is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AlertKind<'a> {
+    pub(crate) level: AlertLevel,
+    pub(crate) component: &'a str,
+    pub(crate) message: &'a str,
+    /// The id of the job that the alert is about, if there is one; of a warning it limits nothing.
+    pub(crate) job: Option<&'a str>,
+}
+
+impl<'a> AlertKind<'a> {
+    /// Returns the kind of a warning that is about no job.
+    pub(crate) const fn warning(component: &'a str, message: &'a str) -> Self {
+        Self { level: AlertLevel::Warning, component, message, job: None }
+    }
+}
+
 /// A message for operators: one line of `alerts.jsonl`.
 ///
 /// It serialises as `{timestamp, level, component, message, details}`, exactly as it is in the file. All texts are
@@ -86,13 +103,8 @@ pub struct Alert {
 
 impl Alert {
     /// Creates an alert that is raised now, with the details that every alert has.
-    pub(crate) fn new(
-        level: AlertLevel,
-        component: &str,
-        message: &str,
-        pairs: &[(&str, &str)],
-        job: Option<&str>,
-    ) -> Self {
+    pub(crate) fn new(kind: AlertKind<'_>, pairs: &[(&str, &str)]) -> Self {
+        let AlertKind { level, component, message, job } = kind;
         let mut details: Map<String, Value> =
             ALWAYS.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
         if let Some(job) = job {
@@ -159,6 +171,11 @@ impl Alert {
     /// ```
     pub fn job(&self) -> Option<&str> {
         self.text("job")
+    }
+
+    /// Returns what the alert is limited by.
+    pub(crate) fn kind(&self) -> AlertKind<'_> {
+        AlertKind { level: self.level, component: &self.component, message: &self.message, job: self.job() }
     }
 
     /// Returns whether the alert asks for a person.
@@ -290,7 +307,14 @@ mod tests {
         let names: Vec<String> = (0..200).map(|n| format!("{n} {long}")).collect();
         let pairs: Vec<_> = names.iter().map(|name| (name.as_str(), long.as_str())).collect();
         for pairs in [&pairs[..], &pairs[..1], &[]] {
-            let alert = Alert::new(AlertLevel::Critical, &long, &long, pairs, Some(&long));
+            let alert = Alert::new(
+                AlertKind {
+                    level: AlertLevel::Critical,
+                    job: Some(&long),
+                    ..AlertKind::warning(&long, &long)
+                },
+                pairs,
+            );
             let line = alert.line();
             assert!(
                 line.len() <= LINE && line.iter().position(|byte| *byte == b'\n') == Some(line.len() - 1)
@@ -307,7 +331,7 @@ mod tests {
         let names: Vec<String> = (0..3_000).map(|n| format!("detail {n}")).collect();
         let pairs: Vec<_> = names.iter().map(|name| (name.as_str(), "value")).collect();
         for (given, kept) in [(PAIRS, PAIRS), (PAIRS + 1, PAIRS), (3_000, PAIRS)] {
-            let alert = Alert::new(AlertLevel::Warning, "a", "b", &pairs[..given], None);
+            let alert = Alert::new(AlertKind::warning("a", "b"), &pairs[..given]);
             let read = Alert::of_line(&alert.line()).expect("an alert");
             assert_eq!(read.details.keys().filter(|name| name.starts_with("detail ")).count(), kept);
             assert_eq!(read.details.contains_key(SHORTENED), given > kept, "{given}");
@@ -317,7 +341,7 @@ mod tests {
     #[test]
     fn callers_cannot_override_reserved_details() {
         let pairs = [("id", "1"), ("process", "2"), ("suppressed", "3"), ("job", "import:7")];
-        let alert = Alert::new(AlertLevel::Warning, "a", "b", &pairs, None);
+        let alert = Alert::new(AlertKind::warning("a", "b"), &pairs);
         assert_eq!((alert.id().len(), alert.job()), (24, Some("import:7")));
         assert_eq!(alert.details["process"]["pid"], std::process::id());
         assert_eq!(alert.details["suppressed"], 0);

@@ -295,12 +295,16 @@ fn parse(bytes: &[u8]) -> Vec<Escalation> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alerts::AlertKind;
 
     /// Makes a directory for a test, and an alert of some 1,000 bytes with a number as its id.
     fn setting(name: &str) -> (std::path::PathBuf, impl Fn(u32) -> Alert) {
         let dir = std::env::temp_dir().join(format!("resilience-{name}-{}", std::process::id()));
         fs::create_dir_all(&dir).expect("a directory");
-        let first = Alert::new(AlertLevel::Critical, "a", "b", &[("text", &"x".repeat(900))], None);
+        let first = Alert::new(
+            AlertKind { level: AlertLevel::Critical, ..AlertKind::warning("a", "b") },
+            &[("text", &"x".repeat(900))],
+        );
         let alert = move |n: u32| {
             let mut alert = first.clone();
             alert.set("id", n.to_string());

@@ -1,14 +1,18 @@
-//! The limit of lines for alerts of one kind: decided from a table in memory, without a clock of its own.
+//! The limit of lines for alerts of one kind: decided from a table in memory, and for those that are held back without
+//! making them, because an outage raises the same alert at each call.
 //!
 //! Each kind (component and message, and the job of a critical alert) has a period of one minute, which its first line
 //! begins; so has each component, with 60 lines. Alerts that are held back are always reported: they are counted in the
 //! next line of their kind, in a line of its own when the period is over, or in one when the table has to forget the
 //! kind. The tables forget the kind that was used longest ago, so that names from outside cannot fill the memory.
 
-use super::alert::Alert;
+use super::alert::{Alert, AlertKind};
 use crate::base::alert_level::AlertLevel;
+use crate::base::calendar::rfc_3339;
+use crate::base::clock::time_of_day;
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The time for which alerts of one kind are held back after a line.
 const PERIOD: Duration = Duration::from_secs(60);
@@ -17,14 +21,12 @@ const LINES: u64 = 60;
 /// The most kinds, and the most components, that are remembered.
 const ENTRIES: usize = 1_000;
 
-/// The key of equal alerts: the component, the message, and for a critical one the job.
-type Kind = (String, String, Option<String>);
-
 /// The periods of the kinds and components, each with the time of its last alert.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
-    kinds: Table<Kind>,
-    components: Table<String>,
+    hasher: RandomState,
+    kinds: Table,
+    components: Table,
 }
 
 /// A period that an alert has begun.
@@ -33,36 +35,31 @@ struct Period {
     began: Instant,
     lines: u64,
     held_back: u64,
-    /// The last alert that was held back.
-    last: Option<Alert>,
+    /// The first alert that was held back, and when the last one was.
+    held: Option<(Alert, SystemTime)>,
     /// The number of its last use.
     used: u64,
 }
 
-#[derive(Debug)]
-struct Table<K> {
-    entries: HashMap<K, Period>,
+/// Periods by the hash of what they limit: its texts can be long, and are not needed again.
+#[derive(Debug, Default)]
+struct Table {
+    entries: HashMap<u64, Period>,
     uses: u64,
 }
 
-impl<K> Default for Table<K> {
-    fn default() -> Self {
-        Self { entries: HashMap::new(), uses: 0 }
-    }
-}
-
-impl<K: std::hash::Hash + Eq + Clone> Table<K> {
+impl Table {
     /// Returns the period of `key` at `now`; adds to `summaries` a line for the alerts held back by a period that it
     /// evicts.
-    fn period(&mut self, key: K, now: Instant, summaries: &mut Vec<Alert>) -> &mut Period {
+    fn period(&mut self, key: u64, now: Instant, summaries: &mut Vec<Alert>) -> &mut Period {
         if self.entries.len() >= ENTRIES && !self.entries.contains_key(&key) {
             let oldest = self.entries.iter().min_by_key(|(_, period)| period.used);
-            let oldest = oldest.map(|(key, _)| key.clone());
+            let oldest = oldest.map(|(key, _)| *key);
             let gone = oldest.and_then(|key| self.entries.remove(&key));
             summaries.extend(gone.and_then(|mut period| period.summary()));
         }
         self.uses += 1;
-        let new = Period { began: now, lines: 0, held_back: 0, last: None, used: 0 };
+        let new = Period { began: now, lines: 0, held_back: 0, held: None, used: 0 };
         let period = self.entries.entry(key).or_insert(new);
         period.used = self.uses;
         period
@@ -94,49 +91,60 @@ impl Period {
 
     /// Begins a new period; returns how many alerts were held back.
     fn begin(&mut self, now: Instant) -> u64 {
-        (self.began, self.lines, self.last) = (now, 0, None);
+        (self.began, self.lines, self.held) = (now, 0, None);
         std::mem::take(&mut self.held_back)
     }
 
-    fn hold_back(&mut self, alert: &Alert) {
+    /// Holds an alert back, which only the first time is made; returns how many there are.
+    fn hold_back(&mut self, make: impl FnOnce() -> Alert) -> u64 {
         self.held_back += 1;
-        self.last = Some(alert.clone());
+        let now = time_of_day();
+        self.held.get_or_insert_with(|| (make(), now)).1 = now;
+        self.held_back
     }
 
-    /// Returns one line for all alerts that were held back.
+    /// Returns one line for all alerts that were held back: the first of them, with the time of the last.
     fn summary(&mut self) -> Option<Alert> {
-        let alert = self.last.take()?;
-        Some(alert.suppressing(std::mem::take(&mut self.held_back)))
+        let (alert, at) = self.held.take()?;
+        let timestamp = rfc_3339(at).unwrap_or_default();
+        Some(Alert { timestamp, ..alert }.suppressing(std::mem::take(&mut self.held_back)))
     }
 }
 
 impl Limits {
-    /// Returns the alert as it is written; `None` if it is held back. Lines about other alerts are added to
+    /// Makes an alert of this kind as it is written, unless it is held back. Lines about other alerts are added to
     /// `summaries`.
-    pub(super) fn judge(&mut self, alert: Alert, now: Instant, summaries: &mut Vec<Alert>) -> Option<Alert> {
-        let job = alert.job().filter(|_| alert.level == AlertLevel::Critical).map(str::to_owned);
-        let has_job = job.is_some();
-        let kind = (alert.component.clone(), alert.message.clone(), job);
-        let period = self.kinds.period(kind, now, summaries);
+    ///
+    /// # Errors
+    ///
+    /// The number of alerts that were held back in this period, with this one.
+    pub(super) fn judge(
+        &mut self,
+        kind: AlertKind<'_>,
+        now: Instant,
+        make: impl FnOnce() -> Alert,
+        summaries: &mut Vec<Alert>,
+    ) -> Result<Alert, u64> {
+        let job = kind.job.filter(|_| kind.level == AlertLevel::Critical);
+        let hash = self.hasher.hash_one((kind.component, kind.message, job));
+        let period = self.kinds.period(hash, now, summaries);
         if period.lines > 0 && !period.is_over(now) {
-            period.hold_back(&alert);
-            return None;
+            return Err(period.hold_back(make));
         }
         let held_back = period.begin(now);
-        let of_component = self.components.period(alert.component.clone(), now, summaries);
+        let of_component = self.components.period(self.hasher.hash_one(kind.component), now, summaries);
         if of_component.is_over(now) {
             summaries.extend(of_component.summary());
             of_component.begin(now);
         }
-        if of_component.lines >= LINES && !has_job {
+        if of_component.lines >= LINES && job.is_none() {
             let message = "more alerts were held back".to_owned();
             of_component.held_back += held_back;
-            of_component.hold_back(&Alert { message, ..alert });
-            return None;
+            return Err(of_component.hold_back(|| Alert { message, ..make() }));
         }
         of_component.lines += 1;
         period.lines = 1;
-        Some(alert.suppressing(held_back))
+        Ok(make().suppressing(held_back))
     }
 
     /// Adds lines for the alerts that were held back in periods that are over.
@@ -155,12 +163,9 @@ impl Limits {
 mod tests {
     use super::*;
 
-    fn alert(level: AlertLevel, component: &str, message: &str, job: Option<&str>) -> Alert {
-        Alert::new(level, component, message, &[], job)
-    }
-
-    fn warning(component: &str, message: &str) -> Alert {
-        alert(AlertLevel::Warning, component, message, None)
+    /// Raises an alert of the kind; returns its line.
+    fn raise(limits: &mut Limits, kind: AlertKind<'_>, now: Instant, more: &mut Vec<Alert>) -> Option<Alert> {
+        limits.judge(kind, now, || Alert::new(kind, &[]), more).ok()
     }
 
     fn suppressed(alert: &Alert) -> u64 {
@@ -170,20 +175,48 @@ mod tests {
     #[test]
     fn equal_alerts_are_written_once_a_minute_with_a_count() {
         let (mut limits, now, mut more) = (Limits::default(), Instant::now(), Vec::new());
-        assert_eq!(suppressed(&limits.judge(warning("a", "b"), now, &mut more).expect("a line")), 0);
+        assert_eq!(
+            suppressed(&raise(&mut limits, AlertKind::warning("a", "b"), now, &mut more).expect("a line")),
+            0
+        );
         for second in 1..60 {
-            assert_eq!(limits.judge(warning("a", "b"), now + Duration::from_secs(second), &mut more), None);
+            assert_eq!(
+                raise(
+                    &mut limits,
+                    AlertKind::warning("a", "b"),
+                    now + Duration::from_secs(second),
+                    &mut more
+                ),
+                None
+            );
         }
         assert_eq!(limits.due(), Some(now + PERIOD));
-        let next = limits.judge(warning("a", "b"), now + PERIOD, &mut more).expect("a line");
+        let next = raise(&mut limits, AlertKind::warning("a", "b"), now + PERIOD, &mut more).expect("a line");
         assert_eq!((suppressed(&next), more.len(), limits.due()), (59, 0, None));
+    }
+
+    #[test]
+    fn an_alert_that_is_held_back_is_made_once_a_period() {
+        let (mut limits, now, mut alerts, mut more) = (Limits::default(), Instant::now(), 0, Vec::new());
+        for n in 0..1_000 {
+            let make = || {
+                alerts += 1;
+                Alert::new(AlertKind::warning("a", "b"), &[])
+            };
+            let judged = limits.judge(AlertKind::warning("a", "b"), now, make, &mut more);
+            assert_eq!(judged.err(), (n > 0).then_some(n));
+        }
+        assert_eq!(alerts, 2, "the line, and the first that was held back");
+        let mut other =
+            |n: u64| raise(&mut limits, AlertKind::warning("c", &n.to_string()), now, &mut more).is_some();
+        assert_eq!((0..1_000).filter(|n| other(*n)).count(), 60);
     }
 
     #[test]
     fn a_burst_that_ends_adds_one_summary_line() {
         let (mut limits, now, mut more) = (Limits::default(), Instant::now(), Vec::new());
         for _ in 0..10 {
-            limits.judge(warning("a", "b"), now, &mut more);
+            raise(&mut limits, AlertKind::warning("a", "b"), now, &mut more);
         }
         limits.sweep(now + PERIOD / 2, &mut more);
         assert_eq!(more, []);
@@ -196,13 +229,16 @@ mod tests {
     #[test]
     fn a_component_writes_60_lines_a_minute_plus_critical_ones() {
         let (mut limits, now, mut more) = (Limits::default(), Instant::now(), Vec::new());
-        let judged = |limits: &mut Limits, alert| limits.judge(alert, now, &mut Vec::new()).is_some();
-        let lines = (0..100).filter(|n| judged(&mut limits, warning("a", &n.to_string()))).count();
+        let judged =
+            |limits: &mut Limits, kind: AlertKind<'_>| raise(limits, kind, now, &mut Vec::new()).is_some();
+        let lines = (0..100).filter(|n| judged(&mut limits, AlertKind::warning("a", &n.to_string()))).count();
         assert_eq!(lines, 60);
-        assert!(judged(&mut limits, warning("b", "c")), "another component");
+        assert!(judged(&mut limits, AlertKind::warning("b", "c")), "another component");
         for job in 0..200 {
-            let critical = || alert(AlertLevel::Critical, "a", "dead", Some(&job.to_string()));
-            assert!(judged(&mut limits, critical()) && !judged(&mut limits, critical()), "{job}");
+            let job = job.to_string();
+            let critical =
+                AlertKind { level: AlertLevel::Critical, job: Some(&job), ..AlertKind::warning("a", "dead") };
+            assert!(judged(&mut limits, critical) && !judged(&mut limits, critical), "{job}");
         }
         limits.sweep(now + PERIOD, &mut more);
         let held: Vec<_> = more.iter().filter(|alert| alert.level == AlertLevel::Warning).collect();
@@ -218,9 +254,12 @@ mod tests {
         let (mut limits, now, mut more) = (Limits::default(), Instant::now(), Vec::new());
         let mut lines = 0;
         for n in 0..10_000 {
-            let alert = || warning(&format!("component {n}"), "b");
-            lines += u64::from(limits.judge(alert(), now, &mut more).is_some());
-            lines += u64::from(limits.judge(alert(), now, &mut more).is_some());
+            let component = format!("component {n}");
+            for _ in 0..2 {
+                lines += u64::from(
+                    raise(&mut limits, AlertKind::warning(&component, "b"), now, &mut more).is_some(),
+                );
+            }
         }
         assert!(limits.kinds.entries.len() <= ENTRIES && limits.components.entries.len() <= ENTRIES);
         limits.sweep(now + PERIOD, &mut more);

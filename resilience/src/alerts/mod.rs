@@ -58,7 +58,8 @@
 //! # Limits
 //!
 //! One line a minute for each component and message, and 60 a minute for each component. Alerts that are held back are
-//! counted: as `suppressed` in the next line of their kind, or in a line of its own after the minute. A critical alert
+//! counted: as `suppressed` in the next line of their kind, or in a line of its own after the minute, which has the
+//! details of the first of them and the time of the last. A critical alert
 //! about another job is never held back. 1,000 kinds are remembered; a kind that is evicted for a new one gets its line
 //! at once.
 //!
@@ -92,6 +93,7 @@ pub use writer::flush;
 
 use crate::base::carry;
 use crate::base::clock::real_time;
+use alert::AlertKind;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
@@ -221,11 +223,13 @@ fn submitted(
     details: &[(&str, &str)],
     describe: impl FnOnce(&mut Alert),
 ) -> (Alert, Arc<Ticket>) {
-    let mut alert = Alert::new(level, component, message, details, job().as_deref());
+    let job = job();
+    let kind = AlertKind { level, component, message, job: job.as_deref() };
+    let mut alert = Alert::new(kind, details);
     describe(&mut alert);
     log(&alert);
     let ticket = Arc::new(Ticket::default());
-    writer::submit(alert.clone(), Some(Arc::clone(&ticket)));
+    writer::submit(alert.kind(), || alert.clone(), Some(Arc::clone(&ticket)));
     (alert, ticket)
 }
 

@@ -1,6 +1,6 @@
 //! The destinations of alerts besides the file.
 
-use super::alert::Alert;
+use super::alert::{Alert, AlertKind};
 use super::deliver::{ALL, Entry};
 use super::writer;
 use crate::base::alert_level::AlertLevel;
@@ -80,9 +80,9 @@ where
 
 /// Raises the alert about a sink that has failed, within that sink.
 fn has_failed(name: &str, reason: &str) {
-    let details = [("sink", name), ("reason", &*scrub(reason, 1_000))];
-    let alert = Alert::new(AlertLevel::Warning, "alerts", "an alert sink failed", &details, None);
-    writer::submit(alert, None);
+    let kind = AlertKind::warning("alerts", "an alert sink failed");
+    let make = || Alert::new(kind, &[("sink", name), ("reason", &*scrub(reason, 1_000))]);
+    writer::submit(kind, make, None);
 }
 
 /// A handle to a sink of alerts that [`add_sink`] has added.

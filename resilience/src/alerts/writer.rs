@@ -16,7 +16,7 @@
 //! of the file. Alerts that leave the queue unwritten, or that the file does not take, are a *gap*: the next line that
 //! can be written has their number and the time of the first, in one write with that line.
 
-use super::alert::Alert;
+use super::alert::{Alert, AlertKind};
 use super::file::LogFile;
 use super::limits::Limits;
 use super::{Raised, deliver, escalation, place};
@@ -322,7 +322,7 @@ impl Output {
 impl AlertGap {
     fn alert(&self) -> Alert {
         let details = [("lost", &*self.lost.to_string()), ("since", &*self.since)];
-        Alert::new(AlertLevel::Warning, "alerts", "alerts were lost", &details, None)
+        Alert::new(AlertKind::warning("alerts", "alerts were lost"), &details)
     }
 }
 
@@ -349,26 +349,28 @@ fn of_world() -> Option<&'static Writer> {
     World::here().and_then(|world| IN_WORLD.in_world(&world))
 }
 
-/// Puts an alert into the queue, unless it is held back. The queue has 1,000: then the oldest warning makes room, or
-/// the oldest alert.
-pub(crate) fn submit(alert: Alert, ticket: Option<Arc<Ticket>>) {
+/// Puts an alert into the queue, unless it is held back, for which it need not be made. The queue has 1,000: then the
+/// oldest warning makes room, or the oldest alert.
+pub(crate) fn submit(kind: AlertKind<'_>, make: impl FnOnce() -> Alert, ticket: Option<Arc<Ticket>>) {
     let in_world = of_world();
     let has_ticket = ticket.is_some();
     let writer = in_world.unwrap_or_else(|| &*WRITER);
     let mut queue = locked(&writer.queue);
     let mut summaries = Vec::new();
-    queue.counts.raised(alert.level);
-    let judged = queue.limits.get_or_insert_default().judge(alert, clock::now(), &mut summaries);
-    let is_held_back = judged.is_none();
-    queue.counts.held_back += u64::from(is_held_back);
+    queue.counts.raised(kind.level);
+    let judged = queue.limits.get_or_insert_default().judge(kind, clock::now(), make, &mut summaries);
+    let held_back = judged.as_ref().err().copied().unwrap_or_default();
+    queue.counts.held_back += u64::from(held_back > 0);
     let mut tickets = match judged {
-        Some(alert) => queue.push(Entry { alert, ticket: ticket.clone() }, summaries),
-        None => Vec::new(),
+        Ok(alert) => queue.push(Entry { alert, ticket: ticket.clone() }, summaries),
+        Err(_) => Vec::new(),
     };
     let needs_thread = in_world.is_none() && !std::mem::replace(&mut queue.has_thread, true);
     drop(queue);
     tickets.drain(..).for_each(|ticket| ticket.finish(Raised::NotWritten));
-    if is_held_back && let Some(ticket) = ticket {
+    if held_back > 0
+        && let Some(ticket) = ticket
+    {
         ticket.finish(Raised::HeldBack);
     }
     if in_world.is_some() && has_ticket {
@@ -376,7 +378,10 @@ pub(crate) fn submit(alert: Alert, ticket: Option<Arc<Ticket>>) {
     } else if needs_thread && let Err(error) = start() {
         no_thread(writer, &error);
     }
-    writer.changed.notify_all();
+    // The thread waits for the end of the period since the first alert that it holds back.
+    if held_back <= 1 {
+        writer.changed.notify_all();
+    }
 }
 
 fn start() -> io::Result<()> {

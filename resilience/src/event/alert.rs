@@ -6,7 +6,7 @@
 //! thousand can be told apart.
 
 use super::{AlertLevel, Event, Log};
-use crate::alerts::alert::{Alert, ESCALATION, NAME, TEXT, hash};
+use crate::alerts::alert::{Alert, AlertKind, ESCALATION, NAME, TEXT, hash};
 use crate::alerts::{job, writer};
 use crate::base::{scrub, stopping};
 use crate::failure::Classification;
@@ -27,24 +27,32 @@ const WITHOUT_EFFECT: &str = "settings have no effect";
 pub(super) fn raise(event: &Event, log: Log<'_>) {
     let Some((level, message)) = alert_of(event) else { return };
     let job = event.job().map(str::to_owned).or_else(job);
-    let mut alert = Alert::new(level, event.point(), message, &[], job.as_deref());
-    alert.set("point", scrub::scrub(event.point(), NAME));
-    if let Some(key) = event.key() {
-        let key = if log.shows_key { scrub::scrub(key, NAME) } else { hash(key) };
-        alert.set("key", key);
-    }
-    describe(&mut alert, event);
-    writer::submit(alert, None);
+    let kind = AlertKind { level, component: event.point(), message, job: job.as_deref() };
+    let make = || {
+        let mut alert = Alert::new(kind, &[]);
+        alert.set("point", scrub::scrub(event.point(), NAME));
+        if let Some(key) = event.key() {
+            let key = if log.shows_key { scrub::scrub(key, NAME) } else { hash(key) };
+            alert.set("key", key);
+        }
+        describe(&mut alert, event);
+        alert
+    };
+    writer::submit(kind, make, None);
 }
 
 /// Puts the alert about a store that is down into the queue: a call of `point` has found it so.
 #[cfg(feature = "durable")]
 pub(crate) fn store_is_down(point: &str, error: &StoreError) {
-    let name = scrub::scrub(point, NAME);
-    let mut alert = Alert::new(AlertLevel::Warning, "store", "the store is down", &[], job().as_deref());
-    alert.set("point", name);
-    alert.set("reason", scrub::scrub(&error.to_string(), TEXT));
-    writer::submit(alert, None);
+    let job = job();
+    let kind = AlertKind { job: job.as_deref(), ..AlertKind::warning("store", "the store is down") };
+    let make = || {
+        let mut alert = Alert::new(kind, &[]);
+        alert.set("point", scrub::scrub(point, NAME));
+        alert.set("reason", scrub::scrub(&error.to_string(), TEXT));
+        alert
+    };
+    writer::submit(kind, make, None);
 }
 
 /// Returns the level and the message; what differs between two alerts is in their details.
