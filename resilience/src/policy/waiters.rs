@@ -80,6 +80,16 @@ impl Waiters {
         self.all.iter()
     }
 
+    /// Returns the number of the first caller.
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.all.front().map(|waiter| waiter.number)
+    }
+
+    /// Returns the number that was given last.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
     /// Adds a caller at the end, and returns its number.
     pub(crate) fn push(&mut self, until: u64, waker: Waker) -> u64 {
         self.last += 1;
@@ -89,7 +99,8 @@ impl Waiters {
 
     /// Returns the place of the caller with this number; `None` if it waits no longer.
     pub(crate) fn place(&self, number: u64) -> Option<usize> {
-        self.all.iter().position(|waiter| waiter.number == number)
+        // Numbers are given in the order of arrival.
+        self.all.binary_search_by_key(&number, |waiter| waiter.number).ok()
     }
 
     /// Wakes the caller at `place` with `waker` from now on.
@@ -120,8 +131,8 @@ impl Waiters {
         after.wake.extend(waiter.map(|waiter| mem::replace(&mut waiter.waker, Waker::noop().clone())));
     }
 
-    /// Wakes the callers from `place` on, which stay.
-    pub(crate) fn wake_from(&mut self, place: usize, after: &mut After) {
-        (place..self.all.len()).for_each(|place| self.wake(place, after));
+    /// Wakes all callers, which stay.
+    pub(crate) fn wake_all(&mut self, after: &mut After) {
+        (0..self.all.len()).for_each(|place| self.wake(place, after));
     }
 }

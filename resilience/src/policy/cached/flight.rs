@@ -192,7 +192,7 @@ impl<K: Clone, T: Clone> Flights<K, T> {
         }
         if let Some(flight) = state.flights.get_mut(&id) {
             flight.result = Some(result);
-            flight.waiters.wake_from(0, &mut after);
+            flight.waiters.wake_all(&mut after);
             over = state.remove_if_over(id);
         }
         drop(state);

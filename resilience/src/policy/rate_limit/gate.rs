@@ -31,6 +31,12 @@
 //!   was stopped between reading and charging does not take the others' charges for a clock that has gone back.
 //! - No code of the program runs under the lock: wakers are cloned before, and woken and dropped after ([`After`]).
 //!
+//! # Callers that leave
+//!
+//! When a caller leaves, the time of all behind it becomes earlier by one interval. Only the first of the queue is woken
+//! to set its timer anew, and each of the others when it becomes the first: waking all of them would make thousands of
+//! callers look for each one that gives up.
+//!
 //! # A caller that is not polled
 //!
 //! A task whose time has come may be starved by its executor, or be forgotten in a `select!` that polls something
@@ -59,6 +65,10 @@ struct State {
     /// When the debt is paid off, while the word of the gate does not say it.
     due: u64,
     waiting: Waiters,
+    /// No caller loses its place before this moment.
+    late_from: u64,
+    /// The number of the last caller whose time became earlier without its being woken.
+    moved_up: u64,
 }
 
 /// The interval of calls that are let through, in nanoseconds.
@@ -202,11 +212,7 @@ impl Gate {
     /// Removes a caller that does not wait any more: those behind it are let through earlier.
     pub(super) fn cancel(&self, number: u64) -> After {
         let mut after = After::default();
-        self.locked(|state| {
-            if let Some(place) = state.waiting.remove(number, &mut after) {
-                state.waiting.wake_from(place, &mut after);
-            }
-        });
+        self.locked(|state| state.leave(number, &mut after));
         after
     }
 
@@ -230,7 +236,7 @@ impl Gate {
     #[cfg(feature = "config")]
     pub(super) fn wake(&self) -> After {
         let mut after = After::default();
-        self.locked(|state| state.waiting.wake_from(0, &mut after));
+        self.locked(|state| state.waiting.wake_all(&mut after));
         after
     }
 
@@ -241,7 +247,7 @@ impl Gate {
         let mut after = After::default();
         self.locked(|state| {
             state.due = 0;
-            state.waiting.wake_from(0, &mut after);
+            state.waiting.wake_all(&mut after);
         });
         after
     }
@@ -249,7 +255,7 @@ impl Gate {
 
 impl State {
     const fn new() -> Self {
-        Self { due: 0, waiting: Waiters::new() }
+        Self { due: 0, waiting: Waiters::new(), late_from: u64::MAX, moved_up: 0 }
     }
 
     /// Takes a debt that is too large for that of a clock that has gone back.
@@ -279,6 +285,7 @@ impl State {
             return GateAnswer::Refused(wait);
         }
         let until = now.saturating_add(wait).saturating_add(GRACE);
+        self.late_from = self.late_from.min(until);
         GateAnswer::Waits(self.waiting.push(until, waker), wait)
     }
 
@@ -300,7 +307,9 @@ impl State {
             0 => {
                 self.charge(rate, now);
                 after.drop.push(waker);
-                self.waiting.remove(number, after);
+                if self.waiting.remove(number, after) == Some(0) {
+                    self.wake_first(after);
+                }
                 GateAnswer::Passes
             }
             wait => {
@@ -312,14 +321,33 @@ impl State {
 
     /// Drops callers that are not polled any more, of the first `before` in the queue; returns their number.
     fn drop_late(&mut self, before: usize, now: u64, after: &mut After) -> usize {
-        let mut dropped = 0;
-        while let Some(late) = self.waiting.iter().take(before - dropped).find(|waiter| waiter.until <= now)
-            && let Some(place) = self.waiting.remove(late.number, after)
-        {
-            self.waiting.wake_from(place, after);
-            dropped += 1;
+        if now < self.late_from {
+            return 0;
         }
-        dropped
+        let late = self.waiting.iter().take(before).filter(|waiter| waiter.until <= now);
+        let late: Vec<_> = late.map(|waiter| waiter.number).collect();
+        for number in &late {
+            self.leave(*number, after);
+        }
+        self.late_from = self.waiting.iter().map(|waiter| waiter.until).min().unwrap_or(u64::MAX);
+        late.len()
+    }
+
+    /// Removes a caller that is not let through: those behind it are let through earlier.
+    fn leave(&mut self, number: u64, after: &mut After) {
+        if let Some(place) = self.waiting.remove(number, after) {
+            self.moved_up = self.waiting.last();
+            if place == 0 {
+                self.wake_first(after);
+            }
+        }
+    }
+
+    /// Wakes the caller that has become the first of the queue, if its time may be earlier than its timer says.
+    fn wake_first(&mut self, after: &mut After) {
+        if self.waiting.first().is_some_and(|number| number <= self.moved_up) {
+            self.waiting.wake(0, after);
+        }
     }
 }
 

@@ -268,3 +268,31 @@ fn a_caller_that_is_not_polled_loses_its_place() {
     assert_eq!(clocked.look(first, late), GateAnswer::Refused(10 * MILLI));
     assert_eq!(clocked.look(first, late + 10 * MILLI), GateAnswer::Passes);
 }
+
+#[test]
+fn a_caller_that_leaves_wakes_the_first_alone() {
+    const CALLERS: u64 = 1_000;
+    let clocked = Clocked::new(rate(MILLI, 1));
+    assert_eq!(clocked.pass(0), Ok(()));
+    for n in 1..=CALLERS {
+        assert_eq!(clocked.arrive(u64::MAX, 0), GateAnswer::Waits(n, n * MILLI));
+    }
+    assert_eq!(clocked.gate.cancel(500).wake.len(), 0, "the first waits as long as before");
+    for n in 1..400 {
+        assert_eq!(clocked.gate.cancel(n).wake.len(), 1);
+        assert_eq!(clocked.look(n + 1, 0), GateAnswer::Waits(n + 1, MILLI));
+    }
+    let woken_after = |number: u64, now: u64| {
+        let (answer, after) =
+            clocked.gate.look(number, u64::MAX, clocked.rate, || now, Waker::noop().clone());
+        assert_eq!(answer, GateAnswer::Passes, "{number}");
+        after.wake.len()
+    };
+    let waiting = (400..=CALLERS).filter(|number| *number != 500);
+    for (number, now) in waiting.zip(1..) {
+        assert_eq!(woken_after(number, now * MILLI), usize::from(number < CALLERS), "{number}");
+    }
+    assert_eq!(clocked.arrive(u64::MAX, 600 * MILLI), GateAnswer::Waits(CALLERS + 1, MILLI));
+    assert_eq!(clocked.arrive(u64::MAX, 600 * MILLI), GateAnswer::Waits(CALLERS + 2, 2 * MILLI));
+    assert_eq!(woken_after(CALLERS + 1, 601 * MILLI), 0, "no caller has left");
+}
