@@ -42,6 +42,8 @@ pub use crate::base::site::Site;
 pub use crate::base::stopping::let_others_run;
 pub use crate::base::template::Key;
 // Items for the command `resilience`.
+#[cfg(all(unix, any(feature = "sqlite", feature = "fs", feature = "ops")))]
+pub use crate::base::files::warning_of_owner;
 pub use crate::base::visible::Visible;
 pub use crate::policy::*;
 #[cfg(feature = "macros")]

@@ -6,7 +6,6 @@ use crate::print;
 use resilience::durable::{SqliteStore, state_dir};
 use std::env;
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 
@@ -138,19 +137,12 @@ pub(crate) fn all_locks(place: &StateOptions) -> Result<Vec<State>, Failure> {
 pub(crate) fn warn_of_owner(dir: &Path) {
     static SAID: Once = Once::new();
     let own = rustix::process::geteuid().as_raw();
-    let above = dir.ancestors().skip(1).find_map(|above| Some((above, fs::metadata(above).ok()?)));
-    let Some((above, found)) = above.filter(|_| !dir.exists()) else { return };
-    // The user root has the directories of the system, and those that others may write to are shared on purpose.
-    if [own, 0].contains(&found.uid()) || found.mode() & 0o022 != 0 {
+    let Some(above) = dir.ancestors().skip(1).find(|above| above.exists()).filter(|_| !dir.exists()) else {
         return;
+    };
+    if let Some(text) = resilience::__private::warning_of_owner(dir, above, own, "will be made") {
+        SAID.call_once(|| print::say(&text));
     }
-    let (dir, above, user) = (dir.display(), above.display(), found.uid());
-    SAID.call_once(|| {
-        print::say(&format!(
-            "{dir} will be made for user {own} in {above}, which belongs to user {user}, who cannot use it: \
-             with sudo use -H, or set RESILIENCE_STATE to a directory of user {own}"
-        ));
-    });
 }
 
 fn common_locks() -> Result<PathBuf, Failure> {

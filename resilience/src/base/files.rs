@@ -80,26 +80,30 @@ fn make(dir: &Path) -> Result<(), Unusable> {
     }
 }
 
-/// Warns that `dir` was made in a directory that another user has alone, who cannot use it: as root with the `HOME` of
-/// that user.
+/// Warns that `dir` was made in a directory that another user has alone.
+#[cfg(all(unix, feature = "tracing"))]
+fn warn_of_owner(dir: &Path, above: &Path) {
+    let Some(text) = own_user().and_then(|own| warning_of_owner(dir, above, own, "was made")) else { return };
+    crate::base::guarded::guarded(|| tracing::warn!(target: "resilience::store", "{text}"));
+}
+
+/// Returns the warning about `dir`, which "was made" or "will be made" for the user `own` in the directory `above`, if
+/// another user has that alone, who cannot use `dir`: as root with the `HOME` of that user.
 ///
 /// Nothing is refused: in a container the home directory may belong to a user that does not matter there. The user root
 /// has the directories of the system, and those that others may write to are shared on purpose.
-#[cfg(all(unix, feature = "tracing"))]
-fn warn_of_owner(dir: &Path, above: &Path) {
+#[cfg(unix)]
+pub fn warning_of_owner(dir: &Path, above: &Path, own: u32, made: &str) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
-    let Some((found, own)) = fs::metadata(above).ok().zip(own_user()) else { return };
+    let found = fs::metadata(above).ok()?;
     if [own, 0].contains(&found.uid()) || found.mode() & 0o022 != 0 {
-        return;
+        return None;
     }
-    crate::base::guarded::guarded(|| {
-        tracing::warn!(
-            target: "resilience::store",
-            "{} was made for user {own} in {}, which belongs to user {}, who cannot use it: give it to that user with \
-             `chown`, and set HOME (`sudo -H`) or RESILIENCE_STATE to a directory of user {own}",
-            dir.display(), above.display(), found.uid()
-        );
-    });
+    let (dir, above, user) = (dir.display(), above.display(), found.uid());
+    Some(format!(
+        "{dir} {made} for user {own} in {above}, which belongs to user {user}, who cannot use it: set HOME \
+         (`sudo -H`) or RESILIENCE_STATE to a directory of user {own}, or give it to user {user} with `chown`"
+    ))
 }
 
 /// Returns a builder of directories for this user alone, where the system has modes.
