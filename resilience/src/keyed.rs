@@ -19,7 +19,8 @@
 //! A thread that adds a key beyond `max_keys` owes one eviction. It looks in the part of its own key first, then in
 //! others, for an entry that is neither in use nor to be evicted last; then for one that is not in use. If
 //! every entry is in use it takes its own key out again and uses the shared one. Between these steps the map can hold
-//! a few entries more than `max_keys`, one for each thread that is adding a key.
+//! a few entries more than `max_keys`, one for each thread that is adding a key; one whose key another thread uses by then
+//! stays, and the next thread that adds a key evicts it.
 //!
 //! A flood of keys whose entries are all in use, such as those of a rate limit for each address, would make each call
 //! look at the whole map. So after a few searches in vain each further one looks at one more part only, in turn, until
@@ -584,13 +585,14 @@ impl<T: PerKey> Table<T> {
                 self.count.fetch_add(1, Ordering::Relaxed);
             }
         }
-        if self.reserve_eviction() {
-            // One entry too many is left if an entry without space was used before it could be removed.
+        while self.reserve_eviction() {
+            // An entry too many is left if one without space was used before it could be removed.
             let is_free = |value: &Arc<T>| !Arc::ptr_eq(value, &added) && !is_in_use(value);
             let evicted = self.evict(&self.in_vain[1], &is_free);
             self.note_evicted(evicted.is_some());
             if evicted.is_none() {
                 self.count.fetch_add(1, Ordering::Relaxed);
+                break;
             }
         }
         self.latest.store(self.place(hash) as u64, Ordering::Relaxed);
@@ -813,6 +815,22 @@ mod tests {
             map.get(&n);
         }
         assert_eq!(map.keys().len(), 1024);
+    }
+
+    #[test]
+    fn an_added_key_evicts_all_surplus_ones() {
+        let make = Probe::default;
+        let table = Table::new(8, &make);
+        let add = |table: &Table<Probe>, n: u64| {
+            let key = KeyRef::Number(n.into());
+            drop(table.add(table.hasher.hash_one(key), key, &make));
+        };
+        (0..8).for_each(|n| add(&table, n));
+        // As if seven of them had been used while their threads took them out again.
+        let table = Table { max_keys: 1, ..table };
+        add(&table, 8);
+        let left: usize = table.shards.iter().map(|shard| read(shard).len()).sum();
+        assert_eq!((left, table.count.load(Ordering::Relaxed)), (1, 1));
     }
 
     #[test]
