@@ -186,3 +186,20 @@ async fn a_call_timed_out_while_waiting_was_not_delivered() {
     }
     assert_eq!(point("cut in a queue").unwrap().bulkhead().unwrap().snapshot().slots, 10);
 }
+
+/// A bulkhead waits for the time that its callers have left, and its own rejection says why no call was made.
+#[tokio::test(start_paused = true)]
+async fn a_wait_for_a_slot_that_ends_with_the_time_limit_is_rejected_by_the_bulkhead() {
+    #[timeout(100ms)]
+    #[bulkhead(1, wait = 10s, name = "waits until the limit")]
+    async fn waits() -> Outcome {
+        Ok(1)
+    }
+    let _world = testing::isolate();
+    let held = point("waits until the limit").unwrap().bulkhead().unwrap();
+    let held = held.acquire().unwrap();
+    let rejected = waits().await.unwrap_err();
+    assert!(matches!(rejected, Failure::Rejected(Rejected::BulkheadFull { .. })), "{rejected:?}");
+    drop(held);
+    assert_eq!(waits().await, Ok(1));
+}
