@@ -109,7 +109,7 @@ pub(crate) struct Context<'a> {
     pub(crate) share: Option<Ident>,
     /// Whether a layer uses the arguments after the body has run.
     pub(crate) keeps_arguments: bool,
-    /// How many layers are above the highest one that answers with a call or a value.
+    /// The number of layers above the highest one that answers with a call or a value.
     pub(crate) fallback: Option<usize>,
     /// The number of layers above the one that moves the layers below it to another thread.
     pub(crate) thread: Option<usize>,

@@ -36,7 +36,7 @@ fn places(attr: &str) -> (Vec<String>, &'static [&'static str]) {
     }
 }
 
-/// How a key is written, which decides by which words it is found.
+/// The form of a key, which decides by which words it is found.
 #[derive(Clone, Copy, Default)]
 struct Form {
     /// Comes first in the attribute, without a key; its row of the page begins with "the" or "one or more".

@@ -18,7 +18,7 @@ pub(crate) struct Key {
     /// the runtime's `config.rs`, with which `tests/settings.rs` compares it.
     pub(crate) example: &'static str,
     pub(crate) form: Form,
-    /// How the value is read, if the key is a setting of the policy.
+    /// The form in which the value is read, if the key is a setting of the policy.
     pub(crate) setting: Option<Setting>,
 }
 

@@ -36,7 +36,7 @@ const BLOCK: u64 = 64 << 10;
 pub struct Recent {
     /// The alerts, oldest first.
     pub alerts: Vec<Alert>,
-    /// How many of the lines are not alerts: the lines of a writer that was killed, or of another program.
+    /// The number of lines that are no alerts: those of a writer that was killed, or of another program.
     pub skipped: usize,
 }
 

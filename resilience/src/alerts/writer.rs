@@ -98,11 +98,11 @@ struct Writer {
 pub(crate) struct AlertCounts {
     pub(crate) warnings: u64,
     pub(crate) criticals: u64,
-    /// How many were over the limit.
+    /// The number of entries over the limit.
     pub(crate) held_back: u64,
-    /// How many were removed from the full queue, or had no thread.
+    /// The number of entries that were removed from the full queue, or had no thread.
     pub(crate) put_out: u64,
-    /// How many the file did not take.
+    /// The number of entries that the file did not take.
     pub(crate) not_written: u64,
 }
 
@@ -131,7 +131,7 @@ struct Queue {
     entries: VecDeque<Entry>,
     /// Made with the first alert.
     limits: Option<Limits>,
-    /// How many entries were removed from the full queue since the thread last looked.
+    /// The number of entries that were removed from the full queue since the thread last looked.
     lost: u64,
     has_thread: bool,
     is_writing: bool,

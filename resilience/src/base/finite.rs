@@ -43,7 +43,7 @@ fn walk<T: Serialize + ?Sized>(value: &T, all: Finite) -> Result<(), String> {
 /// `null`.
 #[derive(Clone, Copy)]
 struct Finite {
-    /// How many levels there may be inside of this one.
+    /// The number of levels that there may be inside of this one.
     left: u16,
     /// Whether NaN and the infinities are accepted.
     has_nan: bool,

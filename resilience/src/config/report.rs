@@ -21,7 +21,7 @@ use std::fmt;
 pub struct Report {
     /// Whether the settings in force have changed.
     pub changed: bool,
-    /// How many settings the file and the environment set.
+    /// The number of settings that the file and the environment set.
     pub settings: usize,
     /// Warnings, a sentence each: names that no function has, settings that some functions cannot take.
     pub warnings: Vec<ConfigError>,

@@ -46,7 +46,7 @@ pub struct ErrorRecord {
     pub point: PointName,
     /// The kind of the failure.
     pub category: Category,
-    /// How bad it is.
+    /// The severity of the error.
     pub severity: Severity,
     /// The code that the server returned, if it returned one: `"503"`, `"os error 104"`.
     pub code: Option<String>,

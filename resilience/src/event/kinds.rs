@@ -88,7 +88,7 @@ pub enum Event {
         key: Option<PointName>,
         /// The attempt that failed, counted from 1.
         attempt: u32,
-        /// How many attempts the call may make, those under `on(category, ..)` included.
+        /// The number of attempts that the call may make, those under `on(category, ..)` included.
         attempts_max: u32,
         /// What the error means.
         class: Classification,
@@ -115,7 +115,7 @@ pub enum Event {
         key: Option<PointName>,
         /// The attempt that failed, counted from 1.
         attempt: u32,
-        /// How many attempts the call may make, those under `on(category, ..)` included.
+        /// The number of attempts that the call may make, those under `on(category, ..)` included.
         attempts_max: u32,
         /// What the error means.
         class: Classification,
@@ -137,7 +137,7 @@ pub enum Event {
         key: Option<PointName>,
         /// The attempt that succeeded, counted from 1.
         attempt: u32,
-        /// How many attempts the call may make, those under `on(category, ..)` included.
+        /// The number of attempts that the call may make, those under `on(category, ..)` included.
         attempts_max: u32,
         /// The points whose retries repeat this call, outermost first; empty where none does.
         inside: Vec<PointName>,
@@ -156,7 +156,7 @@ pub enum Event {
         key: Option<PointName>,
         /// The number of attempts that were made.
         attempt: u32,
-        /// How many attempts the call may make, those under `on(category, ..)` included.
+        /// The number of attempts that the call may make, those under `on(category, ..)` included.
         attempts_max: u32,
         /// What the last error means.
         class: Classification,
@@ -265,7 +265,7 @@ pub enum Event {
         point: PointName,
         /// What the error of the call before means.
         class: Classification,
-        /// How much simpler the next call is, counted from 1.
+        /// The level of simplification of the next call, counted from 1.
         level: u32,
     },
     /// An extra call of a hedge began, because those that run are slow; DEBUG.
@@ -277,7 +277,7 @@ pub enum Event {
         key: Option<PointName>,
         /// Which extra call of its call it is, counted from 1.
         number: u32,
-        /// How long the hedge has waited since the call before.
+        /// The time that the hedge has waited since the call before.
         #[cfg_attr(
             feature = "serde",
             serde(rename = "after_s", serialize_with = "crate::base::serialise::seconds")
@@ -311,7 +311,7 @@ pub enum Event {
         point: PointName,
         /// What the error means that the value answered, or the last error before.
         class: Classification,
-        /// How old the value is.
+        /// The age of the value.
         #[cfg_attr(
             feature = "serde",
             serde(rename = "age_s", serialize_with = "crate::base::serialise::seconds")
@@ -325,7 +325,7 @@ pub enum Event {
         point: PointName,
         /// The name of the lock.
         key: PointName,
-        /// How long the call waited for it.
+        /// The time that the call waited for it.
         #[cfg_attr(
             feature = "serde",
             serde(rename = "waited_s", serialize_with = "crate::base::serialise::seconds")
@@ -341,7 +341,8 @@ pub enum Event {
         point: PointName,
         /// The name of the lock.
         key: PointName,
-        /// How it was lost: `its file was removed`, also where it was replaced, or `its lease was taken over`.
+        /// The way in which it was lost: `its file was removed`, also where it was replaced, or `its lease was taken
+        /// over`.
         reason: &'static str,
     },
     /// The value of a checkpoint was recorded after its body ran; DEBUG.
@@ -446,7 +447,7 @@ pub enum Event {
         point: PointName,
         /// The id of the job that it is about, or of the job that the point runs in.
         job: Option<String>,
-        /// How bad it is.
+        /// The level of the alert.
         level: AlertLevel,
         /// What happened, in words.
         message: &'static str,

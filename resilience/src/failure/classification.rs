@@ -47,7 +47,7 @@ use std::time::Duration;
 pub struct Classification {
     /// The kind of the failure: what breakers count, and what rules for a category match.
     pub category: Category,
-    /// How bad the failure is, for logs and alerts.
+    /// The severity of the failure, for logs and alerts.
     pub severity: Severity,
     /// Whether a retry repeats the call.
     pub retry: Retryable,

@@ -34,27 +34,27 @@ use std::fmt;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct CallCounts {
-    /// How many calls have ended.
+    /// The number of calls that have ended.
     pub total: u64,
-    /// How many returned a success.
+    /// The number of calls that returned a success.
     ///
     /// An answer of a `with_fallback` or a stale value of a cache is a success, too: for the caller nothing has failed.
     /// Where that is not meant, the [`policies`](crate::PointSnapshot::policies) have the counts of such answers.
     pub succeeded: u64,
-    /// How many failed, by the category of the error that the caller got; none with 0.
+    /// The number of calls that failed, by the category of the error that the caller got; none with 0.
     ///
     /// A call that ran out of time is `"timeout"`, whether a policy cut it or its error says so.
     #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::map"))]
     pub failed: Vec<(&'static str, u64)>,
-    /// How many were refused by a policy of the function, or of a function that it calls.
+    /// The number of calls that were refused by a policy of the function, or of a function that it calls.
     pub rejected: u64,
-    /// How many futures of calls were dropped before their end.
+    /// The number of futures of calls that were dropped before their end.
     pub cancelled: u64,
-    /// How many panicked.
+    /// The number of calls that panicked.
     pub panicked: u64,
-    /// How many run now; an estimate under load.
+    /// The number of calls that run now; an estimate under load.
     pub in_flight: u64,
-    /// How many attempts were made: one for each call that has ended, and one for each retry.
+    /// The number of attempts: one for each call that has ended, and one for each retry.
     pub attempts: u64,
     /// The failures with the severity of their errors.
     #[cfg_attr(feature = "serde", serde(skip))]

@@ -186,7 +186,7 @@ pub struct Snapshot {
 pub struct PointSnapshot {
     /// The name, unique in the binary.
     pub name: PointName,
-    /// How its calls ended; `None` without the feature `ops`, which counts only what goes wrong, and for a policy
+    /// The counts of its calls; `None` without the feature `ops`, which counts only what goes wrong, and for a policy
     /// that the program registered.
     pub calls: Option<CallCounts>,
     /// Whether in the last 60 s a call was answered by a fallback, a stale value, a simpler call or another value of a

@@ -454,13 +454,13 @@ impl Supervision {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ActionCounts {
-    /// How many calls have ended.
+    /// The number of calls that have ended.
     pub run: u64,
-    /// How many of them panicked.
+    /// The number of them that panicked.
     pub panicked: u64,
-    /// How many took more than two seconds.
+    /// The number of them that took more than two seconds.
     pub overran: u64,
-    /// How many calls were skipped.
+    /// The number of calls that were skipped.
     pub dropped: u64,
 }
 

@@ -20,7 +20,7 @@ const NAMED: usize = 3;
 pub(super) struct Recoveries {
     pub(super) all: u64,
     pub(super) succeeded: u64,
-    /// How many failed at each function where one did.
+    /// The number of failures at each function where there was one.
     pub(super) failed: Vec<(String, u64)>,
 }
 

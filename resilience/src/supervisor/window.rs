@@ -15,7 +15,7 @@ pub(super) struct Errors {
     pub(super) category: Category,
     pub(super) severity: Severity,
     pub(super) count: u64,
-    /// How many of them were at least the fifth in a row.
+    /// The number of them that were at least the fifth in a row.
     pub(super) in_a_row: u64,
 }
 

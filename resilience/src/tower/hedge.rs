@@ -139,7 +139,7 @@ struct Sender<S, Req, C> {
     first: Option<(S, Req)>,
     spare: S,
     copy: Option<Req>,
-    /// How many further requests may follow.
+    /// The number of further requests that may follow.
     left: u32,
     repeat: C,
 }

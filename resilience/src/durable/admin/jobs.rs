@@ -101,16 +101,17 @@ pub struct JobInfo {
     pub status: Status,
     /// The version of the code that began it.
     pub version: u32,
-    /// How often it was begun, the first time included; a retry inside of one call does not count.
+    /// The number of times that it was begun, the first one included; a retry inside of one call does not count.
     pub attempts: u32,
-    /// How often its owner was lost since the job last made progress; above `max_recoveries` the job becomes `Dead`.
+    /// The number of times that its owner was lost since the job last made progress; above `max_recoveries` the job
+    /// becomes `Dead`.
     pub recoveries: u32,
     /// The process that began it last.
     pub owner: String,
     /// Whether that process lives, as far as the store can tell at once.
     pub owner_state: Liveness,
-    /// How long, in milliseconds, the counter of its owner may stay unchanged before others treat the owner as dead, if
-    /// its lock cannot tell.
+    /// The time, in milliseconds, for which the counter of its owner may stay unchanged before others treat the owner
+    /// as dead, if its lock cannot tell.
     pub lease: Millis,
     /// The number of its last claim. A service that was given it can refuse a writer with a lower one.
     pub fence: u64,
@@ -124,7 +125,7 @@ pub struct JobInfo {
     pub input: Option<String>,
     /// The recorded result of a job that is `Done`, as JSON; `None` where it was not asked for, and for all others.
     pub result: Option<String>,
-    /// How many of its steps are done, damaged records included; filled in by [`get`], not by [`list`].
+    /// The number of its steps that are done, damaged records included; filled in by [`get`], not by [`list`].
     pub steps: Option<u64>,
     /// The class of the error of a failed job.
     pub class: Option<Classification>,

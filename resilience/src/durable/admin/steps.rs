@@ -69,7 +69,7 @@ pub struct CheckpointInfo {
     pub status: Status,
     /// The version of the code that recorded it.
     pub version: u32,
-    /// How often it was begun, the first time included.
+    /// The number of times that it was begun, the first one included.
     pub attempts: u32,
     /// The process that began it last.
     pub owner: String,

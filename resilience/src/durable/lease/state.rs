@@ -19,7 +19,7 @@ pub(crate) struct LeaseState {
     pub(crate) key: String,
     /// The number under which the store granted it; a record with another one belongs to a later holder.
     pub(crate) fence: u64,
-    /// How long other processes watch the counter unchanged before they take over.
+    /// The time for which other processes watch the counter unchanged before they take over.
     pub(crate) length: Duration,
     /// The process that holds it: a fork's child has a copy, and ends nothing.
     pub(super) process: u32,

@@ -65,7 +65,7 @@ pub struct JobEvent {
     pub at: Millis,
     /// The step it was about, if it was about one.
     pub step: Option<String>,
-    /// How often the job had been begun, 1 for the first time.
+    /// The number of times that the job had been begun, 1 for the first time.
     pub attempt: u32,
     /// The category of the error, if there was one, as its name in snake case: `"timeout"`.
     pub category: Option<String>,

@@ -98,12 +98,12 @@ pub struct Record {
     pub incarnation: u64,
     /// The process that claimed it last. It is the holder only while the status is a held one.
     pub owner: String,
-    /// How long, in milliseconds, the owner's counter may stay unchanged before others treat the owner as dead, if
-    /// its lock cannot tell.
+    /// The time, in milliseconds, for which the owner's counter may stay unchanged before others treat the owner as
+    /// dead, if its lock cannot tell.
     pub lease: Millis,
-    /// How often it was claimed, the first time included. A retry inside of one call does not count.
+    /// The number of times that it was claimed, the first one included. A retry inside of one call does not count.
     pub attempts: u32,
-    /// How often its owner died since it last made progress.
+    /// The number of times that its owner died since it last made progress.
     pub recoveries: u32,
     /// For a job, the sum of [`progress_part`](Self::progress_part) of its records when its owner last died; for the
     /// count of a job's steps, how many steps have a record.
@@ -114,9 +114,9 @@ pub struct Record {
     pub updated: Millis,
     /// When it ended; 0 before its end.
     pub completed: Millis,
-    /// How long it counts after it ended; 0 for ever.
+    /// The time for which it counts after it ended; 0 for ever.
     pub ttl: Millis,
-    /// How often it was written, since it was made. `Store::cas` compares it.
+    /// The number of times that it was written, since it was made. `Store::cas` compares it.
     pub revision: u64,
     /// Its place in the order in which the steps of its job ended: a later one has a higher number. 0 for a record that
     /// is not a step of a job, or has not ended.

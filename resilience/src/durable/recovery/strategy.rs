@@ -119,7 +119,7 @@ impl Condition {
 pub struct RecoveryStats {
     /// The number of failures that a strategy handled.
     pub total: u64,
-    /// How many of them ended well: with a result, skipped, or undone.
+    /// The number of them that ended well: with a result, skipped, or undone.
     pub succeeded: u64,
     /// The counts by strategy: its word, how often it was used, and how often it ended well. The words are those
     /// of `with_recovery`, `fallback`, and `resume` for jobs that were begun again.
@@ -128,8 +128,8 @@ pub struct RecoveryStats {
     pub by_point: Vec<(String, u64, u64)>,
     /// The mean wait before a retry; `None` before the first.
     pub retry_wait_mean: Option<Duration>,
-    /// How long calls have waited for locks together, including calls that did not get theirs; zero without the feature
-    /// `fs`, with which `lock::stats` has more.
+    /// The time that calls have waited for locks together, including calls that did not get theirs; zero without the
+    /// feature `fs`, with which `lock::stats` has more.
     pub lock_wait: Duration,
     /// The bytes of the values that steps have recorded.
     pub checkpoint_bytes: u64,

@@ -138,8 +138,8 @@ pub struct Claim {
     pub key: String,
     /// The process that asks.
     pub owner: String,
-    /// How long the owner's counter may stay unchanged before others treat the owner as dead, if its lock cannot
-    /// tell.
+    /// The time for which the owner's counter may stay unchanged before others treat the owner as dead, if its lock
+    /// cannot tell.
     pub lease: Duration,
     /// The owner of the record.
     pub function: String,
@@ -151,7 +151,7 @@ pub struct Claim {
     pub inputs: Option<u128>,
     /// The arguments to record.
     pub input: Vec<u8>,
-    /// How long the result counts; zero for ever.
+    /// The time for which the result counts; zero for ever.
     pub ttl: Duration,
     /// The lease of the job that this is a step of: then no lease is taken.
     pub holder: Option<Holder>,

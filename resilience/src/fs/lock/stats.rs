@@ -31,19 +31,19 @@ use std::time::Duration;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct LockStats {
-    /// How many locks were taken.
+    /// The number of locks that were taken.
     pub acquired: u64,
-    /// How many of them had to be waited for.
+    /// The number of them that had to be waited for.
     pub waited: u64,
-    /// How many were not free in time.
+    /// The number of locks that were not free in time.
     pub timed_out: u64,
-    /// How long all waits took together, those that ended in vain included.
+    /// The time of all waits together, those that ended in vain included.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "wait_total_s", serialize_with = "crate::base::serialise::seconds")
     )]
     pub wait_total: Duration,
-    /// How long the longest wait took.
+    /// The time of the longest wait.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "wait_max_s", serialize_with = "crate::base::serialise::seconds")

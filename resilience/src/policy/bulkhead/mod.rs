@@ -159,16 +159,16 @@ pub struct BulkheadSnapshot {
     pub name: PointName,
     /// The key, on a keyed bulkhead.
     pub key: Option<PointName>,
-    /// How many calls may run at once; in an adaptive bulkhead, now. A bulkhead that a configuration has switched off
-    /// keeps the number, and admits every call.
+    /// The number of calls that may run at once; in an adaptive bulkhead, now. A bulkhead that a configuration has
+    /// switched off keeps the number, and admits every call.
     pub slots: u32,
-    /// How many slots are in use: by calls that run, and by those whose turn has just come.
+    /// The number of slots in use: by calls that run, and by those whose turn has just come.
     pub in_use: u32,
-    /// How many calls wait for a slot.
+    /// The number of calls that wait for a slot.
     pub waiting: usize,
-    /// How many calls it has refused since the program started.
+    /// The number of calls that it has refused since the program started.
     pub rejected: u64,
-    /// How many calls have had to wait since the program started.
+    /// The number of calls that have had to wait since the program started.
     pub waited: u64,
     /// The time that calls recently held their slots, if it was measured: only while calls waited.
     #[cfg_attr(

@@ -23,20 +23,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct CacheSnapshot {
     /// The point, or the name of a plain value.
     pub name: PointName,
-    /// How many values it holds, stale ones included.
+    /// The number of values that it holds, stale ones included.
     pub entries: usize,
     /// The sum of their weights; without `weight` each weighs 1.
     pub weight: u64,
     /// The largest sum of weights; without `weight` the largest number of values.
     pub max: u32,
-    /// How many bodies have run since the program started: for calls that found no fresh value, or that waited no
-    /// longer.
+    /// The number of bodies that have run since the program started: for calls that found no fresh value, or that
+    /// waited no longer.
     pub misses: u64,
-    /// How many calls wait for another one at this moment.
+    /// The number of calls that wait for another one at this moment.
     pub waiting: usize,
-    /// How many calls were answered by another call that they waited for.
+    /// The number of calls that were answered by another call that they waited for.
     pub joined: u64,
-    /// How many calls were answered with a stale value.
+    /// The number of calls that were answered with a stale value.
     pub stale: u64,
 }
 

@@ -214,7 +214,7 @@ pub(crate) struct Counters {
     ignored: AtomicU64,
     /// The rate of lines about rejections in `tracing`, for all keys of a keyed breaker together.
     pace: LogPace,
-    /// How often it went from one state to another, by cause.
+    /// The number of changes from one state to another, by cause.
     #[cfg(feature = "ops")]
     transitions: Mutex<BTreeMap<[&'static str; 3], u64>>,
 }

@@ -97,21 +97,21 @@ pub struct BreakerSnapshot {
     /// When the breaker entered the state; `None` if it never changed. It is serialised as an RFC 3339 time in UTC.
     #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::moment"))]
     pub since: Option<Instant>,
-    /// How many failures count at the moment: in a row or inside the window, or those that opened it.
+    /// The number of failures that count at the moment: in a row or inside the window, or those that opened it.
     pub failures: u32,
-    /// How many calls are inside the window of a `rate`; `None` without one, and while it does not count.
+    /// The number of calls inside the window of a `rate`; `None` without one, and while it does not count.
     pub calls: Option<u64>,
     /// The share of failures among those calls, once there are `min_calls` of them.
     pub failure_rate: Option<f64>,
     /// The share of slow calls among them, of a breaker with `slow`.
     pub slow_rate: Option<f64>,
-    /// How many probes of this half-open time have succeeded.
+    /// The number of probes of this half-open time that have succeeded.
     pub successes: u32,
-    /// How many calls it has refused since the program started.
+    /// The number of calls that it has refused since the program started.
     pub rejected: u64,
-    /// How many failures open it; 0 if only a `rate` does.
+    /// The number of failures that open it; 0 if only a `rate` does.
     pub threshold: u32,
-    /// How long it stays open; `None` if it is not open, or its time is over.
+    /// The time for which it stays open; `None` if calls pass, or its time is over.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "retry_after_s", serialize_with = "crate::base::serialise::seconds")

@@ -147,7 +147,7 @@ pub(super) struct Opening {
     pub(super) failures: u32,
     /// The number of slow calls, if they opened it.
     pub(super) slow: u32,
-    /// How long it stays open; `None` until that is known.
+    /// The time for which it stays open; `None` until that is known.
     pub(super) recovery: Option<Duration>,
 }
 

@@ -122,7 +122,7 @@ struct ListedValues {
     values: fn() -> Vec<String>,
 }
 
-/// How often a value has answered.
+/// The number of times that a value has answered.
 impl PerKey for AtomicU64 {
     fn for_key(self, _: PointName, _: &Self) -> Self {
         self
@@ -163,9 +163,9 @@ const MAY_DIFFER: &[Category] = &[
 pub struct FailoverSnapshot {
     /// The point, or the name of a plain value.
     pub name: PointName,
-    /// How many times a call continued with another value since the program started.
+    /// The number of times that a call continued with another value since the program started.
     pub failed_over: u64,
-    /// How many calls a value answered in place of the caller's own since the program started.
+    /// The number of calls that a value answered in place of the caller's own since the program started.
     pub answered: BTreeMap<String, u64>,
     /// The calls that begin with another value than their own, sorted by key.
     pub sticky: Vec<StickySnapshot>,
@@ -198,7 +198,7 @@ pub struct StickySnapshot {
     pub key: String,
     /// The value that answered last.
     pub value: String,
-    /// How long calls begin with it; zero if the next one tries its own value.
+    /// The time for which calls begin with it; zero if the next one tries its own value.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "left_s", serialize_with = "crate::base::serialise::seconds")

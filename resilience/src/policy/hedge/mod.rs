@@ -176,11 +176,11 @@ pub struct HedgeSnapshot {
     pub after: Option<Duration>,
     /// The tokens of the hedge's own budget, which pays if no retry is around the calls.
     pub tokens: u32,
-    /// How many extra calls were made since the program started.
+    /// The number of extra calls that were made since the program started.
     pub hedged: u64,
-    /// How many calls were answered by an extra one.
+    /// The number of calls that were answered by an extra one.
     pub won_by_extra: u64,
-    /// How many extra calls were not made although it was time: for lack of tokens, time, a slot or a permit.
+    /// The number of extra calls that were due but not made: for lack of tokens, time, a slot or a permit.
     pub denied: u64,
 }
 

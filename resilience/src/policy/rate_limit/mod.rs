@@ -140,7 +140,7 @@ pub struct RateLimitSnapshot {
     pub name: PointName,
     /// The key, on a keyed limit.
     pub key: Option<PointName>,
-    /// How many calls are admitted in each `per`.
+    /// The number of calls that are admitted in each `per`.
     pub count: u32,
     /// The time in which they are.
     #[cfg_attr(
@@ -148,15 +148,16 @@ pub struct RateLimitSnapshot {
         serde(rename = "per_s", serialize_with = "crate::base::serialise::seconds")
     )]
     pub per: Duration,
-    /// How many calls may be admitted at once after a pause; `count` by default.
+    /// The number of calls that may be admitted at once after a pause; `count` by default.
     pub burst: u32,
-    /// How many calls would be admitted now; waiting calls come first, and are subtracted.
+    /// The number of calls that would be admitted now; waiting calls come first, and are subtracted.
     pub available: u32,
-    /// How many calls wait.
+    /// The number of calls that wait.
     pub waiting: usize,
-    /// How many calls it has refused since the program started.
+    /// The number of calls that it has refused since the program started.
     pub rejected: u64,
-    /// How many calls have had to wait since the program started, including those that were dropped during the wait.
+    /// The number of calls that have had to wait since the program started, including those that were dropped during
+    /// the wait.
     pub waited: u64,
     /// The wait of a call that arrives now, behind all that wait; `None` if it is admitted at once.
     #[cfg_attr(

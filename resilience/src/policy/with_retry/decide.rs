@@ -17,7 +17,7 @@ use std::time::Duration;
 /// The progress of one call.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    /// How many attempts have failed.
+    /// The number of attempts that have failed.
     pub(super) attempts: u32,
     general: RetryCount,
     ruled: Vec<RetryCount>,

@@ -63,7 +63,7 @@ pub(super) enum Counter {
 }
 
 impl Counter {
-    /// How many there are.
+    /// The number of counters.
     pub(super) const COUNT: usize = Self::Throttled as usize + 1;
 
     /// Returns whether the call had retried, or would have, had there been time and tokens for it.

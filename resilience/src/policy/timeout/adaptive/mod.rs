@@ -113,9 +113,9 @@ pub struct AdaptiveTimeoutSnapshot {
         serde(rename = "p99_s", serialize_with = "crate::base::serialise::seconds")
     )]
     pub p99: Option<Duration>,
-    /// How many recent calls were measured, at most 1,000.
+    /// The number of recent calls that were measured, at most 1,000.
     pub samples: usize,
-    /// How many calls it has ended since the program started.
+    /// The number of calls that it has ended since the program started.
     pub timed_out: u64,
 }
 
