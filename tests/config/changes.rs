@@ -208,8 +208,13 @@ fn a_breaker_threshold_can_be_lowered_and_disabled() {
     load("[\"orders::guarded\".circuit_breaker]\nenabled = false\n").unwrap();
     assert_eq!(calls_of(|| (0..5).for_each(|_| drop(orders::guarded()))), 5);
     assert!(breaker.is_available());
-    assert_eq!(breaker.state(), State::Open, "its state is kept");
+    assert_eq!(breaker.state(), State::Disabled, "no call is rejected");
+    let off = breaker.snapshot();
+    assert_eq!((off.state, off.since, off.retry_after), (State::Disabled, None, None));
+    let listed = || point("orders::guarded").unwrap().snapshot().policies.swap_remove(0).state;
+    assert_eq!(listed(), Some("disabled"));
     Config::new().load().unwrap();
+    assert_eq!((breaker.state(), listed()), (State::Open, Some("open")), "it was kept");
     assert_eq!(calls_of(|| drop(orders::guarded())), 0, "it is still open");
     breaker.reset();
     (0..2).for_each(|_| drop(orders::guarded()));

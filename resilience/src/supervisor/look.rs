@@ -165,7 +165,7 @@ impl SupervisorLoop {
             return;
         }
         let is_failure = category.counts() == Counts::Failure;
-        let is_closed = |breaker: &&CircuitBreaker| breaker.state() == State::Closed && !breaker.is_off();
+        let is_closed = |breaker: &&CircuitBreaker| breaker.state() == State::Closed;
         let opens = breaker.filter(|breaker| has_step(Step::OpenBreaker) && is_failure && is_closed(breaker));
         known.acted = Some(LastAction { at: now, severity: judged.action, has_opened: opens.is_some() });
         watched.is_open |= opens.is_some();

@@ -32,7 +32,7 @@ impl CircuitBreaker {
     /// assert!(breaker.is_available(), "the next one would be a probe");
     /// ```
     pub fn state(&self) -> State {
-        self.live.gate.word().state()
+        self.seen(self.live.gate.word())
     }
 
     /// Returns state and counts, read together.
@@ -41,7 +41,11 @@ impl CircuitBreaker {
     pub fn snapshot(&self) -> BreakerSnapshot {
         let reading = self.live.gate.read(self.owner.name.clone(), &self.config());
         let rejected = self.live.counters.rejected.load(Ordering::Relaxed);
-        BreakerSnapshot { key: self.owner.key.clone(), rejected, ..reading }
+        let now = BreakerSnapshot { key: self.owner.key.clone(), rejected, ..reading };
+        if self.admits_by_config(self.live.gate.word()) {
+            return BreakerSnapshot { state: State::Disabled, since: None, retry_after: None, ..now };
+        }
+        now
     }
 
     /// Returns whether a call would be admitted now.

@@ -36,6 +36,11 @@ impl CircuitBreaker {
         self.is_off() && word.state() != State::ForcedOpen && !self.live.gate.is_open_by_operator()
     }
 
+    /// Returns the state `word` as calls find it: a breaker that a configuration has switched off admits them.
+    pub(super) fn seen(&self, word: PackedState) -> State {
+        if self.admits_by_config(word) { State::Disabled } else { word.state() }
+    }
+
     /// Returns whether a configuration has switched it off: then it admits every call that no operator refuses, and
     /// counts nothing.
     #[cfg_attr(not(feature = "config"), expect(clippy::unused_self, reason = "nothing switches it off"))]

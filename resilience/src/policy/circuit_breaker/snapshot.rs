@@ -32,7 +32,8 @@ pub enum State {
     HalfOpen,
     /// Calls are rejected until another state is set: for maintenance.
     ForcedOpen,
-    /// Calls pass and nothing is counted, until another state is set: as if there were no breaker.
+    /// Calls pass and nothing is counted, until another state is set: as if there were no breaker. A breaker that a
+    /// configuration has switched off is in this state, too, until it is switched on in the state that it had.
     Disabled,
     /// Calls pass and failures are counted, but never open it, until another state is set: to try out
     /// numbers.
@@ -94,7 +95,8 @@ pub struct BreakerSnapshot {
     pub key: Option<PointName>,
     /// The state.
     pub state: State,
-    /// When the breaker entered the state; `None` if it never changed. It is serialised as an RFC 3339 time in UTC.
+    /// When the breaker entered the state; `None` if it never changed, or a configuration has switched it off. It is
+    /// serialised as an RFC 3339 time in UTC.
     #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::moment"))]
     pub since: Option<Instant>,
     /// The number of failures that count at the moment: in a row or inside the window, or those that opened it.
