@@ -321,6 +321,41 @@ fn a_value_of_another_key_is_no_use_of_the_key() {
 }
 
 #[test]
+fn a_function_called_like_a_key_is_no_use_of_the_key() {
+    let acts = |attr, key| section(attr, key, "read at run time");
+    let stack = acts("timeout", "stack");
+    let is_use = |line: &String| line.contains("stack_size(helpers.stack)");
+    assert!(stack.iter().any(is_use), "{stack:#?}");
+    for (attr, key) in [("timeout", "stack"), ("job", "wait"), ("checkpoint", "wait")] {
+        let found = acts(attr, key);
+        let is_call = |line: &String| line.contains(&format!(".{key}()"));
+        assert!(!found.is_empty() && !found.iter().any(is_call), "{attr} {key}: {found:#?}");
+    }
+    let label = acts("bulkhead", "key_label");
+    assert!(label.iter().any(|line| line.contains("described().key_label()")), "{label:#?}");
+}
+
+#[test]
+fn models_of_tests_act_on_no_key() {
+    for (attr, key) in [("circuit_breaker", "threshold"), ("circuit_breaker", "window"), ("cached", "ttl")] {
+        let found = section(attr, key, "read at run time");
+        let is_model = |line: &String| line.contains("model.rs:");
+        assert!(!found.is_empty() && !found.iter().any(is_model), "{attr} {key}: {found:#?}");
+    }
+}
+
+#[test]
+fn an_attribute_that_reads_a_key_by_itself_shows_no_other_reader() {
+    for attr in ["cached", "with_retry"] {
+        for title in ["read by the macro", "read at run time"] {
+            let found = section(attr, "instance", title);
+            let is_other = |line: &String| line.contains("state_options.rs:");
+            assert!(!found.is_empty() && !found.iter().any(is_other), "{attr}, {title}: {found:#?}");
+        }
+    }
+}
+
+#[test]
 fn an_unknown_key_is_rejected() {
     let refusal = |attr, key| lines(attr, key).expect_err("no key").to_string();
     let unknown = refusal("with_retry", "nothing");

@@ -36,6 +36,9 @@ fn places(attr: &str) -> (Vec<String>, &'static [&'static str]) {
     }
 }
 
+/// The file that reads the keys of policies with state.
+const STATE_OPTIONS: &str = "value/state_options.rs";
+
 /// The form of a key, which decides by which words it is found.
 #[derive(Clone, Copy, Default)]
 struct Form {
@@ -43,6 +46,8 @@ struct Form {
     is_first: bool,
     /// May be a word alone, without a value.
     is_switch: bool,
+    /// Is of an attribute that reads `key`, `max_keys` and `instance` as the others with state do.
+    has_state_options: bool,
 }
 
 impl Form {
@@ -52,7 +57,12 @@ impl Form {
         // The example of a switch is one of its two values.
         let switch = format!("(switch|take)\\(\"{key}\"\\)|\"{key}\", \"(true|false)\"");
         let switch = grep(&switch, vec![format!("resilience-macros/src/attr/{attr}*")])?;
-        Ok(Self { is_first: !row.is_empty(), is_switch: !switch.is_empty() })
+        let options = grep("\\bStateOptions\\b", vec![format!("resilience-macros/src/attr/{attr}*")])?;
+        Ok(Self {
+            is_first: !row.is_empty(),
+            is_switch: !switch.is_empty(),
+            has_state_options: !options.is_empty(),
+        })
     }
 }
 
@@ -65,11 +75,11 @@ fn first_row(key: &str) -> String {
 fn sections(attr: &str, key: &str, form: Form) -> [(&'static str, String, Vec<String>); 7] {
     let (runtime, more_tests) = places(attr);
     // A health check is not a layer of a stack, and has none of the keys about the function.
-    let shared =
-        ["stack/mod.rs", "value/state_options.rs", "value/rules.rs", "value/category.rs", "options.rs"];
+    let shared = ["stack/mod.rs", STATE_OPTIONS, "value/rules.rs", "value/category.rs", "options.rs"];
     // What comes first has the name of a shared key in some attributes: the `name` of a lock, the `key` of a job.
     let has_shared = attr != "health_check" && !form.is_first;
     let mut parsers = if has_shared { shared.to_vec() } else { Vec::new() };
+    parsers.retain(|file| form.has_state_options || *file != STATE_OPTIONS);
     if ["checkpoint", "job"].contains(&attr) || (attr, key) == ("with_lock", "name") {
         parsers.push("attr/recorded.rs");
     }
@@ -111,7 +121,7 @@ fn sections(attr: &str, key: &str, form: Form) -> [(&'static str, String, Vec<St
             ),
             runtime
                 .into_iter()
-                .chain([":!*tests*", ":!*/inventory.rs", ":!*/loom.rs"].map(str::to_owned))
+                .chain([":!*tests*", ":!*/inventory.rs", ":!*/loom.rs", ":!*model.rs"].map(str::to_owned))
                 .collect(),
         ),
         (
@@ -181,6 +191,14 @@ pub(crate) fn lines(attr: &str, key: &str) -> Result<Vec<(&'static str, Vec<Stri
             }),
             READ => {
                 let setters = all.last().map_or(&[][..], |(_, lines)| lines);
+                // Without such a default, a function called like the key is something else.
+                let is_computed =
+                    |row: &String| [" as ", " not below ", " unless "].iter().any(|word| row.contains(word));
+                if setters.iter().any(|row| row.contains(": ")) && !setters.iter().any(is_computed) {
+                    lines.retain(|line| {
+                        !line.contains(&format!(".{key}()")) || line.contains(&format!("described().{key}()"))
+                    });
+                }
                 lines = at_run_time(attr, key, form, lines, setters)?;
             }
             "examples" | "tests" => {
@@ -323,7 +341,8 @@ fn fields(setter: &str, key: &str) -> Vec<String> {
 fn made_into_code(attr: &str, key: &str, form: Form) -> Result<Vec<String>> {
     let mut files = vec![format!("resilience-macros/src/attr/{attr}*")];
     if !form.is_first {
-        let shared = ["value/state_options.rs", "attr/recorded.rs"];
+        let shared = [STATE_OPTIONS, "attr/recorded.rs"].into_iter();
+        let shared = shared.filter(|file| form.has_state_options || *file != STATE_OPTIONS);
         files.extend(shared.map(|file| format!("resilience-macros/src/{file}")));
     }
     let bound = grep(&format!("let [a-z_]+(: .*)? = reader\\.[a-z_]+\\(\"{key}\""), files.clone())?;
