@@ -157,3 +157,15 @@ fn names<'a>(id: Option<&str>, parts: &[&'a str], text: Cow<'_, str>, url: &str,
     let _ = (id, parts, text, kind);
     url.parse().ok()
 }
+
+// values_without_a_key
+
+#[cached(1.5m)]
+fn time(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[cached(1000)]
+fn count(id: u32) -> io::Result<u32> {
+    Ok(id)
+}

@@ -195,3 +195,22 @@ fn load(id: u32) -> Result<u32, Rejected> {
 fn load(id: u32, n: u32) -> Result<u32, Rejected> {
     Ok(id + n)
 }
+
+// keys_of_a_job
+
+#[checkpoint("load:{id}", provided(pool), record_text)]
+async fn load(pool: &Pool, id: u64) -> Result<u64, Rejected> {
+    Ok(id)
+}
+
+#[checkpoint("load:{id}", max_recoveries = 3, rerun)]
+async fn load_again(id: u64) -> Result<u64, Rejected> {
+    Ok(id)
+}
+
+// word_beside_the_key
+
+#[checkpoint("load:{id}", in_jobs, twice(id), id)]
+async fn load_misspelt(id: u64) -> Result<u64, Rejected> {
+    Ok(id)
+}

@@ -259,3 +259,10 @@ fn load(page: u32, delay: u32) -> io::Result<u32> {
 async fn load(page: u32, delay: u32) -> io::Result<u32> {
     Ok(page + delay)
 }
+
+// values_without_a_key
+
+#[circuit_breaker(5, 60s)]
+fn count_and_time() -> io::Result<u32> {
+    Ok(1)
+}

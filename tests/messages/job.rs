@@ -192,3 +192,15 @@ async unsafe fn later(id: u32) -> Result<u32, Rejected> {
 fn load(id: u32) -> Result<u32, Rejected> {
     Ok(id)
 }
+
+// keys_of_a_step
+
+#[job("load:{id}", inputs(id), in_job)]
+async fn load(id: u64) -> Result<u64, Rejected> {
+    Ok(id)
+}
+
+#[job("load:{id}", on_store_error = run)]
+async fn load_without_a_store(id: u64) -> Result<u64, Rejected> {
+    Ok(id)
+}

@@ -142,3 +142,15 @@ fn load(id: u32, name: &str) -> io::Result<u32> {
 fn load(id: u32) -> io::Result<u32> {
     Ok(id)
 }
+
+// word_beside_the_name
+
+#[with_lock("task:{id}", exclusive)]
+fn alone(id: u64) -> Result<u64, Rejected> {
+    Ok(id)
+}
+
+#[with_lock("task:{id}", global, share)]
+fn of_all_programs(id: u64) -> Result<u64, Rejected> {
+    Ok(id)
+}

@@ -453,3 +453,10 @@ fn load(page: u32, delay: u32) -> io::Result<u32> {
 async fn load(page: u32, delay: u32) -> io::Result<u32> {
     Ok(page + delay)
 }
+
+// values_without_a_key
+
+#[with_retry(5, 100ms)]
+fn count_and_time() -> Result<u32, Failure> {
+    Ok(1)
+}

@@ -50,6 +50,10 @@ const SPEC: Spec = Spec {
         ("on_busy", "write `wait = 5m`; `wait = 0s` fails at once"),
         ("alias", "write `was = \"old_name\"`"),
         ("backend", "write `store = expression`"),
+        ("provided", "leave it out: a step records no arguments, except the `inputs(argument, ..)`"),
+        ("max_recoveries", "write it on the job: `#[job(\"import:{id}\", max_recoveries = <10>)]`"),
+        ("record_text", "write it on the job: `#[job(\"import:{id}\", record_text)]`"),
+        ("rerun", "leave it out: a step that has failed runs again at its next call"),
     ],
     positional: Positional::Key,
 };

@@ -20,8 +20,12 @@ pub(crate) fn first_key(
 ) -> Option<value::RenderedKey> {
     let mut rest = reader.rest().into_iter();
     let first = rest.next()?;
+    let arguments = item.bound_names();
     for second in rest {
-        errors.at_span(second.span, "expected one key, and then `name = value`");
+        match &second.key {
+            Some(key) if !arguments.contains(key) => errors.at_span(key.span(), reader.unknown(key, &second)),
+            _ => errors.at_span(second.span, "expected one key, and then `name = value`"),
+        }
     }
     errors.ok(value::key(first.tokens(), item, refusal))
 }

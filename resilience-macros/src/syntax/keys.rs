@@ -4,7 +4,7 @@
 pub(crate) use super::entries::{Entry, Value, checked_entries, entries, split};
 
 use super::suggest::{hint, nearest};
-use super::tokens::open;
+use super::tokens::{open, readable};
 use super::units::is_unit;
 use crate::errors::Errors;
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
@@ -263,7 +263,7 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let Some(key) = entry.key.clone() else {
-                errors.at_span(entry.span, table.unexpected_value());
+                errors.at_span(entry.span, table.unexpected_value(&entry));
                 continue;
             };
             let name = key.to_string();
@@ -314,6 +314,11 @@ impl<'a> Reader<'a> {
     /// Returns whether there is anything that was not taken yet.
     pub(crate) const fn has_rest(&self) -> bool {
         !self.entries.is_empty()
+    }
+
+    /// Returns the message about the key of `entry`, which the attribute does not have.
+    pub(crate) fn unknown(&self, key: &Ident, entry: &Entry) -> String {
+        Table { spec: self.spec, around: None }.unknown(&key.to_string(), &entry.value)
     }
 
     /// Returns everything that was not taken yet, in order.
@@ -396,9 +401,24 @@ impl Table<'_> {
         }
     }
 
-    fn unexpected_value(&self) -> String {
-        format!("expected `key = value` in `{}`\nkeys: {}", self.spec.attr, self.list())
+    fn unexpected_value(&self, entry: &Entry) -> String {
+        let wrong = format!("expected `key = value` in `{}`", self.spec.attr);
+        let value = readable(&entry.tokens());
+        // The first key is the one that the attribute is written for.
+        match self.spec.keys.first() {
+            Some(key) if form_of(&value).is_some_and(|form| form_of(key.example) == Some(form)) => {
+                format!("{wrong}\nhelp: write `{} = {value}`", key.name)
+            }
+            _ => format!("{wrong}\nkeys: {}", self.list()),
+        }
     }
+}
+
+/// Returns what follows the digits of a number: nothing, a percent sign, or the same word for all units of time.
+fn form_of(value: &str) -> Option<&str> {
+    let rest = value.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '_');
+    let has_digits = value.starts_with(|c: char| c.is_ascii_digit());
+    has_digits.then(|| if is_unit(rest) { "s" } else { rest })
 }
 
 pub(crate) fn starts_with_bracket(value: &TokenStream) -> bool {
