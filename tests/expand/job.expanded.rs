@@ -54,7 +54,8 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
                     .probed_verdict(&__POINT, 1);
                 (__outcome, __verdict)
             });
-        let __running = __running.saying(__rt::Outcome::probe(&__outcome).probed_text());
+        let __running = __running
+            .saying(|| __rt::Outcome::probe(&__outcome).probed_text());
         match __running.end_blocking(__outcome, __verdict, |_| __rt::OnFailure::Fail) {
             __rt::Ok((__outcome, __verdict)) => __outcome,
             __rt::Err(__rejected) => __rt::refused(__rejected),
@@ -129,7 +130,8 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
             )
             .await;
         let (__running, (__outcome, __verdict)) = __running.ran(__caught).await;
-        let __running = __running.saying(__rt::Outcome::probe(&__outcome).probed_text());
+        let __running = __running
+            .saying(|| __rt::Outcome::probe(&__outcome).probed_text());
         match __running.end(__outcome, __verdict, |_| __rt::OnFailure::Fail).await {
             __rt::Ok((__outcome, __verdict)) => __outcome,
             __rt::Err(__rejected) => __rt::refused(__rejected),
@@ -208,7 +210,7 @@ impl Service {
                 .await;
             let (__running, (__outcome, __verdict)) = __running.ran(__caught).await;
             let __running = __running
-                .saying(__rt::Outcome::probe(&__outcome).probed_text());
+                .saying(|| __rt::Outcome::probe(&__outcome).probed_text());
             match __running.end(__outcome, __verdict, |_| __rt::OnFailure::Fail).await {
                 __rt::Ok((__outcome, __verdict)) => __outcome,
                 __rt::Err(__rejected) => __rt::refused(__rejected),

@@ -91,3 +91,81 @@ async fn pends_and_panics(id: u32) -> Result<u32, Error> {
     }
     breaks(id)
 }
+
+/// An error whose code panics.
+#[derive(Debug)]
+enum Broken {
+    /// In `Display`, and in the text for a record.
+    Text,
+    Class,
+}
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("no text")
+    }
+}
+
+impl From<Rejected> for Broken {
+    fn from(_: Rejected) -> Self {
+        Self::Text
+    }
+}
+
+impl Classify for Broken {
+    fn classify(&self) -> resilience::Classification {
+        assert!(matches!(self, Self::Text), "no class");
+        Category::Invalid.into()
+    }
+
+    fn recorded_text(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
+#[job("text:{id}", record_text)]
+fn text(id: u32) -> Result<u32, Broken> {
+    if id == 0 { Ok(id) } else { Err(Broken::Text) }
+}
+
+#[job("text-async:{id}")]
+async fn text_async(id: u32) -> Result<u32, Broken> {
+    if id == 0 { Ok(id) } else { Err(Broken::Text) }
+}
+
+#[test]
+fn a_text_that_panics_is_not_recorded() {
+    let _world = isolate();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let body = |_: u32| -> Result<u32, Broken> { Err(Broken::Text) };
+    let cases = [
+        ("text:1", text(1)),
+        ("text-async:1", runtime.block_on(text_async(1))),
+        ("text", resilience::Job::run_blocking("text", 1, body)),
+        ("text-async", runtime.block_on(resilience::Job::run("text-async", 1, async |n| body(n)))),
+    ];
+    for (id, outcome) in cases {
+        assert!(matches!(outcome, Err(Broken::Text)), "{id}: the caller gets the error of the body");
+        let job = jobs::blocking::get(id).unwrap().unwrap();
+        assert_eq!((job.status, job.text), (Status::Failed, None), "{id}");
+    }
+    assert_eq!(recover().blocking().unwrap().jobs.len(), 0, "nothing runs it again by itself");
+}
+
+#[test]
+fn a_class_that_panics_is_recorded_as_a_panic_of_the_body() {
+    let _world = isolate();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let body = |_: u32| -> Result<u32, Broken> { Err(Broken::Class) };
+    let panics = |call: &dyn Fn() -> Result<u32, Broken>| {
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err());
+    };
+    panics(&|| resilience::Job::run_blocking("class", 1, body));
+    panics(&|| runtime.block_on(resilience::Job::run("class-async", 1, async |n| body(n))));
+    for id in ["class", "class-async"] {
+        let job = jobs::blocking::get(id).unwrap().unwrap();
+        assert_eq!(job.status, Status::Failed, "{job}");
+        assert_eq!(job.problem.as_deref(), Some("the body panicked: no class"));
+    }
+    assert_eq!(recover().blocking().unwrap().jobs.len(), 0, "nothing runs it again by itself");
+}

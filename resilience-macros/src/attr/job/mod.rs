@@ -289,7 +289,7 @@ impl Layer for Checked {
         };
         let body = quote_spanned! {Span::mixed_site()=>
             #body
-            let __running = __running.saying(#text);
+            let __running = __running.saying(|| #text);
         };
         around(cx, position, &body, &begin, &strategy)
     }

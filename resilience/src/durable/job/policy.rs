@@ -10,6 +10,7 @@ use crate::durable::record::codec;
 use crate::durable::scope::{self, OnFailure};
 use crate::durable::store::{LEASE, Otherwise};
 use crate::outcome::Refuse;
+use crate::policy::verdict_of;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -342,10 +343,14 @@ impl Job {
             Ok(running) => running,
             Err(other) => return other.or_refuse(),
         };
-        let caught = scope::InScope::new(running.scope(), CatchPanic::new(body(input))).await;
-        let (running, outcome) = running.ran(caught).await;
-        let class = outcome.judge().err().map(crate::Classify::classify);
-        let running = running.saying(outcome.judge().err().and_then(crate::Classify::recorded_text));
+        let judged = async {
+            let outcome = body(input).await;
+            let class = verdict_of(&outcome);
+            (outcome, class)
+        };
+        let caught = scope::InScope::new(running.scope(), CatchPanic::new(judged)).await;
+        let (running, (outcome, class)) = running.ran(caught).await;
+        let running = running.saying(|| outcome.judge().err().and_then(crate::Classify::recorded_text));
         match running.settle(Mode::Async, outcome, class, |_| OnFailure::Fail).await {
             Ok((outcome, _)) => outcome,
             Err(rejected) => R::refuse(rejected),
@@ -364,9 +369,12 @@ impl Job {
             Ok(running) => running,
             Err(other) => return other.or_refuse(),
         };
-        let (running, outcome) = running.run(|| body(input));
-        let class = outcome.judge().err().map(crate::Classify::classify);
-        let running = running.saying(outcome.judge().err().and_then(crate::Classify::recorded_text));
+        let (running, (outcome, class)) = running.run(|| {
+            let outcome = body(input);
+            let class = verdict_of(&outcome);
+            (outcome, class)
+        });
+        let running = running.saying(|| outcome.judge().err().and_then(crate::Classify::recorded_text));
         match block_on(running.settle(Mode::Blocking, outcome, class, |_| OnFailure::Fail)) {
             Ok((outcome, _)) => outcome,
             Err(rejected) => R::refuse(rejected),

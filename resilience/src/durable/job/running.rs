@@ -1,6 +1,7 @@
 //! A job whose body runs: what it has, and how it ends in the store. `unfinished.rs` reports the end.
 
 use crate::base::block_on::Mode;
+use crate::base::guarded::contained;
 use crate::base::stopping::{self, PROBLEM};
 use crate::classify::Classification;
 use crate::durable::job::unfinished::{EndReport, Unfinished};
@@ -44,8 +45,9 @@ impl RunningJob {
         &self.scope
     }
 
-    /// Notes what the error said that the body returned.
-    pub fn saying(self, text: Option<String>) -> Self {
+    /// Notes what the error said that the body returned; nothing, if its code panics.
+    pub fn saying(self, text: impl FnOnce() -> Option<String>) -> Self {
+        let text = contained(text).flatten();
         Self { text: text.map(|text| kept(&text)).filter(|text| !text.is_empty()), ..self }
     }
 
