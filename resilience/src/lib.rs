@@ -18,7 +18,8 @@
 //!
 //! # Attributes
 //!
-//! The attributes of a function are its stack, and the top one is the outermost. [The order of
+//! The function returns a `Result`, an `Option` where `None` means that the call failed, or a type that implements
+//! [`Outcome`](outcome::Outcome). Its attributes are its stack, and the top one is the outermost. [The order of
 //! attributes](guide::order) lists the stacks that do not compile.
 //!
 //! | attribute | what it does |
