@@ -17,8 +17,6 @@ mod recorded;
 mod refused;
 #[path = "config/support.rs"]
 mod support;
-#[path = "shared/tables.rs"]
-mod tables;
 #[cfg(feature = "ops")]
 #[path = "config/timed.rs"]
 mod timed;

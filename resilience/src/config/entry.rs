@@ -147,6 +147,11 @@ pub(super) const POLICIES: &[Policy] = &[
     Policy { kind: "with_recovery", tables: &[], is_optional: false },
 ];
 
+/// Returns the attributes and their tables, for tests; `timeout(adaptive)` has one of its own.
+pub fn tables() -> impl Iterator<Item = (&'static str, &'static [Setting])> {
+    POLICIES.iter().filter_map(|policy| Some((policy.kind, policy.tables.first()?.rows)))
+}
+
 /// Keys of attributes that are part of the code, and why.
 ///
 /// They are refused by name, because a reader of the documentation may expect them to work: "no such setting" would be

@@ -19,6 +19,8 @@ mod report;
 mod resolve;
 mod watch;
 
+#[doc(hidden)]
+pub use entry::tables;
 pub use load::Config;
 pub use report::{ConfigError, ConfigErrors, Report};
 #[cfg(unix)]
