@@ -306,6 +306,60 @@ mod in_the_queue {
     }
 
     #[test]
+    fn callers_that_are_polled_late_get_a_free_slot() {
+        let world = testing::isolate();
+        let (end, ends) = oneshot::channel();
+        let mut running = Box::pin(queued(0, ends));
+        assert!(poll(running.as_mut()).is_pending());
+        let mut calls: Vec<_> = (1..=3).map(|n| Box::pin(queued(n, oneshot::channel().1))).collect();
+        assert!(calls.iter_mut().all(|call| poll(call.as_mut()).is_pending()));
+        end.send(()).unwrap();
+        assert_eq!(poll(running.as_mut()), Poll::Ready(Ok(0)));
+        let mut ended = Vec::new();
+        // A busy executor polls one of them every 150 ms, the last one first.
+        for _ in 0..3 {
+            for at in (0..calls.len()).rev() {
+                world.advance(Duration::from_millis(150));
+                if let Poll::Ready(outcome) = poll(calls[at].as_mut()) {
+                    ended.push(outcome.unwrap());
+                    drop(calls.remove(at));
+                }
+            }
+        }
+        ended.sort_unstable();
+        assert_eq!(ended, [1, 2, 3]);
+        assert_eq!(usage("queued"), (0, 0));
+    }
+
+    #[test]
+    fn a_caller_whose_turn_another_takes_keeps_its_place() {
+        let world = testing::isolate();
+        let (end, ends) = oneshot::channel();
+        let mut running = Box::pin(queued(1, ends));
+        assert!(poll(running.as_mut()).is_pending());
+        let (late_end, late_ends) = oneshot::channel();
+        let mut late = Box::pin(queued(2, late_ends));
+        let mut next = pin!(queued(3, oneshot::channel().1));
+        let mut last = pin!(queued(4, oneshot::channel().1));
+        assert!(poll(late.as_mut()).is_pending());
+        assert!(poll(next.as_mut()).is_pending());
+        assert!(poll(last.as_mut()).is_pending());
+        end.send(()).unwrap();
+        assert_eq!(poll(running.as_mut()), Poll::Ready(Ok(1)));
+        world.advance(Duration::from_millis(100));
+        assert!(poll(late.as_mut()).is_pending(), "its body runs");
+        assert_eq!(usage("queued"), (1, 2));
+        assert!(poll(next.as_mut()).is_pending());
+        assert!(poll(last.as_mut()).is_pending());
+        late_end.send(()).unwrap();
+        assert_eq!(poll(late.as_mut()), Poll::Ready(Ok(2)));
+        assert!(poll(last.as_mut()).is_pending(), "behind the other one");
+        assert_eq!(poll(next.as_mut()), Poll::Ready(Ok(3)));
+        assert_eq!(poll(last.as_mut()), Poll::Ready(Ok(4)));
+        assert_eq!(usage("queued"), (0, 0));
+    }
+
+    #[test]
     fn futures_that_are_never_polled_again_hold_no_slot() {
         let world = testing::isolate();
         let (end, ends) = oneshot::channel();

@@ -97,6 +97,12 @@ impl Waiters {
         self.last
     }
 
+    /// Puts a caller that has been woken back at its place; it passes a new waker when it looks.
+    pub(crate) fn put_back(&mut self, number: u64, until: u64) {
+        let place = self.all.partition_point(|waiter| waiter.number < number);
+        self.all.insert(place, Waiter { number, until, waker: Waker::noop().clone() });
+    }
+
     /// Returns the place of the caller with this number; `None` if it waits no longer.
     pub(crate) fn place(&self, number: u64) -> Option<usize> {
         // Numbers are given in the order of arrival.

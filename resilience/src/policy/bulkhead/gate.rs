@@ -25,6 +25,8 @@
 //!  refused    leaves the queue             the slot goes to the next; the caller queues again when it is polled
 //! ```
 //!
+//! A caller that comes too late, before the next has taken the slot, takes it: the next waits on, as the first.
+//!
 //! # Invariants
 //!
 //! - `in_use` counts the calls that run and the callers whose turn it is. It is above the number of slots only after
@@ -70,10 +72,19 @@ pub(super) struct Queue {
     in_use: u64,
     slots: u64,
     waiting: Waiters,
-    /// The callers whose turn it is, by number, and since when: each has a slot, and has not taken it yet.
-    turns: VecDeque<(u64, u64)>,
+    /// The callers whose turn it is: each has a slot, and has not taken it yet.
+    turns: VecDeque<Turn>,
     /// The recent time that slots were held, and when the last of them was freed.
     hold: Option<(u64, u64)>,
+}
+
+/// The turn of a caller.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    number: u64,
+    /// The end of the time that the caller waits.
+    until: u64,
+    since: u64,
 }
 
 /// The number of calls that may run, and that may wait.
@@ -218,7 +229,12 @@ impl Gate {
                 queue.waiting.renew(place, waker, &mut after);
                 GateAnswer::Waits(number)
             }
-            // The caller lost its turn, and begins again behind the others.
+            // The caller lost its turn, but the slot is not in use.
+            None if queue.take_over() => {
+                after.drop.push(waker);
+                GateAnswer::Entered(now)
+            }
+            // It begins again behind the others.
             None if !queue.is_here && self.enter_or_queue(room.slots, &mut queue) => {
                 after.drop.push(waker);
                 return (GateAnswer::Entered(now), after);
@@ -309,7 +325,7 @@ impl Queue {
     }
 
     fn due(&self) -> Option<u64> {
-        self.turns.front().map(|(_, since)| since.saturating_add(TURN))
+        self.turns.front().map(|turn| turn.since.saturating_add(TURN))
     }
 
     fn arrive(
@@ -345,9 +361,19 @@ impl Queue {
 
     /// Returns whether it is the turn of this caller, which uses it.
     fn take_turn(&mut self, number: u64) -> bool {
-        // Turns are granted in the order of the numbers.
-        let at = self.turns.binary_search_by_key(&number, |(turn, _)| *turn);
-        at.is_ok_and(|at| self.turns.remove(at).is_some())
+        let at = self.turns.iter().position(|turn| turn.number == number);
+        at.is_some_and(|at| self.turns.remove(at).is_some())
+    }
+
+    /// Takes the slot of a caller that has not used its turn yet, which is the first of those that wait again.
+    ///
+    /// So callers that are all polled late do not pass a free slot on to one another for ever.
+    fn take_over(&mut self) -> bool {
+        let turn = self.turns.pop_front();
+        turn.is_some_and(|turn| {
+            self.waiting.put_back(turn.number, turn.until);
+            true
+        })
     }
 
     /// Takes the turns back that were not used in time.
@@ -373,7 +399,7 @@ impl Queue {
         {
             if waiter.until > now {
                 self.in_use += 1;
-                self.turns.push_back((waiter.number, now));
+                self.turns.push_back(Turn { number: waiter.number, until: waiter.until, since: now });
             }
         }
     }

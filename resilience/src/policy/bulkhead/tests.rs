@@ -13,8 +13,8 @@ struct Model {
     running: usize,
     /// The waiting callers, and until when they wait.
     waiting: Vec<(u64, u64)>,
-    /// The callers whose turn it is, and since when.
-    turns: Vec<(u64, u64)>,
+    /// The callers whose turn it is, since when, and until when they wait.
+    turns: Vec<(u64, u64, u64)>,
 }
 
 impl Model {
@@ -23,7 +23,7 @@ impl Model {
     }
 
     fn revise(&mut self, now: u64) {
-        while let Some((_, since)) = self.turns.first()
+        while let Some((_, since, _)) = self.turns.first()
             && since + TURN <= now
         {
             self.turns.remove(0);
@@ -35,7 +35,7 @@ impl Model {
         while self.in_use() < 2 && !self.waiting.is_empty() {
             let (number, until) = self.waiting.remove(0);
             if until > now {
-                self.turns.push((number, now));
+                self.turns.push((number, now, until));
             }
         }
     }
@@ -46,7 +46,7 @@ impl Model {
             self.running += 1;
             return GateAnswer::Entered(now);
         }
-        if patience == 0 || self.waiting.len() == 3 {
+        if patience == 0 || self.waiting.len() >= 3 {
             return GateAnswer::Refused;
         }
         self.waiting.push((number, now + patience));
@@ -65,7 +65,17 @@ impl Model {
             place.map(|at| self.waiting.remove(at));
             return GateAnswer::Refused;
         }
-        if place.is_some() { GateAnswer::Waits(number) } else { self.arrive(next, until - now, now) }
+        if place.is_some() {
+            return GateAnswer::Waits(number);
+        }
+        if self.turns.is_empty() {
+            return self.arrive(next, until - now, now);
+        }
+        let (other, _, other_until) = self.turns.remove(0);
+        let place = self.waiting.partition_point(|(number, _)| *number < other);
+        self.waiting.insert(place, (other, other_until));
+        self.running += 1;
+        GateAnswer::Entered(now)
     }
 
     fn cancel(&mut self, number: u64, now: u64) {
