@@ -67,6 +67,26 @@ fn load(id: u32) -> io::Result<u32> {
     Ok(id)
 }
 
+#[cached(key = ("all", 1))]
+fn tuple(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[cached(key = [1 + 2, 3])]
+fn array(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[cached(key = String::from("all"))]
+fn converted(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[cached(key = format!("all"))]
+fn formatted(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
 // too_many_parts
 
 #[cached]

@@ -104,6 +104,26 @@ fn later(args: Args, _name: &str) -> Result<u32, Rejected> {
     Ok(args.id)
 }
 
+#[checkpoint(("page"))]
+fn in_parentheses(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+#[checkpoint(&PAGE)]
+fn borrowed_constant(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+#[checkpoint(concat!("page", ":", "1"))]
+fn joined(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+#[checkpoint("page".to_owned())]
+fn made(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
 #[checkpoint(version)]
 fn called_like_a_setting(version: u32) -> Result<u32, Rejected> {
     Ok(version)

@@ -36,7 +36,12 @@ pub(crate) fn key(tokens: TokenStream, item: &Item, refusal: Option<&str>) -> Re
         Expr::Path(path) => {
             Some(path).filter(|path| path.path.segments.last().is_some_and(|last| is_upper(&last.ident)))
         }
-        _ => None,
+        value => {
+            if is_constant(&value, item) {
+                refuse_constant(span, refusal)?;
+            }
+            None
+        }
     };
     if let Some(path) = constant {
         refuse_constant(span, refusal)?;
@@ -87,10 +92,20 @@ fn is_constant(value: &Expr, item: &Item) -> bool {
         Expr::Paren(inner) => is_constant(&inner.expr, item),
         Expr::Reference(inner) => is_constant(&inner.expr, item),
         Expr::Cast(inner) => is_constant(&inner.expr, item),
+        // `()` says that nothing tells calls apart.
+        Expr::Tuple(parts) => {
+            !parts.elems.is_empty() && parts.elems.iter().all(|part| is_constant(part, item))
+        }
+        Expr::Array(parts) => parts.elems.iter().all(|part| is_constant(part, item)),
+        Expr::Binary(sides) => is_constant(&sides.left, item) && is_constant(&sides.right, item),
+        Expr::Call(call) => is_conversion(&call.func) && call.args.iter().all(|part| is_constant(part, item)),
         Expr::Unary(inner) => !matches!(inner.op, UnOp::Deref(_)) && is_constant(&inner.expr, item),
         Expr::Macro(call) => {
             let words = ["concat", "stringify", "env", "module_path", "file", "line"];
-            call.mac.path.segments.last().is_some_and(|last| words.iter().any(|word| last.ident == word))
+            call.mac.path.segments.last().is_some_and(|last| {
+                words.iter().any(|word| last.ident == word)
+                    || last.ident == "format" && is_plain_text(&call.mac.tokens)
+            })
         }
         Expr::MethodCall(call) => {
             let copies = ["to_string", "to_owned", "into", "as_str", "as_ref", "clone", "len"];
@@ -101,6 +116,19 @@ fn is_constant(value: &Expr, item: &Item) -> bool {
         Expr::Path(path) => is_constant_path(path, item),
         _ => false,
     }
+}
+
+/// Returns whether a call of `function` returns the same for the same arguments: `String::from`, or a constructor such as
+/// `Host("a")`.
+fn is_conversion(function: &Expr) -> bool {
+    let Expr::Path(path) = function else { return false };
+    let last = path.path.segments.last();
+    last.is_some_and(|last| last.ident == "from" || last.ident.to_string().starts_with(char::is_uppercase))
+}
+
+/// Returns whether these arguments of `format!` have no placeholder.
+fn is_plain_text(tokens: &TokenStream) -> bool {
+    syn::parse2::<LitStr>(tokens.clone()).is_ok_and(|text| !text.value().contains(['{', '}']))
 }
 
 /// Returns whether the constant at `path` belongs to `Self` or to a parameter of the function, which no `static` in the
