@@ -4,10 +4,10 @@ use super::Failure;
 use resilience::deadline::Deadline;
 use resilience::policy::timeout::AdaptiveTimeoutConfig;
 use resilience::{
-    AdaptiveTimeout, Bulkhead, CircuitBreaker, Point, Rejected, Retry, State, bulkhead, circuit_breaker,
-    point, rate_limit, testing, timeout, with_retry,
+    AdaptiveTimeout, Bulkhead, CircuitBreaker, Event, Point, Rejected, Retry, State, bulkhead,
+    circuit_breaker, point, rate_limit, testing, timeout, with_retry,
 };
-use std::future::Future;
+use std::future::{Future, pending};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, mpsc};
@@ -267,6 +267,35 @@ async fn each_key_has_its_own_limit() {
     assert_eq!(limit("quick"), Some(ms(10_000)));
     get("third", ms(1)).await.unwrap();
     assert_eq!(hosts.keys().len(), 2, "one was evicted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keyed_timeout_names_its_key() {
+    #[timeout(adaptive, floor = 50ms, cap = 100ms, key = host, name = "adaptive keys")]
+    async fn get(host: &str) -> Result<(), Rejected> {
+        let _ = host;
+        pending().await
+    }
+    #[timeout(adaptive, floor = 50ms, cap = 100ms, key = host, thread, threads = 1, name = "adaptive threads")]
+    fn read(host: &'static str, time: mpsc::Receiver<()>) -> Result<(), Rejected> {
+        let _ = (host, time.recv());
+        Ok(())
+    }
+    let world = testing::isolate();
+    let late = get("a.example").await.unwrap_err();
+    let (_open, time) = mpsc::channel::<()>();
+    let abandoned = read("b.example", time).unwrap_err();
+    let (_open_too, time) = mpsc::channel::<()>();
+    let refused = read("c.example", time).unwrap_err();
+    assert!(matches!(late, Rejected::TimedOut { .. }), "{late:?}");
+    assert!(matches!(abandoned, Rejected::TimedOut { .. }), "{abandoned:?}");
+    assert!(matches!(refused, Rejected::BulkheadFull { .. }), "{refused:?}");
+    let keys = [&late, &abandoned, &refused].map(Rejected::key);
+    assert_eq!(keys, [Some("a.example"), Some("b.example"), Some("c.example")]);
+    assert_eq!(late.to_string(), "`adaptive keys` timed out after 100ms", "a key is made of arguments");
+    let events = world.events();
+    let timed_out = events.iter().filter(|event| matches!(event, Event::TimedOut { .. }));
+    assert_eq!(timed_out.map(Event::key).collect::<Vec<_>>(), [Some("a.example"), Some("b.example")]);
 }
 
 #[tokio::test(start_paused = true)]

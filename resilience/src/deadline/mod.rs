@@ -318,7 +318,7 @@ impl Deadline {
     }
 
     fn report(&self, rejected: Rejected) -> Rejected {
-        emit(&Event::TimedOut { point: PointName::new(self.name), limit: self.limit }, None);
+        emit(&Event::TimedOut { point: PointName::new(self.name), key: None, limit: self.limit }, None);
         rejected
     }
 }

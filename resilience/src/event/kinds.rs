@@ -226,6 +226,8 @@ pub enum Event {
     TimedOut {
         /// The point that was called.
         point: PointName,
+        /// The key, on a keyed timeout.
+        key: Option<PointName>,
         /// The time that the call was given.
         #[cfg_attr(
             feature = "serde",
@@ -570,6 +572,7 @@ impl Event {
             | Self::HalfOpened { key, .. }
             | Self::Closed { key, .. }
             | Self::Hedged { key, .. }
+            | Self::TimedOut { key, .. }
             | Self::Rejected { key, .. } => key.as_deref(),
             Self::Locked { key, .. } | Self::Lost { key, .. } => Some(key),
             Self::StepRecorded { key, .. } | Self::StepReused { key, .. } | Self::StepRefused { key, .. } => {

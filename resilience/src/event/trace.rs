@@ -120,8 +120,9 @@ pub(super) fn event(event: &Event, log: Log<'_>) {
         Event::Opened { .. } | Event::HalfOpened { .. } | Event::Closed { .. } | Event::Rejected { .. } => {
             breaker(event, log);
         }
-        Event::TimedOut { point, limit } => {
-            call_line!(debug, target: "resilience::timeout", point, limit_ms = delay_ms(*limit), "timed out");
+        Event::TimedOut { point, key, limit } => {
+            let key = shown(key.as_ref(), log);
+            call_line!(debug, target: "resilience::timeout", point, key, limit_ms = delay_ms(*limit), "timed out");
         }
         Event::FellBack { point, class, step } => fell_back(point, class, *step, log),
         Event::FailedOver { point, class, value, step } => {

@@ -389,18 +389,21 @@ impl Rejected {
 
     /// Creates the rejection of a timeout; `was_waiting` if no attempt of the call had got beyond its wait for
     /// admission.
-    pub(crate) fn timed_out(point: PointName, limit: Duration, was_waiting: bool) -> Self {
-        Self::out_of_time(point, limit, was_waiting.then_some(" while it waited for admission"))
+    pub(crate) fn timed_out(point: impl Into<Origin>, limit: Duration, was_waiting: bool) -> Self {
+        Self::out_of_time(point.into(), limit, was_waiting.then_some(" while it waited for admission"))
     }
 
     /// Creates the rejection of a call that is not made because no time is left for it.
     pub(crate) fn no_time_left(point: PointName) -> Self {
-        Self::out_of_time(point, Duration::ZERO, Some(": no time was left to make the call"))
+        Self::out_of_time(point.into(), Duration::ZERO, Some(": no time was left to make the call"))
     }
 
-    fn out_of_time(point: PointName, limit: Duration, unsent: Option<&'static str>) -> Self {
-        let source = Source { point, key: None, shows_key: false, unsent, detail: None, may_be_free: true };
-        Self::TimedOut { point: Origin(Arc::new(source)), limit }
+    fn out_of_time(mut point: Origin, limit: Duration, unsent: Option<&'static str>) -> Self {
+        // An origin made for this error is not shared.
+        if let Some(source) = Arc::get_mut(&mut point.0) {
+            source.unsent = unsent;
+        }
+        Self::TimedOut { point, limit }
     }
 
     /// Creates the rejection of a lock; `detail` says why `key` could not be taken, and `may_be_free` whether it can be

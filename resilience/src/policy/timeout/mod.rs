@@ -48,9 +48,9 @@ pub use site::{Timed, TimeoutSite};
 
 use crate::base::clock::{Timer, alarm};
 use crate::base::scope::{self, TimedOutCall};
-use crate::event::{Event, emit};
+use crate::event::{Event, Log, emit_as, shows_all_keys};
 use crate::point::PointName;
-use crate::rejected::Rejected;
+use crate::rejected::{Origin, Rejected};
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::pin::Pin;
@@ -58,25 +58,40 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use thread::Stopped;
 
+/// The name of a point, and the key of a keyed timeout.
+type Labels = (PointName, Option<PointName>);
+
 /// Returns the error of a call that was stopped.
 ///
 /// # Panics
 ///
 /// With the body's own panic, if that is what stopped it.
 #[cold]
-fn refusal(point: PointName, stopped: Stopped) -> Rejected {
+fn refusal(labels: Labels, stopped: Stopped) -> Rejected {
     match stopped {
-        Stopped::Refused => Rejected::bulkhead_full(point),
-        Stopped::TimedOut(limit, dropped) => timed_out(point, limit, dropped),
+        Stopped::Refused => Rejected::bulkhead_full(origin(labels)),
+        Stopped::TimedOut(limit, dropped) => timed_out(labels, limit, dropped),
         Stopped::Panicked(panic) => resume_unwind(panic),
     }
 }
 
 /// Returns the error of a call that was `dropped` at its limit.
 #[cold]
-fn timed_out(point: PointName, limit: Duration, dropped: TimedOutCall) -> Rejected {
-    emit(&Event::TimedOut { point: point.clone(), limit }, None);
-    Rejected::timed_out(point, limit, dropped == TimedOutCall::OnlyWaiting)
+fn timed_out(labels: Labels, limit: Duration, dropped: TimedOutCall) -> Rejected {
+    let (point, key) = labels.clone();
+    let shows_key = shows_key(&labels);
+    emit_as(&Event::TimedOut { point, key, limit }, None, Log { pace: None, shows_key });
+    Rejected::timed_out(origin(labels), limit, dropped == TimedOutCall::OnlyWaiting)
+}
+
+fn origin(labels: Labels) -> Origin {
+    let shows_key = shows_key(&labels);
+    Origin::new(labels.0, labels.1, shows_key)
+}
+
+/// Returns whether texts show the key: no attribute of a timeout says so, only the environment does.
+fn shows_key((_, key): &Labels) -> bool {
+    key.is_some() && shows_all_keys()
 }
 
 /// The limit in nanoseconds of a timeout that is switched off: no timer runs for it.

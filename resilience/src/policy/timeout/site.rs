@@ -99,7 +99,7 @@ impl TimeoutSite {
     #[cold]
     fn timed_out(&self, limit: Duration, dropped: TimedOutCall) -> Rejected {
         self.timed_out.fetch_add(1, Ordering::Relaxed);
-        timed_out(self.owner.clone(), limit, dropped)
+        timed_out((self.owner.clone(), None), limit, dropped)
     }
 
     fn group(&self) -> Group {
@@ -174,7 +174,7 @@ impl TimeoutSite {
         if let Stopped::TimedOut(..) = stopped {
             self.timed_out.fetch_add(1, Ordering::Relaxed);
         }
-        refusal(self.owner.clone(), stopped)
+        refusal((self.owner.clone(), None), stopped)
     }
 }
 pin_project_lite::pin_project! {

@@ -124,7 +124,7 @@ impl Timeout {
         let limit = self.limit(1);
         match thread::run((Group::Name(self.name), Stack::DIRECT), self.config().helpers(), limit, body) {
             Ok(outcome) => outcome,
-            Err(stopped) => R::refuse(refusal(PointName::new(self.name), stopped)),
+            Err(stopped) => R::refuse(refusal((PointName::new(self.name), None), stopped)),
         }
     }
 
@@ -230,7 +230,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let (limit, name) = (this.timeout.config().limit, || PointName::new(this.timeout.name));
-        poll_within(this.body, this.timer, nanos(limit), || name().stack(), cx)
-            .map(|done| done.unwrap_or_else(|dropped| Refuse::refuse(timed_out(name(), limit, dropped))))
+        poll_within(this.body, this.timer, nanos(limit), || name().stack(), cx).map(|done| {
+            done.unwrap_or_else(|dropped| Refuse::refuse(timed_out((name(), None), limit, dropped)))
+        })
     }
 }

@@ -72,7 +72,7 @@ impl<'t> Sample<'t> {
     fn late(&mut self, limit: Duration, dropped: TimedOutCall) -> Rejected {
         run_in(self.world.as_ref(), || self.timeout.count_timed_out());
         self.end(dropped.is_unsent(self.attempt) || is_over());
-        timed_out(self.timeout.owner.name.clone(), limit, dropped)
+        timed_out(self.timeout.owner.labels(), limit, dropped)
     }
 }
 
@@ -169,7 +169,7 @@ pub(super) fn on_thread<R: Send + 'static>(
                 timeout.count_timed_out();
             }
             sample.end(!is_sent);
-            Err(refusal(timeout.owner.name.clone(), stopped))
+            Err(refusal(timeout.owner.labels(), stopped))
         }
     }
 }
