@@ -46,7 +46,7 @@ pub(crate) struct Call {
 }
 
 /// The payload of a panic that a scenario asks for.
-struct Scripted;
+pub(crate) struct Scripted;
 
 impl Call {
     pub(crate) fn new(script: Vec<Outcome>, executions: &Arc<AtomicUsize>) -> Self {

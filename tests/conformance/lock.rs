@@ -4,13 +4,15 @@
 use crate::expect::{Check, met, skipped};
 use crate::fields::{Fields, Refusal, lacks, unknown};
 use crate::gaps::Gap;
-use resilience::Rejected;
 use resilience::fs::{FileLock, LockError, LockGuard, MarkerGuard, MarkerLock};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -24,11 +26,102 @@ const SHORT: Duration = Duration::from_millis(200);
 const LEASE: Duration = Duration::from_millis(100);
 /// Scenarios with a lease are played faster than they are written, as long as it is one that the library takes.
 const FASTER: u32 = 5;
+/// The age from which a marker without the name of its holder is a leftover.
+const OLD: Duration = Duration::from_secs(3600);
 
 #[expect(dead_code, reason = "what it has is held until it is dropped")]
 enum Guard {
     File(LockGuard),
     Marker(MarkerGuard),
+    Process(Holder),
+}
+
+/// A process that holds a lock: a scenario kills it, or stops its heartbeat.
+struct Holder(Child);
+
+impl Holder {
+    /// Starts a process that takes the lock, or says why it cannot.
+    fn start(taking: &Value) -> Result<Self, String> {
+        let mut process = Command::new(std::env::current_exe().map_err(|error| error.to_string())?);
+        process.args([
+            "--exact",
+            "lock::holds_a_lock_until_its_input_ends",
+            "--ignored",
+            "--quiet",
+            "--nocapture",
+        ]);
+        process.env(TAKING, taking.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = process.spawn().map_err(|error| error.to_string())?;
+        let lines = BufReader::new(process.stdout.take().ok_or("no output")?).lines();
+        let holder = Self(process);
+        let mut words =
+            lines.map_while(Result::ok).filter_map(|line| line.strip_prefix(SAYS).map(str::to_owned));
+        match words.next() {
+            Some(word) if word == HOLDS => Ok(holder),
+            word => Err(word.unwrap_or_default()),
+        }
+    }
+
+    fn stop(&self) -> bool {
+        let stopped = Command::new("kill").args(["-STOP", &self.0.id().to_string()]).status();
+        stopped.is_ok_and(|status| status.success())
+    }
+
+    fn kill(mut self) {
+        let _ = self.0.kill();
+    }
+}
+
+impl Drop for Holder {
+    /// Ends the process, which gives the lock back if it can: one that is stopped or was killed cannot.
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let begun = Instant::now();
+        while begun.elapsed() < LONG && matches!(self.0.try_wait(), Ok(None)) && !self.is_stopped() {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let _ = (self.0.kill(), self.0.wait());
+    }
+}
+
+impl Holder {
+    fn is_stopped(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+    }
+}
+
+const TAKING: &str = "SCENARIO_LOCK";
+const SAYS: &str = "lock: ";
+const HOLDS: &str = "held";
+
+/// What a process of a scenario does.
+#[test]
+#[ignore = "scenarios start it in a process of its own"]
+fn holds_a_lock_until_its_input_ends() {
+    let Ok(taking) = std::env::var(TAKING) else { return };
+    let taken = take(&serde_json::from_str(&taking).expect("JSON"));
+    let word = taken.as_ref().map_or_else(word_of, |_| HOLDS.to_owned());
+    println!("\n{SAYS}{word}");
+    let _ = std::io::stdin().read_line(&mut String::new());
+    drop(taken);
+}
+
+/// Takes the lock that is described so, within its `wait_ms`.
+fn take(taking: &Value) -> Taken {
+    let millis = |key: &str| taking[key].as_u64().map(Duration::from_millis);
+    let (path, wait) = (taking["path"].as_str().unwrap_or_default(), millis("wait_ms").unwrap_or(SHORT));
+    match millis("lease_ms") {
+        Some(lease) => MarkerLock::at(path).lease(lease).wait(wait).acquire().map(Guard::Marker),
+        None => {
+            let is_shared = taking["mode"] == "read";
+            FileLock::at(path).shared(is_shared).wait(wait).acquire().map(Guard::File)
+        }
+    }
+}
+
+fn word_of(error: &LockError) -> String {
+    if matches!(error, LockError::Timeout { .. }) { "timeout".to_owned() } else { error.to_string() }
 }
 
 type Taken = Result<Guard, LockError>;
@@ -39,11 +132,15 @@ pub(crate) struct Locks {
     path: PathBuf,
     /// The lease of a marker; a file has none.
     lease: Option<Duration>,
+    /// The age that a marker may have.
+    lifetime: Option<Duration>,
     is_fast: bool,
     held: BTreeMap<String, Vec<Guard>>,
     waiting: BTreeMap<String, Receiver<Taken>>,
-    /// Holders that the scenario has put there.
+    /// Holders that the scenario has put there, and those that it has stopped.
     others: Vec<Guard>,
+    /// The holders that will be killed, or whose heartbeat will stop.
+    mortal: BTreeSet<String>,
     begun: Instant,
 }
 
@@ -68,7 +165,7 @@ impl Locks {
     /// # Errors
     ///
     /// What is wrong with its settings.
-    pub(crate) fn new(config: &Value) -> Result<Self, Refusal> {
+    pub(crate) fn new(config: &Value, steps: &[Value]) -> Result<Self, Refusal> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let mut fields = Fields::of("lock", &config["lock"])?;
         let kind = fields.take("kind");
@@ -90,7 +187,10 @@ impl Locks {
         fs::create_dir_all(&dir).map_err(|error| Refusal::Broken(error.to_string()))?;
         let path = dir.join("lock");
         let (held, waiting, others) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        Ok(Self { dir, path, lease, is_fast, held, waiting, others, begun: Instant::now() })
+        let dies = |step: &&Value| ["kill", "stop_heartbeat"].iter().any(|word| step["do"] == *word);
+        let mortal =
+            steps.iter().filter(dies).filter_map(|step| step["who"].as_str().map(str::to_owned)).collect();
+        Ok(Self { dir, path, lease, lifetime, is_fast, held, waiting, others, mortal, begun: Instant::now() })
     }
 
     fn real(&self, millis: &Value) -> Option<Duration> {
@@ -98,14 +198,12 @@ impl Locks {
         Some(if self.is_fast { wait / FASTER } else { wait })
     }
 
-    /// How the lock is taken for `step`: by a call that may be made on any thread.
-    fn taking(&self, step: &Value) -> impl FnOnce() -> Taken + Send + use<> {
+    /// How the lock is taken for `step`.
+    fn taking(&self, step: &Value) -> Value {
+        let millis = |time: Duration| time.as_millis() as u64;
         let wait = self.real(&step["timeout_ms"]).unwrap_or(SHORT);
-        let (path, lease, is_shared) = (self.path.clone(), self.lease, step["mode"] == "read");
-        move || match lease {
-            Some(lease) => MarkerLock::at(path).lease(lease).wait(wait).acquire().map(Guard::Marker),
-            None => FileLock::at(path).shared(is_shared).wait(wait).acquire().map(Guard::File),
-        }
+        let lease = self.lease.map(millis);
+        json!({ "path": self.path, "lease_ms": lease, "wait_ms": millis(wait), "mode": step["mode"] })
     }
 
     /// Does what `step` says.
@@ -130,6 +228,27 @@ impl Locks {
                 self.held.remove(&who);
                 Ok(Seen::default())
             }
+            "kill" => {
+                let killed = self.held.remove(&who).unwrap_or_default();
+                killed.into_iter().for_each(|guard| {
+                    if let Guard::Process(holder) = guard {
+                        holder.kill()
+                    }
+                });
+                Ok(Seen::default())
+            }
+            "stop_heartbeat" => {
+                let held = self.held.get(&who).into_iter().flatten();
+                let mut processes = held.filter_map(|guard| match guard {
+                    Guard::Process(holder) => Some(holder),
+                    _ => None,
+                });
+                if processes.all(Holder::stop) {
+                    Ok(Seen::default())
+                } else {
+                    Err(Refusal::Broken("no process was stopped".to_owned()))
+                }
+            }
             "with_lock" => Ok(self.with_lock(step)),
             "marker" => self.marker(step),
             "check" => self.arrived(),
@@ -140,18 +259,29 @@ impl Locks {
 
     fn acquire(&mut self, who: String, step: &Value) -> Seen {
         let began = Instant::now();
-        let taken = self.taking(step)();
+        let taking = self.taking(step);
+        let taken = match self.mortal.contains(&who) {
+            true => Holder::start(&taking).map(Guard::Process),
+            false => take(&taking).map_err(|error| word_of(&error)),
+        };
         let elapsed = Some(began.elapsed());
         match taken {
             Ok(guard) => {
+                self.forget_the_silent();
                 self.held.entry(who).or_default().push(guard);
                 Seen { admitted: Some(json!(true)), elapsed, ..Seen::default() }
             }
-            Err(error) => {
-                let is_timeout = matches!(error, LockError::Timeout { .. });
-                let result = Some(if is_timeout { "timeout".to_owned() } else { error.to_string() });
-                Seen { admitted: Some(json!(false)), result, elapsed, ..Seen::default() }
+            Err(word) => {
+                Seen { admitted: Some(json!(false)), result: Some(word), elapsed, ..Seen::default() }
             }
+        }
+    }
+
+    /// Moves the holders whose heartbeat was stopped to the others: the lock is with another one now.
+    fn forget_the_silent(&mut self) {
+        let silent = |guard: &mut Guard| matches!(guard, Guard::Process(holder) if holder.is_stopped());
+        for guards in self.held.values_mut() {
+            self.others.extend(guards.extract_if(.., silent));
         }
     }
 
@@ -160,7 +290,7 @@ impl Locks {
         let (tell, told) = channel();
         let taking = self.taking(&json!({ "timeout_ms": LONG.as_millis() as u64, "mode": step["mode"] }));
         thread::spawn(move || {
-            let _ = tell.send(taking());
+            let _ = tell.send(take(&taking));
         });
         let admitted = match told.recv_timeout(Duration::from_millis(50)) {
             Ok(taken) => {
@@ -192,30 +322,54 @@ impl Locks {
 
     fn with_lock(&self, step: &Value) -> Seen {
         let lock = FileLock::at(&self.path).wait(SHORT);
+        let outcome = step["outcome"].as_str().unwrap_or("ok");
         let ended = catch_unwind(AssertUnwindSafe(|| {
-            lock.call(|| -> Result<(), Rejected> {
+            lock.call(|| -> Result<(), Box<dyn Error>> {
                 assert_ne!(step["outcome"], "panic", "on purpose");
-                Ok(())
+                if outcome.starts_with("err:") { Err(outcome.into()) } else { Ok(()) }
             })
         }));
         let result = match ended {
-            Ok(Ok(())) => "ok".to_owned(),
-            Ok(Err(rejected)) => rejected.to_string(),
+            Ok(Ok(())) => outcome.to_owned(),
+            Ok(Err(error)) => error.to_string(),
             Err(_) => "panic".to_owned(),
         };
         Seen { result: Some(result), ..Seen::default() }
     }
 
-    /// Puts a marker there: one without an owner, or one whose owner lives, which is one with a heartbeat.
+    /// Puts a marker there, as a process left it that has ended, or as one has it that lives: with a heartbeat.
+    ///
+    /// Nothing is known about a process of another host, or about a marker without the name of its holder: it lives until
+    /// the lifetime of the marker is over, or else, without a name, until the marker is old.
     fn marker(&mut self, step: &Value) -> Result<Seen, Refusal> {
+        let mut fields = Fields::of("marker", step)?;
+        for known in ["at_ms", "do", "expect"] {
+            fields.take(known);
+        }
+        let age = fields.millis("age_ms")?.unwrap_or_default();
+        let (pid, host) = (fields.take("pid"), fields.word("host")?);
+        let start = fields.word("start")?.or(fields.word("start_time")?);
+        let content = fields.word("content")?;
+        if let Some(name) = fields.names().next() {
+            return unknown(format!("`marker.{name}`"));
+        }
+        let is_here = host.is_none_or(|host| host == "same");
+        let is_old = self.lifetime.is_some_and(|lifetime| age >= lifetime);
+        let lives = match content {
+            Some(_) => !is_old && age < OLD,
+            None if !is_here => !is_old,
+            None => pid == Some(json!("alive")) && start.is_none_or(|start| start == "same"),
+        };
         let broken = |error: &dyn std::fmt::Display| Refusal::Broken(error.to_string());
-        if step["content"] == "empty" {
-            fs::create_dir(&self.path).map_err(|error| broken(&error))?;
-        } else if step["pid"] == "alive" {
-            let other = self.taking(&Value::Null)().map_err(|error| broken(&error))?;
+        if lives {
+            let other = take(&self.taking(&Value::Null)).map_err(|error| broken(&error))?;
             self.others.push(other);
         } else {
-            return unknown(format!("a marker {step}"));
+            fs::create_dir(&self.path).map_err(|error| broken(&error))?;
+            if content.as_deref() != Some("empty") {
+                let text = content.unwrap_or_else(|| "dead 1 7\n".to_owned());
+                fs::write(self.path.join("owner"), text).map_err(|error| broken(&error))?;
+            }
         }
         Ok(Seen::default())
     }

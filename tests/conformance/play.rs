@@ -81,7 +81,7 @@ fn judge(scenario: &Scenario) -> Verdict {
 
 /// A scenario of locks.
 fn locks(scenario: &Scenario) -> Result<Verdict, Refusal> {
-    let built = Locks::new(&scenario.config);
+    let built = Locks::new(&scenario.config, &scenario.steps);
     if let Some(expected) = &scenario.expects_config {
         return Ok(configuration(scenario, expected, built.err()));
     }

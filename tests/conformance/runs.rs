@@ -2,7 +2,7 @@
 //!
 //! A crash drops the run in the middle, with everything that it holds; `tests/crash.rs` kills processes.
 
-use crate::call::{Call, Ending};
+use crate::call::{Call, Ending, Scripted, caught};
 use crate::failure::{Answer, Failure};
 use crate::fields::{Fields, Refusal, lacks, unknown};
 use crate::gaps::Gap;
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -104,6 +105,7 @@ impl Step {
                 let call = Arc::new(Call::of_step(script, &self.executions, &plan.crashed));
                 match plan.stack.clone().execute(call).await {
                     Ending::Returned(answer) => answer.map(Kept::Text),
+                    Ending::Panicked => resume_unwind(Box::new(Scripted)),
                     other => panic!("a step ended otherwise than by returning: {other}"),
                 }
             }
@@ -154,7 +156,7 @@ impl Runs {
                 work(&id_too, &steps, &plan, cancel_before.as_deref()).await
             });
             tokio::select! {
-                answer = run => Ending::Returned(answer),
+                ending = caught(Box::pin(run)) => ending,
                 () = plan.crashed.notified() => Ending::Crashed,
             }
         });
