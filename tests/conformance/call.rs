@@ -7,7 +7,7 @@ use std::any::Any;
 use std::future::{Future, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use tokio::sync::Notify;
@@ -39,10 +39,40 @@ pub(crate) struct Call {
     gate: Option<Notify>,
     /// Who drops everything when the process goes away.
     crashed: Option<Arc<Notify>>,
+    /// The calls that run at once.
+    crowd: Option<Arc<Concurrency>>,
     runs: AtomicUsize,
     attempts: AtomicUsize,
     has_fallen_back: AtomicBool,
     was_cut: AtomicBool,
+}
+
+/// How many runs of a function there are at once.
+#[derive(Debug, Default)]
+pub(crate) struct Concurrency {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Concurrency {
+    /// Counts a run until what it returns is dropped.
+    fn enter(&self) -> impl Drop {
+        struct Run<'a>(&'a AtomicUsize);
+
+        impl Drop for Run<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, SeqCst);
+            }
+        }
+
+        self.most.fetch_max(self.now.fetch_add(1, SeqCst) + 1, SeqCst);
+        Run(&self.now)
+    }
+
+    /// The most that there were.
+    pub(crate) fn most(&self) -> usize {
+        self.most.load(SeqCst)
+    }
 }
 
 /// The payload of a panic that a scenario asks for.
@@ -57,6 +87,7 @@ impl Call {
             arguments: String::new(),
             gate: None,
             crashed: None,
+            crowd: None,
             runs: AtomicUsize::new(0),
             attempts: AtomicUsize::new(0),
             has_fallen_back: AtomicBool::new(false),
@@ -82,6 +113,12 @@ impl Call {
         crashed: &Arc<Notify>,
     ) -> Self {
         Self { crashed: Some(crashed.clone()), ..Self::new(script, executions) }
+    }
+
+    /// A call among others, whose runs are counted by `crowd`.
+    pub(crate) fn among(mut self, crowd: &Arc<Concurrency>) -> Self {
+        self.crowd = Some(crowd.clone());
+        self
     }
 
     pub(crate) fn key(&self) -> &str {
@@ -138,7 +175,9 @@ impl Call {
             let script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
             script.get(run).or(script.last()).cloned()
         };
+        let run = self.crowd.as_ref().map(|crowd| crowd.enter());
         let answer = self.play(outcome.unwrap_or(Outcome::Hang)).await;
+        drop(run);
         std::mem::forget(unfinished);
         answer
     }

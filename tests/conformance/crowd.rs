@@ -1,6 +1,6 @@
 //! Many threads that call at once.
 
-use crate::call::{Call, Ending, message};
+use crate::call::{Call, Concurrency, Ending, message};
 use crate::fields::{Fields, Refusal, lacks};
 use crate::gaps::Gap;
 use crate::outcome::Outcome;
@@ -25,13 +25,14 @@ pub(crate) fn parallel(stage: &Stage<'_>, fields: &mut Fields, key: &str) -> Res
     }
     let runtime = tokio::runtime::Handle::current();
     let (world, stack, executions) = (stage.world.handle(), &stage.stack, &stage.executions);
+    let crowd = Arc::new(Concurrency::default());
     let counted: Vec<Result<usize, String>> = std::thread::scope(|scope| {
         let work = || {
             // The clock of this runtime is the scenario's, and stands still meanwhile.
             let _runtime = runtime.enter();
             world.run(|| {
                 stack.enter_thread();
-                calls(stack, executions, &script, each, key)
+                calls(stack, executions, &crowd, &script, each, key)
             })
         };
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
@@ -41,7 +42,9 @@ pub(crate) fn parallel(stage: &Stage<'_>, fields: &mut Fields, key: &str) -> Res
             .collect()
     });
     match counted.into_iter().sum::<Result<usize, String>>() {
-        Ok(rejected) => Ok(Seen { rejected: Some(rejected), ..Seen::of(key.to_owned()) }),
+        Ok(rejected) => {
+            Ok(Seen { rejected: Some(rejected), most: Some(crowd.most()), ..Seen::of(key.to_owned()) })
+        }
         Err(problem) => Err(Refusal::Broken(format!("a call of a thread {problem}"))),
     }
 }
@@ -73,13 +76,15 @@ fn waits(scenario: &Scenario, script: &[Outcome]) -> bool {
 fn calls(
     stack: &Arc<Stack>,
     executions: &Arc<AtomicUsize>,
+    crowd: &Arc<Concurrency>,
     script: &[Outcome],
     each: u32,
     key: &str,
 ) -> Result<usize, String> {
     let mut rejected = 0;
     for outcome in script.iter().cycle().take(each as usize) {
-        let call = Call::new(vec![outcome.clone()], executions).with(key.to_owned(), String::new());
+        let call =
+            Call::new(vec![outcome.clone()], executions).with(key.to_owned(), String::new()).among(crowd);
         let call = pin!(stack.clone().execute(Arc::new(call)));
         match call.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Pending => return Err("waits, though nothing makes it wait".to_owned()),

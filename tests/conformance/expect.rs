@@ -80,6 +80,7 @@ impl Stage<'_> {
             "retry_after_ms" => self.retry_after(expected, seen),
             "fallback_called" => on(seen.has_fallen_back.as_ref(), |is| met(*expected == *is, is)),
             "work_cancelled" => on(seen.was_cut.as_ref(), |is| met(*expected == *is, is)),
+            "max_observed_concurrency" => on(seen.most.as_ref(), |is| numbers::count(expected, *is)),
             "rejected_count" => on(seen.rejected.as_ref(), |is| numbers::count(expected, *is)),
             "retry" => {
                 on(seen.category.as_ref(), |is| met(*expected == is.is_retryable(), is.is_retryable()))

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -37,7 +37,11 @@ enum Guard {
 }
 
 /// A process that holds a lock: a scenario kills it, or stops its heartbeat.
-struct Holder(Child);
+struct Holder {
+    process: Child,
+    /// Read to the end of the process, which would fail without a reader.
+    output: Lines<BufReader<ChildStdout>>,
+}
 
 impl Holder {
     /// Starts a process that takes the lock, or says why it cannot.
@@ -52,41 +56,40 @@ impl Holder {
         ]);
         process.env(TAKING, taking.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = process.spawn().map_err(|error| error.to_string())?;
-        let lines = BufReader::new(process.stdout.take().ok_or("no output")?).lines();
-        let holder = Self(process);
-        let mut words =
-            lines.map_while(Result::ok).filter_map(|line| line.strip_prefix(SAYS).map(str::to_owned));
-        match words.next() {
+        let output = BufReader::new(process.stdout.take().ok_or("no output")?).lines();
+        let mut holder = Self { process, output };
+        let said = holder.output.find_map(|line| line.ok()?.strip_prefix(SAYS).map(str::to_owned));
+        match said {
             Some(word) if word == HOLDS => Ok(holder),
             word => Err(word.unwrap_or_default()),
         }
     }
 
     fn stop(&self) -> bool {
-        let stopped = Command::new("kill").args(["-STOP", &self.0.id().to_string()]).status();
+        let stopped = Command::new("kill").args(["-STOP", &self.process.id().to_string()]).status();
         stopped.is_ok_and(|status| status.success())
     }
 
     fn kill(mut self) {
-        let _ = self.0.kill();
+        let _ = self.process.kill();
     }
 }
 
 impl Drop for Holder {
     /// Ends the process, which gives the lock back if it can: one that is stopped or was killed cannot.
     fn drop(&mut self) {
-        drop(self.0.stdin.take());
+        drop(self.process.stdin.take());
         let begun = Instant::now();
-        while begun.elapsed() < LONG && matches!(self.0.try_wait(), Ok(None)) && !self.is_stopped() {
+        while begun.elapsed() < LONG && matches!(self.process.try_wait(), Ok(None)) && !self.is_stopped() {
             thread::sleep(Duration::from_millis(5));
         }
-        let _ = (self.0.kill(), self.0.wait());
+        let _ = (self.process.kill(), self.process.wait());
     }
 }
 
 impl Holder {
     fn is_stopped(&self) -> bool {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap_or_default();
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap_or_default();
         stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Seen {
     pub(crate) samples: Option<Vec<f64>>,
     /// How many calls of a crowd were refused.
     pub(crate) rejected: Option<usize>,
+    /// How many calls ran at once.
+    pub(crate) most: Option<usize>,
     pub(crate) category: Option<Category>,
     /// The steps of a run whose bodies ran.
     pub(crate) ran: Option<Vec<String>>,
