@@ -108,10 +108,10 @@ impl SqliteOptions {
     /// # Errors
     ///
     /// [`StoreError::Refused`] if the directory belongs to another user, others may write to it, it is a link or
-    /// on a network file system or one that is mounted read-only, something else than a file is in the place of one of
-    /// its files, or the file is of a later release; [`StoreError::Lost`] if the file is empty or
-    /// missing beside its log; [`StoreError::Unavailable`] if the file or its log is damaged; else what SQLite
-    /// says.
+    /// on a network file system, something else than a file is in the place of one of its files, or the file is of a
+    /// later release; [`StoreError::ReadOnly`] if the file system is mounted read-only; [`StoreError::Lost`] if the file
+    /// is empty or missing beside its log; [`StoreError::Unavailable`] if the file or its log is damaged; else what
+    /// SQLite says.
     pub fn open(self, dir: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
         let dir = absolute(dir.as_ref())?;
         files::prepare(&dir, self.network)?;
