@@ -237,26 +237,6 @@ fn every_attribute_has_its_messages() {
 }
 
 #[test]
-fn the_front_page_lists_every_attribute() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("resilience/src/lib.rs");
-    let source = std::fs::read_to_string(path).expect("the library");
-    let table = source
-        .split("# Attributes")
-        .nth(1)
-        .and_then(|rest| rest.split("# Errors").next())
-        .expect("a chapter");
-    for spec in specs() {
-        let row = format!("| [`{0}`](macro@{0}) |", spec.attr);
-        assert!(table.contains(&row), "the front page has no row `{row}`");
-    }
-    assert_eq!(
-        table.matches("](macro@").count(),
-        specs().count(),
-        "a row for an attribute that does not exist"
-    );
-}
-
-#[test]
 fn a_bare_name_refers_to_a_user_item() {
     let all = specs().flat_map(|spec| spec.foreign).map(|(word, _)| *word);
     for word in all.chain(["key", "id", "handler"]) {
