@@ -150,6 +150,66 @@ fn grep(pattern: &str, paths: Vec<String>) -> Result<Vec<String>> {
     Ok(String::from_utf8_lossy(&output.stdout).lines().map(short).collect())
 }
 
+/// Returns those of the `lines` of a section that act on the key, with what the section has beside them; `before` are the
+/// sections above.
+fn relevant(
+    attr: &str,
+    key: &str,
+    form: Form,
+    title: &str,
+    mut lines: Vec<String>,
+    before: &[(&'static str, Vec<String>)],
+) -> Result<Vec<String>> {
+    match title {
+        // What reads the value comes before the list of keys.
+        "read by the macro" => {
+            let is_listed = |line: &str| line.contains(": setting(") || line.contains("key(\"");
+            let is_reader = |line: &str| {
+                line.contains(".value(\"") || line.contains(".is(\"") || line.contains("reader, \"")
+            };
+            lines.sort_by_key(|line| (is_listed(line), !is_reader(line)));
+            lines.extend(readers(&lines)?);
+        }
+        // Several policies share the default of a key that is no setting.
+        DECLARED if lines.is_empty() && !form.is_first => {
+            let default = format!("^pub\\(crate\\) const {}: .* = ", key.to_uppercase());
+            lines = grep(&default, places(attr).0)?;
+        }
+        // A function that takes `&self` returns the value, one of an outcome judges that; recovery has a setter
+        // called `store`, too, and records have constructors.
+        "set on a value by" => lines.retain(|line| {
+            !line.contains("(&self")
+                && !line.contains("(outcome: ")
+                && !line.contains("/durable/record/")
+                && (attr == "with_recovery" || !line.contains("/durable/recovery/mod.rs"))
+        }),
+        READ => {
+            let setters = before.last().map_or(&[][..], |(_, lines)| lines);
+            // Without such a default, a function called like the key is something else.
+            let is_computed =
+                |row: &String| [" as ", " not below ", " unless "].iter().any(|word| row.contains(word));
+            if setters.iter().any(|row| row.contains(": ")) && !setters.iter().any(is_computed) {
+                lines.retain(|line| {
+                    !line.contains(&format!(".{key}()")) || line.contains(&format!("described().{key}()"))
+                });
+            }
+            lines = at_run_time(attr, key, form, lines, setters)?;
+        }
+        "examples" | "tests" => {
+            if lines.is_empty() && !form.is_first {
+                lines = written_elsewhere(attr, key, title == "tests")?;
+            }
+            // Some switches are also values of other keys, `on_corrupt = rerun`, and some keys attributes.
+            lines.retain(|line| !line.contains(&format!("= {key})")) && !line.contains(&format!("#[{key}(")));
+            let (file, folder) = (format!("/{key}.rs:"), format!("/{attr}"));
+            lines.sort_by_key(|line| (!line.contains(&file), !line.contains(&folder)));
+            lines.truncate(5);
+        }
+        _ => {}
+    }
+    Ok(lines)
+}
+
 /// Returns the lines that a person looks for, with file and number, under the title of each section.
 ///
 /// # Errors
@@ -166,55 +226,7 @@ pub(crate) fn lines(attr: &str, key: &str) -> Result<Vec<(&'static str, Vec<Stri
     for (title, pattern, paths) in sections(attr, key, form) {
         let mut lines = grep(&pattern, paths)?;
         lines.retain(|line| !is_foreign(line, key) && !line.contains("assert"));
-        match title {
-            // What reads the value comes before the list of keys.
-            "read by the macro" => {
-                let is_listed = |line: &str| line.contains(": setting(") || line.contains("key(\"");
-                let is_reader = |line: &str| {
-                    line.contains(".value(\"") || line.contains(".is(\"") || line.contains("reader, \"")
-                };
-                lines.sort_by_key(|line| (is_listed(line), !is_reader(line)));
-                lines.extend(readers(&lines)?);
-            }
-            // Several policies share the default of a key that is no setting.
-            DECLARED if lines.is_empty() && !form.is_first => {
-                let default = format!("^pub\\(crate\\) const {}: .* = ", key.to_uppercase());
-                lines = grep(&default, places(attr).0)?;
-            }
-            // A function that takes `&self` returns the value, one of an outcome judges that; recovery has a setter
-            // called `store`, too, and records have constructors.
-            "set on a value by" => lines.retain(|line| {
-                !line.contains("(&self")
-                    && !line.contains("(outcome: ")
-                    && !line.contains("/durable/record/")
-                    && (attr == "with_recovery" || !line.contains("/durable/recovery/mod.rs"))
-            }),
-            READ => {
-                let setters = all.last().map_or(&[][..], |(_, lines)| lines);
-                // Without such a default, a function called like the key is something else.
-                let is_computed =
-                    |row: &String| [" as ", " not below ", " unless "].iter().any(|word| row.contains(word));
-                if setters.iter().any(|row| row.contains(": ")) && !setters.iter().any(is_computed) {
-                    lines.retain(|line| {
-                        !line.contains(&format!(".{key}()")) || line.contains(&format!("described().{key}()"))
-                    });
-                }
-                lines = at_run_time(attr, key, form, lines, setters)?;
-            }
-            "examples" | "tests" => {
-                if lines.is_empty() && !form.is_first {
-                    lines = written_elsewhere(attr, key, title == "tests")?;
-                }
-                // Some switches are also values of other keys, `on_corrupt = rerun`, and some keys attributes.
-                lines.retain(|line| {
-                    !line.contains(&format!("= {key})")) && !line.contains(&format!("#[{key}("))
-                });
-                let (file, folder) = (format!("/{key}.rs:"), format!("/{attr}"));
-                lines.sort_by_key(|line| (!line.contains(&file), !line.contains(&folder)));
-                lines.truncate(5);
-            }
-            _ => {}
-        }
+        lines = relevant(attr, key, form, title, lines, &all)?;
         let mut seen = HashSet::new();
         lines.retain(|line| seen.insert(line.clone()));
         all.push((title, lines));
