@@ -1,6 +1,9 @@
 //! The cost of durability: steps a second beside the disk's own rate and DBOS for Python, the scan after a
 //! crash, and bytes.
 
+mod report;
+
+use report::{Rates, print_processes, print_python, print_steps, verdict};
 use resilience::durable::record::{Record, Status};
 use resilience::durable::store::{Claim, Claimed, Completion};
 use resilience::durable::{SqliteStore, Store, use_store};
@@ -52,98 +55,48 @@ pub(crate) fn print() -> io::Result<usize> {
 }
 
 fn measure(dir: &Path) -> io::Result<usize> {
-    let log = prepared_log(&dir.join("log"))?;
-    let store = Arc::new(SqliteStore::open(dir.join("state")).map_err(io::Error::other)?);
-    use_store(store.clone());
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let (mut raw, mut one, mut threads, mut tasks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (mut job_one, mut job_threads, mut job_tasks) = (Vec::new(), Vec::new(), Vec::new());
-    let mut bare_one = Vec::new();
-    let (mut bare, mut alone, mut four, mut slowest) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for round in 0..ROUNDS {
-        raw.push(raw_rate(&log)?);
-        bare_one.push(bare_rate_of_one(&dir.join("bare-one.sqlite")).map_err(io::Error::other)?);
-        bare.push(bare_rate(&dir.join("bare.sqlite")).map_err(io::Error::other)?);
-        job_one.push(in_job(|| rate_of(1)));
-        job_threads.push(in_job(|| rate_of(WRITERS)));
-        job_tasks.push(runtime.block_on(in_job_async()));
-        one.push(rate_of(1));
-        threads.push(rate_of(WRITERS));
-        tasks.push(runtime.block_on(rate_of_tasks()));
-        alone.extend(processes(&dir.join(format!("alone-{round}")), 1)?);
-        let rates = processes(&dir.join(format!("four-{round}")), 4)?;
-        let sum: f64 = rates.iter().sum();
-        four.push(sum);
-        slowest.push(rates.iter().copied().fold(f64::MAX, f64::min) / (sum / 4.0));
-    }
+    let rates = rates(dir)?;
     let python: Result<Vec<_>, String> = (0..3).map(|round| dbos(dir, round)).collect();
-    let python = python.map(|rates| {
-        let (alone, many) = rates.into_iter().unzip();
-        (median(alone), median(many))
-    });
-    let by_disk = |rates: &[f64]| median(rates.iter().zip(&raw).map(|(rate, raw)| rate / raw).collect());
-    println!("| durable, median of {ROUNDS} rounds | a second | x `fdatasync` | at least | |");
-    println!("|---|--:|--:|--:|---|");
-    println!("| 256 bytes and `fdatasync`, file written before | {:.0} | 1.00 | | |", median(raw.clone()));
-    println!(
-        "| SQLite by hand: one row written, committed and synced | {:.0} | {:.2} | | |",
-        median(bare_one.clone()),
-        by_disk(&bare_one)
-    );
-    println!(
-        "| SQLite by hand: 64 rows written, committed, changed, committed and synced | {:.0} | {:.2} | | |",
-        median(bare.clone()),
-        by_disk(&bare)
-    );
-    let mut missed = 0;
-    let mut row = |name: &str, rates: &[f64], least: f64| {
-        let (rate, ratio) = (median(rates.to_vec()), by_disk(rates));
-        let verdict = if ratio < least { "**under**" } else { "ok" };
-        missed += usize::from(ratio < least);
-        println!("| {name} | {rate:.0} | {ratio:.2} | {least:.1} | {verdict} |");
-    };
-    row("step in a job, sync, one writer", &job_one, 0.7);
-    row("steps in a job, sync, 64 threads", &job_threads, 8.0);
-    row("steps in a job, async, 64 tasks", &job_tasks, 8.0);
-    row("step outside of jobs, sync, one writer", &one, 0.5);
-    row("steps outside of jobs, sync, 64 threads", &threads, 4.0);
-    row("steps outside of jobs, async, 64 tasks", &tasks, 4.0);
-    let four_by_one = median(four.iter().zip(&alone).map(|(four, alone)| four / alone).collect());
-    let [raw, job_one, slowest] = [raw, job_one, slowest].map(median);
-    match python {
-        Ok((alone, many)) => {
-            println!("| DBOS for Python on SQLite, one workflow | {alone:.0} | {:.2} | | |", alone / raw);
-            println!("| DBOS for Python on SQLite, 16 workflows | {many:.0} | {:.2} | | |", many / raw);
-            let ratio = job_one / alone;
-            let verdict = if ratio < 15.0 { "**under**" } else { "ok" };
-            missed += usize::from(ratio < 15.0);
-            println!("\nOne writer in a job: {ratio:.1} times DBOS (at least 15: {verdict}).");
-        }
-        Err(reason) => println!("\nDBOS for Python was not measured: {reason}."),
-    }
-    for (what, value, least) in [
-        ("Four processes on one store together, by one alone", four_by_one, 0.9),
-        ("The slowest of the four, by a fourth of their sum", slowest, 0.5),
-    ] {
-        let verdict = if value < least { "**under**" } else { "ok" };
-        missed += usize::from(value < least);
-        println!("{what}: {value:.2} (at least {least}: {verdict}).");
-    }
-    let bytes = log_bytes_a_step(&dir.join("log-bytes"))?;
-    let verdict = if bytes > 10_240 { "**over**" } else { "ok" };
-    missed += usize::from(bytes > 10_240);
-    println!("A step in a job takes {bytes} bytes of log at the median (at most 10,240: {verdict}).");
-    println!("A step of 200 letters takes {:.0} bytes in the file.", bytes_a_step(&dir.join("bytes"))?);
-    let scan = scan(&dir.join("scan"))?;
-    let is_slow = scan > Duration::from_secs(1);
-    let verdict = if is_slow { "**over**" } else { "ok" };
-    println!("Recovery of {JOBS} jobs, 1 % interrupted: {} ms (at most 1,000: {verdict}).", scan.as_millis());
-    Ok(missed + usize::from(is_slow))
+    let steps = print_steps(&rates);
+    Ok(steps + print_python(python, &rates) + print_processes(&rates) + print_sizes(dir)?)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
+fn rates(dir: &Path) -> io::Result<Rates> {
+    let log = prepared_log(&dir.join("log"))?;
+    let store = Arc::new(SqliteStore::open(dir.join("state")).map_err(io::Error::other)?);
+    use_store(store);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let mut rates = Rates::default();
+    for round in 0..ROUNDS {
+        rates.raw.push(raw_rate(&log)?);
+        rates.bare_one.push(bare_rate_of_one(&dir.join("bare-one.sqlite")).map_err(io::Error::other)?);
+        rates.bare.push(bare_rate(&dir.join("bare.sqlite")).map_err(io::Error::other)?);
+        rates.job_one.push(in_job(|| rate_of(1)));
+        rates.job_threads.push(in_job(|| rate_of(WRITERS)));
+        rates.job_tasks.push(runtime.block_on(in_job_async()));
+        rates.one.push(rate_of(1));
+        rates.threads.push(rate_of(WRITERS));
+        rates.tasks.push(runtime.block_on(rate_of_tasks()));
+        rates.alone.extend(processes(&dir.join(format!("alone-{round}")), 1)?);
+        let four = processes(&dir.join(format!("four-{round}")), 4)?;
+        let sum: f64 = four.iter().sum();
+        rates.four.push(sum);
+        rates.slowest.push(four.iter().copied().fold(f64::MAX, f64::min) / (sum / 4.0));
+    }
+    Ok(rates)
+}
+
+/// Prints what steps take in the log and in the file, and how long a search for interrupted jobs takes.
+fn print_sizes(dir: &Path) -> io::Result<usize> {
+    let mut missed = 0;
+    let bytes = log_bytes_a_step(&dir.join("log-bytes"))?;
+    let is_large = verdict(bytes > 10_240, "over", &mut missed);
+    println!("A step in a job takes {bytes} bytes of log at the median (at most 10,240: {is_large}).");
+    println!("A step of 200 letters takes {:.0} bytes in the file.", bytes_a_step(&dir.join("bytes"))?);
+    let scan = scan(&dir.join("scan"))?;
+    let is_slow = verdict(scan > Duration::from_secs(1), "over", &mut missed);
+    println!("Recovery of {JOBS} jobs, 1 % interrupted: {} ms (at most 1,000: {is_slow}).", scan.as_millis());
+    Ok(missed)
 }
 
 fn prepared_log(file: &Path) -> io::Result<File> {
