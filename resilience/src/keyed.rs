@@ -22,9 +22,9 @@
 //! a few entries more than `max_keys`, one for each thread that is adding a key; one whose key another thread uses by then
 //! stays, and the next thread that adds a key evicts it.
 //!
-//! A flood of keys whose entries are all in use, such as those of a rate limit for each address, would make each call
-//! look at the whole map. So after a few searches in vain each further one looks at one more part only, in turn, until
-//! one of them finds an entry.
+//! While every entry is in use, as in a rate limit for each address under attack, each call with a new key would search
+//! the whole map. After 16 fruitless searches each further one covers a single part besides its own, in turn, until one
+//! finds an entry.
 //!
 //! With the feature `ops` an entry counts its first 20 uses, and the first 100 keys with as many are remembered for
 //! as long as the process lives: those are the keys that metrics show.
@@ -140,8 +140,8 @@ struct Table<T> {
     tick: AtomicU64,
     /// The shard of the entry that was added last, where an idle entry is likely.
     latest: AtomicU64,
-    /// The number of searches in a row that found no idle entry, and of those that found none that is not in use.
-    in_vain: [AtomicU64; 2],
+    /// The numbers of consecutive searches that found no idle entry, and that found none that is not in use.
+    fruitless: [AtomicU64; 2],
     /// Stands for all keys.
     whole: T,
     /// Shared by the keys for which there is no room, because every entry is in use.
@@ -163,7 +163,7 @@ pub(crate) const OTHER_KEYS: &str = "_other";
 #[cfg(feature = "ops")]
 const LONGEST_LABEL: usize = 1_024;
 
-/// The number of searches in vain, one after the other, that look at every part of the map.
+/// The number of consecutive fruitless searches that cover every part of the map.
 const THOROUGH: u64 = 16;
 
 /// The name of the entry for keys without space.
@@ -491,7 +491,7 @@ impl<T: PerKey> Table<T> {
             count: made(0),
             tick: made(0),
             latest: made(0),
-            in_vain: [made(0), made(0)],
+            fruitless: [made(0), made(0)],
             whole: make().whole(),
             overflow: OnceLock::new(),
             overflowed: made(0),
@@ -573,7 +573,7 @@ impl<T: PerKey> Table<T> {
         self.note_evicted(evicted.is_some() || replaced.is_some());
         if is_owed {
             let is_other = |value: &Arc<T>| !Arc::ptr_eq(value, &added);
-            let [no_idle, none_free] = &self.in_vain;
+            let [no_idle, none_free] = &self.fruitless;
             let evicted = self
                 .evict(no_idle, &|value| is_other(value) && is_idle(value))
                 .or_else(|| self.evict(none_free, &|value| is_other(value) && !is_in_use(value)));
@@ -588,7 +588,7 @@ impl<T: PerKey> Table<T> {
         while self.reserve_eviction() {
             // An entry too many is left if one without space was used before it could be removed.
             let is_free = |value: &Arc<T>| !Arc::ptr_eq(value, &added) && !is_in_use(value);
-            let evicted = self.evict(&self.in_vain[1], &is_free);
+            let evicted = self.evict(&self.fruitless[1], &is_free);
             self.note_evicted(evicted.is_some());
             if evicted.is_none() {
                 self.count.fetch_add(1, Ordering::Relaxed);
@@ -629,10 +629,10 @@ impl<T: PerKey> Table<T> {
         self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 
-    /// Takes out the least recently used of the `wanted` entries of the first part that has one. `in_vain` counts the
-    /// searches in a row for such entries that found none: after [`THOROUGH`] of them only one part is searched.
-    fn evict(&self, in_vain: &AtomicU64, wanted: &dyn Fn(&Arc<T>) -> bool) -> Option<Arc<T>> {
-        let (parts, missed) = (self.shards.len(), in_vain.load(Ordering::Relaxed));
+    /// Takes out the least recently used of the `wanted` entries of the first part that has one. `fruitless` counts
+    /// the consecutive searches for such entries that found none: after [`THOROUGH`] of them only one part is searched.
+    fn evict(&self, fruitless: &AtomicU64, wanted: &dyn Fn(&Arc<T>) -> bool) -> Option<Arc<T>> {
+        let (parts, missed) = (self.shards.len(), fruitless.load(Ordering::Relaxed));
         let (first, count) = match missed {
             ..THOROUGH => (self.latest.load(Ordering::Relaxed) as usize, parts),
             _ => (missed as usize, 1),
@@ -643,7 +643,7 @@ impl<T: PerKey> Table<T> {
             let has_one = read(shard).values().any(|entry| wanted(&entry.value));
             if has_one { take(&mut write(shard), wanted) } else { None }
         });
-        in_vain.store(if evicted.is_some() { 0 } else { missed.wrapping_add(1) }, Ordering::Relaxed);
+        fruitless.store(if evicted.is_some() { 0 } else { missed.wrapping_add(1) }, Ordering::Relaxed);
         evicted
     }
 }

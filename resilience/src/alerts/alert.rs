@@ -30,13 +30,13 @@ const SHORTENED: &str = "shortened";
 /// The details that only the library sets.
 const OWN: [&str; 3] = ["id", "process", "suppressed"];
 
-/// What alerts are limited by, before one is made.
+/// The properties by which alerts are limited.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AlertKind<'a> {
     pub(crate) level: AlertLevel,
     pub(crate) component: &'a str,
     pub(crate) message: &'a str,
-    /// The id of the job that the alert is about, if there is one; of a warning it limits nothing.
+    /// The id of the job that the alert is about, if there is one. It matters for critical alerts only.
     pub(crate) job: Option<&'a str>,
 }
 
@@ -173,7 +173,7 @@ impl Alert {
         self.text("job")
     }
 
-    /// Returns what the alert is limited by.
+    /// Returns the properties by which the alert is limited.
     pub(crate) fn kind(&self) -> AlertKind<'_> {
         AlertKind { level: self.level, component: &self.component, message: &self.message, job: self.job() }
     }

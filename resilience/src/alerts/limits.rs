@@ -1,5 +1,5 @@
-//! The limit of lines for alerts of one kind: decided from a table in memory, and for those that are held back without
-//! making them, because an outage raises the same alert at each call.
+//! The limit of lines for alerts of one kind, decided from a table in memory. An alert over the limit is counted without
+//! being created, because during an outage every call raises the same one.
 //!
 //! Each kind (component and message, and the job of a critical alert) has a period of one minute, which its first line
 //! begins; so has each component, with 60 lines. Alerts that are held back are always reported: they are counted in the
@@ -41,7 +41,7 @@ struct Period {
     used: u64,
 }
 
-/// Periods by the hash of what they limit: its texts can be long, and are not needed again.
+/// The periods, by the hash of a kind or component: the texts can be long, and are not needed again.
 #[derive(Debug, Default)]
 struct Table {
     entries: HashMap<u64, Period>,
@@ -95,7 +95,7 @@ impl Period {
         std::mem::take(&mut self.held_back)
     }
 
-    /// Holds an alert back, which only the first time is made; returns how many there are.
+    /// Counts an alert as held back, and creates it if it is the first; returns the number held back.
     fn hold_back(&mut self, make: impl FnOnce() -> Alert) -> u64 {
         self.held_back += 1;
         let now = time_of_day();
@@ -112,7 +112,7 @@ impl Period {
 }
 
 impl Limits {
-    /// Makes an alert of this kind as it is written, unless it is held back. Lines about other alerts are added to
+    /// Creates an alert of this kind as it is written, unless it is held back. Lines about other alerts are added to
     /// `summaries`.
     ///
     /// # Errors

@@ -349,8 +349,8 @@ fn of_world() -> Option<&'static Writer> {
     World::here().and_then(|world| IN_WORLD.in_world(&world))
 }
 
-/// Puts an alert into the queue, unless it is held back, for which it need not be made. The queue has 1,000: then the
-/// oldest warning makes room, or the oldest alert.
+/// Puts an alert into the queue, unless it is held back; then it is not created. When the queue has 1,000 alerts, the
+/// oldest warning makes room, or else the oldest alert.
 pub(crate) fn submit(kind: AlertKind<'_>, make: impl FnOnce() -> Alert, ticket: Option<Arc<Ticket>>) {
     let in_world = of_world();
     let has_ticket = ticket.is_some();

@@ -34,8 +34,8 @@
 //! # Callers that leave
 //!
 //! When a caller leaves, the time of all behind it becomes earlier by one interval. Only the first of the queue is woken
-//! to set its timer anew, and each of the others when it becomes the first: waking all of them would make thousands of
-//! callers look for each one that gives up.
+//! to set its timer anew, and each of the others when it becomes the first. Waking all of them would cost a look by each
+//! waiting caller whenever one gives up.
 //!
 //! # A caller that is not polled
 //!
