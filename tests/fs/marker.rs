@@ -44,10 +44,10 @@ fn a_stale_marker_is_taken_over_and_its_holder_notices() {
 #[test]
 fn a_holder_with_a_heartbeat_keeps_its_marker() {
     let scratch = Scratch::new();
-    let lease = Duration::from_millis(300);
+    let lease = Duration::from_secs(1);
     let lock = MarkerLock::at(scratch.path("x")).lease(lease);
     let guard = lock.acquire().expect("a lock");
-    let busy = lock.clone().wait(3 * lease).acquire();
+    let busy = lock.clone().wait(2 * lease).acquire();
     assert!(busy.is_err() && guard.still_ours(), "waited for longer than a lease");
 }
 
@@ -107,18 +107,18 @@ fn a_marker_that_cannot_be_read_is_not_taken_over() {
 #[test]
 fn a_heartbeat_outlasts_a_failed_read() {
     let scratch = Scratch::new();
-    let lease = Duration::from_millis(300);
+    let lease = Duration::from_secs(1);
     let lock = MarkerLock::at(scratch.path("x")).lease(lease);
     let guard = lock.acquire().expect("a lock");
     fs::rename(scratch.path("x"), scratch.path("away")).expect("a rename");
     fs::write(scratch.path("x"), "").expect("a file in place of the marker");
-    // A beat fails meanwhile: the wait for another marker takes longer.
+    // A beat fails meanwhile, which comes three times in a lease.
     let other = MarkerLock::at(scratch.path("y"));
     let held = other.acquire().expect("a lock");
-    assert!(other.wait(lease).acquire().is_err());
+    assert!(other.wait(lease / 2).acquire().is_err());
     fs::remove_file(scratch.path("x")).expect("the file");
     fs::rename(scratch.path("away"), scratch.path("x")).expect("a rename");
-    let busy = lock.wait(3 * lease).acquire();
+    let busy = lock.wait(2 * lease).acquire();
     assert!(busy.is_err() && guard.still_ours(), "waited for longer than a lease");
     drop(held);
 }
