@@ -21,9 +21,6 @@ fn page(attr: &str) -> String {
     text(&format!("resilience-macros/src/docs/{attr}.md"))
 }
 
-/// The attributes without a table.
-const WITHOUT_TABLE: [&str; 2] = ["with_fallback", "with_recovery"];
-
 /// The policies that have a table.
 fn policies() -> Vec<Policy> {
     let policy = |(attr, table)| {
@@ -62,9 +59,10 @@ fn the_tables_that_introduce_attributes_name_those_that_exist() {
 #[test]
 fn each_attribute_is_compared_with_its_table() {
     for definition in attr::ATTRIBUTES {
-        let attr = definition.spec.attr;
-        let has_table = policies().iter().any(|policy| policy.spec.attr == attr);
-        assert!(has_table || WITHOUT_TABLE.contains(&attr), "`{attr}` has no row in config/entry.rs");
+        let spec = definition.spec;
+        let has_settings = spec.settings().any(|(_, setting)| setting != Setting::Hook);
+        let has_table = policies().iter().any(|policy| policy.spec.attr == spec.attr);
+        assert_eq!(has_settings, has_table, "`{}`: the `settings` of its `DEFINITION`", spec.attr);
     }
 }
 

@@ -51,6 +51,14 @@ pub fn __unlisted(_: TokenStream, item: TokenStream) -> TokenStream {
     emit::unlisted(item.into()).into()
 }
 
+/// Passes the attributes and the types of their settings to a macro: `__attributes!(with)` is
+/// `with! { with_retry(policy::RetryConfig) .. }`. Only `resilience` itself writes it.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __attributes(with: TokenStream) -> TokenStream {
+    attr::pass_to(&with.into()).into()
+}
+
 /// Joins the attributes of one function; only expansions write it.
 #[doc(hidden)]
 #[proc_macro_attribute]

@@ -180,7 +180,7 @@
 //! | `tower` | layers of tower for retries, hedges, breakers, bulkheads, rate limits, timeouts and fallbacks |
 //! | `reqwest-middleware` | these layers for a whole client of `reqwest` 0.13, with `reqwest-middleware` 0.5 |
 //! | `ops` | health checks: `#[health_check]` and the module `health`; listening to events: the module `events`; alerts in a file: the module `alerts`; counters of every call in [`snapshot()`], and the modules `metrics` and `supervisor` |
-//! | `config` | settings from a TOML file and from the environment, at start and while the program runs: the module `config` |
+//! | `config` | settings from a TOML file and from the environment, at start and while the program runs: the module `config`; implies `macros` |
 //! | `metrics` | `metrics::publish`, which passes the metrics to the recorder of the crate [metrics](https://docs.rs/metrics) 0.24 |
 //! | `webhook` | alerts posted to an address (the module `webhook`), and health checks of one (`health::Endpoint`), with [ureq](https://docs.rs/ureq) and rustls |
 //! | `testing` | a manual clock, seeded jitter and fresh state for each test; many clients in simulated time |

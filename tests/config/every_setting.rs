@@ -149,7 +149,7 @@ struct Function {
 /// The settings of an attribute.
 fn table(attr: &str) -> &'static [Setting] {
     let found = resilience::config::tables().find(|(kind, _)| *kind == attr);
-    found.expect("a row in `config/entry.rs`").1
+    found.expect("`settings` in its `DEFINITION`").1
 }
 
 fn function(name: &'static str, kind: &'static str) -> Function {

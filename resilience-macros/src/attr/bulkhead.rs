@@ -8,8 +8,12 @@ use crate::value::{self, PolicyNames, Setter, Settings, StateOptions};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-pub(crate) static DEFINITION: Definition =
-    Definition { spec: &SPEC, word: "BULKHEAD", read: |input| Some(Box::new(check(input)?)) };
+pub(crate) static DEFINITION: Definition = Definition {
+    spec: &SPEC,
+    settings: &["policy::BulkheadConfig"],
+    word: "BULKHEAD",
+    read: |input| Some(Box::new(check(input)?)),
+};
 
 const SPEC: Spec = Spec {
     attr: "bulkhead",

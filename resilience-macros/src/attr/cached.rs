@@ -12,8 +12,12 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Expr, FnArg, GenericParam, LifetimeParam, Pat, PatType, ReceiverKind, TypeReference};
 
-pub(crate) static DEFINITION: Definition =
-    Definition { spec: &SPEC, word: "CACHE", read: |input| Some(Box::new(check(input))) };
+pub(crate) static DEFINITION: Definition = Definition {
+    spec: &SPEC,
+    settings: &["policy::CacheConfig"],
+    word: "CACHE",
+    read: |input| Some(Box::new(check(input))),
+};
 
 const SPEC: Spec = Spec {
     attr: "cached",

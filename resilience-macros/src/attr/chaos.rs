@@ -7,8 +7,12 @@ use crate::value::{self, Setter, Settings};
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 
-pub(crate) static DEFINITION: Definition =
-    Definition { spec: &SPEC, word: "CHAOS", read: |input| Some(Box::new(check(input)?)) };
+pub(crate) static DEFINITION: Definition = Definition {
+    spec: &SPEC,
+    settings: if cfg!(feature = "chaos") { &["policy::ChaosConfig"] } else { &[] },
+    word: "CHAOS",
+    read: |input| Some(Box::new(check(input)?)),
+};
 
 const SPEC: Spec = Spec {
     attr: "chaos",

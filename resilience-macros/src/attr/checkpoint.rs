@@ -14,8 +14,12 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Error, Expr, Result};
 
-pub(crate) static DEFINITION: Definition =
-    Definition { spec: &SPEC, word: "CHECKPOINT", read: |input| Some(Box::new(check(input))) };
+pub(crate) static DEFINITION: Definition = Definition {
+    spec: &SPEC,
+    settings: &["durable::CheckpointConfig"],
+    word: "CHECKPOINT",
+    read: |input| Some(Box::new(check(input))),
+};
 
 const SPEC: Spec = Spec {
     attr: "checkpoint",

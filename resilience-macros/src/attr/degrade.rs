@@ -11,8 +11,12 @@ use quote::{quote, quote_spanned};
 use syn::Type;
 use syn::ext::IdentExt;
 
-pub(crate) static DEFINITION: Definition =
-    Definition { spec: &SPEC, word: "DEGRADE", read: |input| Some(Box::new(check(input)?)) };
+pub(crate) static DEFINITION: Definition = Definition {
+    spec: &SPEC,
+    settings: &["policy::DegradeConfig"],
+    word: "DEGRADE",
+    read: |input| Some(Box::new(check(input)?)),
+};
 
 const SPEC: Spec = Spec {
     attr: "degrade",

@@ -14,8 +14,12 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Expr, Lit, Type};
 
-pub(crate) static DEFINITION: Definition =
-    Definition { spec: &SPEC, word: "FAILOVER", read: |input| Some(Box::new(check(input)?)) };
+pub(crate) static DEFINITION: Definition = Definition {
+    spec: &SPEC,
+    settings: &["policy::FailoverConfig"],
+    word: "FAILOVER",
+    read: |input| Some(Box::new(check(input)?)),
+};
 
 const SPEC: Spec = Spec {
     attr: "failover",

@@ -11,8 +11,12 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Error, FnArg, ReceiverKind, Result};
 
-pub(crate) static DEFINITION: Definition =
-    Definition { spec: &SPEC, word: "HEDGE", read: |input| Some(Box::new(check(input)?)) };
+pub(crate) static DEFINITION: Definition = Definition {
+    spec: &SPEC,
+    settings: &["policy::HedgeConfig"],
+    word: "HEDGE",
+    read: |input| Some(Box::new(check(input)?)),
+};
 
 const SPEC: Spec = Spec {
     attr: "hedge",

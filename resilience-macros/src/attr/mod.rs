@@ -20,7 +20,8 @@ mod with_recovery;
 mod with_retry;
 
 use crate::layer::Definition;
-use proc_macro2::Ident;
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
 
 /// Passes the names of all attributes to the macro `$with`; those of a feature have its condition.
 macro_rules! attributes {
@@ -56,6 +57,21 @@ pub(crate) static ATTRIBUTES: &[&Definition] = attributes!(definitions);
 /// Returns the registration of the attribute `attr`.
 pub(crate) fn definition(attr: &Ident) -> Option<&'static Definition> {
     ATTRIBUTES.iter().copied().find(|definition| attr == definition.spec.attr)
+}
+
+macro_rules! names_and_settings {
+    ($($(#[$meta:meta])* $name:ident)*) => {
+        [$((quote!($(#[$meta])* $name), $name::DEFINITION.settings)),*]
+    };
+}
+
+/// Passes all attributes, each with the types of its settings, to the macro `with` of the caller.
+pub(crate) fn pass_to(with: &TokenStream) -> TokenStream {
+    let attributes = attributes!(names_and_settings).into_iter().map(|(name, settings)| {
+        let types = settings.iter().filter_map(|path| path.parse::<TokenStream>().ok());
+        quote!(#name(#(#types),*))
+    });
+    quote!(#with! { #(#attributes)* })
 }
 
 #[cfg(test)]

@@ -7,8 +7,12 @@ use crate::value::{self, PolicyNames, Setter, Settings, StateOptions};
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 
-pub(crate) static DEFINITION: Definition =
-    Definition { spec: &SPEC, word: "RATE_LIMIT", read: |input| Some(Box::new(check(input)?)) };
+pub(crate) static DEFINITION: Definition = Definition {
+    spec: &SPEC,
+    settings: &["policy::RateLimitConfig"],
+    word: "RATE_LIMIT",
+    read: |input| Some(Box::new(check(input)?)),
+};
 
 const SPEC: Spec = Spec {
     attr: "rate_limit",

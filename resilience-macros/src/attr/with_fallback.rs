@@ -11,7 +11,7 @@ use quote::{quote, quote_spanned};
 use syn::{Error, Expr, Result};
 
 pub(crate) static DEFINITION: Definition =
-    Definition { spec: &SPEC, word: "FALLBACK", read: |input| Some(Box::new(check(input))) };
+    Definition { spec: &SPEC, settings: &[], word: "FALLBACK", read: |input| Some(Box::new(check(input))) };
 
 const SPEC: Spec = Spec {
     attr: "with_fallback",

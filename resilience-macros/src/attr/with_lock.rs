@@ -9,8 +9,12 @@ use crate::value::{self, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-pub(crate) static DEFINITION: Definition =
-    Definition { spec: &SPEC, word: "WITH_LOCK", read: |input| Some(Box::new(check(input)?)) };
+pub(crate) static DEFINITION: Definition = Definition {
+    spec: &SPEC,
+    settings: &["fs::WithLockConfig"],
+    word: "WITH_LOCK",
+    read: |input| Some(Box::new(check(input)?)),
+};
 
 const SPEC: Spec = Spec {
     attr: "with_lock",

@@ -11,7 +11,7 @@ use quote::{quote, quote_spanned};
 use syn::{Error, Result};
 
 pub(crate) static DEFINITION: Definition =
-    Definition { spec: &SPEC, word: "RECOVERY", read: |input| Some(Box::new(check(input))) };
+    Definition { spec: &SPEC, settings: &[], word: "RECOVERY", read: |input| Some(Box::new(check(input))) };
 
 const SPEC: Spec = Spec {
     attr: "with_recovery",

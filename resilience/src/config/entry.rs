@@ -9,7 +9,6 @@ use super::report::ConfigError;
 use crate::base::setting::Table;
 use crate::base::settings::Settings;
 use crate::point::{Change, Mistake, Raw};
-use crate::policy;
 use crate::settings::{Setting, Source};
 
 /// The target of a value.
@@ -102,8 +101,6 @@ pub(super) const TIMED: &str = "timed";
 pub(super) struct Policy {
     pub(super) kind: &'static str,
     tables: &'static [SettingRows],
-    /// Whether the policy can be switched off for all functions at once, because the result of a call stays the same.
-    pub(super) is_optional: bool,
 }
 
 /// A table of settings, and what judges one value of it alone.
@@ -119,33 +116,20 @@ const fn rows<C: Table>() -> SettingRows {
     }
 }
 
-pub(super) const POLICIES: &[Policy] = &[
-    Policy { kind: "with_retry", tables: &[rows::<policy::RetryConfig>()], is_optional: true },
-    Policy { kind: "circuit_breaker", tables: &[rows::<policy::CircuitBreakerConfig>()], is_optional: true },
-    Policy {
-        kind: "timeout",
-        tables: &[rows::<policy::TimeoutConfig>(), rows::<policy::AdaptiveTimeoutConfig>()],
-        is_optional: false,
-    },
-    Policy { kind: "bulkhead", tables: &[rows::<policy::BulkheadConfig>()], is_optional: false },
-    Policy { kind: "rate_limit", tables: &[rows::<policy::RateLimitConfig>()], is_optional: false },
-    Policy { kind: "hedge", tables: &[rows::<policy::HedgeConfig>()], is_optional: true },
-    Policy { kind: "failover", tables: &[rows::<policy::FailoverConfig>()], is_optional: false },
-    Policy { kind: "degrade", tables: &[rows::<policy::DegradeConfig>()], is_optional: false },
-    Policy { kind: "with_fallback", tables: &[], is_optional: false },
-    #[cfg(feature = "cache")]
-    Policy { kind: "cached", tables: &[rows::<policy::CacheConfig>()], is_optional: true },
-    #[cfg(feature = "chaos")]
-    Policy { kind: "chaos", tables: &[rows::<policy::ChaosConfig>()], is_optional: true },
-    #[cfg(feature = "fs")]
-    Policy { kind: "with_lock", tables: &[rows::<crate::fs::WithLockConfig>()], is_optional: false },
-    #[cfg(feature = "durable")]
-    Policy { kind: "checkpoint", tables: &[rows::<crate::durable::CheckpointConfig>()], is_optional: false },
-    #[cfg(feature = "durable")]
-    Policy { kind: "job", tables: &[rows::<crate::durable::JobConfig>()], is_optional: false },
-    #[cfg(feature = "durable")]
-    Policy { kind: "with_recovery", tables: &[], is_optional: false },
-];
+macro_rules! policies {
+    ($($(#[$meta:meta])* $kind:ident($($($path:ident)::+),*))*) => {
+        &[$(
+            $(#[$meta])*
+            Policy { kind: stringify!($kind), tables: &[$(rows::<crate::$($path)::+>()),*] }
+        ),*]
+    };
+}
+
+/// The policies of all attributes.
+pub(super) const POLICIES: &[Policy] = resilience_macros::__attributes!(policies);
+
+/// The policies that can be switched off for all functions at once, because the result of a call stays the same.
+const OPTIONAL: &[&str] = &["with_retry", "circuit_breaker", "hedge", "cached", "chaos"];
 
 /// Returns the attributes and their tables, for tests; `timeout(adaptive)` has one of its own.
 pub fn tables() -> impl Iterator<Item = (&'static str, &'static [Setting])> {
@@ -183,6 +167,11 @@ const IN_CODE: &[(&[&str], &str)] = &[
 impl Policy {
     pub(super) fn find(kind: &str) -> Option<&'static Self> {
         POLICIES.iter().find(|policy| policy.kind == kind)
+    }
+
+    /// Returns whether it can be switched off for all functions at once.
+    pub(super) fn is_optional(&self) -> bool {
+        OPTIONAL.contains(&self.kind)
     }
 
     fn settings(&self) -> impl Iterator<Item = &'static str> {

@@ -148,7 +148,7 @@ fn wide_switches(entries: &[Entry]) -> Vec<ConfigError> {
     let is_refused = |entry: &&Entry| {
         let is_wide = matches!(entry.target, Target::All | Target::Module(_)) && entry.setting == ENABLED;
         let policy = entry.policy.as_ref().and_then(|policy| Policy::find(policy.kind));
-        is_wide && entry.raw.switch() != Some(true) && !policy.is_some_and(|policy| policy.is_optional)
+        is_wide && entry.raw.switch() != Some(true) && !policy.is_some_and(Policy::is_optional)
     };
     let refuse = |entry: &Entry| {
         let kind = entry.policy.as_ref().map_or("", |policy| policy.kind);

@@ -16,8 +16,12 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Error, GenericParam, Safety, Type};
 
-pub(crate) static DEFINITION: Definition =
-    Definition { spec: &SPEC, word: "JOB", read: |input| Some(Box::new(check(input))) };
+pub(crate) static DEFINITION: Definition = Definition {
+    spec: &SPEC,
+    settings: &["durable::JobConfig"],
+    word: "JOB",
+    read: |input| Some(Box::new(check(input))),
+};
 
 const SPEC: Spec = Spec {
     attr: "job",

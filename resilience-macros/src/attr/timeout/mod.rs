@@ -12,7 +12,12 @@ use crate::value::{self, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 
-pub(crate) static DEFINITION: Definition = Definition { spec: &SPEC, word: "TIMEOUT", read };
+pub(crate) static DEFINITION: Definition = Definition {
+    spec: &SPEC,
+    settings: &["policy::TimeoutConfig", "policy::AdaptiveTimeoutConfig"],
+    word: "TIMEOUT",
+    read,
+};
 
 fn read(input: Input<'_>) -> Option<Box<dyn Layer>> {
     if input.entries.iter().any(is_adaptive) {

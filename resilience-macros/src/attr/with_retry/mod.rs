@@ -17,8 +17,12 @@ use crate::value::{self, Rules, Setter};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-pub(crate) static DEFINITION: Definition =
-    Definition { spec: &SPEC, word: "RETRY", read: |input| Some(Box::new(check(input))) };
+pub(crate) static DEFINITION: Definition = Definition {
+    spec: &SPEC,
+    settings: &["policy::RetryConfig"],
+    word: "RETRY",
+    read: |input| Some(Box::new(check(input))),
+};
 
 const SPEC: Spec = Spec {
     attr: "with_retry",
