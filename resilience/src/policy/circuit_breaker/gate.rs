@@ -200,7 +200,11 @@ impl Gate {
 
     /// Takes over the successes since the last look.
     pub(super) fn look(&self, config: &CircuitBreakerConfig) {
-        self.shares(&mut self.memory.lock(), now(), config, None);
+        let (mut memory, now) = (self.memory.lock(), now());
+        let look = |results: &mut Box<Results>| results.look(self.successes(), now, config);
+        if !memory.results.as_mut().is_some_and(look) {
+            self.shares(&mut memory, now, config, None);
+        }
     }
 
     /// Counts a call that succeeded.

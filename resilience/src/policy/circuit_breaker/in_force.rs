@@ -4,7 +4,6 @@ use super::CircuitBreaker;
 use super::config::CircuitBreakerConfig;
 use super::snapshot::State;
 use super::state::PackedState;
-#[cfg(feature = "config")]
 use crate::base::settings::Settings;
 #[cfg(feature = "config")]
 use crate::point::Override;
@@ -15,20 +14,23 @@ use std::time::Duration;
 impl CircuitBreaker {
     /// Returns the settings in force: those of the code, or of a configuration.
     pub(crate) fn config(&self) -> CircuitBreakerConfig {
+        self.settings_in_force().applied()
+    }
+
+    /// Returns the settings in force, without the threshold that [`config`](Self::config) leaves out.
+    #[inline]
+    pub(super) fn settings_in_force(&self) -> &Settings<CircuitBreakerConfig> {
         #[cfg(feature = "config")]
-        if let Some(changed) = self.overridden().and_then(Override::get::<Settings<CircuitBreakerConfig>>) {
-            return changed.applied();
+        if let Some(changed) = self.overridden().and_then(Override::get) {
+            return changed;
         }
-        self.setup.settings.applied()
+        &self.setup.settings
     }
 
     /// Returns how long a call may take before it counts as slow, by the settings in force.
     #[inline]
     pub(super) fn longest(&self) -> Option<Duration> {
-        #[cfg(feature = "config")]
-        return self.config().slow;
-        #[cfg(not(feature = "config"))]
-        return self.setup.settings.config.slow;
+        self.settings_in_force().config.slow
     }
 
     /// Returns whether it admits a call because a configuration has switched it off, and no operator has opened it.

@@ -596,7 +596,7 @@ impl CircuitBreaker {
     fn look(&self, left: i64) {
         let word = self.live.gate.load();
         if rates::is_counted(left) {
-            self.live.gate.look(&self.config());
+            self.live.gate.look(&self.settings_in_force().config);
         } else if word.is_closed() {
             self.succeeded(word.token(), false);
         }

@@ -197,6 +197,23 @@ impl Results {
         }
     }
 
+    /// Takes over the successes since the last look. Returns whether nothing else has to be done: the window of these
+    /// settings holds enough results, so that successes need no time.
+    pub(super) fn look(
+        &mut self,
+        successes: &Successes,
+        now: Instant,
+        config: &CircuitBreakerConfig,
+    ) -> bool {
+        let (Window::Time(_), Some(window)) = (&self.window, config.window) else { return false };
+        if self.size.0 != Some(window) {
+            return false;
+        }
+        self.take(successes, now);
+        let Window::Time(runs) = &mut self.window else { return false };
+        runs.hold(self.latest, window, config.fewest_calls())
+    }
+
     /// Adds successes that were counted since the last look.
     fn taken(&mut self, calls: u64, now: Instant) {
         let now = self.latest(now);
@@ -324,18 +341,30 @@ impl Runs {
         self.all = joined;
     }
 
-    /// Returns the results that are younger than `window` at `now`; forgets older runs.
-    fn inside(&mut self, now: Instant, window: Duration, fewest: u64) -> Shares {
-        let cut = now.checked_sub(window);
-        let is_over = |at: Instant| cut.is_some_and(|cut| at <= cut);
-        while let Some(run) = self.all.front().filter(|run| is_over(run.to)) {
+    /// Forgets the runs that are older than `window` at `now`. Returns where the window begins, and the run of which a
+    /// part may be older.
+    fn forget(&mut self, now: Instant, window: Duration) -> Option<(Instant, &Run)> {
+        let cut = now.checked_sub(window)?;
+        while let Some(run) = self.all.front().filter(|run| run.to <= cut) {
             self.sum -= run.counts;
             self.all.pop_front();
         }
+        Some((cut, self.all.front().filter(|run| run.from <= cut)?))
+    }
+
+    /// Returns whether `fewest` results are younger than `window` at `now`; forgets older runs.
+    ///
+    /// Of the run at the edge the last successes are, if they are needed; its failures may not be.
+    fn hold(&mut self, now: Instant, window: Duration, fewest: u64) -> bool {
+        let doubtful = self.forget(now, window).map_or(0, |(_, run)| run.counts.failures);
+        self.sum.calls - doubtful >= fewest
+    }
+
+    /// Returns the results that are younger than `window` at `now`; forgets older runs.
+    fn inside(&mut self, now: Instant, window: Duration, fewest: u64) -> Shares {
+        let straddling = self.forget(now, window).map(|(cut, run)| (cut, *run));
         let mut inside = self.sum;
-        if let Some(run) = self.all.front().filter(|run| is_over(run.from))
-            && let Some(cut) = cut
-        {
+        if let Some((cut, run)) = straddling {
             // The last few results are inside until as many have ended after them as it takes to judge.
             inside -= run.counts;
             let successes = run.counts.calls - run.counts.failures;
@@ -481,6 +510,8 @@ mod tests {
     /// judge have ended after them, and else as spread evenly over the time in which they came.
     #[test]
     fn untimed_successes_agree_with_the_model_when_the_clock_jumps() {
+        // The looks after which enough results are inside, and the others.
+        let mut seen = [0, 0];
         for seed in 1..=200 {
             let mut random = random(seed);
             let start = Instant::now();
@@ -504,11 +535,15 @@ mod tests {
                 (0..unseen).for_each(|_| _ = successes.count(here()));
                 model.pass(passes(&mut random));
                 let now = at(model.clock);
-                results.take(&successes, now);
-                results.record(FAILURE, now);
+                let is_look = random(3) == 0;
+                let holds = is_look && results.look(&successes, now, &config);
                 runs.push((looked, model.latest, unseen, 0));
-                runs.push((model.latest, model.latest, 0, 1));
                 looked = model.latest;
+                if !is_look {
+                    results.take(&successes, now);
+                    results.record(FAILURE, now);
+                    runs.push((model.latest, model.latest, 0, 1));
+                }
                 let (cut, mut later, mut expected) = (model.latest - window, 0, Shares::default());
                 for (from, to, successes, failures) in runs.iter().rev().copied() {
                     let inside = if to <= cut {
@@ -525,9 +560,12 @@ mod tests {
                     expected.calls += inside + failures;
                     expected.failures += failures;
                 }
+                assert_eq!(holds, is_look && expected.calls >= fewest, "seed {seed}, step {n}");
+                seen[usize::from(holds)] += u32::from(is_look);
                 assert_eq!(results.shares(now, &config), expected, "seed {seed}, step {n}");
             }
         }
+        assert!(seen.iter().all(|seen| *seen > 200), "{seen:?}");
     }
 
     #[test]
