@@ -13,8 +13,8 @@ use quote::quote_spanned;
 /// The registration of one attribute.
 pub(crate) struct Definition {
     pub(crate) spec: &'static Spec,
-    /// The types of its settings at run time, one for each form, as paths in `resilience`. A configuration changes the
-    /// settings of these.
+    /// The types of its settings at run time, one for each form, as paths in `resilience`, with a condition if the
+    /// attribute does not have it. A configuration changes the settings of these.
     pub(crate) settings: &'static [&'static str],
     /// The word in the names of the layer's `static` and label.
     pub(crate) word: &'static str,

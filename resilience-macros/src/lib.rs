@@ -37,6 +37,13 @@ pub fn health_check(args: TokenStream, item: TokenStream) -> TokenStream {
     attr::health_check::expand(args.into(), &item.into()).into()
 }
 
+/// Checks the arguments of `chaos`, and injects nothing: the attribute of a `resilience` without that feature.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn __no_chaos(args: TokenStream, item: TokenStream) -> TokenStream {
+    stack::collect_without_faults(args.into(), &item.into()).into()
+}
+
 /// Implements `Classify` for an error type; see the module `classify` of `resilience`.
 #[proc_macro_derive(Classify, attributes(classify))]
 pub fn derive_classify(input: TokenStream) -> TokenStream {

@@ -8,6 +8,9 @@
 //! Expansions import it under one alias and call everything by path, because a trait or a method in scope could be
 //! shadowed by what the program has in scope.
 
+#[cfg(not(all(feature = "ops", feature = "config")))]
+mod absent;
+
 #[cfg(feature = "durable")]
 pub use crate::durable::__private::*;
 pub use crate::failure::Category;
@@ -36,6 +39,8 @@ pub use crate::policy::stateful::Instance;
 pub use crate::policy::timeout::Timed;
 pub use crate::policy::with_fallback::{Instead, Settled, Step};
 pub use crate::policy::with_retry::{Budget, KeyedBudgets, attempt, check_waits};
+#[cfg(not(all(feature = "ops", feature = "config")))]
+pub use absent::*;
 // Every policy's own module, so that an expansion can name its items.
 pub use crate::base::repeats::Repeated;
 pub use crate::base::site::Site;

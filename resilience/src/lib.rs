@@ -275,6 +275,9 @@ pub mod tower;
 #[cfg_attr(docsrs, doc(cfg(feature = "webhook")))]
 pub mod webhook;
 
+#[cfg(all(feature = "macros", not(feature = "chaos")))]
+#[doc(hidden)]
+pub use resilience_macros::__no_chaos as chaos;
 #[cfg(feature = "macros")]
 #[doc(inline)]
 pub use resilience_macros::*;

@@ -9,7 +9,7 @@ use quote::quote_spanned;
 
 pub(crate) static DEFINITION: Definition = Definition {
     spec: &SPEC,
-    settings: if cfg!(feature = "chaos") { &["policy::ChaosConfig"] } else { &[] },
+    settings: &[r#"#[cfg(feature = "chaos")] policy::ChaosConfig"#],
     word: "CHAOS",
     read: |input| Some(Box::new(check(input)?)),
 };

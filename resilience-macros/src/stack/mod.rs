@@ -66,14 +66,28 @@ struct GatheredStack {
     between: Vec<TokenStream>,
     /// Whether `#[tracing::instrument]` ran before the first attribute of this crate.
     is_instrumented: bool,
+    /// Whether the runtime injects no faults.
+    has_no_faults: bool,
 }
+
+/// The words of the hidden attribute for the two.
+const INSTRUMENTED: &str = "instrumented";
+const NO_FAULTS: &str = "no_faults";
 
 /// Expands one attribute: adds it to the hidden one, or expands the stack if nothing else can follow.
 pub(crate) fn collect(attr: &str, args: TokenStream, tokens: &TokenStream) -> TokenStream {
-    let attr = Ident::new(attr, Span::call_site());
+    add(AppliedAttribute { attr: Ident::new(attr, Span::call_site()), args }, false, tokens)
+}
+
+/// Expands `chaos` for a runtime that injects no faults.
+pub(crate) fn collect_without_faults(args: TokenStream, tokens: &TokenStream) -> TokenStream {
+    add(AppliedAttribute { attr: Ident::new("chaos", Span::call_site()), args }, true, tokens)
+}
+
+fn add(applied: AppliedAttribute, has_no_faults: bool, tokens: &TokenStream) -> TokenStream {
     let mut item = match Item::read(tokens.clone()) {
         Ok(item) => item,
-        Err(error) => return not_a_function(&attr, &error, tokens),
+        Err(error) => return not_a_function(&applied.attr, &error, tokens),
     };
     let hidden = item.attrs.iter().position(is_hidden);
     let mut gathered = match hidden.map(|at| item.attrs.remove(at)) {
@@ -83,7 +97,8 @@ pub(crate) fn collect(attr: &str, args: TokenStream, tokens: &TokenStream) -> To
     let below: Vec<_> = macros_in(&item.attrs);
     gathered.note_between(&below);
     gathered.below.clone_from(&below);
-    gathered.applied.push(AppliedAttribute { attr, args });
+    gathered.applied.push(applied);
+    gathered.has_no_faults |= has_no_faults;
     if below.is_empty() {
         return expand(gathered, item);
     }
@@ -139,12 +154,13 @@ impl GatheredStack {
         }
     }
 
-    /// Reads `{name args} .. (below ..) [between ..] instrumented`.
+    /// Reads `{name args} .. (below ..) [between ..] instrumented no_faults`.
     fn parse(tokens: TokenStream) -> Self {
         let mut gathered = Self::default();
         for token in tokens {
             let TokenTree::Group(group) = token else {
-                gathered.is_instrumented = true;
+                gathered.is_instrumented |= token.to_string() == INSTRUMENTED;
+                gathered.has_no_faults |= token.to_string() == NO_FAULTS;
                 continue;
             };
             let mut inside = group.stream().into_iter();
@@ -165,8 +181,10 @@ impl GatheredStack {
         let applied = self.applied.iter().map(|AppliedAttribute { attr, args }| quote!({ #attr #args }));
         let (below, between) = (&self.below, &self.between);
         let hidden = Ident::new(HIDDEN, Span::call_site());
-        let instrumented = self.is_instrumented.then(|| quote!(instrumented));
-        let hidden = quote!(#[#runtime::__private::#hidden(#(#applied)* (#({ #below })*) [#({ #between })*] #instrumented)]);
+        let words = [(self.is_instrumented, INSTRUMENTED), (self.has_no_faults, NO_FAULTS)];
+        let words = words.into_iter().filter(|(is_so, _)| *is_so);
+        let words = words.map(|(_, word)| Ident::new(word, Span::call_site()));
+        let hidden = quote!(#[#runtime::__private::#hidden(#(#applied)* (#({ #below })*) [#({ #between })*] #(#words)*)]);
         Attribute::parse_outer.parse2(hidden)
     }
 
@@ -225,7 +243,7 @@ fn not_a_function(attr: &Ident, error: &syn::Error, tokens: &TokenStream) -> Tok
 /// Returns the expansion of the whole stack; on any mistake the function as it is, and every mistake.
 fn expand(gathered: GatheredStack, item: Item) -> TokenStream {
     let build = Build {
-        has_faults: cfg!(feature = "chaos"),
+        has_faults: !gathered.has_no_faults,
         counts: cfg!(feature = "counts"),
         pins: cfg!(feature = "pinned"),
     };

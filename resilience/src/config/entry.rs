@@ -117,10 +117,10 @@ const fn rows<C: Table>() -> SettingRows {
 }
 
 macro_rules! policies {
-    ($($(#[$meta:meta])* $kind:ident($($($path:ident)::+),*))*) => {
+    ($($(#[$meta:meta])* $kind:ident($($(#[$has:meta])* $($path:ident)::+),*))*) => {
         &[$(
             $(#[$meta])*
-            Policy { kind: stringify!($kind), tables: &[$(rows::<crate::$($path)::+>()),*] }
+            Policy { kind: stringify!($kind), tables: &[$($(#[$has])* rows::<crate::$($path)::+>()),*] }
         ),*]
     };
 }

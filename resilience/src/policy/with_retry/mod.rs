@@ -79,7 +79,11 @@ pub use super::budget::{Budget, BudgetConfig, BudgetOf};
 #[doc(hidden)]
 pub use awaited::attempt;
 pub use backoff::{Backoff, Jitter};
+#[cfg(not(feature = "ops"))]
+pub(crate) use call::CallState;
 pub use config::{Retry, RetryConfig, Rule};
+#[cfg(not(feature = "config"))]
+pub(crate) use layer::RetryInForce;
 #[doc(hidden)]
 pub use layer::{KeyedBudgets, RetrySite};
 #[doc(hidden)]
