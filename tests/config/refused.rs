@@ -105,6 +105,15 @@ fn every_mistake_is_reported_with_its_line() {
 }
 
 #[test]
+fn an_event_has_all_mistakes_in_one_line() {
+    let world = resilience::testing::isolate();
+    let errors = load("[with_retry]\nmax = \"3\"\nretries = 3\n").unwrap_err();
+    let shown = world.events().last().unwrap().to_string();
+    let both: Vec<_> = errors.errors().iter().map(ToString::to_string).collect();
+    assert_eq!(shown, format!("config: refused: {}", both.join("; ")));
+}
+
+#[test]
 fn unknown_names_are_rejected_with_a_suggestion() {
     let _world = resilience::testing::isolate();
     for (text, words) in [
@@ -139,10 +148,45 @@ fn unknown_names_are_rejected_with_a_suggestion() {
             "`with_retry` of `refused::quote` is the same for all keys",
         ),
         ("[\"refused::quote#2\".with_retry]\nmax = 1\n", "several functions are called `refused::quote`"),
-        ("max = 3\n", "`max` is a value outside of every table"),
+        ("max = 3\n", "`max` is a setting of a policy: write it in `[with_retry]`, or in"),
+        (
+            "number = 3\n",
+            "`number` is neither a policy nor a setting: write settings in a table such as `[with_retry]`, or",
+        ),
         ("[refused]\nenabled = false\n", "only one function, or a policy, can be switched off"),
         ("[refused.key.a.circuit_breaker]\nthreshold = 1\n", "only a function has keys"),
-        ("[\"refused::by_host\".key.a]\nthreshold = 1\n", "`threshold` is not a policy"),
+        (
+            "[\"refused::by_host\".key.a]\nthreshold = 1\n",
+            "`threshold` is a setting of a policy: write it in `[\"refused::by_host\".key.\"a\".circuit_breaker]`",
+        ),
+        (
+            "[\"refused::quote\"]\nmax = 1\n",
+            "`max` is a setting of a policy: write it in `[\"refused::quote\".with_retry]`",
+        ),
+        (
+            "[\"refused::quote\"]\ntimeout_1 = \"3s\"\n",
+            "`timeout_1` is a policy: write `[\"refused::quote\".timeout_1]` above its settings",
+        ),
+        (
+            "[\"refused::quote\"]\nnumber = 3\n",
+            "`number` is neither a policy nor a setting: write settings in a table such as `[\"refused::quote\".with_retry]`",
+        ),
+        ("timeout = \"3s\"\n", "`timeout` is a policy: write `[timeout]` above its settings"),
+        ("threshold = 3\n", "`threshold` is a setting of a policy: write it in `[circuit_breaker]`, or in"),
+        ("[retry]\nmax = 3\n", "there is no policy `retry`: write `with_retry`"),
+        (
+            "[\"refused::quote\".breaker]\nthreshold = 3\n",
+            "there is no policy `breaker`: write `circuit_breaker`",
+        ),
+        ("[\"refused::quote\".fuse]\nmax = 3\n", "there is no policy `fuse`: the policies are with_retry, "),
+        (
+            "[refused.quote.with_retry]\nmax = 3\n",
+            "there is no policy `quote`: a name with `::` is one text in quotes, `[\"refused::quote\"..]`",
+        ),
+        (
+            "[refused.plain.deeper.circuit_breaker]\nthreshold = 3\n",
+            "there is no policy `plain`: a name with `::` is one text in quotes, `[\"refused::plain\"..]`",
+        ),
         ("[\"refused::by_host\".key]\na = 1\n", "a key has policies"),
         ("[\"refused::by_host\".key.a.key.b]\nx = 1\n", "a key has no keys"),
         ("[timeout]\nenabled = false\n", "`timeout` cannot be switched off for many functions at once"),
@@ -204,6 +248,12 @@ fn an_unknown_function_is_a_warning_unless_strict() {
     let hint = "no function is called `REFUSED_QOUTE`: did you mean `REFUSED_QUOTE`, for `refused::quote`?";
     assert!(warnings.len() == 1 && warnings[0].to_string().ends_with(hint), "{warnings:?}");
     assert!(Config::new().variables(variables).strict_points().load().is_err());
+    let warning = |report: resilience::config::Report| report.warnings[0].reason.clone();
+    let hint = "no function is called `apart`: did you mean `refused::apart`?";
+    assert_eq!(warning(load("[\"apart\".with_retry]\nmax = 1\n").unwrap()), hint);
+    let variables = [("RESILIENCE__APART__WITH_RETRY__MAX", "1")];
+    let hint = "no function is called `APART`: did you mean `REFUSED_APART`, for `refused::apart`?";
+    assert_eq!(warning(Config::new().variables(variables).load().unwrap()), hint);
 }
 
 #[test]
@@ -287,6 +337,12 @@ fn variables_are_matched_against_the_names_of_the_program() {
         ("resilience__refused_by_host__key__a__bulkhead__slots", "3", "single keys are in the file only"),
         ("RESILIENCE__", "3", "expected `RESILIENCE__<function>__<policy>__<setting>`"),
         ("RESILIENCE__MAX", "3", "expected `RESILIENCE__<function>__<policy>__<setting>`"),
+        (
+            "RESILIENCE__REFUSED_QUOTE__TIMEOUT_1",
+            "3s",
+            "expected `RESILIENCE__<function>__<policy>__<setting>`",
+        ),
+        ("RESILIENCE__RETRY__MAX", "3", "there is no policy `retry`: write `with_retry`"),
         ("RESILIENCE__WITH_RETRY__", "3", "expected `RESILIENCE__<function>__<policy>__<setting>`"),
     ] {
         let errors = Config::new().variables([(name, value)]).load().unwrap_err();

@@ -121,7 +121,7 @@ fn a_switched_symlink_is_followed_and_shared_files_rejected() {
             break (problem, refused);
         }
     };
-    assert!(refused && problem.unwrap().contains("others than its owner may write it (mode 0666)"));
+    assert!(refused && problem.unwrap().contains("users other than its owner may write to it (mode 0666)"));
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
     fs::write(&file, text(7)).unwrap();
     while max() != "7" {

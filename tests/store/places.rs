@@ -52,7 +52,7 @@ fn a_directory_or_file_writable_by_others_is_rejected() {
     set_mode(&dir, 0o700);
     drop(SqliteStore::open(&dir).expect("a store"));
     set_mode(&dir.join("store.sqlite"), 0o666);
-    assert!(refused(&dir).contains("store.sqlite can be written to by others than its user "));
+    assert!(refused(&dir).contains("store.sqlite can be written to by users other than its owner "));
 }
 
 #[test]

@@ -395,7 +395,7 @@ pub(crate) fn private(path: &Path, found: &fs::Metadata) -> Result<(), Unusable>
     }
     if mode & 0o022 != 0 {
         let words = format!(
-            "can be written to by others than its user {owner} (mode {mode:04o}): take the right away with `chmod go-w`"
+            "can be written to by users other than its owner {owner} (mode {mode:04o}): run `chmod go-w` on it"
         );
         return refused(path, &words);
     }

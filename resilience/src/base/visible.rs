@@ -23,6 +23,11 @@ impl fmt::Display for Visible<'_> {
     }
 }
 
+/// Returns the lines of `text` as one, separated by `; `.
+pub(crate) fn in_one_line(text: &str) -> String {
+    text.replace('\n', "; ")
+}
+
 /// Writes the name of a policy and its key, if it has one, as snapshots begin: `search (key a.example)`.
 pub(crate) fn write_name(f: &mut fmt::Formatter<'_>, name: &str, key: Option<&str>) -> fmt::Result {
     write!(f, "{}", Visible(name))?;

@@ -3,11 +3,8 @@
 //! A variable cannot have a `:` in its name, so names are matched, not read: each name of the program is written as a
 //! variable would have it, and the variable must be one of them with a policy and a setting behind it.
 
-use super::entry::{
-    ENABLED, Entry, POLICIES, Policy, PossibleMeaning, Selector, TIMED, Target, UnreadEntry, nearest,
-    shortened, untimed,
-};
-use super::names::Names;
+use super::entry::{ENABLED, Entry, Policy, PossibleMeaning, Selector, TIMED, Target, UnreadEntry, untimed};
+use super::names::{Names, no_policy};
 use super::report::ConfigError;
 use crate::point::Raw;
 use crate::settings::Source;
@@ -133,13 +130,7 @@ fn unknown(rest: &str) -> Result<(Target, Option<Selector>, String), String> {
             Ok((Target::Point(name.to_owned()), Some(selector), setting.to_ascii_lowercase()))
         }
         Some(_) => Err(form.to_owned()),
-        None => {
-            let kinds: Vec<_> = POLICIES.iter().map(|policy| policy.kind).collect();
-            let help = nearest(&policy, kinds.iter().copied()).map_or_else(
-                || format!("the policies are {}", kinds.join(", ")),
-                |kind| format!("write `{kind}`"),
-            );
-            Err(format!("there is no policy `{}`: {help}", shortened(&policy)))
-        }
+        None if Selector::read(&setting.to_ascii_lowercase()).is_some() => Err(form.to_owned()),
+        None => Err(no_policy(&policy)),
     }
 }

@@ -6,10 +6,9 @@
 //! that all mistakes of its syntax are reported at once.
 
 use super::entry::{
-    ENABLED, Entry, POLICIES, Policy, PossibleMeaning, Selector, TIMED, Target, UnreadEntry, nearest,
-    shortened, untimed,
+    ENABLED, Entry, Policy, PossibleMeaning, Selector, TIMED, Target, UnreadEntry, shortened, untimed,
 };
-use super::names::Names;
+use super::names::{Names, no_policy, not_a_table};
 use super::report::ConfigError;
 use crate::base::regular_file::open_to_read;
 use crate::point::Raw;
@@ -30,7 +29,9 @@ pub(super) fn content(path: &Arc<Path>) -> Result<String, ConfigError> {
     let whole = Source::File { path: path.clone(), line: 0 };
     let failed = |error: io::Error| ConfigError::new(&whole, format!("it cannot be read: {error}"));
     if !path.is_absolute() {
-        return Err(ConfigError::new(&whole, "the path is relative: the working directory may be anywhere"));
+        let reason =
+            "the path is relative, and the working directory may be anywhere: write an absolute path";
+        return Err(ConfigError::new(&whole, reason));
     }
     let file = open_to_read(path).map_err(failed)?;
     if let Some(reason) = insecure(&file.metadata().map_err(failed)?) {
@@ -84,7 +85,7 @@ fn insecure(file: &std::fs::Metadata) -> Option<String> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = file.permissions().mode() & 0o7777;
     (mode & 0o022 != 0).then(|| {
-        format!("others than its owner may write it (mode {mode:04o}): take that from them with `chmod go-w`")
+        format!("users other than its owner may write to it (mode {mode:04o}): run `chmod go-w` on it")
     })
 }
 
@@ -151,12 +152,7 @@ impl FileReader<'_> {
             return self.timed(&Target::All, span, value);
         }
         let DeValue::Table(table) = value.get_ref() else {
-            let help = "write the table of a policy such as `[with_retry]`, or of a function such as `[\"shop::fetch\".timeout]`";
-            return self.refuse(
-                Some(PossibleMeaning::ANY),
-                span,
-                format!("`{shown}` is a value outside of every table: {help}"),
-            );
+            return self.refuse(Some(PossibleMeaning::ANY), span, not_a_table(&Target::All, name));
         };
         if let Some(policy) = Policy::find(name) {
             if self.names.has(name) {
@@ -183,7 +179,6 @@ impl FileReader<'_> {
 
     /// Reads a policy of a function or module, its switch, or its keys.
     fn member(&mut self, target: &Target, name: &str, span: &Range<usize>, value: &Spanned<DeValue<'_>>) {
-        let shown = shortened(name);
         let any_policy = || Some(PossibleMeaning::at(target.clone()));
         match value.get_ref() {
             DeValue::Table(keys) if name == "key" => match target {
@@ -192,7 +187,7 @@ impl FileReader<'_> {
             },
             DeValue::Table(table) => {
                 let Some(policy) = Selector::read(name) else {
-                    return self.refuse(any_policy(), span, no_policy(name));
+                    return self.refuse(any_policy(), span, self.names.no_policy_of(target, name));
                 };
                 self.policy(target, &policy, table);
             }
@@ -207,11 +202,7 @@ impl FileReader<'_> {
                     "only one function, or a policy, can be switched off: write a whole name",
                 );
             }
-            _ => self.refuse(
-                any_policy(),
-                span,
-                format!("`{shown}` is not a policy: write `[\"..\".with_retry]` above its settings"),
-            ),
+            _ => self.refuse(any_policy(), span, not_a_table(target, name)),
         }
     }
 
@@ -275,12 +266,6 @@ impl FileReader<'_> {
             source: self.lines.source(&value.span()),
         });
     }
-}
-
-fn no_policy(name: &str) -> String {
-    let help = nearest(name, POLICIES.iter().map(|policy| policy.kind));
-    let help = help.map_or_else(String::new, |kind| format!(": write `{kind}`"));
-    format!("there is no policy `{}`{help}", shortened(name))
 }
 
 fn raw(value: &DeValue<'_>) -> Raw {

@@ -1,6 +1,6 @@
 //! The names of the program: its functions and their modules, and what a configuration may mean by a name.
 
-use super::entry::{Target, nearest, shortened};
+use super::entry::{POLICIES, Selector, Target, nearest, shortened};
 use crate::point::{POINTS_0_1, PointSite};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,9 +89,34 @@ impl Names {
         };
         let help = nearest(name, self.spelled().map(|(_, known)| known))
             .map(|known| format!("did you mean `{known}`?"))
-            .or_else(in_variable);
+            .or_else(in_variable)
+            .or_else(|| self.without_its_module(name));
         let help = help.unwrap_or_else(|| "it may be linked into another version of the program".to_owned());
         format!("no function is called `{}`: {help}", shortened(name))
+    }
+
+    /// Returns the help for a name that lacks its module: `fetch` for `shop::fetch`.
+    fn without_its_module(&self, name: &str) -> Option<String> {
+        let is_end = |whole: &str, separator: &str| {
+            whole.strip_suffix(name).is_some_and(|module| module.ends_with(separator))
+        };
+        if let Some((_, known)) = self.spelled().find(|(_, known)| is_end(known, "::")) {
+            return Some(format!("did you mean `{known}`?"));
+        }
+        let (spelled, known) = self.spelled().find(|(spelled, _)| is_end(spelled, "_"))?;
+        Some(format!("did you mean `{spelled}`, for `{known}`?"))
+    }
+
+    /// Returns the message about a table `name` of a policy in the table of `target`, of a policy that there is not.
+    pub(super) fn no_policy_of(&self, target: &Target, name: &str) -> String {
+        if let Target::Module(module) | Target::Point(module) = target {
+            let whole = format!("{module}::{name}");
+            if self.has(&whole) {
+                let help = format!("a name with `::` is one text in quotes, `[\"{}\"..]`", shortened(&whole));
+                return format!("there is no policy `{}`: {help}", shortened(name));
+            }
+        }
+        no_policy(name)
     }
 
     /// Lets the policies of the functions at these places in the table act on other settings.
@@ -103,6 +128,48 @@ impl Names {
                 site.follow_settings();
             }
         }
+    }
+}
+
+/// Returns the message about a name that no policy has.
+pub(super) fn no_policy(name: &str) -> String {
+    let kinds = || POLICIES.iter().map(|policy| policy.kind);
+    // `retry` for `with_retry`, `breaker` for `circuit_breaker`.
+    let is_end = |kind: &str| kind.strip_suffix(name).is_some_and(|start| start.ends_with('_'));
+    let help = match nearest(name, kinds()).or_else(|| kinds().find(|kind| is_end(kind))) {
+        Some(kind) => format!("write `{kind}`"),
+        None => format!("the policies are {}", kinds().collect::<Vec<_>>().join(", ")),
+    };
+    format!("there is no policy `{}`: {help}", shortened(name))
+}
+
+/// Returns the message about a value `name` in the table of `target`, where only tables of policies are expected.
+pub(super) fn not_a_table(target: &Target, name: &str) -> String {
+    let shown = shortened(name);
+    if Selector::read(name).is_some() {
+        return format!("`{shown}` is a policy: write `{}` above its settings", table_of(target, name));
+    }
+    let (what, kind) = match POLICIES.iter().find(|policy| policy.complaint(name).is_none()) {
+        Some(policy) => ("a setting of a policy: write it in", policy.kind),
+        None => ("neither a policy nor a setting: write settings in a table such as", "with_retry"),
+    };
+    let table = table_of(target, kind);
+    let help = match target {
+        Target::All => {
+            let function = table_of(&Target::Point("shop::fetch".to_owned()), kind);
+            format!("`{table}`, or in `{function}` for one function")
+        }
+        _ => format!("`{table}`"),
+    };
+    format!("`{shown}` is {what} {help}")
+}
+
+/// Returns the header of the table of a policy: `["shop::fetch".with_retry]`.
+fn table_of(target: &Target, policy: &str) -> String {
+    match target {
+        Target::All => format!("[{policy}]"),
+        Target::Module(name) | Target::Point(name) => format!("[\"{}\".{policy}]", shortened(name)),
+        Target::Key(point, key) => format!("[\"{}\".key.\"{}\".{policy}]", shortened(point), shortened(key)),
     }
 }
 

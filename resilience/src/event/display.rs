@@ -6,7 +6,7 @@
 use super::kinds::Event;
 use crate::base::name::PointName;
 use crate::base::text::About;
-use crate::base::visible::VisibleTo;
+use crate::base::visible::{VisibleTo, in_one_line};
 use std::fmt::{self, Write};
 
 /// Writes one line without the key, which is made of arguments:
@@ -153,8 +153,10 @@ fn operation(line: &mut impl Write, event: &Event) -> fmt::Result {
             write!(line, "health {level}")?;
             before.map_or(Ok(()), |before| write!(line, ", before {before}"))
         }
-        Event::Config { problem: Some(problem), refused: true, .. } => write!(line, "refused: {problem}"),
-        Event::Config { problem: Some(problem), .. } => write!(line, "{problem}"),
+        Event::Config { problem: Some(problem), refused, .. } => {
+            let refused = if *refused { "refused: " } else { "" };
+            write!(line, "{refused}{}", in_one_line(problem))
+        }
         Event::Config { settings, .. } => write!(line, "{settings} settings are in force"),
         _ => Ok(()),
     }

@@ -33,7 +33,7 @@ use crate::base::carry::job_id;
 use crate::base::guarded::guarded;
 use crate::base::name::PointName;
 use crate::base::repeats;
-use crate::base::visible::Visible;
+use crate::base::visible::{Visible, in_one_line};
 use crate::failure::{Classification, Code};
 use std::time::Duration;
 use tracing::field::{DisplayValue, display};
@@ -173,7 +173,8 @@ fn operation(event: &Event) {
             info!(target: "resilience::config", settings, "settings loaded");
         }
         Event::Config { problem: Some(problem), refused, .. } => {
-            let problem = Visible(problem);
+            let problem = in_one_line(problem);
+            let problem = Visible(&problem);
             if *refused {
                 warn!(target: "resilience::config", %problem, "the configuration was refused, nothing has changed");
             } else {
