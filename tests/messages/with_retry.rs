@@ -460,3 +460,28 @@ async fn load(page: u32, delay: u32) -> io::Result<u32> {
 fn count_and_time() -> Result<u32, Failure> {
     Ok(1)
 }
+
+#[with_retry(max: 3, base: 100ms)]
+fn colons() -> io::Result<u32> {
+    Ok(1)
+}
+
+#[with_retry(max => 3)]
+fn arrow() -> io::Result<u32> {
+    Ok(1)
+}
+
+#[with_retry(max == 3)]
+fn compared() -> io::Result<u32> {
+    Ok(1)
+}
+
+#[with_retry(max 3)]
+fn no_sign() -> io::Result<u32> {
+    Ok(1)
+}
+
+#[with_retry(max(3), base(1s))]
+fn brackets() -> io::Result<u32> {
+    Ok(1)
+}

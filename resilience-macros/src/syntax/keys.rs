@@ -403,6 +403,11 @@ impl Table<'_> {
 
     fn unexpected_value(&self, entry: &Entry) -> String {
         let wrong = format!("expected `key = value` in `{}`", self.spec.attr);
+        if let Some((name, value)) = other_sign(&entry.tokens())
+            && self.names().iter().any(|key| name == *key)
+        {
+            return format!("{wrong}\nhelp: write `{name} = {value}`");
+        }
         let value = readable(&entry.tokens());
         // The first key is the one that the attribute is written for.
         match self.spec.keys.first() {
@@ -412,6 +417,16 @@ impl Table<'_> {
             _ => format!("{wrong}\nkeys: {}", self.list()),
         }
     }
+}
+
+/// Returns the name and the value of `name: value`, `name => value`, `name == value` or `name value`.
+fn other_sign(tokens: &TokenStream) -> Option<(String, String)> {
+    let written = readable(tokens);
+    let (name, rest) = written.split_at(written.find(|c: char| !c.is_alphanumeric() && c != '_')?);
+    let rest = rest.trim_start();
+    let value = ["=>", "==", ":"].iter().find_map(|sign| rest.strip_prefix(sign)).unwrap_or(rest);
+    let is_path = rest.starts_with("::");
+    (!is_path && !value.is_empty()).then(|| (name.to_owned(), value.trim_start().to_owned()))
 }
 
 /// Returns what follows the digits of a number: nothing, a percent sign, or the same word for all units of time.
