@@ -69,6 +69,23 @@ fn a_setting_without_a_key_is_found_by_its_row() {
 }
 
 #[test]
+fn a_required_setting_is_found_in_the_constructors_and_the_decision() {
+    shows(
+        "hedge",
+        "after",
+        [
+            "resilience-macros/src/attr/hedge.rs:",
+            "resilience/src/policy/hedge/config.rs:",
+            "resilience/src/policy/hedge/mod.rs:",
+            "resilience/src/policy/hedge/call.rs:",
+            "resilience-macros/src/docs/hedge.md:",
+            "examples/hedge.rs:",
+            "tests/hedge.rs:",
+        ],
+    );
+}
+
+#[test]
 fn a_key_with_a_computed_default_is_found_at_its_calls() {
     shows(
         "circuit_breaker",

@@ -107,6 +107,25 @@ fn a_key_that_is_the_argument_is_not_repeated() {
     assert_eq!(keys, ["a: open", "b: closed"]);
 }
 
+#[tokio::test]
+async fn values_are_labelled_and_bounded_without_a_key() {
+    #[failover(value = ["a", "b"], on(unavailable), name = "labels")]
+    #[hedge(after = 1s, idempotent, max_keys = 3, key_label)]
+    #[circuit_breaker(threshold = 1, max_keys = 3, key_label)]
+    #[rate_limit(9, per = 1s, max_keys = 3, key_label)]
+    #[bulkhead(9, max_keys = 3, key_label)]
+    #[timeout(adaptive, floor = 1s, cap = 9s, max_keys = 3)]
+    async fn labelled(value: &str) -> Result<String, Fails> {
+        fails(Category::Unavailable, value)
+    }
+
+    let _world = testing::isolate();
+    labelled("a").await.unwrap_err();
+    let Err(Fails::Rejected(rejected)) = labelled("a").await else { panic!("both breakers are open") };
+    let text = rejected.to_string();
+    assert!(text.starts_with("circuit breaker of `labels` (key `a`) is open"), "{text}");
+}
+
 #[test]
 fn policies_above_share_their_state() {
     #[with_retry(max = 1, base = 0s, name = "state above")]

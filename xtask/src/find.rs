@@ -21,17 +21,11 @@ fn places(attr: &str) -> (Vec<String>, &'static [&'static str]) {
         "health_check" => (vec!["resilience/src/health".to_owned()], &[]),
         policy => {
             let own = format!("resilience/src/policy/{policy}");
-            (
-                vec![
-                    format!("{own}.rs"),
-                    own,
-                    "resilience/src/keyed*".to_owned(),
-                    "resilience/src/policy/budget*".to_owned(),
-                    "resilience/src/policy/judged.rs".to_owned(),
-                    "resilience/src/policy/stateful.rs".to_owned(),
-                ],
-                &[],
-            )
+            let has_budget = ["with_retry", "hedge"].contains(&policy);
+            let shared = ["keyed*", "policy/judged.rs", "policy/stateful.rs"].into_iter();
+            let shared = shared.chain(has_budget.then_some("policy/budget*"));
+            let shared = shared.map(|path| format!("resilience/src/{path}"));
+            ([format!("{own}.rs"), own].into_iter().chain(shared).collect(), &[])
         }
     }
 }
@@ -177,12 +171,21 @@ fn relevant(
         }
         // A function that takes `&self` returns the value, one of an outcome judges that; recovery has a setter
         // called `store`, too, and records have constructors.
-        "set on a value by" => lines.retain(|line| {
-            !line.contains("(&self")
-                && !line.contains("(outcome: ")
-                && !line.contains("/durable/record/")
-                && (attr == "with_recovery" || !line.contains("/durable/recovery/mod.rs"))
-        }),
+        "set on a value by" => {
+            lines.retain(|line| {
+                !line.contains("(&self")
+                    && !line.contains("(outcome: ")
+                    && !line.contains("/durable/record/")
+                    && (attr == "with_recovery" || !line.contains("/durable/recovery/mod.rs"))
+            });
+            // A constructor calls a value of several forms by what it is: `Hedge::new(name, delay)`.
+            let is_required = before.iter().any(|(title, rows)| {
+                *title == DECLARED && rows.iter().any(|row| row.contains(" = required"))
+            });
+            if lines.is_empty() && is_required {
+                lines = grep("pub const fn [a-z_]+\\(name: .*\\) -> Self", places(attr).0)?;
+            }
+        }
         READ => {
             let setters = before.last().map_or(&[][..], |(_, lines)| lines);
             // Without such a default, a function called like the key is something else.
@@ -193,7 +196,8 @@ fn relevant(
                     !line.contains(&format!(".{key}()")) || line.contains(&format!("described().{key}()"))
                 });
             }
-            lines = at_run_time(attr, key, form, lines, setters)?;
+            let is_setting = before.iter().any(|(title, rows)| *title == DECLARED && !rows.is_empty());
+            lines = at_run_time(attr, key, form, lines, setters, is_setting)?;
         }
         "examples" | "tests" => {
             if lines.is_empty() && !form.is_first {
@@ -290,11 +294,12 @@ fn at_run_time(
     form: Form,
     mut found: Vec<String>,
     setters: &[String],
+    is_setting: bool,
 ) -> Result<Vec<String>> {
     if IN_CODE.contains(&key) && !form.is_first {
         return in_code(key);
     }
-    let is_setting = found.iter().any(|line| line.contains("/config.rs:"));
+    let is_setting = is_setting || found.iter().any(|line| line.contains("/config.rs:"));
     if !is_setting && (setters.is_empty() || form.is_first) {
         let type_name = format!("{}{}<", key[..1].to_uppercase(), &key[1..]);
         found.retain(|line| form.is_first || line.contains(&type_name));

@@ -167,6 +167,7 @@ impl Layer for Checked {
     }
 
     fn check_stack(&self, attr: &Ident, stack: Stack<'_>, errors: &Errors) {
+        self.state.check_keys(stack.varied().is_some(), errors);
         if self.state.instance.is_some() && stack.below().any(|traits| traits.moves_thread) {
             errors.at_tokens(
                 attr,

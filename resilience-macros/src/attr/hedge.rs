@@ -218,6 +218,10 @@ impl Layer for Checked {
         true
     }
 
+    fn check_stack(&self, _: &Ident, stack: Stack<'_>, errors: &Errors) {
+        self.state.check_keys(stack.varied().is_some(), errors);
+    }
+
     fn site(&self, position: &Position, stack: Stack<'_>) -> TokenStream {
         let hedge = self.after.as_ref().map(|after| {
             let after = match after {

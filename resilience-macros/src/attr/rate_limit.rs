@@ -1,10 +1,11 @@
 //! `#[rate_limit(100, per = 1s, ..)]`.
 
 use crate::context::{Context, Position};
+use crate::errors::Errors;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{Positional, Reader, Setting, Spec, key, setting};
 use crate::value::{self, PolicyNames, Setter, Settings, StateOptions};
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
 
 pub(crate) static DEFINITION: Definition = Definition {
@@ -137,6 +138,10 @@ impl Layer for Checked {
             ends_call: true,
             ..Traits::default()
         }
+    }
+
+    fn check_stack(&self, _: &Ident, stack: Stack<'_>, errors: &Errors) {
+        self.state.check_keys(stack.varied().is_some(), errors);
     }
 
     fn site(&self, position: &Position, stack: Stack<'_>) -> TokenStream {

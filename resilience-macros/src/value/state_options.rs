@@ -28,6 +28,8 @@ pub(crate) struct StateOptions {
     max_keys: Option<TokenStream>,
     pub(crate) instance: Option<TokenStream>,
     key_at: Option<Span>,
+    max_keys_at: Option<Span>,
+    label_at: Option<Span>,
     instance_at: Option<Span>,
     written_key: String,
     /// The places of the settings that an `instance` has itself.
@@ -37,7 +39,6 @@ pub(crate) struct StateOptions {
 impl StateOptions {
     /// Takes the keys, before the settings are taken.
     pub(crate) fn read(reader: &mut Reader<'_>, item: &Item, nouns: &'static PolicyNames) -> Self {
-        let errors = reader.errors;
         let configured = written(reader).into_iter().chain(reader.span_of("max_keys")).collect();
         let (key_at, instance_at) = (reader.span_of("key"), reader.span_of("instance"));
         let mut written_key = String::new();
@@ -45,17 +46,35 @@ impl StateOptions {
             written_key = readable(&tokens);
             policy_key(tokens, item)
         });
-        let max_keys_at = reader.span_of("max_keys");
+        let (max_keys_at, label_at) = (reader.span_of("max_keys"), reader.span_of("key_label"));
         let max_keys = reader.value("max_keys", |tokens| count_from(tokens, "max_keys", 1));
-        if let (Some(at), None) = (max_keys_at, key_at) {
-            let words = format!("`max_keys` needs `key = ..`: it bounds how many keys have a {}", nouns.noun);
-            errors.at_span(at, words);
+        let instance = reader.value("instance", expression);
+        Self {
+            nouns,
+            key,
+            max_keys,
+            instance,
+            key_at,
+            max_keys_at,
+            label_at,
+            instance_at,
+            written_key,
+            configured,
         }
-        if let (Some(at), None) = (reader.span_of("key_label"), key_at) {
+    }
+
+    /// Reports settings of keys where there are none, neither written nor because an argument `is_varied` above.
+    pub(crate) fn check_keys(&self, is_varied: bool, errors: &Errors) {
+        if self.key_at.is_some() || is_varied {
+            return;
+        }
+        if let Some(at) = self.max_keys_at {
+            let noun = self.nouns.noun;
+            errors.at_span(at, format!("`max_keys` needs `key = ..`: it bounds how many keys have a {noun}"));
+        }
+        if let Some(at) = self.label_at {
             errors.at_span(at, "`key_label` needs `key = ..`: it shows the keys in logs");
         }
-        let instance = reader.value("instance", expression);
-        Self { nouns, key, max_keys, instance, key_at, instance_at, written_key, configured }
     }
 
     /// Returns whether an `instance` is written.

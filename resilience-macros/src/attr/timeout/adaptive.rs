@@ -2,6 +2,7 @@
 
 use super::{CAP, FLOOR, SPEC, check_kind, check_threads, comparisons};
 use crate::context::{Context, Position};
+use crate::errors::Errors;
 use crate::layer::{Input, Layer, Stack, Traits};
 use crate::syntax::keys::Reader;
 use crate::value::{self, PolicyNames, Setter, Settings, StateOptions};
@@ -83,6 +84,10 @@ impl Layer for Checked {
             key: self.state.key.as_ref(),
             ..Traits::default()
         }
+    }
+
+    fn check_stack(&self, _: &Ident, stack: Stack<'_>, errors: &Errors) {
+        self.state.check_keys(stack.varied().is_some(), errors);
     }
 
     fn comparisons(&self, stack: Stack<'_>) -> TokenStream {
