@@ -139,6 +139,7 @@ fn steps_name_the_owner_that_undid_them() {
     let store = filled();
     let steps = jobs::blocking::of(store.clone()).steps("order:2").unwrap();
     let [step] = steps.as_slice() else { panic!("{steps:?}") };
+    assert!(step.to_string().ends_with(", attempt 1, undone"), "{step}");
     let [undo] = step.undos.as_slice() else { panic!("{step:?}") };
     assert_eq!((step.status, &undo.owner, undo.damaged), (Status::Free, &store.owner(), None));
     assert!(undo.completed > 0 && undo.fence > 0);
@@ -311,6 +312,7 @@ fn cursors_outside_jobs_are_managed_like_steps() {
     let steps = checkpoints::blocking::of(store);
     let listed = steps.list(Filter::new().values()).unwrap();
     assert_eq!((listed[0].is_cursor, listed[0].value.as_deref()), (true, Some("3")));
+    assert_eq!(listed[0].to_string(), "rows (cursor): free, attempt 1");
     assert_eq!(steps.load::<u32>("rows").unwrap(), Some(3));
     assert_eq!(steps.cleanup(Duration::from_secs(60)).unwrap(), 0);
     assert_eq!(steps.cleanup(Duration::ZERO).unwrap(), 1);

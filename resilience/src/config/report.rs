@@ -5,6 +5,8 @@ use std::fmt;
 
 /// The result of a load that succeeded.
 ///
+/// `Display` writes the number of settings, and a line for each warning.
+///
 /// # Examples
 ///
 /// ```
@@ -15,6 +17,7 @@ use std::fmt;
 /// let report = Config::new().variables(variables).load().unwrap();
 /// assert!(report.changed);
 /// assert_eq!((report.settings, report.warnings.len()), (1, 0));
+/// assert_eq!(report.to_string(), "settings in force: 1");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -25,6 +28,13 @@ pub struct Report {
     pub settings: usize,
     /// Warnings, a sentence each: names that no function has, settings that some functions cannot take.
     pub warnings: Vec<ConfigError>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "settings in force: {}", self.settings)?;
+        self.warnings.iter().try_for_each(|warning| write!(f, "\n{warning}"))
+    }
 }
 
 /// A mistake at one place of a configuration, or a warning about it.

@@ -96,6 +96,9 @@
 //! # });
 //! ```
 //!
+//! Tokio moves a paused clock on as soon as all tasks wait, and a task that waits for a socket is one of them: a call of
+//! a real server, on loopback, too, times out at once. Test such calls with a clock that is not paused.
+//!
 //! With a clock that is not paused, a wait between attempts moves the world's clock at once, and a timeout
 //! goes off when [`World::advance`] passes it, else in real time.
 

@@ -22,6 +22,7 @@
 pub use crate::durable::admin::listing::{Filter, Page};
 pub use crate::durable::store::Quarantined;
 
+use crate::base::visible::VisibleTo;
 use crate::durable::admin::listing::{self, KnownOwners};
 use crate::durable::call::note_refusal;
 use crate::durable::record::codec;
@@ -36,6 +37,7 @@ use crate::point::PointName;
 use crate::rejected::Rejected;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +52,7 @@ use std::time::Duration;
 /// let done: Result<u32, Rejected> = Checkpoint::new("shop::price").call("order:7", || Ok(42));
 /// let steps = checkpoints::blocking::list("order:")?;
 /// assert_eq!((&*steps[0].key, &*steps[0].function), ("order:7", "shop::price"));
+/// assert_eq!(steps[0].to_string(), "order:7 (shop::price): done, attempt 1");
 /// assert_eq!(checkpoints::blocking::load::<u32>("order:7")?, Some(42));
 /// assert_eq!(done?, 42);
 /// # Ok::<(), resilience::Rejected>(())
@@ -121,6 +124,19 @@ pub struct UndoInfo {
     pub completed: Millis,
     /// The damage of its bytes: then nothing else is known.
     pub damaged: Option<Corrupt>,
+}
+
+/// `page:0 (shop::fetch_page): done, attempt 1`, or `position (cursor): free, attempt 1`.
+impl std::fmt::Display for CheckpointInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut line = VisibleTo(f);
+        if let Some(damage) = &self.damaged {
+            return write!(line, "{}: damaged, {damage}", self.key);
+        }
+        let function = if self.is_cursor { "cursor" } else { &self.function };
+        write!(line, "{} ({function}): {}, attempt {}", self.key, self.status, self.attempts)?;
+        if self.undos.is_empty() { Ok(()) } else { line.write_str(", undone") }
+    }
 }
 
 impl CheckpointInfo {
