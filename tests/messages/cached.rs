@@ -189,3 +189,17 @@ fn time(id: u32) -> io::Result<u32> {
 fn count(id: u32) -> io::Result<u32> {
     Ok(id)
 }
+
+// template_in_a_tuple
+
+#[cached(key = (tenant, "{id}"))]
+fn part(tenant: &str, id: u32) -> io::Result<u32> {
+    let _ = tenant;
+    Ok(id)
+}
+
+#[cached(key = (tenant, "v1", format!("{id}")))]
+fn constant_and_format(tenant: &str, id: u32) -> io::Result<u32> {
+    let _ = tenant;
+    Ok(id)
+}

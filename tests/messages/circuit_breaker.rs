@@ -266,3 +266,22 @@ async fn load(page: u32, delay: u32) -> io::Result<u32> {
 fn count_and_time() -> io::Result<u32> {
     Ok(1)
 }
+
+// template_in_a_call
+
+#[circuit_breaker(key = rendered("{host}", host))]
+fn by_a_template_of_its_own(host: &str) -> io::Result<usize> {
+    Ok(host.len())
+}
+
+#[circuit_breaker(instance = HOSTS.get("{host}"))]
+fn by_host(host: &str) -> io::Result<usize> {
+    Ok(host.len())
+}
+
+impl Client {
+    #[circuit_breaker(instance = self.breakers.get("{self.host}/api"))]
+    fn by_field(&self) -> io::Result<usize> {
+        Ok(self.host.len())
+    }
+}

@@ -68,8 +68,48 @@ pub(crate) fn policy_key(tokens: TokenStream, item: &Item) -> Result<TokenStream
             template(&text, item, Some(&refusal)).map(|key| key.rendered)
         }
         Ok(value) if is_constant(&value, item) => Err(Error::new(span_of(&opened), refusal)),
-        _ => Ok(tokens),
+        Ok(value) => refuse_inner_template(&value, item).map(|()| tokens),
+        Err(_) => Ok(tokens),
     }
+}
+
+/// Refuses a text with an argument in braces where nothing replaces it: as one part of a key, or as the key that a set
+/// looks up.
+pub(crate) fn refuse_inner_template(value: &Expr, item: &Item) -> Result<()> {
+    let refuse = |value: &Expr| refuse_inner_template(value, item);
+    match value {
+        Expr::Group(inner) => refuse(&inner.expr),
+        Expr::Paren(inner) => refuse(&inner.expr),
+        Expr::Reference(inner) => refuse(&inner.expr),
+        Expr::Tuple(parts) => parts.elems.iter().try_for_each(refuse),
+        Expr::Array(parts) => parts.elems.iter().try_for_each(refuse),
+        Expr::MethodCall(call) if call.method == "get" => call.args.iter().try_for_each(refuse),
+        Expr::Lit(syn::ExprLit { lit: Lit::Str(text), .. }) => {
+            let Some(name) = placeholder(&text.value(), item) else { return Ok(()) };
+            let whole = format!("{{{name}}}");
+            let help = match (text.value() == whole, name.contains('.')) {
+                (true, _) => name,
+                (_, false) => format!("format!({})", text.token()),
+                // `format!` takes no fields in braces.
+                (_, true) => format!("format!(\"..{{}}..\", {name})"),
+            };
+            let words = format!(
+                "`{whole}` in this text is not replaced: only a whole key is a template\nhelp: write `{help}`"
+            );
+            Err(Error::new(text.span(), words))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns the argument that `text` has in braces, or a field of one.
+fn placeholder(text: &str, item: &Item) -> Option<String> {
+    let names = item.bound_names().iter().map(|name| name.unraw().to_string()).collect::<Vec<_>>();
+    let names = names.into_iter().chain(item.sig.receiver().map(|_| "self".to_owned()));
+    text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).find_map(|(inside, _)| {
+        let first = inside.split('.').next().unwrap_or(inside);
+        names.clone().any(|name| name == first).then(|| inside.to_owned())
+    })
 }
 
 /// Returns the key of a policy's state: the `written` one, with the value of the argument that a layer above varies.

@@ -17,7 +17,7 @@ pub(crate) use call::{Call, call};
 pub(crate) use category::{CATEGORIES, Categories, category, variant};
 pub(crate) use count::count;
 pub(crate) use duration::{Duration, duration, is_duration};
-pub(crate) use key::{RenderedKey, key, policy_key, same_for_all, whole_key};
+pub(crate) use key::{RenderedKey, key, policy_key, refuse_inner_template, same_for_all, whole_key};
 pub(crate) use number::{ends, multipliers, number, ratio};
 pub(crate) use path_or_closure::{hook, path_or, path_or_closure};
 pub(crate) use range::{count_from, duration_from, durations, factor_from_one, in_order, lasting};

@@ -2,7 +2,8 @@
 //! program owns.
 
 use super::{
-    count_from, expression, instance, mixed_span_of, not_beside_instance, policy_key, whole_key, written,
+    count_from, expression, instance, mixed_span_of, not_beside_instance, policy_key, refuse_inner_template,
+    whole_key, written,
 };
 use crate::errors::Errors;
 use crate::function::item::Item;
@@ -48,7 +49,12 @@ impl StateOptions {
         });
         let (max_keys_at, label_at) = (reader.span_of("max_keys"), reader.span_of("key_label"));
         let max_keys = reader.value("max_keys", |tokens| count_from(tokens, "max_keys", 1));
-        let instance = reader.value("instance", expression);
+        let instance = reader.value("instance", |tokens| {
+            if let Ok(value) = syn::parse2(tokens.clone()) {
+                refuse_inner_template(&value, item)?;
+            }
+            expression(tokens)
+        });
         Self {
             nouns,
             key,
