@@ -240,6 +240,64 @@ fn a_change_without_the_lock_is_a_conflict() {
 }
 
 #[test]
+fn a_file_that_was_only_read_must_not_change_either() {
+    let scratch = Scratch::new();
+    let (a, b, absent) = (scratch.path("a"), scratch.path("b"), scratch.path("absent"));
+    for keep in [0, 2] {
+        for changed in [&b, &absent] {
+            fs::write(&a, "old").expect("a file");
+            fs::write(&b, "rate 1").expect("a file");
+            let transaction = Transaction::many([&a, &b, &absent]).keep(keep);
+            let outcome: Result<(), TransactionError> = transaction.run(|files| {
+                let [a, b, absent] = files else { unreachable!("three files") };
+                assert!(!absent.exists());
+                let seen = b.read().expect("a copy");
+                fs::write(changed, "rate 2").expect("a file");
+                a.write(seen).expect("a copy");
+                Ok(())
+            });
+            let conflict = outcome.expect_err("it was made of what is no longer there");
+            assert!(
+                matches!(&conflict, TransactionError::Conflict { path, .. } if path == changed),
+                "{conflict:?}"
+            );
+            assert_eq!(text(&a).as_deref(), Some("old"));
+            assert_eq!(text(changed).as_deref(), Some("rate 2"));
+            let _ = fs::remove_file(&absent);
+        }
+    }
+    // Without a change to make, nothing is made of what was read.
+    let outcome: Result<(), TransactionError> = Transaction::many([&a, &b]).run(|_| {
+        fs::write(&b, "rate 3").expect("a file");
+        Ok(())
+    });
+    assert!(outcome.is_ok(), "{outcome:?}");
+}
+
+#[test]
+fn a_transaction_whose_copy_was_removed_fails() {
+    let scratch = Scratch::new();
+    let (a, b) = (scratch.path("a"), scratch.path("b"));
+    for (paths, keep) in [(vec![&a], 0), (vec![&a], 2), (vec![&a, &b], 0)] {
+        fs::write(&a, "old").expect("a file");
+        let outcome: Result<(), TransactionError> = Transaction::many(paths).keep(keep).run(|files| {
+            files.iter_mut().for_each(|file| file.write("new").expect("a copy"));
+            let names = fs::read_dir(scratch.path("")).expect("a directory");
+            for path in names.map(|entry| entry.expect("an entry").path()) {
+                if path.extension().is_some_and(|end| end == "new") {
+                    fs::remove_file(path).expect("a copy");
+                }
+            }
+            Ok(())
+        });
+        let failed = outcome.expect_err("its content is gone");
+        assert!(failed.to_string().contains("was removed"), "{failed}");
+        assert_eq!((text(&a).as_deref(), text(&b)), (Some("old"), None));
+        assert_eq!(plain(&scratch.path("")), ["a"]);
+    }
+}
+
+#[test]
 fn backups_are_numbered_and_restored_with_mode_and_absence() {
     let scratch = Scratch::new();
     let path = scratch.path("x");

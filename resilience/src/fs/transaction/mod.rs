@@ -59,7 +59,8 @@ use std::time::Duration;
 /// Each file has a lock beside it (`.<name>-<hash>.lock`), which transactions of all processes take, in a fixed order;
 /// other neighbours begin with a dot as well, and never end like the file, so that a program which reads all `*.conf`
 /// of a directory sees none of them. A program that changes a file without the lock is noticed: before the commit the
-/// transaction fails with `Conflict`, and after it the other content is kept as a backup, with an alert.
+/// transaction fails with `Conflict`, also if it only reads that file and changes another, and after it the other
+/// content is kept as a backup, with an alert.
 ///
 /// Readers need no lock to see one whole file. It works on Linux, on local file systems. On `tmpfs` nothing survives
 /// the power.

@@ -85,17 +85,23 @@ impl Session {
         self.write(&Journal { id, direction, entries: changed })
     }
 
-    /// Checks that the locks are held, and that the files are equal to the copies.
+    /// Checks that the locks are held, that the files are equal to the copies, of which each may have been read, and
+    /// that the copies with the new content are there.
     fn check(&self, changed: &[Entry]) -> Result<(), TransactionError> {
         if let Some(lost) = self.files.guards.iter().find(|guard| !guard.still_ours()) {
             let words = "was removed while the transaction held it: nothing was changed";
             return Err(LockError::refused(lost.path(), words).into());
         }
-        for draft in self.drafts.iter().filter(|draft| changed.iter().any(|entry| entry.temp == draft.temp)) {
+        for draft in &self.drafts {
             let path = &draft.target.path;
-            let is_unchanged = draft.target.is_unchanged(draft.old, draft.seen);
-            if !is_unchanged.map_err(|error| TransactionError::failed(path, &error))? {
+            let failed = |error: io::Error| TransactionError::failed(path, &error);
+            if !draft.target.is_unchanged(draft.old, draft.seen).map_err(failed)? {
                 return Err(TransactionError::Conflict { path: path.clone() });
+            }
+            let is_changed = changed.iter().any(|entry| entry.temp == draft.temp);
+            if is_changed && !draft.has_copy().map_err(failed)? {
+                let words = "its new content was removed by another program: nothing was changed";
+                return Err(failed(io::Error::new(io::ErrorKind::NotFound, words)));
             }
         }
         Ok(())

@@ -402,6 +402,13 @@ impl Draft {
         self.file = None;
     }
 
+    /// Returns whether the copy is still the file of its name; true without one.
+    pub(super) fn has_copy(&self) -> io::Result<bool> {
+        let Some(file) = &self.file else { return Ok(true) };
+        let (own, found) = (fstat(file)?, self.target.dir.stat(&self.temp)?);
+        Ok(found.is_some_and(|found| (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)))
+    }
+
     /// Returns the content that the commit will leave there.
     pub(super) fn new_content(&mut self) -> io::Result<Content> {
         let Some(file) = &mut self.file else { return Ok(None) };
