@@ -2,9 +2,10 @@
 
 use crate::common::{Scratch, Speaking, child, given_dir, listen, say};
 use crate::shim::compiled;
-use resilience::fs::{FileLock, LockError};
+use resilience::fs::{FileLock, LockError, Rollback, Transaction};
 use resilience::lock;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -183,6 +184,59 @@ fn forks() {
 fn a_forked_child_that_drops_the_guard_does_not_free_the_lock() {
     let scratch = Scratch::new();
     let mut command = child("processes::forks", &scratch.path(""));
+    command.env("LD_PRELOAD", compiled("tests/store/hostile.c").expect("a compiler"));
+    assert!(command.status().expect("a child").success());
+}
+
+/// Not a test of its own: forks within a transaction, and while files are backed up.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn forks_within_transactions() {
+    let Some(dir) = given_dir() else { return };
+    let (path, other) = (dir.join("a"), dir.join("b"));
+    let forks = || {
+        fs::write(dir.join("fork-now"), "").expect("a file");
+        let Err(failed) = fs::remove_file(dir.join("fork-now")) else { return true };
+        assert_eq!(failed.raw_os_error(), Some(16), "the child succeeded");
+        false
+    };
+    for child_succeeds in [true, false] {
+        fs::write(&path, "old").expect("a file");
+        let mut is_child = false;
+        let outcome = Transaction::many([&path, &other]).run(|files| {
+            files.iter_mut().try_for_each(|file| file.write("new"))?;
+            is_child = forks();
+            if is_child && !child_succeeds { Err(io::Error::other("the child gives up")) } else { Ok(()) }
+        });
+        if is_child {
+            assert!(outcome.is_err(), "its parent commits");
+            std::process::exit(0);
+        }
+        outcome.expect("a commit");
+        assert_eq!([&path, &other].map(|path| fs::read_to_string(path).expect("a file")), ["new", "new"]);
+        fs::remove_file(&other).expect("a file");
+    }
+    for end in
+        [drop, |rollback: Rollback| _ = rollback.accept(), |rollback: Rollback| _ = rollback.roll_back()]
+    {
+        fs::write(&path, "old").expect("a file");
+        let rollback = Transaction::of(&path).back_up().expect("a copy");
+        fs::write(&path, "changed").expect("a file");
+        if forks() {
+            assert!(rollback.restore().is_err(), "its parent puts the file back");
+            end(rollback);
+            std::process::exit(0);
+        }
+        assert_eq!(fs::read_to_string(&path).expect("a file"), "changed");
+        rollback.roll_back().expect("a file that is put back");
+        assert_eq!(fs::read_to_string(&path).expect("a file"), "old");
+    }
+}
+
+#[test]
+fn a_forked_child_leaves_transactions_to_its_parent() {
+    let scratch = Scratch::new();
+    let mut command = child("processes::forks_within_transactions", &scratch.path(""));
     command.env("LD_PRELOAD", compiled("tests/store/hostile.c").expect("a compiler"));
     assert!(command.status().expect("a child").success());
 }

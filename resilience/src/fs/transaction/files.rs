@@ -7,8 +7,8 @@ use super::journal::{Entry, Journal};
 use super::target::Target;
 use crate::base::clock;
 use crate::event::{AlertLevel, Event, emit};
-use crate::fs::LockGuard;
 use crate::fs::lock::NamedJournal;
+use crate::fs::{LockError, LockGuard};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +32,14 @@ impl Files {
     pub(super) fn guard_of(&self, target: &Target) -> Option<&LockGuard> {
         let path = target.lock_path();
         self.guards.iter().find(|guard| guard.path() == path)
+    }
+
+    /// Checks that this is the process which has taken the locks, and not a forked child.
+    pub(super) fn are_ours(&self) -> Result<(), TransactionError> {
+        let Some(guard) = self.guards.iter().find(|guard| !guard.is_of_this_process()) else { return Ok(()) };
+        let words =
+            "is held by the process from which this one was forked: only that one ends the transaction";
+        Err(LockError::refused(guard.path(), words).into())
     }
 
     /// Returns the directory and the path of the journal.

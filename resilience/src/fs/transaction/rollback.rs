@@ -22,7 +22,8 @@ use std::time::Duration;
 /// The locks of files, and the copies to put them back, while other code changes them in place; see
 /// [`Transaction::back_up`].
 ///
-/// Dropping it puts the files back, as [`roll_back`](Self::roll_back) does.
+/// Dropping it puts the files back, as [`roll_back`](Self::roll_back) does. In a forked child it does nothing, and its
+/// methods fail: the files are those of its parent.
 ///
 /// Until it ends, other transactions on the files wait. A power cut, or a killed process, leaves the journal, by which
 /// the next transaction or [`recover`] puts the files back.
@@ -175,6 +176,7 @@ impl Rollback {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn restore(&self) -> Result<(), TransactionError> {
+        self.files.are_ours()?;
         tried(|| put_back(&self.files, &self.journal, false)).map(drop).inspect_err(not_put_back)
     }
 
@@ -226,6 +228,7 @@ impl Rollback {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn accept(mut self) -> Result<(), TransactionError> {
+        self.files.are_ours()?;
         let Stage::Active(path) = &self.stage else { return Ok(()) };
         for target in &self.files.targets {
             let synced = target.dir.read(&target.name).and_then(|file| file.as_ref().map_or(Ok(()), sync));
@@ -261,6 +264,7 @@ impl Rollback {
 impl Drop for Rollback {
     fn drop(&mut self) {
         match std::mem::replace(&mut self.stage, Stage::Over) {
+            _ if self.files.are_ours().is_err() => {}
             Stage::Over => {}
             Stage::Begins => self.forget(),
             // Reported by an alert.

@@ -10,7 +10,8 @@
 //! 6. The journal is written: the commit. From here on the transaction only goes forward (`finish.rs`).
 //!
 //! One file without backups needs no journal: its replacement is the commit. Before the commit an error, a panic or a
-//! drop removes the copies, and no file was touched.
+//! drop removes the copies, and no file was touched. In a forked child nothing is committed and nothing removed: the
+//! copies are those of its parent.
 
 use super::Transaction;
 use super::error::TransactionError;
@@ -59,6 +60,7 @@ impl Session {
 
     /// Makes all changes, or none. `may_commit` is asked at the last moment.
     pub(super) fn commit(mut self, may_commit: impl FnOnce() -> bool) -> Result<(), TransactionError> {
+        self.files.are_ours()?;
         let mut changed = Vec::new();
         for draft in &mut self.drafts {
             let new = draft.new_content();
@@ -122,7 +124,10 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        for target in self.files.targets.iter().filter(|_| !self.is_committed) {
+        if self.is_committed || self.files.are_ours().is_err() {
+            return;
+        }
+        for target in &self.files.targets {
             let _ = target.dir.remove(&target.temp(&self.id));
         }
     }
