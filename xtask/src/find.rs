@@ -268,7 +268,8 @@ const IN_CODE: [&str; 9] =
 fn written_elsewhere(attr: &str, key: &str, is_test: bool) -> Result<Vec<String>> {
     let pages = "resilience-macros/src/docs";
     let files = if is_test {
-        vec!["tests/*.rs".to_owned(), EXPANSIONS.to_owned()]
+        // Programs of `tests/beside` only have to compile and run.
+        vec!["tests/*.rs".to_owned(), ":!tests/beside".to_owned(), EXPANSIONS.to_owned()]
     } else {
         vec!["examples".to_owned(), format!("{pages}/{attr}.md")]
     };
