@@ -984,3 +984,28 @@ mod among_blanket_traits {
         assert_eq!(recorded_sync(3), Ok(3));
     }
 }
+
+/// A macro of another crate, which names the library by a path from its own crate.
+mod declared_by_a_macro {
+    use std::cell::Cell;
+
+    resilience_rename::declare!();
+    resilience_rename::declare!(::resilience_rename::framework::parts);
+
+    #[test]
+    fn a_macro_names_the_library_by_a_path_from_its_own_crate() {
+        let calls = Cell::new(0);
+        assert_eq!(declared(&calls).unwrap(), 0);
+        assert_eq!(calls.get(), 1, "the class of the error is found");
+        assert_eq!(futures::executor::block_on(declared_later()), Some(2));
+        assert_eq!(declared_step().unwrap(), 3);
+        let components = resilience::health::check_all();
+        assert!(components.iter().any(|status| &*status.component == "declared"));
+    }
+
+    #[test]
+    fn a_path_may_come_through_a_macro() {
+        assert_eq!(through_a_path(false), Some(1));
+        assert_eq!(through_a_path(true), None);
+    }
+}

@@ -5,7 +5,7 @@ use crate::function::item::Item;
 use crate::syntax::keys::{self, Entry, Key, SHARED, Spec, Value};
 use crate::value;
 use proc_macro2::{Ident, TokenStream, TokenTree};
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::{Error, Expr, LitStr, Result};
 
 /// The keys about the function, as read from its attributes.
@@ -76,7 +76,7 @@ impl FunctionOptions {
             "when_ok" => self.when_ok = Some(value::path_or_closure(tokens)?),
             "clone" => self.clone = arguments(tokens, item)?,
             "context" => self.context = pairs(tokens)?,
-            _ => self.runtime = Some(runtime(tokens)?),
+            _ => self.runtime = Some(runtime(&tokens)?),
         }
         Ok(())
     }
@@ -144,16 +144,20 @@ fn arguments(tokens: TokenStream, item: &Item) -> Result<Vec<Ident>> {
     Ok(found)
 }
 
-fn runtime(tokens: TokenStream) -> Result<TokenStream> {
+fn runtime(tokens: &TokenStream) -> Result<TokenStream> {
     let path: syn::Path = syn::parse2(tokens.clone()).map_err(|_| {
-        Error::new(value::span_of(&tokens), "expected a path, for instance `crate = ::resilience`")
+        Error::new(value::span_of(tokens), "expected a path, for instance `crate = ::resilience`")
     })?;
     let first = path.segments.first().map(|segment| segment.ident.to_string());
-    if path.leading_colon.is_none() && !matches!(first.as_deref(), Some("crate" | "self" | "super")) {
+    if path.leading_colon.is_none()
+        && !matches!(first.as_deref(), Some("crate" | "$crate" | "self" | "super"))
+    {
         let words = format!(
-            "expected an absolute path, which works in every module\nhelp: write `crate = ::{tokens}`"
+            "expected an absolute path, which works in every module\nhelp: write `crate = ::{}`",
+            value::readable(tokens)
         );
-        return Err(Error::new(value::span_of(&tokens), words));
+        return Err(Error::new(value::span_of(tokens), words));
     }
-    Ok(tokens)
+    // Without the group around a path that came through a macro, which cannot be a part of a longer path.
+    Ok(path.into_token_stream())
 }

@@ -308,7 +308,7 @@ fn load(id: u32) -> io::Result<u32> {
 
 // relative_crate_path
 
-#[with_retry(crate = resilience)]
+#[with_retry(crate = framework::parts)]
 fn load(id: u32) -> io::Result<u32> {
     Ok(id)
 }

@@ -8,6 +8,43 @@ pub mod framework {
     pub use tough as parts;
 }
 
+/// Declares functions and an error for callers that do not have this crate's dependency.
+#[macro_export]
+macro_rules! declare {
+    ($crate_path:path) => {
+        #[$crate::framework::parts::with_retry(max = 1, base = 0s, crate = $crate_path)]
+        #[$crate::framework::parts::circuit_breaker(threshold = 5)]
+        fn through_a_path(fails: bool) -> Option<u32> {
+            (!fails).then_some(1)
+        }
+    };
+    () => {
+        #[derive(Debug, $crate::framework::parts::Classify)]
+        #[classify(permanent, crate = $crate::framework::parts)]
+        struct Declared;
+
+        #[$crate::framework::parts::with_fallback(value = 0, crate = $crate::framework::parts)]
+        #[$crate::framework::parts::with_retry(max = 1, base = 0s)]
+        fn declared(calls: &::core::cell::Cell<u32>) -> Result<u32, Declared> {
+            calls.set(calls.get() + 1);
+            Err(Declared)
+        }
+
+        #[$crate::framework::parts::timeout(1s, crate = $crate::framework::parts)]
+        async fn declared_later() -> Option<u32> {
+            Some(2)
+        }
+
+        #[$crate::framework::parts::checkpoint("declared", crate = $crate::framework::parts)]
+        fn declared_step() -> Result<u32, $crate::framework::parts::Rejected> {
+            Ok(3)
+        }
+
+        #[$crate::framework::parts::health_check("declared", crate = $crate::framework::parts)]
+        fn declared_check() {}
+    };
+}
+
 use tough::{circuit_breaker, timeout, with_fallback, with_retry, Classify};
 
 /// An error.
