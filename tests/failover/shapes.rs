@@ -186,3 +186,28 @@ fn an_argument_and_a_key_may_have_one_name() {
     assert_eq!(named("a", &Mutex::default()), ok("b"));
     assert!(resilience::point("failover::named").is_some());
 }
+
+#[test]
+fn integers_have_the_type_of_the_argument() {
+    #[failover(shard = [1, 1 << 5, (3 + 4) * 2])]
+    fn by_expression(shard: u64) -> Result<u64, Fails> {
+        if shard == 14 { Ok(shard) } else { fails(Category::Timeout, shard) }
+    }
+    macro_rules! by_fragment {
+        ($name:ident, $first:literal, $second:expr, $third:tt) => {
+            #[failover(shard = [$first, $second, !$third])]
+            fn $name(shard: u32) -> Result<u32, Fails> {
+                if shard > 9 { Ok(shard) } else { fails(Category::Timeout, shard) }
+            }
+        };
+    }
+    by_fragment!(from_a_macro, 1, 1 + 1, 0);
+    #[failover(shard = [-1, -2])]
+    fn by_negative(shard: i16) -> Result<i16, Fails> {
+        if shard == -2 { Ok(shard) } else { fails(Category::Timeout, shard) }
+    }
+    let _world = testing::isolate();
+    assert_eq!(by_expression(0), Ok(14));
+    assert_eq!(from_a_macro(0), Ok(u32::MAX));
+    assert_eq!(by_negative(0), Ok(-2));
+}

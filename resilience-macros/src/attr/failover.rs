@@ -12,7 +12,7 @@ use crate::value::{self, Categories, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Expr, Lit, Type};
+use syn::{Expr, ExprBinary, ExprGroup, ExprParen, ExprUnary, Lit, Type, UnOp};
 
 pub(crate) static DEFINITION: Definition = Definition {
     spec: &SPEC,
@@ -220,9 +220,20 @@ fn bare(list: Expr) -> Expr {
     }
 }
 
+/// Returns whether all values are integers, also with operators between them.
 fn is_numbers(list: &Expr) -> bool {
-    let is_number = |value: &Expr| matches!(value, Expr::Lit(literal) if matches!(literal.lit, Lit::Int(_)));
     matches!(list, Expr::Array(array) if array.elems.iter().all(is_number))
+}
+
+fn is_number(value: &Expr) -> bool {
+    match value {
+        Expr::Lit(literal) => matches!(literal.lit, Lit::Int(_)),
+        Expr::Unary(ExprUnary { op: UnOp::Neg(_) | UnOp::Not(_), expr, .. })
+        | Expr::Paren(ExprParen { expr, .. })
+        | Expr::Group(ExprGroup { expr, .. }) => is_number(expr),
+        Expr::Binary(ExprBinary { left, right, .. }) => is_number(left) && is_number(right),
+        _ => false,
+    }
 }
 
 impl Layer for Checked {
