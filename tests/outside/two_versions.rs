@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// What the linker fills in.
-const TABLES: [&str; 4] = ["POINTS", "CLASSIFIERS", "JOBS", "UNDOS"];
+const TABLES: [&str; 5] = ["POINTS", "CLASSIFIERS", "JOBS", "UNDOS", "HEALTH_CHECKS"];
 
 fn copy(from: &Path, to: &Path, change: &dyn Fn(String) -> String) {
     fs::create_dir_all(to).expect("a folder");
@@ -56,6 +56,8 @@ mod old {
     pub fn import(id: u32) -> Result<u32, one::Rejected> { step(id) }
     #[one::checkpoint("step:{id}", rollback = |_: u32| (), crate = ::one)]
     fn step(id: u32) -> Result<u32, one::Rejected> { Ok(id) }
+    #[one::health_check("old", crate = ::one)]
+    pub fn check() {}
 }
 mod new {
     #[two::with_retry(max = 2, crate = ::two)]
@@ -67,6 +69,8 @@ mod new {
     pub fn import(id: u32) -> Result<u32, two::Rejected> { step(id) }
     #[two::checkpoint("step:{id}", rollback = |_: u32| (), crate = ::two)]
     fn step(id: u32) -> Result<u32, two::Rejected> { Ok(id + 1) }
+    #[two::health_check("new", crate = ::two)]
+    pub fn check() {}
 }
 fn main() {
     assert_eq!((old::call(), new::call()), (Some(1), Some(2)));
@@ -77,6 +81,11 @@ fn main() {
     let names = |all: Vec<String>| all.join(" ");
     println!("{}", names(one::points().iter().map(|point| point.name.to_string()).collect()));
     println!("{}", names(two::points().iter().map(|point| point.name.to_string()).collect()));
+    let of_one: Vec<_> = one::health::check_all().iter().map(|status| status.component.to_string()).collect();
+    let of_two: Vec<_> = two::health::check_all().iter().map(|status| status.component.to_string()).collect();
+    for (components, own, other) in [(of_one, "old", "new"), (of_two, "new", "old")] {
+        assert!(components.iter().any(|name| name == own) && !components.iter().any(|name| name == other));
+    }
     let _ = (old::Failure, new::Failure);
 }
 "#;
@@ -92,8 +101,8 @@ fn each_version_sees_its_own_points() {
     fs::create_dir_all(folder.join("both/src")).expect("a folder");
     fs::write(folder.join("both/src/main.rs"), MAIN).expect("a program");
     let manifest = "[package]\nname = \"both\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n\
-        one = { package = \"resilience\", path = \"../one/resilience\", features = [\"durable\"] }\n\
-        two = { package = \"resilience\", path = \"../two/resilience\", features = [\"durable\"] }\n\n[workspace]\n";
+        one = { package = \"resilience\", path = \"../one/resilience\", features = [\"durable\", \"ops\"] }\n\
+        two = { package = \"resilience\", path = \"../two/resilience\", features = [\"durable\", \"ops\"] }\n\n[workspace]\n";
     fs::write(folder.join("both/Cargo.toml"), manifest).expect("a manifest");
     let lock = root().join("Cargo.lock");
     fs::copy(lock, folder.join("both/Cargo.lock")).expect("the same versions");
@@ -116,7 +125,13 @@ fn the_inventory_tables_carry_the_version() {
     let version =
         manifest.split("version = \"").nth(1).and_then(|rest| rest.split('"').next()).expect("a version");
     let (major, _) = version.rsplit_once('.').expect("three numbers");
-    let files = ["point/site.rs", "failure/dynamic.rs", "durable/job/site.rs", "durable/job/undo.rs"];
+    let files = [
+        "point/site.rs",
+        "failure/dynamic.rs",
+        "durable/job/site.rs",
+        "durable/job/undo.rs",
+        "health/site.rs",
+    ];
     for (table, file) in TABLES.iter().zip(files) {
         let name = format!("{table}_{}", major.replace('.', "_"));
         let source = fs::read_to_string(root.join("resilience/src").join(file)).expect("a source");
