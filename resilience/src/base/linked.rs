@@ -1,15 +1,15 @@
 //! Tables that the linker fills: every annotated function of a program adds its `static` to one.
 //!
-//! On a system that `linkme` does not support, or with `--cfg unlinked`, the tables are empty: annotated functions work,
-//! and what lists or finds them (the inventory, a configuration, recovery, health checks, classifiers of erased errors)
-//! knows none.
+//! On a system that `linkme` does not support, under Miri, or with `--cfg unlinked`, the tables are empty: annotated
+//! functions work, and what lists or finds them (the inventory, a configuration, recovery, health checks, classifiers of
+//! erased errors) knows none.
 
 /// Keeps the first items where the linker fills tables, the other items elsewhere.
 macro_rules! where_linked {
     ($linked:tt else $unlinked:tt) => {
         $crate::base::linked::where_true! {
             all(
-                not(unlinked),
+                not(any(miri, unlinked)),
                 any(
                     target_os = "android",
                     target_os = "freebsd",
