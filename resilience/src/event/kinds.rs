@@ -376,7 +376,7 @@ pub enum Event {
         key: String,
         /// The id of the job that the step belongs to.
         job: Option<String>,
-        /// Why: the variant of [`CheckpointError`](crate::Rejected::Checkpoint) in snake case, such as `"busy"`,
+        /// Why: the variant of `durable::CheckpointError` in snake case, such as `"busy"`,
         /// `"mismatch"` or `"not_recorded"`.
         reason: &'static str,
     },
