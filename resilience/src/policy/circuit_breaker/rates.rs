@@ -205,13 +205,14 @@ impl Results {
         now: Instant,
         config: &CircuitBreakerConfig,
     ) -> bool {
-        let (Window::Time(_), Some(window)) = (&self.window, config.window) else { return false };
-        if self.size.0 != Some(window) {
+        if !self.are_of(config) {
             return false;
         }
         self.take(successes, now);
-        let Window::Time(runs) = &mut self.window else { return false };
-        runs.hold(self.latest, window, config.fewest_calls())
+        match (&mut self.window, config.window) {
+            (Window::Time(runs), Some(window)) => runs.hold(self.latest, window, config.fewest_calls()),
+            _ => false,
+        }
     }
 
     /// Adds successes that were counted since the last look.
