@@ -10,7 +10,7 @@
 //! Two numbers are enough. Timers that run have fixed ends, of which the earliest counts; timers that have not begun
 //! have only a length, of which the shortest counts. Neither needs a reading of the clock when a call begins.
 
-use super::clock::{later, now, origin};
+use super::clock::{self, later, now, origin};
 use super::replaced::{Replaced, replace};
 use std::cell::{Cell, RefCell};
 use std::num::NonZeroU32;
@@ -160,7 +160,7 @@ impl Limits {
 
 /// Returns the time after `origin`. A moment before it is 0, and so is over.
 fn after_origin(at: Instant) -> u64 {
-    nanos(at.saturating_duration_since(origin()))
+    clock::nanos(at).min(NONE - 1)
 }
 
 /// Returns the time from now until `at`, counted from `origin`.
@@ -323,6 +323,7 @@ pub(crate) fn extra(stack: Stack) -> Replaced<Cell<Option<Stack>>> {
 
 /// Returns whether the running code is an extra call of a hedge in `stack`: it waits for no admission, and a refusal of
 /// it concerns no caller.
-pub(crate) fn is_extra(stack: Stack) -> bool {
-    EXTRA.try_with(Cell::get).is_ok_and(|extra| extra == Some(stack))
+#[inline]
+pub(crate) fn is_extra(stack: impl FnOnce() -> Stack) -> bool {
+    EXTRA.try_with(Cell::get).ok().flatten().is_some_and(|extra| extra == stack())
 }

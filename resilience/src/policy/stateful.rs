@@ -139,7 +139,7 @@ pub(crate) trait Stateful: PerKey + Debug + 'static {
     /// Returns whether the running code is an extra call of a hedge in `stack`, or in the policy's own.
     #[inline]
     fn is_extra(&self, stack: Option<Stack>) -> bool {
-        scope::is_extra(self.owner().stack_or(stack))
+        scope::is_extra(|| self.owner().stack_or(stack))
     }
 
     /// Reports a rejection, with a line in `tracing` as often as the counters' `pace` allows.
