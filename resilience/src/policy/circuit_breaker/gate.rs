@@ -31,7 +31,7 @@ use super::rates::{Results, Shares, Successes};
 use super::snapshot::{BreakerSnapshot, State};
 use super::state::{LockedState, Opening, PackedState, Token, Transition};
 use crate::base::check;
-use crate::base::clock::{later, nanos, now};
+use crate::base::clock::{later, nanos, now, now_nanos};
 use crate::base::shards::Here;
 use crate::base::sync::{AtomicU64, Mutex, Ordering, fence};
 use crate::classify::Classification;
@@ -200,7 +200,7 @@ impl Gate {
 
     /// Takes over the successes since the last look.
     pub(super) fn look(&self, config: &CircuitBreakerConfig) {
-        let (mut memory, now) = (self.memory.lock(), now());
+        let (mut memory, now) = (self.memory.lock(), now_nanos());
         let look = |results: &mut Box<Results>| results.look(self.successes(), now, config);
         if !memory.results.as_mut().is_some_and(look) {
             self.shares(&mut memory, now, config, None);
@@ -265,7 +265,7 @@ impl Gate {
             return None;
         }
         let is_judged = word.state() == State::Closed && (is_slow || memory.records_each());
-        let shares = self.shares(&mut memory, now(), config, Some(Shares::one(false, is_slow)));
+        let shares = self.shares(&mut memory, now_nanos(), config, Some(Shares::one(false, is_slow)));
         let trips = is_judged && shares.trip(config);
         trips.then(|| self.open(&mut memory, Opening::of_shares(shares, None, config), config))
     }
@@ -278,7 +278,7 @@ impl Gate {
     fn shares(
         &self,
         memory: &mut LockedState,
-        now: Instant,
+        now: u64,
         config: &CircuitBreakerConfig,
         result: Option<Shares>,
     ) -> Shares {
@@ -330,7 +330,7 @@ impl Gate {
             }
             _ if !word.admitted(token) => None,
             State::Closed | State::MetricsOnly if config.has_shares() => {
-                let shares = self.shares(&mut memory, now(), config, Some(Shares::one(true, is_slow)));
+                let shares = self.shares(&mut memory, now_nanos(), config, Some(Shares::one(true, is_slow)));
                 if word.state() == State::Closed && shares.trip(config) {
                     let opening = Opening::of_shares(shares, Some(class), config);
                     return Some(self.open(&mut memory, opening, config));
@@ -428,7 +428,8 @@ impl Gate {
         let (word, now) = (self.word(), now());
         let state = word.state();
         let counts = matches!(state, State::Closed | State::MetricsOnly);
-        let shares = (counts && config.has_shares()).then(|| self.shares(&mut memory, now, config, None));
+        let shares =
+            (counts && config.has_shares()).then(|| self.shares(&mut memory, nanos(now), config, None));
         let failures = match (counts, shares, config.window) {
             (true, Some(shares), _) => failures_in(shares),
             (true, None, Some(window)) => memory.failure_times(window).inside(now),

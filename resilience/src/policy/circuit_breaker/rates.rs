@@ -3,14 +3,15 @@
 //! A share can rise only when a failure is recorded, so all work is done there, under the lock of the breaker's memory.
 //! Successes are counted for each thread apart ([`Successes`]), without a clock and without a line that threads share,
 //! and taken over at the next look. Until `min_calls` results are inside the window each success is recorded with its
-//! time: the one that reaches `min_calls` is judged, too.
+//! time: the one that reaches `min_calls` is judged, too. Moments are in [`nanos`](crate::base::clock::nanos).
 
 use super::config::CircuitBreakerConfig;
+use crate::base::scope;
 use crate::base::shards::{Here, SHARDS};
 use crate::base::sync::{AtomicU64, Ordering};
 use std::collections::VecDeque;
 use std::ops::{AddAssign, SubAssign};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The number of successes of a thread after which the time is read, in a window of time.
 const MARK: u64 = 32;
@@ -140,10 +141,10 @@ pub(super) struct Results {
     /// What [`Successes`] had left at the last look; `None` while each success is recorded with its time.
     left: Option<u64>,
     /// The time of the last look.
-    looked: Instant,
+    looked: u64,
     /// The latest moment that was seen. A thread that read its clock before another one, and comes after it, comes at
     /// the same moment.
-    latest: Instant,
+    latest: u64,
     /// The time or the number of calls that the window holds.
     size: (Option<Duration>, u64),
     window: Window,
@@ -162,7 +163,7 @@ enum Window {
 
 impl Results {
     /// Creates an empty window, from `now` on.
-    pub(super) fn new(successes: &Successes, now: Instant, config: &CircuitBreakerConfig) -> Self {
+    pub(super) fn new(successes: &Successes, now: u64, config: &CircuitBreakerConfig) -> Self {
         successes.forget();
         let window = match config.window {
             Some(_) => Window::Time(Runs::default()),
@@ -187,7 +188,7 @@ impl Results {
     }
 
     /// Takes over the successes that were counted since the last look.
-    pub(super) fn take(&mut self, successes: &Successes, now: Instant) {
+    pub(super) fn take(&mut self, successes: &Successes, now: u64) {
         if let Some(before) = self.left {
             let (left, refilled) = successes.refill(self.mark());
             self.left = Some(left.wrapping_add(refilled));
@@ -199,12 +200,7 @@ impl Results {
 
     /// Takes over the successes since the last look. Returns whether nothing else has to be done: the window of these
     /// settings holds enough results, so that successes need no time.
-    pub(super) fn look(
-        &mut self,
-        successes: &Successes,
-        now: Instant,
-        config: &CircuitBreakerConfig,
-    ) -> bool {
+    pub(super) fn look(&mut self, successes: &Successes, now: u64, config: &CircuitBreakerConfig) -> bool {
         if !self.are_of(config) {
             return false;
         }
@@ -216,7 +212,7 @@ impl Results {
     }
 
     /// Adds successes that were counted since the last look.
-    fn taken(&mut self, calls: u64, now: Instant) {
+    fn taken(&mut self, calls: u64, now: u64) {
         let now = self.latest(now);
         let from = std::mem::replace(&mut self.looked, now);
         if calls > 0 {
@@ -225,7 +221,7 @@ impl Results {
     }
 
     /// Sets whether each success is recorded with its time from now on.
-    pub(super) fn record_each(&mut self, is_exact: bool, successes: &Successes, now: Instant) {
+    pub(super) fn record_each(&mut self, is_exact: bool, successes: &Successes, now: u64) {
         match (is_exact, self.left) {
             (true, None) | (false, Some(_)) => {}
             (true, Some(before)) => {
@@ -240,12 +236,12 @@ impl Results {
     }
 
     /// Records a result at `now`.
-    pub(super) fn record(&mut self, one: Shares, now: Instant) {
+    pub(super) fn record(&mut self, one: Shares, now: u64) {
         let now = self.latest(now);
         self.push(Run { from: now, to: now, counts: one });
     }
 
-    fn latest(&mut self, now: Instant) -> Instant {
+    fn latest(&mut self, now: u64) -> u64 {
         self.latest = self.latest.max(now);
         self.latest
     }
@@ -266,7 +262,7 @@ impl Results {
     }
 
     /// Returns the results inside the window at `now`; forgets older ones.
-    pub(super) fn shares(&mut self, now: Instant, config: &CircuitBreakerConfig) -> Shares {
+    pub(super) fn shares(&mut self, now: u64, config: &CircuitBreakerConfig) -> Shares {
         let now = self.latest(now);
         match &mut self.window {
             Window::Calls { all, failures, slow } => {
@@ -293,17 +289,17 @@ fn size(config: &CircuitBreakerConfig) -> (Option<Duration>, u64) {
 /// Results between two moments; successes whose times are not known are treated as spread evenly over them.
 #[derive(Clone, Copy, Debug)]
 struct Run {
-    from: Instant,
-    to: Instant,
+    from: u64,
+    to: u64,
     counts: Shares,
 }
 
 impl Run {
     /// Returns how many of `count` results, spread evenly and the last of them at the end, are younger than `cut`.
-    fn after(&self, cut: Instant, count: u64) -> u64 {
-        let length = self.to.saturating_duration_since(self.from).as_nanos();
-        let passed = cut.saturating_duration_since(self.from).as_nanos();
-        let before = u128::from(count).saturating_mul(passed).checked_div(length);
+    fn after(&self, cut: u64, count: u64) -> u64 {
+        let length = u128::from(self.to.saturating_sub(self.from));
+        let passed = cut.saturating_sub(self.from);
+        let before = (u128::from(count) * u128::from(passed)).checked_div(length);
         let older = before.map_or(count, |before| u64::try_from(before).unwrap_or(u64::MAX));
         count.saturating_sub(older)
     }
@@ -344,8 +340,8 @@ impl Runs {
 
     /// Forgets the runs that are older than `window` at `now`. Returns where the window begins, and the run of which a
     /// part may be older.
-    fn forget(&mut self, now: Instant, window: Duration) -> Option<(Instant, &Run)> {
-        let cut = now.checked_sub(window)?;
+    fn forget(&mut self, now: u64, window: Duration) -> Option<(u64, &Run)> {
+        let cut = now.checked_sub(scope::nanos(window))?;
         while let Some(run) = self.all.front().filter(|run| run.to <= cut) {
             self.sum -= run.counts;
             self.all.pop_front();
@@ -356,13 +352,13 @@ impl Runs {
     /// Returns whether `fewest` results are younger than `window` at `now`; forgets older runs.
     ///
     /// Of the run at the edge the last successes are, if they are needed; its failures may not be.
-    fn hold(&mut self, now: Instant, window: Duration, fewest: u64) -> bool {
+    fn hold(&mut self, now: u64, window: Duration, fewest: u64) -> bool {
         let doubtful = self.forget(now, window).map_or(0, |(_, run)| run.counts.failures);
         self.sum.calls - doubtful >= fewest
     }
 
     /// Returns the results that are younger than `window` at `now`; forgets older runs.
-    fn inside(&mut self, now: Instant, window: Duration, fewest: u64) -> Shares {
+    fn inside(&mut self, now: u64, window: Duration, fewest: u64) -> Shares {
         let straddling = self.forget(now, window).map(|(cut, run)| (cut, *run));
         let mut inside = self.sum;
         if let Some((cut, run)) = straddling {
@@ -383,7 +379,8 @@ mod tests {
     use super::*;
     use crate::base::shards::here;
 
-    const SECOND: Duration = Duration::from_secs(1);
+    const SECOND: u64 = 1_000_000_000;
+    const START: u64 = 86_400 * SECOND;
     const FAILURE: Shares = Shares::one(true, false);
     const SUCCESS: Shares = Shares::one(false, false);
 
@@ -412,7 +409,7 @@ mod tests {
     fn a_window_of_calls_agrees_with_a_list_of_all_calls() {
         for seed in 1..=300 {
             let mut random = random(seed);
-            let (size, now) = (1 + random(40), Instant::now());
+            let (size, now) = (1 + random(40), START);
             let config = config(None, Some(u32::try_from(size).expect("small")), 1);
             let successes = Successes::new();
             let mut results = Results::new(&successes, now, &config);
@@ -480,8 +477,8 @@ mod tests {
     fn windows_agree_with_a_list_even_when_the_clock_jumps() {
         for seed in 1..=300 {
             let mut random = random(seed);
-            let start = Instant::now();
-            let at = |clock: i64| start + Duration::from_millis(1_000 + clock.unsigned_abs());
+            let start = START;
+            let at = |clock: i64| start + (1_000 + clock.unsigned_abs()) * 1_000_000;
             let (millis, calls) = (1 + random(20).cast_signed(), 1 + random(40) as u32);
             let timed = config(Some(Duration::from_millis(millis.unsigned_abs())), None, 1_000_000);
             let counted = config(None, Some(calls), 1);
@@ -515,8 +512,8 @@ mod tests {
         let mut seen = [0, 0];
         for seed in 1..=200 {
             let mut random = random(seed);
-            let start = Instant::now();
-            let at = |clock: i64| start + Duration::from_millis(1_000 + clock.unsigned_abs());
+            let start = START;
+            let at = |clock: i64| start + (1_000 + clock.unsigned_abs()) * 1_000_000;
             let window = 1 + random(20).cast_signed();
             let fewest = 1 + random(20);
             let config = config(
@@ -571,7 +568,7 @@ mod tests {
 
     #[test]
     fn untimed_successes_are_spread_evenly_except_the_last_few() {
-        let (start, config) = (Instant::now(), config(Some(10 * SECOND), None, 20));
+        let (start, config) = (START, config(Some(Duration::from_secs(10)), None, 20));
         let successes = Successes::new();
         let mut results = Results::new(&successes, start, &config);
         results.record_each(false, &successes, start);
@@ -596,11 +593,11 @@ mod tests {
 
     #[test]
     fn the_size_of_a_time_window_is_bounded() {
-        let (start, config) = (Instant::now(), config(Some(3_600 * SECOND), None, 20));
+        let (start, config) = (START, config(Some(Duration::from_secs(3_600)), None, 20));
         let successes = Successes::new();
         let mut results = Results::new(&successes, start, &config);
         for n in 0..100_000_u32 {
-            results.record(if n % 3 == 0 { FAILURE } else { SUCCESS }, start + n * Duration::from_millis(1));
+            results.record(if n % 3 == 0 { FAILURE } else { SUCCESS }, start + u64::from(n) * 1_000_000);
         }
         let Window::Time(runs) = &results.window else { panic!("a window of time") };
         assert!(runs.all.len() <= RUNS, "{}", runs.all.len());
@@ -610,7 +607,7 @@ mod tests {
 
     #[test]
     fn each_thread_counts_and_reads_the_clock_occasionally() {
-        let (start, config) = (Instant::now(), config(Some(SECOND), None, 1));
+        let (start, config) = (START, config(Some(Duration::from_secs(1)), None, 1));
         let successes = Successes::new();
         let results = std::sync::Mutex::new(Results::new(&successes, start, &config));
         assert!(!is_counted(successes.count(here())), "recorded with its time");
@@ -637,7 +634,7 @@ mod tests {
 
     #[test]
     fn successes_during_a_look_are_neither_lost_nor_counted_twice() {
-        let (now, config) = (Instant::now(), config(None, None, 1));
+        let (now, config) = (START, config(None, None, 1));
         let successes = Successes::new();
         let mut results = Results::new(&successes, now, &config);
         results.record_each(false, &successes, now);
@@ -655,7 +652,7 @@ mod tests {
 
     #[test]
     fn a_window_of_calls_has_no_look_after_its_successes() {
-        let (now, config) = (Instant::now(), config(None, None, 1));
+        let (now, config) = (START, config(None, None, 1));
         let successes = Successes::new();
         let mut results = Results::new(&successes, now, &config);
         results.record_each(false, &successes, now);
