@@ -114,7 +114,7 @@ fn a_shared_key_is_found_in_the_shared_files() {
             "resilience/src/keyed.rs:",
             "resilience-macros/src/docs/bulkhead.md:",
             "resilience-macros/src/docs/bulkhead.md:",
-            "tests/bulkhead.rs:",
+            "tests/bulkhead/keys.rs:",
         ],
     );
 }
