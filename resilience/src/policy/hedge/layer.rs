@@ -66,7 +66,7 @@ impl Stateful for Hedge {
     }
 
     fn own_counters(&self) -> &Counters {
-        &self.live.counters
+        &self.counters
     }
 
     #[inline]
@@ -84,7 +84,7 @@ impl Stateful for Hedge {
     }
 
     fn numbers(&self) -> Vec<(&'static str, u64)> {
-        numbers(&self.live.counters)
+        numbers(&self.counters)
     }
 
     fn totals(&self, _: &EntryMap<Self>) -> Vec<(&'static str, u64)> {

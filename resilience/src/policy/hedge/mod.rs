@@ -112,24 +112,12 @@ pub const fn verdict<R>(judged: &(R, Verdict)) -> Verdict {
 /// ```
 #[derive(Debug)]
 pub struct Hedge {
-    live: Site<Live>,
+    counters: Site<Counters>,
+    /// The durations of first calls, if the delay depends on them.
+    past: Site<OnceLock<Percentile>>,
     budget: Budget,
     owner: Owner<Counters>,
     settings: Settings<HedgeConfig>,
-}
-
-/// The state of a hedge in use; fresh in a test world.
-#[derive(Debug)]
-struct Live {
-    counters: Counters,
-    /// The durations of first calls, if the delay depends on them.
-    past: OnceLock<Percentile>,
-}
-
-impl Live {
-    const fn new() -> Self {
-        Self { counters: Counters::new(), past: OnceLock::new() }
-    }
 }
 
 #[derive(Debug, Default)]
@@ -273,7 +261,8 @@ impl Hedge {
 
     const fn with(name: PointName, after: After) -> Self {
         Self {
-            live: Site::new(Live::new(), Live::new),
+            counters: Site::new(Counters::new(), Counters::new),
+            past: Site::new(OnceLock::new(), OnceLock::new),
             budget: Budget::new(),
             owner: Owner::new(name),
             settings: HedgeConfig::of(after).into_settings(),
@@ -337,7 +326,7 @@ impl Hedge {
 
     /// Returns the durations of first calls, of a hedge whose delay is a percentile.
     fn past(&self) -> &Percentile {
-        self.live.past.get_or_init(|| match self.config().after {
+        self.past.get_or_init(|| match self.config().after {
             After::Percentile(share) => Percentile::new(f64::from(share) / 100.0),
             After::Delay(_) => Percentile::new(1.0),
         })
@@ -446,7 +435,7 @@ impl Hedge {
     ///
     /// The counts only grow, also over a [`reset`](Self::reset).
     pub fn snapshot(&self) -> HedgeSnapshot {
-        let counters = &self.live.counters;
+        let counters = &self.counters;
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         HedgeSnapshot {
             name: self.owner.name.clone(),
