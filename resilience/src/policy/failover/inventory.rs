@@ -55,10 +55,10 @@ impl Layer for Failover {
     }
 
     fn settings(&self) -> Vec<Effective> {
-        let listed = |listed: &super::ListedValues| {
-            Effective::text(listed.argument, format!("[{}]", (listed.values)().join(", ")))
-        };
-        let mut settings: Vec<_> = self.listed.iter().map(listed).collect();
+        let mut settings = Vec::new();
+        if let Some((argument, values)) = self.listed {
+            settings.push(Effective::text(argument, format!("[{}]", values().join(", "))));
+        }
         settings.extend(self.config().effective());
         if self.on != MAY_DIFFER {
             let names: Vec<_> = self.on.iter().map(|category| category.as_str()).collect();
@@ -88,7 +88,7 @@ impl Layer for Failover {
     }
 
     fn calls(&self) -> u64 {
-        self.listed.map_or(1, |listed| (listed.values)().len() as u64 + 1)
+        self.listed.map_or(1, |(_, values)| values().len() as u64 + 1)
     }
 
     fn worst(&self, inner: Option<Duration>) -> Option<Duration> {

@@ -82,7 +82,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use sticky::StickyStates;
+use sticky::StickyState;
 
 /// A policy that calls again with the next value of an argument after a failure.
 ///
@@ -107,20 +107,18 @@ pub struct Failover {
     name: PointName,
     on: &'static [Category],
     settings: Settings<FailoverConfig>,
-    listed: Option<ListedValues>,
-    memories: Site<StickyStates>,
+    /// The argument whose values an attribute lists, and these.
+    listed: Option<(&'static str, ListedNames)>,
+    /// For each value that callers begin with, and for each key of the stack.
+    memories: Site<EntryMap<StickyState>>,
     /// The number of calls that each value answered in place of the caller's own; the whole includes those of evicted
     /// values.
     answered: Site<EntryMap<AtomicU64>>,
     failed_over: Site<AtomicU64>,
 }
 
-/// The values that an attribute lists.
-#[derive(Clone, Copy, Debug)]
-struct ListedValues {
-    argument: &'static str,
-    values: fn() -> Vec<String>,
-}
+/// A function that returns the values of an attribute's list as text.
+type ListedNames = fn() -> Vec<String>;
 
 /// The number of times that a value has answered.
 impl PerKey for AtomicU64 {
@@ -260,10 +258,10 @@ impl Failover {
 
     /// Creates the failover of an annotated function over the `values` of `argument`.
     #[doc(hidden)]
-    pub const fn of(point: &'static PointSite, argument: &'static str, values: fn() -> Vec<String>) -> Self {
+    pub const fn of(point: &'static PointSite, argument: &'static str, values: ListedNames) -> Self {
         let settings = FailoverConfig::DEFAULT.into_settings();
         let mut this = Self::with(PointName::of(point), settings);
-        this.listed = Some(ListedValues { argument, values });
+        this.listed = Some((argument, values));
         this
     }
 
@@ -273,7 +271,7 @@ impl Failover {
             on: MAY_DIFFER,
             settings,
             listed: None,
-            memories: Site::new(StickyStates::new(), StickyStates::new),
+            memories: Site::new(EntryMap::new(), EntryMap::new),
             answered: Site::new(EntryMap::new(), EntryMap::new),
             failed_over: Site::new(AtomicU64::new(0), AtomicU64::default),
         }
@@ -413,7 +411,7 @@ impl Failover {
             name: self.name.clone(),
             failed_over: self.failed_over.load(Ordering::Relaxed),
             answered: self.answered.all().into_iter().map(count).collect(),
-            sticky: self.memories.all(),
+            sticky: self.sticky_values(),
         }
     }
 
@@ -436,7 +434,9 @@ impl Failover {
     /// assert!(chat.snapshot().sticky.is_empty());
     /// ```
     pub fn reset(&self) {
-        self.memories.reset();
+        for (_, memory) in self.memories.all() {
+            memory.forget();
+        }
     }
 
     /// Reports that a call continues with the value called `value`, as its further one of this number.

@@ -10,17 +10,13 @@
 //!
 //! While no memory has a good value, a call reads two counters and looks nothing up.
 
-use super::StickySnapshot;
+use super::{Failover, StickySnapshot};
 use crate::base::clock::{later, now};
 use crate::base::name::PointName;
 use crate::base::sync::{AtomicU64, Mutex, Ordering};
-use crate::keyed::{EntryMap, Key, KeyRef, MAX_KEYS, OwnedKey, PerKey};
+use crate::keyed::{Key, KeyRef, MAX_KEYS, OwnedKey, PerKey};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// The memories of a failover.
-#[derive(Debug)]
-pub(super) struct StickyStates(EntryMap<StickyState>);
 
 /// The memory for the callers of one value and key.
 #[derive(Debug)]
@@ -39,18 +35,12 @@ struct Counts {
 
 #[derive(Debug, Default)]
 struct State {
-    good: Option<WorkingValue>,
+    /// The value that answers, and until when calls begin with it.
+    good: Option<(Arc<OwnedKey>, Instant)>,
     /// The number of the last switch.
     switched: u64,
     /// The number of probes, so that each has a number from 1.
     probes: u64,
-}
-
-/// The value that answers.
-#[derive(Debug)]
-struct WorkingValue {
-    value: Arc<OwnedKey>,
-    ends: Instant,
 }
 
 /// The beginning of a call.
@@ -64,46 +54,35 @@ pub(super) enum FirstValue {
     Working(Arc<OwnedKey>),
 }
 
-impl StickyStates {
-    pub(super) const fn new() -> Self {
-        Self(EntryMap::new())
-    }
-
+impl Failover {
     /// Returns the number of the last switch so far.
     #[inline]
     pub(super) fn switches(&self) -> u64 {
-        self.0.whole().map_or(0, |whole| whole.counts.switches.load(Ordering::Acquire))
+        self.memories.whole().map_or(0, |whole| whole.counts.switches.load(Ordering::Acquire))
     }
 
     /// Returns the memory for `key`, if there is one, and if any has a good value.
     #[inline]
-    pub(super) fn find<K: Key + ?Sized>(&self, key: &K) -> Option<Arc<StickyState>> {
-        let is_active = self.0.whole()?.counts.active.load(Ordering::Acquire) > 0;
-        if is_active { self.0.find(key) } else { None }
+    pub(super) fn memory<K: Key + ?Sized>(&self, key: &K) -> Option<Arc<StickyState>> {
+        let is_active = self.memories.whole()?.counts.active.load(Ordering::Acquire) > 0;
+        if is_active { self.memories.find(key) } else { None }
     }
 
-    /// Returns the memory for `key`.
-    pub(super) fn get(&self, key: KeyRef<'_>) -> Arc<StickyState> {
-        self.0.get(&key, MAX_KEYS, &StickyState::new)
+    /// Returns the memory for `key`, which is made if there is none.
+    pub(super) fn made_memory(&self, key: KeyRef<'_>) -> Arc<StickyState> {
+        self.memories.get(&key, MAX_KEYS, &StickyState::new)
     }
 
-    /// Returns all memories that have a good value, sorted by key.
-    pub(super) fn all(&self) -> Vec<StickySnapshot> {
+    /// Returns the good values of all memories, sorted by key.
+    pub(super) fn sticky_values(&self) -> Vec<StickySnapshot> {
         let now = now();
         let sticks = |(key, memory): (String, Arc<StickyState>)| {
             let state = memory.state.lock();
-            let good = state.good.as_ref()?;
-            let left = good.ends.saturating_duration_since(now);
-            Some(StickySnapshot { key, value: good.value.as_ref().as_ref().to_string(), left })
+            let (value, ends) = state.good.as_ref()?;
+            let left = ends.saturating_duration_since(now);
+            Some(StickySnapshot { key, value: value.as_ref().as_ref().to_string(), left })
         };
-        self.0.all().into_iter().filter_map(sticks).collect()
-    }
-
-    /// Forgets every good value.
-    pub(super) fn reset(&self) {
-        for (_, memory) in self.0.all() {
-            memory.switch(None, |_| true);
-        }
+        self.memories.all().into_iter().filter_map(sticks).collect()
     }
 }
 
@@ -119,9 +98,9 @@ impl StickyState {
         let State { good, probes, .. } = &mut *state;
         match good {
             None => FirstValue::Own,
-            Some(good) if now < good.ends => FirstValue::Working(good.value.clone()),
-            Some(good) => {
-                good.ends = later(now, sticky);
+            Some((value, ends)) if now < *ends => FirstValue::Working(value.clone()),
+            Some((_, ends)) => {
+                *ends = later(now, sticky);
                 *probes += 1;
                 FirstValue::Probe(*probes)
             }
@@ -131,7 +110,7 @@ impl StickyState {
     /// Notes that a call that began after the switch with the number `began` was answered by `value`, for the first
     /// time.
     pub(super) fn answered_by(&self, value: KeyRef<'_>, began: u64, sticky: Duration, now: Instant) {
-        let good = WorkingValue { value: Arc::new(OwnedKey::of(value)), ends: later(now, sticky) };
+        let good = (Arc::new(OwnedKey::of(value)), later(now, sticky));
         self.switch(Some(good), |state| state.switched <= began);
     }
 
@@ -146,12 +125,17 @@ impl StickyState {
     pub(super) fn release(&self, probe: u64, began: u64, now: Instant) {
         let mut state = self.state.lock();
         let is_running = state.probes == probe && state.switched <= began;
-        if let Some(good) = state.good.as_mut().filter(|_| is_running) {
-            good.ends = good.ends.min(now);
+        if let Some((_, ends)) = state.good.as_mut().filter(|_| is_running) {
+            *ends = now.min(*ends);
         }
     }
 
-    fn switch(&self, good: Option<WorkingValue>, is_due: impl FnOnce(&State) -> bool) {
+    /// Forgets the good value.
+    pub(super) fn forget(&self) {
+        self.switch(None, |_| true);
+    }
+
+    fn switch(&self, good: Option<(Arc<OwnedKey>, Instant)>, is_due: impl FnOnce(&State) -> bool) {
         let mut state = self.state.lock();
         if !is_due(&state) {
             return;
@@ -209,7 +193,7 @@ mod loom {
     /// Returns the good value, how many switches there were, and how many memories have a good value.
     fn state_of(memory: &StickyState) -> (Option<String>, u64, u64) {
         let state = memory.state.lock();
-        let good = state.good.as_ref().map(|good| good.value.as_ref().as_ref().to_string());
+        let good = state.good.as_ref().map(|(value, _)| value.as_ref().as_ref().to_string());
         let Counts { switches, active } = &*memory.counts;
         (good, switches.load(Ordering::Acquire), active.load(Ordering::Acquire))
     }

@@ -84,9 +84,9 @@ impl<'a> FailoverCall<'a> {
     /// Looks for a good value in the memory for `key`.
     #[inline]
     fn remember<E: Key>(&mut self, values: &[E], key: &(impl Key + ?Sized)) {
-        let memories = &self.failover.memories;
-        self.began = memories.switches();
-        self.memory = memories.find(key);
+        let failover = self.failover;
+        self.began = failover.switches();
+        self.memory = failover.memory(key);
         if let Some(good) = self.begin() {
             let first = self.first();
             let is_mine = |at: &usize| *at >= first && Some(*at) != self.own;
@@ -194,10 +194,9 @@ impl<'a> FailoverCall<'a> {
     }
 
     fn new_memory<E: Key>(&self, values: &[E]) -> Arc<StickyState> {
-        let memories = &self.failover.memories;
         match (&self.key, self.own.and_then(|own| values.get(own))) {
-            (None, Some(own)) => own.read(|own| memories.get(own)),
-            (key, _) => memories.get(key.as_deref().map_or(KeyRef::Text(""), OwnedKey::as_ref)),
+            (None, Some(own)) => own.read(|own| self.failover.made_memory(own)),
+            (key, _) => self.failover.made_memory(key.as_deref().map_or(KeyRef::Text(""), OwnedKey::as_ref)),
         }
     }
 }
