@@ -77,7 +77,7 @@ impl UndoSite {
     /// have.
     fn of(record: &Record) -> Result<Option<&'static Self>, String> {
         let function = &*record.function;
-        let Some(points) = NAMESAKES.of(function) else {
+        let Some(points) = NAMESAKES.get(function) else {
             let mut sites = UNDOS_0_1.iter();
             let found = sites.find(|site| {
                 let own = site.point.identity();
@@ -114,7 +114,7 @@ fn undos(points: &[&'static PointSite]) -> impl Iterator<Item = &'static UndoSit
 /// Checks that no two steps of this program that can be undone have one name, modules included. If several steps
 /// have one given `name`, they are one step to the records, and it has one undo.
 pub(crate) fn check_names() -> Result<(), JobError> {
-    let unclear = NAMESAKES.all().filter(|(_, points)| {
+    let unclear = NAMESAKES.iter().filter(|(_, points)| {
         let is_twin =
             |one: &&PointSite| points.iter().filter(|two| two.written() == one.written()).count() > 1;
         let is_one_step = are_named_alike(points) && undos(points).count() == 1;
@@ -123,7 +123,7 @@ pub(crate) fn check_names() -> Result<(), JobError> {
     match unclear.min_by_key(|(name, _)| *name) {
         None => Ok(()),
         Some((name, points)) => {
-            let at = Subject::new(PointName::from(lines(points)), name);
+            let at = Subject::new(PointName::from(lines(points)), name.as_str());
             Err(JobError::SameName { at, what: "steps with an undo" })
         }
     }

@@ -9,47 +9,33 @@
 use crate::point::PointSite;
 use std::collections::HashMap;
 
-/// The points of each name that several steps have or had.
-#[derive(Debug)]
-pub(crate) struct Namesakes(HashMap<String, Vec<&'static PointSite>>);
-
-impl Namesakes {
-    /// Collects the names of steps, each with all its names.
-    pub(super) fn among(steps: impl Iterator<Item = (&'static PointSite, Vec<String>)>) -> Self {
-        let mut named = HashMap::<_, Vec<_>>::new();
-        for (point, mut names) in steps {
-            names.sort_unstable();
-            names.dedup();
-            for name in names {
-                named.entry(name).or_default().push(point);
-            }
+/// Returns the points of each name that several of `steps` have or had; each step comes with all its names.
+pub(super) fn among(
+    steps: impl Iterator<Item = (&'static PointSite, Vec<String>)>,
+) -> HashMap<String, Vec<&'static PointSite>> {
+    let mut named = HashMap::<_, Vec<_>>::new();
+    for (point, mut names) in steps {
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            named.entry(name).or_default().push(point);
         }
-        named.retain(|_, points| points.len() > 1);
-        Self(named)
     }
+    named.retain(|_, points| points.len() > 1);
+    named
+}
 
-    /// Returns the steps that have or had the name `function`, if there are several.
-    pub(crate) fn of(&self, function: &str) -> Option<&[&'static PointSite]> {
-        self.0.get(function).map(Vec::as_slice)
+/// Returns the note in the record of the step `point`: its whole path, if it has namesakes, and whether it can be
+/// undone; empty if it needs neither.
+pub(super) fn note(point: &PointSite, has_namesakes: bool, can_undo: bool) -> Vec<u8> {
+    let mut note = serde_json::Map::new();
+    if has_namesakes {
+        note.insert(POINT.to_owned(), point.written().into());
     }
-
-    /// Returns every name that several steps have, and their points.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &[&'static PointSite])> {
-        self.0.iter().map(|(name, points)| (&**name, points.as_slice()))
+    if can_undo {
+        note.insert(UNDO.to_owned(), true.into());
     }
-
-    /// Returns the note in the record of the step `point`: its whole path, to distinguish it from others of the name
-    /// `function`, and whether it can be undone; empty if it needs neither.
-    pub(super) fn note(&self, function: &str, point: &PointSite, can_undo: bool) -> Vec<u8> {
-        let mut note = serde_json::Map::new();
-        if self.of(function).is_some() {
-            note.insert(POINT.to_owned(), point.written().into());
-        }
-        if can_undo {
-            note.insert(UNDO.to_owned(), true.into());
-        }
-        if note.is_empty() { Vec::new() } else { serde_json::Value::Object(note).to_string().into_bytes() }
-    }
+    if note.is_empty() { Vec::new() } else { serde_json::Value::Object(note).to_string().into_bytes() }
 }
 
 /// Returns whether the step could be undone by the program that recorded it, by its `note`.

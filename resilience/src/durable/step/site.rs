@@ -4,7 +4,7 @@
 //! outside of generic code.
 
 use super::begin::{StepRequest, earlier};
-use super::namesakes::Namesakes;
+use super::namesakes;
 use super::policy::Checkpoint;
 #[cfg(feature = "config")]
 use super::policy::CheckpointConfig;
@@ -23,6 +23,7 @@ use crate::outcome::Outcome;
 use crate::point::{Layer, POINTS_0_1, PointSite};
 use crate::policy::Verdict;
 use crate::rejected::Rejected;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
@@ -51,8 +52,9 @@ impl<S: IntoStore + Clone> IntoStore for &S {
     }
 }
 
-/// The steps of the binary that share a name.
-pub(crate) static NAMESAKES: LazyLock<Namesakes> = LazyLock::new(|| Namesakes::among(steps()));
+/// The steps of the binary that share a name, by that name.
+pub(crate) static NAMESAKES: LazyLock<HashMap<String, Vec<&'static PointSite>>> =
+    LazyLock::new(|| namesakes::among(steps()));
 
 /// Returns the steps of the binary, each with all its names.
 fn steps() -> impl Iterator<Item = (&'static PointSite, Vec<String>)> {
@@ -158,7 +160,8 @@ impl CheckpointSite {
         R: Outcome<Value: RecordedValue>,
     {
         let identity = self.identity();
-        let note = NAMESAKES.note(&identity.name, self.point, self.can_undo);
+        let has_namesakes = NAMESAKES.contains_key(&identity.name);
+        let note = namesakes::note(self.point, has_namesakes, self.can_undo);
         let ask = StepRequest { inputs, store, note, ..StepRequest::new::<R::Value>(key) };
         self.counted(self.in_force().begin(mode, &identity, ask).await).map_err(NotRun::outcome)
     }
