@@ -46,7 +46,7 @@ use crate::base::sync::locked;
 use crate::durable::record::{Millis, Record};
 use crate::durable::store::owners::Owners;
 use commit::Committer;
-use place::{Clocks, FILE, FenceFile, MARK, OWNERS, StorePlace, files_of, missing};
+use place::{Clocks, FILE, MARK, OWNERS, StorePlace, files_of, has_mark, missing, open_mark, read_mark};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::fs;
@@ -126,7 +126,7 @@ impl SqliteOptions {
         let mut is_there = files::check(&file)?;
         let mark = dir.join(MARK);
         [&log, &mark].into_iter().try_for_each(|file| files::check_regular(file))?;
-        if !is_there && (fs::metadata(&log).is_ok_and(|log| log.len() > 0) || FenceFile::is_in(&dir)) {
+        if !is_there && (fs::metadata(&log).is_ok_and(|log| log.len() > 0) || has_mark(&dir)) {
             // Another process may have made it since, and used it.
             is_there = files::check(&file)?;
             if !is_there {
@@ -263,8 +263,8 @@ impl Inner {
         use_log(&writer)?;
         check_small(&writer)?;
         // In this order: other processes commit at the same time.
-        let mark = FenceFile::open(&dir)?;
-        let acknowledged = mark.read();
+        let mut mark = open_mark(&dir)?;
+        let acknowledged = read_mark(&mut mark);
         if let Some(words) = missing(&dir, acknowledged, last_fence(&writer)?) {
             return Err(StoreError::Lost(words));
         }

@@ -73,7 +73,7 @@ pub(super) struct StorePlace {
     /// The dead owners that records still named when all records were looked through.
     still_named: Mutex<HashSet<String>>,
     /// `None` for who only looks.
-    mark: Option<FenceFile>,
+    mark: Option<Mutex<File>>,
 }
 
 /// The right to try to write next, among the processes that share a store.
@@ -90,57 +90,37 @@ impl Drop for WriteTurn<'_> {
     }
 }
 
-/// The file beside the store that says how far it has been acknowledged: the fence of a transaction, and a checksum.
+/// The file beside the store that says how far it has been acknowledged, its mark: the fence of a transaction, and a
+/// checksum.
 ///
 /// It is written after the transaction is on disk and never synced, so that after a power cut it may be behind, but
 /// never ahead. A store that is behind it has lost acknowledged work, whatever the reason.
-#[derive(Debug)]
-pub(super) struct FenceFile {
-    file: Mutex<File>,
-}
-
 pub(super) const MARK: &str = "acknowledged";
 
-impl FenceFile {
-    /// Opens the mark of the store in `dir`, made if it does not exist.
-    pub(super) fn open(dir: &Path) -> Result<Self, StoreError> {
-        let path = dir.join(MARK);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(files::failed(&path))?;
-        Ok(Self { file: Mutex::new(file) })
-    }
-
-    /// Returns whether a store was in `dir`.
-    pub(super) fn is_in(dir: &Path) -> bool {
-        std::fs::metadata(dir.join(MARK)).is_ok_and(|mark| mark.len() > 0)
-    }
-
-    /// Returns how far the store was acknowledged, as far as that is known.
-    pub(super) fn read(&self) -> Option<u64> {
-        let mut file = locked(&self.file);
-        file.rewind().ok().and_then(|()| number_in(&mut file))
-    }
-
-    /// Returns how far the store in `dir` was acknowledged, without making the file.
-    pub(super) fn look(dir: &Path) -> Option<u64> {
-        open_to_read(&dir.join(MARK)).ok().and_then(|mut file| number_in(&mut file))
-    }
-
-    fn write(&self, fence: u64) {
-        let bytes = [fence.to_le_bytes(), checksum(fence)].concat();
-        let mut file = locked(&self.file);
-        // Behind, it says less; that is all.
-        let _ = file.rewind().and_then(|()| file.write_all(&bytes));
-    }
+/// Opens the mark of the store in `dir`, made if it does not exist.
+pub(super) fn open_mark(dir: &Path) -> Result<File, StoreError> {
+    let path = dir.join(MARK);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(&path).map_err(files::failed(&path))
 }
 
-/// Reads the number in a mark; `None` if it is shorter or torn by a power cut, and says nothing.
-fn number_in(file: &mut File) -> Option<u64> {
+/// Returns whether a store was in `dir`: it has left its mark.
+pub(super) fn has_mark(dir: &Path) -> bool {
+    std::fs::metadata(dir.join(MARK)).is_ok_and(|mark| mark.len() > 0)
+}
+
+/// Returns how far the store in `dir` was acknowledged, without making the file.
+pub(super) fn last_acknowledged(dir: &Path) -> Option<u64> {
+    read_mark(&mut open_to_read(&dir.join(MARK)).ok()?)
+}
+
+/// Reads the number in a mark that was just opened; `None` if it is shorter or torn by a power cut, and says nothing.
+pub(super) fn read_mark(mark: &mut File) -> Option<u64> {
     let mut bytes = [0; 16];
-    file.read_exact(&mut bytes).ok()?;
+    mark.read_exact(&mut bytes).ok()?;
     let (number, sum) = bytes.split_at(8);
     let number = u64::from_le_bytes(number.try_into().ok()?);
     (sum == checksum(number)).then_some(number)
@@ -175,7 +155,7 @@ pub(super) fn files_of(file: &Path) -> [PathBuf; 3] {
 
 impl StorePlace {
     /// Creates the place of the store in `dir`, whose file is open; a log and its index exist then.
-    pub(super) fn new(dir: PathBuf, owners: Owners, busy: Duration, mark: Option<FenceFile>) -> Self {
+    pub(super) fn new(dir: PathBuf, owners: Owners, busy: Duration, mark: Option<File>) -> Self {
         let files = files_of(&dir.join(FILE)).map(|path| (path.clone(), files::inode(&path)));
         let is_volatile = files::is_volatile(&dir);
         Self {
@@ -189,7 +169,7 @@ impl StorePlace {
             has_warned: AtomicBool::new(false),
             is_poisoned: AtomicBool::new(false),
             still_named: Mutex::default(),
-            mark,
+            mark: mark.map(Mutex::new),
         }
     }
 
@@ -199,7 +179,7 @@ impl StorePlace {
     pub(super) fn queue(&self) -> WriteTurn<'_> {
         const PATIENCE: Duration = Duration::from_millis(500);
         let Some(mark) = &self.mark else { return WriteTurn { file: None } };
-        let file = locked(&mark.file);
+        let file = locked(mark);
         let began = Instant::now();
         while let Err(TryLockError::WouldBlock) = file.try_lock() {
             if began.elapsed() > PATIENCE {
@@ -213,7 +193,10 @@ impl StorePlace {
     /// Notes that the transaction with `fence` is on disk.
     pub(super) fn acknowledged(&self, fence: u64) {
         if let Some(mark) = &self.mark {
-            mark.write(fence);
+            let bytes = [fence.to_le_bytes(), checksum(fence)].concat();
+            let mut file = locked(mark);
+            // Behind, it says less; that is all.
+            let _ = file.rewind().and_then(|()| file.write_all(&bytes));
         }
     }
 

@@ -1,7 +1,7 @@
 //! The operations of an operator on a store: measure it, check it, copy it, make it smaller.
 
 use super::commit::on_thread;
-use super::place::{FILE, FenceFile, OWNERS, missing};
+use super::place::{FILE, OWNERS, last_acknowledged, missing};
 use super::tables::{self, connect, create_log, damaged_records, failed};
 use super::{Inner, SqliteStore, absolute, find, sound_log};
 use crate::durable::store::StoreError;
@@ -183,7 +183,7 @@ impl Inner {
         let log =
             if find(&file).is_some() { None } else { sound_log(&file).err().map(|error| error.to_string()) };
         // Before the tables are read: other processes commit at the same time.
-        let acknowledged = FenceFile::look(&self.place.dir);
+        let acknowledged = last_acknowledged(&self.place.dir);
         let mut found = self.read_apart(|connection| {
             let mut found = tables::integrity(connection)?;
             // Records cannot be read from pages that are damaged.
