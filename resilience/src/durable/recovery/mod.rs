@@ -43,12 +43,12 @@ use crate::durable::job::undo;
 use crate::durable::record::Status;
 use crate::durable::record::error::{JobError, Subject};
 use crate::durable::recovery::pass::RecoveryPass;
-use crate::durable::recovery::pool::EndWatch;
 use crate::durable::recovery::runtime::JobRuntime;
 use crate::durable::store::Store;
 use crate::durable::under_way::refusal;
 use crate::point::PointName;
 use crate::rejected::Rejected;
+use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
@@ -254,9 +254,8 @@ impl Recover {
         let mut provided = self.provided;
         provided.inherit(&sweep::provided_for(&store));
         let pass = Arc::new(RecoveryPass::new(provided, store, runtime));
-        let watch = self.until_done.then(Arc::<EndWatch>::default);
-        let mut found = Recovered::default();
-        let looked = pass.look(Some(&mut found), watch.as_ref()).await;
+        let (mut found, mut ends) = (Recovered::default(), Vec::new());
+        let looked = pass.look(Some(&mut found), self.until_done.then_some(&mut ends)).await;
         if looked.is_ok() {
             // A program that lives for seconds cleans up, too. What cannot be deleted now is found again.
             let _ = retention::forget_first(&pass.store).await;
@@ -265,8 +264,13 @@ impl Recover {
             sweep::start(pass.clone(), every);
         }
         looked.map_err(failed)?;
-        if let Some(watch) = watch {
-            let problems = watch.all_ended().await;
+        if self.until_done {
+            let mut problems = HashMap::new();
+            for (key, end) in ends {
+                if let Some(problem) = end.taken().await {
+                    problems.insert(key, problem);
+                }
+            }
             pass.look_up(&mut found, problems).await;
         }
         Ok(found)

@@ -30,18 +30,34 @@ use std::time::Duration;
 /// The states of a job that is not at an end.
 pub(super) const OPEN: [Status; 3] = [Status::Running, Status::RollingBack, Status::Interrupted];
 
-/// The scope of one recovery, and the values that the jobs need that it finds.
+/// The scope of one recovery, the values that the jobs need that it finds, and what its looks have reported.
 #[derive(Debug)]
 pub(crate) struct RecoveryPass {
     pub(super) provided: Provided,
     pub(super) store: Arc<dyn Store>,
     pub(super) runtime: JobRuntime,
-    pub(super) reports: Reports,
+    /// The ids of the jobs whose problems were reported.
+    reported: Mutex<HashSet<String>>,
+    /// The revisions of records that contradict the code. Called again, their functions would only be refused
+    /// again, and the layers above them would run again and again.
+    contradictions: Mutex<HashMap<String, (u64, JobError)>>,
+    /// Whether the last look failed.
+    is_failing: AtomicBool,
 }
+
+/// The number of problems that are remembered. A store may have any number of jobs that cannot be run.
+const MOST_PROBLEMS: usize = 10_000;
 
 impl RecoveryPass {
     pub(crate) fn new(provided: Provided, store: Arc<dyn Store>, runtime: JobRuntime) -> Self {
-        Self { provided, store, runtime, reports: Reports::default() }
+        Self {
+            provided,
+            store,
+            runtime,
+            reported: Mutex::default(),
+            contradictions: Mutex::default(),
+            is_failing: AtomicBool::new(false),
+        }
     }
 
     /// Returns whether a job has not ended and, as far as can be seen at once, no process holds it.
@@ -96,7 +112,7 @@ impl RecoveryPass {
         if !self.may_be_free(&record) || !self.is_let_go(&record) {
             return Ok(None);
         }
-        let call = self.call(&record).inspect_err(|problem| self.reports.problem(&record, problem))?;
+        let call = self.call(&record).inspect_err(|problem| self.report_problem(&record, problem))?;
         let resumption = Arc::new(Resumption::new(record, self.store.clone()));
         Ok(Some((call.within(resumption.scope()), resumption)))
     }
@@ -111,7 +127,7 @@ impl RecoveryPass {
     /// No function has the name, something is not provided, the arguments cannot be read, or the record is known to
     /// contradict the code.
     pub(super) fn call(&self, record: &Record) -> Result<Call, JobError> {
-        if let Some(known) = self.reports.contradiction(record) {
+        if let Some(known) = self.contradiction(record) {
             return Err(known);
         }
         let id = place::id(&record.key);
@@ -125,32 +141,16 @@ impl RecoveryPass {
         let mut args = Args::read(&record.input).map_err(|message| JobError::Codec { at: at(), message })?;
         (site.run())(&self.provided, &mut args).map_err(|message| JobError::Codec { at: at(), message })
     }
-}
 
-/// The number of problems that are remembered. A store may have any number of jobs that cannot be run.
-const MOST_PROBLEMS: usize = 10_000;
-
-/// The reports of the looks of one recovery: each problem once, not at every look.
-#[derive(Debug, Default)]
-pub(crate) struct Reports {
-    keys: Mutex<HashSet<String>>,
-    /// The revisions of records that contradict the code. Called again, their functions would only be refused
-    /// again, and the layers above them would run again and again.
-    contradictions: Mutex<HashMap<String, (u64, JobError)>>,
-    /// Whether the last look failed.
-    is_failing: AtomicBool,
-}
-
-impl Reports {
-    /// Returns whether `key` has not been reported yet. Problems beyond the remembered number are not reported one by
-    /// one.
-    pub(crate) fn is_first(&self, key: &str) -> bool {
-        let mut keys = locked(&self.keys);
-        if keys.contains(key) || keys.len() > MOST_PROBLEMS {
+    /// Returns whether no problem of the job `id` has been reported yet. Problems beyond the remembered number are not
+    /// reported one by one.
+    pub(super) fn is_first_report(&self, id: &str) -> bool {
+        let mut reported = locked(&self.reported);
+        if reported.contains(id) || reported.len() > MOST_PROBLEMS {
             return false;
         }
-        keys.insert(key.to_owned());
-        if keys.len() > MOST_PROBLEMS {
+        reported.insert(id.to_owned());
+        if reported.len() > MOST_PROBLEMS {
             warning("more jobs cannot be run than are reported one by one", "see `jobs::list`");
             return false;
         }
@@ -158,7 +158,7 @@ impl Reports {
     }
 
     /// Reports the first look of several that failed.
-    pub(crate) fn looked(&self, looked: Result<(), StoreError>) {
+    pub(super) fn report_look(&self, looked: Result<(), StoreError>) {
         let was_failing = self.is_failing.swap(looked.is_err(), Ordering::Relaxed);
         if let Err(error) = looked
             && !was_failing
@@ -168,19 +168,19 @@ impl Reports {
     }
 
     /// Reports once why an interrupted job stays so.
-    pub(super) fn problem(&self, record: &Record, problem: &JobError) {
+    pub(super) fn report_problem(&self, record: &Record, problem: &JobError) {
         let id = place::id(&record.key);
-        if self.is_first(id) {
+        if self.is_first_report(id) {
             let (point, job) = (problem.place().point.clone(), id.to_owned());
             emit(&Event::JobInterrupted { point, job, problem: problem.to_string() }, None);
         }
     }
 
     /// Reports that the call for `record` was refused.
-    pub(crate) fn refused(&self, record: &Record, error: &JobError) {
+    pub(super) fn report_refusal(&self, record: &Record, error: &JobError) {
         // It is stopped, dead or undone: that is the result of the recovery. An interruption was reported.
         if !matches!(error, JobError::Stopped { .. } | JobError::Interrupted { .. }) {
-            self.problem(record, error);
+            self.report_problem(record, error);
         }
         if matches!(error, JobError::Mismatch { .. }) {
             let mut known = locked(&self.contradictions);
@@ -209,26 +209,31 @@ impl Reports {
 #[cfg(all(test, feature = "testing"))]
 mod tests {
     use super::*;
+    use crate::durable::MemoryStore;
     use crate::event::AlertLevel;
+
+    fn pass() -> RecoveryPass {
+        RecoveryPass::new(Provided::default(), Arc::new(MemoryStore::new()), JobRuntime::default())
+    }
 
     #[test]
     fn the_memory_for_reported_problems_is_bounded() {
         let world = crate::testing::isolate();
-        let reports = Reports::default();
+        let pass = pass();
         let id = |n: usize| format!("import:{n}");
-        assert_eq!((0..MOST_PROBLEMS * 3).filter(|n| reports.is_first(&id(*n))).count(), MOST_PROBLEMS);
-        assert!(!reports.is_first(&id(0)) && !reports.is_first(&id(MOST_PROBLEMS * 2)));
-        let remembered = locked(&reports.keys).len();
+        assert_eq!((0..MOST_PROBLEMS * 3).filter(|n| pass.is_first_report(&id(*n))).count(), MOST_PROBLEMS);
+        assert!(!pass.is_first_report(&id(0)) && !pass.is_first_report(&id(MOST_PROBLEMS * 2)));
+        let remembered = locked(&pass.reported).len();
         assert_eq!((remembered, world.events().len()), (MOST_PROBLEMS + 1, 1), "the rest is one alert");
     }
 
     #[test]
     fn a_sweep_that_fails_is_reported_once_until_one_succeeds() {
         let world = crate::testing::isolate();
-        let reports = Reports::default();
+        let pass = pass();
         let down = || Err(StoreError::Unavailable("its code panicked".to_owned()));
         for looked in [down(), down(), Ok(()), Ok(()), down(), down()] {
-            reports.looked(looked);
+            pass.report_look(looked);
         }
         let events = world.events();
         assert_eq!(events.len(), 2, "{events:?}");

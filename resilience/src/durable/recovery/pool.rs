@@ -25,6 +25,7 @@
 use crate::base::block_on::block_on;
 use crate::base::guarded::{contained, discard, wake};
 use crate::base::of_process::OfProcess;
+use crate::base::promise::Promise;
 use crate::base::site::Site;
 use crate::base::stopping;
 use crate::base::sync::locked;
@@ -40,10 +41,9 @@ use crate::durable::seat::Seat;
 use crate::durable::store::Store;
 use crate::point::PointName;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::future::poll_fn;
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 /// The pool of this process, or of a test world.
@@ -76,21 +76,22 @@ struct State {
     has_starter: bool,
 }
 
-/// A job that is queued or runs.
-///
 /// A job that is queued or runs. It is forgotten when its call has ended and no look has found it at a later revision.
 #[derive(Debug, Default)]
 struct KnownJob {
-    /// The watches that wait for its end.
-    watches: Vec<Arc<EndWatch>>,
+    /// What waits for its end.
+    ends: Vec<JobEnd>,
     /// Of a job that has left the queue: the revision of the record that was read, 0 before that.
     begun_from: Option<u64>,
     /// The last look that found the job without an owner after it had left the queue, and the revision then.
     found_again: Option<(u64, Arc<RecoveryPass>)>,
 }
 
+/// The end of a job, for the recovery that waits for it: the problem, if the job did not run.
+pub(crate) type JobEnd = Arc<Promise<Option<JobError>>>;
+
 /// A job to run. Its record is read when its turn comes: a queue of many jobs keeps none of their arguments.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct QueuedJob {
     pass: Arc<RecoveryPass>,
     key: String,
@@ -112,31 +113,36 @@ impl Pool {
     }
 
     /// Returns whether the job, which `pass` has found at `revision` without an owner, is queued or runs already; then
-    /// `watch` learns of its end.
+    /// `end` is given when it has ended.
     pub(crate) fn has(
         &self,
         pass: &Arc<RecoveryPass>,
         key: &str,
         revision: u64,
-        watch: Option<&Arc<EndWatch>>,
+        end: Option<&JobEnd>,
     ) -> bool {
-        self.state().join(pass, key, revision, watch)
+        self.state().join(pass, key, revision, end)
     }
 
-    /// Queues the job, unless it is queued or runs; `watch` learns of its end in either case.
+    /// Queues the job, unless it is queued or runs, and returns whether it does one of them; then `end` is given when
+    /// it has ended.
     pub(crate) fn add(
         &'static self,
         pass: &Arc<RecoveryPass>,
         key: &str,
         revision: u64,
-        watch: Option<&Arc<EndWatch>>,
-    ) {
+        end: Option<&JobEnd>,
+    ) -> bool {
         let needs_starter = {
             let mut state = self.state();
-            if state.join(pass, key, revision, watch) || stopping::has_begun() {
-                return;
+            if state.join(pass, key, revision, end) {
+                return true;
             }
-            state.expect(pass, key, watch);
+            if stopping::has_begun() {
+                return false;
+            }
+            let job = KnownJob { ends: end.cloned().into_iter().collect(), ..KnownJob::default() };
+            state.known.entry(pass.store.identity()).or_default().insert(key.to_owned(), job);
             state.queue.push_back(QueuedJob { pass: pass.clone(), key: key.to_owned() });
             !mem::replace(&mut state.has_starter, true)
         };
@@ -144,6 +150,7 @@ impl Pool {
         if needs_starter {
             self.begin_starting();
         }
+        true
     }
 
     /// Makes the thread that starts the jobs, for as long as there are any.
@@ -167,7 +174,7 @@ impl Pool {
         for queued in queue {
             let problem = not_started(&queued.key, reason);
             let job = self.state().remove(&queued);
-            job.report(&queued.key, Some(&problem));
+            job.report(Some(&problem));
         }
     }
 
@@ -184,7 +191,7 @@ impl Pool {
     fn start_jobs(&'static self) {
         while let Some((queued, number)) = self.next() {
             let seat = OwnSeat { pool: self, number };
-            let slot = JobPlace { seat, queued: Some(queued), resumption: None, problem: None, moves: false };
+            let slot = JobPlace { seat, queued, resumption: None, problem: None, moves: false };
             // The store, the arguments and what they drop are foreign code.
             contained(|| slot.fill());
         }
@@ -231,33 +238,33 @@ impl Pool {
         problem: Option<&JobError>,
         again: impl FnOnce(&mut State, &QueuedJob) -> Option<Arc<RecoveryPass>>,
     ) {
-        let (waiting, (forgotten, needs_starter)) = {
+        let (mut forgotten, mut needs_starter) = (None, false);
+        let waiting = {
             let mut state = self.state();
             let waiting = state.places.end(seat);
-            let ended = match again(&mut state, &queued) {
-                Some(pass) => {
-                    state.queue.push_front(QueuedJob { pass, ..queued });
-                    (None, !mem::replace(&mut state.has_starter, true))
-                }
-                None => (Some((state.remove(&queued), queued)), false),
-            };
-            (waiting, ended)
+            if let Some(pass) = again(&mut state, &queued) {
+                state.queue.push_front(QueuedJob { pass, ..queued });
+                needs_starter = !mem::replace(&mut state.has_starter, true);
+            } else {
+                forgotten = Some(state.remove(&queued));
+            }
+            waiting
         };
         self.changed.notify_one();
         waiting.into_iter().for_each(wake);
         if needs_starter {
             self.begin_starting();
         }
-        if let Some((job, queued)) = forgotten {
-            job.report(&queued.key, problem);
+        if let Some(job) = forgotten {
+            job.report(problem);
         }
     }
 }
 
 impl KnownJob {
-    fn report(self, key: &str, problem: Option<&JobError>) {
-        for watch in self.watches {
-            watch.one_ended(key, problem);
+    fn report(self, problem: Option<&JobError>) {
+        for end in self.ends {
+            end.give(problem.cloned());
         }
     }
 }
@@ -267,33 +274,17 @@ impl State {
         self.known.get_mut(&store.identity())?.get_mut(key)
     }
 
-    /// Makes `watch` wait for a job that is queued or runs; returns `false` if it does neither.
+    /// Makes `end` wait for a job that is queued or runs; returns `false` if it does neither.
     ///
     /// A look that finds a job which has left the queue is noted with its revision: the call may have ended already,
     /// and the job have been interrupted again since.
-    fn join(
-        &mut self,
-        pass: &Arc<RecoveryPass>,
-        key: &str,
-        revision: u64,
-        watch: Option<&Arc<EndWatch>>,
-    ) -> bool {
+    fn join(&mut self, pass: &Arc<RecoveryPass>, key: &str, revision: u64, end: Option<&JobEnd>) -> bool {
         let Some(job) = self.job(&pass.store, key) else { return false };
-        if let Some(watch) = watch {
-            watch.expect_one();
-            job.watches.push(watch.clone());
-        }
+        job.ends.extend(end.cloned());
         if job.begun_from.is_some() {
             job.found_again = Some((revision, pass.clone()));
         }
         true
-    }
-
-    /// Makes the watch wait for one more end.
-    fn expect(&mut self, pass: &Arc<RecoveryPass>, key: &str, watch: Option<&Arc<EndWatch>>) {
-        let watches = watch.cloned().inspect(|watch| watch.expect_one()).into_iter().collect();
-        let job = KnownJob { watches, ..KnownJob::default() };
-        self.known.entry(pass.store.identity()).or_default().insert(key.to_owned(), job);
     }
 
     /// Notes that the job has left the queue, and its record was read at `revision`.
@@ -375,7 +366,7 @@ impl Seat for OwnSeat {
 #[derive(Debug)]
 pub(crate) struct JobPlace {
     seat: OwnSeat,
-    queued: Option<QueuedJob>,
+    queued: QueuedJob,
     resumption: Option<Arc<Resumption>>,
     problem: Option<JobError>,
     /// Whether a drop before the end means that the runtime of the job is gone.
@@ -385,7 +376,7 @@ pub(crate) struct JobPlace {
 impl JobPlace {
     /// Reads the job and starts its call.
     fn fill(mut self) {
-        let Some(queued) = &self.queued else { return };
+        let queued = &self.queued;
         match block_on(queued.pass.prepare(&queued.key)) {
             Ok(Some((call, resumption))) => {
                 self.seat.pool.state().begin(queued, resumption.record().revision);
@@ -399,12 +390,12 @@ impl JobPlace {
     }
 
     fn start(mut self, call: Call) {
-        let Some(queued) = &self.queued else { return };
-        let pass = queued.pass.clone();
+        let pass = self.queued.pass.clone();
         match call {
             Call::Async(call) => {
                 self.moves = pass.runtime.is_borrowed();
-                self.problem = Some(not_started(&queued.key, "no thread for its runtime could be started"));
+                self.problem =
+                    Some(not_started(&self.queued.key, "no thread for its runtime could be started"));
                 pass.runtime.spawn(async move {
                     let mut slot = self;
                     slot.problem = None;
@@ -418,7 +409,7 @@ impl JobPlace {
                 });
             }
             Call::Sync(call) => {
-                self.problem = Some(not_started(&queued.key, "no thread could be started"));
+                self.problem = Some(not_started(&self.queued.key, "no thread could be started"));
                 self.seat.pool.state().places.has_thread(self.seat.number);
                 runtime::on_thread(move || {
                     let mut slot = self;
@@ -433,7 +424,7 @@ impl JobPlace {
 
 impl Drop for JobPlace {
     fn drop(&mut self) {
-        let Some(queued) = self.queued.take() else { return };
+        let queued = self.queued.clone();
         if self.moves {
             // The runtime has dropped the call: on another one it goes on.
             queued.pass.runtime.lose();
@@ -446,96 +437,9 @@ impl Drop for JobPlace {
         let refused =
             self.resumption.as_ref().and_then(|resumption| Some((resumption, resumption.problem()?)));
         if let Some((resumption, problem)) = refused {
-            queued.pass.reports.refused(resumption.record(), &problem);
+            queued.pass.report_refusal(resumption.record(), &problem);
             self.problem = Some(problem);
         }
         self.seat.pool.end(self.seat.number, queued, self.problem.as_ref(), State::found_again);
-    }
-}
-
-/// The wait for the jobs that one recovery has found.
-#[derive(Debug, Default)]
-pub(crate) struct EndWatch {
-    state: Mutex<WatchedJob>,
-}
-
-#[derive(Debug, Default)]
-struct WatchedJob {
-    left: usize,
-    /// Why jobs were not run, by their keys.
-    problems: HashMap<String, JobError>,
-    waiting: Option<Waker>,
-}
-
-impl EndWatch {
-    fn state(&self) -> MutexGuard<'_, WatchedJob> {
-        locked(&self.state)
-    }
-
-    fn expect_one(&self) {
-        self.state().left += 1;
-    }
-
-    fn one_ended(&self, key: &str, problem: Option<&JobError>) {
-        let waiting = {
-            let mut state = self.state();
-            state.left -= 1;
-            if let Some(problem) = problem {
-                state.problems.insert(key.to_owned(), problem.clone());
-            }
-            if state.left == 0 { state.waiting.take() } else { None }
-        };
-        if let Some(waiting) = waiting {
-            wake(waiting);
-        }
-    }
-
-    /// Waits until every job that was expected has ended; returns the problems of those that did not run.
-    pub(crate) async fn all_ended(&self) -> HashMap<String, JobError> {
-        poll_fn(|cx| {
-            let waker = cx.waker().clone();
-            let mut state = self.state();
-            if state.left == 0 {
-                return Poll::Ready(mem::take(&mut state.problems));
-            }
-            let before = state.waiting.replace(waker);
-            drop(state);
-            discard(before);
-            Poll::Pending
-        })
-        .await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::pin::pin;
-    use std::task::{Wake, Waker};
-
-    /// The waker of a task that looks whether the wait is locked when it goes.
-    struct Looks(Arc<EndWatch>);
-
-    impl Wake for Looks {
-        fn wake(self: Arc<Self>) {}
-    }
-
-    impl Drop for Looks {
-        fn drop(&mut self) {
-            assert!(self.0.state.try_lock().is_ok(), "dropped under the lock");
-        }
-    }
-
-    #[test]
-    fn a_replaced_waker_is_dropped_outside_the_lock() {
-        let watch = Arc::new(EndWatch::default());
-        watch.expect_one();
-        let mut ended = pin!(watch.all_ended());
-        for _ in 0..2 {
-            let waker = Waker::from(Arc::new(Looks(watch.clone())));
-            assert!(ended.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-        }
-        watch.one_ended("import:1", None);
-        assert!(ended.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
     }
 }

@@ -15,6 +15,7 @@
 
 use crate::base::block_on::all;
 use crate::base::guarded::contained;
+use crate::base::promise::Promise;
 use crate::base::stopping;
 use crate::durable::lease::end;
 use crate::durable::record::alert::critical;
@@ -23,7 +24,7 @@ use crate::durable::record::history::{JobEvent, JobHistory};
 use crate::durable::record::key::place;
 use crate::durable::record::{Corrupt, Record, Status};
 use crate::durable::recovery::pass::{OPEN, RecoveryPass};
-use crate::durable::recovery::pool::{EndWatch, pool};
+use crate::durable::recovery::pool::{JobEnd, pool};
 use crate::durable::recovery::{Recovered, RecoveredJob};
 use crate::durable::store::pages::yield_now;
 use crate::durable::store::{Query, Release, Store, StoreError};
@@ -35,14 +36,14 @@ use std::sync::Arc;
 use std::task::Poll;
 
 impl RecoveryPass {
-    /// Finds the jobs without an owner, marks them, and queues those that can run; `found` lists each.
-    /// A panic of the store's own code is an error of the store.
+    /// Finds the jobs without an owner, marks them, and queues those that can run; `found` lists each, and `ends` has
+    /// the ends of those that run, by their keys. A panic of the store's own code is an error of the store.
     pub(crate) async fn look(
         self: &Arc<Self>,
         found: Option<&mut Recovered>,
-        watch: Option<&Arc<EndWatch>>,
+        ends: Option<&mut Vec<(String, JobEnd)>>,
     ) -> Result<(), StoreError> {
-        let mut rows = pin!(self.look_at_rows(found, watch));
+        let mut rows = pin!(self.look_at_rows(found, ends));
         poll_fn(|cx| {
             let polled = contained(|| rows.as_mut().poll(cx));
             polled
@@ -59,7 +60,7 @@ impl RecoveryPass {
     async fn look_at_rows(
         self: &Arc<Self>,
         mut found: Option<&mut Recovered>,
-        watch: Option<&Arc<EndWatch>>,
+        mut ends: Option<&mut Vec<(String, JobEnd)>>,
     ) -> Result<(), StoreError> {
         end::write_owed_ends(&self.store).await;
         let mut query = Query::new(place::JOBS).only(&OPEN).limit(256);
@@ -70,10 +71,17 @@ impl RecoveryPass {
                 taken.corrupt.push(self.unreadable(&key, reason));
             }
             let free: Vec<_> = page.records.iter().filter(|record| self.may_be_free(record)).collect();
-            let results = all(free.iter().map(|record| self.take_up(record, watch))).await;
+            let taking = free.iter().map(|record| self.take_up(record, ends.is_some()));
+            let results = all(taking).await;
             for (record, result) in free.into_iter().zip(results) {
                 match result {
-                    Ok(job) => taken.jobs.extend(job),
+                    Ok(None) => {}
+                    Ok(Some((job, end))) => {
+                        taken.jobs.push(job);
+                        if let (Some(ends), Some(end)) = (&mut ends, end) {
+                            ends.push((record.key.clone(), end));
+                        }
+                    }
                     Err(StoreError::Corrupt { reason, .. }) => {
                         taken.corrupt.push(self.unreadable(&record.key, reason));
                     }
@@ -99,8 +107,8 @@ impl RecoveryPass {
         let at = Subject::new(PointName::new("recover"), id.as_str());
         if reason.is_of_later_release() {
             let problem = JobError::store(at, StoreError::Corrupt { key: key.to_owned(), reason });
-            self.reports.problem(&Record::new(key), &problem);
-        } else if self.reports.is_first(&id) {
+            self.report_problem(&Record::new(key), &problem);
+        } else if self.is_first_report(&id) {
             critical(&at, "a record is damaged", &reason.to_string());
         }
         id
@@ -110,17 +118,18 @@ impl RecoveryPass {
     fn left(&self, record: &Record, error: StoreError) -> RecoveredJob {
         let id = place::id(&record.key).to_owned();
         let problem = JobError::store(Subject::new(PointName::new("recover"), id.as_str()), error);
-        self.reports.problem(record, &problem);
+        self.report_problem(record, &problem);
         let name = record.function.clone();
         RecoveredJob { id, name, status: record.status, class: None, problem: Some(problem) }
     }
 
-    /// Marks and queues one job, which may be free, if its owner is gone; `None` if its owner lives.
+    /// Marks and queues one job, which may be free, if its owner is gone; `None` if its owner lives. Returns its end,
+    /// too, if it is queued or runs and the caller `waits` for that.
     async fn take_up(
         self: &Arc<Self>,
         record: &Record,
-        watch: Option<&Arc<EndWatch>>,
-    ) -> Result<Option<RecoveredJob>, StoreError> {
+        waits: bool,
+    ) -> Result<Option<(RecoveredJob, Option<JobEnd>)>, StoreError> {
         // The listing has no arguments.
         let record = if record.status.is_held() {
             mark(&self.store, record).await?
@@ -129,18 +138,20 @@ impl RecoveryPass {
         };
         let Some(record) = record else { return Ok(None) };
         crate::durable::moment::reached("in sweep");
-        let is_known = pool().has(self, &record.key, record.revision, watch);
+        let end = waits.then(|| Arc::new(Promise::new()));
+        let is_known = pool().has(self, &record.key, record.revision, end.as_ref());
         let problem = if is_known { None } else { self.call(&record).err() };
-        match &problem {
+        let has_end = match &problem {
             Some(problem) => {
-                self.reports.problem(&record, problem);
+                self.report_problem(&record, problem);
                 self.note(&record, problem).await;
+                false
             }
-            None if is_known => {}
-            None => pool().add(self, &record.key, record.revision, watch),
-        }
+            None => is_known || pool().add(self, &record.key, record.revision, end.as_ref()),
+        };
         let id = place::id(&record.key).to_owned();
-        Ok(Some(RecoveredJob { id, name: record.function, status: record.status, class: None, problem }))
+        let job = RecoveredJob { id, name: record.function, status: record.status, class: None, problem };
+        Ok(Some((job, end.filter(|_| has_end))))
     }
 
     /// Keeps `problem` in the record of an interrupted job, for who looks at the job.
@@ -155,7 +166,7 @@ impl RecoveryPass {
         let note = JobHistory { problem: Some(problem), ..before }.write();
         // If the record has changed in between, the job has moved on.
         if let Ok(noted) = self.store.cas(Some(record.revision), Record { note, ..record.clone() }).await {
-            self.reports.follow_note(record, noted.revision);
+            self.follow_note(record, noted.revision);
         }
     }
 

@@ -116,7 +116,7 @@ fn wait_for_store() {
         // A recovery that came since has begun it.
         if sweep_of(&locked(&SWEEPS), &store).is_none() {
             let pass = Arc::new(RecoveryPass::new(provided, store, runtime));
-            pass.reports.looked(block_on(pass.look(None, None)));
+            pass.report_look(block_on(pass.look(None, None)));
             start(pass, every);
         }
     }
@@ -166,8 +166,7 @@ impl Sweep {
                 return;
             }
             let pass = locked(&self.state).pass.clone();
-            let looked = block_on(pass.look(None, None));
-            pass.reports.looked(looked);
+            pass.report_look(block_on(pass.look(None, None)));
         }
     }
 
