@@ -19,7 +19,7 @@ use crate::base::guarded::discard;
 use crate::durable::record::history::kept_panic;
 use crate::failure::rejected::Rejected;
 use serde::Serialize;
-use serde::de::{DeserializeOwned, Deserializer, Visitor};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::any::type_name;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -233,27 +233,11 @@ pub(crate) fn reads<T: DeserializeOwned>(bytes: &[u8]) -> bool {
 
 /// Returns the value of an `Option` that was not recorded; `None` for every other type.
 pub(crate) fn absent<T: DeserializeOwned>() -> Option<T> {
-    caught(|| T::deserialize(Absent).map_err(|error| error.to_string())).ok()
-}
-
-/// A deserializer of a missing value, from which only an `Option` can be read.
-struct Absent;
-
-impl<'de> Deserializer<'de> for Absent {
-    type Error = serde::de::value::Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
-        Err(serde::de::Error::custom("not recorded"))
+    #[derive(serde::Deserialize)]
+    struct Absent<T> {
+        value: T,
     }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        visitor.visit_none()
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
+    decode::<Absent<T>>(b"{}").ok().map(|absent| absent.value)
 }
 
 /// Returns the hash of `value` as JSON with the fields of every object in order: a map hashes the same however
