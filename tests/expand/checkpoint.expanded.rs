@@ -61,13 +61,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 ::core::time::Duration::from_secs(604800),
             ),
         )
-        .undone();
-    #[__rt::linkme::distributed_slice(__rt::UNDOS_0_1)]
-    #[linkme(crate = __rt::linkme)]
-    static __UNDO: __rt::UndoSite = __rt::UndoSite::new(
-        &__POINT,
-        &[],
-        |__bytes| ::std::boxed::Box::pin(async move {
+        .undone(|__bytes| ::std::boxed::Box::pin(async move {
             #[allow(unused_imports)]
             use __rt::Settled as _;
             let __value = __rt::recorded::<
@@ -84,8 +78,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                     )
                 }
             }
-        }),
-    );
+        }));
     let __outcome = '__checkpoint: {
         let __running = match (&__CHECKPOINT)
             .begin(

@@ -162,12 +162,10 @@ impl Layer for Checked {
             Some(Some(template)) => quote!(__rt::Some(#template)),
             Some(None) => quote!(__rt::Some("an expression")),
         };
-        let undone = self.rollback.is_some().then(|| quote!(.undone()));
-        let undo = self.rollback.as_ref().map(|rollback| undo(rollback, &self.setters, stack.item));
+        let undone = self.rollback.as_ref().map(|rollback| undone(rollback, stack.item));
         quote! {
             static #site: __rt::CheckpointSite =
                 __rt::CheckpointSite::new(&__POINT, #template, #policy)#undone;
-            #undo
         }
     }
 
@@ -205,30 +203,23 @@ impl Layer for Checked {
     }
 }
 
-/// Returns the entry in the link-time table that undoes a recorded value after a crash.
-fn undo(rollback: &Expr, setters: &[Setter], item: &Item) -> TokenStream {
+/// Returns the setter of the function that undoes a recorded value, also after a crash.
+fn undone(rollback: &Expr, item: &Item) -> TokenStream {
     let (ty, _) = item.return_type();
-    let was = setters.iter().find_map(|setter| setter.value_of("was")).unwrap_or_else(|| quote!(&[]));
     let at = Span::mixed_site().located_at(value::span_of(&rollback.to_token_stream()));
     let error = quote_spanned!(at=> __rt::Undone::error(__rt::Step(__rt::call1(#rollback, __value)).__settle().await));
     quote_spanned! {Span::mixed_site()=>
-        #[__rt::linkme::distributed_slice(__rt::UNDOS_0_1)]
-        #[linkme(crate = __rt::linkme)]
-        static __UNDO: __rt::UndoSite = __rt::UndoSite::new(
-            &__POINT,
-            #was,
-            |__bytes| ::std::boxed::Box::pin(async move {
-                #[allow(unused_imports)]
-                use __rt::Settled as _;
-                let __value = __rt::recorded::<<#ty as __rt::Outcome>::Value>(&__bytes)?;
-                match #error {
-                    __rt::None => __rt::Ok(()),
-                    __rt::Some(__error) => {
-                        let __probe = __rt::Probe::new(&__error);
-                        __rt::Err(__rt::undo_failed(__probe.probed_class(), __probe.probed_text()))
-                    }
+        .undone(|__bytes| ::std::boxed::Box::pin(async move {
+            #[allow(unused_imports)]
+            use __rt::Settled as _;
+            let __value = __rt::recorded::<<#ty as __rt::Outcome>::Value>(&__bytes)?;
+            match #error {
+                __rt::None => __rt::Ok(()),
+                __rt::Some(__error) => {
+                    let __probe = __rt::Probe::new(&__error);
+                    __rt::Err(__rt::undo_failed(__probe.probed_class(), __probe.probed_text()))
                 }
-            }),
-        );
+            }
+        }))
     }
 }

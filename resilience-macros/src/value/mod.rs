@@ -194,11 +194,6 @@ impl Setter {
         self.name == name
     }
 
-    /// Returns the value of the setting `name`, if this is it.
-    pub(crate) fn value_of(&self, name: &str) -> Option<TokenStream> {
-        self.is(name).then(|| self.value.clone())
-    }
-
     /// Returns `policy` with this setting, where `ty` is the policy's type.
     pub(crate) fn apply(&self, ty: &TokenStream, policy: &TokenStream) -> TokenStream {
         let (Self { name, value, span }, ty) = (self, located(ty, self.span));

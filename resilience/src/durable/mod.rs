@@ -144,7 +144,7 @@ pub mod __private {
     pub use super::job::call::{Call, Provided};
     pub use super::job::running::{CatchPanic, RunningJob};
     pub use super::job::site::{JOBS_0_1, JobSite};
-    pub use super::job::undo::{UNDOS_0_1, UndoSite, Undone, recorded, undo_failed};
+    pub use super::job::undo::{Undone, recorded, undo_failed};
     pub use super::record::args::{Args, Given};
     pub use super::recovery::strategy::{Condition, RecoverySite, Skip};
     pub use super::scope::OnFailure;

@@ -12,7 +12,6 @@
 //! those that come before it in the order are not undone, because their undoing may depend on it.
 
 use crate::base::block_on::{Mode, block_on};
-use crate::base::linked::linked;
 use crate::base::stopping;
 use crate::base::stopping::PROBLEM;
 use crate::classify::Classification;
@@ -25,90 +24,49 @@ use crate::durable::record::history::{JobHistory, kept, kept_panic};
 use crate::durable::record::key::place;
 use crate::durable::record::{Record, Status};
 use crate::durable::scope::{InScope, Step};
-use crate::durable::step::begin::earlier;
 use crate::durable::step::namesakes::{are_named_alike, could_be_undone, lines, point_of};
-use crate::durable::step::site::{NAMESAKES, is_known};
+use crate::durable::step::site::{self, NAMESAKES, Undo};
 use crate::durable::store::{Claim, Claimed, Completion, Holder, StoreError, writes};
 use crate::durable::under_way::UnderWay;
 use crate::point::{PointName, PointSite};
 use serde::de::DeserializeOwned;
 use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
 
 /// The name of the strategy in the statistics.
 const ROLLBACK: &str = "rollback";
 
-linked! {
-    /// Every step of the binary that can be undone, filled in by the linker.
-    pub static UNDOS_0_1: [UndoSite];
-}
-
-/// An undo of one recorded value, on its way; its error says why it failed.
-type Undoing = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
-
-/// The undo of one step.
-#[derive(Debug)]
-#[doc(hidden)]
-pub struct UndoSite {
-    point: &'static PointSite,
-    was: &'static [&'static str],
-    undo: fn(Vec<u8>) -> Undoing,
-}
-
-impl UndoSite {
-    /// Creates the site of `undo`, which undoes the recorded steps of the function of `point`.
-    pub const fn new(
-        point: &'static PointSite,
-        was: &'static [&'static str],
-        undo: fn(Vec<u8>) -> Undoing,
-    ) -> Self {
-        Self { point, was, undo }
-    }
-
-    /// Returns how the step of `record` is undone, if it can be undone.
-    ///
-    /// It is found by the name that the record has, also an earlier one (`was`); of several functions with one name, by
-    /// what the record noted of its function.
-    ///
-    /// # Errors
-    ///
-    /// Why that is not known: also of a step that could be undone when it was recorded, and that this program does not
-    /// have.
-    fn of(record: &Record) -> Result<Option<&'static Self>, String> {
-        let function = &*record.function;
-        let Some(points) = NAMESAKES.get(function) else {
-            let mut sites = UNDOS_0_1.iter();
-            let found = sites.find(|site| {
-                let own = site.point.identity();
-                own == function || earlier(&own, site.was).iter().any(|was| was == function)
-            });
-            if found.is_none() && could_be_undone(&record.note) && !is_known(function) {
-                let words = "this program has no such step; if it was renamed, write";
-                return Err(format!("`{function}` cannot be undone: {words} `was = \"{function}\"`"));
-            }
-            return Ok(found);
-        };
-        match point_of(points, &record.note) {
-            Some(point) => Ok(Self::at(point)),
-            None if are_named_alike(points) && undos(points).count() == 1 => Ok(undos(points).next()),
-            None if points.iter().all(|point| Self::at(point).is_none()) => Ok(None),
-            None => Err(format!(
-                "`{function}` is the name of several steps ({}): give each a `name`",
-                lines(points)
-            )),
+/// Returns how the step of `record` is undone, if it can be undone.
+///
+/// It is found by the name that the record has, also an earlier one (`was`); of several functions with one name, by
+/// what the record noted of its function.
+///
+/// # Errors
+///
+/// Why that is not known: also of a step that could be undone when it was recorded, and that this program does not
+/// have.
+fn undo_of(record: &Record) -> Result<Option<Undo>, String> {
+    let function = &*record.function;
+    let Some(points) = NAMESAKES.get(function) else {
+        let mut steps = site::named(function).peekable();
+        if steps.peek().is_none() && could_be_undone(&record.note) {
+            let words = "this program has no such step; if it was renamed, write";
+            return Err(format!("`{function}` cannot be undone: {words} `was = \"{function}\"`"));
+        }
+        return Ok(steps.find_map(|step| step.undo));
+    };
+    match point_of(points, &record.note) {
+        Some(point) => Ok(undos(&[point]).next()),
+        None if are_named_alike(points) && undos(points).count() == 1 => Ok(undos(points).next()),
+        None if undos(points).next().is_none() => Ok(None),
+        None => {
+            Err(format!("`{function}` is the name of several steps ({}): give each a `name`", lines(points)))
         }
     }
-
-    /// Returns the undo of this very function, whatever the names of others.
-    fn at(point: &PointSite) -> Option<&'static Self> {
-        UNDOS_0_1.iter().find(|site| std::ptr::eq(site.point, point))
-    }
 }
 
-/// Returns the undos of `points`.
-fn undos(points: &[&'static PointSite]) -> impl Iterator<Item = &'static UndoSite> {
-    points.iter().filter_map(|point| UndoSite::at(point))
+/// Returns the undos of the steps that `points` are, whatever their names.
+fn undos(points: &[&'static PointSite]) -> impl Iterator<Item = Undo> {
+    points.iter().flat_map(|point| site::at(point)).filter_map(|step| step.undo)
 }
 
 /// Checks that no two steps of this program that can be undone have one name, modules included. If several steps
@@ -118,7 +76,7 @@ pub(crate) fn check_names() -> Result<(), JobError> {
         let is_twin =
             |one: &&PointSite| points.iter().filter(|two| two.written() == one.written()).count() > 1;
         let is_one_step = are_named_alike(points) && undos(points).count() == 1;
-        !is_one_step && points.iter().any(|point| is_twin(point) && UndoSite::at(point).is_some())
+        !is_one_step && points.iter().any(|point| is_twin(point) && undos(&[*point]).next().is_some())
     });
     match unclear.min_by_key(|(name, _)| *name) {
         None => Ok(()),
@@ -205,8 +163,8 @@ pub(crate) async fn finish(mut job: RunningJob, mode: Mode) -> Result<Status, Jo
     done.sort_by_key(|step| std::cmp::Reverse(step.order));
     let mut kept = 0;
     for step in &done {
-        let site = match UndoSite::of(step) {
-            Ok(Some(site)) => site,
+        let undo = match undo_of(step) {
+            Ok(Some(undo)) => undo,
             Ok(None) => {
                 kept += 1;
                 continue;
@@ -220,7 +178,7 @@ pub(crate) async fn finish(mut job: RunningJob, mode: Mode) -> Result<Status, Jo
         }
         // One value at a time.
         let Some(step) = &job.store().get(&step.key).await.map_err(failed)? else { continue };
-        if let Err(why) = undo(&job, mode, site, step).await? {
+        if let Err(why) = run(&job, mode, undo, step).await? {
             return park(job, mode, &format!("the undo of `{}` failed: {why}", step.function)).await;
         }
         // A job that starts again has to do it again.
@@ -249,10 +207,10 @@ async fn park(job: RunningJob, mode: Mode, problem: &str) -> Result<Status, JobE
 }
 
 /// Undoes what `step` recorded, unless that was done before; the inner error says why that failed.
-async fn undo(
+async fn run(
     job: &RunningJob,
     mode: Mode,
-    site: &UndoSite,
+    undo: Undo,
     step: &Record,
 ) -> Result<Result<(), String>, JobError> {
     let failed = |error| JobError::store(job.at.clone(), error);
@@ -276,7 +234,7 @@ async fn undo(
     // Inside of a step nothing is refused.
     let _under_way = UnderWay::step(&scope, job.store(), &job.at.point, name, key.clone()).ok();
     // A panic is a failure like any other: the job must not be undone for ever.
-    let undoing = CatchPanic::new(InScope::new(&scope, (site.undo)(step.value.clone())));
+    let undoing = CatchPanic::new(InScope::new(&scope, undo(step.value.clone())));
     let undone = match mode {
         Mode::Async => undoing.await,
         Mode::Blocking => block_on(undoing),

@@ -24,6 +24,8 @@ use crate::point::{Layer, POINTS_0_1, PointSite};
 use crate::policy::Verdict;
 use crate::rejected::Rejected;
 use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
@@ -54,20 +56,20 @@ impl<S: IntoStore + Clone> IntoStore for &S {
 
 /// The steps of the binary that share a name, by that name.
 pub(crate) static NAMESAKES: LazyLock<HashMap<String, Vec<&'static PointSite>>> =
-    LazyLock::new(|| namesakes::among(steps()));
+    LazyLock::new(|| namesakes::among(POINTS_0_1.iter().flat_map(at).map(|site| (site.point, site.names()))));
 
-/// Returns the steps of the binary, each with all its names.
-fn steps() -> impl Iterator<Item = (&'static PointSite, Vec<String>)> {
-    POINTS_0_1.iter().flat_map(|point| {
-        let sites = point.layers().iter().filter_map(|layer| layer.policy::<CheckpointSite>());
-        sites.map(move |site| (point, site.names()))
-    })
+/// Returns the step that `point` is, if it is one.
+pub(crate) fn at(point: &'static PointSite) -> impl Iterator<Item = &'static CheckpointSite> {
+    point.layers().iter().filter_map(|layer| layer.policy())
 }
 
-/// Returns whether a step of this program has or had the name `function`.
-pub(crate) fn is_known(function: &str) -> bool {
-    steps().any(|(_, names)| names.iter().any(|name| name == function))
+/// Returns the steps of this program that have or had the name `function`.
+pub(crate) fn named(function: &str) -> impl Iterator<Item = &'static CheckpointSite> {
+    POINTS_0_1.iter().flat_map(at).filter(move |site| site.names().iter().any(|name| name == function))
 }
+
+/// A function that begins to undo a recorded value; the error of the future says why that failed.
+pub(crate) type Undo = fn(Vec<u8>) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
 /// The checkpoint of one annotated function.
 #[derive(Debug)]
@@ -76,7 +78,7 @@ pub struct CheckpointSite {
     point: &'static PointSite,
     template: Option<&'static str>,
     policy: Checkpoint,
-    can_undo: bool,
+    pub(crate) undo: Option<Undo>,
     recorded: Site<AtomicU64>,
     reused: Site<AtomicU64>,
 }
@@ -86,12 +88,12 @@ impl CheckpointSite {
     pub const fn new(point: &'static PointSite, template: Option<&'static str>, policy: Checkpoint) -> Self {
         #[expect(clippy::declare_interior_mutable_const, reason = "every counter is a copy of its own")]
         const NONE: Site<AtomicU64> = Site::new(AtomicU64::new(0), AtomicU64::default);
-        Self { point, template, policy, can_undo: false, recorded: NONE, reused: NONE }
+        Self { point, template, policy, undo: None, recorded: NONE, reused: NONE }
     }
 
-    /// Notes that the step can be undone.
-    pub const fn undone(mut self) -> Self {
-        self.can_undo = true;
+    /// Sets the function that undoes a recorded value, also after a crash.
+    pub const fn undone(mut self, undo: Undo) -> Self {
+        self.undo = Some(undo);
         self
     }
 
@@ -161,7 +163,7 @@ impl CheckpointSite {
     {
         let identity = self.identity();
         let has_namesakes = NAMESAKES.contains_key(&identity.name);
-        let note = namesakes::note(self.point, has_namesakes, self.can_undo);
+        let note = namesakes::note(self.point, has_namesakes, self.undo.is_some());
         let ask = StepRequest { inputs, store, note, ..StepRequest::new::<R::Value>(key) };
         self.counted(self.in_force().begin(mode, &identity, ask).await).map_err(NotRun::outcome)
     }
@@ -217,7 +219,7 @@ impl Layer for CheckpointSite {
         let key = self.template.unwrap_or("function#occurrence");
         let mut settings = vec![Effective::text("key", key)];
         settings.extend(self.in_force().config().effective());
-        if self.can_undo {
+        if self.undo.is_some() {
             settings.push(Effective::text("rollback", "true"));
         }
         settings
