@@ -178,7 +178,7 @@ pub(crate) async fn finish(mut job: RunningJob, mode: Mode) -> Result<Status, Jo
         }
         // One value at a time.
         let Some(step) = &job.store().get(&step.key).await.map_err(failed)? else { continue };
-        if let Err(why) = run(&job, mode, undo, step).await? {
+        if let Err(why) = undo_step(&job, mode, undo, step).await? {
             return park(job, mode, &format!("the undo of `{}` failed: {why}", step.function)).await;
         }
         // A job that starts again has to do it again.
@@ -207,7 +207,7 @@ async fn park(job: RunningJob, mode: Mode, problem: &str) -> Result<Status, JobE
 }
 
 /// Undoes what `step` recorded, unless that was done before; the inner error says why that failed.
-async fn run(
+async fn undo_step(
     job: &RunningJob,
     mode: Mode,
     undo: Undo,

@@ -138,20 +138,21 @@ impl RecoveryPass {
         };
         let Some(record) = record else { return Ok(None) };
         crate::durable::moment::reached("in sweep");
-        let end = waits.then(|| Arc::new(Promise::new()));
+        let mut end = waits.then(|| Arc::new(Promise::new()));
         let is_known = pool().has(self, &record.key, record.revision, end.as_ref());
         let problem = if is_known { None } else { self.call(&record).err() };
-        let has_end = match &problem {
-            Some(problem) => {
-                self.report_problem(&record, problem);
-                self.note(&record, problem).await;
-                false
-            }
-            None => is_known || pool().add(self, &record.key, record.revision, end.as_ref()),
-        };
+        let is_expected =
+            problem.is_none() && (is_known || pool().add(self, &record.key, record.revision, end.as_ref()));
+        if !is_expected {
+            end = None;
+        }
+        if let Some(problem) = &problem {
+            self.report_problem(&record, problem);
+            self.note(&record, problem).await;
+        }
         let id = place::id(&record.key).to_owned();
         let job = RecoveredJob { id, name: record.function, status: record.status, class: None, problem };
-        Ok(Some((job, end.filter(|_| has_end))))
+        Ok(Some((job, end)))
     }
 
     /// Keeps `problem` in the record of an interrupted job, for who looks at the job.

@@ -58,7 +58,7 @@ impl<S: IntoStore + Clone> IntoStore for &S {
 pub(crate) static NAMESAKES: LazyLock<HashMap<String, Vec<&'static PointSite>>> =
     LazyLock::new(|| namesakes::among(POINTS_0_1.iter().flat_map(at).map(|site| (site.point, site.names()))));
 
-/// Returns the step that `point` is, if it is one.
+/// Returns the steps among the layers of `point`: one at most.
 pub(crate) fn at(point: &'static PointSite) -> impl Iterator<Item = &'static CheckpointSite> {
     point.layers().iter().filter_map(|layer| layer.policy())
 }
@@ -78,6 +78,7 @@ pub struct CheckpointSite {
     point: &'static PointSite,
     template: Option<&'static str>,
     policy: Checkpoint,
+    /// Undoes a recorded value, if the step can be undone.
     pub(crate) undo: Option<Undo>,
     recorded: Site<AtomicU64>,
     reused: Site<AtomicU64>,
