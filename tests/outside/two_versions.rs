@@ -4,8 +4,13 @@ use crate::{cargo, root};
 use std::fs;
 use std::path::Path;
 
-/// What the linker fills in.
-const TABLES: [&str; 5] = ["POINTS", "CLASSIFIERS", "JOBS", "UNDOS", "HEALTH_CHECKS"];
+/// What the linker fills in, and where it is declared.
+const TABLES: [(&str, &str); 4] = [
+    ("POINTS", "point/site.rs"),
+    ("CLASSIFIERS", "failure/dynamic.rs"),
+    ("JOBS", "durable/job/site.rs"),
+    ("HEALTH_CHECKS", "health/site.rs"),
+];
 
 fn copy(from: &Path, to: &Path, change: &dyn Fn(String) -> String) {
     fs::create_dir_all(to).expect("a folder");
@@ -25,7 +30,7 @@ fn release(version: &str, folder: &Path) {
     let root = root();
     let underscored = version.rsplit_once('.').expect("three numbers").0.replace('.', "_");
     let change = |text: String| {
-        TABLES.iter().fold(text, |text, table| {
+        TABLES.iter().fold(text, |text, (table, _)| {
             text.replace(&format!("{table}_0_1"), &format!("{table}_{underscored}"))
         })
     };
@@ -125,14 +130,7 @@ fn the_inventory_tables_carry_the_version() {
     let version =
         manifest.split("version = \"").nth(1).and_then(|rest| rest.split('"').next()).expect("a version");
     let (major, _) = version.rsplit_once('.').expect("three numbers");
-    let files = [
-        "point/site.rs",
-        "failure/dynamic.rs",
-        "durable/job/site.rs",
-        "durable/job/undo.rs",
-        "health/site.rs",
-    ];
-    for (table, file) in TABLES.iter().zip(files) {
+    for (table, file) in TABLES {
         let name = format!("{table}_{}", major.replace('.', "_"));
         let source = fs::read_to_string(root.join("resilience/src").join(file)).expect("a source");
         assert!(
