@@ -17,25 +17,30 @@ const PART: u32 = 16;
 /// nearly always a power of two and a page. Seven divides no power of two, and this is near 2^32 / 14.
 const SPREAD: u32 = 0x1248_45f9;
 
-/// An address in the stack of this thread.
+/// The part of the memory in which the stack of this thread is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Here(usize);
+pub(crate) struct Here(u32);
 
-/// Returns an address in the stack of this thread.
+/// Returns where the stack of this thread is.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it is one instruction")]
+#[expect(clippy::inline_always, reason = "it is two instructions")]
 pub(crate) fn here() -> Here {
     let local = MaybeUninit::<u8>::uninit();
-    Here(ptr::from_ref(&local).addr())
+    Here::at(ptr::from_ref(&local).addr())
 }
 
 impl Here {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it is one instruction")]
+    const fn at(address: usize) -> Self {
+        Self((address >> PART) as u32)
+    }
+
     /// Returns the number of the counter for this thread, below [`SHARDS`].
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "it is four instructions")]
+    #[expect(clippy::inline_always, reason = "it is three instructions")]
     pub(crate) const fn shard(self) -> usize {
-        let part = (self.0 >> PART) as u32;
-        (part.wrapping_mul(SPREAD) >> 29) as usize % SHARDS
+        (self.0.wrapping_mul(SPREAD) >> 29) as usize % SHARDS
     }
 }
 
@@ -46,7 +51,7 @@ mod tests {
 
     /// Returns the number of counters of eight stacks that are this far apart.
     fn counters(base: usize, apart: usize) -> usize {
-        (0..8).map(|n| Here(base + n * apart).shard()).collect::<HashSet<_>>().len()
+        (0..8).map(|n| Here::at(base + n * apart).shard()).collect::<HashSet<_>>().len()
     }
 
     #[test]

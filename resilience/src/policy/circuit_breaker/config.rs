@@ -32,8 +32,9 @@ settings! {
             rate: Ratio above 0.0 to 1.0 = off, "the share of failures that opens the breaker";
             /// Without it the failures in a row count; with it successes clear nothing. The times of the last
             /// `threshold` failures are kept, 16 bytes each. With a [`rate`](Self::rate) it holds the calls that the
-            /// share is of; successes are then spread evenly over the time between two looks at the clock, of which
-            /// there is one at each failure and at every 32nd success of a thread.
+            /// share is of; successes are then spread evenly over the time between two looks at them, of which there is
+            /// one at each failure and at every 32nd success of a thread, but after a success only once a 1,024th of
+            /// the window has passed.
             window: Time above 0s = off, "the time within which failures are counted";
             /// In place of a time; needs a [`rate`](Self::rate) or [`slow`](Self::slow), for which the default is 100, or
             /// [`min_calls`](Self::min_calls) if that is larger.

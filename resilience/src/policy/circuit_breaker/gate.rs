@@ -12,8 +12,8 @@
 //! | `memory` | under the lock | transitions, probes, windows, snapshots |
 //! | `successes` | by every success of a breaker with a `rate`, in a line of its thread | whoever judges the share |
 //!
-//! A call that is admitted by a closed breaker and succeeds reads the word twice, relaxed, and writes nothing: no line
-//! of memory is shared for writing while the service works.
+//! A call that is admitted by a closed breaker and succeeds reads the word twice, relaxed, and writes nothing once the
+//! first success has been recorded: no line of memory is shared for writing while the service works.
 //!
 //! # Invariants
 //!
@@ -176,32 +176,32 @@ impl Gate {
     fn enter(&self, memory: &mut LockedState, state: State, now: Instant) -> PackedState {
         let before = self.word();
         let word = before.next(state);
-        self.remember(memory, (before.state(), state), word.token(), now);
+        memory.enter((before.state(), state), word.token(), now);
         self.publish(word);
         word
     }
 
-    /// Begins the memory of the second state at `now`, with nothing counted.
-    fn remember(&self, memory: &mut LockedState, (from, to): (State, State), token: Token, now: Instant) {
-        if from != to {
-            memory.leave(from, now);
-        }
-        memory.enter(to, token, now);
-        if let Some(successes) = self.successes.get() {
-            successes.forget();
-        }
-    }
-
-    /// Counts a success of a breaker with a rate, if its time need not be known; returns what [`Successes::count`] does.
+    /// Counts a success whose time need not be known. Returns whether a look is due, as after every 32nd of a thread.
     #[inline]
-    pub(super) fn count_success(&self, here: Here) -> i64 {
-        self.successes.get().map_or(i64::MIN, |successes| successes.count(here))
+    pub(super) fn count_success(&self, here: Here) -> bool {
+        self.successes.get().is_some_and(|successes| successes.count(here))
     }
 
-    /// Takes over the successes since the last look.
-    pub(super) fn look(&self, config: &CircuitBreakerConfig) {
-        let (mut memory, now) = (self.memory.lock(), now_nanos());
-        let look = |results: &mut Box<Results>| results.look(self.successes(), now, config);
+    /// Takes over the successes since the last look, if that is some time ago, and lets the thread count more.
+    pub(super) fn look(&self, here: Here, config: &CircuitBreakerConfig) {
+        let Some(successes) = self.successes.get() else { return };
+        if config.window.is_some() {
+            let now = now_nanos();
+            if successes.are_due(now) {
+                self.take(successes, now, config);
+            }
+        }
+        successes.refill(here);
+    }
+
+    fn take(&self, successes: &Successes, now: u64, config: &CircuitBreakerConfig) {
+        let mut memory = self.memory.lock();
+        let look = |results: &mut Box<Results>| results.look(successes, now, config);
         if !memory.results.as_mut().is_some_and(look) {
             self.shares(&mut memory, now, config, None);
         }
@@ -215,8 +215,10 @@ impl Gate {
         config: &CircuitBreakerConfig,
     ) -> Option<Transition> {
         let mut word = self.word();
-        while word.admitted(token) && word.failures() > 0 {
-            match self.swap(word, word.cleared()) {
+        let counts = config.has_shares();
+        let cleared = |word: PackedState| word.cleared().recording_each(counts && word.records_each());
+        while word.admitted(token) && word != cleared(word) {
+            match self.swap(word, cleared(word)) {
                 Ok(()) => break,
                 Err(seen) => word = seen,
             }
@@ -224,9 +226,7 @@ impl Gate {
         match self.word().state() {
             State::HalfOpen if is_slow => self.probe_was_slow(token, config),
             State::HalfOpen => self.probe_succeeded(token, config),
-            State::Closed | State::MetricsOnly if config.has_shares() => {
-                self.record_success(token, is_slow, config)
-            }
+            State::Closed | State::MetricsOnly if counts => self.record_success(token, is_slow, config),
             _ => None,
         }
     }
@@ -264,14 +264,10 @@ impl Gate {
         if !word.admitted(token) {
             return None;
         }
-        let is_judged = word.state() == State::Closed && (is_slow || memory.records_each());
+        let is_judged = word.state() == State::Closed && (is_slow || word.records_each());
         let shares = self.shares(&mut memory, now_nanos(), config, Some(Shares::one(false, is_slow)));
         let trips = is_judged && shares.trip(config);
         trips.then(|| self.open(&mut memory, Opening::of_shares(shares, None, config), config))
-    }
-
-    fn successes(&self) -> &Successes {
-        self.successes.get_or_init(|| Box::new(Successes::new()))
     }
 
     /// Returns the results inside the window of the rate at `now`, with one more `result`.
@@ -282,7 +278,7 @@ impl Gate {
         config: &CircuitBreakerConfig,
         result: Option<Shares>,
     ) -> Shares {
-        let successes = self.successes();
+        let successes = self.successes.get_or_init(|| Box::new(Successes::new()));
         memory.results = memory.results.take().filter(|results| results.are_of(config));
         let results = memory.results.get_or_insert_with(|| Box::new(Results::new(successes, now, config)));
         results.take(successes, now);
@@ -290,8 +286,19 @@ impl Gate {
             results.record(result, now);
         }
         let shares = results.shares(now, config);
-        results.record_each(shares.calls < config.fewest_calls(), successes, now);
+        self.record_each(shares.calls < config.fewest_calls());
         shares
+    }
+
+    /// Sets whether a closed breaker records each success with its time.
+    fn record_each(&self, is_exact: bool) {
+        let mut word = self.word();
+        while word.is_closed() && word.records_each() != is_exact {
+            match self.swap(word, word.recording_each(is_exact)) {
+                Ok(()) => break,
+                Err(seen) => word = seen,
+            }
+        }
     }
 
     /// Counts a successful probe; the last required one closes the breaker.
@@ -391,7 +398,7 @@ impl Gate {
                 Ok(()) if !trips => return None,
                 Ok(()) => {
                     let (from, to) = (State::Closed, State::Open);
-                    self.remember(memory, (from, to), word.next(to).token(), now);
+                    memory.enter((from, to), word.next(to).token(), now);
                     memory.failures = failures;
                     return Some(Opening::of_failures(failures, class).transition(from, to, recovery));
                 }

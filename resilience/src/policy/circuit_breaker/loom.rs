@@ -7,7 +7,6 @@
 
 use super::config::CircuitBreakerConfig;
 use super::gate::Gate;
-use super::rates::is_counted;
 use super::snapshot::State;
 use super::state::{Token, Transition};
 use crate::base::shards::here;
@@ -185,14 +184,14 @@ fn with_counters(config: &CircuitBreakerConfig) -> (Arc<Gate>, Token) {
 
 /// Does the work of a call that succeeds.
 fn succeed(gate: &Gate, token: Token, config: &CircuitBreakerConfig) -> Option<Transition> {
-    match gate.count_success(here()) {
-        1.. => None,
-        left if is_counted(left) => {
-            gate.look(config);
-            None
-        }
-        _ => gate.succeeded(token, false, config),
+    if !gate.load().is_clean(token) {
+        return gate.succeeded(token, false, config);
     }
+    let here = here();
+    if gate.count_success(here) {
+        gate.look(here, config);
+    }
+    None
 }
 
 #[test]

@@ -584,22 +584,15 @@ impl CircuitBreaker {
     /// Counts a success of a breaker that counts them; called, so that others do not pay for its registers.
     #[inline(never)]
     fn count_success(&self, here: Here) {
-        let left = self.live.gate.count_success(here);
-        if left <= 0 {
-            self.look(left);
+        if self.live.gate.count_success(here) {
+            self.look(here);
         }
     }
 
-    /// Looks at the window after a success that was counted, or records one.
     #[cold]
     #[inline(never)]
-    fn look(&self, left: i64) {
-        let word = self.live.gate.load();
-        if rates::is_counted(left) {
-            self.live.gate.look(&self.settings_in_force().config);
-        } else if word.is_closed() {
-            self.succeeded(word.token(), false);
-        }
+    fn look(&self, here: Here) {
+        self.live.gate.look(here, &self.settings_in_force().config);
     }
 
     #[cold]

@@ -3,7 +3,8 @@
 //! A share can rise only when a failure is recorded, so all work is done there, under the lock of the breaker's memory.
 //! Successes are counted for each thread apart ([`Successes`]), without a clock and without a line that threads share,
 //! and taken over at the next look. Until `min_calls` results are inside the window each success is recorded with its
-//! time: the one that reaches `min_calls` is judged, too. Moments are in [`nanos`](crate::base::clock::nanos).
+//! time: the one that reaches `min_calls` is judged, too. The word of the breaker says so; a success that has read it
+//! just before is counted, and taken over with the next result. Moments are in [`nanos`](crate::base::clock::nanos).
 
 use super::config::CircuitBreakerConfig;
 use crate::base::scope;
@@ -14,67 +15,87 @@ use std::ops::{AddAssign, SubAssign};
 use std::time::Duration;
 
 /// The number of successes of a thread after which the time is read, in a window of time.
-const MARK: u64 = 32;
-/// The same where no time is needed: more than there are.
-const NO_MARK: u64 = 1 << 40;
-/// What a shard has left while each success is recorded with its time: less than any number of calls takes from it.
-const NOTHING: u64 = (i64::MIN / 2).cast_unsigned();
+const MARK: u64 = if cfg!(loom) { 2 } else { 32 };
+/// What a counter has after it is refilled: the success after these reads the time.
+const FULL: u64 = MARK - 1;
+/// The number of looks during a window of time that take over what was counted.
+const LOOKS: u64 = 1_024;
 /// The number of runs that a window of time remembers, before neighbours are joined.
 const RUNS: usize = 2_048;
 
-/// The successes that a breaker counts until the next look at its window, by thread.
-///
-/// Shards count down, so that one comparison finds the successes that need more than to be counted. They are written
-/// under the lock of the breaker's memory, except by [`count`](Self::count).
+/// The successes that a breaker counts without a time, by thread.
 #[derive(Debug)]
-pub(super) struct Successes([Shard; SHARDS]);
+pub(super) struct Successes {
+    counters: [Counter; SHARDS],
+    /// The last time that a thread read before its counter was refilled.
+    read: AtomicU64,
+    /// When they are to be taken over: any earlier would tell hardly more about their times.
+    due: AtomicU64,
+}
 
-/// The number of successes that are counted before a look, in a cache line of its own.
+/// The successes of some threads, in a cache line of its own. It counts down, so that the instruction that counts finds
+/// the end, too.
 #[derive(Debug)]
 #[repr(align(128))]
-struct Shard(AtomicU64);
+struct Counter {
+    /// How many it was to count so far.
+    given: AtomicU64,
+    /// How many of these it has not counted; less than zero if threads count while it is refilled.
+    left: AtomicU64,
+}
 
-impl Successes {
-    pub(super) fn new() -> Self {
-        Self([const { Shard(AtomicU64::new(NOTHING)) }; SHARDS])
+impl Counter {
+    fn new() -> Self {
+        Self { given: AtomicU64::new(FULL), left: AtomicU64::new(FULL) }
     }
 
-    /// Counts a success, unless each is recorded with its time. Returns what was left for this thread; if it is
-    /// positive, nothing more has to be done.
-    #[inline]
-    pub(super) fn count(&self, here: Here) -> i64 {
-        self.0[here.shard()].0.fetch_sub(1, Ordering::Relaxed).cast_signed()
-    }
-
-    /// Sets what each shard has left; returns the sum of what they had.
-    fn set(&self, left: u64) -> u64 {
-        self.0.iter().map(|shard| shard.0.swap(left, Ordering::Relaxed)).fold(0, u64::wrapping_add)
-    }
-
-    /// Has each success recorded from now on, and forgets what was counted.
-    pub(super) fn forget(&self) {
-        self.set(NOTHING);
-    }
-
-    /// Returns the sum of what the shards have left, and gives `more` to each that has nothing left: the second number
-    /// is what they got together.
-    fn refill(&self, more: u64) -> (u64, u64) {
-        let mut sums = (0_u64, 0);
-        for Shard(shard) in &self.0 {
-            let left = shard.load(Ordering::Relaxed);
-            sums.0 = sums.0.wrapping_add(left);
-            if left.cast_signed() <= 0 {
-                shard.fetch_add(more, Ordering::Relaxed);
-                sums.1 += more;
-            }
-        }
-        sums
+    /// Returns how many it has counted, of which [`MARK`] are missing for each thread that refills it just then, and how
+    /// many of these since it was last refilled.
+    fn counted(&self) -> (u64, u64) {
+        // What was given is read first, so that what is left is at least as new.
+        let given = self.given.load(Ordering::Acquire);
+        let left = self.left.load(Ordering::Relaxed);
+        let recent = FULL.cast_signed().saturating_sub(left.cast_signed());
+        (given.wrapping_sub(left), recent.max(0).cast_unsigned())
     }
 }
 
-/// Returns whether the success that found this left for its thread was counted; if not, it has to be recorded.
-pub(super) fn is_counted(left: i64) -> bool {
-    left > NOTHING.cast_signed() / 2
+impl Successes {
+    pub(super) fn new() -> Self {
+        Self {
+            counters: std::array::from_fn(|_| Counter::new()),
+            read: AtomicU64::new(0),
+            due: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts a success. Returns whether the counter of the thread has to be refilled.
+    #[inline]
+    pub(super) fn count(&self, here: Here) -> bool {
+        self.counters[here.shard()].left.fetch_sub(1, Ordering::Relaxed).cast_signed() <= 0
+    }
+
+    /// Gives the counter of the thread more successes to count.
+    pub(super) fn refill(&self, here: Here) {
+        let counter = &self.counters[here.shard()];
+        counter.left.fetch_add(MARK, Ordering::Relaxed);
+        counter.given.fetch_add(MARK, Ordering::Release);
+    }
+
+    /// Returns whether the counters are to be taken over at `now`; if not, notes the time for when they are.
+    pub(super) fn are_due(&self, now: u64) -> bool {
+        let are_due = now >= self.due.load(Ordering::Relaxed);
+        if !are_due {
+            self.read.store(now, Ordering::Relaxed);
+        }
+        are_due
+    }
+
+    /// Returns how many were counted, and how many of these may have come after the last time that was read.
+    fn counted(&self) -> (u64, u64) {
+        let each = self.counters.iter().map(Counter::counted);
+        each.fold((0, 0), |sum, one| (sum.0.wrapping_add(one.0), sum.1 + one.1))
+    }
 }
 
 /// The number of results: inside the window, in a run, or one.
@@ -138,8 +159,8 @@ impl Shares {
 /// The results inside the window of one breaker; forgotten at each transition.
 #[derive(Debug)]
 pub(super) struct Results {
-    /// What [`Successes`] had left at the last look; `None` while each success is recorded with its time.
-    left: Option<u64>,
+    /// How many [`Successes`] were counted at the last look.
+    counted: u64,
     /// The time of the last look.
     looked: u64,
     /// The latest moment that was seen. A thread that read its clock before another one, and comes after it, comes at
@@ -164,12 +185,11 @@ enum Window {
 impl Results {
     /// Creates an empty window, from `now` on.
     pub(super) fn new(successes: &Successes, now: u64, config: &CircuitBreakerConfig) -> Self {
-        successes.forget();
         let window = match config.window {
             Some(_) => Window::Time(Runs::default()),
             None => Window::Calls { all: 0, failures: VecDeque::new(), slow: VecDeque::new() },
         };
-        Self { left: None, looked: now, latest: now, size: size(config), window }
+        Self { counted: successes.counted().0, looked: now, latest: now, size: size(config), window }
     }
 
     /// Returns whether the results are of the window of these settings.
@@ -177,24 +197,22 @@ impl Results {
         self.size == size(config)
     }
 
-    /// Returns whether each success is recorded with its time.
-    pub(super) fn records_each(&self) -> bool {
-        self.left.is_none()
-    }
-
-    /// Returns the number of successes of a thread after which the window is looked at.
-    fn mark(&self) -> u64 {
-        if self.size.0.is_some() { MARK } else { NO_MARK }
-    }
-
     /// Takes over the successes that were counted since the last look.
     pub(super) fn take(&mut self, successes: &Successes, now: u64) {
-        if let Some(before) = self.left {
-            let (left, refilled) = successes.refill(self.mark());
-            self.left = Some(left.wrapping_add(refilled));
-            self.taken(before.wrapping_sub(left), now);
-        } else {
-            self.looked = self.latest(now);
+        let (counted, recent) = successes.counted();
+        let calls = counted.wrapping_sub(self.counted).cast_signed().max(0).cast_unsigned();
+        self.counted += calls;
+        let now = self.latest(now);
+        let from = std::mem::replace(&mut self.looked, now);
+        let read = successes.read.load(Ordering::Relaxed).clamp(from, now);
+        let recent = recent.min(calls);
+        for (from, to, calls) in [(from, read, calls - recent), (read, now, recent)] {
+            if calls > 0 {
+                self.push(Run { from, to, counts: Shares { calls, ..Shares::default() } });
+            }
+        }
+        if let Some(window) = self.size.0 {
+            successes.due.store(now.saturating_add(scope::nanos(window) / LOOKS), Ordering::Relaxed);
         }
     }
 
@@ -208,30 +226,6 @@ impl Results {
         match (&mut self.window, config.window) {
             (Window::Time(runs), Some(window)) => runs.hold(self.latest, window, config.fewest_calls()),
             _ => false,
-        }
-    }
-
-    /// Adds successes that were counted since the last look.
-    fn taken(&mut self, calls: u64, now: u64) {
-        let now = self.latest(now);
-        let from = std::mem::replace(&mut self.looked, now);
-        if calls > 0 {
-            self.push(Run { from, to: now, counts: Shares { calls, ..Shares::default() } });
-        }
-    }
-
-    /// Sets whether each success is recorded with its time from now on.
-    pub(super) fn record_each(&mut self, is_exact: bool, successes: &Successes, now: u64) {
-        match (is_exact, self.left) {
-            (true, None) | (false, Some(_)) => {}
-            (true, Some(before)) => {
-                self.left = None;
-                self.taken(before.wrapping_sub(successes.set(NOTHING)), now);
-            }
-            (false, None) => {
-                successes.set(self.mark());
-                self.left = Some(self.mark().wrapping_mul(SHARDS as u64));
-            }
         }
     }
 
@@ -394,6 +388,16 @@ mod tests {
         }
     }
 
+    /// Counts a success as a breaker does. Returns whether it is due for a look.
+    fn count(successes: &Successes) -> bool {
+        let here = here();
+        let is_due = successes.count(here);
+        if is_due {
+            successes.refill(here);
+        }
+        is_due
+    }
+
     /// Returns a sequence of numbers that looks random.
     fn random(seed: u64) -> impl FnMut(u64) -> u64 {
         let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
@@ -413,7 +417,6 @@ mod tests {
             let config = config(None, Some(u32::try_from(size).expect("small")), 1);
             let successes = Successes::new();
             let mut results = Results::new(&successes, now, &config);
-            results.record_each(false, &successes, now);
             let mut all: VecDeque<Shares> = VecDeque::new();
             for _ in 0..200 {
                 let is_failure = random(3) == 0;
@@ -432,7 +435,7 @@ mod tests {
                         Shares { calls: all.len() as u64, failures, slow }
                     );
                 } else {
-                    assert!(successes.count(here()) > 0);
+                    count(&successes);
                 }
             }
         }
@@ -525,7 +528,6 @@ mod tests {
             let mut model = Model { clock: 1_000, ..Model::default() };
             model.pass(0);
             let mut results = Results::new(&successes, at(model.clock), &config);
-            results.record_each(false, &successes, at(model.clock));
             // From, to, and how many; a failure is of one moment.
             let (mut runs, mut looked) = (Vec::<(i64, i64, u64, u64)>::new(), model.latest);
             for n in 0..100 {
@@ -571,10 +573,7 @@ mod tests {
         let (start, config) = (START, config(Some(Duration::from_secs(10)), None, 20));
         let successes = Successes::new();
         let mut results = Results::new(&successes, start, &config);
-        results.record_each(false, &successes, start);
-        for _ in 0..40 {
-            successes.count(here());
-        }
+        (0..40).for_each(|_| _ = successes.count(here()));
         let at = start + 20 * SECOND;
         results.take(&successes, at);
         results.record(FAILURE, at);
@@ -606,56 +605,92 @@ mod tests {
     }
 
     #[test]
-    fn each_thread_counts_and_reads_the_clock_occasionally() {
+    fn every_32nd_success_of_a_thread_is_due_for_a_look() {
+        let successes = Successes::new();
+        for _ in 0..3 {
+            assert!((1..MARK).all(|_| !successes.count(here())));
+            assert!(successes.count(here()));
+            successes.refill(here());
+        }
+    }
+
+    #[test]
+    fn a_counter_that_is_refilled_late_is_due_until_then() {
+        let successes = Successes::new();
+        (0..100).for_each(|_| _ = successes.count(here()));
+        assert!(successes.count(here()));
+        while successes.count(here()) {
+            successes.refill(here());
+        }
+        assert_eq!((0..10 * MARK).filter(|_| count(&successes)).count(), 10);
+    }
+
+    #[test]
+    fn successes_of_all_threads_are_taken_over_once() {
         let (start, config) = (START, config(Some(Duration::from_secs(1)), None, 1));
         let successes = Successes::new();
-        let results = std::sync::Mutex::new(Results::new(&successes, start, &config));
-        assert!(!is_counted(successes.count(here())), "recorded with its time");
-        results.lock().unwrap().record_each(false, &successes, start);
+        let mut results = Results::new(&successes, start, &config);
         std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..1_000 {
-                        let left = successes.count(here());
-                        assert!(is_counted(left));
-                        if left <= 0 {
-                            let mut results = results.lock().unwrap();
-                            results.take(&successes, start);
-                            results.record_each(false, &successes, start);
-                        }
-                    }
-                });
+            let threads: Vec<_> =
+                (0..4).map(|_| scope.spawn(|| (0..10_000).for_each(|_| _ = count(&successes)))).collect();
+            while threads.iter().any(|thread| !thread.is_finished()) {
+                results.take(&successes, start);
+                assert!(results.shares(start, &config).calls <= 40_000);
             }
         });
-        let mut results = results.into_inner().unwrap();
         results.take(&successes, start);
-        assert_eq!(results.shares(start, &config), Shares { calls: 4_000, failures: 0, slow: 0 });
+        assert_eq!(results.shares(start, &config), Shares { calls: 40_000, failures: 0, slow: 0 });
     }
 
     #[test]
-    fn successes_during_a_look_are_neither_lost_nor_counted_twice() {
+    fn a_counter_that_is_being_refilled_hides_successes_until_then() {
         let (now, config) = (START, config(None, None, 1));
-        let successes = Successes::new();
+        let (successes, here) = (Successes::new(), here());
         let mut results = Results::new(&successes, now, &config);
-        results.record_each(false, &successes, now);
-        (0..3).for_each(|_| _ = successes.count(here()));
+        (0..33).for_each(|_| _ = successes.count(here));
         results.take(&successes, now);
-        (0..2).for_each(|_| _ = successes.count(here()));
-        results.record_each(true, &successes, now);
-        assert!(!is_counted(successes.count(here())), "recorded from now on");
+        // Two threads that have found the end.
+        let counter = &successes.counters[here.shard()];
+        counter.left.fetch_add(2 * MARK, Ordering::Relaxed);
         results.take(&successes, now);
-        results.record_each(false, &successes, now);
-        assert!(successes.count(here()) > 0);
+        assert_eq!(results.shares(now, &config).calls, 33);
+        counter.given.fetch_add(2 * MARK, Ordering::Relaxed);
+        successes.count(here);
         results.take(&successes, now);
-        assert_eq!(results.shares(now, &config), Shares { calls: 6, failures: 0, slow: 0 });
+        assert_eq!(results.shares(now, &config).calls, 34);
     }
 
     #[test]
-    fn a_window_of_calls_has_no_look_after_its_successes() {
-        let (now, config) = (START, config(None, None, 1));
+    fn successes_before_a_time_that_was_read_are_not_spread_beyond_it() {
+        let (start, config) = (START, config(Some(Duration::from_secs(10)), None, 1));
         let successes = Successes::new();
-        let mut results = Results::new(&successes, now, &config);
-        results.record_each(false, &successes, now);
-        assert!((0..10_000).all(|_| successes.count(here()) > 0));
+        let mut results = Results::new(&successes, start, &config);
+        for n in 0..1_000 {
+            if successes.count(here()) {
+                if successes.are_due(start + n) {
+                    results.take(&successes, start + n);
+                }
+                successes.refill(here());
+            }
+        }
+        results.take(&successes, start + 5 * SECOND);
+        let at = start + 10 * SECOND + 1_000;
+        // The 8 after the last of 31 looks are spread over the 5 seconds.
+        assert_eq!(results.shares(at, &config), Shares { calls: 8, failures: 0, slow: 0 });
+    }
+
+    #[test]
+    fn a_window_of_time_is_looked_at_1024_times_at_most() {
+        let (start, config) = (START, config(Some(Duration::from_secs(1)), None, 1));
+        let successes = Successes::new();
+        let mut results = Results::new(&successes, start, &config);
+        let looks = (0..1_000_000).filter(|n| {
+            let is_due = successes.are_due(start + n * 1_000);
+            if is_due {
+                results.take(&successes, start + n * 1_000);
+            }
+            is_due
+        });
+        assert_eq!(looks.count() as u64, LOOKS);
     }
 }

@@ -12,11 +12,11 @@
 //!
 //! # The word and the lock
 //!
-//! Calls of a closed breaker read one word; where no share of failures is counted, a success after no failure writes
+//! Calls of a closed breaker read one word; where no share of failures is counted, a success after another one writes
 //! nothing. Every transition is made under the lock, which also guards `LockedState`, and stores the word of the next
 //! generation. So whoever holds a token of an earlier generation has been admitted before the transition.
 //!
-//! The generation has 32 bits and wraps: a call would have to last for four billion transitions and probes to be
+//! The generation has 31 bits and wraps: a call would have to last for two billion transitions and probes to be
 //! treated as a new one.
 
 use super::config::CircuitBreakerConfig;
@@ -30,19 +30,22 @@ use std::time::{Duration, Instant};
 
 /// State, failures in a row and generation in one word.
 ///
-/// The high half is the generation, which every transition and every probe raises. In the low half bit 31
-/// means "not closed". A closed breaker counts its failures in a row in the bits below; any other has its
-/// state in bits 28 to 30, and `MetricsOnly` counts its failures in a row in the bits below those.
+/// The high half is the generation, which every transition and every probe raises, above a bit that a closed breaker
+/// has while each success is recorded. In the low half bit 31 means "not closed". A closed breaker counts its failures
+/// in a row in the bits below; any other has its state in bits 28 to 30, and `MetricsOnly` counts its failures in a row
+/// in the bits below those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PackedState(pub(super) u64);
 
 const NOT_CLOSED: u64 = 1 << 31;
-const GENERATION: u64 = !0 << 32;
+const RECORDS_EACH: u64 = 1 << 32;
+const GENERATION: u64 = !0 << TOKEN;
+const TOKEN: u32 = 33;
 const STATE: u32 = 28;
 const COUNT: u64 = (1 << STATE) - 1;
 
 impl PackedState {
-    pub(super) const FIRST: Self = Self(0);
+    pub(super) const FIRST: Self = Self(RECORDS_EACH);
 
     #[inline]
     pub(super) const fn is_closed(self) -> bool {
@@ -57,13 +60,24 @@ impl PackedState {
     /// Returns the token of a call admitted now.
     #[inline]
     pub(super) const fn token(self) -> Token {
-        Token((self.0 >> 32) as u32)
+        Token((self.0 >> TOKEN) as u32)
     }
 
-    /// Returns whether a success of the call with `token` has nothing to clear here.
+    /// Returns whether a success of the call with `token` has nothing to clear or to record here.
     #[inline]
     pub(super) const fn is_clean(self, token: Token) -> bool {
-        self.0 == (token.0 as u64) << 32
+        self.0 == (token.0 as u64) << TOKEN
+    }
+
+    /// Returns whether each success is recorded with its time, as from each transition on: the first success of a
+    /// breaker that counts no successes, or the one that makes the results of a window enough, ends that.
+    pub(super) const fn records_each(self) -> bool {
+        self.0 & RECORDS_EACH != 0
+    }
+
+    /// Returns the word of a closed breaker that records each success, or does not.
+    pub(super) const fn recording_each(self, is_exact: bool) -> Self {
+        Self(if is_exact { self.0 | RECORDS_EACH } else { self.0 & !RECORDS_EACH })
     }
 
     pub(super) const fn admitted(self, token: Token) -> bool {
@@ -79,7 +93,7 @@ impl PackedState {
         if self.is_closed() {
             return State::Closed;
         }
-        match (self.0 & !(GENERATION | NOT_CLOSED)) >> STATE {
+        match (self.0 as u32 & !(NOT_CLOSED as u32)) >> STATE {
             0 => State::Open,
             1 => State::HalfOpen,
             2 => State::ForcedOpen,
@@ -95,22 +109,20 @@ impl PackedState {
 
     /// Returns this word with no failures in a row.
     pub(super) const fn cleared(self) -> Self {
-        if self.is_closed() { Self(self.0 & GENERATION) } else { Self(self.0 & !COUNT) }
+        if self.is_closed() { Self(self.0 & (GENERATION | RECORDS_EACH)) } else { Self(self.0 & !COUNT) }
     }
 
     /// Returns the word of the next generation, in `state`.
     pub(super) const fn next(self, state: State) -> Self {
         let low = match state {
-            State::Closed => 0,
+            State::Closed => RECORDS_EACH,
             State::Open => NOT_CLOSED,
             State::HalfOpen => NOT_CLOSED | 1 << STATE,
             State::ForcedOpen => NOT_CLOSED | 2 << STATE,
             State::Disabled => NOT_CLOSED | 3 << STATE,
             State::MetricsOnly => NOT_CLOSED | 4 << STATE,
         };
-        let generation = self.token().0.wrapping_add(1);
-        let generation = if generation == Token::SPENT.0 { 0 } else { generation };
-        Self((generation as u64) << 32 | low)
+        Self((self.0 & GENERATION).wrapping_add(1 << TOKEN) | low)
     }
 }
 
@@ -121,8 +133,11 @@ impl PackedState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Token(u32);
 
+/// The greatest generation.
+const GENERATIONS: u32 = u32::MAX >> 1;
+
 impl Token {
-    /// The token of a call whose result is known; no generation has this number.
+    /// The token of a call whose result is known; a generation has fewer bits.
     pub(super) const SPENT: Self = Self(u32::MAX);
 }
 
@@ -200,9 +215,9 @@ impl LockedState {
         self.failure_times.get_or_insert_with(|| Box::new(Times::new(window)))
     }
 
-    /// Ends the state `from` at `now`.
+    /// Ends the state `from` at `now`, for its time.
     #[cfg_attr(not(feature = "ops"), expect(clippy::unused_self, reason = "nothing shows it"))]
-    pub(super) fn leave(&mut self, from: State, now: Instant) {
+    fn leave(&mut self, from: State, now: Instant) {
         #[cfg(feature = "ops")]
         {
             let spent = nanos(now).saturating_sub(self.began());
@@ -229,13 +244,11 @@ impl LockedState {
         std::array::from_fn(|n| Duration::from_nanos(at(n)))
     }
 
-    /// Returns whether each success is recorded with its time.
-    pub(super) fn records_each(&self) -> bool {
-        self.results.as_ref().is_none_or(|results| results.records_each())
-    }
-
-    /// Enters `state` at `now`, with the first generation in `token`.
-    pub(super) fn enter(&mut self, state: State, token: Token, now: Instant) {
+    /// Begins the second state at `now`, with nothing counted and with its first generation in `token`.
+    pub(super) fn enter(&mut self, (from, state): (State, State), token: Token, now: Instant) {
+        if from != state {
+            self.leave(from, now);
+        }
         self.since = Some(now);
         self.results = None;
         self.is_by_operator = false;
@@ -304,7 +317,7 @@ impl Probes {
     /// probes that never report. Each call reports once.
     pub(super) fn end(&mut self, token: Token, current: Token) -> bool {
         self.running.retain(|probe| probe.token != token);
-        let age = |token: Token| token.0.wrapping_sub(self.began.0);
+        let age = |token: Token| token.0.wrapping_sub(self.began.0) & GENERATIONS;
         token != self.began && age(token) <= age(current)
     }
 }
@@ -337,18 +350,22 @@ mod tests {
 
     #[test]
     fn generations_wrap_before_the_number_of_a_spent_token() {
-        let last = PackedState(GENERATION - (1 << 32));
+        let last = PackedState(GENERATION);
         assert_ne!(last.token(), Token::SPENT);
         assert_eq!(last.next(State::Closed), PackedState::FIRST);
         assert_eq!(last.next(State::Open).state(), State::Open);
     }
 
     #[test]
-    fn only_a_closed_word_without_failures_is_clean() {
-        let word = PackedState::FIRST.next(State::Closed);
+    fn only_a_closed_word_with_nothing_to_clear_or_to_record_is_clean() {
+        let new = PackedState::FIRST.next(State::Closed);
+        assert!(!new.is_clean(new.token()));
+        assert_eq!(new.with_failure().cleared(), new);
+        let word = new.recording_each(false);
         assert!(word.is_clean(word.token()));
+        assert_eq!(word.recording_each(true), new);
         assert!(!word.with_failure().is_clean(word.token()));
-        assert!(!PackedState::FIRST.is_clean(word.token()));
+        assert!(!PackedState::FIRST.recording_each(false).is_clean(word.token()));
         assert_eq!(word.with_failure().with_failure().failures(), 2);
         assert_eq!(word.with_failure().cleared(), word);
         for state in &ALL[1..] {

@@ -336,6 +336,22 @@ fn a_success_in_metrics_only_mode_takes_no_lock() {
 }
 
 #[test]
+fn a_success_of_a_window_with_enough_results_takes_no_lock() {
+    for window in [None, Some(60 * SECOND)] {
+        let world = isolate();
+        let config = CircuitBreakerConfig { rate: Some(0.5), window, ..CircuitBreakerConfig::default() };
+        let breaker = CircuitBreaker::try_new("test", config).unwrap();
+        (0..20).for_each(|_| ok(&breaker));
+        breaker.live.gate.while_locked(|| (0..1_000).for_each(|_| ok(&breaker)));
+        assert_eq!(breaker.snapshot().calls, Some(if window.is_some() { 1_020 } else { 100 }));
+        world.advance(SECOND);
+        (0..1_000).for_each(|_| ok(&breaker));
+        world.advance(59 * SECOND);
+        assert_eq!(breaker.snapshot().calls, Some(if window.is_some() { 1_000 } else { 100 }));
+    }
+}
+
+#[test]
 fn a_slow_probe_whose_slot_was_not_reused_still_counts() {
     let world = isolate();
     let breaker = breaker(1).recovery(SECOND);
