@@ -28,6 +28,43 @@ async fn lossy_async(id: u32, silent: &Silent, large: u128) -> Result<u32, Error
     Ok(id + silent.lost + large as u32)
 }
 
+/// Arrays inside of one another.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+struct Nested(Vec<Nested>);
+
+impl Nested {
+    fn of(arrays: u32) -> Self {
+        Self(if arrays > 1 { vec![Self::of(arrays - 1)] } else { Vec::new() })
+    }
+}
+
+#[job("nested:{id}")]
+async fn nested(id: u32, tree: &Nested) -> Result<u32, Error> {
+    log("nested");
+    let _ = tree;
+    if id == 1 { std::future::pending().await } else { Ok(id) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_argument_that_nests_too_deep_to_be_recovered_is_rejected() {
+    let _world = isolate();
+    for arrays in [127, 128, 200] {
+        let error = nested(2, &Nested::of(arrays)).await.unwrap_err().job();
+        assert!(matches!(error, JobError::Codec { .. }), "{error}");
+        assert!(error.to_string().contains("the argument `tree` cannot be recorded"), "{error}");
+        assert!(error.to_string().contains("recursion limit exceeded"), "{error}");
+    }
+    assert_eq!(logged(), [""; 0], "no body ran");
+
+    let tree = Nested::of(126);
+    let call = tokio::time::timeout(Duration::from_secs(1), nested(1, &tree)).await;
+    assert!(call.is_err(), "the call was dropped while its body ran");
+    logged();
+    let recovery = tokio::time::timeout(Duration::from_secs(1), recover().until_done()).await;
+    assert!(recovery.is_err(), "the body waits again");
+    assert_eq!(logged(), ["nested"], "the deepest argument that is accepted is read again");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_argument_that_does_not_round_trip_is_rejected() {
     let _world = isolate();

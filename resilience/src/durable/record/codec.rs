@@ -166,10 +166,11 @@ pub(crate) fn read_back<T: Serialize + DeserializeOwned>(value: &T) -> Result<(V
 /// The error about a value that does not survive encoding.
 const CHANGED: &str = "it is read back as another value: what is recorded must be read as what was written";
 
-/// Reads like [`read_back`], for a part of an encoded value.
+/// Reads like [`read_back`], for a part of an encoded value, in which it is one level further inside.
 pub(crate) fn part_read_back<T: Serialize + DeserializeOwned>(encoded: &Value) -> Result<T, String> {
-    let decoded =
-        from_value(encoded).map_err(|error| format!("it is written, but cannot be read back: {error}"))?;
+    let unread = |error| format!("it is written, but cannot be read back: {error}");
+    let [part]: [Value; 1] = decode(&encode(&[encoded])?).map_err(unread)?;
+    let decoded = from_value(&part).map_err(unread)?;
     let is_same = to_value(&decoded).is_ok_and(|again| is_equal(encoded, &again));
     if is_same { Ok(decoded) } else { Err(CHANGED.to_owned()) }
 }
