@@ -200,7 +200,7 @@ fn absolute(dir: &Path) -> Result<PathBuf, StoreError> {
 /// lock beside it, by which the others know at once that it has died. `docs/durable.md` has the protocol.
 ///
 /// Only SQLite may open the file while a program has it open: reading or copying it from the same process drops
-/// SQLite's locks. [`backup`](Self::backup) makes a copy of a store in use. At rest, a second after the last write,
+/// SQLite's locks. [`backup`](Self::backup) makes a copy of a store in use. At rest, two seconds after the last write,
 /// everything is in the one file.
 ///
 /// | file in the directory | what it is |
