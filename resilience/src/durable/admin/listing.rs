@@ -103,7 +103,7 @@ impl Filter {
         self
     }
 
-    /// Sets the most items of a page; default 100, at most 1,000. A page ends earlier after 4 MiB.
+    /// Sets the most items of a page, at most 1,000; 100 by default, and for 0. A page ends earlier after 4 MiB.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
