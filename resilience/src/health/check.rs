@@ -74,7 +74,8 @@ impl Check {
     ///
     /// The check fails while one of them takes no write: its disk is full, its files were removed, another process
     /// holds it, or its server is gone. It writes to each store once for a look, which changes no record, and opens no
-    /// store that is unused.
+    /// store that is unused. That write is small: it may pass on a disk that has no room for a large value, of which
+    /// the check `disk` warns.
     ///
     /// # Examples
     ///
