@@ -2,11 +2,13 @@
 
 use crate::common::Scratch;
 use crate::transactions::text;
-use resilience::fs::{Transaction, TransactionError};
+use resilience::fs::{FileLock, LockError, Transaction, TransactionError};
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 /// Whether `program` did what was asked; says so if not, since not every system allows it.
 fn can(program: &str, args: &[&str], path: &Path) -> bool {
@@ -112,5 +114,37 @@ fn a_new_file_has_the_rights_that_its_directory_gives() {
         for name in ["one", "two", "three", "again"] {
             assert_eq!(shown(name), shown("usual"), "{name}");
         }
+    }
+}
+
+#[test]
+fn a_lock_on_a_read_only_file_system_is_taken_without_writing() {
+    let scratch = Scratch::new();
+    let (dir, view) = (scratch.path("dir"), scratch.path("view"));
+    for path in [&dir, &view] {
+        fs::create_dir(path).expect("a directory");
+    }
+    for name in ["used", "used.turn", "without a turn"] {
+        fs::write(dir.join(name), "").expect("a file");
+    }
+    let source = dir.display().to_string();
+    if !can("mount", &["--bind", &source], &view) {
+        return;
+    }
+    let is_read_only = can("mount", &["-o", "remount,bind,ro"], &view);
+    let take = |name: &str, is_shared: bool| {
+        let lock = FileLock::at(view.join(name)).shared(is_shared).wait(Duration::ZERO);
+        lock.acquire().map(|guard| guard.still_ours())
+    };
+    let free = ["used", "without a turn"].map(|name| [take(name, false), take(name, true)]);
+    let holder = FileLock::at(dir.join("used")).acquire().expect("a lock where it may be written");
+    let (held, missing) = (take("used", true), take("missing", false));
+    drop(holder);
+    assert!(can("umount", &[], &view));
+    if is_read_only {
+        assert_eq!(free, [const { [Ok(true), Ok(true)] }; 2]);
+        assert!(matches!(held, Err(LockError::Timeout { .. })), "{held:?}");
+        let refused = matches!(missing, Err(LockError::Failed { kind: ErrorKind::ReadOnlyFilesystem, .. }));
+        assert!(refused, "{missing:?}");
     }
 }

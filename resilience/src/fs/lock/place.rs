@@ -272,7 +272,7 @@ impl LockFiles {
 
     /// Returns whether this error with its turn leaves the lock itself usable.
     pub(super) fn may_lack_a_turn(&self, error: &LockError) -> bool {
-        !self.is_own && matches!(error, LockError::Failed { kind: io::ErrorKind::PermissionDenied, .. })
+        !self.is_own && matches!(error, LockError::Failed { kind, .. } if forbids_writing(*kind))
     }
 
     /// Opens one of its files, made if it is not there.
@@ -314,14 +314,17 @@ impl LockFiles {
                 }
             }
             // A pipe that may only be read would wait for a writer.
-            Err(error)
-                if error.kind() == io::ErrorKind::PermissionDenied && !self.is_own && is_file(path) =>
-            {
+            Err(error) if forbids_writing(error.kind()) && !self.is_own && is_file(path) => {
                 options.write(false).open(path)
             }
             opened => opened,
         }
     }
+}
+
+/// Returns whether a file that cannot be opened for this reason may still be read.
+fn forbids_writing(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
 fn is_file(path: &Path) -> bool {
