@@ -252,3 +252,13 @@ fn waits_on_a_paused_clock_of_tokio_end_with_the_shutdown() {
         holds_slot.abort();
     });
 }
+
+#[test]
+fn a_call_after_the_end_reports_how_long_the_shutdown_took() {
+    let world = isolate();
+    let first = shutdown_blocking(LONG);
+    world.advance(Duration::from_secs(60));
+    let later = shutdown_blocking(LONG);
+    assert_eq!(later.took, first.took);
+    assert!(later.is_complete(), "{later}");
+}

@@ -25,7 +25,7 @@ use std::time::Duration;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Report {
-    /// The time that the shutdown has taken.
+    /// The time that the shutdown has taken, until its end or until now.
     pub took: Duration,
     /// The code that runs on: steps, undos, jobs outside of a step, and handlers of events.
     pub left: Vec<Left>,

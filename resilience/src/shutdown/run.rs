@@ -39,7 +39,8 @@ struct State {
     time: Option<TimeLimits>,
     callers: Vec<Caller>,
     unflushed: Vec<&'static str>,
-    is_done: bool,
+    /// `None` while it runs.
+    ended: Option<Instant>,
     /// Woken at each change.
     waiting: Vec<Waker>,
 }
@@ -118,7 +119,7 @@ impl Run {
                 time: None,
                 callers: Vec::new(),
                 unflushed: Vec::new(),
-                is_done: false,
+                ended: None,
                 waiting: Vec::new(),
             }),
         }
@@ -203,7 +204,7 @@ impl Run {
         if let Some(Ok(())) = self.within(1.0, ending::flush()).await {
             self.flushed("store");
         }
-        locked(&self.state).is_done = true;
+        locked(&self.state).ended = Some(clock::now());
         self.changed();
     }
 
@@ -258,7 +259,7 @@ impl Run {
     fn look(&self, cx: &Context<'_>, end: fn(&TimeLimits) -> Instant) -> (Vec<Caller>, Instant, bool) {
         let mut state = locked(&self.state);
         wakers::add(&mut state.waiting, cx.waker().clone());
-        (state.callers.clone(), end(&state.time()), state.is_done)
+        (state.callers.clone(), end(&state.time()), state.ended.is_some())
     }
 
     /// Waits until the shutdown has ended, or its time; in real time, since a paused clock would pass it at once.
@@ -283,11 +284,12 @@ impl Run {
     /// Returns the report of the present state.
     pub(super) fn report(&self) -> Report {
         let now = clock::now();
-        let (began, unflushed) = {
+        let (took, unflushed) = {
             let state = locked(&self.state);
-            (state.began, state.unflushed.clone())
+            let until = state.ended.unwrap_or(now);
+            let took = state.began.map(|began| until.saturating_duration_since(began));
+            (took.unwrap_or_default(), state.unflushed.clone())
         };
-        let took = began.map_or(Duration::ZERO, |began| now.saturating_duration_since(began));
         let report = Report { took, left: left(now), unflushed };
         #[cfg(feature = "tracing")]
         crate::base::guarded::guarded(|| {
