@@ -1,6 +1,7 @@
 //! Bytes that were flipped and files that were cut: what is read is what was recorded, or an error; never an earlier
 //! state, and never anything else.
 
+mod columns;
 mod records;
 
 use crate::common::{Error, Random, Scratch, block_on, child, given_dir, quarantined};

@@ -94,7 +94,7 @@ pub enum Status {
 }
 
 impl Status {
-    const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Free,
         Self::Running,
         Self::Done,

@@ -5,11 +5,11 @@
 //! would keep the log from shrinking.
 
 use super::errors::failed;
-use super::rows::{Row, begin, end_of, number};
+use super::rows::{Row, begin, end_of, number, text};
 use crate::durable::record::Status;
 use crate::durable::store::rules::PAGE_BYTES;
 use crate::durable::store::{Page, Quarantined, Query, StoreError};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 /// The most rows that a page of a listing looks at: those in other states than requested count, too.
 const SCANNED: i64 = 2_000;
@@ -31,11 +31,15 @@ pub(super) struct Selection<'a> {
 
 impl<'a> Selection<'a> {
     pub(super) fn of(query: &'a Query) -> Self {
-        let statuses: Vec<_> = query.statuses.iter().map(|status| status.code().to_string()).collect();
-        let only = if statuses.is_empty() {
+        // By the states to leave out, so that a row whose status was damaged is listed as damaged. `Free` is left to the
+        // record: a flipped bit makes it of `Running`.
+        let is_other = |status: &&Status| **status != Status::Free && !query.statuses.contains(status);
+        let others = Status::ALL.iter().filter(is_other);
+        let others: Vec<_> = others.map(|status| status.code().to_string()).collect();
+        let only = if query.statuses.is_empty() {
             String::new()
         } else {
-            format!("AND status IN ({})", statuses.join(","))
+            format!("AND status NOT IN ({})", others.join(","))
         };
         let is_open = !query.statuses.is_empty() && !query.statuses.contains(&Status::Done);
         // The planner uses a partial index only where its condition is spelled out.
@@ -60,7 +64,7 @@ impl<'a> Selection<'a> {
     /// Selects the rows of a page, up to the end that `to` compares with the second parameter.
     pub(super) fn rows(&self, to: &str) -> String {
         let Self { columns, from, only, open, .. } = self;
-        format!("SELECT {columns} FROM records WHERE {from} AND {to} {only} {open} ORDER BY key LIMIT ?3")
+        format!("SELECT {columns} FROM records WHERE {from} AND {to} {only} {open} ORDER BY key")
     }
 }
 
@@ -73,34 +77,35 @@ pub(crate) fn list(connection: &Connection, query: &Query) -> Result<Page, Store
     let selection = Selection::of(query);
     let Selection { begin, end, .. } = &selection;
     // Few rows in these states among many in others would make one page take long.
-    let bound: Option<String> = if selection.only.is_empty() {
+    let bound = if selection.only.is_empty() {
         None
     } else {
         let mut select = connection.prepare_cached(&selection.last()).map_err(failed)?;
-        select.query_row([begin, end.as_str()], |row| row.get(0)).optional().map_err(failed)?
+        select.query_row([begin, end.as_str()], text).optional().map_err(failed)?.flatten()
     };
     let (to, last) = bound.as_ref().map_or(("key < ?2", end), |bound| ("key <= ?2", bound));
     let mut select = connection.prepare_cached(&selection.rows(to)).map_err(failed)?;
-    let size = query.size();
-    let limit = i64::try_from(size).unwrap_or(i64::MAX);
-    let rows = select.query_map(params![begin, last, limit], Row::read).map_err(failed)?;
+    let rows = select.query_map([begin, last.as_str()], Row::read).map_err(failed)?;
     let mut page = Page::default();
-    let (mut last, mut bytes) = (None, 0);
+    let mut bytes = 0;
     for row in rows {
         let row = row.map_err(failed)?;
         bytes += row.head.len() + row.body.as_ref().map_or(0, Vec::len);
         match row.record() {
-            Ok(record) => page.records.push(record),
+            Ok(record) if query.statuses.is_empty() || query.statuses.contains(&record.status) => {
+                page.records.push(record);
+            }
+            Ok(_) => {}
             Err(reason) => page.corrupt.push((row.key.clone(), reason)),
         }
-        last = Some(row.key);
-        if bytes > PAGE_BYTES {
-            page.next = last;
+        let is_full = page.records.len() + page.corrupt.len() >= query.size() || bytes > PAGE_BYTES;
+        // A page ends at a key by which the next one can begin.
+        if is_full && row.has_key {
+            page.next = Some(row.key);
             return Ok(page);
         }
     }
-    let is_full = page.records.len() + page.corrupt.len() == size;
-    page.next = if is_full { last } else { bound };
+    page.next = bound;
     Ok(page)
 }
 

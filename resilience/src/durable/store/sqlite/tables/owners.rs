@@ -4,7 +4,7 @@
 //! The row of a dead owner stays as long as a record names it: its other records are judged by it.
 
 use super::errors::failed;
-use super::rows::{Row, end_of, number, row_of};
+use super::rows::{Row, end_of, number, row_of, text};
 use super::table::Table;
 use crate::durable::record::key::place;
 use crate::durable::store::rules::millis;
@@ -23,8 +23,12 @@ impl Table<'_> {
         let mut gone = owners(self.tx()?)?;
         let mut named = gone.clone();
         for name in &named {
-            let inode = row_of(self.tx()?, name)?.and_then(|(_, inode)| inode);
-            if place.owners.liveness(name, inode) == Liveness::Alive {
+            // A damaged row is kept: it cannot be judged by it.
+            let is_known = match row_of(self.tx()?, name) {
+                Ok(row) => place.owners.liveness(name, row.and_then(|(_, inode)| inode)) != Liveness::Alive,
+                Err(_) => false,
+            };
+            if !is_known {
                 gone.remove(name);
             }
         }
@@ -64,10 +68,11 @@ impl Table<'_> {
     }
 }
 
-/// Returns all owners that have a row.
+/// Returns all owners that have a row; not those whose names are damaged, since no record has such a name.
 pub(crate) fn owners(connection: &Connection) -> Result<HashSet<String>, StoreError> {
     let mut select = connection.prepare_cached("SELECT name FROM owners").map_err(failed)?;
-    select.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(failed)
+    let names = select.query_map([], text).map_err(failed)?;
+    names.filter_map(Result::transpose).collect::<Result<_, _>>().map_err(failed)
 }
 
 /// Adds a row for the owner of a claim, by which others judge it.

@@ -4,7 +4,7 @@
 //! it, in one transaction; a few at a time, since one record may have a megabyte.
 
 use super::errors::failed;
-use super::rows::{Row, begin, end_of, get, number};
+use super::rows::{Row, begin, end_of, get, number, text};
 use super::table::Table;
 use crate::durable::record::Millis;
 use crate::durable::record::key::place;
@@ -25,8 +25,8 @@ impl Table<'_> {
         let (now, most) = (number(self.now()), i64::try_from(limit).unwrap_or(i64::MAX));
         let keys: Vec<String> = {
             let mut select = self.tx()?.prepare_cached(EXPIRED).map_err(failed)?;
-            let keys = select.query_map([now, most], |row| row.get(0));
-            keys.and_then(Iterator::collect).map_err(failed)?
+            let keys = select.query_map([now, most], text).map_err(failed)?;
+            keys.filter_map(Result::transpose).collect::<Result<_, _>>().map_err(failed)?
         };
         for key in &keys {
             // A row whose columns contradict its record is damage, not something old.
@@ -88,6 +88,8 @@ impl Table<'_> {
         );
         let mut select = self.tx()?.prepare_cached(&sql).map_err(failed)?;
         let rows = select.query_map(params![begin, end_of(prefix), number(before)], Row::read);
-        rows.and_then(Iterator::collect).map_err(failed)
+        // A row without a key cannot be deleted by it.
+        let has_key = |row: &rusqlite::Result<Row>| row.as_ref().map_or(true, |row| row.has_key);
+        rows.map_err(failed)?.filter(has_key).collect::<Result<_, _>>().map_err(failed)
     }
 }

@@ -9,18 +9,39 @@ use crate::durable::record::key::place;
 use crate::durable::record::{Corrupt, Record};
 use crate::durable::store::StoreError;
 use crate::durable::store::files::Inode;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension};
+use std::borrow::Cow;
 
 /// Returns a number with the sign that SQLite's numbers have: the largest one for a larger value.
 pub(crate) fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
+/// Returns the bytes of a column, and none for a number: a flipped bit makes a text of a blob, which has the same bytes,
+/// or a number, which no record has there.
+fn bytes<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> rusqlite::Result<&'a [u8]> {
+    match row.get_ref(column)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Ok(bytes),
+        _ => Ok(&[]),
+    }
+}
+
+/// Returns the text of a column; `None` if it is damaged.
+pub(super) fn text(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<String>> {
+    Ok(str::from_utf8(bytes(row, 0)?).ok().map(str::to_owned))
+}
+
 /// The columns of a row, compared with the record that they are taken from.
+///
+/// Any row can be read, whatever is damaged in it: a listing does not end at a damaged row.
 pub(super) struct Row {
+    /// The key, with replacement characters if it `has_key` no longer.
     pub(super) key: String,
-    status: i64,
-    fence: i64,
+    /// Whether the key is a text, by which the row can be found again.
+    pub(super) has_key: bool,
+    status: Option<i64>,
+    fence: Option<i64>,
     pub(super) head: Vec<u8>,
     /// `None` where values are not asked for.
     pub(super) body: Option<Vec<u8>>,
@@ -31,12 +52,16 @@ impl Row {
     pub(super) const HEAD: &'static str = "key, status, fence, head, NULL";
 
     pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        let key = String::from_utf8_lossy(bytes(row, 0)?);
+        let number = |column| row.get_ref(column).map(|value| value.as_i64().ok());
+        let has_body = !matches!(row.get_ref(4)?, ValueRef::Null);
         Ok(Self {
-            key: row.get(0)?,
-            status: row.get(1)?,
-            fence: row.get(2)?,
-            head: row.get(3)?,
-            body: row.get(4)?,
+            has_key: matches!(key, Cow::Borrowed(_)),
+            key: key.into_owned(),
+            status: number(1)?,
+            fence: number(2)?,
+            head: bytes(row, 3)?.to_vec(),
+            body: has_body.then(|| bytes(row, 4).map(<[u8]>::to_vec)).transpose()?,
         })
     }
 
@@ -53,7 +78,8 @@ impl Row {
             Some(body) => Record::decode_parts(&self.key, &self.head, body)?,
             None => Record::decode_head(&self.key, &self.head)?,
         };
-        let agrees = i64::from(record.status.code()) == self.status && number(record.fence) == self.fence;
+        let agrees =
+            self.status == Some(record.status.code().into()) && self.fence == Some(number(record.fence));
         if agrees { Ok(record) } else { Err(Corrupt::Contradiction) }
     }
 }
@@ -90,8 +116,9 @@ pub(crate) fn get(connection: &Connection, key: &str) -> Result<Option<Record>, 
 /// Returns the count of a job's steps, which is beside the fence: a step changes two pages, its own and theirs.
 pub(super) fn tally(connection: &Connection, key: &str) -> Result<Option<Record>, StoreError> {
     let sql = "SELECT value FROM meta WHERE name = ?1";
-    let bytes = connection.prepare_cached(sql).map_err(failed)?.query_row([key], |row| row.get(0)).optional();
-    let bytes: Option<Vec<u8>> = bytes.map_err(failed)?;
+    let read = |row: &rusqlite::Row<'_>| bytes(row, 0).map(<[u8]>::to_vec);
+    let bytes = connection.prepare_cached(sql).map_err(failed)?.query_row([key], read).optional();
+    let bytes = bytes.map_err(failed)?;
     let corrupt = |reason| StoreError::Corrupt { key: key.to_owned(), reason };
     bytes.map(|bytes| Record::decode(key, &bytes).map_err(corrupt)).transpose()
 }

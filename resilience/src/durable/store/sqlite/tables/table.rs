@@ -218,11 +218,14 @@ impl Rows for Table<'_> {
         let sql = "SELECT status, fence, cancelled FROM records WHERE key = ?1";
         let mut select = self.tx()?.prepare_cached(sql).map_err(failed)?;
         let row = select.query_row([key], |row| {
-            Ok((row.get::<_, u8>(0)?, row.get::<_, i64>(1)?, row.get::<_, bool>(2)?))
+            let number = |column| row.get_ref(column).map(|value| value.as_i64().ok());
+            Ok((number(0)?, number(1)?, number(2)?))
         });
         let Some((status, fence, cancelled)) = row.optional().map_err(failed)? else { return Ok(None) };
-        let status = Status::from_code(status)
-            .ok_or_else(|| StoreError::Corrupt { key: key.to_owned(), reason: Corrupt::Field })?;
-        Ok(Some((status, u64::try_from(fence).unwrap_or(0), cancelled)))
+        let status = status.and_then(|code| u8::try_from(code).ok()).and_then(Status::from_code);
+        let lease = status.zip(fence.and_then(|fence| u64::try_from(fence).ok())).zip(cancelled);
+        let ((status, fence), cancelled) =
+            lease.ok_or_else(|| StoreError::Corrupt { key: key.to_owned(), reason: Corrupt::Field })?;
+        Ok(Some((status, fence, cancelled != 0)))
     }
 }
