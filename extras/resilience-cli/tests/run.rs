@@ -203,6 +203,26 @@ fn an_empty_name_or_command_is_wrong_usage() {
 }
 
 #[test]
+fn options_that_contradict_each_other_are_named_in_one_line() {
+    let dir = dir();
+    for (words, message) in [
+        (
+            "--retries 2 --total-timeout 200ms",
+            "`--total-timeout` is shorter than the first wait, at the mean of its jitter: no retry could ever be made: \
+             raise it, or lower `--base`",
+        ),
+        (
+            "--retries 2 --backoff 0.5",
+            "`--backoff` is below 1: each wait would be shorter than the one before",
+        ),
+    ] {
+        let output = output(&mut run(dir.path(), words, "exit 5"));
+        assert_eq!(text(&output.stderr), format!("resilience: {message}\n"), "{words}");
+        assert_eq!((output.status.code(), calls(dir.path())), (Some(125), 0), "{words}");
+    }
+}
+
+#[test]
 fn a_misspelled_option_gets_a_suggestion() {
     let dir = dir();
     let output = output(&mut run(dir.path(), "--retry 2", "exit 5"));

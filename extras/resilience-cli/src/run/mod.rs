@@ -75,6 +75,14 @@ fn start(args: RunArgs, place: &StateOptions, report: &Report) -> Result<Ended, 
     ended
 }
 
+/// Returns a message about the settings of a retry in one line, with the options that set them.
+fn in_options(message: &str) -> String {
+    let options = [("give_up_after", "total-timeout"), ("base", "base"), ("backoff", "backoff")];
+    options.iter().fold(message.replace('\n', ": "), |message, (setting, option)| {
+        message.replace(&format!("`{setting}`"), &format!("`--{option}`"))
+    })
+}
+
 struct Run<'a> {
     args: RunArgs,
     report: &'a Report,
@@ -104,7 +112,8 @@ impl<'a> Run<'a> {
             jitter: Some(if args.no_jitter { Jitter::None } else { Jitter::Full }),
             give_up_after: args.total_timeout,
             ..RetryConfig::default()
-        })?;
+        })
+        .map_err(|invalid| in_options(invalid.message()))?;
         let held = HeldLocks::new(&args, place)?;
         let checkpoint = args.checkpoint.as_deref().map(|key| RunCheckpoint::open(key, place)).transpose()?;
         let can_repeat = args.retries.is_some_and(|retries| retries > 0);
