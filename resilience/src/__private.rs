@@ -49,6 +49,8 @@ pub use crate::base::template::Key;
 // Items for the command `resilience`.
 #[cfg(all(unix, any(feature = "sqlite", feature = "fs", feature = "ops")))]
 pub use crate::base::files::warning_of_owner;
+#[cfg(any(feature = "durable", feature = "fs"))]
+pub use crate::base::template::whole;
 pub use crate::base::visible::Visible;
 pub use crate::policy::*;
 #[cfg(feature = "macros")]

@@ -186,7 +186,7 @@ fn dirs(base: &Path) -> Result<Vec<State>, Failure> {
     let mut states: Vec<State> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .map(|dir| State {
-            application: dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            application: resilience::__private::whole(&dir.file_name().unwrap_or_default().to_string_lossy()),
             dir,
             because: "all applications of this user",
         })

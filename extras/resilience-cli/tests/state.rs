@@ -186,6 +186,19 @@ fn the_named_state_directory_is_used() {
     assert!(home.join(".local/state/resilience/shell/store.sqlite").exists());
     run(&[("HOME", &home)], "run --app backups --checkpoint a");
     assert!(home.join(".local/state/resilience/backups/store.sqlite").exists());
+    let state_home = home.join(".local/state");
+    for application in ["ü/..", "..", ".", "locks"] {
+        run(&[("HOME", &home)], &format!("run --app {application} --checkpoint named"));
+        let listed = said(&state_home, &format!("checkpoints list --app {application}"));
+        assert!(listed.contains("named"), "{application}: {listed}");
+        // What a listing of all applications shows is what `--app` takes.
+        let listed = said(&state_home, "checkpoints list");
+        let rows = listed.lines().filter(|row| row.split_whitespace().next() == Some(application));
+        assert_eq!(rows.count(), 1, "{application}: {listed}");
+    }
+    for shared in ["store.sqlite", "resilience/store.sqlite", "resilience/locks/store.sqlite"] {
+        assert!(!state_home.join(shared).exists(), "{shared}");
+    }
     let other = dir.path().join("other");
     run(&[("RESILIENCE_STATE", &state)], &format!("run --state {} --checkpoint a", other.display()));
     assert!(other.join("store.sqlite").exists());

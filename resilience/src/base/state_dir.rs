@@ -21,7 +21,8 @@ static APPLICATION: OnceLock<String> = OnceLock::new();
 /// its version (`importer-1.4.0`) has another store after an update, so set the name. Call this before the
 /// first job, step or lock; later calls change nothing. `RESILIENCE_STATE` names the whole directory instead.
 ///
-/// Bytes of the name that are not letters, digits, `_`, `.` or `-` are escaped in the directory's name.
+/// Bytes of the name that are not letters, digits, `_`, `.` or `-` are escaped in the directory's name, and so is the
+/// first one of `.`, `..` and `locks`.
 ///
 /// # Examples
 ///
@@ -151,7 +152,18 @@ mod dirs {
         home: impl FnOnce() -> Option<PathBuf>,
         application: &str,
     ) -> Option<PathBuf> {
-        Some(platform(given, home)?.join(part(application)))
+        Some(platform(given, home)?.join(dir_name(application)))
+    }
+
+    /// Returns the name of the directory of an application, which is a directory of its own: neither another name of the
+    /// one around it, nor that of the locks which all programs share.
+    fn dir_name(application: &str) -> String {
+        match part(application).as_str() {
+            "." => "%2E".to_owned(),
+            ".." => "%2E.".to_owned(),
+            "locks" => "%6Cocks".to_owned(),
+            name => name.to_owned(),
+        }
     }
 
     /// Returns the directory of the state that all programs of this user share.
@@ -204,6 +216,22 @@ mod dirs {
                 ("/", None),
             ] {
                 assert_eq!(name_of(path.as_ref()).as_deref(), name, "{path}");
+            }
+        }
+
+        #[test]
+        fn an_application_has_a_directory_of_its_own() {
+            let dir = |application| state_dir_of(|_| Some("/home".into()), || None, application);
+            let below = dir("a").expect("a home").parent().map(Path::to_path_buf).expect("a parent");
+            let mut dirs = std::collections::BTreeSet::new();
+            for application in ["a", "", ".", "..", "...", "a/..", "locks", "lock", "%2E", "%2E.", "%6Cocks"]
+            {
+                let dir = dir(application).expect("a home");
+                assert_eq!(dir.parent(), Some(&*below), "{application}");
+                let name = dir.file_name().unwrap_or_default().to_str().expect("text");
+                #[cfg(any(feature = "durable", feature = "fs"))]
+                assert_eq!(crate::base::template::whole(name), application);
+                assert!(name != "locks" && dirs.insert(dir.clone()), "{application}");
             }
         }
 

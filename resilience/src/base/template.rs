@@ -78,11 +78,11 @@ pub(crate) fn part(id: &str) -> String {
     if id.is_empty() { EMPTY.to_owned() } else { Key::new().value(id).finish() }
 }
 
-/// Returns the id that [`part`] made a part of a key.
+/// Returns the id that `part` made a part of a key.
 ///
 /// Text that is not an escape stays unchanged, and bytes that are not valid UTF-8 become U+FFFD.
 #[cfg(any(feature = "durable", feature = "fs"))]
-pub(crate) fn whole(part: &str) -> String {
+pub fn whole(part: &str) -> String {
     if part == EMPTY {
         return String::new();
     }
