@@ -118,3 +118,14 @@ fn threads_that_open_one_store_at_once_have_one_handle() {
     assert_eq!(owners, 1, "one owner, and one lock");
     drop(stores);
 }
+
+#[test]
+fn a_busy_timeout_may_have_any_length() {
+    let scratch = Scratch::new();
+    for (n, wait) in
+        [Duration::ZERO, Duration::from_secs(30 * 24 * 3600), Duration::MAX].into_iter().enumerate()
+    {
+        let store = SqliteStore::options().busy_timeout(wait).open(scratch.path(&n.to_string()));
+        assert!(store.is_ok(), "{wait:?}: {store:?}");
+    }
+}

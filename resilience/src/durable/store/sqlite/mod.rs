@@ -82,12 +82,14 @@ pub struct SqliteOptions {
 }
 
 impl SqliteOptions {
-    /// Sets how long to wait for another process that writes; default 10 s.
+    /// Sets how long to wait for another process that writes; default 10 s, at most 24 days.
     ///
     /// A process that is stopped in the middle of a commit (`SIGSTOP`, a frozen container) keeps the others waiting
     /// that long, and they get [`StoreError::Unavailable`]; a process that is killed does not.
     pub const fn busy_timeout(mut self, wait: Duration) -> Self {
-        self.busy = wait;
+        // SQLite counts it in milliseconds, in 32 bits with a sign.
+        let most = Duration::from_millis(i32::MAX as u64);
+        self.busy = if wait.as_nanos() < most.as_nanos() { wait } else { most };
         self
     }
 
