@@ -144,3 +144,20 @@ fn a_damaged_row_of_an_owner_stops_no_claim() {
         assert_eq!(block_on(store.delete_expired(10)), Ok(0), "{damage}");
     }
 }
+
+#[test]
+fn a_damaged_entry_of_the_quarantine_stops_only_itself() {
+    let scratch = Scratch::new();
+    let _world = isolate();
+    let dir = scratch.path("state");
+    let entry = "INSERT INTO quarantine VALUES (7, CAST(x'ff' AS TEXT), 'x', 1.5, 'bytes')";
+    changed(&dir, entry);
+    let tables = rusqlite::Connection::open(dir.join("store.sqlite")).expect("the tables");
+    tables.execute("INSERT INTO quarantine VALUES (8, 'c/a', 1, 'corrupt', x'00')", []).expect("a row");
+    let kept = checkpoints::blocking::quarantine(10).expect("a store");
+    let kept: Vec<_> = kept.iter().map(|entry| (entry.id, entry.key.as_str(), entry.size)).collect();
+    assert_eq!(kept, [(8, "c/a", 1), (7, "\u{fffd}", 5)]);
+    let entry = checkpoints::blocking::quarantined(7).expect("a store").expect("the entry");
+    assert_eq!(entry.bytes.as_deref(), Some(&b"bytes"[..]));
+    assert_eq!(checkpoints::blocking::remove_quarantined(7), Ok(true));
+}

@@ -5,10 +5,11 @@
 //! would keep the log from shrinking.
 
 use super::errors::failed;
-use super::rows::{Row, begin, end_of, number, text};
+use super::rows::{Row, begin, bytes, end_of, number, text};
 use crate::durable::record::Status;
 use crate::durable::store::rules::PAGE_BYTES;
 use crate::durable::store::{Page, Quarantined, Query, StoreError};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension};
 
 /// The most rows that a page of a listing looks at: those in other states than requested count, too.
@@ -87,10 +88,10 @@ pub(crate) fn list(connection: &Connection, query: &Query) -> Result<Page, Store
     let mut select = connection.prepare_cached(&selection.rows(to)).map_err(failed)?;
     let rows = select.query_map([begin, last.as_str()], Row::read).map_err(failed)?;
     let mut page = Page::default();
-    let mut bytes = 0;
+    let mut size = 0;
     for row in rows {
         let row = row.map_err(failed)?;
-        bytes += row.head.len() + row.body.as_ref().map_or(0, Vec::len);
+        size += row.head.len() + row.body.as_ref().map_or(0, Vec::len);
         match row.record() {
             Ok(record) if query.statuses.is_empty() || query.statuses.contains(&record.status) => {
                 page.records.push(record);
@@ -98,7 +99,7 @@ pub(crate) fn list(connection: &Connection, query: &Query) -> Result<Page, Store
             Ok(_) => {}
             Err(reason) => page.corrupt.push((row.key.clone(), reason)),
         }
-        let is_full = page.records.len() + page.corrupt.len() >= query.size() || bytes > PAGE_BYTES;
+        let is_full = page.records.len() + page.corrupt.len() >= query.size() || size > PAGE_BYTES;
         // A page ends at a key by which the next one can begin.
         if is_full && row.has_key {
             page.next = Some(row.key);
@@ -112,9 +113,11 @@ pub(crate) fn list(connection: &Connection, query: &Query) -> Result<Page, Store
 const QUARANTINED: &str = "SELECT id, key, at, why, length(record), record FROM quarantine";
 
 fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Quarantined> {
-    let number = |column: usize| row.get::<_, i64>(column).map(|value| u64::try_from(value).unwrap_or(0));
+    let count = |value: ValueRef<'_>| value.as_i64().ok().and_then(|value| u64::try_from(value).ok());
+    let number = |column| row.get_ref(column).map(|value| count(value).unwrap_or(0));
+    let text = |column| bytes(row, column).map(|text| String::from_utf8_lossy(text).into_owned());
     let size = usize::try_from(number(4)?).unwrap_or(usize::MAX);
-    Ok(Quarantined::new(number(0)?, row.get::<_, String>(1)?, number(2)?, row.get::<_, String>(3)?, size))
+    Ok(Quarantined::new(number(0)?, text(1)?, number(2)?, text(3)?, size))
 }
 
 /// Returns the newest entries of the quarantine before the entry `before`.
@@ -133,6 +136,7 @@ pub(crate) fn quarantine(
 pub(crate) fn quarantined(connection: &Connection, id: u64) -> Result<Option<Quarantined>, StoreError> {
     let sql = format!("{QUARANTINED} WHERE id = ?1");
     let mut select = connection.prepare_cached(&sql).map_err(failed)?;
-    let row = |row: &rusqlite::Row<'_>| Ok(Quarantined { bytes: row.get(5)?, ..entry(row)? });
+    let row =
+        |row: &rusqlite::Row<'_>| Ok(Quarantined { bytes: Some(bytes(row, 5)?.to_vec()), ..entry(row)? });
     select.query_row([number(id)], row).optional().map_err(failed)
 }

@@ -20,7 +20,7 @@ pub(crate) fn number(value: u64) -> i64 {
 
 /// Returns the bytes of a column, and none for a number: a flipped bit makes a text of a blob, which has the same bytes,
 /// or a number, which no record has there.
-fn bytes<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> rusqlite::Result<&'a [u8]> {
+pub(super) fn bytes<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> rusqlite::Result<&'a [u8]> {
     match row.get_ref(column)? {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Ok(bytes),
         _ => Ok(&[]),
