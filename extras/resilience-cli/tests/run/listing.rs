@@ -128,17 +128,30 @@ fn the_backups_on_a_read_only_disk_are_listed() {
     let mut changed = run(&path, "--backup f", "echo new > f");
     assert!(output(&mut changed).status.success());
     assert!(!said(&path, "backups list f").is_empty(), "its lock is beside it");
-    let mut entered = super::unspoilt("unshare");
     let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" && cd \"$1\" || exit 99\n\
                   exec \"$0\" --json backups list f";
-    entered.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, BINARY]).arg(&path);
-    let listed = output(&mut entered);
-    let errors = text(&listed.stderr);
-    if errors.starts_with("unshare:") || listed.status.code() == Some(99) {
-        eprintln!("no file system can be mounted here: {errors}");
-        return;
+    for is_left in [false, true] {
+        if is_left {
+            let script =
+                "printf new > f; touch ready; until [ -e go ] || [ ! -e ready ]; do sleep 0.01; done";
+            let mut killed = spawn(&mut run(&path, "--backup f --rollback", script));
+            appears(&path.join("ready"));
+            killed.kill().unwrap();
+            killed.wait().unwrap();
+            fs::write(path.join("go"), "").unwrap();
+            drop(FileLock::at(file_lock_path(&path)).wait(LONG).acquire().expect("the command ends"));
+        }
+        let mut entered = super::unspoilt("unshare");
+        entered.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, BINARY]).arg(&path);
+        let listed = output(&mut entered);
+        let errors = text(&listed.stderr);
+        if errors.starts_with("unshare:") || listed.status.code() == Some(99) {
+            eprintln!("no file system can be mounted here: {errors}");
+            return;
+        }
+        assert_eq!(errors.contains("its disk is read-only"), is_left, "{errors}");
+        assert!(listed.status.success(), "{errors}");
+        let rows = lines(&text(&listed.stdout));
+        assert_eq!((rows.len(), &rows[0]["number"], &rows[0]["bytes"]), (1, &1.into(), &4.into()));
     }
-    assert!(listed.status.success() && errors.contains("its disk is read-only"), "{errors}");
-    let rows = lines(&text(&listed.stdout));
-    assert_eq!((rows.len(), &rows[0]["number"], &rows[0]["bytes"]), (1, &1.into(), &4.into()));
 }
