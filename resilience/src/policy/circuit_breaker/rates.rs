@@ -27,8 +27,6 @@ const RUNS: usize = 2_048;
 #[derive(Debug)]
 pub(super) struct Successes {
     counters: [Counter; SHARDS],
-    /// The last time that a thread read before its counter was refilled.
-    read: AtomicU64,
     /// When they are to be taken over: any earlier would tell hardly more about their times.
     due: AtomicU64,
 }
@@ -57,8 +55,7 @@ impl Counter {
 
 impl Successes {
     pub(super) fn new() -> Self {
-        let counters = [const { Counter::new() }; SHARDS];
-        Self { counters, read: AtomicU64::new(0), due: AtomicU64::new(0) }
+        Self { counters: [const { Counter::new() }; SHARDS], due: AtomicU64::new(0) }
     }
 
     /// Counts a success. Returns whether the counter of the thread has to be refilled.
@@ -74,16 +71,12 @@ impl Successes {
         self.counters[here.shard()].0.fetch_add(MARK * LEFT + 1, Ordering::Relaxed);
     }
 
-    /// Returns whether the counters are to be taken over at `now`; if not, notes the time for when they are.
+    /// Returns whether the counters are to be taken over at `now`.
     pub(super) fn are_due(&self, now: u64) -> bool {
-        let are_due = now >= self.due.load(Ordering::Relaxed);
-        if !are_due {
-            self.read.store(now, Ordering::Relaxed);
-        }
-        are_due
+        now >= self.due.load(Ordering::Relaxed)
     }
 
-    /// Returns how many were counted, and how many of these may have come after the last time that was read.
+    /// Returns how many were counted, and how many of these since each counter was refilled.
     fn counted(&self) -> (u64, u64) {
         let each = self.counters.iter().map(Counter::counted);
         each.fold((0, 0), |sum, one| (sum.0.wrapping_add(one.0), sum.1 + one.1))
@@ -195,9 +188,11 @@ impl Results {
         let calls = counted.wrapping_sub(std::mem::replace(&mut self.counted, counted));
         let now = self.latest(now);
         let from = std::mem::replace(&mut self.looked, now);
-        let read = successes.read.load(Ordering::Relaxed).clamp(from, now);
         let recent = recent.min(calls);
-        for (from, to, calls) in [(from, read, calls - recent), (read, now, recent)] {
+        // A thread whose counter was refilled has read the time then, and it was too early for a look.
+        let due = successes.due.load(Ordering::Relaxed).clamp(from, now);
+        let between = if recent < calls { due } else { from };
+        for (from, to, calls) in [(from, between, calls - recent), (between, now, recent)] {
             if calls > 0 {
                 self.push(Run { from, to, counts: Shares { calls, ..Shares::default() } });
             }
@@ -638,7 +633,7 @@ mod tests {
     }
 
     #[test]
-    fn successes_before_a_time_that_was_read_are_not_spread_beyond_it() {
+    fn only_the_last_successes_of_a_thread_are_spread_until_a_later_look() {
         let (start, config) = (START, config(Some(Duration::from_secs(10)), None, 1));
         let successes = Successes::new();
         let mut results = Results::new(&successes, start, &config);
@@ -651,8 +646,8 @@ mod tests {
             }
         }
         results.take(&successes, start + 5 * SECOND);
-        let at = start + 10 * SECOND + 1_000;
-        // The 8 after the last of 31 looks are spread over the 5 seconds.
+        // A look would have been due 10 ms after the first; only the 8 after the last 32 are spread over the 5 seconds.
+        let at = start + 10 * SECOND + 10_000_000;
         assert_eq!(results.shares(at, &config), Shares { calls: 8, failures: 0, slow: 0 });
     }
 

@@ -352,6 +352,24 @@ fn a_success_of_a_window_with_enough_results_takes_no_lock() {
 }
 
 #[test]
+fn a_success_is_judged_when_it_makes_the_results_of_a_window_enough_again() {
+    let world = isolate();
+    let config = CircuitBreakerConfig {
+        rate: Some(0.5),
+        window: Some(10 * SECOND),
+        min_calls: 2,
+        ..CircuitBreakerConfig::default()
+    };
+    let breaker = CircuitBreaker::try_new("test", config).unwrap();
+    (0..2).for_each(|_| ok(&breaker));
+    world.advance(20 * SECOND);
+    fail(&breaker);
+    assert_eq!(breaker.state(), State::Closed, "one result");
+    ok(&breaker);
+    assert_eq!(breaker.state(), State::Open);
+}
+
+#[test]
 fn a_slow_probe_whose_slot_was_not_reused_still_counts() {
     let world = isolate();
     let breaker = breaker(1).recovery(SECOND);
