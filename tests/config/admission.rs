@@ -248,6 +248,100 @@ fn a_minimum_over_the_default_window_resets_the_statistics() {
     assert_eq!(breaker.state(), State::Open);
 }
 
+#[circuit_breaker(rate = 50%, window_calls = 20, min_calls = 10, name = "admission::busy")]
+fn busy(fails: bool) -> std::io::Result<()> {
+    by_rate_of(fails)
+}
+
+#[circuit_breaker(rate = 50%, window = 7d, min_calls = 10, name = "admission::busy_for_long")]
+fn busy_for_long(fails: bool) -> std::io::Result<()> {
+    by_rate_of(fails)
+}
+
+#[circuit_breaker(rate = 50%, window_calls = 20, min_calls = 10, key = host, name = "admission::busy_host")]
+fn busy_host(host: &str, fails: bool) -> std::io::Result<()> {
+    let _ = host;
+    by_rate_of(fails)
+}
+
+fn by_rate_of(fails: bool) -> std::io::Result<()> {
+    if fails { Err(std::io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+}
+
+/// Fails calls until `call` is refused. Returns how many it took.
+fn failures_until_refused(call: impl Fn(bool) -> std::io::Result<()>) -> usize {
+    let refused = |failed: &std::io::Result<()>| {
+        let error = failed.as_ref().expect_err("it fails");
+        error.kind() != std::io::ErrorKind::ConnectionReset
+    };
+    (0..1_000).take_while(|_| !refused(&call(true))).count()
+}
+
+/// A breaker with enough results only counts a success, without a look at its window.
+#[test]
+fn successes_after_a_change_of_the_window_are_inside_the_new_one() {
+    let world = resilience::testing::isolate();
+    load("# nothing\n").unwrap();
+    (0..30).for_each(|_| busy(false).unwrap());
+    load("[\"admission::busy\".circuit_breaker]\nwindow_calls = 100\n").unwrap();
+    (0..200).for_each(|_| busy(false).unwrap());
+    assert_eq!(failures_until_refused(busy), 50, "half of the last 100");
+
+    (0..30).for_each(|_| busy_host("eu", false).unwrap());
+    load("[\"admission::busy_host\".key.eu.circuit_breaker]\nwindow_calls = 100\n").unwrap();
+    (0..200).for_each(|_| busy_host("eu", false).unwrap());
+    assert_eq!(failures_until_refused(|fails| busy_host("eu", fails)), 50);
+
+    load("# nothing\n").unwrap();
+    (0..300).for_each(|_| busy_for_long(false).unwrap());
+    load("[\"admission::busy_for_long\".circuit_breaker]\nwindow = \"100s\"\n").unwrap();
+    (0..70).for_each(|_| busy_for_long(false).unwrap());
+    world.advance(Duration::from_secs(1));
+    assert_eq!(failures_until_refused(busy_for_long), 70, "half of the calls since the change");
+}
+
+#[circuit_breaker(rate = 50%, window_calls = 20, min_calls = 10, name = "admission::off")]
+fn off_and_on(fails: bool) -> std::io::Result<()> {
+    by_rate_of(fails)
+}
+
+#[test]
+fn a_breaker_that_is_switched_off_counts_no_successes() {
+    let _world = resilience::testing::isolate();
+    load("# nothing\n").unwrap();
+    (0..11).for_each(|_| off_and_on(false).unwrap());
+    (0..9).for_each(|_| drop(off_and_on(true)));
+    load("[\"admission::off\".circuit_breaker]\nenabled = false\n").unwrap();
+    (0..50).for_each(|_| off_and_on(false).unwrap());
+    (0..50).for_each(|_| drop(off_and_on(true)));
+    load("# nothing\n").unwrap();
+    let breaker = point("admission::off").unwrap().breaker().unwrap();
+    assert_eq!((breaker.snapshot().failures, breaker.state()), (9, State::Closed), "those before");
+    assert_eq!(failures_until_refused(off_and_on), 1, "half of the last 20");
+}
+
+#[circuit_breaker(rate = 50%, window_calls = 20, min_calls = 10, name = "admission::looked_at")]
+fn looked_at(fails: bool) -> std::io::Result<()> {
+    by_rate_of(fails)
+}
+
+/// The result that reaches `min_calls` is judged, also after a snapshot is read.
+#[test]
+fn a_snapshot_after_a_lower_min_calls_changes_nothing() {
+    for is_read in [false, true] {
+        let _world = resilience::testing::isolate();
+        load("# nothing\n").unwrap();
+        (0..9).for_each(|_| drop(looked_at(true)));
+        load("[\"admission::looked_at\".circuit_breaker]\nmin_calls = 5\n").unwrap();
+        let breaker = point("admission::looked_at").unwrap().breaker().unwrap();
+        if is_read {
+            assert_eq!(breaker.snapshot().failure_rate, Some(1.0));
+        }
+        looked_at(false).unwrap();
+        assert_eq!(breaker.state(), State::Open, "read before: {is_read}");
+    }
+}
+
 #[circuit_breaker(threshold = 3, window = 60s, name = "admission::times")]
 fn by_times() -> std::io::Result<()> {
     Err(std::io::ErrorKind::ConnectionReset.into())

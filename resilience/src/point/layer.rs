@@ -98,7 +98,7 @@ pub trait Layer: Any + Send + Sync + fmt::Debug {
         };
         Err(changes.iter().map(refuse).collect())
     }
-    /// Handles a change of the settings in force: acts on calls that wait for it.
+    /// Handles a change of the settings in force, for instance wakes calls that wait.
     #[cfg(feature = "config")]
     fn settings_changed(&self) {}
     /// Returns why it cannot be switched off, if it cannot.

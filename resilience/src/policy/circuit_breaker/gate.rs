@@ -286,8 +286,20 @@ impl Gate {
             results.record(result, now);
         }
         let shares = results.shares(now, config);
-        self.record_each(shares.calls < config.fewest_calls());
+        let is_exact = shares.calls < config.fewest_calls();
+        // A look that records nothing leaves the judgement to the next result.
+        if is_exact || result.is_some() {
+            self.record_each(is_exact);
+        }
         shares
+    }
+
+    /// Records the next success of a closed breaker with its time: it finds the settings in force.
+    ///
+    /// A success that is only counted finds neither a changed window nor that the breaker is switched off.
+    #[cfg(feature = "config")]
+    pub(super) fn settings_changed(&self) {
+        self.record_each(true);
     }
 
     /// Sets whether a closed breaker records each success with its time.

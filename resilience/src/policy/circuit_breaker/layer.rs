@@ -141,6 +141,11 @@ impl Stateful for CircuitBreaker {
         together(settings.config.complaint(), changes)?;
         Ok(Box::new(settings))
     }
+
+    #[cfg(feature = "config")]
+    fn settings_changed(&self) {
+        self.live.gate.settings_changed();
+    }
 }
 
 impl Layer for CircuitBreakers {

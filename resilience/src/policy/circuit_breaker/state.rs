@@ -69,8 +69,9 @@ impl PackedState {
         self.0 == (token.0 as u64) << TOKEN
     }
 
-    /// Returns whether each success is recorded with its time, as from each transition on: the first success of a
-    /// breaker that counts no successes, or the one that makes the results of a window enough, ends that.
+    /// Returns whether each success is recorded with its time, as from each transition and each change of settings on:
+    /// the first success of a breaker that counts no successes, or the one that makes the results of a window enough,
+    /// ends that.
     pub(super) const fn records_each(self) -> bool {
         self.0 & RECORDS_EACH != 0
     }
