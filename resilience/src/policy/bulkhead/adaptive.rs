@@ -29,6 +29,8 @@ const HEADROOM: f64 = 4.0;
 const OVERLOADED: f64 = 0.9;
 /// The part of the used slots below which slow calls prove that the load is not the reason.
 const PROOF: f64 = 0.85;
+/// The factor by which the mean of a window may exceed that of an earlier one that is as slow.
+const STEADY: f64 = 1.05;
 /// The time after which a window is useless, in nanoseconds from its last call, also if the clock has gone back.
 const IDLE: u64 = 60_000_000_000;
 /// The time for which an overload stands for later ones if no window ends, in nanoseconds.
@@ -192,6 +194,10 @@ impl LimitState {
     /// Returns whether calls have stayed as slow while ever fewer ran: then the load is not the reason, and the present
     /// latency is the usual one.
     fn accepts_slower(&mut self, config: &BulkheadConfig, most: u64, recent: f64) -> bool {
+        // The window in which they became slower has quick calls, too: their latency is that of the first slow window.
+        if self.slow.is_some_and(|(_, mean)| recent > mean * STEADY) {
+            self.slow = None;
+        }
         let (most_before, mean_before) = *self.slow.get_or_insert((most, recent));
         let left = most as f64 / most_before as f64;
         // Half of what calls would gain if they waited for each other.
@@ -354,6 +360,36 @@ mod tests {
         let mut circle = Circle::new(200, CONFIG);
         let slots = circle.run(10_000, latency);
         assert!((10..60).contains(&slots), "{slots}");
+    }
+
+    #[test]
+    fn a_service_that_suddenly_slows_down_under_load_gets_fewer_slots() {
+        for fast in [MS, 10 * MS, 50 * MS] {
+            let mut circle = Circle::new(100, BulkheadConfig { cap: 60, ..CONFIG });
+            assert_eq!(circle.run(20_000, |_| fast), 60);
+            // The first window of slow calls has fast ones, too.
+            let slots: Vec<_> = (0..40).map(|_| circle.run(50, |running| running * 2 * fast)).collect();
+            assert!(slots[20..].iter().all(|slots| *slots <= 20), "{slots:?}");
+        }
+    }
+
+    #[test]
+    fn slots_recover_after_a_lasting_slowdown_of_uneven_calls() {
+        for seed in 1..=20_u64 {
+            let state = std::cell::Cell::new(seed * 0x9E37_79B9);
+            let uneven = || {
+                let mut next = state.get();
+                next ^= next << 13;
+                next ^= next >> 7;
+                next ^= next << 17;
+                state.set(next);
+                40 + next % 121
+            };
+            let mut circle = Circle::new(100, BulkheadConfig { cap: 60, ..CONFIG });
+            assert_eq!(circle.run(20_000, |_| MS * uneven()), 60);
+            let slots: Vec<_> = (0..30).map(|_| circle.run(50, |_| 5 * MS * uneven())).collect();
+            assert!(slots.iter().all(|slots| *slots >= 30) && slots[29] >= 50, "seed {seed}: {slots:?}");
+        }
     }
 
     #[test]
