@@ -61,6 +61,7 @@ impl Successes {
     /// Counts a success. Returns whether the counter of the thread has to be refilled.
     #[inline]
     pub(super) fn count(&self, here: Here) -> bool {
+        // The compiler takes the sign from the addition itself only if both lines add the same number.
         let one_less = LEFT.wrapping_neg();
         let before = self.counters[here.shard()].0.fetch_add(one_less, Ordering::Relaxed);
         before.wrapping_add(one_less).cast_signed() < 0
