@@ -3,8 +3,8 @@
 use resilience::classify::Delivered;
 use resilience::testing::{self, World};
 use resilience::{
-    Bulkhead, Category, Classification, Classify, Event, Rejected, bulkhead, circuit_breaker, point, timeout,
-    with_fallback, with_retry,
+    Bulkhead, Category, Classification, Classify, Event, Rejected, bulkhead, circuit_breaker, point,
+    shutdown_blocking, timeout, with_fallback, with_retry,
 };
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};

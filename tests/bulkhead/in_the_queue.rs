@@ -211,6 +211,32 @@ fn futures_that_are_never_polled_again_hold_no_slot() {
     assert_eq!(usage("queued"), (0, 0), "no caller has used its turn");
 }
 
+/// A call that may not wait takes a free slot, also while the count of the slots is kept for callers that wait.
+#[test]
+fn a_call_that_may_not_wait_gets_a_free_slot_beside_an_unused_turn() {
+    static THREE: Bulkhead = Bulkhead::new("three", 3).wait(Duration::from_secs(10));
+    let world = testing::isolate();
+    let slots: Vec<_> = (0..3).map(|_| THREE.acquire().unwrap()).collect();
+    let mut held = pin!(THREE.acquire_async());
+    assert!(poll(held.as_mut()).is_pending());
+    drop(slots);
+    assert_eq!(THREE.snapshot().in_use, 1, "it is the turn of a caller that is not polled");
+    shutdown_blocking(Duration::ZERO);
+    let take = || {
+        assert!(THREE.is_available());
+        let Poll::Ready(slot) = poll(pin!(THREE.acquire_async())) else { panic!("it waits") };
+        (THREE.acquire().unwrap(), slot.unwrap())
+    };
+    let both = take();
+    assert!(THREE.acquire().is_err(), "the third slot is that of the turn");
+    drop(both);
+    world.advance(Duration::from_millis(100));
+    assert_eq!(THREE.snapshot().in_use, 0, "no caller has used the turn");
+    let both = take();
+    assert!(THREE.acquire().is_ok());
+    drop(both);
+}
+
 #[test]
 fn dropping_a_woken_caller_wakes_the_next() {
     let _world = testing::isolate();

@@ -35,6 +35,23 @@ async fn extra_calls_need_a_free_slot() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn extra_calls_take_a_free_slot_beside_an_unused_turn() {
+    static THREE: Bulkhead = Bulkhead::new("three", 3).wait(Duration::from_secs(1));
+    #[hedge(after = 10ms, idempotent, name = "beside a turn")]
+    #[bulkhead(instance = THREE)]
+    async fn beside(script: &Script) -> Outcome {
+        script.call().await
+    }
+    let _world = testing::isolate();
+    let slots: Vec<_> = (0..3).map(|_| THREE.acquire().unwrap()).collect();
+    let mut held = pin!(THREE.acquire_async());
+    assert!(futures::poll!(held.as_mut()).is_pending());
+    drop(slots);
+    assert_eq!(timed(beside(&Script::taking([30, 1]))).await, (Ok(1), 11));
+    assert_eq!(counts("beside a turn"), (1, 1, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn extra_calls_need_a_free_permit_of_the_rate_limit() {
     #[hedge(after = 10ms, idempotent, name = "rate")]
     #[rate_limit(1, per = 1m, wait = 2m)]

@@ -136,6 +136,14 @@ impl Gate {
         false
     }
 
+    /// Returns whether all slots are in use and no caller waits.
+    ///
+    /// While the count is behind the lock, a slot may be free: beside the turn of a caller that has not used it yet, or
+    /// after a turn that was taken back.
+    pub(super) fn is_full(&self, slots: u64) -> bool {
+        (slots..QUEUED).contains(&self.word.load(Ordering::Relaxed))
+    }
+
     /// Frees a slot, if no caller waits.
     #[inline]
     pub(super) fn leave(&self) -> bool {

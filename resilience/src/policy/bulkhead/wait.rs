@@ -200,11 +200,12 @@ impl<B: Deref<Target = Bulkhead>> Enter<B> {
 
     fn begin(&mut self, bulkhead: &Bulkhead, cx: &mut Context<'_>) -> Poll<Option<u64>> {
         let config = bulkhead.config();
-        if config.wait.is_zero() || bulkhead.is_extra(self.stack) || stopping::has_begun() {
+        let may_wait = bulkhead.may_wait(self.stack);
+        if !may_wait && bulkhead.is_full() {
             return Poll::Ready(None);
         }
-        let is_inside = scope::holds(bulkhead.number());
-        let wait = if is_inside { std::time::Duration::ZERO } else { scope::at_most(config.wait) };
+        let waits = may_wait && !scope::holds(bulkhead.number());
+        let wait = if waits { scope::at_most(config.wait) } else { std::time::Duration::ZERO };
         let (patience, now) = (scope::nanos(wait), now_nanos());
         let (arrival, after) =
             bulkhead.live.gate.arrive(|| bulkhead.room(), patience, now, cx.waker().clone());
@@ -326,14 +327,25 @@ fn enter_full<B: Deref<Target = Bulkhead> + Unpin>(
     stack: Option<Stack>,
     attempt: u32,
 ) -> Result<SlotOf<B>, Rejected> {
-    if bulkhead.config().wait.is_zero() || bulkhead.is_extra(stack) {
+    if bulkhead.may_wait(stack) {
+        blocks(&bulkhead.owner.name);
+    } else if bulkhead.is_full() {
         return Err(bulkhead.refuse(stack));
     }
-    blocks(&bulkhead.owner.name);
     block_on(Enter::new(bulkhead, stack, attempt))
 }
 
 impl Bulkhead {
+    /// Returns whether a call in `stack` that finds no free slot may wait for one.
+    fn may_wait(&self, stack: Option<Stack>) -> bool {
+        !self.config().wait.is_zero() && !self.is_extra(stack) && !stopping::has_begun()
+    }
+
+    /// Returns whether a call that may not wait is rejected, as far as that is known without the lock of the queue.
+    fn is_full(&self) -> bool {
+        self.live.gate.is_full(self.slots())
+    }
+
     pub(super) fn room(&self) -> Capacity {
         let slots = self.slots();
         let queue = self.config().queue.map_or(slots, u64::from);
