@@ -271,6 +271,25 @@ fn dropping_a_waiting_caller_moves_up_the_queue() {
 }
 
 #[test]
+fn a_reset_gives_waiting_callers_the_slots_that_it_adds() {
+    static SHRUNK: Bulkhead =
+        Bulkhead::new("shrunk", 4).adaptive().floor(1).wait(Duration::from_secs(10)).queue(8);
+    let world = testing::isolate();
+    while SHRUNK.snapshot().slots > 1 {
+        SHRUNK.acquire().unwrap().failure(&Category::Unavailable);
+        world.advance(Duration::from_secs(1));
+    }
+    let slot = SHRUNK.acquire().unwrap();
+    let mut waiting: Vec<_> = (0..4).map(|_| Box::pin(SHRUNK.acquire_async())).collect();
+    assert!(waiting.iter_mut().all(|call| poll(call.as_mut()).is_pending()));
+    SHRUNK.reset();
+    assert_eq!((SHRUNK.snapshot().in_use, SHRUNK.snapshot().waiting), (4, 1));
+    let entered: Vec<_> = waiting[..3].iter_mut().map(|call| poll(call.as_mut()).is_ready()).collect();
+    assert_eq!(entered, [true; 3]);
+    drop(slot);
+}
+
+#[test]
 fn a_panicking_waker_frees_its_slot() {
     struct Panics(AtomicU32);
     impl std::task::Wake for Panics {

@@ -409,6 +409,7 @@ impl Bulkhead {
     pub fn reset(&self) {
         self.live.gate.forget();
         self.live.adaptive.reset();
+        self.slots_changed();
     }
 }
 

@@ -363,12 +363,11 @@ impl Bulkhead {
         };
         let live = &*self.live;
         if live.adaptive.ended(config, latency, live.gate.read().in_use, now) {
-            self.finish(live.gate.resize(|| live.adaptive.slots(config), now));
+            self.slots_changed();
         }
     }
 
     /// Handles a change of the number of slots: callers that wait get those that are free now.
-    #[cfg(feature = "config")]
     pub(super) fn slots_changed(&self) {
         self.finish(self.live.gate.resize(|| self.slots(), now_nanos()));
     }
