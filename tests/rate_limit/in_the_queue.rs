@@ -68,6 +68,26 @@ fn an_unpolled_caller_blocks_no_other() {
     assert_eq!(retry_after(refused), 100 * MILLI);
 }
 
+#[test]
+fn an_unpolled_caller_blocks_no_call_that_may_not_wait_for_it() {
+    static SLOW: RateLimit =
+        RateLimit::new("slow", 1, Duration::from_secs(1)).wait(Duration::from_millis(500));
+    let world = testing::isolate();
+    SLOW.acquire().unwrap();
+    world.advance(600 * MILLI);
+    let (mut held, mut other) = (pin!(SLOW.acquire_async()), pin!(SLOW.acquire_async()));
+    assert!(poll(held.as_mut()).is_pending());
+    assert!(poll(other.as_mut()).is_ready(), "it would have to wait for more than a second");
+    world.advance(499 * MILLI);
+    assert!(!SLOW.is_available() && SLOW.acquire().is_err(), "it keeps its place for 100 ms");
+    world.advance(MILLI);
+    let now = SLOW.snapshot();
+    assert_eq!((now.available, now.waiting, now.retry_after), (1, 1, None));
+    assert!(SLOW.is_available());
+    SLOW.acquire().unwrap();
+    assert_eq!((SLOW.snapshot().waiting, SLOW.acquire().is_ok()), (0, false));
+}
+
 thread_local! {
     /// The clock that a [`MovesClock`] moves.
     static WORLD: RefCell<Option<testing::World>> = const { RefCell::new(None) };

@@ -44,7 +44,7 @@
 //! when it is polled again, if that is within its patience.
 
 use crate::base::sync::{AtomicU64, Mutex, Ordering};
-use crate::policy::waiters::{After, Waiters};
+use crate::policy::waiters::{After, Waiter, Waiters};
 use std::task::Waker;
 
 /// The time that a caller that is not polled keeps its place when its turn has come, in nanoseconds.
@@ -142,9 +142,11 @@ impl Gate {
         if wait <= rate.interval {
             return Err(wait);
         }
-        self.locked(|state| {
+        let mut after = After::default();
+        let passed = self.locked(|state| {
             let now = now();
             state.settle(rate, now);
+            state.drop_late(state.waiting.len(), now, &mut after);
             match state.wait_at(state.waiting.len(), rate, now) {
                 0 => {
                     state.charge(rate, now);
@@ -152,7 +154,9 @@ impl Gate {
                 }
                 wait => Err(wait),
             }
-        })
+        });
+        after.finish();
+        passed
     }
 
     /// Looks at the queue, or changes it: in that time no call is let through without the lock.
@@ -184,7 +188,6 @@ impl Gate {
         let arrival = self.locked(|state| {
             let now = now();
             state.settle(rate, now);
-            state.drop_late(state.waiting.len(), now, &mut after);
             state.arrive(rate, patience, now, waker, &mut after)
         });
         (arrival, after)
@@ -224,9 +227,10 @@ impl Gate {
             due => due,
         };
         let (debt, waiting) = (due.saturating_sub(now).min(rate.whole()), state.waiting.len());
+        let before = waiting - state.late(waiting, now).count();
         View {
-            available: ((rate.whole() - debt) / rate.interval).saturating_sub(waiting as u64),
-            wait: wait(debt, waiting, rate),
+            available: ((rate.whole() - debt) / rate.interval).saturating_sub(before as u64),
+            wait: wait(debt, before, rate),
             waiting,
             is_idle: debt == 0 && waiting == 0,
         }
@@ -274,6 +278,7 @@ impl State {
     }
 
     fn arrive(&mut self, rate: Rate, patience: u64, now: u64, waker: Waker, after: &mut After) -> GateAnswer {
+        self.drop_late(self.waiting.len(), now, after);
         let wait = self.wait_at(self.waiting.len(), rate, now);
         if wait == 0 {
             self.charge(rate, now);
@@ -319,13 +324,19 @@ impl State {
         }
     }
 
+    /// Returns those of the first `before` callers that were not polled when their time had come.
+    fn late(&self, before: usize, now: u64) -> impl Iterator<Item = u64> {
+        let before = if now < self.late_from { 0 } else { before };
+        let late = move |waiter: &&Waiter| waiter.until <= now;
+        self.waiting.iter().take(before).filter(late).map(|waiter| waiter.number)
+    }
+
     /// Drops callers that are not polled any more, of the first `before` in the queue; returns their number.
     fn drop_late(&mut self, before: usize, now: u64, after: &mut After) -> usize {
         if now < self.late_from {
             return 0;
         }
-        let late = self.waiting.iter().take(before).filter(|waiter| waiter.until <= now);
-        let late: Vec<_> = late.map(|waiter| waiter.number).collect();
+        let late: Vec<_> = self.late(before, now).collect();
         for number in &late {
             self.leave(*number, after);
         }

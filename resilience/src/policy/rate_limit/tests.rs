@@ -74,20 +74,6 @@ impl Model {
 
     fn arrive(&mut self, patience: u64, number: u64, rate: Rate) -> GateAnswer {
         self.drop_late(self.waiting.len());
-        self.arrive_behind(patience, number, rate)
-    }
-
-    /// Drops those of the first `before` in the queue that are no longer polled.
-    fn drop_late(&mut self, before: usize) {
-        let mut place = 0;
-        let now = self.now;
-        self.waiting.retain(|(_, until)| {
-            place += 1;
-            place > before || *until > now
-        });
-    }
-
-    fn arrive_behind(&mut self, patience: u64, number: u64, rate: Rate) -> GateAnswer {
         match self.wait(self.waiting.len(), rate) {
             0 => {
                 self.passed.push(self.now);
@@ -101,10 +87,20 @@ impl Model {
         }
     }
 
+    /// Drops those of the first `before` in the queue that are no longer polled.
+    fn drop_late(&mut self, before: usize) {
+        let mut place = 0;
+        let now = self.now;
+        self.waiting.retain(|(_, until)| {
+            place += 1;
+            place > before || *until > now
+        });
+    }
+
     /// Polls a waiting call; one that has lost its place starts over, with no time left to wait.
     fn look(&mut self, number: u64, rate: Rate) -> GateAnswer {
         let place_of = |waiting: &[(u64, u64)]| waiting.iter().position(|(waiter, _)| *waiter == number);
-        let Some(place) = place_of(&self.waiting) else { return self.arrive_behind(0, number, rate) };
+        let Some(place) = place_of(&self.waiting) else { return self.arrive(0, number, rate) };
         self.drop_late(place);
         let place = place_of(&self.waiting).expect("it waits");
         match self.wait(place, rate) {
@@ -165,7 +161,7 @@ proptest! {
             }
             match step {
                 Step::Pass => {
-                    let expected = match model.arrive_behind(0, 0, rate) {
+                    let expected = match model.arrive(0, 0, rate) {
                         GateAnswer::Passes => Ok(()),
                         GateAnswer::Refused(wait) | GateAnswer::Waits(_, wait) => Err(wait),
                     };
