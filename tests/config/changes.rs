@@ -238,6 +238,13 @@ fn a_load_does_not_close_a_breaker_opened_by_an_operator() {
     assert_eq!(calls_of(|| drop(orders::guarded())), 0);
     breaker.reset();
     assert_eq!(calls_of(|| drop(orders::guarded())), 1);
+    Config::new().load().unwrap();
+    (0..3).for_each(|_| drop(orders::guarded()));
+    load(off).unwrap();
+    assert_eq!(breaker.state(), State::Disabled, "its failures opened it");
+    breaker.set_state(State::Open);
+    assert_eq!((breaker.state(), calls_of(|| drop(orders::guarded()))), (State::Open, 0));
+    breaker.reset();
     breaker.disable();
     load("[circuit_breaker]\nthreshold = 1\n").unwrap();
     assert_eq!(calls_of(|| (0..3).for_each(|_| drop(orders::guarded()))), 3);

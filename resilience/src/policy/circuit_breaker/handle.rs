@@ -150,7 +150,8 @@ impl CircuitBreaker {
         self.set_state(State::MetricsOnly);
     }
 
-    /// Sets any state: `Closed` is [`reset`](Self::reset), `Open` lasts for the usual time.
+    /// Sets any state: `Closed` is [`reset`](Self::reset), `Open` lasts for the usual time, or, if it is open already, for
+    /// the time that is left.
     ///
     /// `HalfOpen` lets the next calls pass as probes.
     ///

@@ -31,11 +31,15 @@ struct Model {
 }
 
 impl Model {
+    fn stay_open(&mut self) {
+        let grown =
+            self.config.recovery.as_secs_f64() * self.config.growth.powi(self.reopenings.cast_signed());
+        self.opens_again = self.now + grown.min(self.config.cap().as_secs_f64()) as u64;
+    }
+
     fn enter(&mut self, state: State) {
         if state == State::Open {
-            let grown =
-                self.config.recovery.as_secs_f64() * self.config.growth.powi(self.reopenings.cast_signed());
-            self.opens_again = self.now + grown.min(self.config.cap().as_secs_f64()) as u64;
+            self.stay_open();
             self.opened += 1;
         }
         if state == State::Closed {
@@ -120,6 +124,8 @@ impl Model {
             if state == State::ForcedOpen {
                 self.opened += 1;
             }
+        } else if state == State::Open && self.now >= self.opens_again {
+            self.stay_open();
         }
     }
 }

@@ -516,6 +516,23 @@ fn open_until_keeps_the_breaker_open_until_that_time() {
 }
 
 #[test]
+fn setting_open_renews_only_an_open_time_that_is_over() {
+    let world = isolate();
+    let breaker = breaker(1);
+    fail(&breaker);
+    world.advance(59 * SECOND);
+    breaker.set_state(State::Open);
+    assert_eq!(refused(&breaker), Some(SECOND));
+    world.advance(SECOND);
+    assert_eq!((breaker.state(), breaker.is_available()), (State::Open, true));
+    breaker.set_state(State::Open);
+    assert_eq!(refused(&breaker), Some(60 * SECOND));
+    world.advance(60 * SECOND);
+    ok(&breaker);
+    assert_eq!(transitions(&world), ["open", "half_open", "closed"]);
+}
+
+#[test]
 fn events_carry_the_details_of_a_transition() {
     let world = isolate();
     let breaker = breaker(1).for_key("k".into(), &breaker(1));

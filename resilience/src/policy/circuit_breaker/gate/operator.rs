@@ -21,7 +21,8 @@ impl Gate {
         Some(Transition::new(was, State::Closed, MANUAL))
     }
 
-    /// Opens it for an operator, or moves the end of the open time of an open one.
+    /// Opens it for an operator, or moves the end of the open time of an open one: to `until`, or, if its time is over,
+    /// to the end of another one.
     pub(in super::super) fn open_until(
         &self,
         until: Option<Instant>,
@@ -29,11 +30,11 @@ impl Gate {
     ) -> Option<Transition> {
         let mut memory = self.memory.lock();
         let (now, was) = (now(), self.word().state());
-        if was == State::Open && until.is_none() {
-            return None;
-        }
+        let keeps_end = until.is_none() && was == State::Open && self.left_at(now).is_some();
         let until = until.unwrap_or_else(|| later(now, config.open_time(memory.reopenings, None)));
-        self.stay_open_until(until);
+        if !keeps_end {
+            self.stay_open_until(until);
+        }
         memory.is_by_operator = true;
         if was == State::Open {
             return None;
