@@ -5,12 +5,12 @@
 
 use super::run::Run;
 use crate::base::block_on::block_on;
-use crate::base::guarded::wake;
+use crate::base::guarded::{discard, wake};
 use crate::base::sync::locked;
-use crate::base::wakers;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::{emulate_default_handler, exit};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -19,13 +19,23 @@ use std::sync::mpsc::channel;
 use std::task::{Context, Poll, Waker};
 
 static RECEIVED: Mutex<ReceivedSignal> =
-    Mutex::new(ReceivedSignal { is_installed: false, count: 0, waiting: Vec::new() });
+    Mutex::new(ReceivedSignal { is_installed: false, count: 0, last: 0, waiting: BTreeMap::new() });
 
 #[derive(Debug)]
 struct ReceivedSignal {
     is_installed: bool,
     count: u32,
-    waiting: Vec<Waker>,
+    /// The number of the last [`Signal`].
+    last: u64,
+    /// The wakers of those that wait, by number: a program may make one for each of its tasks.
+    waiting: BTreeMap<u64, Waker>,
+}
+
+impl ReceivedSignal {
+    fn wait(&mut self) -> Signal {
+        self.last += 1;
+        Signal { number: self.last }
+    }
 }
 
 /// Takes `SIGTERM` and `SIGINT` from here on, and returns what waits for the first of them.
@@ -56,7 +66,7 @@ pub fn signal() -> io::Result<Signal> {
         install()?;
         received.is_installed = true;
     }
-    Ok(Signal { _private: () })
+    Ok(received.wait())
 }
 
 /// The wait for the first signal; see [`signal`].
@@ -83,7 +93,7 @@ pub fn signal() -> io::Result<Signal> {
 #[derive(Debug)]
 #[must_use = "await it, or call `wait`"]
 pub struct Signal {
-    _private: (),
+    number: u64,
 }
 
 impl Signal {
@@ -110,12 +120,20 @@ impl Future for Signal {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
         let mut received = locked(&RECEIVED);
-        if received.count > 0 {
-            return Poll::Ready(());
-        }
-        wakers::add(&mut received.waiting, cx.waker().clone());
-        Poll::Pending
+        let is_received = received.count > 0;
+        let unused = if is_received { Some(waker) } else { received.waiting.insert(self.number, waker) };
+        drop(received);
+        discard(unused);
+        if is_received { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Drop for Signal {
+    fn drop(&mut self) {
+        let unused = locked(&RECEIVED).waiting.remove(&self.number);
+        discard(unused);
     }
 }
 
@@ -140,7 +158,7 @@ fn received(signal: i32) {
         received.count += 1;
         (received.count, std::mem::take(&mut received.waiting))
     };
-    waiting.into_iter().for_each(wake);
+    waiting.into_values().for_each(wake);
     match count {
         1 => {}
         2 => Run::hurry(),
@@ -157,4 +175,35 @@ fn end(signal: i32) {
         exit(128 + signal);
     }
     drop(emulate_default_handler(signal));
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::task::Wake;
+
+    struct Task;
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[test]
+    fn a_dropped_signal_keeps_no_waker() {
+        let task = Arc::new(Task);
+        let waker = Waker::from(task.clone());
+        let mut signals = [(); 3].map(|()| locked(&RECEIVED).wait());
+        for _ in 0..2 {
+            for signal in &mut signals {
+                assert!(Pin::new(signal).poll(&mut Context::from_waker(&waker)).is_pending());
+            }
+        }
+        let kept = || Arc::strong_count(&task) - 2;
+        let [first, second, unpolled] = signals;
+        drop(first);
+        assert_eq!(kept(), 2, "each has its own");
+        drop((second, unpolled));
+        assert_eq!(kept(), 0);
+    }
 }
