@@ -43,8 +43,8 @@ impl Watch {
 
     /// Arms a timer that wakes the queue at the moment `due`.
     ///
-    /// If a timer runs already it is earlier, and sets the next when it goes off. A timer that is due while it is being
-    /// set looks at once, in this loop, and not by recursion.
+    /// If a timer runs already it is earlier, and sets the next when it goes off. After a timer that is due, or goes off,
+    /// while it is being set, this loop sets the next.
     pub(super) fn arm(self: &Arc<Self>, mut due: Option<u64>) {
         while let Some(at) = due {
             let number = {
@@ -59,20 +59,20 @@ impl Watch {
             let mut timer = watch(Duration::from_nanos(at.saturating_sub(now_nanos())));
             let alarm = Waker::from(Arc::new(Alarm { watch: Arc::downgrade(self), number }));
             let is_due = Pin::new(&mut timer).poll(&mut Context::from_waker(&alarm)) == Poll::Ready(());
-            let unused = {
+            let (is_set, unused) = {
                 let mut armed = locked(&self.armed);
                 let is_current = armed.number == Some(number);
                 if is_current && !is_due {
-                    armed.timer.replace(timer)
+                    (true, armed.timer.replace(timer))
                 } else {
                     if is_current {
                         armed.number = None;
                     }
-                    Some(timer)
+                    (false, Some(timer))
                 }
             };
             drop(unused);
-            if !is_due {
+            if is_set {
                 return;
             }
             due = self.look();
@@ -92,7 +92,7 @@ impl Watch {
         let was_set = timer.is_some();
         drop(timer);
         let due = self.look();
-        // A timer that goes off while it is set has no thread to run on: the next call looks at the queue.
+        // The thread that is setting it sets the next one.
         if was_set {
             self.arm(due);
         }
@@ -114,5 +114,59 @@ impl Wake for Alarm {
     fn wake(self: Arc<Self>) {
         let Some(watch) = self.watch.upgrade() else { return };
         run_in(watch.world.as_ref(), || watch.alarm_fired(self.number));
+    }
+}
+
+#[cfg(all(test, feature = "testing", not(loom)))]
+mod tests {
+    use super::super::gate::{Capacity, Gate, TURN};
+    use super::*;
+    use crate::testing::isolate;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    #[test]
+    fn a_timer_that_goes_off_while_it_is_set_is_followed_by_the_next() {
+        let (world, runs) = (isolate(), AtomicBool::new(false));
+        let (sender, watches) = channel::<(Arc<Watch>, Option<u64>)>();
+        thread::scope(|scope| {
+            let (handle, runs) = (world.handle(), &runs);
+            let setter = scope.spawn(move || {
+                handle.run(|| {
+                    for (watch, due) in watches {
+                        runs.store(true, Ordering::Release);
+                        watch.arm(due);
+                    }
+                });
+            });
+            for n in 0..20_000 {
+                let (gate, start) = (Gate::new(), now_nanos());
+                let later = start + TURN / 2;
+                assert!(gate.enter(2) && gate.enter(2));
+                for _ in 0..2 {
+                    let room = || Capacity { slots: 2, queue: 2 };
+                    drop(gate.arrive(room, u64::MAX, start, Waker::noop().clone()));
+                }
+                // One caller has its turn from the start on, and the other one from later on.
+                let due = gate.leave_queue(None, || start).finish();
+                drop(gate.leave_queue(None, || later));
+                let watch = Watch::new(gate.queue().clone());
+                sender.send((watch.clone(), due)).unwrap();
+                while !runs.swap(false, Ordering::Acquire) {
+                    thread::yield_now();
+                }
+                (0..n % 64).for_each(|_| std::hint::spin_loop());
+                world.advance(Duration::from_nanos(TURN));
+                while Arc::strong_count(&watch) > 1 {
+                    thread::yield_now();
+                }
+                let is_armed = locked(&watch.armed).number.is_some();
+                let next = gate.queue().lock().look(now_nanos()).finish();
+                assert_eq!((is_armed, next), (true, Some(later + TURN)), "round {n}");
+            }
+            drop(sender);
+            setter.join().unwrap();
+        });
     }
 }
