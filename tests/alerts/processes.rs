@@ -1,6 +1,7 @@
 //! Processes that share one file, are killed, and find it full.
 
 use crate::common::{Scratch, Speaking, child, given_dir, listen, say};
+use crate::shim::compiled;
 use resilience::alerts::{self, AlertLevel, Follower, recent_in};
 use resilience::{CircuitBreaker, testing};
 use std::collections::HashMap;
@@ -196,4 +197,28 @@ fn waits() {
     say("late");
     assert!(alerts::flush(Duration::from_secs(60)));
     assert!(alerts::raise(AlertLevel::Critical, "a", "after", &[]).is_written());
+}
+
+/// Not a test of its own: writes, reads and acknowledges alerts, one after the other.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn uses_the_lock() {
+    let Some(dir) = given_dir() else { return };
+    alerts::use_dir(&dir);
+    let mut follower = Follower::new(&dir);
+    for message in ["first", "second"] {
+        assert!(alerts::escalate("a", message, &[]).is_written(), "{message}");
+        assert_eq!(follower.next().expect("a look").len(), 1, "{message}");
+        let seen = alerts::recent(1).expect("a look").alerts;
+        assert!(alerts::acknowledge(seen[0].id(), "Ada").expect("the file"), "{message}");
+    }
+}
+
+#[test]
+fn a_child_that_is_forked_while_alerts_are_locked_does_not_keep_the_lock() {
+    let scratch = Scratch::new();
+    let mut command = child("processes::uses_the_lock", &scratch.path(""));
+    command.env("HOSTILE_HEIRS", scratch.write("heirs", ""));
+    command.env("LD_PRELOAD", compiled("tests/store/hostile.c").expect("a compiler"));
+    assert!(command.status().expect("a child").success());
 }

@@ -5,6 +5,7 @@
  * HOSTILE_MISSING  as HOSTILE_LOCKS, when the file of a store was looked for and is not there
  * HOSTILE_THREADS  while this file exists no thread can be made
  * HOSTILE_SYNCS    the file that gets a line with the path of each file or directory that is synced
+ * HOSTILE_HEIRS    while this file exists each lock that is taken on a file forks a child, which keeps what it inherits
  *
  * Removing a file called `fork-now` forks: the removal succeeds in the child, and fails in the parent once the child
  * has ended.
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,7 +40,13 @@ static void wait_at(const char *variable) {
 
 int flock(int fd, int operation) {
     wait_at("HOSTILE_LOCKS");
-    return REAL("flock", int (*)(int, int))(fd, operation);
+    int result = REAL("flock", int (*)(int, int))(fd, operation);
+    const char *heirs = getenv("HOSTILE_HEIRS");
+    if (!result && !(operation & LOCK_UN) && heirs && !access(heirs, F_OK) && !fork()) {
+        while (!access(heirs, F_OK)) usleep(1000);
+        _exit(0);
+    }
+    return result;
 }
 
 int link(const char *from, const char *to) {

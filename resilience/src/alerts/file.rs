@@ -53,8 +53,17 @@ pub(super) fn of_unusable(problem: Unusable) -> io::Error {
 }
 
 /// The lock of the files of a directory, free again when it is dropped.
+///
+/// The file is unlocked before it is closed: a process that was forked meanwhile has the descriptor, too, and would keep a
+/// lock that is only closed.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "it is locked until it is dropped")] File);
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
 
 impl Lock {
     /// Waits for the lock of a writer.

@@ -146,3 +146,28 @@ fn a_forked_child_neither_waits_for_nor_ends_parent_work() {
         run_all(vec![command]);
     }
 }
+
+/// Not a test of its own: looks twice whether an owner lives, and each look forks.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn looks_at_an_owner() {
+    let Some(dir) = given_dir() else { return };
+    let owner = fs::read_to_string(dir.join("owner")).expect("the owner");
+    let store = SqliteStore::open(dir.join("state")).expect("a store");
+    fs::write(dir.join("heirs"), "").expect("a file");
+    assert_eq!([(); 2].map(|()| store.liveness(&owner)), [Liveness::Dead; 2]);
+}
+
+#[test]
+fn a_child_that_is_forked_during_a_look_does_not_keep_a_dead_owner_alive() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("");
+    let mut holder = Killed::start(child("hostile::holds", &dir));
+    wait_until("the holder", || dir.join("owner").exists());
+    holder.0.kill().expect("a process");
+    holder.0.wait().expect("its end");
+    let mut command = child("hostile::forks::looks_at_an_owner", &dir);
+    command.env("HOSTILE_HEIRS", dir.join("heirs"));
+    command.env("LD_PRELOAD", compiled("tests/store/hostile.c").expect("a compiler"));
+    assert!(command.status().expect("a child").success());
+}

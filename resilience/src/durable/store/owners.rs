@@ -191,7 +191,11 @@ mod locks {
             // An observer without write access can lock a file that is open for reading, if the system allows that.
             let opened = OpenOptions::new().write(true).open(&path).or_else(|_| File::open(&path));
             let Ok(file) = opened else { return Liveness::Unknown };
-            match file.try_lock() {
+            let tried = file.try_lock();
+            // Not only closed: a process that was forked meanwhile has the descriptor, too, and the owner would seem to
+            // live for as long as that one does.
+            let _ = file.unlock();
+            match tried {
                 // While that process lives it has its file open, and no other file can have the inode.
                 Ok(()) if named.is_some() && files::inode_of(&file) == named => Liveness::Dead,
                 Err(TryLockError::WouldBlock) => Liveness::Alive,
