@@ -222,3 +222,12 @@ fn a_child_that_is_forked_while_alerts_are_locked_does_not_keep_the_lock() {
     command.env("LD_PRELOAD", compiled("tests/store/hostile.c").expect("a compiler"));
     assert!(command.status().expect("a child").success());
 }
+
+#[test]
+fn a_signal_during_the_wait_for_the_lock_loses_no_alert() {
+    let scratch = Scratch::new();
+    let mut command = child("processes::uses_the_lock", &scratch.path(""));
+    command.env("HOSTILE_SIGNAL", "1");
+    command.env("LD_PRELOAD", compiled("tests/store/hostile.c").expect("a compiler"));
+    assert!(command.status().expect("a child").success());
+}

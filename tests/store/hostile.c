@@ -6,6 +6,7 @@
  * HOSTILE_THREADS  while this file exists no thread can be made
  * HOSTILE_SYNCS    the file that gets a line with the path of each file or directory that is synced
  * HOSTILE_HEIRS    while this file exists each lock that is taken on a file forks a child, which keeps what it inherits
+ * HOSTILE_SIGNAL   the first wait for a lock on a file ends as by a signal
  *
  * Removing a file called `fork-now` forks: the removal succeeds in the child, and fails in the parent once the child
  * has ended.
@@ -39,7 +40,13 @@ static void wait_at(const char *variable) {
 }
 
 int flock(int fd, int operation) {
+    static int interrupted;
     wait_at("HOSTILE_LOCKS");
+    if (getenv("HOSTILE_SIGNAL") && !(operation & (LOCK_NB | LOCK_UN)) && !interrupted) {
+        interrupted = 1;
+        errno = EINTR;
+        return -1;
+    }
     int result = REAL("flock", int (*)(int, int))(fd, operation);
     const char *heirs = getenv("HOSTILE_HEIRS");
     if (!result && !(operation & LOCK_UN) && heirs && !access(heirs, F_OK) && !fork()) {

@@ -71,9 +71,12 @@ impl Lock {
         let path = dir.join(LOCK);
         loop {
             let file = open(&path)?;
-            file.lock()?;
-            if is_at(&file, &path) {
-                return Ok(Self(file));
+            match file.lock() {
+                Ok(()) if is_at(&file, &path) => return Ok(Self(file)),
+                Ok(()) => {}
+                // By a handler of the program that does not restart calls.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
     }
