@@ -119,6 +119,16 @@ fn a_key_that_is_no_text_stops_only_its_own_job() {
     }
 }
 
+#[test]
+fn a_key_that_became_a_blob_is_passed_over_by_retention() {
+    let scratch = Scratch::new();
+    let _world = isolate();
+    let dir = scratch.path("state");
+    let set = "key = CAST(key AS BLOB), completed = 1, expires = 1";
+    let store = changed(&dir, &format!("UPDATE records SET {set} WHERE key = 'j/left:2'"));
+    assert_eq!(block_on(store.delete_expired(10)), Ok(0), "it cannot be deleted by its key");
+}
+
 #[checkpoint("page:{id}", name = "store::column_page")]
 fn page(id: u32) -> Result<u32, Error> {
     Ok(id)

@@ -160,6 +160,40 @@ fn records_of_a_later_release_are_left_for_it() {
     assert_eq!(quarantined(), []);
 }
 
+#[job("brief:{id}", ttl = 1s)]
+fn brief(id: u32) -> Result<u32, Error> {
+    page(id)
+}
+
+#[test]
+fn an_expired_record_of_a_later_release_is_left_for_it() {
+    let scratch = Scratch::new();
+    let world = isolate();
+    let dir = scratch.path("state");
+    let store = SqliteStore::open(&dir).expect("a store");
+    use_store(Arc::new(store.clone()));
+    assert!((1..=4).all(|id| brief(id) == Ok(id)));
+    let tables = rusqlite::Connection::open(dir.join("store.sqlite")).expect("the tables");
+    for (id, at) in [(1, 4), (2, 6)] {
+        let key = format!("j/brief:{id}");
+        let sql = "SELECT head FROM records WHERE key = ?1";
+        let mut head: Vec<u8> = tables.query_row(sql, [&key], |row| row.get(0)).expect("the record");
+        head.truncate(head.len() - 4);
+        // The format and the codec.
+        head[at] = 9;
+        head.extend(crc32c(&head).to_le_bytes());
+        let change = "UPDATE records SET head = ?1 WHERE key = ?2";
+        tables.execute(change, rusqlite::params![head, key]).expect("a change");
+    }
+    world.advance(Duration::from_secs(2));
+    assert_eq!([(); 3].map(|()| block_on(store.delete_expired(1))), [Ok(1), Ok(1), Ok(0)]);
+    assert_eq!(quarantined(), []);
+    let mut left = tables.prepare("SELECT key FROM records ORDER BY key").expect("the tables");
+    let left: Vec<String> =
+        left.query_map([], |row| row.get(0)).and_then(Iterator::collect).expect("the keys");
+    assert_eq!(left, ["j/brief:1", "j/brief:2", "s/brief%3A1/page:1", "s/brief%3A2/page:2"]);
+}
+
 /// The checksum at the end of a head.
 fn crc32c(bytes: &[u8]) -> u32 {
     let step = |sum: u32, _| (sum >> 1) ^ if sum & 1 == 1 { 0x82f6_3b78 } else { 0 };

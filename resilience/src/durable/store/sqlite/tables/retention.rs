@@ -12,9 +12,9 @@ use crate::durable::store::StoreError;
 use crate::durable::store::rules::{QUARANTINE, Rows};
 use rusqlite::params;
 
-/// The expired records, the oldest first.
+/// The expired records, the oldest first, but for the first ones, which stay.
 pub(super) const EXPIRED: &str =
-    "SELECT key FROM records WHERE expires > 0 AND expires <= ?1 ORDER BY expires LIMIT ?2";
+    "SELECT key FROM records WHERE expires > 0 AND expires <= ?1 ORDER BY expires LIMIT ?2 OFFSET ?3";
 /// The old entries of the quarantine.
 pub(super) const LONG_QUARANTINED: &str =
     "DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine WHERE at < ?1 LIMIT ?2)";
@@ -22,28 +22,46 @@ pub(super) const LONG_QUARANTINED: &str =
 impl Table<'_> {
     /// Deletes the records whose time is over, with their parts, at most `limit` records; returns their number.
     pub(crate) fn delete_expired(&mut self, limit: usize) -> Result<usize, StoreError> {
-        let (now, most) = (number(self.now()), i64::try_from(limit).unwrap_or(i64::MAX));
-        let keys: Vec<String> = {
-            let mut select = self.tx()?.prepare_cached(EXPIRED).map_err(failed)?;
-            let keys = select.query_map([now, most], text).map_err(failed)?;
-            keys.filter_map(Result::transpose).collect::<Result<_, _>>().map_err(failed)?
-        };
-        for key in &keys {
-            // A row whose columns contradict its record is damage, not something old.
-            let is_expired =
-                matches!(get(self.tx()?, key), Ok(Some(record)) if record.is_expired(self.now()));
-            if !is_expired {
-                self.quarantine(key, "corrupt")?;
-                continue;
+        let (mut count, mut left) = (0, 0);
+        while count < limit {
+            let keys = self.expired(limit - count, left)?;
+            if keys.is_empty() {
+                break;
             }
-            self.remove(key)?;
-            place::parts_of(key).iter().try_for_each(|prefix| self.remove_all(prefix))?;
+            for key in &keys {
+                match get(self.tx()?, key) {
+                    Ok(Some(record)) if record.is_expired(self.now()) => {
+                        self.remove(key)?;
+                        place::parts_of(key).iter().try_for_each(|prefix| self.remove_all(prefix))?;
+                    }
+                    // A row whose columns contradict its record is damage, not something old.
+                    Ok(Some(_)) => self.quarantine(key, "corrupt")?,
+                    Err(StoreError::Corrupt { reason, .. }) if !reason.is_of_later_release() => {
+                        self.quarantine(key, "corrupt")?;
+                    }
+                    // One of a later release, or one whose key is no text any more, so that it cannot be deleted by it.
+                    Err(StoreError::Corrupt { .. }) | Ok(None) => {
+                        left += 1;
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                }
+                count += 1;
+            }
         }
         self.forget_the_dead()?;
         let before = number(self.now().saturating_sub(QUARANTINE));
-        let left = i64::try_from(limit.saturating_sub(keys.len())).unwrap_or(i64::MAX);
-        let gone = self.write(LONG_QUARANTINED, [before, left])?;
-        Ok(keys.len() + gone)
+        let more = i64::try_from(limit - count).unwrap_or(i64::MAX);
+        let gone = self.write(LONG_QUARANTINED, [before, more])?;
+        Ok(count + gone)
+    }
+
+    /// Returns the keys of the next expired records, at most `most`, after the first `left`.
+    fn expired(&self, most: usize, left: usize) -> Result<Vec<String>, StoreError> {
+        let [most, left] = [most, left].map(|count| i64::try_from(count).unwrap_or(i64::MAX));
+        let mut select = self.tx()?.prepare_cached(EXPIRED).map_err(failed)?;
+        let keys = select.query_map([number(self.now()), most, left], text).map_err(failed)?;
+        keys.filter_map(Result::transpose).collect::<Result<_, _>>().map_err(failed)
     }
 
     /// Deletes the records that ended before `before` under `prefix`, at most `limit` of them; damaged ones are
