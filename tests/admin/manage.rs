@@ -4,13 +4,15 @@
 mod cargo;
 
 use crate::common::block_on;
-use resilience::durable::store::{Liveness, Quarantined};
+use crate::forward::forward;
+use resilience::durable::store::{Liveness, Page, Quarantined, Query, Work};
 use resilience::durable::{Job, JobError, MemoryStore, Record, Status, Store, use_store};
 use resilience::jobs::{self, Filter};
 use resilience::testing::isolate;
 use resilience::{Classify, Progress, Rejected, checkpoint, checkpoints, job, with_recovery};
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 #[derive(Debug, Classify, PartialEq)]
@@ -381,4 +383,52 @@ fn the_operator_example_inspects_and_backs_up_a_store() {
     assert_eq!(copy.count().unwrap().of(Status::Failed), 1);
     run(&["resume", "order:3"]);
     assert_eq!(jobs::blocking::get("order:3").unwrap().unwrap().status, Status::Interrupted);
+}
+
+/// A store that answers its first listing of steps when the job of them has recorded another one.
+#[derive(Debug, Default)]
+struct Late {
+    inner: MemoryStore,
+    is_over: AtomicBool,
+}
+
+impl Store for Late {
+    forward! {
+        get claim renew complete put_cursor release cas delete_older_than delete_expired remove remove_ended
+        quarantine quarantined remove_quarantined now capabilities owner identity
+    }
+
+    fn list(&self, query: Query) -> Work<'_, Page> {
+        Box::pin(async move {
+            let page = self.inner.list(query).await?;
+            if page.records.iter().any(|record| record.key == "s/late/a")
+                && !self.is_over.swap(true, Ordering::Relaxed)
+            {
+                self.inner.cas(None, done("s/late/b", 2)).await?;
+            }
+            Ok(page)
+        })
+    }
+}
+
+/// The record of a step that is done, as the one of its job at `order`.
+fn done(key: &str, order: u64) -> Record {
+    let mut record = Record::new(key);
+    (record.status, record.order, record.value) = (Status::Done, order, b"1".to_vec());
+    record
+}
+
+#[test]
+fn a_fork_repeats_a_step_that_was_recorded_during_its_look() {
+    let _world = isolate();
+    let store = Arc::new(Late::default());
+    let mut job = Record::new("j/late");
+    (job.status, job.function) = (Status::Failed, "late".to_owned());
+    block_on(store.cas(None, job)).unwrap();
+    block_on(store.cas(None, done("s/late/a", 1))).unwrap();
+    jobs::blocking::of(store.clone()).fork_from("late", "a").unwrap();
+    for key in ["s/late/a", "s/late/b"] {
+        let step = block_on(store.get(key)).unwrap().expect("a step");
+        assert_eq!((step.status, step.incarnation), (Status::Free, 1), "{key}");
+    }
 }

@@ -549,10 +549,13 @@ impl Jobs {
     /// [`Rejected::Job`]: there is no such job or step, it is running, or the store cannot be used.
     pub async fn fork_from(&self, id: &str, step: &str) -> Result<(), Rejected> {
         let store = &self.store;
-        let all = running::steps(store, id).await.map_err(failed(id))?;
         let key = place::step(Some(id), step);
-        let from = all.iter().find(|record| record.key == key && record.order > 0);
-        let Some(from) = from.map(|from| from.order) else {
+        let order = |all: &[Record]| {
+            let from = all.iter().find(|record| record.key == key && record.order > 0);
+            from.map(|from| from.order)
+        };
+        let all = running::steps(store, id).await.map_err(failed(id))?;
+        let Some(known) = order(&all) else {
             let job = store.get(&place::job(id)).await.map_err(failed(id))?;
             job.ok_or_else(|| JobError::Unknown { at: at(id) })?;
             return Err(JobError::UnknownStep { at: at(id), step: step.to_owned() }.into());
@@ -571,6 +574,9 @@ impl Jobs {
             }),
         };
         let parked = self.change(id, "fork", parked).await?;
+        // It may have run until now: others have ended since.
+        let all = running::steps(store, id).await.map_err(failed(id))?;
+        let from = order(&all).unwrap_or(known);
         // A cursor may have passed items that are done again.
         store.remove(place::cursors(id), vec![place::cursors(id)]).await.map_err(failed(id))?;
         for record in all.into_iter().filter(|record| record.order >= from && record.status == Status::Done) {
