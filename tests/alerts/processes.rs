@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How many alerts four processes raise.
 fn total() -> usize {
@@ -230,4 +230,44 @@ fn a_signal_during_the_wait_for_the_lock_loses_no_alert() {
     command.env("HOSTILE_SIGNAL", "1");
     command.env("LD_PRELOAD", compiled("tests/store/hostile.c").expect("a compiler"));
     assert!(command.status().expect("a child").success());
+}
+
+/// Not a test of its own: raises alerts, one of which the disk does not confirm.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn is_not_synced() {
+    let Some(dir) = given_dir() else { return };
+    alerts::use_dir(&dir);
+    assert!(alerts::raise(AlertLevel::Warning, "a", "before", &[]).is_written());
+    say("before");
+    listen();
+    assert!(!alerts::raise(AlertLevel::Critical, "a", "not synced", &[]).is_written());
+    assert!(alerts::flush(Duration::from_secs(60)));
+    assert!(alerts::raise(AlertLevel::Critical, "a", "after", &[]).is_written());
+}
+
+#[test]
+fn a_failed_sync_takes_nothing_from_a_follower_that_has_read_the_line() {
+    let scratch = Scratch::new();
+    let mut command = child("processes::is_not_synced", &scratch.path(""));
+    command.env("HOSTILE_UNSYNCED", scratch.path("sync"));
+    command.env("LD_PRELOAD", compiled("tests/store/hostile.c").expect("a compiler"));
+    let mut writer = Speaking::start(&mut command);
+    writer.wait_for("before");
+    let mut follower = Follower::new(scratch.path(""));
+    let mut seen = || {
+        let alerts = follower.next().expect("a look").into_iter();
+        (alerts.map(|alert| alert.message).collect::<Vec<_>>(), follower.skipped())
+    };
+    assert_eq!(seen(), (vec!["before".to_owned()], 0));
+    writer.go();
+    let limit = Instant::now() + Duration::from_secs(60);
+    while !scratch.path("sync.here").exists() {
+        assert!(Instant::now() < limit, "nothing was synced");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(seen(), (vec!["not synced".to_owned()], 0));
+    fs::write(scratch.path("sync.go"), "").expect("a file");
+    writer.end();
+    assert_eq!(seen(), (vec!["alerts were lost".to_owned(), "after".to_owned()], 0));
 }

@@ -6,6 +6,7 @@
  * HOSTILE_THREADS  while this file exists no thread can be made
  * HOSTILE_SYNCS    the file that gets a line with the path of each file or directory that is synced
  * HOSTILE_HEIRS    while this file exists each lock that is taken on a file forks a child, which keeps what it inherits
+ * HOSTILE_UNSYNCED as HOSTILE_LOCKS, for the first sync of the data of a file, which then fails
  * HOSTILE_SIGNAL   the first wait for a lock on a file ends as by a signal
  *
  * Removing a file called `fork-now` forks: the removal succeeds in the child, and fails in the parent once the child
@@ -89,6 +90,17 @@ int fsync(int fd) {
         close(to);
     }
     return result;
+}
+
+int fdatasync(int fd) {
+    static int failed;
+    if (getenv("HOSTILE_UNSYNCED") && !failed) {
+        failed = 1;
+        wait_at("HOSTILE_UNSYNCED");
+        errno = EIO;
+        return -1;
+    }
+    return REAL("fdatasync", int (*)(int))(fd);
 }
 
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument) {

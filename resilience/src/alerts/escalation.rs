@@ -206,7 +206,7 @@ pub fn acknowledge_in(dir: impl AsRef<Path>, id: &str, person: &str) -> io::Resu
         return Ok(false);
     }
     // Before a file is made in it: that of another user is left alone.
-    files::inspect(dir, None).map_err(super::file::of_unusable)?;
+    files::inspect(dir, None)?;
     let _lock = Lock::exclusive(dir)?;
     let is_open = |escalation: &Escalation| escalation.alert.id() == id && escalation.is_open();
     if !escalations_in(dir)?.iter().any(is_open) {
@@ -243,7 +243,7 @@ fn append(dir: &Path, line: &[u8]) -> io::Result<()> {
     }
     let (mut file, length) = append_to(&path)?;
     super::file::write(&mut file, line, true)?;
-    if length == 0 { files::sync_dir(dir).map_err(super::file::of_unusable) } else { Ok(()) }
+    if length == 0 { Ok(files::sync_dir(dir)?) } else { Ok(()) }
 }
 
 /// Rewrites the file with the open escalations, and only their last part if they take more than [`LARGEST`].
@@ -268,7 +268,7 @@ fn shrink(dir: &Path) -> io::Result<()> {
     let (mut file, _) = append_to(&new)?;
     super::file::write(&mut file, &text, true)?;
     fs::rename(&new, dir.join(NAME))?;
-    files::sync_dir(dir).map_err(super::file::of_unusable)
+    Ok(files::sync_dir(dir)?)
 }
 
 /// Returns the escalations of the lines, each with its acknowledgement.

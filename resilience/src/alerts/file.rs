@@ -6,7 +6,7 @@
 //!   be the one to write to, and nothing is written to a file that was renamed.
 //! - A file without a newline at its end has a line that its writer did not finish: the next line begins with one.
 
-use crate::base::files::{self, Unusable, is_at};
+use crate::base::files::{self, is_at};
 use crate::base::regular_file::open_to_read;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -40,16 +40,9 @@ fn open(path: &Path) -> io::Result<File> {
         return Err(io::Error::other(format!("{} is a link or no file", path.display())));
     }
     let file = options.open(path)?;
-    files::private(path, &file.metadata()?).map_err(of_unusable)?;
+    files::private(path, &file.metadata()?)?;
     files::file_for_owner(&file)?;
     Ok(file)
-}
-
-pub(super) fn of_unusable(problem: Unusable) -> io::Error {
-    match problem {
-        Unusable::Refused(words) => io::Error::new(io::ErrorKind::PermissionDenied, words),
-        Unusable::Failed { kind, words } => io::Error::new(kind, words),
-    }
 }
 
 /// The lock of the files of a directory, free again when it is dropped.
@@ -111,11 +104,11 @@ impl LogFile {
 
     /// Makes the directory, for this user alone.
     pub(super) fn prepare(&self) -> io::Result<()> {
-        files::prepare(&self.dir, None).map_err(of_unusable)
+        Ok(files::prepare(&self.dir, None)?)
     }
 
     /// Appends lines with their ends in one write; with `synced` it survives a power cut from here on. After an error
-    /// nothing of them is in the file, or only a part that readers skip.
+    /// nothing of them is in the file, or only a part that readers skip, or all of them without being synced.
     pub(super) fn append(&mut self, lines: &[u8], synced: bool) -> io::Result<()> {
         self.prepare()?;
         let _lock = Lock::exclusive(&self.dir)?;
@@ -130,7 +123,7 @@ impl LogFile {
         }
         write(&mut file, lines, synced)?;
         if synced && length == 0 {
-            files::sync_dir(&self.dir).map_err(of_unusable)?;
+            files::sync_dir(&self.dir)?;
         }
         self.file = Some(file);
         Ok(())
@@ -156,16 +149,16 @@ pub(super) fn append_to(path: &Path) -> io::Result<(File, u64)> {
 }
 
 /// Appends lines with their ends in one write, under the lock, and then waits for the disk if `synced`. After an error
-/// nothing of them is in the file, unless the disk refuses to shorten it.
+/// of the write nothing of them is in the file, unless the disk refuses to shorten it. After one of the disk they stay:
+/// a follower may have read them, and would look for the next line behind them.
 pub(super) fn write(file: &mut File, lines: &[u8], synced: bool) -> io::Result<()> {
     let length = file.metadata()?.len();
     let begins_with = if ends_in_newline(file, length)? { &b""[..] } else { b"\n" };
     let bytes = [begins_with, lines].concat();
-    let written = write_once(file, &bytes).and_then(|()| if synced { file.sync_data() } else { Ok(()) });
-    if written.is_err() {
+    write_once(file, &bytes).inspect_err(|_| {
         let _ = file.set_len(length);
-    }
-    written
+    })?;
+    if synced { file.sync_data() } else { Ok(()) }
 }
 
 fn ends_in_newline(file: &mut File, length: u64) -> io::Result<bool> {

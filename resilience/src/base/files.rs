@@ -27,6 +27,15 @@ pub(crate) enum Unusable {
     Failed { kind: io::ErrorKind, words: String },
 }
 
+impl From<Unusable> for io::Error {
+    fn from(problem: Unusable) -> Self {
+        match problem {
+            Unusable::Refused(words) => Self::new(io::ErrorKind::PermissionDenied, words),
+            Unusable::Failed { kind, words } => Self::new(kind, words),
+        }
+    }
+}
+
 /// Returns the error about the file or directory at `path`.
 pub(crate) fn failed(path: &Path) -> impl Fn(io::Error) -> Unusable {
     move |error| {
