@@ -157,3 +157,43 @@ fn a_lock_that_no_marker_can_hold_leaves_nothing_behind() {
         .collect();
     assert_eq!(left, ["x.fence"]);
 }
+
+#[test]
+fn a_fence_that_cannot_be_read_is_not_begun_anew() {
+    let scratch = Scratch::new();
+    let fence = scratch.path("x.fence");
+    // What a power cut, another program and the last fence of all leave.
+    for text in ["", "seven", "18446744073709551615"] {
+        fs::write(&fence, text).expect("a fence");
+        let refused = MarkerLock::at(scratch.path("x")).acquire().expect_err("no higher fence is known");
+        assert!(matches!(refused, LockError::Failed { .. }), "{text:?}: {refused}");
+        assert!(refused.to_string().contains("x.fence"), "{text:?}: {refused}");
+        assert_eq!(fs::read_to_string(&fence).expect("a fence"), text);
+        assert!(!scratch.path("x").exists(), "{text:?}");
+    }
+}
+
+/// Not a test of its own: takes the lock once.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn takes_a_marker() {
+    let Some(dir) = crate::common::given_dir() else { return };
+    assert_eq!(MarkerLock::at(dir.join("x")).acquire().expect("a lock").fence(), 1);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_fence_survives_a_power_cut() {
+    let scratch = Scratch::new();
+    let dir = fs::canonicalize(scratch.path("")).expect("a directory");
+    let mut taker = crate::common::child("marker::takes_a_marker", &dir);
+    let log = scratch.path("syncs");
+    taker.env("HOSTILE_SYNCS", &log);
+    taker.env("LD_PRELOAD", crate::shim::compiled("tests/store/hostile.c").expect("a compiler"));
+    assert!(taker.output().expect("a process").status.success());
+    let log = fs::read_to_string(log).unwrap_or_default();
+    let synced: Vec<_> = log.lines().map(std::path::Path::new).collect();
+    // The text before it gets its name, and the name.
+    assert!(synced.len() == 2 && synced[0].parent() == Some(&*dir) && synced[1] == dir, "{log}");
+}

@@ -1,7 +1,7 @@
 //! Locks for file systems without locks: a directory that is made, with a heartbeat in it.
 
 use super::LockError;
-use crate::base::files;
+use crate::base::files::{self, Unusable};
 use crate::base::regular_file::open_to_read;
 use crate::base::scope;
 use crate::base::stopping;
@@ -125,7 +125,7 @@ impl OwnMarker {
 
     #[cfg(not(target_os = "linux"))]
     fn write(&self, owner: &MarkerContent) -> io::Result<()> {
-        replace(&self.path.join(OWNER), &owner.text(), &owner.id)
+        replace(&self.path.join(OWNER), &owner.text(), &owner.id, false)
     }
 }
 
@@ -147,12 +147,36 @@ fn remove(path: &Path) {
     let _ = fs::remove_dir(path);
 }
 
-/// Replaces the file at `path`, so that a reader sees the old text or the new one.
-fn replace(path: &Path, text: &str, id: &str) -> io::Result<()> {
+/// Returns the fence after the one that the file at `path` keeps, and keeps it there: before it is used, it survives a
+/// power cut, since a lower one would be refused for ever.
+///
+/// # Errors
+///
+/// Those of the file system; `InvalidData` if the file has no number that another one follows.
+fn next_fence(path: &Path, id: &str) -> io::Result<u64> {
+    let last = match open_to_read(path).and_then(io::read_to_string) {
+        Err(error) if error.kind() == ErrorKind::NotFound => 0,
+        text => {
+            text?.trim().parse().map_err(|_| io::Error::new(ErrorKind::InvalidData, "it has no fence"))?
+        }
+    };
+    let next = u64::checked_add(last, 1)
+        .ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "its fences are used up"))?;
+    replace(path, &next.to_string(), id, true)?;
+    match files::sync_dir(path.parent().unwrap_or(path)) {
+        // A server may not know that of a directory.
+        Err(Unusable::Failed { kind: ErrorKind::InvalidInput | ErrorKind::Unsupported, .. }) => Ok(next),
+        synced => Ok(synced.map(|()| next)?),
+    }
+}
+
+/// Replaces the file at `path`, so that a reader sees the old text or the new one; with `synced` also after a power cut.
+fn replace(path: &Path, text: &str, id: &str, synced: bool) -> io::Result<()> {
     let new = path.with_extension(format!("new-{id}"));
     let mut file = fs::File::create(&new)?;
     let written = files::file_for_owner(&file)
         .and_then(|()| file.write_all(text.as_bytes()))
+        .and_then(|()| if synced { file.sync_all() } else { Ok(()) })
         .and_then(|()| fs::rename(&new, path));
     written.inspect_err(|_| {
         let _ = fs::remove_file(&new);
@@ -301,26 +325,18 @@ impl MarkerLock {
 
     /// Puts the owner into the new marker and begins the heartbeat.
     fn enter(&self, id: String) -> io::Result<MarkerGuard> {
-        let fence_file = sibling(&self.path, "fence");
-        let before = open_to_read(&fence_file)
-            .and_then(io::read_to_string)
-            .ok()
-            .and_then(|text| text.trim().parse().ok());
-        let owner = MarkerContent { fence: before.unwrap_or(0_u64) + 1, id, counter: 0 };
-        let entered = OwnMarker::open(&self.path).and_then(|marker| {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let enter = || {
+            let marker = OwnMarker::open(&self.path)?;
+            let fence_file = sibling(&self.path, "fence");
             let named =
                 |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", fence_file.display()));
-            replace(&fence_file, &owner.fence.to_string(), &owner.id).map_err(named)?;
+            let owner = MarkerContent { fence: next_fence(&fence_file, &id).map_err(named)?, id, counter: 0 };
             marker.write(&owner)?;
-            Ok(marker)
-        });
-        let is_over = Arc::new(AtomicBool::new(false));
-        let heart = entered.and_then(|marker| {
-            beat(self.path.clone(), marker, owner.clone(), self.lease / 3, is_over.clone())
-        });
-        let heart = heart.inspect_err(|_| {
-            remove(&self.path);
-        })?;
+            let (path, pause) = (self.path.clone(), self.lease / 3);
+            Ok((beat(path, marker, owner.clone(), pause, is_over.clone())?, owner))
+        };
+        let (heart, owner) = enter().inspect_err(|_: &io::Error| remove(&self.path))?;
         Ok(MarkerGuard {
             path: self.path.clone(),
             owner,
@@ -444,8 +460,8 @@ impl MarkerGuard {
     ///
     /// A service that refuses lower numbers than it has seen is safe from a holder that has lost the lock.
     ///
-    /// It begins at 1, and is kept in `<path>.fence`: where that file is removed, or cannot be read, it begins at 1
-    /// again.
+    /// It begins at 1, and is kept in `<path>.fence`: where that file is removed, it begins at 1 again. While it cannot be
+    /// read, the lock cannot be acquired.
     pub fn fence(&self) -> u64 {
         self.owner.fence
     }
