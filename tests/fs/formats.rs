@@ -114,3 +114,16 @@ fn backups_of_version_1_are_found_by_their_names() {
     let last = backups(&file).expect("a listing").last().map(|it| it.number);
     assert!(last > Some(12), "the next number: {last:?}");
 }
+
+#[test]
+fn a_file_with_the_last_number_is_no_backup() {
+    let scratch = Scratch::new();
+    let file = scratch.write("x.conf", "old");
+    let name = golden("backups").lines().next_back().expect("a name").to_owned();
+    let foreign = scratch.write(&name.replace("00000012", &u64::MAX.to_string()), "foreign");
+    Transaction::of(&file).keep(1).apply(|file| file.write("new")).expect("a transaction");
+    let kept = backups(&file).expect("a listing");
+    assert_eq!(kept.iter().map(|it| it.number).collect::<Vec<_>>(), [1]);
+    assert_eq!(fs::read_to_string(&kept[0].path).expect("a backup"), "old");
+    assert_eq!(fs::read_to_string(foreign).expect("a file"), "foreign");
+}

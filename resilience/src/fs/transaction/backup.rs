@@ -69,8 +69,9 @@ impl Target {
                 _ => return None,
             };
             let (number, id) = middle.split_once('-')?;
-            let (number, id) = (number.parse().ok()?, id.to_owned());
-            Some(BackupName { number, id, name: name.clone(), was_there })
+            // No backup has the last number, which none could follow.
+            let number = number.parse().ok().filter(|number| *number < u64::MAX)?;
+            Some(BackupName { number, id: id.to_owned(), name: name.clone(), was_there })
         };
         let mut all: Vec<_> = listing.of(&self.dir)?.iter().filter_map(parsed).collect();
         all.sort_by_key(|backup| backup.number);
