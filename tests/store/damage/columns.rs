@@ -171,3 +171,14 @@ fn a_damaged_entry_of_the_quarantine_stops_only_itself() {
     assert_eq!(entry.bytes.as_deref(), Some(&b"bytes"[..]));
     assert_eq!(checkpoints::blocking::remove_quarantined(7), Ok(true));
 }
+
+#[test]
+fn no_fence_is_given_twice_once_they_are_used_up() {
+    let scratch = Scratch::new();
+    let store = SqliteStore::open(scratch.path("state")).expect("a store");
+    let tables = rusqlite::Connection::open(scratch.path("state/store.sqlite")).expect("the tables");
+    tables.execute("UPDATE meta SET value = ?1 WHERE name = 'fence'", [i64::MAX]).expect("the last fence");
+    let refused = block_on(store.claim(Claim::new("c/step", store.owner(), "shop::step")));
+    let Err(StoreError::Unavailable(words)) = &refused else { panic!("{refused:?}") };
+    assert!(words.contains("fences"), "{words}");
+}

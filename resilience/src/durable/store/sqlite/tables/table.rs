@@ -167,16 +167,17 @@ impl Rows for Table<'_> {
     }
 
     fn next_fence(&mut self) -> Result<u64, StoreError> {
-        let last = if let Some(last) = self.fence {
+        let used_up = || StoreError::Unavailable("its fences are used up".to_owned());
+        let last: i64 = if let Some(last) = self.fence {
             last
         } else {
             let sql = "SELECT value FROM meta WHERE name = 'fence'";
             let mut select = self.tx()?.prepare_cached(sql).map_err(failed)?;
             select.query_row([], |row| row.get(0)).map_err(failed)?
         };
-        let fence = last.saturating_add(1);
+        let fence = last.checked_add(1).ok_or_else(used_up)?;
         self.fence = Some(fence);
-        u64::try_from(fence).map_err(|_| StoreError::Unavailable("its fences are used up".to_owned()))
+        u64::try_from(fence).map_err(|_| used_up())
     }
 
     fn now(&self) -> Millis {
