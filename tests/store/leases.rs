@@ -2,10 +2,12 @@
 
 use crate::common::{Error, Scratch, block_on, ran, runs};
 use crate::faulty::{Fault, Faulty, world};
-use resilience::durable::store::Release;
-use resilience::durable::{CheckpointError, JobError, SqliteStore, Status, Store, StoreError};
+use crate::forward::forward;
+use resilience::durable::store::{Claim, Claimed, Release, Work};
+use resilience::durable::{CheckpointError, JobError, MemoryStore, SqliteStore, Status, Store, StoreError};
 use resilience::{Progress, Rejected, checkpoint, job, jobs};
 use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
@@ -325,4 +327,64 @@ fn a_lease_is_kept_when_another_handle_of_its_store_is_dropped() {
     *SECOND.lock().expect("a handle") = Some(Arc::new(store));
     assert_eq!((by_the_first(1), by_the_second(1)), (Ok(1), Ok(1)));
     *SECOND.lock().expect("a handle") = None;
+}
+
+/// One of two handles of a store, which closes the other one while it is asked for a lease.
+#[derive(Debug)]
+struct Handle {
+    inner: Arc<MemoryStore>,
+    other: Mutex<Option<Arc<Self>>>,
+}
+
+/// How often the heartbeat of the two handles has beaten.
+static BEATS: AtomicU32 = AtomicU32::new(0);
+
+impl Store for Handle {
+    forward! {
+        get complete put_cursor release cas list delete_older_than delete_expired remove remove_ended quarantine
+        quarantined remove_quarantined now capabilities owner identity
+    }
+
+    fn claim(&self, claim: Claim) -> Work<'_, Claimed> {
+        drop(self.other.lock().expect("the other handle").take());
+        self.inner.claim(claim)
+    }
+
+    fn renew(&self, lease: Duration) -> Work<'_, ()> {
+        let is_heartbeat = std::thread::current().name() == Some("resilience-heartbeat");
+        BEATS.fetch_add(u32::from(is_heartbeat), Ordering::Relaxed);
+        self.inner.renew(lease)
+    }
+}
+
+static HANDLE: LazyLock<Arc<Handle>> = LazyLock::new(|| {
+    let inner = Arc::new(MemoryStore::new());
+    let first = Arc::new(Handle { inner: inner.clone(), other: Mutex::default() });
+    Arc::new(Handle { inner, other: Mutex::new(Some(first)) })
+});
+
+fn first_handle() -> Arc<Handle> {
+    HANDLE.other.lock().expect("the other handle").clone().expect("it is open")
+}
+
+#[checkpoint("beats:{id}", store = first_handle())]
+fn of_the_first_handle(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}
+
+#[checkpoint("beats:{id}", lease = 0.03s, store = &*HANDLE)]
+fn waits_for_beats(id: u32) -> Result<u32, Error> {
+    let (seen, limit) = (BEATS.load(Ordering::Relaxed), Instant::now() + Duration::from_secs(60));
+    while BEATS.load(Ordering::Relaxed) < seen + 3 {
+        assert!(Instant::now() < limit, "there is no heartbeat");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(id)
+}
+
+#[test]
+fn a_lease_is_kept_when_another_handle_is_closed_during_its_claim() {
+    assert_eq!(of_the_first_handle(1), Ok(1));
+    assert_eq!(waits_for_beats(2), Ok(2));
+    assert!(HANDLE.other.lock().expect("the other handle").is_none(), "it was closed");
 }

@@ -111,6 +111,10 @@ pub(crate) fn keep(lease: &Arc<LeaseState>) {
         length: lease.length,
     });
     drop(state);
+    // Another one than `ready` has started, if the handle that it was of was the last and closed during the claim.
+    if heart.start().is_err() {
+        lease.loss.lose();
+    }
     if is_shorter {
         heart.changed.notify_one();
         if let Some(watch) = &*locked(&WATCH) {
