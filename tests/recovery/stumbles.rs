@@ -140,6 +140,39 @@ fn a_recovery_retries_opening_its_store() {
     assert_eq!(output.status.code(), Some(7));
 }
 
+#[job("served later:{id}", provided(code))]
+fn served_later(id: u32, code: &i32) -> Result<u32, Error> {
+    println!("it runs");
+    std::process::exit(*code + i32::try_from(id).unwrap_or(0));
+}
+
+#[test]
+#[ignore = "a process of its own"]
+fn recovers_anew_once_its_store_can_be_opened() {
+    let Some(dir) = shared::given_dir() else { return };
+    let state = dir.join("state");
+    let later = resilience::durable::SqliteStore::open(dir.join("later")).unwrap();
+    interrupted(&later, "served later:1", "served later:{id}", r#"{"id":1}"#);
+    drop(later);
+    let refused = recover().provide(Arc::new(7_i32)).every(PATIENCE * 60).blocking().unwrap_err();
+    println!("refused: {refused}");
+    std::fs::remove_file(&state).unwrap();
+    std::fs::rename(dir.join("later"), &state).unwrap();
+    println!("{}", recover().every(PATIENCE * 60).until_done().blocking().unwrap());
+}
+
+#[test]
+fn values_provided_before_the_store_could_be_opened_stay() {
+    let scratch = shared::Scratch::new();
+    let dir = scratch.path("");
+    let state = scratch.write("state", "a file, where a directory is needed");
+    let mut child = shared::child("stumbles::recovers_anew_once_its_store_can_be_opened", &dir);
+    let output = child.env("RESILIENCE_STATE", &state).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("refused: ") && text.contains("it runs"), "{text}");
+    assert_eq!(output.status.code(), Some(8));
+}
+
 /// Read from a record, it panics for 13.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(from = "u32")]

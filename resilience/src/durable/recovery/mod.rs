@@ -242,6 +242,7 @@ impl Recover {
         run::jobs_are_recovered();
         check_names()?;
         let failed = |error| JobError::store(Subject::new(PointName::new("recover"), ""), error);
+        let is_default = self.store.is_none();
         let store = match self.store.map_or_else(crate::durable::default_store, Ok) {
             Ok(store) => store,
             Err(error) => {
@@ -253,6 +254,9 @@ impl Recover {
         };
         let mut provided = self.provided;
         provided.inherit(&sweep::provided_for(&store));
+        if is_default {
+            provided.inherit(&sweep::provided_for_later());
+        }
         let pass = Arc::new(RecoveryPass::new(provided, store, runtime));
         let (mut found, mut ends) = (Recovered::default(), Vec::new());
         let looked = pass.look(Some(&mut found), self.until_done.then_some(&mut ends)).await;

@@ -132,6 +132,11 @@ pub(crate) fn provided_for(store: &Arc<dyn Store>) -> Provided {
     pass.map_or_else(Provided::default, |pass| pass.provided.clone())
 }
 
+/// Returns the values that were provided while the default store could not be opened.
+pub(crate) fn provided_for_later() -> Provided {
+    locked(&LATER).as_ref().map_or_else(Provided::default, |(provided, ..)| provided.clone())
+}
+
 /// Makes the sweep of `store`, if this process has one, look at once.
 pub(crate) fn wake(store: &Arc<dyn Store>) {
     if let Some(sweep) = sweep_of(&locked(&SWEEPS), store) {
