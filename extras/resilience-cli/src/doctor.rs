@@ -150,29 +150,20 @@ impl Doctor<'_> {
 
     fn disk(&mut self) {
         let Ok(disk) = statvfs(&self.state.dir) else { return };
-        let (free, all) = (disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize);
-        let free_mib = free >> 20;
-        let message = format!("{free_mib} MiB of {} MiB are free", all >> 20);
+        let [free, all] = [disk.f_bavail, disk.f_blocks].map(|blocks| blocks.saturating_mul(disk.f_frsize));
+        let message = format!("{} MiB of {} MiB are free", free >> 20, all >> 20);
         let read_only = disk.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY);
-        if read_only {
-            self.found(
-                "disk",
+        let (level, message, action) = match room(free, all) {
+            _ if read_only => (
                 Level::Fail,
                 "it is mounted read-only".to_owned(),
                 "nothing can be recorded: mount it writable",
-            );
-        } else if free_mib < 16 || free * 100 < all {
-            self.found(
-                "disk",
-                Level::Fail,
-                message,
-                "make room: a step that cannot be recorded does not run",
-            );
-        } else if free * 10 < all {
-            self.found("disk", Level::Warn, message, "make room before it is full");
-        } else {
-            self.found("disk", Level::Pass, message, "");
-        }
+            ),
+            Level::Fail => (Level::Fail, message, "make room: a step that cannot be recorded does not run"),
+            Level::Warn => (Level::Warn, message, "make room before it is full"),
+            Level::Pass => (Level::Pass, message, ""),
+        };
+        self.found("disk", level, message, action);
     }
 
     /// Checks for files from the future, which show that the clock was set back.
@@ -312,4 +303,33 @@ fn unsafe_places(dir: &Path, owner: u32) -> Option<(String, &'static str)> {
         Some((format!("{} {words}", place.display()), action))
     });
     unsafe_place.or_else(|| kinds.into_iter().find_map(misplaced))
+}
+
+/// Judges a disk that has `free` of `all` bytes left.
+const fn room(free: u64, all: u64) -> Level {
+    if free >> 20 < 16 || free < all.div_ceil(100) {
+        Level::Fail
+    } else if free < all.div_ceil(10) {
+        Level::Warn
+    } else {
+        Level::Pass
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_room_of_a_disk_is_judged_by_its_share() {
+        let mib = 1 << 20;
+        // A network share may show 8 EiB.
+        for all in [200 * mib, 1 << 63, u64::MAX] {
+            assert_eq!(room(all / 10 + 1, all), Level::Pass, "{all}");
+            assert_eq!(room(all / 10 - 1, all), Level::Warn, "{all}");
+            assert_eq!(room(all / 100 - 1, all), Level::Fail, "{all}");
+            assert_eq!(room(all, all), Level::Pass, "{all}");
+        }
+        assert_eq!(room(15 * mib, 100 * mib), Level::Fail);
+    }
 }
