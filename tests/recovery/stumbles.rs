@@ -5,10 +5,12 @@ use resilience::durable::record::Corrupt;
 use resilience::durable::store::{Page, Query, Release, Work};
 use resilience::durable::{MemoryStore, Record, Status, Store, StoreError};
 use resilience::job;
+use std::future::{IntoFuture, poll_fn};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, OnceLock};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -105,6 +107,52 @@ fn jobs_that_cannot_be_taken_up_are_reported() {
     let says = |id: &str, words: &str| said.iter().any(|line| line.contains(id) && line.contains(words));
     assert!(says("undone", "no room left") && says("later", "format 9 is of a later release"), "{said:#?}");
     assert!(says("damaged", "a record is damaged") && !says("later", "a record is damaged"), "{said:#?}");
+}
+
+/// A store whose first listing is answered at the second poll.
+#[derive(Debug, Default)]
+struct Slow {
+    inner: MemoryStore,
+    was_asked: AtomicBool,
+}
+
+impl Store for Slow {
+    forward! {
+        get claim renew complete put_cursor release cas delete_older_than delete_expired remove remove_ended quarantine
+        quarantined remove_quarantined now capabilities owner identity
+    }
+
+    fn list(&self, query: Query) -> Work<'_, Page> {
+        let mut waits = !self.was_asked.swap(true, Ordering::SeqCst);
+        Box::pin(async move {
+            poll_fn(|_| if std::mem::take(&mut waits) { Poll::Pending } else { Poll::Ready(()) }).await;
+            self.inner.list(query).await
+        })
+    }
+}
+
+static BOTH: OnceLock<Mutex<Sender<u64>>> = OnceLock::new();
+
+#[job("served both:{id}", provided(one, other))]
+fn served_both(id: u32, one: &u64, other: &Arc<u64>) -> Result<u32, Error> {
+    if let Some(both) = BOTH.get() {
+        let _ = both.lock().unwrap().send(*one + **other);
+    }
+    Ok(id)
+}
+
+#[test]
+fn values_of_two_recoveries_at_once_stay() {
+    let (send, both) = channel();
+    BOTH.set(Mutex::new(send)).unwrap();
+    let (store, every) = (Arc::new(Slow::default()), Duration::from_millis(10));
+    let first = recover().store(store.clone()).provide(Arc::new(7_u64)).every(every);
+    let mut first = first.into_future();
+    assert!(first.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    recover().store(store.clone()).provide(Arc::new(Arc::new(8_u64))).every(every).blocking().unwrap();
+    block_on(first).unwrap();
+    interrupted(&store.inner, "served both:1", "served both:{id}", r#"{"id":1}"#);
+    assert_eq!(both.recv_timeout(PATIENCE), Ok(15));
 }
 
 #[job("of the default store:{id}")]

@@ -33,7 +33,7 @@ pub(super) const OPEN: [Status; 3] = [Status::Running, Status::RollingBack, Stat
 /// The scope of one recovery, the values that the jobs need that it finds, and what its looks have reported.
 #[derive(Debug)]
 pub(crate) struct RecoveryPass {
-    pub(super) provided: Provided,
+    provided: Mutex<Provided>,
     pub(super) store: Arc<dyn Store>,
     pub(super) runtime: JobRuntime,
     /// The ids of the jobs whose problems were reported.
@@ -51,13 +51,23 @@ const MOST_PROBLEMS: usize = 10_000;
 impl RecoveryPass {
     pub(crate) fn new(provided: Provided, store: Arc<dyn Store>, runtime: JobRuntime) -> Self {
         Self {
-            provided,
+            provided: Mutex::new(provided),
             store,
             runtime,
             reported: Mutex::default(),
             contradictions: Mutex::default(),
             is_failing: AtomicBool::new(false),
         }
+    }
+
+    /// Returns the values that it was provided with.
+    pub(super) fn provided(&self) -> Provided {
+        locked(&self.provided).clone()
+    }
+
+    /// Adds the values of `earlier` of which it has none.
+    pub(super) fn inherit(&self, earlier: &Provided) {
+        locked(&self.provided).inherit(earlier);
     }
 
     /// Returns whether a job has not ended and, as far as can be seen at once, no process holds it.
@@ -137,9 +147,10 @@ impl RecoveryPass {
         };
         let at = || Subject::new(site.point().name(), id);
         // A job that undoes its steps needs its name only, but is called all the same.
-        (site.needs())(&self.provided).map_err(|ty| JobError::NotProvided { at: at(), ty })?;
+        let provided = self.provided();
+        (site.needs())(&provided).map_err(|ty| JobError::NotProvided { at: at(), ty })?;
         let mut args = Args::read(&record.input).map_err(|message| JobError::Codec { at: at(), message })?;
-        (site.run())(&self.provided, &mut args).map_err(|message| JobError::Codec { at: at(), message })
+        (site.run())(&provided, &mut args).map_err(|message| JobError::Codec { at: at(), message })
     }
 
     /// Returns whether no problem of the job `id` has been reported yet. Problems beyond the remembered number are not

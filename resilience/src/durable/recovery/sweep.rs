@@ -63,6 +63,8 @@ pub(crate) fn start(pass: Arc<RecoveryPass>, every: Duration) {
         let _earlier = {
             let mut state = locked(&sweep.state);
             state.every = every;
+            // It may have come while `pass` looked.
+            pass.inherit(&state.pass.provided());
             std::mem::replace(&mut state.pass, pass)
         };
         return sweep.woken.notify_one();
@@ -113,8 +115,12 @@ fn wait_for_store() {
         }
         let Ok(store) = default_store() else { continue };
         let Some((provided, runtime, every)) = locked(&LATER).take() else { return };
-        // A recovery that came since has begun it.
-        if sweep_of(&locked(&SWEEPS), &store).is_none() {
+        let sweep = sweep_of(&locked(&SWEEPS), &store).cloned();
+        if let Some(sweep) = sweep {
+            // A recovery that came since has begun it.
+            let pass = locked(&sweep.state).pass.clone();
+            pass.inherit(&provided);
+        } else {
             let pass = Arc::new(RecoveryPass::new(provided, store, runtime));
             pass.report_look(block_on(pass.look(None, None)));
             start(pass, every);
@@ -129,7 +135,7 @@ fn wait_for_store() {
 pub(crate) fn provided_for(store: &Arc<dyn Store>) -> Provided {
     let sweeps = locked(&SWEEPS);
     let pass = sweep_of(&sweeps, store).map(|sweep| locked(&sweep.state).pass.clone());
-    pass.map_or_else(Provided::default, |pass| pass.provided.clone())
+    pass.map_or_else(Provided::default, |pass| pass.provided())
 }
 
 /// Returns the values that were provided while the default store could not be opened.
@@ -211,20 +217,18 @@ mod tests {
     fn provided_values_are_dropped_outside_the_locks() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let pass = |provided| Arc::new(RecoveryPass::new(provided, store.clone(), JobRuntime::default()));
-        let mut provided = Provided::default();
-        provided.insert(Arc::new(Client));
-        let state = State { pass: pass(provided), every: Duration::MAX, is_woken: false };
-        let sweep = Arc::new(Sweep { state: Mutex::new(state), woken: Condvar::new() });
-        locked(&SWEEPS).push(sweep);
-        start(pass(Provided::default()), Duration::MAX);
-        assert!(IS_FREE.swap(false, Ordering::Relaxed));
-
-        // As if a thread waited for the store.
         let provided = || {
             let mut provided = Provided::default();
             provided.insert(Arc::new(Client));
             provided
         };
+        let state = State { pass: pass(provided()), every: Duration::MAX, is_woken: false };
+        let sweep = Arc::new(Sweep { state: Mutex::new(state), woken: Condvar::new() });
+        locked(&SWEEPS).push(sweep);
+        start(pass(provided()), Duration::MAX);
+        assert!(IS_FREE.swap(false, Ordering::Relaxed));
+
+        // As if a thread waited for the store.
         *locked(&LATER) = Some((provided(), JobRuntime::default(), Duration::MAX));
         start_later(provided(), JobRuntime::default(), Duration::MAX);
         assert!(IS_FREE.swap(false, Ordering::Relaxed));
