@@ -76,7 +76,7 @@ impl Position {
         if self.is_outermost() {
             outcome.clone()
         } else if self.ends_call {
-            quote_spanned!(Span::mixed_site()=> { __call.ended(&#verdict); #outcome })
+            quote_spanned!(Span::mixed_site()=> { (&mut __call).ended(&#verdict); #outcome })
         } else {
             quote!((#outcome, #verdict))
         }

@@ -206,9 +206,9 @@ fn point(item: &Item, cx: &Context<'_>, positions: &[Position], is_timed: bool) 
 fn counted(stack: &TokenStream, is_timed: bool, is_ended: bool) -> TokenStream {
     let here = Span::mixed_site();
     let begin = if is_timed { quote!(timed_call) } else { quote!(call) };
-    let end = (!is_ended).then(|| quote_spanned!(here=> __call.ended(&__verdict);));
+    let end = (!is_ended).then(|| quote_spanned!(here=> (&mut __call).ended(&__verdict);));
     quote_spanned! {here=>
-        let __call = (&__POINT).#begin();
+        let mut __call = (&__POINT).#begin();
         #stack
         #end
     }

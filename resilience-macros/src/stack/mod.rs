@@ -439,12 +439,12 @@ mod tests {
             "{ timeout 1s, thread } () []",
         ] {
             let counted = flat(expanded(stack, true));
-            assert!(counted.contains("let__call=(&__POINT).call();"), "{counted}");
-            assert!(counted.contains("__call.ended(&__verdict);"), "{counted}");
+            assert!(counted.contains("letmut__call=(&__POINT).call();"), "{counted}");
+            assert!(counted.contains("(&mut__call).ended(&__verdict);"), "{counted}");
             assert!(!flat(expanded(stack, false)).contains("__call"), "{stack}");
         }
         let retried = flat(expanded("{ with_retry } () []", true));
-        let ends = "__rt::Ok(__verdict)=>break{__call.ended(&__verdict);__outcome}";
+        let ends = "__rt::Ok(__verdict)=>break{(&mut__call).ended(&__verdict);__outcome}";
         assert!(retried.contains(ends), "{retried}");
     }
 

@@ -22,7 +22,13 @@ mod counted {
     impl RunningCall {
         /// Ends the call.
         #[inline]
-        pub fn ended(self, _: &Option<Classification>) {}
+        pub fn ended(&mut self, _: &Option<Classification>) {}
+
+        /// Ends the call as a success.
+        #[inline]
+        pub fn succeeded(&mut self) -> bool {
+            true
+        }
     }
 
     impl PointSite {

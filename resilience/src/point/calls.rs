@@ -229,12 +229,14 @@ impl Counters {
     #[inline(never)]
     fn start(&self) -> u64 {
         self.durations.get_or_init(|| Box::new(Durations::new()));
-        now_nanos().max(1)
+        now_nanos().max(UNTIMED + 1)
     }
 
     /// Counts the end of a call that began at the moment `since`, if it is timed.
     fn record(&self, since: u64, outcome: Outcome) {
-        if let (1.., Some(durations)) = (since, self.durations.get()) {
+        if since > UNTIMED
+            && let Some(durations) = self.durations.get()
+        {
             let took = now_nanos().saturating_sub(since);
             durations.record(Measure::Call(outcome), Duration::from_nanos(took));
         }
@@ -297,9 +299,15 @@ fn outcome(class: &Classification) -> Outcome {
 pub struct RunningCall {
     /// The shard in which the call is counted, even if it ends on another thread.
     shard: &'static Shard,
-    /// The begin of the call, in nanoseconds after [`origin`](crate::base::clock::origin); 0 if it is not timed.
+    /// The begin of the call, in nanoseconds after [`origin`](crate::base::clock::origin), or [`UNTIMED`], or [`OVER`].
     since: u64,
 }
+
+/// The begin of a call that has ended. It says so in the call itself, as an end that consumed the call would need a flag
+/// beside it in each async function.
+const OVER: u64 = 0;
+/// The begin of a call that is not timed.
+const UNTIMED: u64 = 1;
 
 /// Returns whether a call is timed that finds these bits when it begins.
 #[inline]
@@ -315,7 +323,7 @@ impl RunningCall {
     pub(super) fn begin(calls: &'static PointCalls, by_code: bool) -> Self {
         let shard = calls.counters().shard();
         let bits = shard.begun.fetch_add(1, Ordering::Relaxed);
-        let since = if is_timed(bits, by_code) { calls.counters().start() } else { 0 };
+        let since = if is_timed(bits, by_code) { calls.counters().start() } else { UNTIMED };
         Self { shard, since }
     }
 
@@ -323,20 +331,34 @@ impl RunningCall {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a call of it costs more than it does")]
     #[expect(clippy::ref_option, reason = "the expansion lends what it has")]
-    pub fn ended(self, verdict: &Option<Classification>) {
-        if let (None, 0) = (verdict, self.since) {
-            self.shard.succeeded.fetch_add(1, Ordering::Release);
-        } else {
+    pub fn ended(&mut self, verdict: &Option<Classification>) {
+        if verdict.is_some() || !self.succeeded() {
             self.shard.ended(self.since, verdict.as_ref());
         }
-        std::mem::forget(self);
+        // After the additions: the compiler sees then that the call drops nothing.
+        self.since = OVER;
+    }
+
+    /// Ends the call as a success if it is not timed; returns whether it has ended. It cannot panic, so that the compiler
+    /// need not have the result of the call in memory.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a call of it costs more than it does")]
+    pub fn succeeded(&mut self) -> bool {
+        let is_untimed = self.since == UNTIMED;
+        if is_untimed {
+            self.shard.succeeded.fetch_add(1, Ordering::Release);
+            self.since = OVER;
+        }
+        is_untimed
     }
 }
 
 impl Drop for RunningCall {
     #[inline]
     fn drop(&mut self) {
-        self.shard.dropped(self.since);
+        if self.since != OVER {
+            self.shard.dropped(self.since);
+        }
     }
 }
 
@@ -357,6 +379,25 @@ mod tests {
         assert_eq!((times.count(), times.buckets[0], times.sum), (1, 1, Duration::ZERO));
     }
 
+    #[test]
+    fn a_call_is_counted_once() {
+        static CALLS: PointCalls = PointCalls::new();
+        for (is_timed, is_over) in [(false, true), (true, false)] {
+            let mut call = RunningCall::begin(&CALLS, is_timed);
+            assert_eq!(call.succeeded(), is_over);
+            if !is_over {
+                call.ended(&None);
+            }
+        }
+        RunningCall::begin(&CALLS, false).ended(&Some(Category::Transient.into()));
+        drop(RunningCall::begin(&CALLS, true));
+        let counts = CALLS.read();
+        assert_eq!((counts.succeeded, counts.cancelled, counts.in_flight), (2, 1, 0), "{counts:?}");
+        assert_eq!((counts.total, counts.failed), (4, vec![(Category::Transient.as_str(), 1)]));
+        let (Measure::Call(_), times) = &counts.measured[0] else { panic!("{:?}", counts.measured) };
+        assert_eq!(times.count(), 1);
+    }
+
     #[cfg(feature = "config")]
     #[test]
     fn configuration_bits_do_not_count_as_calls() {
@@ -370,7 +411,7 @@ mod tests {
             (None, false, false),
         ] {
             CALLS.set_timed(timed);
-            assert_eq!(RunningCall::begin(&CALLS, by_code).since > 0, is_timed, "{timed:?} {by_code}");
+            assert_eq!(RunningCall::begin(&CALLS, by_code).since > UNTIMED, is_timed, "{timed:?} {by_code}");
             assert_eq!(
                 CALLS.durations(by_code).is_some(),
                 is_timed && CALLS.counters().durations.get().is_some()
