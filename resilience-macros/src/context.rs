@@ -71,6 +71,17 @@ impl Position {
         self.given(&quote_spanned!(here=> __outcome), &quote_spanned!(here=> __verdict))
     }
 
+    /// Returns the condition, besides the layer's own, under which a success ends the call before it is judged, and the
+    /// value at that end.
+    pub(crate) fn passed(&self) -> (Option<TokenStream>, TokenStream) {
+        let here = Span::mixed_site();
+        let outcome = quote_spanned!(here=> __outcome);
+        if self.ends_call {
+            return (Some(quote_spanned!(here=> && (&mut __call).succeeded())), outcome);
+        }
+        (None, self.given(&outcome, &quote_spanned!(here=> __rt::None)))
+    }
+
     /// Returns the value like [`ended`](Self::ended), of another outcome.
     pub(crate) fn given(&self, outcome: &TokenStream, verdict: &TokenStream) -> TokenStream {
         if self.is_outermost() {
@@ -81,11 +92,6 @@ impl Position {
             quote!((#outcome, #verdict))
         }
     }
-}
-
-/// Returns the local that holds the attempt that is about to run, if it is not the first.
-pub(crate) fn again_local() -> Ident {
-    Ident::new("__again", Span::mixed_site())
 }
 
 /// The facts that every layer of one function needs.
@@ -156,14 +162,6 @@ impl Context<'_> {
     /// Returns the return type of the function, if it can be written out.
     pub(crate) fn return_type(&self) -> Option<&TokenStream> {
         (!self.has_impl_trait).then_some(&self.ty)
-    }
-
-    /// Returns whether the wait before each attempt of the retry at `position` is in the future of the attempt: where
-    /// nothing else has to know that it begins, and the retry `joins_waits`.
-    pub(crate) fn waits_inside(&self, position: &Position, joins_waits: bool) -> bool {
-        let has_arguments = self.clones_arguments() && !self.cloned.is_empty();
-        let is_direct = self.is_async && position.is_innermost && !self.is_timed(position) && !has_arguments;
-        joins_waits && is_direct
     }
 
     /// Returns the number of the attempt that the layer at `position` is part of, from 1.

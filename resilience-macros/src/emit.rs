@@ -1,6 +1,6 @@
 //! The code around the body: the point, one `static` per layer, the checks, and the layers themselves.
 
-use crate::context::{Cloned, Context, Position, again_local, pinned_local, retry_local, share_local};
+use crate::context::{Cloned, Context, Position, pinned_local, retry_local, share_local};
 use crate::function::item::{self, Item};
 use crate::layer::{Stack, Stacked, Traits};
 use crate::options::FunctionOptions;
@@ -252,7 +252,10 @@ fn attempt(
     innermost: Option<(&Stacked, &Position)>,
 ) -> (TokenStream, bool) {
     let ty = &cx.ty;
+    let passed = innermost.filter(|_| cx.options.when_ok.is_none());
+    let passed = passed.and_then(|(stacked, position)| stacked.layer.passed(cx, position));
     let judged = judged(cx);
+    let judged = quote!(#passed #judged);
     let here = Span::mixed_site();
     let judgement = quote_spanned!(here=> (__outcome, __verdict));
     if !cx.is_async {
@@ -288,12 +291,12 @@ fn attempt(
     if let Some((run, bound)) = wrapped {
         return (scoped(reset_arguments, quote_spanned!(here=> let #bound = #run;), &bound), true);
     }
-    if innermost.is_some_and(|(stacked, position)| cx.waits_inside(position, stacked.traits().joins_waits)) {
-        let (call, again) = (retry_local(), again_local());
-        let run =
-            quote_spanned!(here=> let (#call, __outcome) = __rt::attempt(#again, #future).await; #judged);
+    if let Some(run) =
+        innermost.and_then(|(stacked, position)| stacked.layer.await_attempt(cx, position, &future))
+    {
+        let call = retry_local();
         let bound = quote_spanned!(here=> (#call, __outcome, __verdict));
-        return (scoped(reset_arguments, run, &bound), false);
+        return (scoped(reset_arguments, quote!(#run #judged), &bound), false);
     }
     let future = marked.unwrap_or(future);
     let run = quote_spanned!(here=> let __outcome = #future.await;);

@@ -80,6 +80,26 @@ pub(crate) trait Layer {
         None
     }
 
+    /// Returns the statement that awaits one attempt of a retry, whose body is `future`, if the layer has the wait before
+    /// the attempt in the same future: it binds the state of the call and the `__outcome`.
+    fn await_attempt(
+        &self,
+        cx: &Context<'_>,
+        position: &Position,
+        future: &TokenStream,
+    ) -> Option<TokenStream> {
+        let _ = (cx, position, future);
+        None
+    }
+
+    /// Returns the statements before the body's `__outcome` is judged. They end the call if it has succeeded and the layer
+    /// has nothing more to do; else another binding follows, so that the compiler sees no reference to the first one and
+    /// need not have it in memory.
+    fn passed(&self, cx: &Context<'_>, position: &Position) -> Option<TokenStream> {
+        let _ = (cx, position);
+        None
+    }
+
     /// Returns an expression that awaits the body's own `future` with this layer around it, for a layer that does so at
     /// less cost than around statements: the result of the future is bound to `__outcome`, and `done` is the result.
     fn wrap_future(
@@ -100,8 +120,6 @@ pub(crate) trait Layer {
 pub(crate) struct Traits<'a> {
     /// Whether it runs the layers below again after a failure, with a wait between: a retry.
     pub(crate) loops: bool,
-    /// Whether the wait before an attempt can be a part of it.
-    pub(crate) joins_waits: bool,
     /// Whether it may run the layers below again for another reason: with another argument, or because they are slow.
     pub(crate) calls_again: bool,
     /// Whether it may run the layers below several times at once.

@@ -50,6 +50,11 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             fetch(id, name).await
         }
             .await;
+        if (&__permit).passes(&__outcome) {
+            __permit.passed();
+            break '__breaker __outcome;
+        }
+        let __outcome = __rt::unended(__outcome);
         let __verdict = __rt::Outcome::probe(&__outcome).probed_verdict(&__POINT, 1);
         let __verdict = __permit.settle(__verdict, __rt::Ruling::ByCategory);
         __outcome
@@ -83,6 +88,11 @@ impl Service {
                 self.fetch(id).await
             }
                 .await;
+            if (&__permit).passes(&__outcome) {
+                __permit.passed();
+                break '__breaker __outcome;
+            }
+            let __outcome = __rt::unended(__outcome);
             let __verdict = __rt::Outcome::probe(&__outcome).probed_verdict(&__POINT, 1);
             let __verdict = __permit.settle(__verdict, __rt::Ruling::ByCategory);
             __outcome

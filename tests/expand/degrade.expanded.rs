@@ -105,6 +105,10 @@ async fn owned(plan: Plan, id: u32) -> Result<String, Error> {
                                 },
                             )
                             .await;
+                        if (&__RETRY).ended(&__retry, &__outcome) {
+                            break (__outcome, __rt::None);
+                        }
+                        let __outcome = __rt::unended(__outcome);
                         let __verdict = __rt::Outcome::probe(&__outcome)
                             .probed_verdict(&__POINT, (&__retry).attempt());
                         match (&__RETRY).in_code().settle(__retry, __verdict) {

@@ -62,6 +62,10 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                     },
                 )
                 .await;
+            if (&__RETRY).ended(&__retry, &__outcome) {
+                break __outcome;
+            }
+            let __outcome = __rt::unended(__outcome);
             let __verdict = __rt::Outcome::probe(&__outcome)
                 .probed_verdict(&__POINT, (&__retry).attempt());
             match (&__RETRY).in_code().settle(__retry, __verdict) {
@@ -105,6 +109,10 @@ impl Service {
                         },
                     )
                     .await;
+                if (&__RETRY).ended(&__retry, &__outcome) {
+                    break __outcome;
+                }
+                let __outcome = __rt::unended(__outcome);
                 let __verdict = __rt::Outcome::probe(&__outcome)
                     .probed_verdict(&__POINT, (&__retry).attempt());
                 match (&__RETRY).in_code().settle(__retry, __verdict) {

@@ -28,6 +28,7 @@ blanket! {
     enter_attempt await_attempt pass_attempt await_pass acquire_async acquire_lease acquire_lease_async leased
     constant timed_call given again in_code handles ask ask_named unthrottled share pinned class
     is_some is_none or and_then map find_in retry severity delivered action retry_after is_outermost added_to
+    ended_with passes passed succeeded
 }
 
 #[with_fallback(instead, Some(1), value = 3, when_ok = |found| *found == 7)]
@@ -63,6 +64,16 @@ fn owned(id: u32) -> Result<u32, Rejected> {
 
 #[with_retry(instance = OWNED)]
 async fn owned_later(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+#[with_retry(max = 1)]
+async fn retried_later(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+#[circuit_breaker(threshold = 5)]
+async fn guarded_later(id: u32) -> Result<u32, Rejected> {
     Ok(id)
 }
 
@@ -202,6 +213,8 @@ fn an_expansion_calls_its_own_methods() {
     assert_eq!(futures::executor::block_on(later("seven__", String::new())), Ok(1));
     assert_eq!(sync(4), Ok(4));
     assert_eq!((owned(5), futures::executor::block_on(owned_later(6))), (Ok(5), Ok(6)));
+    assert_eq!(futures::executor::block_on(retried_later(7)), Ok(7));
+    assert_eq!(futures::executor::block_on(guarded_later(8)), Ok(8));
     let text = || "a".chars().collect::<String>();
     assert_eq!(on_a_thread(text()), Ok(text()));
     assert_eq!(futures::executor::block_on(recorded(1, "a", &1)), Ok(1));

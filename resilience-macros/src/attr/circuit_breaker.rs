@@ -137,6 +137,8 @@ pub(crate) struct Checked {
     rules: Rules,
     window: Option<value::Duration>,
     slow: Option<value::Duration>,
+    /// Whether the breaker may count successes.
+    counts: bool,
     /// Whether the breaker may measure how long calls take.
     measures: bool,
     state: StateOptions,
@@ -151,9 +153,9 @@ fn check(input: Input<'_>) -> Checked {
     let mut reader = Reader::new(&SPEC, entries, errors);
     let policy_at = reader.span_of("policy");
     let has_default_recovery = !reader.has_any(&["recovery", "policy", "instance"]);
-    let has_rate = reader.has_any(&["rate", "slow", "policy", "instance"]);
+    let counts = reader.has_any(&["rate", "slow", "policy", "instance"]);
     for key in ["window_calls", "min_calls"] {
-        if let Some(at) = reader.span_of(key).filter(|_| !has_rate) {
+        if let Some(at) = reader.span_of(key).filter(|_| !counts) {
             errors.at_span(at, NEEDS_RATE);
         }
     }
@@ -168,7 +170,7 @@ fn check(input: Input<'_>) -> Checked {
     check_cap(&settings, has_default_recovery, errors);
     let rules = Rules::read(&mut reader);
     let (window, slow) = (settings.duration("window").cloned(), settings.duration("slow").cloned());
-    Checked { start, setters: settings.setters, rules, window, slow, measures, state }
+    Checked { start, setters: settings.setters, rules, window, slow, measures, counts, state }
 }
 
 /// Compares `cap` with `recovery`, or with its default.
@@ -234,6 +236,23 @@ impl Layer for Checked {
             Setter::all(&self.setters, &ty, start)
         });
         self.state.site(&position.site, breaker.as_ref(), stack.varied())
+    }
+
+    fn passed(&self, cx: &Context<'_>, position: &Position) -> Option<TokenStream> {
+        if !cx.is_async || self.counts {
+            return None;
+        }
+        let here = Span::mixed_site();
+        let at = here.located_at(cx.return_at);
+        let passes = quote_spanned!(at=> (&__permit).passes(&__outcome));
+        let (label, (counted, last)) = (position.label(), position.passed());
+        Some(quote_spanned! {here=>
+            if #passes #counted {
+                __permit.passed();
+                break #label #last;
+            }
+            let __outcome = __rt::unended(__outcome);
+        })
     }
 
     fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {

@@ -38,14 +38,14 @@ impl Checked {
         has_key && may
     }
 
-    /// Returns whether categories decide what is retried, and the function's own budget pays.
-    pub(super) fn is_plain(&self, is_keyed: bool) -> bool {
+    /// Returns whether the function's own budget pays.
+    pub(super) fn has_own_budget(&self, is_keyed: bool) -> bool {
         let own = match self.budget {
             BudgetSource::Default | BudgetSource::PerKey => !is_keyed,
             BudgetSource::Function => true,
             BudgetSource::Settings | BudgetSource::None => false,
         };
-        own && !self.is_given() && !self.rules.any()
+        own && !self.is_given()
     }
 
     /// Returns the retry with the settings that no configuration changes: those in the code, or of the policy that the
@@ -84,7 +84,7 @@ impl Checked {
     ) -> TokenStream {
         let (here, site, retry) = (Span::mixed_site(), self.handle(position), retry_local());
         let ruling = self.rules.ruling();
-        if self.is_plain(is_keyed) {
+        if self.has_own_budget(is_keyed) && !self.rules.any() {
             quote_spanned!(here=> #site.settle(#retry, __verdict))
         } else {
             let share = cx.share.as_ref().map(|share| quote_spanned!(here=> &#share));

@@ -9,7 +9,7 @@ use self::budget::{BudgetSource, budget, shared};
 use self::foreign::WORDS;
 use self::schedule::{Bounds, schedule};
 use self::throttle::{Throttle, Throttled, check_throttle, throttle};
-use crate::context::{Context, Position, again_local, pinned_local, retry_local};
+use crate::context::{Context, Position, pinned_local, retry_local};
 use crate::errors::Errors;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{self, Entry, Positional, Reader, Setting, Spec, Value, key, lists_key, setting};
@@ -89,10 +89,18 @@ impl Checked {
         self.has_limit || self.is_given()
     }
 
-    /// Returns whether the wait before an attempt can be a part of it: a throttle and a shared budget begin to count an
-    /// attempt when its wait is over.
-    fn joins_waits(&self) -> bool {
-        !self.is_timed() && self.throttle.is_none() && self.budget != BudgetSource::Settings
+    /// Returns whether the wait before each attempt is in the future of the attempt: where nothing else has to know that
+    /// the attempt begins. A throttle and a shared budget do, when its wait is over.
+    fn joins_waits(&self, cx: &Context<'_>, position: &Position) -> bool {
+        let has_arguments = cx.clones_arguments() && !cx.cloned.is_empty();
+        let is_direct = cx.is_async && position.is_innermost && !cx.is_timed(position) && !has_arguments;
+        let asks = self.is_timed() || self.throttle.is_some() || self.budget == BudgetSource::Settings;
+        is_direct && !asks
+    }
+
+    /// Returns the key of the budget that pays, if each key has one.
+    fn budget_key(&self, cx: &Context<'_>, position: &Position) -> Option<TokenStream> {
+        value::whole_key(cx.key, cx.varied(position)).filter(|_| self.has_keyed_budgets(true))
     }
 
     /// Takes the settings from the policy that the program owns, at the start of a call.
@@ -106,7 +114,7 @@ impl Checked {
     /// before the next one, which `__retrying` waits for.
     fn attempts(&self, cx: &Context<'_>, position: &Position) -> (Ident, TokenStream, TokenStream) {
         let (here, site) = (Span::mixed_site(), self.handle(position));
-        if cx.waits_inside(position, self.joins_waits()) {
+        if self.joins_waits(cx, position) {
             let next = quote_spanned!(here=> __rt::Some(#site.again(__retrying)));
             return (again_local(), quote_spanned!(here=> #site.begin()), next);
         }
@@ -168,6 +176,11 @@ fn check(input: Input<'_>) -> Checked {
     let rules = Rules::read(&mut reader);
     let start = start.unwrap_or_default();
     Checked { instance, start, setters, rules, on, has_limit, depends, budget, throttle }
+}
+
+/// Returns the local that holds the attempt that is about to run, if it is not the first.
+fn again_local() -> Ident {
+    Ident::new("__again", Span::mixed_site())
 }
 
 /// Returns the local that holds the policy that the program owns.
@@ -265,7 +278,6 @@ impl Layer for Checked {
     fn traits(&self) -> Traits<'_> {
         Traits {
             loops: true,
-            joins_waits: self.joins_waits(),
             judges: true,
             reads_settings: !self.is_given(),
             shares_budget: self.budget == BudgetSource::Settings,
@@ -343,12 +355,49 @@ impl Layer for Checked {
         }
     }
 
+    fn await_attempt(
+        &self,
+        cx: &Context<'_>,
+        position: &Position,
+        future: &TokenStream,
+    ) -> Option<TokenStream> {
+        if !self.joins_waits(cx, position) {
+            return None;
+        }
+        let (call, again) = (retry_local(), again_local());
+        Some(quote_spanned! {Span::mixed_site()=>
+            let (#call, __outcome) = __rt::attempt(#again, #future).await;
+        })
+    }
+
+    fn passed(&self, cx: &Context<'_>, position: &Position) -> Option<TokenStream> {
+        if !self.joins_waits(cx, position) {
+            return None;
+        }
+        let (here, call, site) = (Span::mixed_site(), retry_local(), &position.site);
+        let at = here.located_at(cx.return_at);
+        let is_keyed = self.budget_key(cx, position).is_some();
+        let ended = if self.has_own_budget(is_keyed) {
+            quote_spanned!(at=> (&#site).ended(&#call, &__outcome))
+        } else {
+            let budget = self.budget(position, is_keyed);
+            quote_spanned!(at=> (&#site).ended_with(&#call, &__outcome, #budget))
+        };
+        let (counted, last) = position.passed();
+        Some(quote_spanned! {here=>
+            if #ended #counted {
+                break #last;
+            }
+            let __outcome = __rt::unended(__outcome);
+        })
+    }
+
     fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
         let site = &self.handle(position);
         let here = Span::mixed_site();
         let given = self.given(position);
         let clone_cells = cx.clone_cells();
-        let key = value::whole_key(cx.key, cx.varied(position)).filter(|_| self.has_keyed_budgets(true));
+        let key = self.budget_key(cx, position);
         let budgets = key
             .as_ref()
             .map(|key| quote_spanned!(here=> let __budget = __rt::Keyed::get(&__BUDGETS, &(#key));));

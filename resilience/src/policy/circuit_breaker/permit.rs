@@ -7,6 +7,7 @@ use crate::base::each_poll::each_poll;
 use crate::base::scope::{Stack, nanos};
 use crate::base::world::World;
 use crate::classify::Classify;
+use crate::failure::outcome::Outcome;
 use crate::outcome::Refuse;
 use crate::policy::{Ruling, Verdict};
 use crate::rejected::Rejected;
@@ -260,6 +261,20 @@ impl<B: Deref<Target = CircuitBreaker>, T: Timing> PermitOf<B, T> {
         let (verdict, ruling) = judge(&outcome);
         self.settle(verdict, ruling);
         outcome
+    }
+
+    /// Returns whether the call has succeeded, and a breaker that counts no successes has nothing to clear.
+    #[inline]
+    #[doc(hidden)]
+    pub fn passes(&self, outcome: &impl Outcome) -> bool {
+        self.world.is_none() && outcome.judge().is_ok() && self.breaker.live.gate.load().is_clean(self.token)
+    }
+
+    /// Ends a call that [`passes`](Self::passes).
+    #[inline]
+    #[doc(hidden)]
+    pub fn passed(mut self) {
+        self.token = Token::SPENT;
     }
 
     /// Returns the call ended as `verdict` says, which is given back; for a failure `ruling` comes before its category.

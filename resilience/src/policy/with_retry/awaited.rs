@@ -52,7 +52,11 @@ impl<F: Future> Future for Attempt<'_, F> {
                 Poll::Pending => Poll::Pending,
             },
             Some(again) => match again.poll(this.body, cx) {
-                Some(done) => Poll::Ready(done),
+                Some(done) => {
+                    // Dropped here, where few calls come, and not where the future is dropped.
+                    *this.again = None;
+                    Poll::Ready(done)
+                }
                 None => Poll::Pending,
             },
         }
