@@ -220,3 +220,59 @@ fn a_local_type_can_be_registered() {
     struct Local;
     assert_eq!(of_dyn(&Local).category, Category::Conflict);
 }
+
+/// A pointer, which thiserror shows as the source, not the error behind it.
+#[derive(Debug, thiserror::Error)]
+#[error("around a pointer")]
+struct Pointer(#[source] Arc<dyn Error + Send + Sync>);
+
+/// An error whose source, a pointer or an I/O error, is set later, so that it can be the error itself.
+#[derive(Debug, Default)]
+struct Cycle {
+    pointer: OnceLock<Arc<dyn Error + Send + Sync>>,
+    io: OnceLock<Arc<io::Error>>,
+}
+
+impl std::fmt::Display for Cycle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("cycle")
+    }
+}
+
+impl Error for Cycle {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let io = self.io.get().map(|source| &**source as &(dyn Error + 'static));
+        io.or_else(|| self.pointer.get().map(|source| source as &(dyn Error + 'static)))
+    }
+}
+
+/// Each known error in these chains asks the next one, so that the number of sources alone does not end the search.
+#[test]
+fn known_errors_that_wrap_themselves_are_unknown() {
+    let is_unknown = |error: &(dyn Error + Send + Sync + 'static)| {
+        assert_eq!(of_dyn(error).category, Category::Unknown);
+        assert_eq!(category(error), Category::Unknown);
+        assert_eq!(error.recorded_text(), None);
+        assert_eq!(category(&io::Error::other(Outer(Registered::Slow))), Category::Timeout, "as before");
+    };
+    let pointer = Arc::new(Cycle::default());
+    pointer.pointer.set(pointer.clone()).unwrap();
+    is_unknown(&*pointer);
+    is_unknown(&Pointer(pointer.clone()));
+    is_unknown(&io::Error::other(pointer));
+
+    let around_io = Arc::new(Cycle::default());
+    around_io.io.set(Arc::new(io::Error::other(around_io.clone()))).unwrap();
+    is_unknown(&*around_io);
+    is_unknown(&io::Error::other(around_io));
+
+    let pointers = |many| {
+        let inner: Arc<dyn Error + Send + Sync> = Arc::new(Registered::Slow);
+        (0..many).fold(inner, |inner, _| Arc::new(Pointer(inner)))
+    };
+    assert_eq!(category(&pointers(30)), Category::Timeout);
+    let deep = pointers(20_000);
+    is_unknown(&*deep);
+    // Dropping so many in one another would overflow the stack as well.
+    std::mem::forget(deep);
+}

@@ -4,11 +4,14 @@
 //! types one by one, from the outside to the inside: the first that is known decides. The list is a table of the linker
 //! (`CLASSIFIERS_0_1`), into which the derive enters each type that is not generic, and it is read without a lock.
 //!
-//! The chain may have a cycle, which safe code can build, so the search ends after a fixed number of sources.
+//! The chain may have a cycle, which safe code can build, so the search ends after a fixed number of sources. A known
+//! error that wraps others, such as an `io::Error`, searches again: the number of searches in one another is limited, too.
 
 use super::rejected::Rejected;
 use super::{Category, Classification, Classify};
 use crate::base::linked::linked;
+use crate::base::replaced::replace;
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -67,6 +70,11 @@ impl<C: fmt::Debug + fmt::Display + Send + Sync + 'static> Context for C {}
 /// The most errors of a chain that are followed: an error that is its own source must not hang the caller.
 const DEEPEST: usize = 64;
 
+thread_local! {
+    /// The number of known errors that are just being asked on this thread, each inside of the one before.
+    static ASKED: Cell<usize> = const { Cell::new(0) };
+}
+
 /// Classifies an error that is known only as `dyn Error`.
 ///
 /// This is the class of the first known error in its chain of sources, from `error` itself on; `Unknown` if
@@ -93,7 +101,20 @@ pub fn of_dyn(error: &(dyn Error + 'static)) -> Classification {
 
 /// Returns the class of the first known error from `first` on.
 pub(super) fn known(first: Option<&(dyn Error + 'static)>) -> Option<Classification> {
-    first_known(first).map(Classify::classify)
+    asked(first_known(first), |known| known.classify())
+}
+
+/// Returns the text that the first known error from `first` on lets a record keep.
+pub(super) fn known_text(first: Option<&(dyn Error + 'static)>) -> Option<String> {
+    asked(first_known(first), |known| known.recorded_text()).flatten()
+}
+
+/// Returns the answer of a known error; `None` if it is too deep inside of others, as one that wraps itself is.
+pub(super) fn asked<T>(known: Option<&dyn Classify>, ask: impl FnOnce(&dyn Classify) -> T) -> Option<T> {
+    let depth = ASKED.try_with(Cell::get).unwrap_or(0);
+    let known = known.filter(|_| depth < DEEPEST)?;
+    let _asked = replace(&ASKED, depth + 1);
+    Some(ask(known))
 }
 
 /// Returns the first known error from `first` on.

@@ -91,7 +91,7 @@ macro_rules! objects {
                 }
 
                 fn recorded_text(&self) -> Option<String> {
-                    dynamic::first_known(Some(self)).and_then(Classify::recorded_text)
+                    dynamic::known_text(Some(self))
                 }
             }
         )+
@@ -104,11 +104,12 @@ objects!(dyn Error, dyn Error + Send, dyn Error + Sync, dyn Error + Send + Sync)
 #[cfg(feature = "anyhow")]
 impl Classify for anyhow::Error {
     fn classify(&self) -> Classification {
-        dynamic::known_in_anyhow(self).map_or(Category::Unknown.into(), Classify::classify)
+        let class = dynamic::asked(dynamic::known_in_anyhow(self), |known| known.classify());
+        class.unwrap_or(Category::Unknown.into())
     }
 
     fn recorded_text(&self) -> Option<String> {
-        dynamic::known_in_anyhow(self).and_then(Classify::recorded_text)
+        dynamic::asked(dynamic::known_in_anyhow(self), |known| known.recorded_text()).flatten()
     }
 }
 
@@ -133,8 +134,8 @@ impl Classify for anyhow::Error {
 /// The operating system's number, where there is one, is the code.
 impl Classify for io::Error {
     fn classify(&self) -> Classification {
-        let class = match known_inside(self) {
-            Some(known) => known.classify(),
+        let class = match dynamic::asked(known_inside(self), |known| known.classify()) {
+            Some(class) => class,
             None if is_lookup(self) => refused(),
             None => by_kind(self.kind()),
         };
@@ -142,7 +143,7 @@ impl Classify for io::Error {
     }
 
     fn recorded_text(&self) -> Option<String> {
-        known_inside(self).and_then(Classify::recorded_text)
+        dynamic::asked(known_inside(self), |known| known.recorded_text()).flatten()
     }
 }
 

@@ -84,7 +84,7 @@ impl<E: Error + ?Sized> BySource<'_, E> {
 
     /// Returns the text that the first known source lets a record keep.
     pub fn probed_text(&self) -> Option<String> {
-        self.0.0.and_then(|error| dynamic::first_known(error.source())).and_then(Classify::recorded_text)
+        self.0.0.and_then(|error| dynamic::known_text(error.source()))
     }
 }
 
