@@ -76,7 +76,8 @@ type Matcher = fn(&str, Option<char>) -> Option<SecretRange>;
 /// gives up early.
 const MATCHERS: [Matcher; 5] = [private_key, user_of_address, behind_scheme, behind_name, by_form];
 
-/// The bytes in which the end of a secret is searched that ends with no particular character.
+/// The bytes in which a secret is recognised that ends with no particular character. What is recognised is hidden to its
+/// end, however far that is.
 const FAR: usize = 8 * 1024;
 
 /// Finds `-----BEGIN RSA PRIVATE KEY-----`, to the end of the block, or of the text if that was cut.
@@ -123,7 +124,7 @@ fn behind_scheme(text: &str, before: Option<char>) -> Option<SecretRange> {
     let rest = text.get(scheme.len()..)?;
     let token = behind_space(rest);
     let spaces = rest.len() - token.len();
-    let len = run(token, |c| is_of_token(c) || matches!(c, '+' | '/' | '=' | '~' | '*' | ':'));
+    let len = whole(token, |c| is_of_token(c) || matches!(c, '+' | '/' | '=' | '~' | '*' | ':'));
     let token = token.get(..len)?.trim_end_matches(['.', ':']);
     // "the bearer token is invalid", "basic authentication".
     let is_word = token.len() < 20 && token.chars().skip(1).all(|c| c.is_ascii_lowercase());
@@ -161,7 +162,7 @@ fn behind_name(text: &str, before: Option<char>) -> Option<SecretRange> {
     let (opening, value) = value.split_at_checked(opening)?;
     let len = match opening.chars().next_back() {
         Some(quote) => quoted(value, quote, opening.contains('\\')),
-        None if is_header => run(value, |c| !matches!(c, '\n' | '\r' | '"' | '\'' | '`' | '}' | ']' | '|')),
+        None if is_header => whole(value, |c| !matches!(c, '\n' | '\r' | '"' | '\'' | '`' | '}' | ']' | '|')),
         None => bare(value),
     };
     (len > 0).then_some(SecretRange { kept: text.len() - value.len(), secret: len })
@@ -269,9 +270,11 @@ fn by_form(text: &str, before: Option<char>) -> Option<SecretRange> {
     if is_part_of_word(before) {
         return None;
     }
-    let hidden = |secret| Some(SecretRange { kept: 0, secret });
-    let whole = run(text, is_of_token);
-    let word = text.get(..whole)?.trim_end_matches('.');
+    let hidden = |is: fn(char) -> bool| {
+        let word = text.get(..whole(text, is))?.trim_end_matches('.');
+        Some(SecretRange { kept: 0, secret: word.len() })
+    };
+    let word = text.get(..run(text, is_of_token))?.trim_end_matches('.');
     let has_form = |(start, least): &(&str, usize)| {
         word.strip_prefix(start).is_some_and(|rest| run(rest, is_of_token) >= *least)
     };
@@ -281,20 +284,24 @@ fn by_form(text: &str, before: Option<char>) -> Option<SecretRange> {
         word.starts_with("eyJ") && header >= 10 && claims >= 4
     };
     if FORMS.iter().any(has_form) || is_json_web_token() {
-        return hidden(word.len());
+        return hidden(is_of_token);
     }
     // Long, and of all kinds of characters: base64, not a word, a number or a hash.
-    let long = run(text, |c| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '_'));
-    let word = text.get(..long).filter(|word| word.len() >= 40 && !word.starts_with('/'))?;
+    let word =
+        text.get(..run(text, is_of_base64)).filter(|word| word.len() >= 40 && !word.starts_with('/'))?;
     let has = |is: fn(&char) -> bool| word.chars().filter(is).count() >= 4;
     let is_mixed =
         has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase) && has(char::is_ascii_digit);
-    if is_mixed { hidden(word.len()) } else { None }
+    if is_mixed { hidden(is_of_base64) } else { None }
 }
 
 /// Returns whether names and tokens contain the character.
 fn is_of_token(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
+}
+
+fn is_of_base64(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '_')
 }
 
 /// Returns whether a word continues: a form is searched for at the beginning of words only.
@@ -310,6 +317,11 @@ fn begins_with(text: &str, start: &str) -> bool {
 /// Returns how many bytes at the beginning of `text` are such characters, up to the searched length.
 fn run(text: &str, is: impl Fn(char) -> bool) -> usize {
     text.char_indices().find(|(at, c)| *at >= FAR || !is(*c)).map_or(text.len(), |(at, _)| at)
+}
+
+/// Returns how many bytes at the beginning of `text` are such characters.
+fn whole(text: &str, is: impl Fn(char) -> bool) -> usize {
+    text.find(|c| !is(c)).unwrap_or(text.len())
 }
 
 #[cfg(test)]
@@ -409,6 +421,27 @@ mod tests {
                 let within = scrub(&format!("{before}{text}{after}"), MOST);
                 assert!(!within.contains("CANARY") && !within.contains("hunter2"), "{within}");
             }
+        }
+    }
+
+    #[test]
+    fn a_secret_of_any_length_is_hidden_to_its_end() {
+        let long = "aB3CANARY".repeat(3_000);
+        for (before, after) in [
+            ("Bearer ", " refused"),
+            ("Authorization: ", "\nrefused"),
+            ("Cookie: a=1; b=", "\nrefused"),
+            ("password=", " refused"),
+            ("{\"api_key\": \"", "\"} refused"),
+            ("sk-", " refused"),
+            ("eyJhbGciOiJIUzI1NiJ9.eyJ9.", " refused"),
+            ("the key ", " refused"),
+            ("https://", "@host refused"),
+            ("https://user:", "@host refused"),
+            ("-----BEGIN PRIVATE KEY-----\n", "\n-----END PRIVATE KEY----- refused"),
+        ] {
+            let seen = scrub(&format!("{before}{long}{after}"), MOST);
+            assert!(!seen.contains("CANARY") && seen.ends_with("refused"), "{before}: {seen}");
         }
     }
 
