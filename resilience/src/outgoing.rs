@@ -72,15 +72,22 @@ impl Target {
     ///
     /// Proxies are those of the environment, but none for an address of this machine.
     fn agent(&self, limit: Duration) -> Agent {
-        let is_here = self.host == "localhost"
-            || self.host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
         let config = Agent::config_builder()
             .timeout_global(Some(limit.max(Duration::from_millis(1))))
             .max_redirects(0)
             .max_redirects_will_error(false)
             .http_status_as_error(false);
-        let config = if is_here { config.proxy(None) } else { config };
+        let config = if self.is_here() { config.proxy(None) } else { config };
         config.build().into()
+    }
+
+    /// Returns whether the host is this machine: `localhost` or a name below it, or an address of loopback.
+    fn is_here(&self) -> bool {
+        let name = self.host.strip_suffix('.').unwrap_or(&self.host);
+        let last = name.rsplit('.').next().unwrap_or(name);
+        let address = self.host.trim_matches(['[', ']']).parse();
+        last.eq_ignore_ascii_case("localhost")
+            || address.is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
     }
 
     /// Posts `text`; the answer may have any status.
@@ -112,4 +119,36 @@ fn has_port(uri: &Uri) -> bool {
 
 fn invalid(words: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_to_this_machine_use_no_proxy() {
+        for host in [
+            "localhost",
+            "LocalHost",
+            "localhost.",
+            "hooks.localhost",
+            "127.0.0.1",
+            "127.8.8.8",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+        ] {
+            assert!(
+                Target::new(&format!("http://{host}:8080/"), "webhook").is_ok_and(|target| target.is_here()),
+                "{host}"
+            );
+        }
+        for host in
+            ["localhost.example", "notlocalhost", "127.0.0.1.example", "10.0.0.1", "[::ffff:10.0.0.1]"]
+        {
+            assert!(
+                Target::new(&format!("http://{host}/"), "webhook").is_ok_and(|target| !target.is_here()),
+                "{host}"
+            );
+        }
+    }
 }
