@@ -89,8 +89,9 @@ pub fn whole(part: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = part.as_bytes();
     while let [first, tail @ ..] = rest {
-        let escaped =
-            tail.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        // Rust's parser takes a sign, too.
+        let hex = tail.get(..2).filter(|hex| hex.iter().all(u8::is_ascii_hexdigit));
+        let escaped = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
         if let Some(byte) = escaped.filter(|_| *first == b'%') {
             bytes.push(byte);
             rest = tail.get(2..).unwrap_or_default();
@@ -129,5 +130,17 @@ mod tests {
         assert_eq!(key("a:b", "c"), "x:a%3Ab:c");
         assert_ne!(key("a:b", "c"), key("a", "b:c"));
         assert_eq!(key("ä%", ""), "x:%C3%A4%25:");
+    }
+
+    #[test]
+    #[cfg(any(feature = "durable", feature = "fs"))]
+    fn text_that_is_no_escape_stays_unchanged() {
+        for text in ["a%+1", "%-1", "%4", "%", "a%", "%%", "%g0", "% 1", "%\u{663}"] {
+            let expected = if text == "%" { "" } else { text };
+            assert_eq!(whole(text), expected, "{text}");
+        }
+        for id in ["a%+1", "%", "", "ä:/", "%41"] {
+            assert_eq!(whole(&part(id)), id);
+        }
     }
 }
