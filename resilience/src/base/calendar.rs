@@ -36,7 +36,10 @@ impl DateTime {
     pub(crate) fn of(time: SystemTime) -> Option<Self> {
         let seconds = match time.duration_since(UNIX_EPOCH) {
             Ok(since) => i64::try_from(since.as_secs()).ok()?,
-            Err(before) => -i64::try_from(before.duration().as_secs()).ok()?,
+            Err(before) => {
+                let (before, is_cut) = (before.duration().as_secs(), before.duration().subsec_nanos() > 0);
+                -i64::try_from(before).ok()? - i64::from(is_cut)
+            }
         };
         let (year, month, day) = civil(seconds.div_euclid(DAY));
         Some(Self { year, month, day, second: seconds.rem_euclid(DAY) })
@@ -89,6 +92,16 @@ fn civil(days: i64) -> (i64, i64, i64) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_part_of_a_second_is_cut_off_also_before_1970() {
+        let second = |time| DateTime::of(time).map(|moment| (moment.year, moment.second));
+        let half = Duration::from_millis(500);
+        assert_eq!(second(UNIX_EPOCH + half), Some((1970, 0)));
+        assert_eq!(second(UNIX_EPOCH - half), Some((1969, DAY - 1)));
+        assert_eq!(second(UNIX_EPOCH - Duration::from_secs(1)), Some((1969, DAY - 1)));
+        assert_eq!(second(UNIX_EPOCH - Duration::from_secs(1) - half), Some((1969, DAY - 2)));
+    }
 
     proptest! {
         #[test]
