@@ -81,6 +81,10 @@ fn outages_refuse_lose_hang_and_slow_down() {
     assert_eq!((report.failed, report.seconds[1].succeeded), (0, 0), "answers come after it");
     assert!(report.seconds[2].succeeded >= 19, "{report:?}");
 
+    // One that begins before the end of another one goes on after that.
+    let report = of(server().hangs(s(2)..s(3)).hangs(ms(500)..s(2)));
+    assert_eq!((report.succeeded, report.failed), (5, 0), "{report:?}");
+
     let report = of(server().slow(s(1)..s(2), ms(1500)));
     assert_eq!(report.seconds[1].succeeded, 0);
     assert_eq!(report.failed, 0);

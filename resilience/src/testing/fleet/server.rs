@@ -74,6 +74,7 @@ impl Server {
     /// Lets the service hang for a time: requests are taken, and the work at them begins when the time is over.
     pub fn hangs(mut self, time: Range<Duration>) -> Self {
         self.hangs.push(time);
+        self.hangs.sort_by_key(|time| time.start);
         self
     }
 
@@ -91,8 +92,9 @@ impl Server {
 
     /// Returns when the work at a request begins for which there is a worker at `at`, and how long it takes.
     fn work(&self, at: Duration) -> (Duration, Duration) {
+        // In the order of their starts: a hang may begin before the one before it ends.
         let begins =
-            self.hangs.iter().filter(|time| time.contains(&at)).map(|time| time.end).fold(at, Ord::max);
+            self.hangs.iter().fold(at, |begins, time| if time.contains(&begins) { time.end } else { begins });
         let slow = self.slow.iter().find(|(time, _)| time.contains(&begins));
         (begins, slow.map_or(self.latency, |(_, latency)| *latency))
     }
