@@ -157,7 +157,7 @@ fn behind_name(text: &str, before: Option<char>) -> Option<SecretRange> {
     let sign = behind_space(rest.get(after_name..)?);
     let value = ["=>", ":=", "==", "=", ":"].iter().find_map(|known| sign.strip_prefix(known))?;
     let value = behind_space(value);
-    let value = value.strip_prefix("Some(").unwrap_or(value);
+    let value = behind_types(value);
     let opening = run(value, |c| matches!(c, '"' | '\'' | '`' | '\\'));
     let (opening, value) = value.split_at_checked(opening)?;
     let len = match opening.chars().next_back() {
@@ -171,6 +171,22 @@ fn behind_name(text: &str, before: Option<char>) -> Option<SecretRange> {
 /// Returns the text behind the white space before it, in the same line.
 fn behind_space(text: &str) -> &str {
     text.trim_start_matches(|c: char| c.is_whitespace() && !matches!(c, '\n' | '\r'))
+}
+
+/// Returns the text behind the names of types around a value, as `Debug` writes them: `Some(`, `Some(my::Password("`.
+///
+/// Other names than `Some` count only before a quote: a password may have a bracket in it.
+fn behind_types(value: &str) -> &str {
+    let value = value.strip_prefix("Some(").unwrap_or(value);
+    let mut inner = value;
+    while let Some((name, rest)) =
+        inner.split_at_checked(run(inner, |c| c == ':' || c == '_' || c.is_ascii_alphanumeric()))
+        && let Some(rest) = rest.strip_prefix('(')
+        && !name.is_empty()
+    {
+        inner = rest;
+    }
+    if inner.starts_with(['"', '\'', '\\']) { inner } else { value }
 }
 
 /// Names whose value is the rest of the line.
@@ -367,6 +383,10 @@ mod tests {
         ("password: hunter2, user: app", "password: ***, user: app"),
         ("Login { user: \"app\", password: \"hun\\\"ter2\" }", "Login { user: \"app\", password: \"***\" }"),
         ("Login { password: Some(\"hunter2\") }", "Login { password: Some(\"***\") }"),
+        ("Login { password: Password(\"hun ter2\") }", "Login { password: Password(\"***\") }"),
+        ("{ api_key: Some(my::Key(\"CANARY\")), n: 1 }", "{ api_key: Some(my::Key(\"***\")), n: 1 }"),
+        ("token: Some(Token(Inner('CANARY')))", "token: Some(Token(Inner('***')))"),
+        ("password=Hun(ter2", "password=***"),
         ("{\"client_secret\":\"CANARY\",\"id\":7}", "{\"client_secret\":\"***\",\"id\":7}"),
         ("{\\\"password\\\":\\\"CANARY\\\",\\\"id\\\":7}", "{\\\"password\\\":\\\"***\\\",\\\"id\\\":7}"),
         ("{\"pin\":1,\"api-key\":12345,\"n\":2}", "{\"pin\":1,\"api-key\":***,\"n\":2}"),
