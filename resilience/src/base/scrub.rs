@@ -162,7 +162,7 @@ fn behind_name(text: &str, before: Option<char>) -> Option<SecretRange> {
     let (opening, value) = value.split_at_checked(opening)?;
     let len = match opening.chars().next_back() {
         Some(quote) => quoted(value, quote, opening.contains('\\')),
-        None if is_header => whole(value, |c| !matches!(c, '\n' | '\r' | '"' | '\'' | '`' | '}' | ']' | '|')),
+        None if is_header => header(value),
         None => bare(value),
     };
     (len > 0).then_some(SecretRange { kept: text.len() - value.len(), secret: len })
@@ -223,6 +223,22 @@ fn quoted(value: &str, quote: char, is_quoted_twice: bool) -> usize {
     value.len()
 }
 
+/// Returns the length of the value of a header without quotes around it; `Digest username="..", response=".."` has some
+/// inside.
+fn header(value: &str) -> usize {
+    let mut end = 0;
+    while let Some(rest) = value.get(end..) {
+        end += whole(rest, |c| !matches!(c, '\n' | '\r' | '"' | '\'' | '`' | '}' | ']' | '|'));
+        let Some((before, rest)) = value.split_at_checked(end) else { break };
+        let name = before.rsplit([' ', ',']).next().and_then(|word| word.strip_suffix('='));
+        let is_parameter = name.is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_lowercase()));
+        let Some(inside) = rest.strip_prefix('"').filter(|_| is_parameter) else { break };
+        let quotes = (1 + quoted(inside, '"', false) + 1).min(rest.len());
+        end += quotes;
+    }
+    end
+}
+
 /// Returns the length of a value without quotes.
 ///
 /// It ends at white space and at what separates values; closing brackets, commas and dots end it only where nothing
@@ -246,7 +262,7 @@ fn bare(value: &str) -> usize {
 /// The prefixes of secrets of known services, and the least number of characters after them.
 ///
 /// The least length keeps words that begin alike, such as `sk-8`, from being hidden.
-const FORMS: [(&str, usize); 30] = [
+const FORMS: [(&str, usize); 33] = [
     ("sk-", 8),
     ("sk_live_", 8),
     ("sk_test_", 8),
@@ -257,6 +273,7 @@ const FORMS: [(&str, usize); 30] = [
     ("AKIA", 12),
     ("ASIA", 12),
     ("AIza", 20),
+    ("GOCSPX-", 16),
     ("ya29.", 10),
     ("ghp_", 10),
     ("gho_", 10),
@@ -267,6 +284,8 @@ const FORMS: [(&str, usize); 30] = [
     ("glpat-", 10),
     ("xoxa-", 8),
     ("xoxb-", 8),
+    ("xoxc-", 8),
+    ("xoxd-", 8),
     ("xoxp-", 8),
     ("xoxr-", 8),
     ("xoxs-", 8),
@@ -358,6 +377,10 @@ mod tests {
         ("header Basic dXNlcjpwYXNz was refused", "header Basic *** was refused"),
         ("{\"Authorization\": \"token CANARY\"}", "{\"Authorization\": \"***\"}"),
         ("Cookie: sid=CANARY; lang=en\nbody", "Cookie: *** body"),
+        ("Cookie: sid=\"CANARY\"; lang=en\nbody", "Cookie: *** body"),
+        ("[\"authorization: Basic dXNlcjpwYXNz\", \"accept: *\"]", "[\"authorization: ***\", \"accept: *\"]"),
+        ("Authorization: Digest username=\"CANARY\", response=\"CANARY\"\nbody", "Authorization: *** body"),
+        ("Authorization: Digest username=\"CANARY", "Authorization: ***"),
         ("Incorrect API key provided: sk-proj-CANARY_canary-123456.", "Incorrect API key provided: ***."),
         ("key sk-ant-api03-CANARYCANARY is revoked", "key *** is revoked"),
         ("stripe sk_live_CANARYCANARY1", "stripe ***"),
@@ -368,6 +391,8 @@ mod tests {
         ("github_pat_11CANARY_0123456789", "***"),
         ("glpat-CANARYCANARY12", "***"),
         ("slack xoxb-123456789-CANARY", "slack ***"),
+        ("slack xoxc-123456789-CANARY", "slack ***"),
+        ("google GOCSPX-CANARYCANARYCANARYCANARYCANA", "google ***"),
         ("maps AIzaSyCANARYCANARYCANARYCANARY", "maps ***"),
         ("postgres://app:hunter2@db:5432/app refused", "postgres://***@db:5432/app refused"),
         ("postgres://app:hun/ter2@db/app refused", "postgres://***@db/app refused"),
