@@ -117,3 +117,86 @@ async fn functions_that_return_a_future_are_supported() {
     assert_eq!(gives_a_box(&AtomicU32::new(0)).await.unwrap(), 3);
     assert_eq!(boxes_what_it_likes(&AtomicU32::new(0)).await.unwrap(), 3);
 }
+
+struct Host {
+    port: u32,
+    known: Option<u32>,
+}
+
+impl Host {
+    #[with_retry(max = 3)]
+    fn begins_with_if_let(&self) -> Pin<Box<dyn Future<Output = io::Result<u32>> + Send + '_>> {
+        Box::pin(async move {
+            if let None | Some(0) = self.known {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            Ok(self.port)
+        })
+    }
+
+    #[with_retry(max = 3, context(port = self.port))]
+    fn begins_with_let(&self, by: u32) -> Pin<Box<dyn Future<Output = io::Result<u32>> + Send + '_>> {
+        Box::pin(async move {
+            let this = self;
+            let mut by = by;
+            by += self.port;
+            Ok(this.port + by)
+        })
+    }
+}
+
+#[with_retry(max = 3)]
+fn begins_with_cfg(id: u32, other: u32) -> Pin<Box<dyn Future<Output = io::Result<u32>> + Send>> {
+    Box::pin(async move {
+        #[cfg(any())]
+        let id = other;
+        #[cfg(test)]
+        let other = other;
+        Ok(id + 10 * other)
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_statements_of_a_boxed_body_are_kept() {
+    let _world = testing::isolate();
+    let host = |known| Host { port: 4, known };
+    assert_eq!(host(Some(1)).begins_with_if_let().await.unwrap(), 4);
+    assert_eq!(host(None).begins_with_if_let().await.unwrap_err().kind(), io::ErrorKind::NotFound);
+    assert_eq!(host(None).begins_with_let(1).await.unwrap(), 9);
+    assert_eq!(begins_with_cfg(1, 2).await.unwrap(), 21);
+}
+
+#[async_trait::async_trait]
+trait Inner {
+    async fn items(&self) -> io::Result<String>;
+    async fn conditional(&self, by: u32, #[cfg(any())] absent: u32) -> io::Result<u32>;
+}
+
+#[async_trait::async_trait]
+impl Inner for Host {
+    #[with_retry(max = 3, context(port = self.port))]
+    async fn items(&self) -> io::Result<String> {
+        use std::fmt::{self, Display};
+        struct Shown(u32);
+        impl Display for Shown {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(out, "port {}", self.0)
+            }
+        }
+        Ok(Shown(self.port).to_string())
+    }
+
+    #[with_retry(max = 3)]
+    async fn conditional(&self, mut by: u32, #[cfg(any())] absent: u32) -> io::Result<u32> {
+        by += self.port;
+        Ok(by)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn items_and_conditions_in_async_trait_methods_are_kept() {
+    let _world = testing::isolate();
+    let host = Host { port: 4, known: None };
+    assert_eq!(host.items().await.unwrap(), "port 4");
+    assert_eq!(host.conditional(1).await.unwrap(), 5);
+}

@@ -19,18 +19,26 @@ pub(crate) enum Form {
     Block { output: Box<Type>, prologue: Vec<Binding>, rest: TokenStream },
 }
 
-/// `let pattern: type = argument;`
+/// `let pattern: type = argument;`, with the attributes before it.
 pub(crate) struct Binding {
+    pub(crate) attrs: Vec<Attribute>,
     pub(crate) pattern: Pat,
     ty: Option<(Token![:], Type)>,
     pub(crate) argument: Ident,
 }
 
+impl Binding {
+    /// Returns whether it is `let __self = self;`, which `#[async_trait]` writes.
+    fn renames_self(&self) -> bool {
+        self.argument == "self" && matches!(&self.pattern, Pat::Ident(pattern) if pattern.ident == SELF)
+    }
+}
+
 impl ToTokens for Binding {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { pattern, ty, argument } = self;
+        let Self { attrs, pattern, ty, argument } = self;
         let ty = ty.as_ref().map(|(colon, ty)| quote!(#colon #ty));
-        tokens.extend(quote!(let #pattern #ty = #argument;));
+        tokens.extend(quote!(#(#attrs)* let #pattern #ty = #argument;));
     }
 }
 
@@ -58,7 +66,7 @@ impl Form {
             Self::Future { boxed: false, .. } => quote_spanned!(here=> async move { #inner }),
             Self::Future { .. } => quote_spanned!(here=> __rt::boxed(async move { #inner })),
             Self::Block { prologue: bindings, .. } => {
-                let renamed = bindings.iter().any(|binding| binding.argument == "self");
+                let renamed = bindings.iter().any(Binding::renames_self);
                 let inner = if renamed { self_renamed(inner) } else { inner };
                 quote_spanned!(here=> __rt::boxed(async move { #prologue #inner }))
             }
@@ -106,7 +114,8 @@ fn split(block: TokenStream) -> (Vec<Binding>, TokenStream) {
     }
 }
 
-/// Returns the end of `if let Some(..) = None::<R> { .. }`, which only gives the compiler a type.
+/// Returns the end of the `if let Some(__ret) = None::<R> { .. }` of `#[async_trait]`, which only gives the compiler a
+/// type.
 fn typed_return(tokens: &[TokenTree]) -> Option<usize> {
     let is = |at: usize, name: &str| matches!(tokens.get(at), Some(TokenTree::Ident(word)) if word == name);
     if !is(0, "if") || !is(1, "let") {
@@ -115,38 +124,53 @@ fn typed_return(tokens: &[TokenTree]) -> Option<usize> {
     let end = tokens.iter().position(
         |token| matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace),
     )?;
-    let names_none =
-        tokens.iter().take(end).any(|token| matches!(token, TokenTree::Ident(word) if word == "None"));
-    names_none.then_some(end + 1)
+    let binds_it = |token: &TokenTree| match token {
+        TokenTree::Group(group) => group.stream().to_string() == "__ret",
+        _ => false,
+    };
+    tokens.iter().take(end).any(binds_it).then_some(end + 1)
 }
 
-/// Reads `let pattern = argument;` at the start, attributes before it left out; and returns its number of tokens.
+/// Reads `let pattern = argument;` at the start, and returns its number of tokens.
 fn binding(tokens: &[TokenTree]) -> Option<(Binding, usize)> {
     let end = tokens.iter().position(|token| matches!(token, TokenTree::Punct(p) if p.as_char() == ';'))?;
     let read = |input: ParseStream<'_>| {
-        Attribute::parse_outer(input)?;
+        let attrs = Attribute::parse_outer(input)?;
         input.parse::<Token![let]>()?;
         let pattern = Pat::parse_single(input)?;
         let colon: Option<Token![:]> = input.parse()?;
         let ty = colon.map(|colon| Ok::<_, syn::Error>((colon, input.parse()?))).transpose()?;
         input.parse::<Token![=]>()?;
         let argument = input.call(Ident::parse_any)?;
-        Ok(Binding { pattern, ty, argument })
+        Ok(Binding { attrs, pattern, ty, argument })
     };
     let binding = read.parse2(tokens.get(..end)?.iter().cloned().collect()).ok()?;
     Some((binding, end + 1))
 }
 
-/// Returns `tokens` with `__self` for `self`, as `#[async_trait]` has written the body.
+/// The name of `self` in the body that `#[async_trait]` writes.
+const SELF: &str = "__self";
+
+/// Returns `tokens` with `__self` for `self`, as `#[async_trait]` has written the body: not in the functions and imports
+/// inside of it, whose `self` is another.
 fn self_renamed(tokens: TokenStream) -> TokenStream {
     let mut out = TokenStream::new();
     let mut tokens = tokens.into_iter().peekable();
+    let mut is_item = false;
     while let Some(token) = tokens.next() {
         let is_path = matches!(tokens.peek(), Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
+        let is_named = matches!(tokens.peek(), Some(TokenTree::Ident(_)));
+        is_item |= matches!(&token, TokenTree::Ident(word) if word == "use" || (word == "fn" && is_named));
+        let ends_item = match &token {
+            TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+            TokenTree::Punct(punct) => punct.as_char() == ';',
+            _ => false,
+        };
         out.extend([match token {
+            token if is_item => token,
+            // The name that async_trait uses: the same name for the same value.
             TokenTree::Ident(word) if word == "self" && !is_path => {
-                // The name that async_trait uses: the same name for the same value.
-                TokenTree::Ident(Ident::new("__self", word.span()))
+                TokenTree::Ident(Ident::new(SELF, word.span()))
             }
             TokenTree::Group(group) => {
                 let mut renamed = Group::new(group.delimiter(), self_renamed(group.stream()));
@@ -155,6 +179,7 @@ fn self_renamed(tokens: TokenStream) -> TokenStream {
             }
             other => other,
         }]);
+        is_item &= !ends_item;
     }
     out
 }
