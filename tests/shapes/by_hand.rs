@@ -187,7 +187,7 @@ impl Inner for Host {
     }
 
     #[with_retry(max = 3)]
-    async fn conditional(&self, mut by: u32, #[cfg(any())] absent: u32) -> io::Result<u32> {
+    async fn conditional(&self, mut by: u32, #[cfg(any())] mut absent: u32) -> io::Result<u32> {
         by += self.port;
         Ok(by)
     }
@@ -199,4 +199,25 @@ async fn items_and_conditions_in_async_trait_methods_are_kept() {
     let host = Host { port: 4, known: None };
     assert_eq!(host.items().await.unwrap(), "port 4");
     assert_eq!(host.conditional(1).await.unwrap(), 5);
+}
+
+#[with_retry(max = 3)]
+fn copies_a_part(&mut (mut seen, ref runs): &mut (u32, AtomicU32)) -> io::Result<u32> {
+    seen += 1;
+    run(runs).map(|run| run + 10 * seen)
+}
+
+#[timeout(2s)]
+async fn copies_a_part_later(&mut (mut seen, _): &mut (u32, u32)) -> io::Result<u32> {
+    seen += 1;
+    Ok(seen)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pattern_of_a_reference_may_copy_a_part() {
+    let _world = testing::isolate();
+    let mut pair = (1, AtomicU32::new(0));
+    assert_eq!(copies_a_part(&mut pair).unwrap(), 23, "each attempt has a copy of its own");
+    assert_eq!(pair.0, 1);
+    assert_eq!(copies_a_part_later(&mut (1, 0)).await.unwrap(), 2);
 }

@@ -12,7 +12,9 @@ use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg, GenericParam, Pat, ReceiverKind, ReturnType, Signature, Type, Visibility};
+use syn::{
+    Attribute, FnArg, GenericParam, Pat, ReceiverKind, ReturnType, Signature, Type, Visibility, parse_quote,
+};
 
 /// A function: free, in an `impl`, or in a trait.
 pub(crate) struct Item {
@@ -244,38 +246,44 @@ impl Item {
         format!("the function has no argument `{word}`{}\narguments: {}", hint(word, &all), all.join(", "))
     }
 
-    /// Takes `mut` off the bindings of the arguments that are `used_again`, and off those of references,
-    /// which the body may point elsewhere; returns the bindings.
+    /// Takes `mut` off the names of the arguments that are `used_again`, and off those of references, which the body
+    /// may point elsewhere; returns these bindings, and those inside patterns. There a `mut` stays, because in edition
+    /// 2021 it also makes a copy of what would be bound by reference.
     pub(crate) fn take_mutable_bindings(
         &mut self,
         used_again: impl Fn(&Ident) -> bool,
     ) -> Vec<MutableBinding> {
         let mut found = Vec::new();
-        let mut take = |pat: &mut Pat, reborrow: bool, cfgs: &[Attribute]| {
+        let mut take = |pat: &mut Pat, is_reference: bool, attrs: &mut Vec<Attribute>| {
+            let is_name = simple_name(pat).is_some();
+            let (reborrow, cfgs, before) = (is_reference && is_name, cfgs(attrs), found.len());
             uses::bindings(pat, &mut |binding| {
                 let taken = binding.by_ref.is_none() && (reborrow || used_again(&binding.ident));
-                if taken && binding.mutability.take().is_some() {
-                    let (name, cfgs) = (binding.ident.clone(), cfgs.to_vec());
-                    found.push(MutableBinding { name, reborrow, cfgs });
+                if taken && binding.mutability.is_some() {
+                    binding.mutability.take_if(|_| is_name);
+                    found.push(MutableBinding { name: binding.ident.clone(), reborrow, cfgs: cfgs.clone() });
                 }
             });
+            if !is_name && found.len() > before {
+                attrs.push(parse_quote!(#[allow(unused_mut)]));
+            }
         };
         if let Form::Block { prologue, .. } = &mut self.form {
             // `&mut self` is shared on purpose.
             for binding in prologue.iter_mut().filter(|binding| binding.argument != "self") {
-                let reborrow = self.sig.inputs.iter().any(|input| match input {
+                let is_reference = self.sig.inputs.iter().any(|input| match input {
                     FnArg::Typed(typed) => {
                         simple_name(&typed.pat) == Some(&binding.argument)
                             && types::is_mutable_reference(&typed.ty)
                     }
                     FnArg::Receiver(_) => false,
                 });
-                take(&mut binding.pattern, reborrow, &[]);
+                take(&mut binding.pattern, is_reference, &mut binding.attrs);
             }
         }
         for input in &mut self.sig.inputs {
             if let FnArg::Typed(typed) = input {
-                take(&mut typed.pat, types::is_mutable_reference(&typed.ty), &cfgs(&typed.attrs));
+                take(&mut typed.pat, types::is_mutable_reference(&typed.ty), &mut typed.attrs);
             }
         }
         found

@@ -81,6 +81,18 @@ pub fn renamed(fails: bool) -> Result<u32, Failure> {
     }
 }
 
+/// In edition 2021 a `mut` in such a pattern binds a copy.
+///
+/// # Errors
+///
+/// [`Failure`].
+#[with_retry(max = 2, base = 0s, crate = ::tough)]
+pub fn copies_a_part((mut calls, seen): &(u32, std::cell::Cell<u32>)) -> Result<u32, Failure> {
+    calls += 1;
+    seen.set(seen.get() + calls);
+    Err(Failure::Passing)
+}
+
 /// Through a re-export.
 #[tough::with_retry(max = 1, crate = crate::framework::parts)]
 #[timeout(1s)]
@@ -93,12 +105,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_functions_run_under_a_renamed_crate() {
+    fn functions_run_under_a_renamed_crate() {
         assert_eq!(renamed(false).unwrap(), 1);
         assert_eq!(renamed(true).unwrap(), 0);
         let names = tough::points().into_iter().map(|point| point.name.to_string());
         let own: Vec<_> = names.filter(|name| !name.contains("::rows::")).collect();
-        assert_eq!(own, ["resilience_rename::renamed", "resilience_rename::through_a_framework"]);
+        let names = ["copies_a_part", "renamed", "through_a_framework"];
+        assert_eq!(own, names.map(|name| format!("resilience_rename::{name}")));
         drop(through_a_framework());
+    }
+
+    #[test]
+    fn each_attempt_has_its_own_copy_of_a_part() {
+        let pair = (4, std::cell::Cell::new(0));
+        assert!(copies_a_part(&pair).is_err());
+        assert_eq!(pair.1.get(), 15);
     }
 }
