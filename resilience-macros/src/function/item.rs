@@ -326,6 +326,7 @@ pub(crate) fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
 
 /// Returns whether the first statement of a body is an item, whatever attributes it has.
 pub(crate) fn begins_with_item(body: &TokenStream) -> bool {
+    const BEFORE: [&str; 3] = ["async", "pub", "unsafe"];
     const WORDS: [&str; 12] = [
         "const",
         "enum",
@@ -344,6 +345,12 @@ pub(crate) fn begins_with_item(body: &TokenStream) -> bool {
     let mut next = tokens.next();
     while matches!(&next, Some(TokenTree::Punct(punct)) if punct.as_char() == '#') {
         next = tokens.nth(1);
+    }
+    while let Some(TokenTree::Ident(word)) = &next
+        && BEFORE.iter().any(|it| word == it)
+    {
+        next =
+            tokens.find(|token| !matches!(token, TokenTree::Group(it) if it.delimiter() != Delimiter::Brace));
     }
     matches!(&next, Some(TokenTree::Ident(word)) if WORDS.iter().any(|it| word == it))
 }

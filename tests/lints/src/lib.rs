@@ -402,6 +402,24 @@ pub mod one_line {
     ///
     /// The body's own.
     #[with_retry]
+    pub async fn of_async_items(id: u32) -> Result<u32, Failure> {
+        async fn inner(id: u32) -> Result<u32, Failure> { plain(id).await }
+        inner(id).await
+    }
+
+    /// # Errors
+    ///
+    /// The body's own.
+    #[with_retry]
+    pub async fn of_visible_items(id: u32) -> Result<u32, Failure> {
+        pub(super) const FIRST: u32 = 1;
+        plain(id.min(FIRST)).await
+    }
+
+    /// # Errors
+    ///
+    /// The body's own.
+    #[with_retry]
     pub async fn forever(id: u32) -> Result<(), Failure> { loop { let _: u32 = plain(id).await?; } }
 
     /// # Errors
