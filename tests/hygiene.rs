@@ -77,6 +77,51 @@ mod raw_names {
     }
 }
 
+mod by_paths {
+    use resilience::{testing, with_retry};
+    use std::cell::Cell;
+    use std::collections::HashMap;
+
+    mod config {
+        pub const N: u32 = 1;
+    }
+
+    trait Limit {
+        const MAX: u32;
+    }
+
+    impl Limit for HashMap<u8, u16> {
+        const MAX: u32 = 2;
+    }
+
+    #[with_retry(max = config::N, base = 0s)]
+    fn named_like_a_parameter<const N: u32>(calls: &Cell<u32>) -> Option<u32> {
+        calls.set(calls.get() + N);
+        None
+    }
+
+    #[with_retry(max = <HashMap<u8, u16> as Limit>::MAX, base = 0s)]
+    fn in_angle_brackets(calls: &Cell<u32>) -> Option<u32> {
+        calls.set(calls.get() + 1);
+        None
+    }
+
+    #[with_retry(max = 1 + <HashMap<u8, u16>>::MAX, base = 0s)]
+    fn after_an_operator(calls: &Cell<u32>) -> Option<u32> {
+        calls.set(calls.get() + 1);
+        None
+    }
+
+    #[test]
+    fn constants_are_found_by_any_path() {
+        let _world = testing::isolate();
+        let calls = Cell::new(0);
+        assert_eq!((named_like_a_parameter::<10>(&calls), calls.replace(0)), (None, 20));
+        assert_eq!((in_angle_brackets(&calls), calls.replace(0)), (None, 3));
+        assert_eq!((after_an_operator(&calls), calls.replace(0)), (None, 4));
+    }
+}
+
 mod by_macros {
     use resilience::{Rejected, circuit_breaker, testing, timeout, with_fallback, with_retry};
     use std::cell::Cell;

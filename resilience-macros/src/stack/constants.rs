@@ -98,10 +98,19 @@ fn check_value(spec: &Spec, key: Option<&Key>, tokens: &TokenStream, item: &Item
     errors.at_span(name.span(), words);
 }
 
-/// Returns a type or constant parameter of the function in `tokens`.
+/// Returns a type or constant parameter of the function in `tokens`: not the end of a path or a field of its name.
 fn parameter(tokens: TokenStream, item: &Item) -> Option<Ident> {
-    tokens.into_iter().find_map(|token| match token {
-        TokenTree::Ident(name) => Some(name).filter(|name| item.has_parameter(name)),
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let is = |at: Option<usize>, c: char| {
+        let token = at.and_then(|at| tokens.get(at));
+        matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == c)
+    };
+    tokens.iter().enumerate().find_map(|(at, token)| match token {
+        TokenTree::Ident(name) => {
+            let before = at.checked_sub(1);
+            let is_part = is(before, '.') || is(before, ':') && is(at.checked_sub(2), ':');
+            Some(name.clone()).filter(|name| !is_part && item.has_parameter(name))
+        }
         TokenTree::Group(group) => parameter(group.stream(), item),
         _ => None,
     })

@@ -58,7 +58,7 @@ impl Entry {
 }
 
 /// Splits `tokens` at the commas that separate arguments: not those inside brackets, between the bars
-/// of a closure, or in a turbofish. Where one is missing before `key =` it splits, too.
+/// of a closure, or in the angle brackets of a path. Where one is missing before `key =` it splits, too.
 pub(crate) fn split(tokens: TokenStream) -> Vec<TokenStream> {
     parts(tokens, |_, _| ())
 }
@@ -82,7 +82,7 @@ fn parts(tokens: TokenStream, wrong: impl Fn(Span, String)) -> Vec<TokenStream> 
             match punct.as_char() {
                 '|' if in_bars => in_bars = false,
                 '|' if begins_expression(before) => in_bars = true,
-                '<' if is_punct(before, ':') => angles += 1,
+                '<' if begins_path(before) => angles += 1,
                 '<' if angles > 0 => angles += 1,
                 '>' if angles > 0 && !is_punct(before, '-') => angles -= 1,
                 ',' if !in_bars && angles == 0 => {
@@ -113,6 +113,14 @@ fn begins_expression(before: Option<&TokenTree>) -> bool {
         None => true,
         Some(TokenTree::Ident(word)) => word == "move" || word == "async",
         Some(token) => is_punct(Some(token), '='),
+    }
+}
+
+/// Returns whether a `<` after this token is a bracket, and not a comparison.
+fn begins_path(before: Option<&TokenTree>) -> bool {
+    match before {
+        Some(TokenTree::Punct(punct)) => !matches!(punct.as_char(), '<' | '>' | '?' | '.'),
+        before => begins_expression(before),
     }
 }
 
