@@ -234,3 +234,10 @@ async fn load_again(id: u64) -> Result<u64, Rejected> {
 async fn load_misspelt(id: u64) -> Result<u64, Rejected> {
     Ok(id)
 }
+
+// brace_not_closed_after_a_closing_one
+
+#[checkpoint("page:}}{id")]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}

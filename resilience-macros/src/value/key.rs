@@ -294,8 +294,14 @@ fn pieces(text: &str) -> std::result::Result<Vec<Piece>, String> {
         match c {
             '{' | '}' if rest.next_if_eq(&c).is_some() => literal.push(c),
             '{' => {
-                let inside: String = rest.by_ref().take_while(|c| *c != '}').collect();
-                if !text.contains('}') || text.matches('{').count() > text.matches('}').count() {
+                let mut inside = String::new();
+                let is_closed = rest.by_ref().any(|c| {
+                    if c != '}' {
+                        inside.push(c);
+                    }
+                    c == '}'
+                });
+                if !is_closed || text.matches('{').count() > text.matches('}').count() {
                     return Err(
                         "this `{` is never closed\nhelp: write `{{` for the character itself".to_owned()
                     );
