@@ -210,6 +210,20 @@ fn a_mismatch_names_each_changed_input() {
     assert_eq!(contradiction.names, ["one", "three"]);
 }
 
+#[checkpoint("computed:{id}", inputs(sum = *by + 1, wide = *by as u64))]
+fn computed(id: u32, by: &u32) -> Result<u32, Error> {
+    Ok(id + by)
+}
+
+#[test]
+fn an_input_may_be_any_expression() {
+    let _world = isolate();
+    assert_eq!(computed(1, &1).unwrap(), 2);
+    let error = computed(1, &2).unwrap_err().checkpoint();
+    let CheckpointError::Mismatch { contradiction, .. } = error else { panic!("{error}") };
+    assert_eq!(contradiction.names, ["sum", "wide"]);
+}
+
 #[checkpoint("panics:{id}")]
 fn panics(id: u32) -> Result<u32, Error> {
     assert!(ran() > 0, "the first time");

@@ -241,3 +241,10 @@ async fn load_misspelt(id: u64) -> Result<u64, Rejected> {
 fn load(id: u32) -> Result<u32, Rejected> {
     Ok(id)
 }
+
+// no_value_of_an_input
+
+#[checkpoint("page:{id}", inputs(size = body.len() with))]
+fn load(id: u32, body: &str) -> Result<u32, Rejected> {
+    Ok(id)
+}

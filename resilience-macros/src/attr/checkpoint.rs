@@ -112,7 +112,7 @@ fn inputs(entry: Entry, item: &Item) -> Result<Vec<(String, TokenStream)>> {
     let mut found: Vec<(String, TokenStream)> = Vec::new();
     for entry in keys::entries(list) {
         let (key, value) = match (entry.key, entry.value) {
-            (Some(key), Value::Given(value)) => (key, value),
+            (Some(key), Value::Given(value)) => (key, value::expression(value)?),
             (Some(key), Value::Word) if bound.contains(&key) => (key.clone(), quote!(#key)),
             (Some(key), Value::Word) => {
                 return Err(Error::new(key.span(), item.has_no_argument(&key.to_string())));
@@ -176,7 +176,7 @@ impl Layer for Checked {
         let inputs = match &self.inputs {
             Some(inputs) => {
                 let (names, values): (Vec<_>, Vec<_>) = inputs.iter().cloned().unzip();
-                some(quote!(__rt::inputs(__rt::Args::new()#(.input(#names, &#values))*)))
+                some(quote!(__rt::inputs(__rt::Args::new()#(.input(#names, &(#values)))*)))
             }
             None if self.unkeyed.is_empty() => none,
             None => {
