@@ -224,6 +224,20 @@ fn an_input_may_be_any_expression() {
     assert_eq!(contradiction.names, ["sum", "wide"]);
 }
 
+#[checkpoint("raw:{id}", inputs(r#type))]
+fn raw(id: u32, r#type: u32) -> Result<u32, Error> {
+    Ok(id + r#type)
+}
+
+#[test]
+fn an_input_with_a_raw_name_is_recorded_without_its_prefix() {
+    let _world = isolate();
+    assert_eq!(raw(1, 1).unwrap(), 2);
+    let error = raw(1, 2).unwrap_err().checkpoint();
+    let CheckpointError::Mismatch { contradiction, .. } = error else { panic!("{error}") };
+    assert_eq!(contradiction.names, ["type"]);
+}
+
 #[checkpoint("panics:{id}")]
 fn panics(id: u32) -> Result<u32, Error> {
     assert!(ran() > 0, "the first time");

@@ -47,6 +47,21 @@ fn a_context_may_be_any_expression() {
     assert_eq!(pairs, [("sum", "2"), ("wide", "1"), ("either", "true")]);
 }
 
+#[with_retry(max = 0, context(r#type, r#fn = r#type + 1))]
+fn raw(r#type: u32) -> Option<u32> {
+    let _ = r#type;
+    None
+}
+
+#[test]
+fn a_raw_name_is_recorded_without_its_prefix() {
+    let _world = testing::isolate();
+    assert_eq!(raw(1), None);
+    let records = history().records();
+    let pairs: Vec<_> = records[0].context.iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert_eq!(pairs, [("type", "1"), ("fn", "2")]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_missing_value_is_recorded_as_unknown() {
     let _world = testing::isolate();

@@ -6,6 +6,7 @@ use crate::syntax::keys::{self, Entry, Key, SHARED, Spec, Value};
 use crate::value;
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
 use syn::{Error, Expr, LitStr, Result};
 
 /// The keys about the function, as read from its attributes.
@@ -91,7 +92,7 @@ fn pairs(tokens: TokenStream) -> Result<Vec<(String, TokenStream)>> {
             (Some(key), Value::Word) => (key, quote!(#key)),
             _ => return Err(Error::new(entry.span, "expected `name = expression`")),
         };
-        let name = key.to_string();
+        let name = key.unraw().to_string();
         if found.iter().any(|(other, _)| *other == name) {
             return Err(Error::new(key.span(), keys::written_twice(&name)));
         }

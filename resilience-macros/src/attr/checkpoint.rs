@@ -119,7 +119,7 @@ fn inputs(entry: Entry, item: &Item) -> Result<Vec<(String, TokenStream)>> {
             }
             _ => return Err(Error::new(entry.span, "expected an argument, or `name = expression`")),
         };
-        let name = key.to_string();
+        let name = key.unraw().to_string();
         if found.iter().any(|(other, _)| *other == name) {
             return Err(Error::new(key.span(), keys::written_twice(&name)));
         }
