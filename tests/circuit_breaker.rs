@@ -15,6 +15,8 @@ mod in_flight;
 mod instances;
 #[path = "circuit_breaker/keys.rs"]
 mod keys;
+#[path = "circuit_breaker/outside.rs"]
+mod outside;
 #[path = "circuit_breaker/rates.rs"]
 mod rates;
 #[path = "circuit_breaker/slow.rs"]
