@@ -154,6 +154,11 @@ impl Context<'_> {
         quote_spanned!(here=> { let (__outcome, __verdict) = #refused; #ended })
     }
 
+    /// Returns whether `__outcome` is a success, as code; that the type is no outcome is reported at the return type.
+    pub(crate) fn succeeded(&self) -> TokenStream {
+        quote_spanned!(Span::mixed_site().located_at(self.return_at)=> __rt::Outcome::is_success(&__outcome))
+    }
+
     /// Returns whether the attribute makes the error of the function from a rejection.
     pub(crate) const fn makes_rejected(&self) -> bool {
         self.options.rejected.is_some()

@@ -50,7 +50,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             fetch(id, name).await
         }
             .await;
-        if (&__permit).passes(&__outcome) {
+        if __rt::Outcome::is_success(&__outcome) && (&__permit).passes() {
             __permit.passed();
             break '__breaker __outcome;
         }
@@ -88,7 +88,7 @@ impl Service {
                 self.fetch(id).await
             }
                 .await;
-            if (&__permit).passes(&__outcome) {
+            if __rt::Outcome::is_success(&__outcome) && (&__permit).passes() {
                 __permit.passed();
                 break '__breaker __outcome;
             }

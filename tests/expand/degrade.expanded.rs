@@ -105,7 +105,9 @@ async fn owned(plan: Plan, id: u32) -> Result<String, Error> {
                                 },
                             )
                             .await;
-                        if (&__RETRY).ended(&__retry, &__outcome) {
+                        if __rt::Outcome::is_success(&__outcome)
+                            && (&__RETRY).ended(&__retry)
+                        {
                             break (__outcome, __rt::None);
                         }
                         let __outcome = __rt::unended(__outcome);

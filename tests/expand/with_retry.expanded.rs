@@ -62,7 +62,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                     },
                 )
                 .await;
-            if (&__RETRY).ended(&__retry, &__outcome) {
+            if __rt::Outcome::is_success(&__outcome) && (&__RETRY).ended(&__retry) {
                 break __outcome;
             }
             let __outcome = __rt::unended(__outcome);
@@ -109,7 +109,7 @@ impl Service {
                         },
                     )
                     .await;
-                if (&__RETRY).ended(&__retry, &__outcome) {
+                if __rt::Outcome::is_success(&__outcome) && (&__RETRY).ended(&__retry) {
                     break __outcome;
                 }
                 let __outcome = __rt::unended(__outcome);

@@ -243,11 +243,10 @@ impl Layer for Checked {
             return None;
         }
         let here = Span::mixed_site();
-        let at = here.located_at(cx.return_at);
-        let passes = quote_spanned!(at=> (&__permit).passes(&__outcome));
         let (label, (counted, last)) = (position.label(), position.passed());
+        let succeeded = cx.succeeded();
         Some(quote_spanned! {here=>
-            if #passes #counted {
+            if #succeeded && (&__permit).passes() #counted {
                 __permit.passed();
                 break #label #last;
             }

@@ -375,17 +375,16 @@ impl Layer for Checked {
             return None;
         }
         let (here, call, site) = (Span::mixed_site(), retry_local(), &position.site);
-        let at = here.located_at(cx.return_at);
         let is_keyed = self.budget_key(cx, position).is_some();
         let ended = if self.has_own_budget(is_keyed) {
-            quote_spanned!(at=> (&#site).ended(&#call, &__outcome))
+            quote_spanned!(here=> (&#site).ended(&#call))
         } else {
             let budget = self.budget(position, is_keyed);
-            quote_spanned!(at=> (&#site).ended_with(&#call, &__outcome, #budget))
+            quote_spanned!(here=> (&#site).ended_with(&#call, #budget))
         };
-        let (counted, last) = position.passed();
+        let ((counted, last), succeeded) = (position.passed(), cx.succeeded());
         Some(quote_spanned! {here=>
-            if #ended #counted {
+            if #succeeded && #ended #counted {
                 break #last;
             }
             let __outcome = __rt::unended(__outcome);

@@ -7,7 +7,6 @@ use crate::base::each_poll::each_poll;
 use crate::base::scope::{Stack, nanos};
 use crate::base::world::World;
 use crate::classify::Classify;
-use crate::failure::outcome::Outcome;
 use crate::outcome::Refuse;
 use crate::policy::{Ruling, Verdict};
 use crate::rejected::Rejected;
@@ -263,14 +262,14 @@ impl<B: Deref<Target = CircuitBreaker>, T: Timing> PermitOf<B, T> {
         outcome
     }
 
-    /// Returns whether the call has succeeded, and a breaker that counts no successes has nothing to clear.
+    /// Returns whether a breaker that counts no successes has nothing to clear at one of this call.
     #[inline]
     #[doc(hidden)]
-    pub fn passes(&self, outcome: &impl Outcome) -> bool {
-        self.world.is_none() && outcome.judge().is_ok() && self.breaker.live.gate.load().is_clean(self.token)
+    pub fn passes(&self) -> bool {
+        self.world.is_none() && self.breaker.live.gate.load().is_clean(self.token)
     }
 
-    /// Ends a call that [`passes`](Self::passes).
+    /// Ends a call that has succeeded and [`passes`](Self::passes).
     #[inline]
     #[doc(hidden)]
     pub fn passed(mut self) {

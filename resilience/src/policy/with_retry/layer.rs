@@ -17,7 +17,6 @@ use super::run::Wait;
 use super::run::{self, CallSite, Counter, Pause, Retrying};
 use crate::base::site::Site;
 use crate::base::stopping;
-use crate::failure::outcome::Outcome;
 #[cfg(feature = "ops")]
 use crate::point::Measure;
 use crate::point::registry::{Point, PointKey};
@@ -214,16 +213,16 @@ impl RetrySite {
         Some(&self.state.budget)
     }
 
-    /// Returns whether the first attempt of a call has succeeded, and returns nothing to the function's own budget.
+    /// Returns whether a success is that of a first attempt, and returns nothing to the function's own budget.
     #[inline]
-    pub fn ended(&'static self, call: &CallState, outcome: &impl Outcome) -> bool {
-        self.ended_with(call, outcome, self.own_budget())
+    pub fn ended(&'static self, call: &CallState) -> bool {
+        self.ended_with(call, self.own_budget())
     }
 
-    /// Returns whether the first attempt of a call has succeeded, and returns nothing to the `budget` that pays.
+    /// Returns whether a success is that of a first attempt, and returns nothing to the `budget` that pays.
     #[inline]
-    pub fn ended_with<'b>(&self, call: &CallState, outcome: &impl Outcome, budget: impl Pays<'b>) -> bool {
-        call.is_empty() && outcome.judge().is_ok() && budget.is_full()
+    pub fn ended_with<'b>(&self, call: &CallState, budget: impl Pays<'b>) -> bool {
+        call.is_empty() && budget.is_full()
     }
 
     fn count(&self, counter: Counter) {
