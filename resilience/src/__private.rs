@@ -38,7 +38,7 @@ pub use crate::policy::keyed::{KeyAndValue, Keyed};
 pub use crate::policy::stateful::Instance;
 pub use crate::policy::timeout::Timed;
 pub use crate::policy::with_fallback::{Instead, Settled, Step};
-pub use crate::policy::with_retry::{Budget, KeyedBudgets, attempt, check_waits, unended};
+pub use crate::policy::with_retry::{Budget, KeyedBudgets, attempt, check_waits};
 #[cfg(not(all(feature = "ops", feature = "config")))]
 pub use absent::*;
 // Every policy's own module, so that an expansion can name its items.

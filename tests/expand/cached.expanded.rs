@@ -88,7 +88,7 @@ async fn asynchronous(id: u32) -> Result<String, Error> {
         };
         let (__outcome, __verdict) = (&__lead)
             .leading(async {
-                let mut __again = (&__RETRY).in_code().begin();
+                let mut __again = (&__RETRY).begin();
                 let (__outcome, __verdict) = loop {
                     let __retrying = {
                         let (__retry, __outcome) = __rt::attempt(
@@ -108,15 +108,15 @@ async fn asynchronous(id: u32) -> Result<String, Error> {
                         {
                             break (__outcome, __rt::None);
                         }
-                        let __outcome = __rt::unended(__outcome);
+                        let __outcome = { __outcome };
                         let __verdict = __rt::Outcome::probe(&__outcome)
                             .probed_verdict(&__POINT, (&__retry).attempt());
-                        match (&__RETRY).in_code().settle(__retry, __verdict) {
+                        match (&__RETRY).settle(__retry, __verdict) {
                             __rt::Ok(__verdict) => break (__outcome, __verdict),
                             __rt::Err(__retrying) => __retrying,
                         }
                     };
-                    __again = __rt::Some((&__RETRY).in_code().again(__retrying));
+                    __again = __rt::Some((&__RETRY).again(__retrying));
                 };
                 (__outcome, __verdict)
             })

@@ -58,7 +58,7 @@ async fn all(id: u32) -> Result<String, Error> {
             };
             let __verdict = __rt::Outcome::probe(&__outcome)
                 .probed_verdict(&__POINT, (&__retry).attempt());
-            match (&__RETRY).in_code().settle(__retry, __verdict) {
+            match (&__RETRY).settle(__retry, __verdict) {
                 __rt::Ok(_) => break __outcome,
                 __rt::Err(__retrying) => __retrying,
             }

@@ -54,7 +54,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             __permit.passed();
             break '__breaker __outcome;
         }
-        let __outcome = __rt::unended(__outcome);
+        let __outcome = { __outcome };
         let __verdict = __rt::Outcome::probe(&__outcome).probed_verdict(&__POINT, 1);
         let __verdict = __permit.settle(__verdict, __rt::Ruling::ByCategory);
         __outcome
@@ -92,7 +92,7 @@ impl Service {
                 __permit.passed();
                 break '__breaker __outcome;
             }
-            let __outcome = __rt::unended(__outcome);
+            let __outcome = { __outcome };
             let __verdict = __rt::Outcome::probe(&__outcome).probed_verdict(&__POINT, 1);
             let __verdict = __permit.settle(__verdict, __rt::Ruling::ByCategory);
             __outcome

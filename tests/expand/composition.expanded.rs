@@ -77,7 +77,7 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
                                 .settle(__verdict, __rt::Ruling::ByCategory);
                             (__outcome, __verdict)
                         };
-                        match (&__RETRY).in_code().settle(__retry, __verdict) {
+                        match (&__RETRY).settle(__retry, __verdict) {
                             __rt::Ok(__verdict) => break (__outcome, __verdict),
                             __rt::Err(__retrying) => __retrying,
                         }

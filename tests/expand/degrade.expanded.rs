@@ -90,7 +90,7 @@ async fn owned(plan: Plan, id: u32) -> Result<String, Error> {
                     ::core::option::Option::take(&mut __simpler),
                     || ::core::option::Option::take(&mut __original),
                 );
-                let mut __again = (&__RETRY).in_code().begin();
+                let mut __again = (&__RETRY).begin();
                 let (__outcome, __verdict) = loop {
                     let __retrying = {
                         let (__retry, __outcome) = __rt::attempt(
@@ -110,15 +110,15 @@ async fn owned(plan: Plan, id: u32) -> Result<String, Error> {
                         {
                             break (__outcome, __rt::None);
                         }
-                        let __outcome = __rt::unended(__outcome);
+                        let __outcome = { __outcome };
                         let __verdict = __rt::Outcome::probe(&__outcome)
                             .probed_verdict(&__POINT, (&__retry).attempt());
-                        match (&__RETRY).in_code().settle(__retry, __verdict) {
+                        match (&__RETRY).settle(__retry, __verdict) {
                             __rt::Ok(__verdict) => break (__outcome, __verdict),
                             __rt::Err(__retrying) => __retrying,
                         }
                     };
-                    __again = __rt::Some((&__RETRY).in_code().again(__retrying));
+                    __again = __rt::Some((&__RETRY).again(__retrying));
                 };
                 if __level == 0 {
                     __original = __rt::Some(plan);

@@ -120,7 +120,7 @@ async fn retried(id: u32, name: String) -> Result<String, Error> {
                                 __rt::hedge::verdict,
                             )
                             .await;
-                        match (&__RETRY).in_code().settle(__retry, __verdict) {
+                        match (&__RETRY).settle(__retry, __verdict) {
                             __rt::Ok(__verdict) => break (__outcome, __verdict),
                             __rt::Err(__retrying) => __retrying,
                         }

@@ -68,7 +68,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                     .probed_verdict(&__POINT, (&__retry).attempt());
                 (__outcome, __verdict)
             };
-            match (&__RETRY).in_code().settle(__retry, __verdict) {
+            match (&__RETRY).settle(__retry, __verdict) {
                 __rt::Ok(_) => break __outcome,
                 __rt::Err(__retrying) => __retrying,
             }

@@ -99,7 +99,7 @@ impl Service {
                 __rt::Backoff::Exponential(2f64),
             ),
         );
-        let mut __again = (&__RETRY).in_code().begin();
+        let mut __again = (&__RETRY).begin();
         let (__outcome, __verdict) = loop {
             let __retrying = {
                 let (__retry, __outcome) = __rt::attempt(
@@ -117,15 +117,15 @@ impl Service {
                 if __rt::Outcome::is_success(&__outcome) && (&__RETRY).ended(&__retry) {
                     break (__outcome, __rt::None);
                 }
-                let __outcome = __rt::unended(__outcome);
+                let __outcome = { __outcome };
                 let __verdict = __rt::Outcome::probe(&__outcome)
                     .probed_verdict(&__POINT, (&__retry).attempt());
-                match (&__RETRY).in_code().settle(__retry, __verdict) {
+                match (&__RETRY).settle(__retry, __verdict) {
                     __rt::Ok(__verdict) => break (__outcome, __verdict),
                     __rt::Err(__retrying) => __retrying,
                 }
             };
-            __again = __rt::Some((&__RETRY).in_code().again(__retrying));
+            __again = __rt::Some((&__RETRY).again(__retrying));
         };
         let __outcome = '__recovery: {
             let __rt::Some(__class) = &__verdict else { break '__recovery __outcome };

@@ -22,7 +22,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             });
             let __verdict = __rt::Outcome::probe(&__outcome)
                 .probed_verdict(&__POINT, (&__retry).attempt());
-            match (&__RETRY).in_code().settle(__retry, __verdict) {
+            match (&__RETRY).settle(__retry, __verdict) {
                 __rt::Ok(_) => break __outcome,
                 __rt::Err(__retrying) => __retrying,
             }
@@ -47,7 +47,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             __rt::Backoff::Exponential(2f64),
         ),
     );
-    let mut __again = (&__RETRY).in_code().begin();
+    let mut __again = (&__RETRY).begin();
     let __outcome = loop {
         let __retrying = {
             let (__retry, __outcome) = __rt::attempt(
@@ -65,15 +65,15 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             if __rt::Outcome::is_success(&__outcome) && (&__RETRY).ended(&__retry) {
                 break __outcome;
             }
-            let __outcome = __rt::unended(__outcome);
+            let __outcome = { __outcome };
             let __verdict = __rt::Outcome::probe(&__outcome)
                 .probed_verdict(&__POINT, (&__retry).attempt());
-            match (&__RETRY).in_code().settle(__retry, __verdict) {
+            match (&__RETRY).settle(__retry, __verdict) {
                 __rt::Ok(_) => break __outcome,
                 __rt::Err(__retrying) => __retrying,
             }
         };
-        __again = __rt::Some((&__RETRY).in_code().again(__retrying));
+        __again = __rt::Some((&__RETRY).again(__retrying));
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
@@ -94,7 +94,7 @@ impl Service {
                 __rt::Backoff::Exponential(2f64),
             ),
         );
-        let mut __again = (&__RETRY).in_code().begin();
+        let mut __again = (&__RETRY).begin();
         let __outcome = loop {
             let __retrying = {
                 let (__retry, __outcome) = __rt::attempt(
@@ -112,15 +112,15 @@ impl Service {
                 if __rt::Outcome::is_success(&__outcome) && (&__RETRY).ended(&__retry) {
                     break __outcome;
                 }
-                let __outcome = __rt::unended(__outcome);
+                let __outcome = { __outcome };
                 let __verdict = __rt::Outcome::probe(&__outcome)
                     .probed_verdict(&__POINT, (&__retry).attempt());
-                match (&__RETRY).in_code().settle(__retry, __verdict) {
+                match (&__RETRY).settle(__retry, __verdict) {
                     __rt::Ok(_) => break __outcome,
                     __rt::Err(__retrying) => __retrying,
                 }
             };
-            __again = __rt::Some((&__RETRY).in_code().again(__retrying));
+            __again = __rt::Some((&__RETRY).again(__retrying));
         };
         #[allow(unreachable_code, clippy::needless_return)] return __outcome;
     }
@@ -164,7 +164,7 @@ async fn throttled(id: u32) -> Result<String, Error> {
                 let __verdict = __rt::Outcome::probe(&__outcome)
                     .probed_verdict(&__POINT, (&__retry).attempt());
                 __attempt.ended(&__verdict);
-                match (&__RETRY).in_code().settle(__retry, __verdict) {
+                match (&__RETRY).settle(__retry, __verdict) {
                     __rt::Ok(_) => break __outcome,
                     __rt::Err(__retrying) => __retrying,
                 }

@@ -250,7 +250,7 @@ impl Layer for Checked {
                 __permit.passed();
                 break #label #last;
             }
-            let __outcome = __rt::unended(__outcome);
+            let __outcome = { __outcome };
         })
     }
 

@@ -59,6 +59,13 @@ impl Checked {
         }
     }
 
+    /// Returns the retry for the steps that its `static` has, too.
+    pub(super) fn plain(&self, position: &Position) -> TokenStream {
+        let site = &position.site;
+        let is_in_code = !position.is_pinned && !self.is_given();
+        if is_in_code { quote_spanned!(Span::mixed_site()=> (&#site)) } else { self.handle(position) }
+    }
+
     /// Returns the budget that pays for retries, `keyed` if the stack has a `key`.
     pub(super) fn budget(&self, position: &Position, is_keyed: bool) -> TokenStream {
         let (here, in_force) = (Span::mixed_site(), self.unchanged(position));
@@ -85,6 +92,7 @@ impl Checked {
         let (here, site, retry) = (Span::mixed_site(), self.handle(position), retry_local());
         let ruling = self.rules.ruling();
         if self.has_own_budget(is_keyed) && !self.rules.any() {
+            let site = self.plain(position);
             quote_spanned!(here=> #site.settle(#retry, __verdict))
         } else {
             let share = cx.share.as_ref().map(|share| quote_spanned!(here=> &#share));

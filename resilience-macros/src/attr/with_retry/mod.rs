@@ -115,6 +115,7 @@ impl Checked {
     fn attempts(&self, cx: &Context<'_>, position: &Position) -> (Ident, TokenStream, TokenStream) {
         let (here, site) = (Span::mixed_site(), self.handle(position));
         if self.joins_waits(cx, position) {
+            let site = self.plain(position);
             let next = quote_spanned!(here=> __rt::Some(#site.again(__retrying)));
             return (again_local(), quote_spanned!(here=> #site.begin()), next);
         }
@@ -387,7 +388,7 @@ impl Layer for Checked {
             if #succeeded && #ended #counted {
                 break #last;
             }
-            let __outcome = __rt::unended(__outcome);
+            let __outcome = { __outcome };
         })
     }
 

@@ -213,6 +213,29 @@ impl RetrySite {
         Some(&self.state.budget)
     }
 
+    /// Begins a call with the settings in the code; `None`, as its first attempt has no wait.
+    ///
+    /// This and the next two save an expansion the calls of [`in_code`](Self::in_code), which take time of the compiler.
+    #[inline]
+    pub fn begin<'p>(&'static self) -> Option<Box<NextAttempt<'p>>> {
+        self.in_code().begin()
+    }
+
+    /// Returns the next attempt like [`RetryInForce::again`].
+    pub fn again<'p>(&'static self, retrying: Retrying<'p>) -> Box<NextAttempt<'p>> {
+        self.in_code().again(retrying)
+    }
+
+    /// Settles an attempt like [`RetryInForce::settle`].
+    ///
+    /// # Errors
+    ///
+    /// The call that waits for its next attempt, if one follows.
+    #[inline]
+    pub fn settle(&'static self, call: CallState, verdict: Verdict) -> Result<Verdict, Retrying<'static>> {
+        self.in_code().settle(call, verdict)
+    }
+
     /// Returns whether a success is that of a first attempt, and returns nothing to the function's own budget.
     #[inline]
     pub fn ended(&'static self, call: &CallState) -> bool {

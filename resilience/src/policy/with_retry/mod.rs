@@ -87,8 +87,6 @@ pub(crate) use layer::RetryInForce;
 #[doc(hidden)]
 pub use layer::{KeyedBudgets, RetrySite};
 #[doc(hidden)]
-pub use run::unended;
-#[doc(hidden)]
 pub use waits::check_waits;
 
 #[cfg(all(test, feature = "testing", not(loom)))]

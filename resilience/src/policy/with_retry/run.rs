@@ -125,14 +125,6 @@ pub(super) fn settle<'b, S: CallSite + Copy>(
     failed(site, call, class, ruling, budget.payer())
 }
 
-/// Returns the outcome of an attempt that is to be judged, in memory of its own: that of a success that ends its call at
-/// once need not be in any.
-#[cold]
-#[inline(never)]
-pub fn unended<O>(outcome: O) -> O {
-    outcome
-}
-
 /// Returns how many attempts a call may make, as events have it.
 fn attempts_max(retry: &Retry) -> u32 {
     u32::try_from(retry.max_attempts()).unwrap_or(u32::MAX)
