@@ -273,6 +273,6 @@ fn known_errors_that_wrap_themselves_are_unknown() {
     assert_eq!(category(&pointers(30)), Category::Timeout);
     let deep = pointers(20_000);
     is_unknown(&*deep);
-    // Dropping so many in one another would overflow the stack as well.
+    // Dropping a chain of this length would overflow the stack as well.
     std::mem::forget(deep);
 }
