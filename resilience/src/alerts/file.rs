@@ -67,7 +67,7 @@ impl Lock {
             match file.lock() {
                 Ok(()) if is_at(&file, &path) => return Ok(Self(file)),
                 Ok(()) => {}
-                // By a handler of the program that does not restart calls.
+                // The program may have a signal handler that does not restart system calls.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }

@@ -71,7 +71,7 @@ impl<C: fmt::Debug + fmt::Display + Send + Sync + 'static> Context for C {}
 const DEEPEST: usize = 64;
 
 thread_local! {
-    /// The number of known errors that are just being asked on this thread, each inside of the one before.
+    /// The number of known errors whose class or text is being looked up on this thread, each inside the one before.
     static ASKED: Cell<usize> = const { Cell::new(0) };
 }
 

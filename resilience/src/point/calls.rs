@@ -224,7 +224,7 @@ impl Counters {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts the begin of a timed call; returns the moment.
+    /// Counts the start of a timed call; returns the moment.
     #[cold]
     #[inline(never)]
     fn start(&self) -> u64 {
@@ -299,14 +299,14 @@ fn outcome(class: &Classification) -> Outcome {
 pub struct RunningCall {
     /// The shard in which the call is counted, even if it ends on another thread.
     shard: &'static Shard,
-    /// The begin of the call, in nanoseconds after [`origin`](crate::base::clock::origin), or [`UNTIMED`], or [`OVER`].
+    /// The start of the call, in nanoseconds after [`origin`](crate::base::clock::origin), or [`UNTIMED`], or [`OVER`].
     since: u64,
 }
 
-/// The begin of a call that has ended. It says so in the call itself, as an end that consumed the call would need a flag
+/// The start of a call that has ended. It says so in the call itself, as an end that consumed the call would need a flag
 /// beside it in each async function.
 const OVER: u64 = 0;
-/// The begin of a call that is not timed.
+/// The start of a call that is not timed.
 const UNTIMED: u64 = 1;
 
 /// Returns whether a call is timed that finds these bits when it begins.

@@ -53,7 +53,7 @@ impl<F: Future> Future for Attempt<'_, F> {
             },
             Some(again) => match again.poll(this.body, cx) {
                 Some(done) => {
-                    // Dropped here, where few calls come, and not where the future is dropped.
+                    // Here, and not in the drop of the future, which a first attempt would pay for.
                     *this.again = None;
                     Poll::Ready(done)
                 }
