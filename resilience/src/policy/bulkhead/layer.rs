@@ -101,7 +101,7 @@ impl Stateful for Bulkhead {
             ("rejected", now.rejected),
             ("waited", now.waited),
         ];
-        if self.config().adaptive {
+        if self.is_adaptive() {
             all.push(("slots", now.slots.into()));
         }
         all

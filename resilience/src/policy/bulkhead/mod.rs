@@ -309,20 +309,30 @@ impl Bulkhead {
         std::ptr::from_ref(&*self.live).addr()
     }
 
+    /// Returns whether the number of slots follows the latency of calls. No configuration changes that.
+    #[inline]
+    fn is_adaptive(&self) -> bool {
+        self.settings.config.adaptive
+    }
+
     /// Returns how many calls may run now.
     #[inline]
     fn slots(&self) -> u64 {
+        // One look at the configuration: each is some 15 instructions.
         #[cfg(feature = "config")]
-        if self.overridden().is_some_and(|changed| changed.is_off) {
-            return gate::ALL;
+        if let Some(changed) = self.overridden() {
+            return if changed.is_off { gate::ALL } else { self.limit() };
         }
-        self.limit()
+        self.limit_by(&self.settings.config)
     }
 
     /// Returns the number of slots, which a bulkhead that is switched off does not apply.
-    #[inline]
     fn limit(&self) -> u64 {
-        let config = self.config();
+        self.limit_by(self.config())
+    }
+
+    #[inline]
+    fn limit_by(&self, config: &BulkheadConfig) -> u64 {
         if config.adaptive { self.live.adaptive.slots(config) } else { config.slots.into() }
     }
 

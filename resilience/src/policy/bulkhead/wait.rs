@@ -22,12 +22,12 @@ use crate::policy::Verdict;
 use crate::policy::stateful::Stateful;
 use crate::policy::waiters::After;
 use crate::rejected::Rejected;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// A slot of a bulkhead, which is free again when this is dropped; see [`Bulkhead::acquire`].
 pub type Slot<'a> = SlotOf<&'a Bulkhead>;
@@ -81,7 +81,7 @@ pub struct SlotOf<B: Deref<Target = Bulkhead>> {
 impl<B: Deref<Target = Bulkhead>> SlotOf<B> {
     #[inline]
     fn new(bulkhead: B, since: u64, stack: Option<Stack>) -> Self {
-        let is_measured = bulkhead.config().adaptive && since == 0;
+        let is_measured = bulkhead.is_adaptive() && since == 0;
         let since = if is_measured { now_nanos() } else { since };
         Self { bulkhead, since, stack, has_ended: AtomicBool::new(false), world: World::here() }
     }
@@ -110,14 +110,14 @@ impl<B: Deref<Target = Bulkhead>> SlotOf<B> {
     #[doc(hidden)]
     #[inline]
     pub fn ended(&self, verdict: Verdict) {
-        if self.bulkhead.config().adaptive && !self.has_ended.swap(true, Ordering::Relaxed) {
+        if self.bulkhead.is_adaptive() && !self.has_ended.swap(true, Ordering::Relaxed) {
             run_in(self.world.as_ref(), || self.bulkhead.adapt(self.since, verdict));
         }
     }
 
     /// Ends the call with `outcome`, which `judge` reads for an adaptive bulkhead.
     pub(super) fn judge<R>(self, outcome: R, judge: impl FnOnce(&R) -> Option<Verdict>) -> R {
-        if self.bulkhead.config().adaptive
+        if self.bulkhead.is_adaptive()
             && let Some(verdict) = judge(&outcome)
         {
             self.ended(verdict);
@@ -148,7 +148,7 @@ impl<B: Deref<Target = Bulkhead>> Holds for SlotOf<B> {
 impl<B: Deref<Target = Bulkhead>> Drop for SlotOf<B> {
     #[inline]
     fn drop(&mut self) {
-        if self.bulkhead.config().adaptive {
+        if self.bulkhead.is_adaptive() {
             self.abandoned();
         }
         run_in(self.world.as_ref(), || self.bulkhead.leave(self.since));
@@ -187,6 +187,20 @@ impl<B: Deref<Target = Bulkhead>> Enter<B> {
         let Some(queued) = &self.queued else { return true };
         let stack = bulkhead.owner.stack_or(self.stack);
         run_in(queued.world.as_ref(), || admission::admitted(stack))
+    }
+
+    /// Polls since when the caller has a slot that was not free at once.
+    #[inline]
+    fn poll_since(&mut self, bulkhead: &Bulkhead, cx: &mut Context<'_>) -> Poll<Result<u64, Rejected>> {
+        let entered = ready!(self.wait(bulkhead, cx));
+        let is_wanted = self.start_measuring(bulkhead);
+        self.queued = None;
+        match entered {
+            Some(since) if is_wanted => return Poll::Ready(Ok(since)),
+            Some(since) => bulkhead.leave(since),
+            None => {}
+        }
+        Poll::Ready(Err(bulkhead.refuse(self.stack)))
     }
 
     /// Polls since when the caller has a slot, or that it gets none.
@@ -265,26 +279,20 @@ impl<B: Deref<Target = Bulkhead> + Unpin> Future for Enter<B> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let Some(bulkhead) = this.bulkhead.take() else { return Poll::Pending };
-        if this.queued.is_none() && bulkhead.enter() {
-            return Poll::Ready(Ok(SlotOf::new(bulkhead, 0, this.stack)));
-        }
-        match this.wait(&bulkhead, cx) {
-            Poll::Pending => {
-                this.bulkhead = Some(bulkhead);
-                Poll::Pending
-            }
-            Poll::Ready(Some(since)) => {
-                if !this.start_measuring(&bulkhead) {
-                    bulkhead.leave(since);
-                    return Poll::Ready(Err(bulkhead.refuse(this.stack)));
+        // Not a slot in either case: the compiler would have it in memory.
+        let since = if this.queued.is_none() && bulkhead.enter() {
+            0
+        } else {
+            match this.poll_since(&bulkhead, cx) {
+                Poll::Pending => {
+                    this.bulkhead = Some(bulkhead);
+                    return Poll::Pending;
                 }
-                Poll::Ready(Ok(SlotOf::new(bulkhead, since, this.stack)))
+                Poll::Ready(Err(rejected)) => return Poll::Ready(Err(rejected)),
+                Poll::Ready(Ok(since)) => since,
             }
-            Poll::Ready(None) => {
-                this.start_measuring(&bulkhead);
-                Poll::Ready(Err(bulkhead.refuse(this.stack)))
-            }
-        }
+        };
+        Poll::Ready(Ok(SlotOf::new(bulkhead, since, this.stack)))
     }
 }
 
@@ -309,30 +317,27 @@ impl Queued {
 
 /// Gets a slot for sync code, which blocks its thread while it waits.
 #[inline]
-pub(super) fn enter<B: Deref<Target = Bulkhead> + Unpin>(
+pub(super) fn enter<B: Deref<Target = Bulkhead>>(
     bulkhead: B,
     stack: Option<Stack>,
     attempt: u32,
 ) -> Result<SlotOf<B>, Rejected> {
-    if bulkhead.enter() {
-        return Ok(SlotOf::new(bulkhead, 0, stack));
-    }
-    enter_full(bulkhead, stack, attempt)
+    // As in `Enter::poll`.
+    let since = if bulkhead.enter() { 0 } else { enter_full(&bulkhead, stack, attempt)? };
+    Ok(SlotOf::new(bulkhead, since, stack))
 }
 
+/// Waits for a slot; returns since when the caller has it.
 #[cold]
 #[inline(never)]
-fn enter_full<B: Deref<Target = Bulkhead> + Unpin>(
-    bulkhead: B,
-    stack: Option<Stack>,
-    attempt: u32,
-) -> Result<SlotOf<B>, Rejected> {
+fn enter_full(bulkhead: &Bulkhead, stack: Option<Stack>, attempt: u32) -> Result<u64, Rejected> {
     if bulkhead.may_wait(stack) {
         blocks(&bulkhead.owner.name);
     } else if bulkhead.is_full() {
         return Err(bulkhead.refuse(stack));
     }
-    block_on(Enter::new(bulkhead, stack, attempt))
+    let mut enter = Enter::new(bulkhead, stack, attempt);
+    block_on(poll_fn(|cx| enter.poll_since(bulkhead, cx)))
 }
 
 impl Bulkhead {
