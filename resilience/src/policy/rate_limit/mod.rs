@@ -265,12 +265,16 @@ impl RateLimit {
         in_force(self)
     }
 
-    #[inline]
     fn rate(&self) -> Rate {
         #[cfg(feature = "config")]
         if self.overridden().is_some() {
             return Rate::new(self.config().interval(), self.config().burst());
         }
+        self.rate_in_code()
+    }
+
+    #[inline]
+    fn rate_in_code(&self) -> Rate {
         Rate::new(self.interval, self.settings.config.burst())
     }
 
@@ -278,15 +282,21 @@ impl RateLimit {
     #[inline]
     fn pass(&self) -> Result<(), u64> {
         #[cfg(feature = "config")]
-        if self.is_off() {
-            return Ok(());
+        if self.overridden().is_some() {
+            return self.pass_as_configured();
         }
-        self.live.gate.pass(self.rate(), now_nanos)
+        self.live.gate.pass(self.rate_in_code(), now_nanos)
+    }
+
+    #[cfg(feature = "config")]
+    #[cold]
+    #[inline(never)]
+    fn pass_as_configured(&self) -> Result<(), u64> {
+        if self.is_off() { Ok(()) } else { self.live.gate.pass(self.rate(), now_nanos) }
     }
 
     /// Returns whether the configuration has switched it off.
     #[cfg(feature = "config")]
-    #[inline]
     fn is_off(&self) -> bool {
         self.overridden().is_some_and(|changed| changed.is_off)
     }
