@@ -4,8 +4,8 @@
 
 use resilience::testing::{World, isolate};
 use resilience::{
-    CallCounts, Category, Classification, Classify, Rejected, Simplify, cached, carry_fn, circuit_breaker,
-    degrade, failover, hedge, point, rate_limit, timeout, with_fallback, with_retry,
+    CallCounts, Category, Classification, Classify, Rejected, Simplify, bulkhead, cached, carry_fn,
+    circuit_breaker, degrade, failover, hedge, point, rate_limit, timeout, with_fallback, with_retry,
 };
 use std::future::{Future, pending, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -166,6 +166,94 @@ async fn a_call_that_runs_out_of_time_is_a_timeout() {
     let _world = isolate();
     assert_eq!(in_time().await, Err(Oops::TimedOut));
     assert_eq!(text("calls::limited in time"), "calls 1: succeeded 0, timeout 1; 1.00 attempts a call");
+}
+
+type Answer = Result<u32, Oops>;
+
+#[with_retry(max = 0, name = "calls::early retry")]
+async fn early_retry(answer: Answer) -> Answer {
+    answer
+}
+
+#[circuit_breaker(threshold = 10, name = "calls::early breaker")]
+async fn early_breaker(answer: Answer) -> Answer {
+    answer
+}
+
+#[circuit_breaker(rate = 50%, name = "calls::early rate")]
+async fn early_rate(answer: Answer) -> Answer {
+    answer
+}
+
+#[circuit_breaker(threshold = 10, key = answer.is_ok(), name = "calls::early key")]
+fn early_key(answer: Answer) -> Answer {
+    answer
+}
+
+#[bulkhead(1, name = "calls::early bulkhead")]
+async fn early_bulkhead(answer: Answer) -> Answer {
+    answer
+}
+
+#[rate_limit(1_000, per = 1s, name = "calls::early limit")]
+async fn early_limit(answer: Answer) -> Answer {
+    answer
+}
+
+#[timeout(1h, name = "calls::early timeout")]
+async fn early_timeout(answer: Answer) -> Answer {
+    answer
+}
+
+#[timeout(1h, timed, name = "calls::early timed")]
+async fn early_timed(answer: Answer) -> Answer {
+    answer
+}
+
+#[with_fallback(never, name = "calls::early fallback")]
+async fn early_fallback(answer: Answer) -> Answer {
+    answer
+}
+
+fn never(_: Answer) -> Option<u32> {
+    None
+}
+
+#[with_fallback(never, name = "calls::early four")]
+#[with_retry(max = 0)]
+#[circuit_breaker(threshold = 10)]
+#[timeout(1h)]
+async fn early_four(answer: Answer) -> Answer {
+    answer
+}
+
+/// Outside of a test world a success may end the call before it is judged.
+#[test]
+fn a_success_that_ends_early_is_counted_once() {
+    let calls: [(&str, &dyn Fn(Answer) -> Answer); 10] = [
+        ("retry", &|answer| finish(early_retry(answer))),
+        ("breaker", &|answer| finish(early_breaker(answer))),
+        ("rate", &|answer| finish(early_rate(answer))),
+        ("key", &early_key),
+        ("bulkhead", &|answer| finish(early_bulkhead(answer))),
+        ("limit", &|answer| finish(early_limit(answer))),
+        ("timeout", &|answer| finish(early_timeout(answer))),
+        ("timed", &|answer| finish(early_timed(answer))),
+        ("fallback", &|answer| finish(early_fallback(answer))),
+        ("four", &|answer| finish(early_four(answer))),
+    ];
+    for (name, call) in calls {
+        for n in 0..100 {
+            assert_eq!(call(Ok(n)), Ok(n), "{name}");
+        }
+        assert_eq!(call(Err(DOWN)), Err(DOWN), "{name}");
+        for n in 0..100 {
+            assert_eq!(call(Ok(n)), Ok(n), "{name}");
+        }
+        let name = format!("calls::early {name}");
+        assert_eq!(text(&name), "calls 201: succeeded 200, connection 1; 1.00 attempts a call", "{name}");
+        assert_eq!(counts(&name).in_flight, 0, "{name}");
+    }
 }
 
 // What is counted is what the caller gets, and `degraded` that it was less than it should be.

@@ -65,6 +65,12 @@ impl Position {
         }
     }
 
+    /// Returns what the layer needs of the layers below, like [`bound`](Self::bound).
+    pub(crate) fn needed(&self) -> TokenStream {
+        let here = Span::mixed_site();
+        if self.ends_call { quote_spanned!(here=> (__outcome, __verdict)) } else { self.bound() }
+    }
+
     /// Returns the value at the end of the layer: that for [`bound`](Self::bound).
     pub(crate) fn ended(&self) -> TokenStream {
         let here = Span::mixed_site();
@@ -126,13 +132,32 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Returns the value made of `__rejected`, with its class if a layer above that at `position` needs it; errors
-    /// point at its attribute.
+    /// Returns the value at the end of the layer at `position`, which has refused the call with `__rejected`.
     pub(crate) fn refused(&self, position: &Position) -> TokenStream {
+        if !position.ends_call {
+            return self.made_of_rejected(position, !position.is_outermost());
+        }
+        let made = self.made_of_rejected(position, false);
+        quote_spanned!(Span::mixed_site()=> { let __outcome = #made; (&mut __call).rejected(); __outcome })
+    }
+
+    /// Returns the value like [`refused`](Self::refused), for a layer that has ended the call: the call may have failed in
+    /// the service.
+    pub(crate) fn cut(&self, position: &Position) -> TokenStream {
+        if !position.ends_call {
+            return self.refused(position);
+        }
+        let (made, ended) = (self.made_of_rejected(position, true), position.ended());
+        quote_spanned!(Span::mixed_site()=> { let (__outcome, __verdict) = #made; #ended })
+    }
+
+    /// Returns the outcome made of `__rejected`, beside its class if that `is_classified`; errors point at the attribute
+    /// at `position`.
+    fn made_of_rejected(&self, position: &Position, is_classified: bool) -> TokenStream {
         let at = Span::mixed_site().located_at(position.attr.span());
         let rejected = Ident::new("__rejected", at);
-        let with_class = if position.is_outermost() { "" } else { "_with_class" };
-        let refused = match &self.options.rejected {
+        let with_class = if is_classified { "_with_class" } else { "" };
+        match &self.options.rejected {
             None => {
                 // The call is at the return type, where the compiler reports once that it is no outcome; only that the
                 // rejection is no error of the function is at the attribute.
@@ -145,18 +170,46 @@ impl Context<'_> {
                 let call = Ident::new(&format!("refused_by{with_class}"), at);
                 quote_spanned!(at=> __rt::#call(#rejected, #make))
             }
-        };
-        if !position.ends_call {
-            return refused;
         }
-        let here = Span::mixed_site();
-        let ended = position.ended();
-        quote_spanned!(here=> { let (__outcome, __verdict) = #refused; #ended })
     }
 
     /// Returns whether `__outcome` is a success, as code; that the type is no outcome is reported at the return type.
     pub(crate) fn succeeded(&self) -> TokenStream {
         quote_spanned!(Span::mixed_site().located_at(self.return_at)=> __rt::Outcome::is_success(&__outcome))
+    }
+
+    /// Returns whether a success may end the layer at `position` before it is judged. A call that is timed never does.
+    pub(crate) const fn may_pass(&self, position: &Position) -> bool {
+        self.options.when_ok.is_none() && !(position.ends_call && self.options.timed)
+    }
+
+    /// Returns the statements before the outcome is judged, which end the layer at `position` if a success needs no more
+    /// of it than `asked`, a condition, and `then`.
+    pub(crate) fn passed_by(
+        &self,
+        position: &Position,
+        asked: &TokenStream,
+        then: &TokenStream,
+    ) -> Option<TokenStream> {
+        if !self.may_pass(position) {
+            return None;
+        }
+        let (label, (counted, last)) = (position.label(), position.passed());
+        let succeeded = self.succeeded();
+        Some(quote_spanned! {Span::mixed_site()=>
+            if #succeeded #counted #asked {
+                #then
+                break #label #last;
+            }
+            let __outcome = { __outcome };
+        })
+    }
+
+    /// Returns the statements like [`passed_by`](Self::passed_by), for a layer that does not look at the outcome: they end
+    /// a call that is counted.
+    pub(crate) fn passed_counted(&self, position: &Position) -> Option<TokenStream> {
+        let nothing = TokenStream::new();
+        if self.is_async && position.ends_call { self.passed_by(position, &nothing, &nothing) } else { None }
     }
 
     /// Returns whether the attribute makes the error of the function from a rejection.

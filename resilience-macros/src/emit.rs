@@ -252,8 +252,7 @@ fn attempt(
     innermost: Option<(&Stacked, &Position)>,
 ) -> (TokenStream, bool) {
     let ty = &cx.ty;
-    let passed = innermost.filter(|_| cx.options.when_ok.is_none());
-    let passed = passed.and_then(|(stacked, position)| stacked.layer.passed(cx, position));
+    let passed = innermost.and_then(|(stacked, position)| stacked.layer.passed(cx, position));
     let judged = judged(cx);
     let judged = quote!(#passed #judged);
     let here = Span::mixed_site();
@@ -281,8 +280,8 @@ fn attempt(
     let marked =
         cx.retry.as_ref().map(|_| quote_spanned!(here=> __rt::Repeated::new(&__POINT, #attempt, #future)));
     let wrapped = innermost.and_then(|(stacked, position)| {
-        let bound = position.bound();
-        let done = quote_spanned!(here=> { #judged #bound });
+        let (bound, ended) = (position.bound(), position.ended());
+        let done = quote_spanned!(here=> #judged #ended);
         stacked
             .layer
             .wrap_future(cx, position, marked.as_ref().unwrap_or(&future), &done)

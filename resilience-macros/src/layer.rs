@@ -101,7 +101,8 @@ pub(crate) trait Layer {
     }
 
     /// Returns an expression that awaits the body's own `future` with this layer around it, for a layer that does so at
-    /// less cost than around statements: the result of the future is bound to `__outcome`, and `done` is the result.
+    /// less cost than around statements: the result of the future is bound to `__outcome`, and `done` is the end of a block
+    /// that makes the layer's own result of it. It has [`passed`](Self::passed) inside.
     fn wrap_future(
         &self,
         cx: &Context<'_>,

@@ -2,7 +2,7 @@
 
 use super::guarded::{Failure, Outcome, down};
 use futures::executor::block_on;
-use resilience::{Category, circuit_breaker, point};
+use resilience::{Category, State, circuit_breaker, point};
 use std::future::pending;
 use std::pin::pin;
 use std::task::{Context, Waker};
@@ -53,4 +53,46 @@ fn a_success_is_no_cancelled_call() {
         assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     }
     assert_eq!(cancelled(), 1);
+}
+
+#[circuit_breaker(rate = 50%, window = 10_000, name = "outside rated")]
+async fn rated(result: Result<u32, Category>) -> Outcome {
+    result.map_err(|category| Failure::Own(category.into()))
+}
+
+#[circuit_breaker(rate = 50%, window = 1h, name = "outside timed", timed)]
+async fn timed(result: Result<u32, Category>) -> Outcome {
+    result.map_err(|category| Failure::Own(category.into()))
+}
+
+#[circuit_breaker(rate = 50%, window = 10_000, key = id, name = "outside rated keys")]
+fn rated_keys(id: u32, result: Result<u32, Category>) -> Outcome {
+    result.map(|value| value + id).map_err(|category| Failure::Own(category.into()))
+}
+
+/// As many failures as successes open the breaker, whether or not a success is followed by a look at the window.
+#[test]
+fn each_success_counts_once_in_a_rate() {
+    let state = |name: &str| point(name).unwrap().breaker().map(|breaker| breaker.state());
+    let calls: [(&str, &dyn Fn(Result<u32, Category>) -> Outcome); 2] = [
+        ("outside rated", &|result| block_on(rated(result))),
+        ("outside timed", &|result| block_on(timed(result))),
+    ];
+    for (name, call) in calls {
+        for n in 0..1_000 {
+            assert_eq!(call(Ok(n)).ok(), Some(n));
+        }
+        for n in 0..1_000 {
+            assert!(matches!(call(Err(down())), Err(Failure::Own(_))), "{name}: {n} failures");
+        }
+        assert_eq!(state(name), Some(State::Open), "{name}");
+    }
+    for n in 0..100 {
+        assert_eq!(rated_keys(1, Ok(n)).ok(), Some(n + 1));
+    }
+    for n in 0..100 {
+        assert!(matches!(rated_keys(1, Err(down())), Err(Failure::Own(_))), "{n} failures");
+    }
+    assert!(matches!(rated_keys(1, Ok(1)), Err(Failure::Rejected(_))));
+    assert_eq!(rated_keys(2, Ok(1)).ok(), Some(3));
 }

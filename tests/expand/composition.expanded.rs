@@ -34,67 +34,67 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
         ::core::time::Duration::from_secs(10),
         ::core::time::Duration::from_secs(2),
     );
-    let (__outcome, __verdict) = match __rt::Timed::new(
-            &__TIMEOUT,
-            async {
-                let mut __retry = (&__RETRY).in_code().start();
-                let (__outcome, __verdict) = loop {
-                    let __retrying = {
-                        let (__outcome, __verdict) = '__breaker: {
-                            let __permit = match (&__BREAKER).admit() {
-                                __rt::Ok(__permit) => __permit,
-                                __rt::Err(__rejected) => {
-                                    break '__breaker __rt::refused_with_class(__rejected);
-                                }
-                            };
-                            let (__outcome, __verdict) = match __rt::Timed::new(
-                                    &__TIMEOUT_2,
-                                    __rt::Repeated::new(
-                                        &__POINT,
-                                        (&__retry).attempt(),
-                                        async {
-                                            if let __rt::Some(__outcome) = __rt::None::<
-                                                Result<Quote, QuoteError>,
-                                            > {
-                                                return __outcome;
-                                            }
-                                            client.get(symbol).await?.json().await
-                                        },
-                                    ),
-                                )
-                                .await
-                            {
-                                __rt::Ok(__outcome) => {
-                                    let __verdict = __rt::Outcome::probe(&__outcome)
-                                        .probed_verdict(&__POINT, (&__retry).attempt());
-                                    (__outcome, __verdict)
-                                }
-                                __rt::Err(__rejected) => {
-                                    __rt::refused_with_class(__rejected)
-                                }
-                            };
-                            let __verdict = __permit
-                                .settle(__verdict, __rt::Ruling::ByCategory);
-                            (__outcome, __verdict)
-                        };
-                        match (&__RETRY).settle(__retry, __verdict) {
-                            __rt::Ok(__verdict) => break (__outcome, __verdict),
-                            __rt::Err(__retrying) => __retrying,
-                        }
-                    };
-                    __retry = (&__RETRY).in_code().pause(__retrying).await;
-                };
-                (__outcome, __verdict)
-            },
-        )
-        .await
-    {
-        __rt::Ok(__done) => __done,
-        __rt::Err(__rejected) => __rt::refused_with_class(__rejected),
-    };
     #[allow(unused_imports)]
     use __rt::Settled as _;
     let __outcome = '__fallback: {
+        let (__outcome, __verdict) = match __rt::Timed::new(
+                &__TIMEOUT,
+                async {
+                    let mut __retry = (&__RETRY).in_code().start();
+                    let (__outcome, __verdict) = loop {
+                        let __retrying = {
+                            let (__outcome, __verdict) = '__breaker: {
+                                let __permit = match (&__BREAKER).admit() {
+                                    __rt::Ok(__permit) => __permit,
+                                    __rt::Err(__rejected) => {
+                                        break '__breaker __rt::refused_with_class(__rejected);
+                                    }
+                                };
+                                let (__outcome, __verdict) = match __rt::Timed::new(
+                                        &__TIMEOUT_2,
+                                        __rt::Repeated::new(
+                                            &__POINT,
+                                            (&__retry).attempt(),
+                                            async {
+                                                if let __rt::Some(__outcome) = __rt::None::<
+                                                    Result<Quote, QuoteError>,
+                                                > {
+                                                    return __outcome;
+                                                }
+                                                client.get(symbol).await?.json().await
+                                            },
+                                        ),
+                                    )
+                                    .await
+                                {
+                                    __rt::Ok(__outcome) => {
+                                        let __verdict = __rt::Outcome::probe(&__outcome)
+                                            .probed_verdict(&__POINT, (&__retry).attempt());
+                                        (__outcome, __verdict)
+                                    }
+                                    __rt::Err(__rejected) => {
+                                        __rt::refused_with_class(__rejected)
+                                    }
+                                };
+                                let __verdict = __permit
+                                    .settle(__verdict, __rt::Ruling::ByCategory);
+                                (__outcome, __verdict)
+                            };
+                            match (&__RETRY).settle(__retry, __verdict) {
+                                __rt::Ok(__verdict) => break (__outcome, __verdict),
+                                __rt::Err(__retrying) => __retrying,
+                            }
+                        };
+                        __retry = (&__RETRY).in_code().pause(__retrying).await;
+                    };
+                    (__outcome, __verdict)
+                },
+            )
+            .await
+        {
+            __rt::Ok(__done) => __done,
+            __rt::Err(__rejected) => __rt::refused_with_class(__rejected),
+        };
         let __rt::Some(__class) = (&__FALLBACK)
             .handles(__verdict, __rt::Ruling::ByCategory) else {
             break '__fallback __outcome
@@ -147,58 +147,67 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
         }
         __rt::Site::new(__keyed(), __keyed)
     };
-    let __budget = __rt::Keyed::get(&__BUDGETS, &(request.host));
-    let mut __retry = (&__RETRY).in_code().start();
-    let (__outcome, __verdict) = loop {
-        let __retrying = {
-            let (__outcome, __verdict) = '__breaker: {
-                let __permit = match __rt::Keyed::admit(&__BREAKER, &(request.host)) {
-                    __rt::Ok(__permit) => __permit,
-                    __rt::Err(__rejected) => {
-                        break '__breaker __rt::refused_with_class(__rejected);
-                    }
-                };
-                let (__outcome, __verdict) = {
-                    #[allow(
-                        clippy::shadow_reuse,
-                        clippy::shadow_same,
-                        clippy::shadow_unrelated
-                    )]
-                    let request = ::core::clone::Clone::clone(&request);
-                    #[allow(
-                        clippy::shadow_reuse,
-                        clippy::shadow_same,
-                        clippy::shadow_unrelated
-                    )]
-                    let mut seen = __rt::ResetPerAttempt::start(&seen);
-                    let __outcome = __rt::call_once(|| -> Result<Quote, QuoteError> {
-                        seen += 1;
-                        send(request, seen)
-                    });
-                    let __verdict = __rt::Outcome::probe(&__outcome)
-                        .probed_verdict(&__POINT, (&__retry).attempt());
+    let __outcome = '__fallback: {
+        let __budget = __rt::Keyed::get(&__BUDGETS, &(request.host));
+        let mut __retry = (&__RETRY).in_code().start();
+        let (__outcome, __verdict) = loop {
+            let __retrying = {
+                let (__outcome, __verdict) = '__breaker: {
+                    let __permit = match __rt::Keyed::admit(
+                        &__BREAKER,
+                        &(request.host),
+                    ) {
+                        __rt::Ok(__permit) => __permit,
+                        __rt::Err(__rejected) => {
+                            break '__breaker __rt::refused_with_class(__rejected);
+                        }
+                    };
+                    let (__outcome, __verdict) = {
+                        #[allow(
+                            clippy::shadow_reuse,
+                            clippy::shadow_same,
+                            clippy::shadow_unrelated
+                        )]
+                        let request = ::core::clone::Clone::clone(&request);
+                        #[allow(
+                            clippy::shadow_reuse,
+                            clippy::shadow_same,
+                            clippy::shadow_unrelated
+                        )]
+                        let mut seen = __rt::ResetPerAttempt::start(&seen);
+                        let __outcome = __rt::call_once(|| -> Result<Quote, QuoteError> {
+                            seen += 1;
+                            send(request, seen)
+                        });
+                        if __rt::Outcome::is_success(&__outcome) && (&__permit).passes()
+                        {
+                            __permit.passed();
+                            break '__breaker (__outcome, __rt::None);
+                        }
+                        let __outcome = { __outcome };
+                        let __verdict = __rt::Outcome::probe(&__outcome)
+                            .probed_verdict(&__POINT, (&__retry).attempt());
+                        (__outcome, __verdict)
+                    };
+                    let __verdict = __permit
+                        .settle(__verdict, __rt::unless(&__outcome, |e| e.is_client()));
                     (__outcome, __verdict)
                 };
-                let __verdict = __permit
-                    .settle(__verdict, __rt::unless(&__outcome, |e| e.is_client()));
-                (__outcome, __verdict)
+                match (&__RETRY)
+                    .in_code()
+                    .settle_with(
+                        __retry,
+                        __verdict,
+                        __rt::when(&__outcome, &__verdict, |e| e.is_transient()),
+                        __rt::Some(&*__budget),
+                    )
+                {
+                    __rt::Ok(__verdict) => break (__outcome, __verdict),
+                    __rt::Err(__retrying) => __retrying,
+                }
             };
-            match (&__RETRY)
-                .in_code()
-                .settle_with(
-                    __retry,
-                    __verdict,
-                    __rt::when(&__outcome, &__verdict, |e| e.is_transient()),
-                    __rt::Some(&*__budget),
-                )
-            {
-                __rt::Ok(__verdict) => break (__outcome, __verdict),
-                __rt::Err(__retrying) => __retrying,
-            }
+            __retry = (&__RETRY).in_code().sleep(__retrying);
         };
-        __retry = (&__RETRY).in_code().sleep(__retrying);
-    };
-    let __outcome = '__fallback: {
         let __rt::Some(__class) = (&__FALLBACK)
             .handles(__verdict, __rt::Ruling::ByCategory) else {
             break '__fallback __outcome

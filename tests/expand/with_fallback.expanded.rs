@@ -11,9 +11,9 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         &__POINT,
         &["cached"],
     );
-    let __outcome = __rt::call_once(|| -> Result<String, Error> { fetch(id, name) });
-    let __verdict = __rt::Outcome::probe(&__outcome).probed_verdict(&__POINT, 1);
     let __outcome = '__fallback: {
+        let __outcome = __rt::call_once(|| -> Result<String, Error> { fetch(id, name) });
+        let __verdict = __rt::Outcome::probe(&__outcome).probed_verdict(&__POINT, 1);
         let __rt::Some(__class) = (&__FALLBACK)
             .handles(__verdict, __rt::Ruling::ByCategory) else {
             break '__fallback __outcome
@@ -41,17 +41,17 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         &__POINT,
         &["cached"],
     );
-    let __outcome = async {
-        if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
-            return __outcome;
-        }
-        fetch(id, name).await
-    }
-        .await;
-    let __verdict = __rt::Outcome::probe(&__outcome).probed_verdict(&__POINT, 1);
     #[allow(unused_imports)]
     use __rt::Settled as _;
     let __outcome = '__fallback: {
+        let __outcome = async {
+            if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
+                return __outcome;
+            }
+            fetch(id, name).await
+        }
+            .await;
+        let __verdict = __rt::Outcome::probe(&__outcome).probed_verdict(&__POINT, 1);
         let __rt::Some(__class) = (&__FALLBACK)
             .handles(__verdict, __rt::Ruling::ByCategory) else {
             break '__fallback __outcome
@@ -83,17 +83,17 @@ impl Service {
             &__POINT,
             &["cached"],
         );
-        let __outcome = async {
-            if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
-                return __outcome;
-            }
-            self.fetch(id).await
-        }
-            .await;
-        let __verdict = __rt::Outcome::probe(&__outcome).probed_verdict(&__POINT, 1);
         #[allow(unused_imports)]
         use __rt::Settled as _;
         let __outcome = '__fallback: {
+            let __outcome = async {
+                if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
+                    return __outcome;
+                }
+                self.fetch(id).await
+            }
+                .await;
+            let __verdict = __rt::Outcome::probe(&__outcome).probed_verdict(&__POINT, 1);
             let __rt::Some(__class) = (&__FALLBACK)
                 .handles(__verdict, __rt::Ruling::ByCategory) else {
                 break '__fallback __outcome

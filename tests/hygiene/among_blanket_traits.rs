@@ -28,7 +28,7 @@ blanket! {
     enter_attempt await_attempt pass_attempt await_pass acquire_async acquire_lease acquire_lease_async leased
     constant timed_call given again in_code handles ask ask_named unthrottled share pinned class
     is_some is_none or and_then map find_in retry severity delivered action retry_after is_outermost added_to
-    ended_with passes passed succeeded
+    ended_with passes passed succeeded counted rejected
 }
 
 #[with_fallback(instead, Some(1), value = 3, when_ok = |found| *found == 7)]
@@ -74,6 +74,26 @@ async fn retried_later(id: u32) -> Result<u32, Rejected> {
 
 #[circuit_breaker(threshold = 5)]
 async fn guarded_later(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+#[circuit_breaker(rate = 50%)]
+async fn rated_later(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+#[bulkhead(1)]
+async fn alone_later(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+#[timeout(60s)]
+async fn in_time(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+#[with_fallback(value = 9)]
+async fn answered_later(id: u32) -> Result<u32, Rejected> {
     Ok(id)
 }
 
@@ -215,6 +235,10 @@ fn an_expansion_calls_its_own_methods() {
     assert_eq!((owned(5), futures::executor::block_on(owned_later(6))), (Ok(5), Ok(6)));
     assert_eq!(futures::executor::block_on(retried_later(7)), Ok(7));
     assert_eq!(futures::executor::block_on(guarded_later(8)), Ok(8));
+    assert_eq!(futures::executor::block_on(rated_later(9)), Ok(9));
+    assert_eq!(futures::executor::block_on(alone_later(10)), Ok(10));
+    assert_eq!(futures::executor::block_on(in_time(11)), Ok(11));
+    assert_eq!(futures::executor::block_on(answered_later(12)), Ok(12));
     let text = || "a".chars().collect::<String>();
     assert_eq!(on_a_thread(text()), Ok(text()));
     assert_eq!(futures::executor::block_on(recorded(1, "a", &1)), Ok(1));

@@ -18,7 +18,8 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("`#[circuit_breaker(key = key)]`")
             .sync(sync!(
                 let keys = keys();
-                let () = keys.iter().for_each(|key| _ = keyed(key, 1));
+                // Often enough for a key of its own in metrics, with the feature `ops`.
+                let () = keys.iter().for_each(|key| (0..20).for_each(|x| _ = keyed(key, x)));
                 |x| keyed(pick(&keys, x), x)
             ))
             .at_most(Some(250), None),

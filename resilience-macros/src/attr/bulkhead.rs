@@ -189,6 +189,11 @@ impl Layer for Checked {
         self.state.site(&position.site, bulkhead.as_ref(), stack.varied())
     }
 
+    fn passed(&self, cx: &Context<'_>, position: &Position) -> Option<TokenStream> {
+        let looks = self.is_adaptive || self.state.is_given() || self.waits;
+        if looks { None } else { cx.passed_counted(position) }
+    }
+
     fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
         let here = Span::mixed_site();
         let refused = cx.refused(position);
@@ -212,7 +217,7 @@ impl Layer for Checked {
         let ended =
             is_judged.then(|| quote_spanned!(here=> __rt::bulkhead::SlotOf::ended(&#slot, __verdict);));
         let both = quote_spanned!(here=> (__outcome, __verdict));
-        let given = if is_judged || position.ends_call { both } else { bound.clone() };
+        let given = if is_judged { both } else { position.needed() };
         let run = match (cx.is_async, self.waits) {
             (_, false) => inner.clone(),
             (false, true) => quote_spanned!(here=> let __holding = __rt::bulkhead::hold(&#slot); #inner),

@@ -239,19 +239,16 @@ impl Layer for Checked {
     }
 
     fn passed(&self, cx: &Context<'_>, position: &Position) -> Option<TokenStream> {
-        if !cx.is_async || self.counts {
+        if !(cx.is_async || self.state.key.is_some()) || self.measures {
             return None;
         }
         let here = Span::mixed_site();
-        let (label, (counted, last)) = (position.label(), position.passed());
-        let succeeded = cx.succeeded();
-        Some(quote_spanned! {here=>
-            if #succeeded && (&__permit).passes() #counted {
-                __permit.passed();
-                break #label #last;
-            }
-            let __outcome = { __outcome };
-        })
+        let asked = if self.counts {
+            quote_spanned!(here=> && (&mut __permit).counted())
+        } else {
+            quote_spanned!(here=> && (&__permit).passes())
+        };
+        cx.passed_by(position, &asked, &quote_spanned!(here=> __permit.passed();))
     }
 
     fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
@@ -262,6 +259,7 @@ impl Layer for Checked {
         // An instance is asked whether it measures.
         let method = if self.measures && self.state.instance.is_none() { "acquire" } else { "admit" };
         let admit = self.state.call(&position.site, method, &[], cx.varied(position));
+        let mutable = (self.counts && self.passed(cx, position).is_some()).then(|| quote!(mut));
         let inner = match (self.measures, cx.is_async) {
             (false, _) => inner.clone(),
             (true, false) => quote_spanned! {here=>
@@ -279,7 +277,7 @@ impl Layer for Checked {
             let #bound = #label: {
                 #instance
                 // Not a `match` around the body, whose scrutinee would live until the body ends.
-                let __permit = match #admit {
+                let #mutable __permit = match #admit {
                     __rt::Ok(__permit) => __permit,
                     __rt::Err(__rejected) => break #label #refused,
                 };

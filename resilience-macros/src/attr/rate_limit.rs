@@ -153,6 +153,10 @@ impl Layer for Checked {
         self.state.site(&position.site, limit.as_ref(), stack.varied())
     }
 
+    fn passed(&self, cx: &Context<'_>, position: &Position) -> Option<TokenStream> {
+        cx.passed_counted(position)
+    }
+
     fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
         let here = Span::mixed_site();
         let (label, bound, ended, refused) =

@@ -144,6 +144,10 @@ impl Layer for Checked {
         }
     }
 
+    fn passed(&self, cx: &Context<'_>, position: &Position) -> Option<TokenStream> {
+        cx.passed_counted(position)
+    }
+
     fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
         let site = &position.site;
         let ruling = self.rules.ruling();
@@ -166,9 +170,9 @@ impl Layer for Checked {
             }
         });
         quote_spanned! {Span::mixed_site()=>
-            #inner
             #settled
             let #bound = #label: {
+                #inner
                 let __rt::Some(__class) = (&#site).handles(__verdict, #ruling) else { break #label #ended };
                 #(#steps)*
                 #none_answered

@@ -29,6 +29,10 @@ mod counted {
         pub fn succeeded(&mut self) -> bool {
             true
         }
+
+        /// Ends the call as a rejection.
+        #[inline]
+        pub fn rejected(&mut self) {}
     }
 
     impl PointSite {

@@ -1,8 +1,8 @@
 //! The calls of one annotated function, counted by how they ended.
 //!
 //! An expansion begins with `PointSite::call` and ends with [`RunningCall::ended`]; a call that is dropped before was
-//! cancelled, or has panicked. What every call counts, its start and its success, is counted for each thread apart;
-//! failures are counted in one place for each category and severity. Nothing is counted twice: the number of calls is
+//! cancelled, or has panicked. What every call counts, its start and its success, is counted for each thread apart, and so
+//! are rejections, which are many while a policy refuses; failures are counted in one place for each category and severity. Nothing is counted twice: the number of calls is
 //! the sum of its outcomes, and the number of attempts that of the calls and of the retries, read in one pass.
 //!
 //! If an attribute or a configuration has `timed`, a call reads the clock at both ends. The configuration's setting
@@ -51,7 +51,6 @@ pub(crate) struct Counters {
     shards: [Shard; SHARDS],
     failed: [[AtomicU64; SEVERITIES.len()]; CATEGORIES],
     retried: [AtomicU64; CATEGORIES],
-    rejected: AtomicU64,
     cancelled: AtomicU64,
     panicked: AtomicU64,
     runs: Runs,
@@ -67,6 +66,7 @@ struct Shard {
     /// The number of calls that have begun, below the bits [`TIMED`] and [`NOT_TIMED`].
     begun: AtomicI64,
     succeeded: AtomicU64,
+    rejected: AtomicU64,
     of: &'static PointCalls,
 }
 
@@ -75,6 +75,9 @@ impl Shard {
     #[cold]
     #[inline(never)]
     fn ended(&self, since: u64, verdict: Option<&Classification>) {
+        if since == OVER {
+            return;
+        }
         let counters = self.of.counters();
         counters.record(since, verdict.map_or(Outcome::Success, outcome));
         match verdict {
@@ -172,10 +175,14 @@ impl Counters {
         #[expect(clippy::declare_interior_mutable_const, reason = "every counter is a copy of its own")]
         const ZERO: AtomicU64 = AtomicU64::new(0);
         Self {
-            shards: [(); SHARDS].map(|()| Shard { begun: AtomicI64::new(begun), succeeded: ZERO, of }),
+            shards: [(); SHARDS].map(|()| Shard {
+                begun: AtomicI64::new(begun),
+                succeeded: ZERO,
+                rejected: ZERO,
+                of,
+            }),
             failed: [const { [ZERO; SEVERITIES.len()] }; CATEGORIES],
             retried: [ZERO; CATEGORIES],
-            rejected: ZERO,
             cancelled: ZERO,
             panicked: ZERO,
             runs: Runs::new(),
@@ -191,7 +198,7 @@ impl Counters {
 
     fn failed(&self, class: &Classification) {
         if outcome(class) == Outcome::Rejected {
-            self.rejected.fetch_add(1, Ordering::Relaxed);
+            self.shard().rejected.fetch_add(1, Ordering::Relaxed);
             return;
         }
         let severities = self.failed.get(class.category as usize);
@@ -263,7 +270,8 @@ impl Counters {
         }
         let retried = Category::ALL.into_iter().zip(self.retried.iter().map(load));
         let retried: Vec<_> = retried.filter(|(_, count)| *count > 0).collect();
-        let (succeeded, rejected) = (self.succeeded(), load(&self.rejected));
+        let rejected = self.shards.iter().map(|shard| load(&shard.rejected)).sum();
+        let succeeded = self.succeeded();
         let (cancelled, panicked) = (load(&self.cancelled), load(&self.panicked));
         let total = succeeded + failures + rejected + cancelled + panicked;
         CallCounts {
@@ -327,29 +335,42 @@ impl RunningCall {
         Self { shard, since }
     }
 
-    /// Ends the call with this verdict on what it returns.
+    /// Ends the call with this verdict on what it returns, unless it has ended.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a call of it costs more than it does")]
     #[expect(clippy::ref_option, reason = "the expansion lends what it has")]
     pub fn ended(&mut self, verdict: &Option<Classification>) {
-        if verdict.is_some() || !self.succeeded() {
+        if verdict.is_none() && self.since == UNTIMED {
+            self.shard.succeeded.fetch_add(1, Ordering::Release);
+        } else {
             self.shard.ended(self.since, verdict.as_ref());
         }
         // After the additions: the compiler sees then that the call drops nothing.
         self.since = OVER;
     }
 
-    /// Ends the call as a success if it is not timed; returns whether it has ended. It cannot panic, so that the compiler
-    /// need not have the result of the call in memory.
+    /// Ends the call, which the attributes do not have timed, as a success if a configuration does not either; returns
+    /// whether it has ended. It cannot panic, so that the compiler need not have the result of the call in memory.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a call of it costs more than it does")]
     pub fn succeeded(&mut self) -> bool {
-        let is_untimed = self.since == UNTIMED;
+        let is_untimed = !cfg!(feature = "config") || self.since == UNTIMED;
         if is_untimed {
             self.shard.succeeded.fetch_add(1, Ordering::Release);
             self.since = OVER;
         }
         is_untimed
+    }
+
+    /// Ends the call, which a policy has refused.
+    #[inline]
+    pub fn rejected(&mut self) {
+        if self.since == UNTIMED {
+            self.shard.rejected.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.shard.ended(self.since, Some(&Category::Rejected.into()));
+        }
+        self.since = OVER;
     }
 }
 
@@ -382,18 +403,21 @@ mod tests {
     #[test]
     fn a_call_is_counted_once() {
         static CALLS: PointCalls = PointCalls::new();
-        for (is_timed, is_over) in [(false, true), (true, false)] {
-            let mut call = RunningCall::begin(&CALLS, is_timed);
-            assert_eq!(call.succeeded(), is_over);
-            if !is_over {
-                call.ended(&None);
-            }
+        for is_asked in [true, false] {
+            let mut call = RunningCall::begin(&CALLS, !is_asked);
+            assert!(!is_asked || call.succeeded());
+            call.ended(&None);
         }
+        RunningCall::begin(&CALLS, true).rejected();
+        RunningCall::begin(&CALLS, false).rejected();
         RunningCall::begin(&CALLS, false).ended(&Some(Category::Transient.into()));
         drop(RunningCall::begin(&CALLS, true));
         let counts = CALLS.read();
         assert_eq!((counts.succeeded, counts.cancelled, counts.in_flight), (2, 1, 0), "{counts:?}");
-        assert_eq!((counts.total, counts.failed), (4, vec![(Category::Transient.as_str(), 1)]));
+        assert_eq!(
+            (counts.rejected, counts.total, counts.failed),
+            (2, 6, vec![(Category::Transient.as_str(), 1)])
+        );
         let (Measure::Call(_), times) = &counts.measured[0] else { panic!("{:?}", counts.measured) };
         assert_eq!(times.count(), 1);
     }

@@ -285,6 +285,7 @@ impl Layer for Checked {
             moves_thread: self.thread,
             limit: self.limit.as_ref(),
             reads_settings: self.instance.is_none(),
+            ends_call: true,
             ..Traits::default()
         }
     }
@@ -302,6 +303,10 @@ impl Layer for Checked {
         self.limit.as_ref().map(|limit| comparisons(limit, stack)).unwrap_or_default()
     }
 
+    fn passed(&self, cx: &Context<'_>, position: &Position) -> Option<TokenStream> {
+        cx.passed_counted(position)
+    }
+
     fn wrap_future(
         &self,
         cx: &Context<'_>,
@@ -309,8 +314,11 @@ impl Layer for Checked {
         future: &TokenStream,
         done: &TokenStream,
     ) -> Option<TokenStream> {
-        let outcome = quote_spanned!(Span::mixed_site()=> __outcome);
-        Some(self.around(cx, position, future, &outcome, done))
+        let here = Span::mixed_site();
+        let outcome = quote_spanned!(here=> __outcome);
+        let label = self.passed(cx, position).map(|_| position.label()).into_iter();
+        let done = quote_spanned!(here=> #(#label:)* { #done });
+        Some(self.around(cx, position, future, &outcome, &done))
     }
 
     fn site(&self, position: &Position, _: Stack<'_>) -> TokenStream {
@@ -326,18 +334,22 @@ impl Layer for Checked {
     }
 
     fn wrap(&self, cx: &Context<'_>, position: &Position, inner: &TokenStream) -> TokenStream {
-        let bound = position.bound();
+        let (bound, needed) = (position.bound(), position.needed());
         let body = if self.thread {
-            let body = quote_spanned!(Span::mixed_site()=> move || { #inner #bound });
+            let body = quote_spanned!(Span::mixed_site()=> move || { #inner #needed });
             match cx.retry_elsewhere(position) {
                 None => body,
                 Some(retry) => quote_spanned!(Span::mixed_site()=> { #retry #body }),
             }
         } else {
-            quote_spanned!(Span::mixed_site()=> async { #inner #bound })
+            quote_spanned!(Span::mixed_site()=> async { #inner #needed })
         };
         let done = quote_spanned!(Span::mixed_site()=> __done);
-        let run = self.around(cx, position, &body, &done, &done);
+        let run = if position.ends_call {
+            self.around(cx, position, &body, &needed, &position.ended())
+        } else {
+            self.around(cx, position, &body, &done, &done)
+        };
         quote_spanned!(Span::mixed_site()=> let #bound = #run;)
     }
 }
@@ -353,7 +365,7 @@ impl Checked {
         done: &TokenStream,
     ) -> TokenStream {
         let site = &position.site;
-        let refused = cx.refused(position);
+        let cut = cx.cut(position);
         let here = Span::mixed_site();
         let is_given = self.instance.is_some();
         let is_pinned = position.is_pinned;
@@ -379,7 +391,7 @@ impl Checked {
         let ended = quote_spanned! {Span::mixed_site()=>
             match #run {
                 __rt::Ok(#name) => #done,
-                __rt::Err(__rejected) => #refused,
+                __rt::Err(__rejected) => #cut,
             }
         };
         match &self.instance {

@@ -372,7 +372,7 @@ impl Layer for Checked {
     }
 
     fn passed(&self, cx: &Context<'_>, position: &Position) -> Option<TokenStream> {
-        if !self.joins_waits(cx, position) {
+        if !self.joins_waits(cx, position) || !cx.may_pass(position) {
             return None;
         }
         let (here, call, site) = (Span::mixed_site(), retry_local(), &position.site);

@@ -598,6 +598,11 @@ impl CircuitBreaker {
     #[cold]
     #[inline(never)]
     fn succeeded(&self, token: Token, is_slow: bool) {
+        match token {
+            Token::SPENT => return,
+            Token::LOOKS => return self.look(here()),
+            _ => {}
+        }
         if self.is_off() {
             return self.live.gate.given_back(token);
         }

@@ -5,6 +5,7 @@ use super::state::Token;
 use crate::base::admission::AdmittedAt;
 use crate::base::each_poll::each_poll;
 use crate::base::scope::{Stack, nanos};
+use crate::base::shards::here;
 use crate::base::world::World;
 use crate::classify::Classify;
 use crate::outcome::Refuse;
@@ -262,7 +263,7 @@ impl<B: Deref<Target = CircuitBreaker>, T: Timing> PermitOf<B, T> {
         outcome
     }
 
-    /// Returns whether a breaker that counts no successes has nothing to clear at one of this call.
+    /// Returns whether the breaker has nothing to clear, and nothing to record with its time, at a success of this call.
     #[inline]
     #[doc(hidden)]
     pub fn passes(&self) -> bool {
@@ -274,6 +275,21 @@ impl<B: Deref<Target = CircuitBreaker>, T: Timing> PermitOf<B, T> {
     #[doc(hidden)]
     pub fn passed(mut self) {
         self.token = Token::SPENT;
+    }
+
+    /// Counts a success of a breaker with a rate if that is one addition, and no look is due after it; returns whether
+    /// the call has ended. If not, it is still to be settled, which counts it no second time.
+    #[inline]
+    #[doc(hidden)]
+    pub fn counted(&mut self) -> bool {
+        if !self.passes() {
+            return false;
+        }
+        let looks = self.breaker.live.gate.count_success(here());
+        if looks {
+            self.token = Token::LOOKS;
+        }
+        !looks
     }
 
     /// Returns the call ended as `verdict` says, which is given back; for a failure `ruling` comes before its category.

@@ -140,6 +140,8 @@ const GENERATIONS: u32 = u32::MAX >> 1;
 impl Token {
     /// The token of a call whose result is known; a generation has fewer bits.
     pub(super) const SPENT: Self = Self(u32::MAX);
+    /// The token of a call that is counted as a success, and after which a look is due.
+    pub(super) const LOOKS: Self = Self(u32::MAX - 1);
 }
 
 /// A transition to report once the lock is free.

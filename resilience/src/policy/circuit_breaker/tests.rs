@@ -351,6 +351,29 @@ fn a_success_of_a_window_with_enough_results_takes_no_lock() {
     }
 }
 
+/// Outside of a test world, where an expansion need not settle each success.
+#[test]
+fn every_32nd_success_of_a_rate_is_settled_for_a_look() {
+    let config = CircuitBreakerConfig { rate: Some(0.5), ..CircuitBreakerConfig::default() };
+    let breaker = CircuitBreaker::try_new("looks", config).unwrap();
+    (0..20).for_each(|_| ok(&breaker));
+    let mut settled = 0;
+    for _ in 0..320 {
+        let mut permit = breaker.admit().unwrap();
+        if permit.counted() {
+            permit.passed();
+        } else {
+            assert_eq!(permit.settle(None, Ruling::ByCategory), None);
+            settled += 1;
+        }
+    }
+    assert_eq!(settled, 10);
+    let mut permit = breaker.admit().unwrap();
+    breaker.force_open();
+    assert!(!permit.counted(), "the word of another state");
+    drop(permit);
+}
+
 #[test]
 fn a_success_is_judged_when_it_makes_the_results_of_a_window_enough_again() {
     let world = isolate();
