@@ -239,7 +239,7 @@ fn an_expansion_is_no_test_of_a_key() {
 #[test]
 fn a_key_about_the_function_is_found_in_attributes_of_one_and_of_several_lines() {
     let tests = section("job", "timed", "tests");
-    assert!(tests.iter().any(|line| line.starts_with("tests/metrics/")), "{tests:#?}");
+    assert!(tests.iter().any(|line| line.starts_with("tests/config/timed.rs:")), "{tests:#?}");
 }
 
 /// Returns the lines under the title that begins with `title`.
