@@ -9,6 +9,7 @@
 //! it.
 
 use super::visible::turns_text;
+use std::iter::successors;
 
 /// Stands in for each secret.
 const HIDDEN: &str = "***";
@@ -122,17 +123,19 @@ fn behind_scheme(text: &str, before: Option<char>) -> Option<SecretRange> {
     }
     let scheme = SCHEMES.iter().find(|scheme| begins_with(text, scheme))?;
     let rest = text.get(scheme.len()..)?;
-    let token = behind_space(rest);
-    let spaces = rest.len() - token.len();
+    let token = behind_space(rest.strip_prefix([':', '=']).unwrap_or(rest));
+    let token = token.get(run(token, is_quote)..)?;
+    let between = rest.len() - token.len();
     let len = whole(token, |c| is_of_token(c) || matches!(c, '+' | '/' | '=' | '~' | '*' | ':'));
     let token = token.get(..len)?.trim_end_matches(['.', ':']);
     // "the bearer token is invalid", "basic authentication".
     let is_word = token.len() < 20 && token.chars().skip(1).all(|c| c.is_ascii_lowercase());
-    (spaces > 0 && token.len() >= 4 && !is_word)
-        .then_some(SecretRange { kept: scheme.len() + spaces, secret: token.len() })
+    (between > 0 && token.len() >= 4 && !is_word)
+        .then_some(SecretRange { kept: scheme.len() + between, secret: token.len() })
 }
 
-/// Finds `password=..`, `"api_key": ".."`, `Authorization: ..`.
+/// Finds `password=..`, `"api_key": ".."`, `Authorization: ..`, `--token ..`, `("token", "..")`, `Secret("..")` and
+/// `<password>..`.
 fn behind_name(text: &str, before: Option<char>) -> Option<SecretRange> {
     if before.is_some_and(is_of_token) {
         return None;
@@ -150,15 +153,13 @@ fn behind_name(text: &str, before: Option<char>) -> Option<SecretRange> {
     if !is_secret {
         return None;
     }
-    // The closing quote of a name, the sign, and what opens the value.
     let rest = text.get(name_len..)?;
-    let quotes = |text: &str| run(text, |c| matches!(c, '"' | '\'' | '`' | '\\' | ']'));
-    let after_name = quotes(rest);
-    let sign = behind_space(rest.get(after_name..)?);
-    let value = ["=>", ":=", "==", "=", ":"].iter().find_map(|known| sign.strip_prefix(known))?;
-    let value = behind_space(value);
-    let value = behind_types(value);
-    let opening = run(value, |c| matches!(c, '"' | '\'' | '`' | '\\'));
+    let value = behind_sign(rest)
+        .or_else(|| behind_option(name, rest))
+        .or_else(|| behind_comma(rest))
+        .or_else(|| inside_types(text));
+    let Some(value) = value else { return inside_element(text, rest, before) };
+    let opening = run(value, |c| is_quote(c) || c == '`');
     let (opening, value) = value.split_at_checked(opening)?;
     let len = match opening.chars().next_back() {
         Some(quote) => quoted(value, quote, opening.contains('\\')),
@@ -168,25 +169,66 @@ fn behind_name(text: &str, before: Option<char>) -> Option<SecretRange> {
     (len > 0).then_some(SecretRange { kept: text.len() - value.len(), secret: len })
 }
 
+/// Returns the value behind a name, its closing quote and a sign, without the types around it.
+fn behind_sign(rest: &str) -> Option<&str> {
+    let after_name = run(rest, |c| is_quote(c) || matches!(c, '`' | ']'));
+    let sign = behind_space(rest.get(after_name..)?);
+    let value = ["=>", ":=", "==", "=", ":"].iter().find_map(|known| sign.strip_prefix(known))?;
+    let value = behind_space(value);
+    let bare = value.strip_prefix("Some(").unwrap_or(value);
+    Some(inside_types(bare).unwrap_or(bare))
+}
+
+/// Returns the value behind `--name` on a command line. What a usage puts there is in brackets.
+fn behind_option<'a>(name: &str, rest: &'a str) -> Option<&'a str> {
+    let value = behind_space(rest);
+    let is_value = value.len() < rest.len() && !value.starts_with(['-', '<', '[']);
+    (name.starts_with("--") && is_value).then_some(value)
+}
+
+/// Returns the quoted value after a quoted name, in a list: `("token", "..")`. Names in backquotes are those of a sentence.
+fn behind_comma(rest: &str) -> Option<&str> {
+    let value = rest.get(run(rest, is_quote)..)?;
+    let value = behind_space(value.strip_prefix(',').filter(|_| value.len() < rest.len())?);
+    value.starts_with(is_quote).then_some(value)
+}
+
+/// The most types around a text that are looked through, with the text itself.
+const MOST_TYPES: usize = 8;
+
+/// Returns the quoted text inside of types, as `Debug` writes them: `Some(my::Password("` and `Text { inner: "`.
+///
+/// Types count only before a quote: a password may have a bracket in it.
+fn inside_types<'a>(value: &'a str) -> Option<&'a str> {
+    let is_of_path = |c: char| c == ':' || c == '_' || c.is_ascii_alphanumeric();
+    let step = |inner: &&'a str| {
+        let rest = inner.get(run(inner, is_of_path)..)?;
+        let field = || rest.strip_prefix(" { ").and_then(|field| field.get(run(field, is_of_token)..));
+        let content = rest.strip_prefix('(').or_else(|| field()?.strip_prefix(": "));
+        content.filter(|_| rest.len() < inner.len())
+    };
+    let inner = successors(Some(value), step).take(MOST_TYPES).last()?;
+    (inner.len() < value.len() && inner.starts_with(is_quote)).then_some(inner)
+}
+
+/// Finds the content of an element of XML, `<password>..</`, or of one with a prefix, `<a:password b="c">..</`.
+fn inside_element(text: &str, rest: &str, before: Option<char>) -> Option<SecretRange> {
+    let attributes = rest.get(..run(rest, |c| !matches!(c, '<' | '>' | '\n')))?;
+    let value = rest.get(attributes.len()..)?.strip_prefix('>')?;
+    let len = whole(value, |c| c != '<');
+    let begins = before == Some('<') || before == Some(':') && len < value.len();
+    let is_open = attributes.is_empty() || attributes.starts_with(' ') && !attributes.ends_with('/');
+    (begins && is_open && len > 0).then_some(SecretRange { kept: text.len() - value.len(), secret: len })
+}
+
 /// Returns the text behind the white space before it, in the same line.
 fn behind_space(text: &str) -> &str {
     text.trim_start_matches(|c: char| c.is_whitespace() && !matches!(c, '\n' | '\r'))
 }
 
-/// Returns the text behind the names of types around a value, as `Debug` writes them: `Some(`, `Some(my::Password("`.
-///
-/// Other names than `Some` count only before a quote: a password may have a bracket in it.
-fn behind_types(value: &str) -> &str {
-    let value = value.strip_prefix("Some(").unwrap_or(value);
-    let mut inner = value;
-    while let Some((name, rest)) =
-        inner.split_at_checked(run(inner, |c| c == ':' || c == '_' || c.is_ascii_alphanumeric()))
-        && let Some(rest) = rest.strip_prefix('(')
-        && !name.is_empty()
-    {
-        inner = rest;
-    }
-    if inner.starts_with(['"', '\'', '\\']) { inner } else { value }
+/// Returns whether the character is part of a quote, which may be inside of another text.
+fn is_quote(c: char) -> bool {
+    matches!(c, '"' | '\'' | '\\')
 }
 
 /// Names whose value is the rest of the line.
@@ -206,8 +248,20 @@ const ANYWHERE: [&str; 9] = [
     "credential",
 ];
 /// Ends of a name that make its value a secret: there may be as many `tokens` as one likes.
-const AT_THE_END: [&str; 7] =
-    ["token", "pwd", "pass", "sessionid", "signature", "signingkey", "encryptionkey"];
+const AT_THE_END: [&str; 12] = [
+    "token",
+    "pwd",
+    "pass",
+    "sessionid",
+    "signature",
+    "signingkey",
+    "encryptionkey",
+    "authkey",
+    "masterkey",
+    "sharedkey",
+    "subscriptionkey",
+    "functionskey",
+];
 
 /// Returns the length of a value that ends with `quote`, which a backslash makes part of the value; or, if the opening
 /// quote itself had one, with the quote behind the next backslash: `{\"password\":\"..\"}`.
@@ -262,7 +316,7 @@ fn bare(value: &str) -> usize {
 /// The prefixes of secrets of known services, and the least number of characters after them.
 ///
 /// The least length keeps words that begin alike, such as `sk-8`, from being hidden.
-const FORMS: [(&str, usize); 33] = [
+const FORMS: [(&str, usize); 43] = [
     ("sk-", 8),
     ("sk_live_", 8),
     ("sk_test_", 8),
@@ -296,6 +350,16 @@ const FORMS: [(&str, usize); 33] = [
     ("pypi-", 16),
     ("dop_v1_", 16),
     ("shpat_", 16),
+    ("gsk_", 16),
+    ("xai-", 16),
+    ("pplx-", 16),
+    ("r8_", 16),
+    ("nvapi-", 16),
+    ("hvs.", 16),
+    ("glsa_", 16),
+    ("dckr_pat_", 10),
+    ("lin_api_", 16),
+    ("ATATT3", 16),
 ];
 
 /// Finds a key or token that is recognised by its form.
@@ -420,6 +484,34 @@ mod tests {
         ("AccountKey=CANARY==;EndpointSuffix=core", "AccountKey=***;EndpointSuffix=core"),
         ("access_token=CANARY expired", "access_token=*** expired"),
         ("PGPASS=CANARY", "PGPASS=***"),
+        ("<login><password>CANARY</password></login>", "<login><password>***</password></login>"),
+        (
+            "<wsse:Password Type=\"a\">CAN ARY</wsse:Password>",
+            "<wsse:Password Type=\"a\">***</wsse:Password>",
+        ),
+        ("run mysql --password CANARY --host db", "run mysql --password *** --host db"),
+        ("run x --api-key 'CAN ARY' now", "run x --api-key '***' now"),
+        ("[\"--token\", \"CANARY\", \"--all\"]", "[\"--token\", \"***\", \"--all\"]"),
+        (
+            "[(\"x-api-key\", \"CANARY\"), (\"accept\", \"*\")]",
+            "[(\"x-api-key\", \"***\"), (\"accept\", \"*\")]",
+        ),
+        ("[('Cookie', 'a=CANARY')]", "[('Cookie', '***')]"),
+        ("[[\\\"x-api-key\\\",\\\"CANARY\\\"]]", "[[\\\"x-api-key\\\",\\\"***\\\"]]"),
+        ("Secret { value: \"CANARY\" }", "Secret { value: \"***\" }"),
+        ("db: my::Password { raw: Some(\"CANARY\") }", "db: my::Password { raw: Some(\"***\") }"),
+        (
+            "Login { password: Text { inner: \"CANARY\", n: 1 } }",
+            "Login { password: Text { inner: \"***\", n: 1 } }",
+        ),
+        ("Err(ApiKey(\"CANARY\"))", "Err(ApiKey(\"***\"))"),
+        ("Token(Inner('CANARY'))", "Token(Inner('***'))"),
+        ("with Bearer \"CANARY123\"", "with Bearer \"***\""),
+        ("scheme: Bearer, Bearer: CANARY123", "scheme: Bearer, Bearer: ***"),
+        ("Ocp-Apim-Subscription-Key: CANARY", "Ocp-Apim-Subscription-Key: ***"),
+        ("X-Auth-Key: CANARY", "X-Auth-Key: ***"),
+        ("model key gsk_CANARYCANARYCANARY", "model key ***"),
+        ("vault hvs.CANARYCANARYCANARY", "vault ***"),
         ("jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJDQU5BUlkifQ.c2lnbmF0dXJl is expired", "jwt *** is expired"),
         (
             "bad key -----BEGIN RSA PRIVATE KEY-----\nCANARY\n-----END RSA PRIVATE KEY----- in file",
@@ -442,6 +534,12 @@ mod tests {
         "sk-learn and scikit are not keys, nor is task-1234567890",
         "unexpected end of JSON at line 3 column 7",
         "-----BEGIN CERTIFICATE-----",
+        "unknown field `token`, expected one of `host`, `password`, `port`",
+        "the following arguments are required: --password <PASSWORD>",
+        "usage: mysql [--password [PASSWORD]] [--host HOST]",
+        "TokenError { line: 3, column: 7 }",
+        "the password (8 letters at least) is missing",
+        "Bearer tokens: see the page",
         "Grüße, 世界",
     ];
 
@@ -510,8 +608,22 @@ mod tests {
     /// character.
     #[test]
     fn hostile_texts_are_read_in_linear_time() {
-        for part in ["://", "-----BEGIN ", "password=", "a.", "\"", "eyJ", "Bearer ", "世", "pwd: Some(\"\\"]
-        {
+        for part in [
+            "://",
+            "-----BEGIN ",
+            "password=",
+            "a.",
+            "\"",
+            "eyJ",
+            "Bearer ",
+            "世",
+            "pwd: Some(\"\\",
+            "<password ",
+            "pwd { a: ",
+            "--pwd ",
+            "\"pwd\",",
+            "bearer \"",
+        ] {
             let long = part.repeat(1_000_000 / part.len());
             assert!(scrub(&long, 1_000).len() <= 1_000);
         }
