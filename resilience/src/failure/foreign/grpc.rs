@@ -23,7 +23,7 @@ use tonic::{Code, Status};
 /// | `Unknown` | that of the first known source, else `Unknown` |
 ///
 /// The metadata `grpc-retry-pushback-ms` is the wait; a negative or unreadable one means never to retry, as gRPC says
-/// (proposal A6). Without it the wait is that of a `google.rpc.RetryInfo` in the details, as the services of Google send
+/// (proposal A6), and so do several, as in gRPC for Go. Without it the wait is that of a `google.rpc.RetryInfo` in the details, as the services of Google send
 /// it; one that is negative or unreadable is ignored.
 impl Classify for Status {
     fn classify(&self) -> Classification {
@@ -51,11 +51,14 @@ impl Classify for Status {
             }
             _ => category.into(),
         };
-        let pushback = self.metadata().get("grpc-retry-pushback-ms");
-        match pushback.map(|value| value.to_str().ok().and_then(|value| value.trim().parse().ok())) {
-            Some(Some(millis)) => class.retry_after(Duration::from_millis(millis)),
-            Some(None) => class.retry(Retryable::Never),
-            None => retry_info(self.details()).map_or(class, |wait| class.retry_after(wait)),
+        let mut pushback = self.metadata().get_all("grpc-retry-pushback-ms").iter();
+        let Some(first) = pushback.next() else {
+            return retry_info(self.details()).map_or(class, |wait| class.retry_after(wait));
+        };
+        let millis = first.to_str().ok().and_then(|value| value.trim().parse().ok());
+        match millis.filter(|_| pushback.next().is_none()) {
+            Some(millis) => class.retry_after(Duration::from_millis(millis)),
+            None => class.retry(Retryable::Never),
         }
     }
 }
@@ -210,6 +213,10 @@ mod tests {
             status.classify()
         };
         assert_eq!(with("1500").retry_after, Some(Duration::from_millis(1_500)));
+        let mut twice = Status::unavailable("");
+        twice.metadata_mut().append("grpc-retry-pushback-ms", "1500".parse().expect("text"));
+        twice.metadata_mut().append("grpc-retry-pushback-ms", "10".parse().expect("text"));
+        assert_eq!((twice.classify().retry_after, twice.classify().retry), (None, Retryable::Never));
         assert_eq!((with("-1").retry_after, with("-1").retry), (None, Retryable::Never));
         for unreadable in ["soon", "", "1.5", "99999999999999999999"] {
             assert_eq!((with(unreadable).retry_after, with(unreadable).retry), (None, Retryable::Never));
