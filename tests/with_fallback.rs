@@ -483,3 +483,25 @@ async fn the_error_is_found_anywhere_in_a_step() {
     assert_eq!(in_a_match().unwrap(), "reset");
     assert_eq!(made_by_a_macro().unwrap(), "connection reset");
 }
+
+type Large = [u8; 1_000];
+
+async fn large_later() -> Option<Large> {
+    tokio::task::yield_now().await;
+    None
+}
+
+#[with_fallback(large_later())]
+async fn large(answer: fn() -> io::Result<Large>) -> io::Result<Large> {
+    tokio::task::yield_now().await;
+    answer()
+}
+
+#[tokio::test]
+async fn a_future_that_waits_for_a_fallback_holds_the_outcome_once() {
+    let call = large(|| Err(broken()));
+    let size = size_of_val(&call);
+    assert!(size < 2 * size_of::<Large>(), "{size}");
+    assert_eq!(call.await.unwrap_err().kind(), broken().kind());
+    assert_eq!(large(|| Ok([7; 1_000])).await.unwrap(), [7; 1_000]);
+}

@@ -183,7 +183,7 @@ impl Context<'_> {
         self.options.when_ok.is_none() && !(position.ends_call && self.options.timed)
     }
 
-    /// Returns the statements before the outcome is judged, which end the layer at `position` if a success needs no more
+    /// Returns the statement before the outcome is judged, which ends the layer at `position` if a success needs no more
     /// of it than `asked`, a condition, and `then`.
     pub(crate) fn passed_by(
         &self,
@@ -201,12 +201,11 @@ impl Context<'_> {
                 #then
                 break #label #last;
             }
-            let __outcome = { __outcome };
         })
     }
 
-    /// Returns the statements like [`passed_by`](Self::passed_by), for a layer that does not look at the outcome: they end
-    /// a call that is counted.
+    /// Returns the statement like [`passed_by`](Self::passed_by), for a layer that does not look at the outcome: it ends a
+    /// call that is counted.
     pub(crate) fn passed_counted(&self, position: &Position) -> Option<TokenStream> {
         let nothing = TokenStream::new();
         if self.is_async && position.ends_call { self.passed_by(position, &nothing, &nothing) } else { None }

@@ -254,7 +254,6 @@ fn attempt(
     let ty = &cx.ty;
     let passed = innermost.and_then(|(stacked, position)| stacked.layer.passed(cx, position));
     let judged = judged(cx);
-    let judged = quote!(#passed #judged);
     let here = Span::mixed_site();
     let judgement = quote_spanned!(here=> (__outcome, __verdict));
     if !cx.is_async {
@@ -262,6 +261,7 @@ fn attempt(
         let closure = quote_spanned!(item.body_span()=> || -> #ty);
         let run = quote_spanned!(here=> let __outcome = __rt::call_once(#closure #body););
         let (run, is_wrapped) = placed(cx, innermost, run);
+        let run = unless_passed(&run, passed.as_ref());
         return (scoped(reset_arguments, quote!(#run #judged), &judgement), is_wrapped);
     }
     // Never taken: it fixes the type of the block. In the body's own block, because rustc reports a nested block as
@@ -279,9 +279,10 @@ fn attempt(
     let attempt = Context::number(true);
     let marked =
         cx.retry.as_ref().map(|_| quote_spanned!(here=> __rt::Repeated::new(&__POINT, #attempt, #future)));
+    let unless_over = unless_passed(&TokenStream::new(), passed.as_ref());
     let wrapped = innermost.and_then(|(stacked, position)| {
         let (bound, ended) = (position.bound(), position.ended());
-        let done = quote_spanned!(here=> #judged #ended);
+        let done = quote_spanned!(here=> #unless_over #judged #ended);
         stacked
             .layer
             .wrap_future(cx, position, marked.as_ref().unwrap_or(&future), &done)
@@ -295,12 +296,25 @@ fn attempt(
     {
         let call = retry_local();
         let bound = quote_spanned!(here=> (#call, __outcome, __verdict));
-        return (scoped(reset_arguments, quote!(#run #judged), &bound), false);
+        return (scoped(reset_arguments, quote!(#run #unless_over #judged), &bound), false);
     }
     let future = marked.unwrap_or(future);
     let run = quote_spanned!(here=> let __outcome = #future.await;);
     let (run, is_wrapped) = placed(cx, innermost, run);
+    let run = unless_passed(&run, passed.as_ref());
     (scoped(reset_arguments, quote!(#run #judged), &judgement), is_wrapped)
+}
+
+/// Returns `run`, which binds the body's `__outcome`, and the statement that ends the innermost layer if the outcome has
+/// `passed` it; else another binding follows. What judges the outcome borrows that one, so that the compiler need not have
+/// the first one in memory. The first one ends there: a future that waits later, in a fallback, does not hold it, too.
+fn unless_passed(run: &TokenStream, passed: Option<&TokenStream>) -> TokenStream {
+    match passed {
+        None => run.clone(),
+        Some(passed) => {
+            quote_spanned!(Span::mixed_site()=> let __outcome = { #run #passed __outcome };)
+        }
+    }
 }
 
 /// Returns `run`, which binds the body's `__outcome`, with the innermost layer around it if that takes the body's

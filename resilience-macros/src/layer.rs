@@ -92,9 +92,8 @@ pub(crate) trait Layer {
         None
     }
 
-    /// Returns the statements before the body's `__outcome` is judged. They end the call if it has succeeded and the layer
-    /// has nothing more to do; else another binding follows, so that the compiler sees no reference to the first one and
-    /// need not have it in memory.
+    /// Returns the statement before the body's `__outcome` is judged. It ends the layer if the call has succeeded and the
+    /// layer has nothing more to do.
     fn passed(&self, cx: &Context<'_>, position: &Position) -> Option<TokenStream> {
         let _ = (cx, position);
         None

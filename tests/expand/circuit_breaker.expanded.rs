@@ -43,18 +43,20 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             __rt::Ok(__permit) => __permit,
             __rt::Err(__rejected) => break '__breaker __rt::refused(__rejected),
         };
-        let __outcome = async {
-            if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
-                return __outcome;
+        let __outcome = {
+            let __outcome = async {
+                if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
+                    return __outcome;
+                }
+                fetch(id, name).await
             }
-            fetch(id, name).await
-        }
-            .await;
-        if __rt::Outcome::is_success(&__outcome) && (&__permit).passes() {
-            __permit.passed();
-            break '__breaker __outcome;
-        }
-        let __outcome = { __outcome };
+                .await;
+            if __rt::Outcome::is_success(&__outcome) && (&__permit).passes() {
+                __permit.passed();
+                break '__breaker __outcome;
+            }
+            __outcome
+        };
         let __verdict = __rt::Outcome::probe(&__outcome).probed_verdict(&__POINT, 1);
         let __verdict = __permit.settle(__verdict, __rt::Ruling::ByCategory);
         __outcome
@@ -81,18 +83,20 @@ impl Service {
                 __rt::Ok(__permit) => __permit,
                 __rt::Err(__rejected) => break '__breaker __rt::refused(__rejected),
             };
-            let __outcome = async {
-                if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
-                    return __outcome;
+            let __outcome = {
+                let __outcome = async {
+                    if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
+                        return __outcome;
+                    }
+                    self.fetch(id).await
                 }
-                self.fetch(id).await
-            }
-                .await;
-            if __rt::Outcome::is_success(&__outcome) && (&__permit).passes() {
-                __permit.passed();
-                break '__breaker __outcome;
-            }
-            let __outcome = { __outcome };
+                    .await;
+                if __rt::Outcome::is_success(&__outcome) && (&__permit).passes() {
+                    __permit.passed();
+                    break '__breaker __outcome;
+                }
+                __outcome
+            };
             let __verdict = __rt::Outcome::probe(&__outcome).probed_verdict(&__POINT, 1);
             let __verdict = __permit.settle(__verdict, __rt::Ruling::ByCategory);
             __outcome

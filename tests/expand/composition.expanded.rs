@@ -175,16 +175,22 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
                             clippy::shadow_unrelated
                         )]
                         let mut seen = __rt::ResetPerAttempt::start(&seen);
-                        let __outcome = __rt::call_once(|| -> Result<Quote, QuoteError> {
-                            seen += 1;
-                            send(request, seen)
-                        });
-                        if __rt::Outcome::is_success(&__outcome) && (&__permit).passes()
-                        {
-                            __permit.passed();
-                            break '__breaker (__outcome, __rt::None);
-                        }
-                        let __outcome = { __outcome };
+                        let __outcome = {
+                            let __outcome = __rt::call_once(|| -> Result<
+                                Quote,
+                                QuoteError,
+                            > {
+                                seen += 1;
+                                send(request, seen)
+                            });
+                            if __rt::Outcome::is_success(&__outcome)
+                                && (&__permit).passes()
+                            {
+                                __permit.passed();
+                                break '__breaker (__outcome, __rt::None);
+                            }
+                            __outcome
+                        };
                         let __verdict = __rt::Outcome::probe(&__outcome)
                             .probed_verdict(&__POINT, (&__retry).attempt());
                         (__outcome, __verdict)

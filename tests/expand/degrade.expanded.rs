@@ -105,12 +105,14 @@ async fn owned(plan: Plan, id: u32) -> Result<String, Error> {
                                 },
                             )
                             .await;
-                        if __rt::Outcome::is_success(&__outcome)
-                            && (&__RETRY).ended(&__retry)
-                        {
-                            break (__outcome, __rt::None);
-                        }
-                        let __outcome = { __outcome };
+                        let __outcome = {
+                            if __rt::Outcome::is_success(&__outcome)
+                                && (&__RETRY).ended(&__retry)
+                            {
+                                break (__outcome, __rt::None);
+                            }
+                            __outcome
+                        };
                         let __verdict = __rt::Outcome::probe(&__outcome)
                             .probed_verdict(&__POINT, (&__retry).attempt());
                         match (&__RETRY).settle(__retry, __verdict) {

@@ -114,10 +114,14 @@ impl Service {
                         },
                     )
                     .await;
-                if __rt::Outcome::is_success(&__outcome) && (&__RETRY).ended(&__retry) {
-                    break (__outcome, __rt::None);
-                }
-                let __outcome = { __outcome };
+                let __outcome = {
+                    if __rt::Outcome::is_success(&__outcome)
+                        && (&__RETRY).ended(&__retry)
+                    {
+                        break (__outcome, __rt::None);
+                    }
+                    __outcome
+                };
                 let __verdict = __rt::Outcome::probe(&__outcome)
                     .probed_verdict(&__POINT, (&__retry).attempt());
                 match (&__RETRY).settle(__retry, __verdict) {

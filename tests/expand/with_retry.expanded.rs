@@ -62,10 +62,12 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                     },
                 )
                 .await;
-            if __rt::Outcome::is_success(&__outcome) && (&__RETRY).ended(&__retry) {
-                break __outcome;
-            }
-            let __outcome = { __outcome };
+            let __outcome = {
+                if __rt::Outcome::is_success(&__outcome) && (&__RETRY).ended(&__retry) {
+                    break __outcome;
+                }
+                __outcome
+            };
             let __verdict = __rt::Outcome::probe(&__outcome)
                 .probed_verdict(&__POINT, (&__retry).attempt());
             match (&__RETRY).settle(__retry, __verdict) {
@@ -109,10 +111,14 @@ impl Service {
                         },
                     )
                     .await;
-                if __rt::Outcome::is_success(&__outcome) && (&__RETRY).ended(&__retry) {
-                    break __outcome;
-                }
-                let __outcome = { __outcome };
+                let __outcome = {
+                    if __rt::Outcome::is_success(&__outcome)
+                        && (&__RETRY).ended(&__retry)
+                    {
+                        break __outcome;
+                    }
+                    __outcome
+                };
                 let __verdict = __rt::Outcome::probe(&__outcome)
                     .probed_verdict(&__POINT, (&__retry).attempt());
                 match (&__RETRY).settle(__retry, __verdict) {

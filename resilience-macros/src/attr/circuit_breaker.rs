@@ -259,7 +259,8 @@ impl Layer for Checked {
         // An instance is asked whether it measures.
         let method = if self.measures && self.state.instance.is_none() { "acquire" } else { "admit" };
         let admit = self.state.call(&position.site, method, &[], cx.varied(position));
-        let mutable = (self.counts && self.passed(cx, position).is_some()).then(|| quote!(mut));
+        let counts_at_once = self.counts && position.is_innermost && self.passed(cx, position).is_some();
+        let mutable = counts_at_once.then(|| quote!(mut));
         let inner = match (self.measures, cx.is_async) {
             (false, _) => inner.clone(),
             (true, false) => quote_spanned! {here=>

@@ -388,7 +388,6 @@ impl Layer for Checked {
             if #succeeded && #ended #counted {
                 break #last;
             }
-            let __outcome = { __outcome };
         })
     }
 
