@@ -355,3 +355,29 @@ fn no_slot_is_lost_across_many_threads() {
     assert!(MOST.load(Ordering::SeqCst) <= 2);
     assert_eq!((BUSY.snapshot().in_use, BUSY.snapshot().waiting), (0, 0));
 }
+
+/// A future may be polled again on a thread that is in no test world.
+#[test]
+fn a_slot_is_freed_in_the_world_in_which_its_caller_waited() {
+    static SLOTS: Bulkhead = Bulkhead::new("worlds", 1).wait(Duration::from_secs(10)).queue(2);
+    fn polled<T>(call: &mut Pin<Box<impl Future<Output = T>>>) -> Poll<T> {
+        call.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    }
+    let counts = || (SLOTS.snapshot().in_use, SLOTS.snapshot().rejected);
+    let world = testing::isolate();
+    let first = SLOTS.acquire().unwrap();
+    let [mut second, mut third] = [(); 2].map(|()| Box::pin(SLOTS.acquire_async()));
+    assert!(polled(&mut second).is_pending() && polled(&mut third).is_pending());
+    drop(first);
+    let Poll::Ready(Ok(slot)) = thread::spawn(move || polled(&mut second)).join().unwrap() else {
+        panic!("no slot");
+    };
+    world.advance(Duration::from_secs(10));
+    let outside = thread::spawn(move || {
+        assert!(matches!(polled(&mut third), Poll::Ready(Err(_))));
+        drop(slot);
+        (counts(), SLOTS.acquire().is_ok())
+    });
+    assert_eq!(outside.join().unwrap(), ((0, 0), true));
+    assert_eq!(counts(), (0, 1));
+}

@@ -207,3 +207,24 @@ fn many_callers_on_many_threads_all_pass() {
     assert!(start.elapsed() >= Duration::from_micros(399 * 10));
     assert_eq!(FAST.snapshot().waiting, 0);
 }
+
+/// A future may be polled again on a thread that is in no test world.
+#[test]
+fn a_rejection_counts_in_the_world_in_which_its_caller_waited() {
+    static LIMIT: RateLimit =
+        RateLimit::new("worlds", 1, Duration::from_secs(1)).wait(Duration::from_secs(9));
+    fn polled<T>(call: &mut Pin<Box<impl Future<Output = T>>>) -> Poll<T> {
+        call.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    }
+    let world = testing::isolate();
+    LIMIT.acquire().unwrap();
+    let mut call = Box::pin(LIMIT.acquire_async());
+    assert!(polled(&mut call).is_pending());
+    world.advance(Duration::from_secs(60));
+    LIMIT.acquire().unwrap();
+    let outside = thread::spawn(move || {
+        assert!(matches!(polled(&mut call), Poll::Ready(Err(_))));
+        LIMIT.snapshot().rejected
+    });
+    assert_eq!((outside.join().unwrap(), LIMIT.snapshot().rejected), (0, 1));
+}

@@ -80,10 +80,10 @@ pub struct SlotOf<B: Deref<Target = Bulkhead>> {
 
 impl<B: Deref<Target = Bulkhead>> SlotOf<B> {
     #[inline]
-    fn new(bulkhead: B, since: u64, stack: Option<Stack>) -> Self {
+    fn new(bulkhead: B, since: u64, stack: Option<Stack>, world: Option<World>) -> Self {
         let is_measured = bulkhead.is_adaptive() && since == 0;
         let since = if is_measured { now_nanos() } else { since };
-        Self { bulkhead, since, stack, has_ended: AtomicBool::new(false), world: World::here() }
+        Self { bulkhead, since, stack, has_ended: AtomicBool::new(false), world }
     }
 
     /// Reports that the call in this slot succeeded, to a bulkhead that is adaptive: the time since the slot was taken
@@ -194,13 +194,22 @@ impl<B: Deref<Target = Bulkhead>> Enter<B> {
     fn poll_since(&mut self, bulkhead: &Bulkhead, cx: &mut Context<'_>) -> Poll<Result<u64, Rejected>> {
         let entered = ready!(self.wait(bulkhead, cx));
         let is_wanted = self.start_measuring(bulkhead);
-        self.queued = None;
-        match entered {
-            Some(since) if is_wanted => return Poll::Ready(Ok(since)),
-            Some(since) => bulkhead.leave(since),
-            None => {}
+        let world = self.queued.take().and_then(|queued| queued.world);
+        if let (Some(since), true) = (entered, is_wanted) {
+            return Poll::Ready(Ok(since));
         }
-        Poll::Ready(Err(bulkhead.refuse(self.stack)))
+        Poll::Ready(Err(run_in(world.as_ref(), || {
+            if let Some(since) = entered {
+                bulkhead.leave(since);
+            }
+            bulkhead.refuse(self.stack)
+        })))
+    }
+
+    /// Returns the test world in which the caller gets its slot.
+    #[inline]
+    fn world(&self) -> Option<World> {
+        self.queued.as_ref().map_or_else(World::here, |queued| queued.world.clone())
     }
 
     /// Polls since when the caller has a slot, or that it gets none.
@@ -279,6 +288,7 @@ impl<B: Deref<Target = Bulkhead> + Unpin> Future for Enter<B> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let Some(bulkhead) = this.bulkhead.take() else { return Poll::Pending };
+        let world = this.world();
         // Not a slot in either case: the compiler would have it in memory.
         let since = if this.queued.is_none() && bulkhead.enter() {
             0
@@ -292,7 +302,7 @@ impl<B: Deref<Target = Bulkhead> + Unpin> Future for Enter<B> {
                 Poll::Ready(Ok(since)) => since,
             }
         };
-        Poll::Ready(Ok(SlotOf::new(bulkhead, since, this.stack)))
+        Poll::Ready(Ok(SlotOf::new(bulkhead, since, this.stack, world)))
     }
 }
 
@@ -324,7 +334,7 @@ pub(super) fn enter<B: Deref<Target = Bulkhead>>(
 ) -> Result<SlotOf<B>, Rejected> {
     // As in `Enter::poll`.
     let since = if bulkhead.enter() { 0 } else { enter_full(&bulkhead, stack, attempt)? };
-    Ok(SlotOf::new(bulkhead, since, stack))
+    Ok(SlotOf::new(bulkhead, since, stack, World::here()))
 }
 
 /// Waits for a slot; returns since when the caller has it.

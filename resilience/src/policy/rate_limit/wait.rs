@@ -170,12 +170,13 @@ impl<L: Deref<Target = RateLimit> + Unpin> Future for Pass<L> {
                 Poll::Pending
             }
             Poll::Ready(passed) => {
-                let is_wanted = this.queued.as_ref().is_none_or(|queued| {
-                    let stack = limit.owner.stack_or(this.stack);
-                    run_in(queued.world.as_ref(), || admission::admitted(stack))
-                });
-                let passed = if is_wanted { passed } else { passed.and(Err(0)) };
-                Poll::Ready(passed.map_err(|wait| limit.refuse(wait, this.stack)))
+                let is_queued = this.queued.is_some();
+                let world = this.queued.as_ref().and_then(|queued| queued.world.as_ref());
+                Poll::Ready(run_in(world, || {
+                    let is_wanted = !is_queued || admission::admitted(limit.owner.stack_or(this.stack));
+                    let passed = if is_wanted { passed } else { passed.and(Err(0)) };
+                    passed.map_err(|wait| limit.refuse(wait, this.stack))
+                }))
             }
         }
     }
