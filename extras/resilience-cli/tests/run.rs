@@ -87,8 +87,9 @@ fn appears(file: &Path) {
 }
 
 fn is_alive(pid: &str) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')))
+    fs::read(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        !text(&stat).rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
+    })
 }
 
 fn signal(child: &Child, name: &str) {

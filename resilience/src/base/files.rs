@@ -423,9 +423,15 @@ pub(crate) fn private(_: &Path, _: &fs::Metadata) -> Result<(), Unusable> {
 /// compared.
 #[cfg(unix)]
 pub(crate) fn own_user() -> Option<u32> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let status = kernel_text("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Returns the text of a file of the kernel. Names of programs and mounts in it may have any bytes: those that are not
+/// UTF-8 become U+FFFD.
+pub(crate) fn kernel_text(path: impl AsRef<Path>) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&fs::read(path)?).into_owned())
 }
 
 /// Returns the kind of file system that `dir` is on, if the system shows it in a file.
@@ -433,10 +439,17 @@ pub(crate) fn own_user() -> Option<u32> {
 /// `None` where there is no `/proc`, as on macOS: such a directory is treated as a local one.
 fn file_system(dir: &Path) -> Option<String> {
     let dir = fs::canonicalize(dir).ok()?;
-    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    kind_in(&kernel_text("/proc/self/mountinfo").ok()?, Path::new(&*dir.to_string_lossy()))
+}
+
+/// Returns the kind of the file system with `dir`, a path without links, by the lines of `mounts`.
+fn kind_in(mounts: &str, dir: &Path) -> Option<String> {
+    // The backslash is the last one: the digits behind it may be part of the name.
+    const ESCAPED: [(&str, &str); 4] = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
     let kind = |line: &str| {
         let (fields, rest) = line.split_once(" - ")?;
-        let place = fields.split(' ').nth(4)?.replace("\\040", " ");
+        let place = fields.split(' ').nth(4)?.to_owned();
+        let place = ESCAPED.iter().fold(place, |place, (escape, meaning)| place.replace(escape, meaning));
         let is_above = dir.starts_with(&place);
         is_above.then(|| (place.len(), rest.split(' ').next().unwrap_or("").to_owned()))
     };
@@ -525,5 +538,30 @@ mod tests {
                 .into_iter()
                 .any(is_network)
         );
+    }
+
+    #[test]
+    fn a_mount_is_found_whatever_is_in_its_path() {
+        let mounts = r"22 1 0:20 / / rw - ext4 /dev/sda1 rw
+23 22 0:21 / /a\040b rw - nfs server:/ rw
+24 22 0:22 / /a\011b rw,relatime shared:1 - cifs //server/a rw
+25 22 0:23 / /a\134040b rw - 9p a rw
+26 22 0:24 / /a\012b rw - ceph a rw";
+        for (dir, kind) in
+            [("/a b/c", "nfs"), ("/a\tb", "cifs"), (r"/a\040b", "9p"), ("/a\nb", "ceph"), ("/ab", "ext4")]
+        {
+            assert_eq!(kind_in(mounts, Path::new(dir)).as_deref(), Some(kind), "{dir}");
+        }
+    }
+
+    /// The kernel cuts the name off after 15 bytes, also in the middle of a character.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_user_is_known_whatever_the_name_of_the_program() {
+        let name = fs::read("/proc/self/comm").expect("the name of this program");
+        fs::write("/proc/self/comm", b"pr\xc3\xbcfung\xc3").expect("another name");
+        let own = own_user();
+        fs::write("/proc/self/comm", name).expect("the name before");
+        assert!(own.is_some());
     }
 }

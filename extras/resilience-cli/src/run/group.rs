@@ -171,8 +171,9 @@ pub(super) fn groups() -> Vec<Process> {
 }
 
 fn process(name: &str) -> Option<Process> {
-    let stat = fs::read_to_string(format!("/proc/{name}/stat")).ok()?;
-    // The name in parentheses may have spaces and parentheses in it.
+    // The name in parentheses may have any bytes in it, those of a parenthesis, too.
+    let stat = fs::read(format!("/proc/{name}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat);
     let (before, rest) = stat.rsplit_once(')')?;
     let pid = before.split_whitespace().next()?.parse().ok()?;
     let mut numbers = rest.split_whitespace().skip(1).map_while(|number| number.parse().ok());

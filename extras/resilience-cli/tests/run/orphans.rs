@@ -50,6 +50,17 @@ fn orphans_of_earlier_processes_are_not_killed() {
     assert!(left.lines().count() == 2 && !left.lines().any(is_alive), "those of the command are killed");
 }
 
+/// The kernel cuts the name of a program off after 15 bytes, also in the middle of a character.
+#[test]
+fn leftovers_are_killed_whatever_the_bytes_of_their_names() {
+    let dir = dir();
+    let script = "ln -s \"$(command -v sleep)\" quartalsabschlüsse; ./quartalsabschlüsse 60 > /dev/null 2>&1 & echo $! > left
+        until od -An -tx1 /proc/$!/comm | grep -q 'c3 0a'; do sleep 0.01; done; exit 3";
+    assert_eq!(ends(&mut run(dir.path(), "", script)).1, 3);
+    let left = read(dir.path(), "left").unwrap();
+    assert!(!is_alive(left.trim()), "what a failed attempt leaves behind is killed");
+}
+
 #[test]
 fn orphans_of_a_running_command_are_reaped() {
     let dir = dir();

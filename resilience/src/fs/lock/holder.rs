@@ -3,6 +3,7 @@
 //! A text outlives its lock, and so does a process id. So a text counts only while the kernel shows that the lock is
 //! held, and only if its process lives: with the same start time, in the same boot and the same pid namespace.
 
+use crate::base::files::kernel_text;
 use crate::base::of_process::OfProcess;
 use crate::base::template::{part, whole};
 use crate::base::visible::Visible;
@@ -49,7 +50,7 @@ pub struct Holder {
 impl Holder {
     /// Creates a holder of which at most the process is known.
     pub(super) fn unknown(pid: u32) -> Self {
-        let program = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let program = kernel_text(format!("/proc/{pid}/comm")).unwrap_or_default();
         Self {
             pid,
             program: program.trim_end().to_owned(),
@@ -117,7 +118,7 @@ pub(crate) fn this_process() -> String {
 
 /// Returns the state and the start time of the process `pid`, if the system shows them in a file.
 fn process(pid: u32) -> Option<(char, String)> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = kernel_text(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may have any character in it.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?.chars().next()?;
