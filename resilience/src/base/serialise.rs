@@ -7,6 +7,8 @@
 use super::setting::Effective;
 use super::{calendar, clock};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
+#[cfg(feature = "fs")]
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Serialises a length of time as seconds.
@@ -16,6 +18,12 @@ pub(crate) fn seconds<S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     let wait: Option<Duration> = (*wait).into();
     wait.map(|wait| wait.as_secs_f64()).serialize(serializer)
+}
+
+/// Serialises a path as text: bytes that are not UTF-8, which serde refuses, become U+FFFD.
+#[cfg(feature = "fs")]
+pub(crate) fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    path.to_string_lossy().serialize(serializer)
 }
 
 /// Serialises pairs as a map; values of equal keys are joined by `, `.

@@ -4,7 +4,9 @@ use super::hold::{LONG, file_lock_path, of_program, read, spawn};
 use super::{BINARY, appears, dir, ends, output, run, text};
 use resilience::fs::{FileLock, backups};
 use resilience::lock;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -59,6 +61,24 @@ fn locks_are_listed_with_their_holders_and_pruned() {
     assert!(pruned.contains("importer: 1 removed") && pruned.contains("(common): 1 removed"), "{pruned}");
     assert_eq!(said(path, "locks list").lines().count(), 2, "what is held stays");
     assert!(held.still_ours());
+}
+
+#[test]
+fn locks_are_listed_whatever_the_bytes_of_paths_and_programs() {
+    let dir = dir();
+    // The kernel cuts the name of a program off after 15 bytes, also in the middle of a character.
+    let program = dir.path().join("quartalsabschlüsse");
+    std::os::unix::fs::symlink(BINARY, &program).unwrap();
+    let mut command = Command::new(program);
+    command.arg("--state").arg(OsStr::from_bytes(b"state\xff")).args(["run", "--lock", "l", "--"]);
+    command.args([BINARY, "--json", "locks", "list", "--state"]).arg(OsStr::from_bytes(b"state\xff"));
+    let (all, code) = ends(command.current_dir(dir.path()));
+    let all = lines(&all);
+    assert_eq!((code, all.len()), (0, 1));
+    assert!(all[0]["path"].as_str().unwrap().contains("/state\u{fffd}/locks/"), "{all:?}");
+    let holder = &all[0]["holders"][0];
+    assert_eq!(holder["program"], "quartalsabschlüsse");
+    assert!(holder["age_s"].is_number(), "{holder}");
 }
 
 #[test]

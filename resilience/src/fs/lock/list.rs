@@ -42,7 +42,8 @@ use std::path::{Path, PathBuf};
 pub struct LockInfo {
     /// The name that it was asked for by, or its path.
     pub name: String,
-    /// The file that is locked.
+    /// The file that is locked; serialised as text, in which bytes that are not UTF-8 are replaced.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::path"))]
     pub path: PathBuf,
     /// Whether the lock is held, by any process.
     pub is_held: bool,
