@@ -6,6 +6,7 @@ use crate::print;
 use resilience::durable::{SqliteStore, state_dir};
 use std::env;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 
@@ -46,11 +47,11 @@ impl State {
         self.has_any(&["alerts.jsonl", "escalations.jsonl"])
     }
 
-    /// Returns whether one of these files is here, as far as that may be known.
+    /// Returns whether one of these files is here, as far as that may be known. A file has none: it is no application.
     fn has_any(&self, names: &[&str]) -> bool {
         let is_missing = |name: &&str| {
             let found = fs::symlink_metadata(self.dir.join(name));
-            found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+            found.is_err_and(|error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
         };
         !names.iter().all(is_missing)
     }
@@ -180,7 +181,7 @@ fn selected(place: &StateOptions, is_there: impl Fn(&State) -> bool) -> Result<V
 fn dirs(base: &Path) -> Result<Vec<State>, Failure> {
     let entries = match fs::read_dir(base) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(format!("{}: {error}", base.display()).into()),
     };
     let mut states: Vec<State> = entries

@@ -75,6 +75,22 @@ fn applications() -> TempDir {
     home
 }
 
+#[test]
+fn a_file_among_the_directories_of_applications_is_no_application() {
+    let home = tempfile::tempdir().expect("a directory");
+    fs::create_dir(home.path().join("resilience")).unwrap();
+    fs::write(home.path().join("resilience/notes"), "").unwrap();
+    for (words, expected) in [
+        ("jobs list", "no jobs\n"),
+        ("checkpoints list", "no steps\n"),
+        ("locks list", "no locks\n"),
+        ("alerts", ""),
+        ("doctor", "no application of this user has state; --state or --app names one\n"),
+    ] {
+        assert_eq!(said(home.path(), words), expected, "{words}");
+    }
+}
+
 // One test: the default store is of the whole process.
 #[test]
 fn state_is_listed_shown_and_changed() {
