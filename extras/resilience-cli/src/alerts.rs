@@ -8,6 +8,7 @@ use resilience::alerts::{
     Alert, AlertLevel, Escalation, Follower, acknowledge_in, escalations_in, recent_in,
 };
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io;
 use std::process::ExitCode;
 use std::thread::sleep;
@@ -24,16 +25,15 @@ struct Row {
 }
 
 pub(crate) fn command(args: &AlertsArgs, place: &StateOptions, json: bool) -> Result<ExitCode, Failure> {
+    if args.follow {
+        return follow(args, place, json);
+    }
     let states = state::with_alerts(place)?;
     if let Some(id) = &args.acknowledge {
         return acknowledge(states, id);
     }
     if args.escalations {
         return escalations(states, json);
-    }
-    if args.follow {
-        let followers = states.into_iter().map(|state| (state.application, Follower::new(state.dir)));
-        return follow(args, followers.collect(), json);
     }
     let (rows, failed) = state::each(states, |state| {
         // All that may be asked for: alerts of another level do not count.
@@ -101,15 +101,16 @@ fn acknowledge(states: Vec<State>, id: &str) -> Result<ExitCode, Failure> {
 const MOST: usize = 1_000;
 
 /// Prints what comes until the reader of the output is gone.
-fn follow(
-    args: &AlertsArgs,
-    mut followers: Vec<(String, Follower)>,
-    json: bool,
-) -> Result<ExitCode, Failure> {
+fn follow(args: &AlertsArgs, place: &StateOptions, json: bool) -> Result<ExitCode, Failure> {
+    let mut followers = BTreeMap::new();
     // Earlier alerts are shown up to the number asked for, new ones all.
     let mut most = args.count;
     loop {
-        for (application, follower) in &mut followers {
+        // An application may raise its first alert later.
+        for State { application, dir, .. } in state::with_alerts(place)? {
+            followers.entry(dir).or_insert_with_key(|dir| (application, Follower::new(dir)));
+        }
+        for (application, follower) in followers.values_mut() {
             let before = follower.skipped();
             let rows = chosen(args, application, follower.next()?, most);
             skipped(application, follower.skipped() - before);

@@ -56,4 +56,25 @@ fn alerts_are_listed_filtered_and_followed() {
     drop(lines);
     raise(AlertLevel::Warning, "six");
     assert!(child.wait().expect("its end").success());
+
+    // Those of all applications are followed, also of one whose first alert comes later.
+    let home = TempDir::new().expect("a directory");
+    let of_application = |name: &str| home.path().join("resilience").join(name);
+    let mut follower = Command::new(env!("CARGO_BIN_EXE_resilience"));
+    follower.args(["alerts", "-f", "--count", "1"]).env("XDG_STATE_HOME", home.path());
+    follower.env_remove("RESILIENCE_STATE").env_remove("STATE_DIRECTORY").stdout(Stdio::piped());
+    alerts::use_dir(of_application("early"));
+    raise(AlertLevel::Warning, "seven");
+    let mut child = follower.spawn().expect("a child");
+    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+    assert!(lines.next().expect("a line").expect("text").contains("early: WARNING importer: seven"));
+    alerts::use_dir(of_application("late"));
+    raise(AlertLevel::Warning, "eight");
+    raise(AlertLevel::Warning, "nine");
+    for message in ["eight", "nine"] {
+        let line = lines.next().expect("a line").expect("text");
+        assert!(line.contains(&format!("late: WARNING importer: {message}")), "{line}");
+    }
+    child.kill().expect("a signal");
+    child.wait().expect("its end");
 }
