@@ -10,7 +10,7 @@ use super::sync::locked;
 use super::world::{World, run_in};
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 /// The time that the thread stays without a value.
@@ -137,7 +137,8 @@ impl<T: Send + 'static> OwnThread<T> {
 
     /// Passes the next value to the code; whether the thread goes on.
     ///
-    /// A panic of the code is counted, and the next value is passed on all the same.
+    /// A panic of the code is counted, and the next value is passed on all the same. No other thread of this process has
+    /// the code: where it is locked, this is a fork's child, whose parent was in it, and the value is skipped.
     fn handle_next(&self) -> bool {
         let is_idle = |state: &mut State<T>| state.waiting.is_empty() && !state.is_removed;
         let waited = self.changed.wait_timeout_while(locked(&self.state), LINGER, is_idle);
@@ -150,12 +151,22 @@ impl<T: Send + 'static> OwnThread<T> {
         drop(state);
         let Item { value, inside, world } = item;
         let inside = inside.into_iter().chain([self.number]).collect();
+        let mut code = match self.code.try_lock() {
+            Ok(code) => Some(code),
+            Err(TryLockError::Poisoned(code)) => Some(code.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        let is_skipped = code.is_none();
         run_in(world.as_ref(), || {
             let _inside = handling::enter(inside);
-            guarded(|| locked(&self.code).as_mut().map(|code| code(&value)));
+            guarded(|| code.as_mut()?.as_mut().map(|code| code(&value)));
         });
+        drop(code);
         drop(value);
-        locked(&self.state).busy_since = None;
+        let mut state = locked(&self.state);
+        state.busy_since = None;
+        state.skipped += u64::from(is_skipped);
+        drop(state);
         self.changed.notify_all();
         true
     }
@@ -196,7 +207,7 @@ impl<T: Send + 'static> OwnThread<T> {
 
 impl<T> Drop for OwnThread<T> {
     fn drop(&mut self) {
-        let code = locked(&self.code).take();
+        let code = self.code.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         guarded(|| drop(code));
     }
 }
@@ -229,5 +240,19 @@ mod tests {
             assert!(thread.push(value, Vec::new()));
             assert_eq!(handled.recv_timeout(Duration::from_secs(60)), Ok(value));
         }
+    }
+
+    #[test]
+    fn a_forked_child_skips_the_values_of_code_that_its_parent_was_in() {
+        let thread = Arc::new(OwnThread::new("test", 10, |_| true, |_: &u32| {}));
+        // The state after a fork: the thread that has the lock of the code is not there.
+        std::mem::forget(thread.code.lock());
+        locked(&thread.state).running = Some(std::process::id() + 1);
+        for value in 0..3 {
+            assert!(thread.push(value, Vec::new()));
+        }
+        assert!(thread.flush(clock::now() + Duration::from_secs(10), &[]), "nothing waits");
+        assert_eq!(thread.skipped(), 3);
+        drop(thread);
     }
 }

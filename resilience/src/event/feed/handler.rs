@@ -95,7 +95,8 @@ impl Handler {
         drop(ManuallyDrop::into_inner(self.listening));
     }
 
-    /// Returns how many events the handler did not get, because 1,000 waited or no thread could be started.
+    /// Returns how many events the handler did not get, because 1,000 waited or no thread could be started; in a forked
+    /// child whose parent was in the handler at the fork, all of them.
     ///
     /// Above zero, the handler is too slow for its events: choose fewer kinds, or hand the work on.
     pub fn skipped(&self) -> u64 {
