@@ -319,6 +319,11 @@ fn variables_are_matched_against_the_names_of_the_program() {
             "three",
             "`max` takes a whole number such as 3, and this is \"three\"",
         ),
+        (
+            "RESILIENCE__WITH_RETRY__MAX",
+            "4294967296",
+            "`max` must be at most 4294967295: how many retries follow a failed call",
+        ),
         ("RESILIENCE__WITH_RETRY__MXA", "3", "`with_retry` has no setting `mxa`: write `max`"),
         ("RESILIENCE__WITH_RETYR__MAX", "3", "there is no policy `with_retyr`: write `with_retry`"),
         ("RESILIENCE__REFUSED_QUOTE__TIMEOUT__LIMIT", "3s", "`refused::quote` has 2 of `timeout`"),

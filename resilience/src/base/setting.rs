@@ -155,6 +155,13 @@ pub enum Value {
     Off,
 }
 
+impl Value {
+    /// Returns whether it is a whole number, and the values of `kind` are such numbers.
+    pub(crate) const fn is_number_of(&self, kind: Kind) -> bool {
+        matches!((self, kind), (Self::Count(_), Kind::Count) | (Self::Bytes(_), Kind::Bytes))
+    }
+}
+
 /// Writes the value as an attribute spells it.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -141,9 +141,13 @@ macro_rules! settings {
                 let row = match name {
                     $( $( stringify!($name) => {
                         let read = settings!(@read value $Form $default $($more)*);
-                        next.$name = read.ok_or($crate::base::setting::InvalidPolicy::new(
-                            concat!("`", stringify!($name), "` has values of another kind"),
-                        ))?;
+                        // A number of this kind is refused only where its type cannot hold it.
+                        let is_too_large = value.is_number_of($Form::KIND);
+                        next.$name = read.ok_or($crate::base::setting::InvalidPolicy::new(if is_too_large {
+                            concat!("`", stringify!($name), "` must be at most 4294967295: ", $meaning)
+                        } else {
+                            concat!("`", stringify!($name), "` has values of another kind")
+                        }))?;
                         Row::$name
                     } )+ )+
                     _ => return Err($crate::base::setting::InvalidPolicy::new("there is no such setting")),

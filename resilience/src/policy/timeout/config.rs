@@ -154,6 +154,16 @@ mod tests {
     }
 
     #[test]
+    fn a_count_that_is_too_large_is_not_of_another_kind() {
+        let mut config = TimeoutConfig::of(Duration::from_secs(2));
+        let refused = config.set("threads", Value::Count(1 << 32)).map_err(|invalid| invalid.message());
+        let words =
+            "`threads` must be at most 4294967295: how many abandoned bodies may still run on helper threads";
+        assert_eq!(refused, Err(words));
+        assert!(config.set("threads", Value::Count(u32::MAX.into())).is_ok());
+    }
+
+    #[test]
     fn settings_are_read_and_written_by_name() {
         let mut config = read("cap", "5s").unwrap();
         assert_eq!(config.get("cap"), Some(Value::Time(Duration::from_secs(5))));
