@@ -27,8 +27,9 @@ mod state;
 use args::{Cli, Command};
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, Parser as _};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{ErrorKind, Write as _};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -122,10 +123,11 @@ fn is_run(mut args: impl Iterator<Item = OsString>) -> bool {
 /// Returns the value of `--status-file`.
 fn status_file(args: impl Iterator<Item = OsString>) -> Option<PathBuf> {
     let mut args = args.take_while(|arg| arg != "--");
-    let rest = args.find_map(|arg| arg.to_str()?.strip_prefix("--status-file").map(str::to_owned))?;
-    match rest.strip_prefix('=') {
-        Some(file) => Some(file.into()),
-        None => args.next().filter(|file| !file.as_encoded_bytes().starts_with(b"-")).map(PathBuf::from),
+    let value = |arg: &OsStr| arg.as_bytes().strip_prefix(b"--status-file=").map(<[u8]>::to_owned);
+    let option = args.find(|arg| arg == "--status-file" || value(arg).is_some())?;
+    match value(&option) {
+        Some(file) => Some(OsString::from_vec(file).into()),
+        None => args.next().filter(|file| !file.as_bytes().starts_with(b"-")).map(PathBuf::from),
     }
 }
 

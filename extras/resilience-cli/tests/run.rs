@@ -23,8 +23,10 @@ mod terminal;
 #[path = "run/unwritable.rs"]
 mod unwritable;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -173,8 +175,9 @@ fn results_are_reported_on_stderr_and_in_the_status_file() {
 #[test]
 fn wrong_usage_is_in_the_status_file() {
     let dir = dir();
-    let file = dir.path().join("status");
-    for words in [["--status-file", "status"].as_slice(), &["--status-file=status"]] {
+    let file = dir.path().join(OsStr::from_bytes(b"status\xff"));
+    let (option, name) = (OsStr::new("--status-file"), OsStr::from_bytes(b"status\xff"));
+    for words in [[option, name].as_slice(), &[OsStr::from_bytes(b"--status-file=status\xff")]] {
         fs::write(&file, r#"{"result":"ok"}"#).unwrap();
         let mut command = Command::new(BINARY);
         command.args(["run", "--retries", "x"]).args(words).args(["--", "true"]).current_dir(dir.path());

@@ -35,7 +35,7 @@ fn a_recorded_success_is_not_repeated() {
 fn arguments_that_are_not_utf8_are_distinguished() {
     use std::os::unix::ffi::OsStrExt as _;
     let dir = dir();
-    let [one, other] = [b"a\xffb", b"a\xfeb"].map(|bytes| std::ffi::OsStr::from_bytes(bytes));
+    let [one, other] = [b"a\xffb", b"a\xfeb"].map(|bytes| OsStr::from_bytes(bytes));
     let recorded = |word| {
         let mut command = run(dir.path(), "--checkpoint import:7", "echo ran; printf %s \"$0\"");
         output(command.arg(word))
