@@ -140,7 +140,8 @@ impl Sink {
         drop(entry);
     }
 
-    /// Returns how many alerts the sink did not get, because 100 waited or no thread could be started.
+    /// Returns how many alerts the sink did not get, because 100 waited or no thread could be started; in a forked child
+    /// whose parent was in the sink at the fork, all of them.
     ///
     /// # Examples
     ///
