@@ -333,10 +333,13 @@ impl ErrorHistory {
     /// assert_eq!(history.count(Category::Timeout), 3);
     /// ```
     pub fn record(&self, mut record: ErrorRecord) {
+        // A text that was cut off keeps its memory, too, unless that is given back.
         record.context.truncate(PAIRS);
+        record.context.shrink_to_fit();
         for text in record.context.iter_mut().flat_map(|(name, value)| [name, value]).chain(&mut record.code)
         {
             text.truncate(cut(text, TEXT).len());
+            text.shrink_to_fit();
         }
         let (moment, limit) = (RecordTime::now(), self.limit().load(Ordering::Relaxed));
         let mut state = self.state();
@@ -533,4 +536,26 @@ pub fn history() -> &'static ErrorHistory {
 /// ```
 pub fn report<E: Classify + ?Sized>(component: &str, error: &E) {
     history().record(ErrorRecord::new(component.to_owned(), &error.classify()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_keeps_no_more_memory_than_its_bounds() {
+        let history = ErrorHistory::new();
+        let (long, short) = ("x".repeat(1 << 20), || String::with_capacity(1 << 20));
+        let mut record = ErrorRecord::new("quote", &Classification::new(Category::Timeout)).code(&*long);
+        for _ in 0..2 * PAIRS {
+            record = record.context(&*long, short());
+        }
+        history.record(record);
+        let state = history.state();
+        let (_, record) = &state.records[0];
+        let texts = record.context.iter().flat_map(|(name, value)| [name, value]).chain(&record.code);
+        assert_eq!(texts.clone().map(String::len).sum::<usize>(), (PAIRS + 1) * TEXT);
+        assert!(texts.map(String::capacity).sum::<usize>() <= (2 * PAIRS + 1) * TEXT);
+        assert!(record.context.capacity() <= PAIRS);
+    }
 }
