@@ -63,7 +63,7 @@ fn an_invalid_value_is_rejected_with_the_expected_form() {
     for (name, raw, words) in [
         ("max", text("7"), "`max` takes a whole number such as 3, and this is \"7\""),
         ("max", Raw::Integer(-1), "`max` takes a whole number such as 3, and this is -1"),
-        ("max", Raw::Integer(i64::MAX), "`max` takes a whole number"),
+        ("max", Raw::Integer(i64::MAX), "`max` must be at most 4294967295: how many retries follow"),
         ("max", Raw::Float(1.0), "`max` takes a whole number such as 3, and this is 1.0"),
         ("max", variable("+7"), "`max` takes a whole number"),
         ("max", variable(" 7"), "`max` takes a whole number"),
