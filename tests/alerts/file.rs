@@ -100,7 +100,7 @@ fn files_are_rotated_and_five_are_kept() {
         .collect();
     names.sort();
     let files = ["alerts.jsonl", "alerts.jsonl.1", "alerts.jsonl.2", "alerts.jsonl.3", "alerts.jsonl.4"];
-    assert_eq!(names, [&files[..], &["alerts.lock"]].concat());
+    assert_eq!(names, [&["README"], &files[..], &["alerts.lock"]].concat());
     let seen = recent_in(scratch.path(""), 30).expect("a look").alerts;
     let messages: Vec<_> = seen.into_iter().map(|alert| alert.message).collect();
     assert_eq!(messages, (170..200).map(|n| format!("number {n}")).collect::<Vec<_>>());

@@ -90,6 +90,7 @@ fn a_lock_directory_belongs_to_one_user() {
     drop(lock::in_dir(&own, "x").acquire().expect("a lock"));
     assert_eq!(fs::metadata(&own).expect("a directory").permissions().mode() & 0o777, 0o700);
     assert!(fs::read_to_string(own.join("README")).expect("a text").contains("resilience::lock::prune"));
+    assert_eq!(fs::metadata(own.join("README")).expect("a file").permissions().mode() & 0o777, 0o600);
     // A directory that is cleaned while in use is made again.
     let held = lock::in_dir(&own, "x").acquire().expect("a lock");
     fs::remove_dir_all(&own).expect("a directory");

@@ -34,12 +34,27 @@ fn a_store_is_accessible_only_to_its_user() {
     let store = SqliteStore::open(&dir).expect("a store");
     block_on(store.claim(Claim::new("a", "one", "f"))).expect("a claim");
     assert_eq!(mode(&dir), 0o700);
-    for file in ["store.sqlite", "store.sqlite-wal", "store.sqlite-shm"] {
+    for file in ["store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "acknowledged", "README"] {
         assert_eq!(mode(&dir.join(file)), 0o600, "{file}");
     }
     for lock in fs::read_dir(dir.join("owners")).expect("the owners") {
         assert_eq!(mode(&lock.expect("a lock").path()), 0o600);
     }
+}
+
+#[test]
+fn a_new_store_says_in_its_directory_what_that_is() {
+    let scratch = Scratch::new();
+    let (dir, readme) = (scratch.path("state"), scratch.path("state/README"));
+    drop(SqliteStore::open(&dir).expect("a store"));
+    let text = fs::read_to_string(&readme).expect("a text");
+    assert!(text.contains("`resilience`") && text.contains("Do not remove"), "{text}");
+    fs::write(&readme, "changed").expect("a text");
+    drop(SqliteStore::open(&dir).expect("a store"));
+    assert_eq!(fs::read_to_string(&readme).expect("a text"), "changed");
+    // One that was removed is not missed.
+    fs::remove_file(&readme).expect("a file");
+    drop(SqliteStore::open(&dir).expect("a store"));
 }
 
 #[test]

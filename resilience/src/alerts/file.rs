@@ -122,8 +122,11 @@ impl LogFile {
             length = 0;
         }
         write(&mut file, lines, synced)?;
-        if synced && length == 0 {
-            files::sync_dir(&self.dir)?;
+        if length == 0 {
+            files::describe(&self.dir, files::ABOUT_STATE);
+            if synced {
+                files::sync_dir(&self.dir)?;
+            }
         }
         self.file = Some(file);
         Ok(())

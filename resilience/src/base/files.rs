@@ -8,10 +8,10 @@
 
 #[cfg(feature = "sqlite")]
 use super::regular_file::other_kind;
-use std::fs::{self, DirBuilder, File};
 #[cfg(any(feature = "sqlite", feature = "fs"))]
-use std::fs::{OpenOptions, TryLockError};
-use std::io;
+use std::fs::TryLockError;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
 use std::path::Path;
 #[cfg(any(feature = "fs", feature = "ops"))]
 use std::path::PathBuf;
@@ -234,6 +234,24 @@ fn owner_and_user(_: &Path) -> String {
 pub(crate) fn prepare(dir: &Path, advice: Option<&str>) -> Result<(), Unusable> {
     make(dir)?;
     inspect(dir, advice)
+}
+
+/// The file that says what a directory is.
+const README: &str = "README";
+/// The text for a directory of state.
+#[cfg(any(feature = "sqlite", feature = "ops"))]
+pub(crate) const ABOUT_STATE: &str = "State of a program that uses the Rust library `resilience`: its jobs, steps, alerts and locks.\n\
+    Do not remove files while the program runs, nor while a job is unfinished: what was recorded would run again.\n";
+
+/// Writes `about` into a file of `dir`, for this user alone, if that file does not exist.
+///
+/// It is for people: a directory without it works as well.
+pub(crate) fn describe(dir: &Path, about: &str) {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let _ = options.open(dir.join(README)).and_then(|mut file| file.write_all(about.as_bytes()));
 }
 
 /// Checks that `dir` is safe; see [`prepare`].

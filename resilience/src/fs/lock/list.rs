@@ -7,7 +7,7 @@
 use super::LockError;
 use super::error::held_by;
 use super::holder::{Holder, Text, has_ended};
-use super::place::{self, LockFiles, README};
+use super::place::{self, LockFiles};
 use crate::base::files::{self, Inode};
 use crate::base::regular_file::open_to_read;
 use crate::base::visible::Visible;
@@ -264,9 +264,7 @@ fn lock_files(dir: &Path) -> Result<Vec<PathBuf>, LockError> {
         entries => entries.map_err(|error| LockError::io(dir, &error))?,
     };
     let paths = entries.flatten().map(|entry| entry.path());
-    Ok(paths
-        .filter(|path| path.extension().is_some_and(|end| end == "lock") && !path.ends_with(README))
-        .collect())
+    Ok(paths.filter(|path| path.extension().is_some_and(|end| end == "lock")).collect())
 }
 
 /// Removes the files of locks that have a name and are not in use, in the [directory](super::dir()) of this program;

@@ -20,8 +20,7 @@ use std::sync::Mutex;
 const NAME_LIMIT: usize = 1024;
 /// The most bytes that the name of a file may have.
 const FILE_LIMIT: usize = 255;
-/// The file that says what a directory of locks is.
-pub(super) const README: &str = "README";
+/// The text for a directory of locks.
 const ABOUT: &str = "Locks of programs that use the Rust library `resilience`, one file for each name.\n\
     Do not remove files while such a program runs: `resilience::lock::prune()` removes those that are not in use.\n";
 const ON_NETWORK: &str = "where locks do not hold between hosts: use a lease in a store for many hosts, such as \
@@ -223,9 +222,7 @@ pub(super) fn prepared(dir: &Path) -> Result<PathBuf, LockError> {
             },
             other => other,
         })?;
-        let made = OpenOptions::new().write(true).create_new(true).open(dir.join(README));
-        // The file is for people: a directory without it works as well.
-        let _ = made.and_then(|mut file| io::Write::write_all(&mut file, ABOUT.as_bytes()));
+        files::describe(dir, ABOUT);
         Ok(())
     })?;
     fs::canonicalize(dir).map_err(|error| LockError::io(dir, &error))

@@ -41,6 +41,7 @@ use super::{
     Capabilities, Claim, Claimed, Completion, Cursor, Liveness, Otherwise, Page, Quarantined, Query, Release,
     Store, StoreError, Work,
 };
+use crate::base::files::{ABOUT_STATE, describe};
 use crate::base::of_process::OfProcess;
 use crate::base::sync::locked;
 use crate::durable::record::{Millis, Record};
@@ -145,6 +146,7 @@ impl SqliteOptions {
             create(&draft).inspect_err(|_| files::discard(&draft))?;
             // Another process may have been faster.
             files::publish(&draft, &file)?;
+            describe(&dir, ABOUT_STATE);
         }
         let inner = Arc::new(Inner::open(dir, owners, self.busy)?);
         locked(&OPEN).push(Arc::downgrade(&inner));
@@ -211,6 +213,7 @@ fn absolute(dir: &Path) -> Result<PathBuf, StoreError> {
 /// | `store.sqlite-wal`, `store.sqlite-shm` | SQLite's log and its index, while the store is in use |
 /// | `owners/<name>.lock` | one for each process that has the store open, which holds it locked |
 /// | `acknowledged` | the number of the last acknowledged transaction, by which a store that was replaced by an older copy is recognised |
+/// | `README` | says what the directory is |
 ///
 /// Opening costs a few milliseconds and a thread; clone the handle, or open it again, which returns the same one. An
 /// operation waits for one sync of the disk, together with all others that are asked for at the time; reads wait for
