@@ -2,8 +2,8 @@
 
 use crate::common::Scratch;
 use resilience::alerts::{self, Alert, AlertLevel, Follower, Raised};
-use resilience::durable::{MemoryStore, use_store};
-use resilience::{Budget, CircuitBreaker, CircuitBreakers, Rejected, testing, with_retry};
+use resilience::durable::{MemoryStore, Progress, SqliteStore, use_store};
+use resilience::{Budget, CircuitBreaker, CircuitBreakers, Rejected, checkpoint, job, testing, with_retry};
 use std::io::{Error, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,6 +134,42 @@ fn critical_alerts_of_different_jobs_are_all_written() {
     // Each is a record for a person, too.
     let open: Vec<_> = alerts::escalations().expect("a look").into_iter().map(|open| open.alert).collect();
     assert_eq!(open, alerts);
+}
+
+#[checkpoint("page:{n}", name = "page")]
+fn page(n: u32) -> Result<u32, Rejected> {
+    Ok(n)
+}
+
+#[job("book:{n}", name = "book")]
+fn book(n: u32) -> Result<u32, Rejected> {
+    Ok(n)
+}
+
+#[test]
+fn a_damaged_record_that_a_call_finds_is_critical() {
+    let (_world, scratch) = (testing::isolate(), Scratch::new());
+    alerts::use_dir(scratch.path("alerts"));
+    let dir = scratch.path("state");
+    use_store(Arc::new(SqliteStore::open(&dir).expect("a store")));
+    let mut rows = Progress::<u32>::open("rows");
+    assert!(page(1).is_ok() && book(1).is_ok() && rows.save_blocking(&7).is_ok());
+    drop(rows);
+    let tables = rusqlite::Connection::open(dir.join("store.sqlite")).expect("the tables");
+    let change = "UPDATE records SET head = x'00', body = x'' WHERE key LIKE '%page:1%' OR key LIKE '%book:1%' \
+                  OR key LIKE '%rows%'";
+    assert_eq!(tables.execute(change, []).expect("a change"), 3);
+    for _ in 0..2 {
+        assert!(page(1).is_err() && book(1).is_err());
+        assert!(Progress::<u32>::open("rows").restore_blocking().is_err());
+    }
+    let found: Vec<_> = written()
+        .into_iter()
+        .filter(|alert| (alert.level, &*alert.message) == (AlertLevel::Critical, "a record is damaged"))
+        .map(|alert| (alert.component.clone(), alert.job().map(str::to_owned)))
+        .collect();
+    let (page, cursor) = (("page".to_owned(), None), ("progress".to_owned(), None));
+    assert_eq!(found, [page, ("book".to_owned(), Some("book:1".to_owned())), cursor]);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! compared, when the body fails, with its error.
 
 use crate::classify::Classify;
+use crate::durable::record::alert::{DAMAGED, critical_at};
 use crate::durable::record::error::{CheckpointError, JobError, Subject};
 use crate::durable::record::key::place;
 use crate::durable::record::{Record, codec};
@@ -88,7 +89,7 @@ impl NotRun {
 /// Reports that a step or job neither ran nor has a value for the caller, or that the value of its body was not
 /// recorded.
 pub(crate) fn report_refusal(rejected: &Rejected) {
-    alert_of_outage(rejected);
+    raise_alerts(rejected);
     if let Rejected::Checkpoint(error) = rejected {
         let (at, job) = (error.place(), scope::current().job_id());
         let (point, key, reason) = (at.point.clone(), at.key.clone(), error.name());
@@ -101,6 +102,26 @@ pub(crate) fn report_refusal(rejected: &Rejected) {
 /// Jobs by their key in the store, steps by their own: an inner job and a step may have the same text as their name.
 fn key_in_job(record: &Record, at: &Subject) -> String {
     if place::is_job(&record.key) { record.key.clone() } else { at.key.clone() }
+}
+
+/// Raises the alerts of a refused call: its store is down, or its record is damaged.
+pub(crate) fn raise_alerts(rejected: &Rejected) {
+    alert_of_outage(rejected);
+    let damage = match rejected {
+        Rejected::Checkpoint(error) => match &**error {
+            CheckpointError::Corrupt { at, reason } => Some((at, scope::current().job_id(), reason)),
+            _ => None,
+        },
+        Rejected::Job(error) => match &**error {
+            JobError::Corrupt { at, reason } => Some((at, Some(at.key.clone()), reason)),
+            _ => None,
+        },
+        _ => None,
+    };
+    // Another release of the program reads a record of a later format.
+    if let Some((at, job, reason)) = damage.filter(|(_, _, reason)| !reason.is_of_later_release()) {
+        critical_at(&at.point, job.as_deref(), DAMAGED, &reason.to_string());
+    }
 }
 
 /// Raises an alert if `rejected` shows that the store is down.

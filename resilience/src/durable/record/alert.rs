@@ -4,6 +4,9 @@ use crate::durable::record::error::Subject;
 use crate::event::{AlertLevel, Event, emit};
 use crate::point::PointName;
 
+/// The alert about bytes of the store that are not a record.
+pub(crate) const DAMAGED: &str = "a record is damaged";
+
 /// Raises a critical alert about the job at `at`: a person must act.
 pub(crate) fn critical(at: &Subject, message: &'static str, reason: &str) {
     raise(&at.point, Some(&at.key), AlertLevel::Critical, message, reason);

@@ -18,7 +18,7 @@ use crate::base::guarded::contained;
 use crate::base::promise::Promise;
 use crate::base::stopping;
 use crate::durable::lease::end;
-use crate::durable::record::alert::critical;
+use crate::durable::record::alert::{DAMAGED, critical};
 use crate::durable::record::error::{JobError, Subject};
 use crate::durable::record::history::{JobEvent, JobHistory};
 use crate::durable::record::key::place;
@@ -109,7 +109,7 @@ impl RecoveryPass {
             let problem = JobError::store(at, StoreError::Corrupt { key: key.to_owned(), reason });
             self.report_problem(&Record::new(key), &problem);
         } else if self.is_first_report(&id) {
-            critical(&at, "a record is damaged", &reason.to_string());
+            critical(&at, DAMAGED, &reason.to_string());
         }
         id
     }

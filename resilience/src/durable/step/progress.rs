@@ -2,7 +2,7 @@
 
 use crate::base::block_on::block_on;
 use crate::base::clock;
-use crate::durable::call::note_refusal;
+use crate::durable::call::{note_refusal, raise_alerts};
 use crate::durable::lease::acquire::PendingClaim;
 use crate::durable::lease::hold::Lease;
 use crate::durable::record::Status;
@@ -378,8 +378,11 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         check_key(self.at())
     }
 
-    /// Notes in the running job how the use of the cursor ended.
+    /// Notes in the running job how the use of the cursor ended, and raises the alerts of a refusal.
     fn record_use<T>(&self, result: Result<T, Rejected>) -> Result<T, Rejected> {
+        if let Err(rejected) = &result {
+            raise_alerts(rejected);
+        }
         if let Some(job) = scope::current().job {
             let key = place::cursor(Some(&job.id), &self.name);
             job.begins();
