@@ -8,6 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 #[job("blocks:{id}")]
 fn blocks(id: u32) -> Result<(), Error> {
@@ -79,6 +80,38 @@ fn the_second_signal_ends_the_wait_and_lists_unfinished_work() {
         serves.wait_for("left blocks:1");
         assert_eq!(serves.status().code(), Some(7));
     }
+}
+
+/// Not a test of its own: does work of its own after the first signal, and shuts down with a job that blocks.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn shuts_down_late() {
+    let Some(dir) = given_dir() else { return };
+    use_store(Arc::new(MemoryStore::new()));
+    let signal = shutdown::signal().unwrap();
+    thread::spawn(|| blocks(1));
+    signal.wait();
+    say("signalled");
+    while !dir.join("go").exists() {
+        thread::yield_now();
+    }
+    let limit = Duration::from_secs(20);
+    let report = shutdown_blocking(limit);
+    say(&format!("left {}", report.left.len()));
+    std::process::exit(if report.took < limit / 2 { 0 } else { 7 });
+}
+
+#[test]
+fn a_second_signal_before_the_shutdown_ends_its_wait() {
+    let scratch = Scratch::new();
+    let mut late = Speaking::start(&mut child("signals::shuts_down_late", &scratch.path("")));
+    late.wait_for("blocks");
+    late.signal("TERM");
+    late.wait_for("signalled");
+    late.signal("TERM");
+    std::fs::write(scratch.path("go"), "").unwrap();
+    late.wait_for("left 1");
+    assert_eq!(late.status().code(), Some(0), "it has waited for the job");
 }
 
 /// Not a test of its own: takes signals, and reacts to none.

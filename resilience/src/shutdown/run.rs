@@ -37,6 +37,8 @@ struct State {
     /// `None` before the first call.
     began: Option<Instant>,
     time: Option<TimeLimits>,
+    /// Whether a second signal has ended the wait for running code, also that of a shutdown that comes.
+    is_hurried: bool,
     callers: Vec<Caller>,
     unflushed: Vec<&'static str>,
     /// `None` while it runs.
@@ -71,7 +73,6 @@ impl TimeLimits {
     }
 
     /// Returns the times without the wait for running code.
-    #[cfg(all(unix, any(feature = "durable", feature = "ops")))]
     fn hurried(self, now: Instant) -> Self {
         let left = self.end.saturating_duration_since(self.wait).max(Duration::from_secs(1));
         Self { wait: self.wait.min(now), end: self.end.min(later(now, left)) }
@@ -117,6 +118,7 @@ impl Run {
             state: Mutex::new(State {
                 began: None,
                 time: None,
+                is_hurried: false,
                 callers: Vec::new(),
                 unflushed: Vec::new(),
                 ended: None,
@@ -132,6 +134,7 @@ impl Run {
         let is_first = {
             let mut state = locked(&run.state);
             let time = TimeLimits::new(now, limit);
+            let time = if state.is_hurried { time.hurried(now) } else { time };
             state.time = Some(state.time.map_or(time, |earlier| earlier.min(time)));
             state.callers.push(Caller::here());
             let is_first = state.began.is_none();
@@ -158,8 +161,8 @@ impl Run {
         let now = clock::now();
         {
             let mut state = locked(&run.state);
-            let time = state.time.unwrap_or_else(|| TimeLimits { wait: now, end: later(now, LATE) });
-            state.time = Some(time.hurried(now));
+            state.is_hurried = true;
+            state.time = state.time.map(|time| time.hurried(now));
         }
         run.changed();
     }
@@ -302,10 +305,6 @@ impl Run {
         report
     }
 }
-
-/// The time for the last writes of a shutdown that is requested after the second signal.
-#[cfg(all(unix, any(feature = "durable", feature = "ops")))]
-const LATE: Duration = Duration::from_secs(30);
 
 /// Returns the data that is written or delivered at the end, in order.
 const fn stages() -> &'static [&'static str] {
