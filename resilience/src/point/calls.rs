@@ -1,9 +1,10 @@
 //! The calls of one annotated function, counted by how they ended.
 //!
 //! An expansion begins with `PointSite::call` and ends with [`RunningCall::ended`]; a call that is dropped before was
-//! cancelled, or has panicked. What every call counts, its start and its success, is counted for each thread apart, and so
-//! are rejections, which are many while a policy refuses; failures are counted in one place for each category and severity. Nothing is counted twice: the number of calls is
-//! the sum of its outcomes, and the number of attempts that of the calls and of the retries, read in one pass.
+//! cancelled, or has panicked. What every call counts, its start and its success, is counted for each thread apart, and
+//! so are rejections, which are many while a policy refuses; failures are counted in one place for each category and
+//! severity. Nothing is counted twice: the number of calls is the sum of its outcomes, and the number of attempts that
+//! of the calls and of the retries, read in one pass.
 //!
 //! If an attribute or a configuration has `timed`, a call reads the clock at both ends. The configuration's setting
 //! is in two bits of the number that each call raises when it begins, so that a call which is not timed pays a jump for
